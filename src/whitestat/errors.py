@@ -1,0 +1,46 @@
+"""One small tree of errors; the message names the thing and the value, in lower case."""
+
+from __future__ import annotations
+
+
+class WhiteStatError(Exception):
+    """Anything the user is told in a sentence; the command ends with `exit_status`."""
+
+    exit_status = 1
+
+
+class ConfigError(WhiteStatError):
+    """The configuration cannot be used; carries every fault found, not the first alone."""
+
+    exit_status = 2
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class CollectorError(WhiteStatError):
+    """A meter could not be opened or read."""
+
+
+class NotPermitted(CollectorError):
+    """The meter needs a capability that this process lacks."""
+
+
+class CaptureError(CollectorError):
+    """A capture file is damaged or of a kind not known here."""
+
+
+class LedgerError(WhiteStatError):
+    """The database cannot be used: not ours, newer, damaged, not writable."""
+
+
+class QueryError(WhiteStatError):
+    """A question that cannot be answered; `parameter` is the one at fault."""
+
+    exit_status = 2
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter}: {reason}")
+        self.parameter = parameter
+        self.reason = reason

@@ -1,0 +1,226 @@
+"""The frozen values that travel from a meter to the ledger; imports nothing of ours.
+
+Words are those of IPFIX (RFC 7011, RFC 7012) and RTFM (RFC 2722): a *point* is where octets are
+counted, a *meter* holds running counters, a *flow key* separates one counter from the next.
+Octets are integers everywhere. Values made once per flow are named tuples (a third of the cost of
+a frozen dataclass); all others are frozen, slotted dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+Mac = bytes
+"""A link address, six octets as on the wire."""
+Address = bytes
+"""An IP address, sixteen octets; IPv4 is IPv4-mapped (RFC 4291, section 2.5.5.2)."""
+
+PROTOCOL_OTHER = 256
+"""Protocol number of frames that are not IP (one past the octet IANA numbers, RFC 5237)."""
+
+
+class Scope(StrEnum):
+    """Between a device and the outside, or between two local devices."""
+
+    WAN = "wan"
+    LAN = "lan"
+
+
+class Quality(StrEnum):
+    """How a delta came about; everything but `exact` is a counter discontinuity (RFC 2863)."""
+
+    EXACT = "exact"
+    WRAPPED = "wrapped"
+    RESET = "reset"
+    AMBIGUOUS = "ambiguous"
+    IMPLAUSIBLE = "implausible"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where octets are counted: one collector on one interface or router.
+
+    `counts` is true where the usage of people is taken (LAN, guest network) and false for a referee.
+    """
+
+    name: str
+    collector: str
+    interface: str | None = None
+    counts: bool = True
+
+
+class Counts(NamedTuple):
+    """Octets and packets seen from the side named in the key; additive.
+
+    `octets_unsplit` holds what a meter cannot tell apart into in and out (TP-Link's `totalBytes`).
+    """
+
+    octets_in: int = 0
+    octets_out: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+    octets_unsplit: int = 0
+
+    @property
+    def octets(self) -> int:
+        return self.octets_in + self.octets_out + self.octets_unsplit
+
+    def plus(self, other: Counts) -> Counts:
+        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def turned(self) -> Counts:
+        """The same traffic seen from the other side."""
+        return Counts(
+            self.octets_out, self.octets_in, self.packets_out, self.packets_in, self.octets_unsplit
+        )
+
+
+class FlowKey(NamedTuple):
+    """What separates one counter from the next (IPFIX flow key).
+
+    Counts that belong to a key are seen from `mac`/`address`: out is what that side sent. A meter
+    that sees packets names the sender there and the receiver as peer and leaves it to attribution to
+    find the local side; a meter with a table of devices names the device. `None` is "not seen".
+    """
+
+    point: str
+    mac: Mac | None = None
+    address: Address | None = None
+    peer_mac: Mac | None = None
+    peer: Address | None = None
+    protocol: int | None = None
+    service: int | None = None
+    vlan: int = 0
+
+
+class CounterReading(NamedTuple):
+    """Running totals of one key (`octetTotalCount`, `ifHCInOctets`) at one instant.
+
+    `epoch` names the life of the counter: it changes when the meter starts again (boot id, map id,
+    `ifCounterDiscontinuityTime`). `width` is the counter's size in bits.
+    """
+
+    key: FlowKey
+    counts: Counts
+    at_ms: int
+    epoch: str
+    width: int = 64
+
+
+class Delta(NamedTuple):
+    """Traffic of one key between two instants, UTC milliseconds (`octetDeltaCount`, `flowStart/End`)."""
+
+    key: FlowKey
+    counts: Counts
+    start_ms: int
+    end_ms: int
+    quality: Quality = Quality.EXACT
+
+
+class Receipt(NamedTuple):
+    """Names a drained map, so that booking it twice is harmless: the meter's identity and the epoch."""
+
+    meter: str
+    epoch: int
+
+
+class Audit(NamedTuple):
+    """Running totals of layer 2 at one point, for coverage: the referee's and the meter's own.
+
+    `interface` is the interface's own counter, corrected for its quirks; `metered` what our meter
+    saw. Both are frame octets and equal when nothing was missed. `link_header` is the octets of layer
+    2 in front of each packet. `epoch` is the life of the interface's counter (boot and index);
+    `meter` the life of ours. `meter_at_attach` is what the meter held when it last began to watch:
+    until then the interface may have counted what the meter could not see.
+    """
+
+    epoch: str
+    meter: str
+    frames_interface: Counts
+    frames_metered: Counts | None
+    packets_lost: int = 0
+    link_header: int = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What one read of a collector yields: readings of running counters, deltas of a drained meter, or both.
+
+    `deltas` may be an iterator that reads the meter as it goes; it is consumed once. When `receipt` is
+    not None the meter keeps the drained counts until `Collector.settle` says they are booked.
+    """
+
+    start_ms: int
+    end_ms: int
+    readings: Iterable[CounterReading] = ()
+    deltas: Iterable[Delta] = ()
+    receipt: Receipt | None = None
+    audit: Audit | None = None
+
+
+class UsageKey(NamedTuple):
+    """Whose traffic, of which scope, at which point; `episode` 0 is what nobody could be found for."""
+
+    episode: int
+    point: str
+    scope: Scope
+
+
+UNATTRIBUTED = 0
+"""The episode of traffic that no device could be found for."""
+
+
+class Usage(NamedTuple):
+    """A delta with its who and what."""
+
+    key: UsageKey
+    counts: Counts
+    start_ms: int
+    end_ms: int
+
+
+class Coverage(NamedTuple):
+    """How much of a point was seen in a span; additive. Frame octets are of layer 2, octets of IP."""
+
+    observed_ms: int = 0
+    frame_octets_interface: int = 0
+    frame_octets_metered: int = 0
+    octets_attributed: int = 0
+    octets_unattributed: int = 0
+    packets_lost: int = 0
+
+    def plus(self, other: Coverage) -> Coverage:
+        return Coverage(*(a + b for a, b in zip(self, other, strict=True)))
+
+    @property
+    def ratio(self) -> float | None:
+        """Attributed octets by all octets; None where nothing flowed."""
+        total = self.octets_attributed + self.octets_unattributed
+        return self.octets_attributed / total if total else None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One address of a device as a meter sees it: its MAC, or the IP address where no MAC is seen.
+
+    `start_ms` is the first time it was seen, `end_ms` the end of the episode (None: still going on).
+    """
+
+    id: int
+    device: int
+    mac: Mac | None
+    address: Address | None
+    start_ms: int
+    end_ms: int | None = None
+
+
+class PointState(StrEnum):
+    """What the health page says of a point."""
+
+    STARTING = "starting"
+    OK = "ok"
+    WAITING = "waiting"
+    FAILED = "failed"
