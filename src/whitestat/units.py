@@ -1,0 +1,89 @@
+"""Octets, rates, durations and addresses to text and back; figures are rounded here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from whitestat.model import Address, Mac
+
+_MAPPED = bytes(10) + b"\xff\xff"
+"""The first twelve octets of an IPv4-mapped address (RFC 4291, section 2.5.5.2)."""
+
+_MAC = re.compile(r"[0-9a-f]{2}(?:(?P<mark>[:-])[0-9a-f]{2})(?:(?P=mark)[0-9a-f]{2}){4}", re.IGNORECASE)
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+_DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_RATES = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s")
+
+
+@lru_cache(maxsize=8192)
+def mac_text(mac: Mac) -> str:
+    """`02:50:00:00:00:11` for the six octets of a link address."""
+    return mac.hex(":")
+
+
+def mac_bytes(text: str) -> Mac:
+    """The six octets of a link address written with colons or dashes, in any case; else ValueError."""
+    if not _MAC.fullmatch(text):
+        raise ValueError(f"not a MAC address: {text!r}")
+    return bytes.fromhex(text.replace(":", "").replace("-", ""))
+
+
+@lru_cache(maxsize=8192)
+def address_text(address: Address) -> str:
+    """Sixteen octets as people write them (RFC 5952); an IPv4-mapped address as plain IPv4."""
+    if address[:12] == _MAPPED:
+        return str(IPv4Address(address[12:]))
+    return str(IPv6Address(address))
+
+
+def address_bytes(text: str) -> Address:
+    """The sixteen octets of an IPv4 or IPv6 address; ValueError for all else, a zone (`%eth0`) included."""
+    if "%" in text:  # The zone is a matter of one machine (RFC 4007) and no part of the address.
+        raise ValueError(f"not an IP address: {text!r}")
+    try:
+        return IPv6Address(text).packed if ":" in text else _MAPPED + IPv4Address(text).packed
+    except AddressValueError:
+        raise ValueError(f"not an IP address: {text!r}") from None
+
+
+def octets_text(octets: int, *, binary: bool = False) -> str:
+    """`1.2 GB` in steps of 1000, or `1.1 GiB` in steps of 1024; whole below the first step."""
+    return _scaled(octets, 1024 if binary else 1000, _BINARY if binary else _DECIMAL)
+
+
+def rate_text(rate_bps: int) -> str:
+    """`12.3 Mbit/s` for bits per second."""
+    return _scaled(rate_bps, 1000, _RATES)
+
+
+def duration_seconds(text: str) -> int:
+    """Seconds in `30s`, `5m`, `1h` or `7d`: one whole number and one unit; else ValueError."""
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError(f"not a duration like 30s, 5m, 1h or 7d: {text!r}")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def duration_text(seconds: int) -> str:
+    """The shortest text that `duration_seconds` reads back as these seconds."""
+    unit = next((unit for unit, size in _SECONDS.items() if seconds and seconds % size == 0), "s")
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
+def _scaled(figure: int, step: int, names: tuple[str, ...]) -> str:
+    """One decimal, rounded half up in integers: a float would be off by then for large figures."""
+    sign, figure = ("-", -figure) if figure < 0 else ("", figure)
+    if figure < step:
+        return f"{sign}{figure} {names[0]}"
+    size = step
+    for name in names[1:]:
+        tenths = (figure * 10 + size // 2) // size
+        if tenths < step * 10 or name == names[-1]:
+            break
+        size *= step
+    return f"{sign}{tenths // 10}.{tenths % 10} {name}"
