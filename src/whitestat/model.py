@@ -8,8 +8,8 @@ a frozen dataclass); all others are frozen, slotted dataclasses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -130,19 +130,24 @@ class Receipt(NamedTuple):
 class Audit(NamedTuple):
     """Running totals of layer 2 at one point, for coverage: the referee's and the meter's own.
 
-    `interface` is the interface's own counter, corrected for its quirks; `metered` what our meter
-    saw. Both are frame octets and equal when nothing was missed. `link_header` is the octets of layer
-    2 in front of each packet. `epoch` is the life of the interface's counter (boot and index);
-    `meter` the life of ours. `meter_at_attach` is what the meter held when it last began to watch:
-    until then the interface may have counted what the meter could not see.
+    `frames_interface` is the interface's own counter (with its missing link headers put back),
+    `frames_metered` what our meter saw as the wire carries it, `giants` what the interface counts too
+    little because it takes a giant packet (TSO, GRO) for one. In and out are the people's: a collector on
+    a LAN interface turns the interface's view round. Octets are of layer 2; `owed` is what the interface
+    had more than the meter and is not booked yet. `epoch` is the life of the interface's counter (boot and
+    index), `meter` the life of
+    ours, `link_header` the octets of layer 2 in front of each packet. All are running totals:
+    frames_interface + giants grows as frames_metered does when nothing is missed.
     """
 
     epoch: str
     meter: str
     frames_interface: Counts
-    frames_metered: Counts | None
+    frames_metered: Counts = Counts()
+    giants: Counts = Counts()
     packets_lost: int = 0
     link_header: int = 14
+    owed: Counts = Counts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ class Harvest:
 
     `deltas` may be an iterator that reads the meter as it goes; it is consumed once. When `receipt` is
     not None the meter keeps the drained counts until `Collector.settle` says they are booked.
+    `audits` is by point name, read after the deltas were set aside.
     """
 
     start_ms: int
@@ -158,7 +164,7 @@ class Harvest:
     readings: Iterable[CounterReading] = ()
     deltas: Iterable[Delta] = ()
     receipt: Receipt | None = None
-    audit: Audit | None = None
+    audits: Mapping[str, Audit] = field(default_factory=dict)
 
 
 class UsageKey(NamedTuple):
@@ -224,3 +230,11 @@ class PointState(StrEnum):
     OK = "ok"
     WAITING = "waiting"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PointStatus:
+    """A point's state with the sentence that explains it (empty when all is well)."""
+
+    state: PointState
+    notice: str = ""

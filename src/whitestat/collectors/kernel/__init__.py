@@ -1,0 +1,202 @@
+"""The kernel meter as a collector: any number of interfaces, one program, one pair of maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from whitestat.collectors.kernel.meter import (
+    FLOW_KEY,
+    LINK_ETHERNET,
+    LINK_LOOPBACK,
+    LINK_RAW,
+    PAIR_KEY,
+    Meter,
+    Totals,
+)
+from whitestat.collectors.links import (
+    Link,
+    boot_id,
+    counters,
+    default_interface,
+    frames,
+    links,
+    unknown_interface,
+)
+from whitestat.model import (
+    PROTOCOL_OTHER,
+    Audit,
+    Counts,
+    Delta,
+    FlowKey,
+    Harvest,
+    Point,
+    PointState,
+    PointStatus,
+    Receipt,
+)
+
+COUNT_SEGMENTS = {""}
+"""Kinds whose counters see the segments of a giant packet: hardware alone (no kind at all)."""
+
+
+class KernelCollector:
+    """Counts in the kernel and is drained: no packet reaches user space, and none is counted twice."""
+
+    def __init__(self, points: Iterable[Point], *, flows: int = 65536, pairs: int = 4096) -> None:
+        self._points = tuple(points)
+        self._sizes = (flows, pairs)
+        self._meter: Meter | None = None
+        self._boot = ""
+        self._outward: str | None = None
+        self._links: dict[str, Link] = {}
+        self._names: dict[int, str] = {}
+        self._ended: int | None = None
+        self._statuses = {point.name: PointStatus(PointState.STARTING) for point in self._points}
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        return self._points
+
+    @property
+    def meter(self) -> Meter:
+        assert self._meter is not None, "the collector is not open"
+        return self._meter
+
+    def open(self, booked: Mapping[str, int], pins: Path | None = None) -> None:
+        known = links()
+        for point in self._points:
+            if point.interface not in known:
+                raise unknown_interface(str(point.interface), known)
+        self._boot = boot_id()
+        self._outward = default_interface()
+        self._meter = Meter(*self._sizes, pins)
+        self._follow(known)
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        """Turn the maps and hand out what the ended epoch holds.
+
+        An epoch that was handed out and never settled is handed out again before the next one is turned.
+        """
+        known = links()
+        self._follow(known)
+        # The referee is read first: what the meter sees in between can only make the interface look
+        # behind, never invent traffic that nobody metered.
+        seen = counters()
+        if self._ended is None:
+            self._ended = self.meter.turn()
+        receipt = Receipt(f"kernel:{self.meter.id:x}", self._ended)
+        return Harvest(
+            since_ms,
+            now_ms,
+            deltas=self._deltas(self._ended, since_ms, now_ms),
+            receipt=receipt,
+            audits=self._audits(known, seen),
+        )
+
+    def settle(self, receipt: Receipt) -> None:
+        if receipt.epoch == self._ended:
+            self.meter.clear(receipt.epoch)
+            self._ended = None
+
+    def peek(self) -> Iterable[Delta]:
+        """Everything not yet booked: the running epoch, and an ended one that is not settled."""
+        epochs = [self.meter.epoch] if self._ended is None else [self._ended, self.meter.epoch]
+        for epoch in epochs:
+            yield from self._deltas(epoch, 0, 0)
+
+    def statuses(self) -> Mapping[str, PointStatus]:
+        return dict(self._statuses)
+
+    def memory(self) -> int:
+        return self._meter.memory() if self._meter else 0
+
+    def close(self) -> None:
+        if self._meter:
+            self._meter.close()
+            self._meter = None
+
+    def _follow(self, known: Mapping[str, Link]) -> None:
+        """Watch the interfaces of our points under the index they have now."""
+        for point in self._points:
+            link = known.get(str(point.interface))
+            before = self._links.get(point.name)
+            if before and (link is None or link.index != before.index):
+                self.meter.unwatch(before.index)
+                del self._links[point.name], self._names[before.index]
+            if link is None:
+                notice = f"interface {point.interface} is not there; waiting for it"
+                self._statuses[point.name] = PointStatus(PointState.WAITING, notice)
+                continue
+            if point.name not in self._links:
+                self.meter.watch(link.index, _link_type(link))
+            self._links[point.name] = link
+            self._names[link.index] = point.name
+            self._statuses[point.name] = _status(link)
+
+    def _deltas(self, epoch: int, start_ms: int, end_ms: int) -> Iterator[Delta]:
+        """The entries of an epoch; counts are the sender's: out is what it sent."""
+        names, unpack = self._names, FLOW_KEY.unpack
+        for raw, octets, packets in self.meter.flows(epoch):
+            index, vlan, protocol, service, mac, peer_mac, _, source, target = unpack(raw)
+            known = index in names
+            other = protocol == PROTOCOL_OTHER
+            key = FlowKey(
+                names[index] if known else "",
+                mac if mac != _NO_MAC or peer_mac != _NO_MAC else None,
+                None if other else source,
+                peer_mac if mac != _NO_MAC or peer_mac != _NO_MAC else None,
+                None if other else target,
+                protocol,
+                service,
+                vlan,
+            )
+            if known:
+                yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
+        for raw, octets, packets in self.meter.pairs(epoch):
+            index, mac, peer_mac = PAIR_KEY.unpack(raw)
+            if index in names:
+                key = FlowKey(names[index], mac, None, peer_mac, None)
+                yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
+
+    def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
+        audits = {}
+        for name, link in self._links.items():
+            totals = self.meter.totals(link.index)
+            if totals and link.name in seen and link.name in known:
+                epoch = f"{self._boot}:{link.index}"
+                audit = _audit(link, frames(link, seen[link.name]), totals, epoch, self.meter.id)
+                audits[name] = audit if link.name == self._outward else _turned(audit)
+        return audits
+
+
+_NO_MAC = bytes(6)
+
+
+def _audit(link: Link, frame_counts: Counts, totals: Totals, epoch: str, meter: int) -> Audit:
+    wire = Counts(totals.wire_in, totals.wire_out, totals.packets_in, totals.packets_out)
+    giants = Counts()
+    if link.kind not in COUNT_SEGMENTS:
+        giants = Counts(totals.wire_in - totals.frames_in, totals.wire_out - totals.frames_out)
+    return Audit(epoch, f"{meter:x}:{link.index}", frame_counts, wire, giants, 0, link.header)
+
+
+def _turned(audit: Audit) -> Audit:
+    """What a LAN interface receives is what the people there send."""
+    return audit._replace(
+        frames_interface=audit.frames_interface.turned(),
+        frames_metered=audit.frames_metered.turned(),
+        giants=audit.giants.turned(),
+    )
+
+
+def _link_type(link: Link) -> int:
+    if link.type == "loopback":
+        return LINK_LOOPBACK
+    return LINK_ETHERNET if link.header else LINK_RAW
+
+
+def _status(link: Link) -> PointStatus:
+    if not link.up:
+        return PointStatus(PointState.WAITING, f"interface {link.name} is down")
+    return PointStatus(PointState.OK)

@@ -1,0 +1,44 @@
+# make            lists what one can do
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: $(VENV)/run.stamp ## meter this machine's Internet interface and show it at the address printed
+	$(BIN)/whitestat run $(ARGS)
+
+test: $(VENV)/test.stamp lint ## everything: style, types, unit, property, lab and browser tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/test.stamp ## ruff and mypy, strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/test.stamp ## the published contract, measured here beside darkstat
+	$(BIN)/python bench/contract.py $(ARGS)
+
+object: ## rebuild the kernel program's object file from its source
+	$(MAKE) -B -C src/whitestat/collectors/kernel
+
+screenshot: $(VENV)/test.stamp ## take the README's picture from the lab's home network
+	$(BIN)/python -m tests.lab.screenshot docs/page.png
+
+clean: ## forget the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || packaging/install-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(VENV)/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/run.stamp
+
+.PHONY: help run test lint bench object screenshot clean

@@ -1,0 +1,171 @@
+"""From deltas to usage: which side of a flow is a device of ours, and in which scope; pure.
+
+The rules, in the order they are tried, for the sender and the receiver of a flow alike:
+multicast and broadcast are nobody; an address of this machine is this machine; a local address
+behind this machine's MAC (or a known router's) is somebody else's, forwarded; any other local address
+is the device of its MAC. Where neither side is local by address, the side opposite to this machine's
+MAC is the device (a new IPv6 prefix, a forged source). A flow between two local devices is booked to
+both, out for the one and in for the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from whitestat.attribution.devices import Devices
+from whitestat.attribution.locality import UNSPECIFIED, Locality, is_group_mac
+from whitestat.model import PROTOCOL_OTHER, UNATTRIBUTED, Address, Counts, Delta, FlowKey, Mac, Scope, UsageKey
+
+ETHERTYPE_ARP = 0x0806
+VERDICTS_MAX = 8192
+
+
+@dataclass(slots=True)
+class PointSum:
+    """IP octets of one point: found a device, found none."""
+
+    attributed: int = 0
+    unattributed: int = 0
+
+
+@dataclass(slots=True)
+class Attributed:
+    """Usage of one interval by key; each octet once in `points`, whoever it was booked to."""
+
+    usage: dict[UsageKey, list[int]] = field(default_factory=dict)
+    points: dict[str, PointSum] = field(default_factory=dict)
+
+    def book(self, key: UsageKey, counts: Counts) -> None:
+        held = self.usage.get(key)
+        if held is None:
+            self.usage[key] = list(counts)
+        else:
+            for at, amount in enumerate(counts):
+                held[at] += amount
+
+    def counts(self) -> dict[UsageKey, Counts]:
+        return {key: Counts(*held) for key, held in self.usage.items()}
+
+
+class Verdict(NamedTuple):
+    """Whose a flow is: the usage of its sender's side, of its receiver's; `known` when somebody was found.
+
+    `source` is the sender's own address, where it can be one.
+    """
+
+    sender: UsageKey | None
+    receiver: UsageKey | None
+    known: bool
+    source: Address | None = None
+
+
+class Attributor:
+    """Holds what is local and which devices are known; the verdict of a flow is remembered."""
+
+    def __init__(self, locality: Locality, devices: Devices) -> None:
+        self.locality = locality
+        self.devices = devices
+        self._verdicts: dict[FlowKey, Verdict] = {}
+
+    def move(self, locality: Locality) -> None:
+        """Addresses of this machine or its networks changed: every verdict is open again."""
+        if locality != self.locality:
+            self.locality = locality
+            self._verdicts.clear()
+
+    def attribute(self, deltas: Iterable[Delta], at_ms: int) -> Attributed:
+        """Book every delta to the devices at its ends, or to `UNATTRIBUTED`; `at_ms` is when they were seen."""
+        result, verdicts, saw = Attributed(), self._verdicts, self.devices.saw
+        for delta in deltas:
+            key, counts = delta.key, delta.counts
+            verdict = verdicts.get(key)
+            if verdict is None:
+                verdict = self._judge(key, at_ms)
+                if len(verdicts) >= VERDICTS_MAX:
+                    verdicts.clear()
+                if verdict.known:
+                    verdicts[key] = verdict
+            if verdict.sender:
+                result.book(verdict.sender, counts)
+                if verdict.sender.episode and counts.packets_out:
+                    saw(verdict.sender.episode, verdict.source, at_ms)
+            if verdict.receiver:
+                result.book(verdict.receiver, counts.turned())
+            point = result.points.get(key.point)
+            if point is None:
+                point = result.points[key.point] = PointSum()
+            if verdict.known:
+                point.attributed += counts.octets
+            else:
+                point.unattributed += counts.octets
+        return result
+
+    def _judge(self, key: FlowKey, at_ms: int) -> Verdict:
+        if key.mac is None and key.address is None:
+            return self._nobody(key, inside=False)
+        if key.protocol == PROTOCOL_OTHER or key.address is None or key.peer is None:
+            return self._judge_link(key, at_ms)
+        here, there = self.locality.kind(key.address), self.locality.kind(key.peer)
+        scope = Scope.WAN if "outside" in (here, there) else Scope.LAN
+        sender = self._side(key.mac, key.address, here, at_ms)
+        receiver = self._side(key.peer_mac, key.peer, there, at_ms)
+        if here == there == "outside":
+            sender, receiver = self._opposite_of_router(key, at_ms)
+        if sender is None and receiver is None:
+            if self._forwarded(key.mac, here) or self._forwarded(key.peer_mac, there):
+                return Verdict(None, None, True)
+            return self._nobody(key, inside=here != "outside")
+        source = key.address if here in ("own", "local") and key.address not in UNSPECIFIED else None
+        return Verdict(_key(sender, key.point, scope), _key(receiver, key.point, scope), True, source)
+
+    def _judge_link(self, key: FlowKey, at_ms: int) -> Verdict:
+        """Frames that are not IP, and what found the flow map full: by link address alone.
+
+        Only ARP begins a device here: spanning tree and its like come from boxes nobody would name.
+        """
+        begin = key.protocol is None or key.service == ETHERTYPE_ARP
+        routed = key.protocol is None and bool({key.mac, key.peer_mac} & self.locality.own_macs)
+        scope = Scope.WAN if routed else Scope.LAN
+        sides: list[int | None] = []
+        for mac in (key.mac, key.peer_mac):
+            nobody = mac is None or is_group_mac(mac) or (routed and mac in self.locality.own_macs)
+            sides.append(None if nobody else self.devices.find(mac, None, at_ms, begin=begin))
+        if sides == [None, None]:
+            return self._nobody(key, inside=True)
+        return Verdict(_key(sides[0], key.point, scope), _key(sides[1], key.point, scope), True)
+
+    def _side(self, mac: Mac | None, address: Address, kind: str, at_ms: int) -> int | None:
+        """The episode of one side, or None when it is nobody's of ours."""
+        if kind in ("outside", "group") or (mac is not None and is_group_mac(mac)):
+            return None
+        if kind == "local" and self._forwarded(mac, kind):
+            return None
+        return self.devices.find(mac, address, at_ms)
+
+    def _forwarded(self, mac: Mac | None, kind: str) -> bool:
+        """A local address behind a router's MAC: the packet only passes here."""
+        return kind == "local" and (mac in self.locality.own_macs or mac in self.locality.routers)
+
+    def _opposite_of_router(self, key: FlowKey, at_ms: int) -> tuple[int | None, int | None]:
+        routers = self.locality.own_macs | self.locality.routers
+        for router, mac, is_sender in (
+            (key.peer_mac, key.mac, True),
+            (key.mac, key.peer_mac, False),
+        ):
+            if router in routers and mac is not None and mac not in routers and not is_group_mac(mac):
+                found = self.devices.find(mac, None, at_ms)
+                return (found, None) if is_sender else (None, found)
+        return None, None
+
+    def _nobody(self, key: FlowKey, *, inside: bool) -> Verdict:
+        """Unattributed, as its sender's out when that lies inside, else as in; totals keep their own view."""
+        usage = UsageKey(UNATTRIBUTED, key.point, Scope.WAN)
+        if key.address is None and key.mac is None:
+            return Verdict(usage, None, False)
+        return Verdict(usage, None, False) if inside else Verdict(None, usage, False)
+
+
+def _key(episode: int | None, point: str, scope: Scope) -> UsageKey | None:
+    return None if episode is None else UsageKey(episode, point, scope)

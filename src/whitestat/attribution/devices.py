@@ -1,0 +1,95 @@
+"""The devices known, by the address a meter sees them under; pure, time comes in as an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from whitestat.model import Address, Episode, Mac
+
+DEVICES_MAX = 4096
+ADDRESSES_MAX = 16
+"""Addresses remembered for one device; IPv6 gives ten at a time (RFC 8981)."""
+
+
+class Devices:
+    """Finds the episode of an address, and begins a new one for an address never seen.
+
+    A device is a MAC where one is seen, else an IP address. Beyond `limit` devices none is added: forged
+    addresses cost detail, never memory. `take_changes` hands out what the ledger does not know yet.
+    """
+
+    def __init__(self, episodes: Iterable[Episode] = (), limit: int = DEVICES_MAX) -> None:
+        self._limit = limit
+        self._by_mac: dict[Mac, Episode] = {}
+        self._by_address: dict[Address, Episode] = {}
+        self._addresses: dict[int, dict[Address, int]] = {}
+        self._new: list[Episode] = []
+        self._seen: dict[int, int] = {}
+        self._changed: dict[tuple[int, Address], int] = {}
+        self._next = 1
+        self.refused = 0
+        for episode in episodes:
+            self._keep(episode)
+
+    def __len__(self) -> int:
+        return len(self._by_mac) + len(self._by_address)
+
+    def episodes(self) -> list[Episode]:
+        return [*self._by_mac.values(), *self._by_address.values()]
+
+    def find(self, mac: Mac | None, address: Address | None, at_ms: int, *, begin: bool = True) -> int | None:
+        """The episode of `mac`, or of `address` where no MAC is seen; None when there is none and none begins."""
+        if mac is not None:
+            episode = self._by_mac.get(mac)
+        elif address is not None:
+            episode = self._by_address.get(address)
+        else:
+            return None
+        if episode is None:
+            if not begin:
+                return None
+            if len(self) >= self._limit:
+                self.refused += 1
+                return None
+            episode = Episode(self._next, self._next, mac, None if mac is not None else address, at_ms)
+            self._keep(episode)
+            self._new.append(episode)
+        return episode.id
+
+    def saw(self, episode: int, address: Address | None, at_ms: int) -> None:
+        """Remember that the device itself sent from `address` (None: not an IP packet)."""
+        self._seen[episode] = at_ms
+        if address is None:
+            return
+        known = self._addresses.setdefault(episode, {})
+        if address not in known and len(known) >= ADDRESSES_MAX:
+            del known[min(known, key=lambda each: known[each])]
+        known[address] = at_ms
+        self._changed[episode, address] = at_ms
+
+    def addresses(self, episode: int) -> list[Address]:
+        """Addresses of the episode seen by this process, the latest first."""
+        known = self._addresses.get(episode, {})
+        return sorted(known, key=lambda each: -known[each])
+
+    def changes(self) -> tuple[list[Episode], dict[int, int], dict[tuple[int, Address], int]]:
+        """What was learned since `forget_changes`: new episodes, last seen, addresses with their time."""
+        kept = {
+            key: at for key, at in self._changed.items() if key[1] in self._addresses.get(key[0], ())
+        }
+        return list(self._new), dict(self._seen), kept
+
+    def forget_changes(self) -> None:
+        """The ledger has them."""
+        self._new.clear()
+        self._seen.clear()
+        self._changed.clear()
+
+    def _keep(self, episode: Episode) -> None:
+        self._next = max(self._next, episode.id + 1, episode.device + 1)
+        if episode.end_ms is not None:
+            return
+        if episode.mac is not None:
+            self._by_mac[episode.mac] = episode
+        elif episode.address is not None:
+            self._by_address[episode.address] = episode

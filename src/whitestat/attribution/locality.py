@@ -1,0 +1,84 @@
+"""Which addresses are ours: local networks, this machine's own, groups; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from whitestat.model import Address, Mac
+
+Network = IPv4Network | IPv6Network
+
+PRIVATE: tuple[Network, ...] = tuple(
+    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+)
+"""RFC 1918 and RFC 4193."""
+ALWAYS_LOCAL: tuple[Network, ...] = tuple(
+    map(ip_network, ("169.254.0.0/16", "fe80::/10", "127.0.0.0/8", "::1/128"))
+)
+"""Link-local (RFC 3927, RFC 4291) and loopback space never leaves the link."""
+GROUPS: tuple[Network, ...] = tuple(map(ip_network, ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")))
+UNSPECIFIED = (bytes(10) + b"\xff\xff" + bytes(4), bytes(16))
+CACHE_MAX = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Locality:
+    """What lies inside: `networks`, and this machine by its MACs and addresses.
+
+    `routers` are MACs that forward for others: what carries them belongs to somebody behind or beyond.
+    """
+
+    networks: tuple[Network, ...] = PRIVATE
+    own_macs: frozenset[Mac] = frozenset()
+    own_addresses: frozenset[Address] = frozenset()
+    routers: frozenset[Mac] = frozenset()
+    _masks: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    _groups: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    _known: dict[Address, str] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        broadcasts = [
+            ip_network(net.broadcast_address)
+            for net in self.networks
+            if isinstance(net, IPv4Network) and 8 < net.prefixlen < 31 and net not in PRIVATE
+        ]
+        object.__setattr__(self, "_masks", _masks((*self.networks, *ALWAYS_LOCAL)))
+        object.__setattr__(self, "_groups", _masks((*GROUPS, *broadcasts)))
+
+    def kind(self, address: Address) -> str:
+        """`own`, `group` (multicast, broadcast), `local` or `outside`."""
+        known = self._known.get(address)
+        if known is None:
+            known = self._kind(address)
+            if len(self._known) >= CACHE_MAX:
+                self._known.clear()
+            self._known[address] = known
+        return known
+
+    def _kind(self, address: Address) -> str:
+        if address in self.own_addresses:
+            return "own"
+        number = int.from_bytes(address, "big")
+        if any(number & mask == prefix for mask, prefix in self._groups):
+            return "group"
+        if address in UNSPECIFIED or any(number & mask == prefix for mask, prefix in self._masks):
+            return "local"
+        return "outside"
+
+
+def is_group_mac(mac: Mac) -> bool:
+    """Multicast or broadcast: the I/G bit of IEEE 802, the lowest of the first octet."""
+    return bool(mac[0] & 1)
+
+
+def _masks(networks: Iterable[Network]) -> tuple[tuple[int, int], ...]:
+    """(mask, prefix) of each network as 128-bit numbers, IPv4 in its IPv4-mapped place."""
+    found = []
+    for network in networks:
+        bits = 128 - network.max_prefixlen + network.prefixlen
+        mask = (1 << 128) - (1 << (128 - bits))
+        prefix = int(network.network_address)
+        found.append((mask, prefix | (0xFFFF << 32) if network.version == 4 else prefix))
+    return tuple(found)

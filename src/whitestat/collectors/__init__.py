@@ -1,0 +1,43 @@
+"""Collectors: each reads one kind of meter and yields readings or deltas, nothing else.
+
+A collector has three outcomes: a harvest, an empty harvest (nothing here), or a `CollectorError`, which
+the engine logs, counts and shows. It never sees the ledger and knows nothing of devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from whitestat.model import Delta, Harvest, Point, PointStatus, Receipt
+
+
+class Collector(Protocol):
+    """Reads one meter for one or several points. Inert until `open`; all calls come from one thread at a time."""
+
+    @property
+    def points(self) -> tuple[Point, ...]: ...
+
+    def open(self, booked: Mapping[str, int]) -> None:
+        """Acquire what is needed. `booked` is the last epoch in the ledger by meter, see `Receipt`.
+
+        Raises NotPermitted or CollectorError with a sentence for the user.
+        """
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        """What was counted from `since_ms` to `now_ms`, UTC milliseconds."""
+
+    def settle(self, receipt: Receipt) -> None:
+        """The counts behind `receipt` are booked: the meter may forget them."""
+
+    def peek(self) -> Iterable[Delta]:
+        """Counts not yet read, left in place, for the live view; empty where the meter cannot tell."""
+
+    def statuses(self) -> Mapping[str, PointStatus]:
+        """The state of each point by name."""
+
+    def memory(self) -> int:
+        """Octets of kernel memory held beside the process's own."""
+
+    def close(self) -> None:
+        """Release everything; may be called twice."""

@@ -1,0 +1,227 @@
+"""Loads the kernel program, names its maps, and drains them exactly once."""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from whitestat.collectors.kernel.libbpf import Libbpf, Map, read_object
+from whitestat.errors import CollectorError, NotPermitted
+
+OBJECT = Path(__file__).with_name("meter.bpf.o")
+LINK_ETHERNET, LINK_RAW, LINK_LOOPBACK = 1, 2, 3
+
+FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
+PAIR_KEY = struct.Struct("=I6s6s")
+_INDEX = struct.Struct("=I")
+_STATE = struct.Struct("=QQ")
+_POINT = struct.Struct("=9Q")
+_COUNTS = struct.Struct("=QQ")
+_ENTRY_OCTETS = 72
+"""What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
+
+SO_ATTACH_BPF = 50
+ETH_P_ALL = 3
+
+
+class Totals(NamedTuple):
+    """Running totals of one interface, summed over the CPUs; in and out as the interface sees it."""
+
+    packets_in: int
+    packets_out: int
+    frames_in: int
+    frames_out: int
+    wire_in: int
+    wire_out: int
+    lost_octets: int
+    lost_packets: int
+
+
+class Meter:
+    """The loaded program with its maps and its socket.
+
+    The kernel writes to the maps of one parity of the epoch. `turn` moves it to the other and waits until
+    no packet is still being counted in the old ones, which are then `entries` for as long as the caller
+    needs, until `clear`. Needs CAP_NET_RAW and CAP_BPF to open; nothing afterwards.
+    """
+
+    def __init__(self, flows: int = 65536, pairs: int = 4096, pins: Path | None = None) -> None:
+        self._library = Libbpf()
+        self._object = 0
+        self._socket: socket.socket | None = None
+        self._cpus = self._library.possible_cpus()
+        self._open_object(flows, pairs, pins)
+        try:
+            self._find_maps()
+            self._attach()
+        except OSError as error:
+            self.close()
+            raise _refusal(error, self._library.complaint()) from None
+        self._entries_max = {"flows": flows, "pairs": pairs}
+        self.id, self.epoch = self._read_state()
+
+    def watch(self, index: int, link: int) -> None:
+        """Count the packets of interface `index` from now on; its running totals begin at zero."""
+        key = _INDEX.pack(index)
+        if self._points.get(key) is None:
+            self._points.put(key, _POINT.pack(link, *[0] * 8) * self._cpus)
+
+    def unwatch(self, index: int) -> None:
+        self._points.drop(_INDEX.pack(index))
+
+    def totals(self, index: int) -> Totals | None:
+        """The running totals of interface `index`; None when it is not watched."""
+        value = self._points.get(_INDEX.pack(index))
+        if value is None:
+            return None
+        per_cpu = zip(*_POINT.iter_unpack(value), strict=True)
+        return Totals(*[sum(column) for column in per_cpu][1:])
+
+    def turn(self) -> int:
+        """Let the kernel write to the other maps; returns the epoch that ended, whose maps are now still."""
+        ended = self.epoch
+        self.epoch += 1
+        self._state.put(_INDEX.pack(0), _STATE.pack(self.id, self.epoch))
+        self._wait()
+        return ended
+
+    def flows(self, epoch: int) -> Iterator[tuple[bytes, int, int]]:
+        """(flow key, octets, packets) of every entry of the epoch's flow map."""
+        return self._entries(self._flows[epoch & 1])
+
+    def pairs(self, epoch: int) -> Iterator[tuple[bytes, int, int]]:
+        """(pair key, octets, packets): what found the flow map full."""
+        return self._entries(self._pairs[epoch & 1])
+
+    def clear(self, epoch: int) -> None:
+        """Forget what was counted in `epoch`; only after it is booked."""
+        self._flows[epoch & 1].clear()
+        self._pairs[epoch & 1].clear()
+
+    def memory(self) -> int:
+        """Octets of kernel memory of the maps, by their sizes (the kernel allocates them at once)."""
+        entry = _ENTRY_OCTETS + _COUNTS.size * self._cpus
+        flows = self._entries_max["flows"] * (entry + FLOW_KEY.size)
+        pairs = self._entries_max["pairs"] * (entry + PAIR_KEY.size)
+        return 2 * (flows + pairs)
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+        if self._object:
+            self._library.close_object(self._object)
+            self._object = 0
+
+    def _open_object(self, flows: int, pairs: int, pins: Path | None) -> None:
+        image, library = read_object(OBJECT), self._library
+        try:
+            self._object = library.pointer(
+                "bpf_object__open_mem", image, len(image), None, doing="opening the program"
+            )
+            for name, entries in (("flows", flows), ("pairs", pairs)):
+                for parity in "01":
+                    library.call(
+                        "bpf_map__set_max_entries",
+                        self._map_handle(f"{name}_{parity}"),
+                        entries,
+                        doing="sizing maps",
+                    )
+            if pins:
+                for name in ("flows_0", "flows_1", "pairs_0", "pairs_1", "points", "state"):
+                    library.call(
+                        "bpf_map__set_pin_path",
+                        self._map_handle(name),
+                        str(pins / name).encode(),
+                        doing="pinning maps",
+                    )
+            library.call("bpf_object__load", self._object, doing="loading the program")
+        except OSError as error:
+            self.close()
+            raise _refusal(error, library.complaint()) from None
+
+    def _map_handle(self, name: str) -> int:
+        return self._library.pointer(
+            "bpf_object__find_map_by_name", self._object, name.encode(), doing=f"finding map {name}"
+        )
+
+    def _map(self, name: str, key_size: int, value_size: int) -> Map:
+        fd = self._library.call("bpf_map__fd", self._map_handle(name), doing=f"finding map {name}")
+        return Map(self._library, fd, name, key_size, value_size)
+
+    def _find_maps(self) -> None:
+        counts = _COUNTS.size * self._cpus
+        self._flows = tuple(self._map(f"flows_{n}", FLOW_KEY.size, counts) for n in (0, 1))
+        self._pairs = tuple(self._map(f"pairs_{n}", PAIR_KEY.size, counts) for n in (0, 1))
+        self._points = self._map("points", _INDEX.size, _POINT.size * self._cpus)
+        self._state = self._map("state", _INDEX.size, _STATE.size)
+        self._grace = self._map("grace", _INDEX.size, _INDEX.size)
+        self._grace_inner = self._map("grace_inner", _INDEX.size, _INDEX.size)
+
+    def _attach(self) -> None:
+        """Attach before the socket is bound: not one packet is queued for user space."""
+        program = self._library.pointer(
+            "bpf_object__find_program_by_name", self._object, b"meter", doing="finding the program"
+        )
+        self.program = self._library.call("bpf_program__fd", program, doing="finding the program")
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, self.program)
+        _bind_everywhere(self._socket)
+
+    def _read_state(self) -> tuple[int, int]:
+        """The maps' name and epoch; a new set of maps gets a name of its own."""
+        key = _INDEX.pack(0)
+        name, epoch = _STATE.unpack(self._state.get(key) or bytes(_STATE.size))
+        if not name:
+            name = secrets.randbits(63) | 1
+            self._state.put(key, _STATE.pack(name, epoch))
+        return name, epoch
+
+    def _wait(self) -> None:
+        """Wait until every packet that may have seen the old epoch is counted.
+
+        An update of a map of maps returns only after an RCU grace period (bpf(2), maybe_wait_bpf_programs).
+        """
+        self._grace.put(_INDEX.pack(0), _INDEX.pack(self._grace_inner.fd))
+
+    def _entries(self, source: Map) -> Iterator[tuple[bytes, int, int]]:
+        size, form = source.key_size, struct.Struct(f"={2 * self._cpus}Q")
+        for count, keys, values in source.chunks():
+            raw = ctypes.string_at(keys, count * size)
+            per_cpu = form.iter_unpack(ctypes.string_at(values, count * form.size))
+            for at, value in enumerate(per_cpu):
+                yield raw[at * size : at * size + size], sum(value[::2]), sum(value[1::2])
+
+
+class _SockaddrLinkLayer(ctypes.Structure):
+    """struct sockaddr_ll, packet(7)."""
+
+    _fields_ = (
+        ("family", ctypes.c_ushort),
+        ("protocol", ctypes.c_uint16),
+        ("ifindex", ctypes.c_int),
+        ("rest", ctypes.c_ubyte * 12),
+    )
+
+
+def _bind_everywhere(sock: socket.socket) -> None:
+    """Bind to every interface; Python's own bind insists on a name."""
+    address = _SockaddrLinkLayer(socket.AF_PACKET, socket.htons(ETH_P_ALL), 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.bind(sock.fileno(), ctypes.byref(address), ctypes.sizeof(address)) != 0:
+        raise OSError(ctypes.get_errno(), "binding the packet socket")
+
+
+def _refusal(error: OSError, complaint: str) -> CollectorError:
+    """What the user is told when the kernel refuses: missing rights, or the kernel's own reason."""
+    if error.errno in (1, 13):
+        return NotPermitted(
+            "the kernel meter needs root, or the capabilities CAP_NET_RAW, CAP_BPF and CAP_PERFMON: "
+            "start it with sudo, or install the service"
+        )
+    return CollectorError(f"the kernel refused the meter: {error.strerror or error}; {complaint}".rstrip("; "))

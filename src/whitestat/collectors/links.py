@@ -1,0 +1,114 @@
+"""What the kernel says of its network interfaces: addresses, kind, counters, the default route."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from pathlib import Path
+from typing import Any
+
+from whitestat.errors import CollectorError
+from whitestat.model import Address, Counts, Mac
+from whitestat.units import address_bytes, mac_bytes
+
+VIRTUAL_WITHOUT_HEADER = {"bridge", "vlan"}
+"""Kinds whose `rx_bytes` leave out the Ethernet header that their `tx_bytes` have (seen in Linux 6.1 to 6.18)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One interface. `kind` is iproute2's (`veth`, `bridge`, `tun`; empty for hardware); `header` is the octets of its link header."""
+
+    name: str
+    index: int
+    up: bool
+    kind: str
+    type: str
+    mac: Mac | None
+    interfaces: tuple[IPv4Interface | IPv6Interface, ...]
+
+    @property
+    def header(self) -> int:
+        return 14 if self.type in ("ether", "loopback") else 0
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return tuple(address_bytes(str(each.ip)) for each in self.interfaces)
+
+
+def links() -> dict[str, Link]:
+    """All interfaces of this network namespace by name (`ip -j -d address`)."""
+    return {link.name: link for link in map(_link, _ip("-d", "address", "show"))}
+
+
+def default_interface() -> str | None:
+    """The interface of the default route, IPv4 before IPv6; None without one."""
+    for family in ("-4", "-6"):
+        for route in _ip(family, "route", "show", "default"):
+            if "dev" in route:
+                return str(route["dev"])
+    return None
+
+
+def boot_id() -> str:
+    """Names this boot: interface counters start from zero with it."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def counters(text: str | None = None) -> dict[str, Counts]:
+    """The interface counters of `/proc/net/dev` (proc(5)): in is received; 64 bit on every kernel we run on."""
+    if text is None:
+        text = Path("/proc/net/dev").read_text(encoding="utf-8", errors="replace")
+    found = {}
+    for line in text.splitlines()[2:]:
+        name, _, figures = line.rpartition(":")
+        column = figures.split()
+        if len(column) >= 10:
+            found[name.strip()] = Counts(int(column[0]), int(column[8]), int(column[1]), int(column[9]))
+    return found
+
+
+def frames(link: Link, seen: Counts) -> Counts:
+    """An interface's counters as frame octets, the link header of each packet included both ways.
+
+    A bridge and a VLAN interface leave the Ethernet header out of what they receive.
+    """
+    if link.kind in VIRTUAL_WITHOUT_HEADER:
+        return seen._replace(octets_in=seen.octets_in + link.header * seen.packets_in)
+    return seen
+
+
+def unknown_interface(name: str, known: Mapping[str, Link]) -> CollectorError:
+    """The error for an interface that does not exist; names those that do."""
+    return CollectorError(f"interface {name!r} does not exist; there are: {', '.join(sorted(known))}")
+
+
+def _link(entry: Mapping[str, Any]) -> Link:
+    mac = entry.get("address", "")
+    return Link(
+        name=entry["ifname"],
+        index=entry["ifindex"],
+        up="UP" in entry.get("flags", ()),
+        kind=entry.get("linkinfo", {}).get("info_kind", ""),
+        type=entry.get("link_type", ""),
+        mac=mac_bytes(mac) if entry.get("link_type") == "ether" else None,
+        interfaces=tuple(
+            ip_interface(f"{info['local']}/{info['prefixlen']}")
+            for info in entry.get("addr_info", ())
+            if "local" in info
+        ),
+    )
+
+
+def _ip(*arguments: str) -> list[dict[str, Any]]:
+    try:
+        done = subprocess.run(["ip", "-j", *arguments], capture_output=True, timeout=10, check=True)
+    except FileNotFoundError:
+        raise CollectorError("the program ip is missing; install it: apt install iproute2") from None
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise CollectorError(f"ip {' '.join(arguments)} failed: {error}") from None
+    entries = json.loads(done.stdout or b"[]")
+    return [entry for entry in entries if entry]

@@ -1,0 +1,74 @@
+"""From two readings of a running counter to the traffic between them; pure.
+
+The rules: the first sight of a counter is a baseline, never traffic. A new epoch starts from zero. A
+decrease is a wrap modulo 2^width (RFC 2578, section 7.1.6: the counter "wraps around and starts
+increasing again from zero") only when the result fits under the link's speed, else a reset, from
+zero (RFC 2863, section 3.1.5 on ifCounterDiscontinuityTime). A jump back to a value that was read before
+is a restored meter, not new traffic. What the link cannot have carried is not booked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from whitestat.model import CounterReading, Counts, Delta, Quality
+
+CEILING_BPS = 10_000_000_000
+"""Link speed assumed where nobody says better, bits per second."""
+
+
+def delta(
+    before: CounterReading | None,
+    now: CounterReading,
+    *,
+    ceiling_bps: int = CEILING_BPS,
+    earlier: Container[Counts] = (),
+) -> Delta | None:
+    """The traffic between two readings of one key; None at first sight.
+
+    `earlier` holds counts that this key showed before `before`: seeing one of them again is a meter
+    restored from a backup. A delta of quality `implausible` has no counts: nothing of it is booked.
+    """
+    if before is None:
+        return None
+    counts, quality = _difference(before, now, ceiling_bps, earlier)
+    start_ms = min(before.at_ms, now.at_ms)
+    if quality is not Quality.AMBIGUOUS and not _fits(counts, now.at_ms - start_ms, ceiling_bps):
+        counts, quality = Counts(), Quality.IMPLAUSIBLE
+    return Delta(now.key, counts, start_ms, now.at_ms, quality)
+
+
+def _difference(
+    before: CounterReading, now: CounterReading, ceiling_bps: int, earlier: Container[Counts]
+) -> tuple[Counts, Quality]:
+    if before.epoch != now.epoch:
+        return now.counts, Quality.RESET
+    steps = [b - a for a, b in zip(before.counts, now.counts, strict=True)]
+    if min(steps) >= 0:
+        return Counts(*steps), Quality.EXACT
+    if now.counts in earlier:
+        return Counts(), Quality.AMBIGUOUS
+    wrapped = Counts(*(step % (1 << now.width) for step in steps))
+    if _fits(wrapped, now.at_ms - before.at_ms, ceiling_bps):
+        return wrapped, Quality.WRAPPED
+    return now.counts, Quality.RESET
+
+
+def _fits(counts: Counts, span_ms: int, ceiling_bps: int) -> bool:
+    """Whether the link can have carried this in the span; a second of slack for late readings.
+
+    Packets are held against the same ceiling at 20 octets each, the least an IP packet has.
+    """
+    octets = ceiling_bps * (max(0, span_ms) + 1000) // 8000
+    return counts.octets <= 2 * octets and counts.packets_in + counts.packets_out <= 2 * octets // 20
+
+
+def spread(amount: int, shares: list[int]) -> list[int]:
+    """`amount` in proportion to `shares`, in whole numbers that add up to it; no share is negative."""
+    whole, done, given, parts = sum(shares), 0, 0, []
+    for share in shares:
+        done += share
+        upto = amount * done // whole if whole else amount
+        parts.append(upto - given)
+        given = upto
+    return parts

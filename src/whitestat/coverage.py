@@ -1,0 +1,69 @@
+"""How much of an interface the meter saw, with the interface's own counter as referee; pure.
+
+The interface and the meter are read one after the other while packets flow, so the two disagree by what
+passed in between. What is missing is therefore booked as unattributed only when two reads in a row miss
+it; until then it is owed. Octets the interface counted before
+the meter (re)attached are booked at once: nobody will ever meter them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from whitestat.model import Audit, Counts
+
+
+class Step(NamedTuple):
+    """What one more audit of a point says: frame octets of the span, and what nobody metered.
+
+    `unmetered` is IP octets and packets, to be booked as unattributed. `baseline` is the audit to keep for
+    the next step, with what is still owed.
+    """
+
+    frame_octets_interface: int
+    frame_octets_metered: int
+    packets_lost: int
+    unmetered: Counts
+    baseline: Audit
+
+
+def step(before: Audit | None, now: Audit, *, attached: bool) -> Step:
+    """Compare two audits of a point; None as `before` is the first sight, a baseline.
+
+    `attached` says that the meter was attached after `before` was taken: what it missed is certain.
+    """
+    if before is None:
+        return Step(0, 0, 0, Counts(), now)
+    same_meter = before.meter == now.meter
+    interface = _since(before.frames_interface, now.frames_interface, before.epoch == now.epoch).plus(
+        _since(before.giants, now.giants, same_meter)
+    )
+    metered = _since(before.frames_metered, now.frames_metered, same_meter)
+    owed = _less(interface, metered).plus(before.owed)
+    booked = Counts(*(max(0, min(a, a if attached else b)) for a, b in zip(owed, before.owed, strict=True)))
+    lost = now.packets_lost - before.packets_lost if same_meter else now.packets_lost
+    return Step(
+        interface.octets,
+        metered.octets,
+        max(0, lost),
+        _ip_octets(booked, now.link_header),
+        now._replace(owed=_less(owed, booked)),
+    )
+
+
+def _since(before: Counts, now: Counts, same: bool) -> Counts:
+    """A new life of the counter, or one that fell, starts from zero."""
+    if not same or now.packets_in + now.packets_out < before.packets_in + before.packets_out:
+        return now
+    return _less(now, before)
+
+
+def _less(a: Counts, b: Counts) -> Counts:
+    return Counts(*(x - y for x, y in zip(a, b, strict=True)))
+
+
+def _ip_octets(frames: Counts, header: int) -> Counts:
+    return frames._replace(
+        octets_in=max(0, frames.octets_in - header * frames.packets_in),
+        octets_out=max(0, frames.octets_out - header * frames.packets_out),
+    )
