@@ -1,0 +1,240 @@
+"""Minutes, local hours, days and months as UTC instants, and the sharing out of counts over them; pure.
+
+Instants are UTC seconds (`_s`) or milliseconds (`_ms`), a day is a local date written YYYYMMDD, spans
+include their start and exclude their end. Hours and days of one zone never overlap and leave no gap,
+on the days clocks are moved too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from itertools import pairwise
+
+from whitestat.model import Counts
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+
+MOST_PIECES = 7 * DAY_S // MINUTE_S
+"""How many minutes `split` books one interval to: those of the week that minutes are kept."""
+
+_INSTANT = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.0+)?"
+    r"(?P<offset>Z|[+ -][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?)?"
+)
+
+
+def minute_start(at_s: int) -> int:
+    """The start of the UTC minute, which is the local one in every zone of our time."""
+    return at_s - at_s % MINUTE_S
+
+
+def hour_start(at_s: int, zone: tzinfo) -> int:
+    """The start of the local hour. An hour that clocks repeat is two hours; one they cut is shorter.
+
+    Where the shift falls inside an hour (Lord Howe moves by 30 minutes) a new hour starts with it.
+    """
+    start_s = at_s - (at_s + _offset(at_s, zone)) % HOUR_S
+    return _after_shift(start_s, at_s, zone)
+
+
+def day_of(at_s: int, zone: tzinfo) -> int:
+    """The local date as YYYYMMDD, such that `day_bounds` of it holds the instant.
+
+    Clocks that move back over midnight (St. John's, 00:01 to 23:01) do not bring yesterday back: a
+    day that has begun goes on.
+    """
+    day = datetime.fromtimestamp(at_s, zone).date()
+    tomorrow = day + timedelta(days=1)
+    return _number(tomorrow if at_s >= _day_start(tomorrow, zone) else day)
+
+
+def day_bounds(day: int, zone: tzinfo) -> tuple[int, int]:
+    """First instant of a local day (YYYYMMDD) and of the next; ValueError for a date of no calendar.
+
+    Usually 23, 24 or 25 hours. A day that a zone left out (Apia, 2011-12-30) starts where it ends.
+    """
+    first = _date(day)
+    return _day_start(first, zone), _day_start(first + timedelta(days=1), zone)
+
+
+def split(counts: Counts, start_ms: int, end_ms: int) -> list[tuple[int, Counts]]:
+    """The counts of an interval by minute start, in proportion to time; the shares add up to the octet.
+
+    Minutes without a share are left out; an interval without a length belongs to the minute of its
+    end. An interval of over a week is shared out over UTC hours, one of over 420 days over UTC days,
+    or as many days as keep it to about `MOST_PIECES` shares; each is booked to the first minute the
+    hour or day has in the interval.
+    """
+    if end_ms <= start_ms:
+        edges = [end_ms, end_ms + 1]
+    elif start_ms // 60_000 == (end_ms - 1) // 60_000:
+        edges = [start_ms, end_ms]
+    else:
+        edges = _edges(start_ms, end_ms)
+    shares = _shares(counts, edges)
+    return [
+        (minute_start(at // 1_000), share) for at, share in zip(edges, shares, strict=False) if any(share)
+    ]
+
+
+def span(word: str, now_s: int, zone: tzinfo) -> tuple[int, int]:
+    """Start and end of the local today, yesterday, week (from Monday), month or cycle that now lies in.
+
+    A cycle is the calendar month. ValueError for another word.
+    """
+    if word not in _SPANS:
+        raise ValueError(f"expected one of {', '.join(_SPANS)}, got {word!r}")
+    return _SPANS[word](now_s, zone)
+
+
+def parse_instant(text: str, zone: tzinfo) -> int:
+    """UTC seconds of an ISO 8601 date (its first instant in the zone) or date-time, local without offset.
+
+    Of a local time that occurs twice the first is meant. ValueError tells what is expected.
+    """
+    found = _INSTANT.fullmatch(text)
+    try:
+        # Years outside have no usage, and the ends of the calendar have no neighbouring day.
+        if not found or not 1970 <= int(text[:4]) < 9999:
+            raise ValueError
+        if not found["time"]:
+            return _day_start(date.fromisoformat(found["day"]), zone)
+        # A plus sign that was not escaped in an address reaches us as a space.
+        offset = (found["offset"] or "").replace(" ", "+")
+        moment = datetime.fromisoformat(f"{found['day']}T{found['time']}{offset}")
+    except ValueError:
+        raise ValueError(
+            f"expected a date or date-time like 2026-11-21 or 2026-11-21T08:00+01:00, got {text!r}"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
+
+
+def instant_text(at_s: int, zone: tzinfo) -> str:
+    """`2026-11-21T00:00:00+01:00`: the instant in the zone (ISO 8601)."""
+    return datetime.fromtimestamp(at_s, zone).isoformat()
+
+
+def steps(start_s: int, end_s: int, step: str, zone: tzinfo) -> Iterator[int]:
+    """Starts of the minutes, hours, days or months that meet the span; the first may lie before it.
+
+    `step` is minute, hour, day or month; ValueError for another word.
+    """
+    if step not in _BUCKETS:
+        raise ValueError(f"expected one of {', '.join(_BUCKETS)}, got {step!r}")
+    return _walk(start_s, end_s, _BUCKETS[step], zone)
+
+
+_Bounds = Callable[[int, tzinfo], tuple[int, int]]
+
+
+def _walk(start_s: int, end_s: int, bounds: _Bounds, zone: tzinfo) -> Iterator[int]:
+    at_s = start_s
+    while at_s < end_s:
+        bucket_s, at_s = bounds(at_s, zone)
+        yield bucket_s
+
+
+def _minute(at_s: int, zone: tzinfo) -> tuple[int, int]:
+    start_s = minute_start(at_s)
+    return start_s, start_s + MINUTE_S
+
+
+def _hour(at_s: int, zone: tzinfo) -> tuple[int, int]:
+    """The hour ends on the hour, or earlier where the offset changes."""
+    end_s = at_s - (at_s + _offset(at_s, zone)) % HOUR_S + HOUR_S
+    moved = _offset(end_s, zone) != _offset(at_s, zone)
+    return hour_start(at_s, zone), _after_shift(at_s, end_s, zone) if moved else end_s
+
+
+def _day(at_s: int, zone: tzinfo) -> tuple[int, int]:
+    return day_bounds(day_of(at_s, zone), zone)
+
+
+def _yesterday(at_s: int, zone: tzinfo) -> tuple[int, int]:
+    return _day(_day(at_s, zone)[0] - 1, zone)
+
+
+def _week(at_s: int, zone: tzinfo) -> tuple[int, int]:
+    today = _date(day_of(at_s, zone))
+    monday = today - timedelta(days=today.weekday())
+    return _day_start(monday, zone), _day_start(monday + timedelta(days=7), zone)
+
+
+def _month(at_s: int, zone: tzinfo) -> tuple[int, int]:
+    first = _date(day_of(at_s, zone)).replace(day=1)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return _day_start(first, zone), _day_start(following, zone)
+
+
+_BUCKETS: dict[str, _Bounds] = {"minute": _minute, "hour": _hour, "day": _day, "month": _month}
+_SPANS: dict[str, _Bounds] = {
+    "today": _day,
+    "yesterday": _yesterday,
+    "week": _week,
+    "month": _month,
+    "cycle": _month,
+}
+SPAN_WORDS = tuple(_SPANS)
+"""The words `span` knows."""
+
+
+def _edges(start_ms: int, end_ms: int) -> list[int]:
+    """The interval's ends and the minutes, hours or days between them, milliseconds."""
+    piece_ms = 1_000 * _piece((end_ms - start_ms) // 1_000)
+    return [start_ms, *range(start_ms - start_ms % piece_ms + piece_ms, end_ms, piece_ms), end_ms]
+
+
+def _piece(length_s: int) -> int:
+    """The shortest of minute, hour, day and several days that `MOST_PIECES` of cover the length."""
+    for piece_s in (MINUTE_S, HOUR_S):
+        if length_s <= piece_s * MOST_PIECES:
+            return piece_s
+    return DAY_S * -(-length_s // (DAY_S * MOST_PIECES))
+
+
+def _shares(counts: Counts, edges: list[int]) -> Iterator[Counts]:
+    """What flowed up to each edge less what flowed up to the one before: rounding cannot lose an octet."""
+    start, length = edges[0], edges[-1] - edges[0]
+    upto = (Counts(*(count * (edge - start) // length for count in counts)) for edge in edges)
+    for before, after in pairwise(upto):
+        yield Counts(*(b - a for a, b in zip(before, after, strict=True)))
+
+
+@lru_cache(maxsize=4096)
+def _day_start(day: date, zone: tzinfo) -> int:
+    """The first instant whose local date is the day or a later one."""
+    # The first of two midnights; a midnight that clocks skip is read with the offset before the gap.
+    midnight_s = int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+    # A gap that opens before midnight (Toronto 1919: 23:30 to 00:30) starts the day itself.
+    if datetime.fromtimestamp(midnight_s - 1, zone).date() >= day:
+        return _after_shift(midnight_s - DAY_S, midnight_s, zone)
+    return midnight_s
+
+
+def _after_shift(low_s: int, high_s: int, zone: tzinfo) -> int:
+    """The first instant after the change of offset between the two, or `low_s` where none is."""
+    offset = _offset(high_s, zone)
+    if _offset(low_s, zone) == offset:
+        return low_s
+    while high_s - low_s > 1:
+        middle_s = (low_s + high_s) // 2
+        low_s, high_s = (low_s, middle_s) if _offset(middle_s, zone) == offset else (middle_s, high_s)
+    return high_s
+
+
+def _offset(at_s: int, zone: tzinfo) -> int:
+    """Seconds that local clocks are ahead of UTC."""
+    local = datetime.fromtimestamp(at_s, zone)
+    return int((local.replace(tzinfo=UTC) - local).total_seconds())
+
+
+def _number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def _date(day: int) -> date:
+    return date(day // 10_000, day // 100 % 100, day % 100)
