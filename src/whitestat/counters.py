@@ -61,14 +61,3 @@ def _fits(counts: Counts, span_ms: int, ceiling_bps: int) -> bool:
     """
     octets = ceiling_bps * (max(0, span_ms) + 1000) // 8000
     return counts.octets <= 2 * octets and counts.packets_in + counts.packets_out <= 2 * octets // 20
-
-
-def spread(amount: int, shares: list[int]) -> list[int]:
-    """`amount` in proportion to `shares`, in whole numbers that add up to it; no share is negative."""
-    whole, done, given, parts = sum(shares), 0, 0, []
-    for share in shares:
-        done += share
-        upto = amount * done // whole if whole else amount
-        parts.append(upto - given)
-        given = upto
-    return parts

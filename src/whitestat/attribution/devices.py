@@ -22,6 +22,7 @@ class Devices:
         self._limit = limit
         self._by_mac: dict[Mac, Episode] = {}
         self._by_address: dict[Address, Episode] = {}
+        self._by_id: dict[int, Episode] = {}
         self._addresses: dict[int, dict[Address, int]] = {}
         self._new: list[Episode] = []
         self._seen: dict[int, int] = {}
@@ -36,6 +37,9 @@ class Devices:
 
     def episodes(self) -> list[Episode]:
         return [*self._by_mac.values(), *self._by_address.values()]
+
+    def by_id(self, episode: int) -> Episode:
+        return self._by_id[episode]
 
     def find(self, mac: Mac | None, address: Address | None, at_ms: int, *, begin: bool = True) -> int | None:
         """The episode of `mac`, or of `address` where no MAC is seen; None when there is none and none begins."""
@@ -87,6 +91,7 @@ class Devices:
 
     def _keep(self, episode: Episode) -> None:
         self._next = max(self._next, episode.id + 1, episode.device + 1)
+        self._by_id[episode.id] = episode
         if episode.end_ms is not None:
             return
         if episode.mac is not None:
