@@ -30,6 +30,7 @@ from whitestat.model import (
     FlowKey,
     Harvest,
     Mac,
+    Point,
     Quality,
     Scope,
     UsageKey,
@@ -63,6 +64,7 @@ class Booker:
         attributor: Attributor,
         *,
         zone: tzinfo,
+        points: Iterable[Point],
         locality: Callable[[], Locality],
         names: Mapping[Mac, str],
         people: Mapping[Mac, str],
@@ -72,6 +74,7 @@ class Booker:
         self._writer = writer
         self._attributor = attributor
         self._zone = zone
+        self._new_points = tuple(points)
         self._locality = locality
         self._configured = names
         self._people = people
@@ -104,8 +107,8 @@ class Booker:
         for key, counts in unmetered.items():
             attributed.book(key, counts)
         flush = self._flush(harvest, attributed, readings, audits, covered)
-        self._writer.commit(flush)
-        self._remember(readings, audits, flush)
+        if self._writer.commit(flush):
+            self._remember(readings, audits, flush)
         if harvest.receipt:
             collector.settle(harvest.receipt)
 
@@ -175,6 +178,7 @@ class Booker:
             readings=readings,
             audits=audits,
             receipts=(harvest.receipt,) if harvest.receipt else (),
+            points=self._new_points,
             devices=tuple(self._changed_records.values()),
             episodes=episodes,
             seen=seen,
@@ -216,6 +220,7 @@ class Booker:
         self._attached.update(audits)
         self._changed_records.clear()
         self._seen.update(flush.seen)
+        self._new_points = ()
         self._attributor.devices.forget_changes()
         self.tally.flushes += 1
         for (minute, key), counts in flush.usage.items():

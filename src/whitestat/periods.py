@@ -8,7 +8,7 @@ on the days clocks are moved too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
@@ -69,13 +69,20 @@ def split(counts: Counts, start_ms: int, end_ms: int) -> list[tuple[int, Counts]
     or as many days as keep it to about `MOST_PIECES` shares; each is booked to the first minute the
     hour or day has in the interval.
     """
+    return [(minute, Counts(*share)) for minute, share in split_integers(counts, start_ms, end_ms)]
+
+
+def split_integers(
+    amounts: Sequence[int], start_ms: int, end_ms: int
+) -> list[tuple[int, tuple[int, ...]]]:
+    """As `split`, for any row of amounts: (minute start, share of each) whose columns add up to them."""
     if end_ms <= start_ms:
         edges = [end_ms, end_ms + 1]
     elif start_ms // 60_000 == (end_ms - 1) // 60_000:
         edges = [start_ms, end_ms]
     else:
         edges = _edges(start_ms, end_ms)
-    shares = _shares(counts, edges)
+    shares = _shares(amounts, edges)
     return [
         (minute_start(at // 1_000), share) for at, share in zip(edges, shares, strict=False) if any(share)
     ]
@@ -196,12 +203,12 @@ def _piece(length_s: int) -> int:
     return DAY_S * -(-length_s // (DAY_S * MOST_PIECES))
 
 
-def _shares(counts: Counts, edges: list[int]) -> Iterator[Counts]:
+def _shares(amounts: Sequence[int], edges: list[int]) -> Iterator[tuple[int, ...]]:
     """What flowed up to each edge less what flowed up to the one before: rounding cannot lose an octet."""
     start, length = edges[0], edges[-1] - edges[0]
-    upto = (Counts(*(count * (edge - start) // length for count in counts)) for edge in edges)
+    upto = ([amount * (edge - start) // length for amount in amounts] for edge in edges)
     for before, after in pairwise(upto):
-        yield Counts(*(b - a for a, b in zip(before, after, strict=True)))
+        yield tuple(b - a for a, b in zip(before, after, strict=True))
 
 
 @lru_cache(maxsize=4096)
