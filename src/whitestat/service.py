@@ -1,0 +1,226 @@
+"""Wires the parts of the running service together and holds them until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from whitestat import __version__
+from whitestat.attribution.attribute import Attributor
+from whitestat.attribution.devices import Devices
+from whitestat.attribution.locality import PRIVATE, Locality, Network
+from whitestat.attribution.vendors import vendor
+from whitestat.booking import Booker
+from whitestat.collectors import Collector
+from whitestat.collectors.interface import InterfaceCollector
+from whitestat.collectors.kernel import KernelCollector
+from whitestat.collectors.links import default_interface, links, unknown_interface
+from whitestat.config import Config, PointConfig
+from whitestat.engine import Engine, SystemClock
+from whitestat.errors import CollectorError, ConfigError, NotPermitted, WhiteStatError
+from whitestat.ledger.queries import Queries
+from whitestat.ledger.writer import Writer
+from whitestat.live import Live
+from whitestat.model import Point
+
+log = logging.getLogger("whitestat")
+
+
+def run(config: Config) -> int:
+    """Meter, keep and show until SIGTERM or SIGINT; returns the exit status."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="whitestat: %(message)s")
+    return asyncio.run(_serve(config))
+
+
+async def _serve(config: Config) -> int:
+    from whitestat.web.app import Sources, create_app, server
+
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    zone, clock = zone_of(config), SystemClock()
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(listen(config))
+        points = points_of(config)
+        writer = Writer(config.store.path, zone)
+        state = writer.state()
+        collectors, notices = open_collectors(points, state.receipts)
+        devices = Devices(state.episodes)
+        attributor = Attributor(locality(config, points), devices)
+        booker = Booker(
+            writer,
+            attributor,
+            zone=zone,
+            points=[point_of(each) for each in points],
+            locality=lambda: locality(config, points),
+            names={each.mac: each.name for each in config.devices},
+            people={each.mac: each.person for each in config.devices if each.person},
+            vendor=vendor,
+            host_name=socket.gethostname(),
+        )
+        engine = Engine(
+            collectors, writer, booker, flush_s=config.store.flush_s, clock=clock, notices=notices
+        )
+        live = Live(engine.today, zone=zone, now_ms=clock.now_ms)
+        queries = Queries(config.store.path, zone)
+        sources = Sources(
+            queries=queries,
+            zone=zone,
+            version=__version__,
+            now_ms=clock.now_ms,
+            health=engine.health,
+            live=live.listen,
+        )
+        web = server(create_app(sources))
+        try:
+            await engine.start()
+            _announce(config, listener, collectors, notices)
+            serving = asyncio.create_task(web.serve(sockets=[listener]))
+            await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when="FIRST_COMPLETED")
+            web.should_exit = True
+            await serving
+        finally:
+            await engine.stop()
+    return 0
+
+
+def zone_of(config: Config) -> tzinfo:
+    """The configured zone, else the system's."""
+    if config.timezone:
+        return ZoneInfo(config.timezone)
+    with contextlib.suppress(OSError, ValueError):
+        return ZoneInfo(str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
+    return ZoneInfo("UTC")
+
+
+def listen(config: Config) -> socket.socket:
+    """The listening socket, bound before anything else starts; a taken port is said plainly."""
+    host, port = config.web.host, config.web.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        reason = "another program has it" if error.errno == 98 else error.strerror
+        raise WhiteStatError(
+            f"cannot listen on {config.web.listen}: {reason}; choose another with listen in [web]"
+        ) from None
+
+
+def points_of(config: Config) -> tuple[PointConfig, ...]:
+    """The configured points, or one on the interface of the default route."""
+    if config.points:
+        return config.points
+    interface = default_interface()
+    if interface is None:
+        known = ", ".join(sorted(links()))
+        raise CollectorError(
+            f"there is no default route to tell which interface to meter; name one in a [[point]]; there are: {known}"
+        )
+    kind = "kernel" if os.geteuid() == 0 else "interface"
+    return (PointConfig(name=interface, collector=kind, interface=interface),)
+
+
+def point_of(config: PointConfig) -> Point:
+    return Point(config.name, config.collector, config.interface, config.counts)
+
+
+def open_collectors(
+    points: Sequence[PointConfig], booked: dict[str, int]
+) -> tuple[list[Collector], list[str]]:
+    """Every collector open and ready, with what the user should know.
+
+    Where the kernel refuses the meter, or we lack the rights, the interface's own counters stand in.
+    """
+    known = links()
+    for point in points:
+        if point.interface is not None and point.interface not in known:
+            raise unknown_interface(point.interface, known)
+    collectors: list[Collector] = []
+    notices: list[str] = []
+    kernel = [point for point in points if point.collector == "kernel"]
+    if kernel:
+        collectors += _open_kernel(kernel, booked, notices)
+    for point in points:
+        if point.collector != "kernel":
+            collectors.append(_build(point)(point_of(point)))
+            collectors[-1].open(booked)
+    if any(point.collector == "interface" for point in points) and os.geteuid() != 0:
+        notices.append(NOT_ROOT)
+    return collectors, notices
+
+
+NOT_ROOT = (
+    "only the interface's totals are counted: to see each device, run as root "
+    "(sudo make run), so that the kernel may count for us"
+)
+
+BUILDERS: dict[str, Callable[[Point], Collector]] = {"interface": InterfaceCollector}
+
+
+def _build(point: PointConfig) -> Callable[[Point], Collector]:
+    if point.collector not in BUILDERS:
+        raise ConfigError(f"point {point.name!r}: the collector {point.collector!r} is not in this version")
+    return BUILDERS[point.collector]
+
+
+def _open_kernel(
+    points: Sequence[PointConfig], booked: dict[str, int], notices: list[str]
+) -> list[Collector]:
+    meter = KernelCollector(
+        [point_of(point) for point in points],
+        flows=max(point.flows for point in points),
+        pairs=max(point.devices for point in points),
+    )
+    try:
+        meter.open(booked)
+    except CollectorError as error:
+        notice = str(error) if isinstance(error, NotPermitted) else f"{error}; counting interface totals instead"
+        log.warning("%s", notice)
+        notices.append(notice)
+        stand_ins: list[Collector] = [InterfaceCollector(point_of(point)) for point in points]
+        for each in stand_ins:
+            each.open(booked)
+        return stand_ins
+    return [meter]
+
+
+def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
+    """What is local now: configured networks, or those of the points that count, and private space."""
+    known = links()
+    networks: list[Network] = list(config.lan.networks)
+    if not networks:
+        networks.extend(PRIVATE)
+        for point in points:
+            link = known.get(str(point.interface)) if point.counts else None
+            networks += [each.network for each in link.interfaces] if link else []
+    return Locality(
+        tuple(dict.fromkeys(networks)),
+        own_macs=frozenset(link.mac for link in known.values() if link.mac),
+        own_addresses=frozenset(address for link in known.values() for address in link.addresses),
+        routers=frozenset(config.lan.routers),
+    )
+
+
+def _announce(
+    config: Config, listener: socket.socket, collectors: Sequence[Collector], notices: Sequence[str]
+) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    metered = ", ".join(
+        f"{point.interface or point.name} ({each.points[0].collector if not notices else 'interface totals'})"
+        for each in collectors
+        for point in each.points
+    )
+    print(f"WhiteStat {__version__} counts {metered} and keeps it in {config.store.path}")
+    for notice in notices:
+        print(f"Note: {notice}.")
+    print(f"Open http://{shown}:{port}/", flush=True)
