@@ -1,0 +1,215 @@
+"""Frames put together header by header, each with the packet it must be counted as."""
+
+from __future__ import annotations
+
+from struct import pack
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from whitestat.collectors.decode import Link, Packet
+
+ROUTER = bytes.fromhex("020000000001")
+PHONE = bytes.fromhex("0250000000ff")
+ETHERNET = ROUTER + PHONE
+PORTED = (6, 17, 33, 132, 136)
+FRAGMENT, AUTHENTICATION = 44, 51
+EXTENSIONS = (0, 43, FRAGMENT, AUTHENTICATION, 60, 135)
+MAPPED = bytes(10) + b"\xff\xff"
+
+
+class Network(NamedTuple):
+    """An IP packet with what follows it in the frame, and what it must be counted as.
+
+    `header` is the octets of its fixed header, `ports` of all headers and the ports; `octets` is None
+    where the header's own length cannot be believed.
+    """
+
+    frame: bytes
+    version: int
+    src: bytes
+    dst: bytes
+    protocol: int
+    service: int
+    octets: int | None
+    header: int
+    ports: int
+
+
+class Front(NamedTuple):
+    """What stands in front of an IP packet; what is not IP counts from `end`."""
+
+    frame: bytes
+    link: Link
+    src_mac: bytes | None = None
+    dst_mac: bytes | None = None
+    vlan: int = 0
+    ethertype: int = 0
+    end: int = 0
+
+
+class Sample(NamedTuple):
+    front: Front
+    network: Network
+
+    @property
+    def frame(self) -> bytes:
+        return self.front.frame + self.network.frame
+
+    @property
+    def expected(self) -> Packet:
+        front, network = self
+        octets = len(network.frame) if network.octets is None else network.octets
+        return Packet(
+            front.src_mac,
+            front.dst_mac,
+            network.src,
+            network.dst,
+            network.protocol,
+            network.service,
+            front.vlan,
+            octets,
+            len(self.frame),
+        )
+
+    @property
+    def other(self) -> Packet:
+        """The same frame when its IP header cannot be read."""
+        front, length = self.front, len(self.frame)
+        return Packet(
+            front.src_mac,
+            front.dst_mac,
+            None,
+            None,
+            256,
+            front.ethertype,
+            front.vlan,
+            length - front.end,
+            length,
+        )
+
+
+def ipv4(
+    payload: bytes, protocol: int = 17, *, total: int | None = None, fragment: int = 0, options: bytes = b""
+) -> bytes:
+    """An IPv4 packet from 192.168.50.7 to 203.0.113.9; `fragment` is the word of flags and offset."""
+    header = 20 + len(options)
+    length = header + len(payload) if total is None else total
+    words = pack("!BBHHHBBH", 0x40 | header // 4, 0, length, 7, fragment, 64, protocol, 0)
+    return words + bytes((192, 168, 50, 7, 203, 0, 113, 9)) + options + payload
+
+
+def ipv6(payload: bytes, following: int = 17, *, length: int | None = None) -> bytes:
+    """An IPv6 packet from fd00::7 to 2001:db8::9."""
+    length = len(payload) if length is None else length
+    return pack("!IHBB", 6 << 28, length, following, 64) + SRC6 + DST6 + payload
+
+
+SRC4, DST4 = MAPPED + bytes((192, 168, 50, 7)), MAPPED + bytes((203, 0, 113, 9))
+SRC6 = b"\xfd" + bytes(14) + b"\x07"
+DST6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\x09"
+
+
+def ports(source: int = 50000, target: int = 443, rest: int = 8) -> bytes:
+    return pack("!HH", source, target) + bytes(rest)
+
+
+def extension(kind: int, following: int, units: int = 0, offset: int = 0) -> bytes:
+    """One IPv6 extension header; `units` is its length field, `offset` a fragment's in units of 8 octets."""
+    if kind == FRAGMENT:
+        return pack("!BBHI", following, 0, offset << 3 | 1, 7)
+    octets = (units + 2) * 4 if kind == AUTHENTICATION else (units + 1) * 8
+    return pack("!BB", following, units) + b"\x05" * (octets - 2)
+
+
+def _lower_port(protocol: int, tail: bytes) -> int:
+    if protocol not in PORTED or len(tail) < 4:
+        return 0
+    return min(int.from_bytes(tail[:2], "big"), int.from_bytes(tail[2:4], "big"))
+
+
+_protocols = st.sampled_from(PORTED) | st.sampled_from((1, 2, 47, 50, 58, 59, 255))
+_tails = st.binary(max_size=3) | st.binary(min_size=4, max_size=40)
+_paddings = st.just(b"") | st.binary(max_size=24)
+
+
+@st.composite
+def ipv4_packets(draw: st.DrawFn) -> Network:
+    protocol, payload, padding = draw(_protocols), draw(_tails), draw(_paddings)
+    options = draw(st.just(b"") | st.integers(1, 10).map(lambda words: b"\x01" * 4 * words))
+    offset = draw(st.just(0) | st.integers(1, 0x1FFF))
+    header = 20 + len(options)
+    total = draw(st.sampled_from((header + len(payload), 0, 19, 65535)))
+    packet = ipv4(
+        payload,
+        protocol,
+        total=total,
+        fragment=draw(st.sampled_from((0, 0x2000, 0x4000))) | offset,
+        options=options,
+    )
+    service = 0 if offset else _lower_port(protocol, payload + padding)
+    octets = total if total == header + len(payload) else None
+    return Network(packet + padding, 4, SRC4, DST4, protocol, service, octets, 20, header + 4)
+
+
+@st.composite
+def ipv6_packets(draw: st.DrawFn) -> Network:
+    last, payload, padding = draw(_protocols), draw(_tails), draw(_paddings)
+    kinds = draw(st.just([]) | st.lists(st.sampled_from(EXTENSIONS), max_size=8))
+    following = [*kinds, last]
+    walked, whole, chain = min(len(kinds), 6), len(kinds) <= 6, b""
+    for place, kind in enumerate(kinds):
+        offset = draw(st.sampled_from((0, 0, 0, 1, 0x1FFF))) if kind == FRAGMENT else 0
+        chain += extension(kind, following[place + 1], draw(st.integers(0, 3)), offset)
+        if offset and place < walked:
+            walked, whole = place + 1, False
+    protocol = following[walked]
+    service = _lower_port(protocol, payload + padding) if whole else 0
+    exact = len(chain + payload)
+    length = draw(st.sampled_from((exact, 0, 65535)))
+    packet = ipv6(chain + payload, following[0], length=length) + padding
+    octets = 40 + length if length and length == exact else None
+    return Network(packet, 6, SRC6, DST6, protocol, service, octets, 40, 44 + len(chain))
+
+
+@st.composite
+def fronts(draw: st.DrawFn, link: Link, version: int) -> Front:
+    """A link header for an IP packet of `version`: Ethernet and cooked ones with tags and PPPoE."""
+    ppp = b"\x00\x21" if version == 4 else b"\x00\x57"
+    session = b"\x11\x00\x00\x07\x00\x22" + ppp
+    if link is Link.RAW:
+        return Front(b"", link)
+    if link is Link.NULL:
+        family = 2 if version == 4 else draw(st.sampled_from((24, 28, 30)))
+        return Front(pack(draw(st.sampled_from("<>")) + "I", family), link, end=4)
+    if link is Link.PPP:
+        header = draw(st.sampled_from((b"\xff\x03" + ppp, ppp, ppp[1:], b"\xff\x03" + ppp[1:])))
+        return Front(header, link, end=len(header))
+    if link is Link.PPP_ETHER:
+        return Front(session, link)
+    tags = draw(st.lists(st.integers(0, 0xFFFF), max_size=2))
+    pppoe = draw(st.booleans())
+    ethertype = 0x8864 if pppoe else 0x0800 if version == 4 else 0x86DD
+    chain = b"".join(
+        pack("!HH", draw(st.sampled_from((0x8100, 0x88A8, 0x9100))), tag) for tag in tags
+    ) + pack("!H", ethertype)
+    header, src_mac, dst_mac = _addressed(link, chain, draw(st.booleans()))
+    vlan = tags[0] & 0x0FFF if tags else 0
+    return Front(header + session * pppoe, link, src_mac, dst_mac, vlan, ethertype, len(header))
+
+
+def _addressed(link: Link, chain: bytes, seen: bool) -> tuple[bytes, bytes | None, bytes | None]:
+    """The header of a link that carries addresses, and those; in cooked ones the sender may be unseen."""
+    sender = (6, PHONE + b"\0\0") if seen else (0, bytes(8))
+    if link is Link.LINUX_SLL:
+        return pack("!HHH8s", 0, 1, *sender) + chain, PHONE if seen else None, None
+    if link is Link.LINUX_SLL2:
+        header = pack("!HHIHBB8s", int.from_bytes(chain[:2], "big"), 0, 3, 1, 0, *sender)
+        return header + chain[2:], PHONE if seen else None, None
+    return ETHERNET + chain, PHONE, ROUTER
+
+
+@st.composite
+def samples(draw: st.DrawFn, links: tuple[Link, ...] = tuple(Link)) -> Sample:
+    network = draw(ipv4_packets() | ipv6_packets())
+    return Sample(draw(fronts(draw(st.sampled_from(links)), network.version)), network)
