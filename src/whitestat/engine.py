@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from whitestat import __version__
 from whitestat.attribution.names import by_dns, resolve
@@ -81,7 +81,7 @@ class Engine:
         """Take the first reading of every collector, then go on in the background."""
         for at in range(len(self._collectors)):
             self._read_at[at] = self._clock.monotonic_ms()
-            await self._in_booking_thread(lambda at=at: self._book(at))
+            await self._in_booking_thread(self._book, at)
         self._tasks = [
             *(asyncio.create_task(self._poll(at)) for at in range(len(self._collectors))),
             asyncio.create_task(self._name_devices()),
@@ -93,7 +93,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for at in range(len(self._collectors)):
-            await self._in_booking_thread(lambda at=at: self._book(at))
+            await self._in_booking_thread(self._book, at)
         await self._in_booking_thread(self._close)
         self._thread.shutdown()
 
@@ -101,9 +101,7 @@ class Engine:
         """Usage of the local day by device, what the meters still hold included."""
         collectors = [each for at, each in enumerate(self._collectors) if at not in self._failures]
         counting = {point.name for each in self._collectors for point in each.points if point.counts}
-        return await self._in_booking_thread(
-            lambda: self._booker.live(collectors, counting, self._clock.now_ms())
-        )
+        return await self._in_booking_thread(self._booker.live, collectors, counting, self._clock.now_ms())
 
     def health(self) -> dict[str, object]:
         """The engine's part of /api/v1/health; `status` is ok once every collector was read and none fails."""
@@ -149,7 +147,7 @@ class Engine:
             # Aligned to the wall clock, so that a flush does not straddle two minutes.
             now_ms = self._clock.now_ms()
             await asyncio.sleep((self._flush_ms - now_ms % self._flush_ms) / 1000)
-            await self._in_booking_thread(lambda: self._book(at))
+            await self._in_booking_thread(self._book, at)
 
     def _book(self, at: int) -> None:
         """One read of one collector; what fails is shown and tried again, and delays nobody else."""
@@ -195,10 +193,10 @@ class Engine:
             asked[device] = now_ms
             name = await asyncio.to_thread(by_dns, address, self._resolver)
             if name:
-                await self._in_booking_thread(lambda device=device, name=name: self._booker.rename(device, name))
+                await self._in_booking_thread(self._booker.rename, device, name)
 
-    async def _in_booking_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _in_booking_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _close(self) -> None:
         for collector in self._collectors:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
 
@@ -235,8 +235,8 @@ def _after_shift(low_s: int, high_s: int, zone: tzinfo) -> int:
 
 def _offset(at_s: int, zone: tzinfo) -> int:
     """Seconds that local clocks are ahead of UTC."""
-    local = datetime.fromtimestamp(at_s, zone)
-    return int((local.replace(tzinfo=UTC) - local).total_seconds())
+    offset = datetime.fromtimestamp(at_s, zone).utcoffset() or timedelta()
+    return offset.days * DAY_S + offset.seconds
 
 
 def _number(day: date) -> int:

@@ -26,7 +26,7 @@ from whitestat.collectors.kernel import KernelCollector
 from whitestat.collectors.links import default_interface, links, unknown_interface
 from whitestat.config import Config, PointConfig
 from whitestat.engine import Engine, SystemClock
-from whitestat.errors import CollectorError, ConfigError, NotPermitted, WhiteStatError
+from whitestat.errors import CollectorError, ConfigError, NotPermitted
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.live import Live
@@ -42,54 +42,48 @@ def run(config: Config) -> int:
 
 
 async def _serve(config: Config) -> int:
-    from whitestat.web.app import Sources, create_app, server
+    from whitestat.web import Sources, create_app, serve
 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     zone, clock = zone_of(config), SystemClock()
-    with contextlib.ExitStack() as held:
-        listener = held.enter_context(listen(config))
-        points = points_of(config)
-        writer = Writer(config.store.path, zone)
-        state = writer.state()
-        collectors, notices = open_collectors(points, state.receipts)
-        devices = Devices(state.episodes)
-        attributor = Attributor(locality(config, points), devices)
-        booker = Booker(
-            writer,
-            attributor,
-            zone=zone,
-            points=[point_of(each) for each in points],
-            locality=lambda: locality(config, points),
-            names={each.mac: each.name for each in config.devices},
-            people={each.mac: each.person for each in config.devices if each.person},
-            vendor=vendor,
-            host_name=socket.gethostname(),
-        )
-        engine = Engine(
-            collectors, writer, booker, flush_s=config.store.flush_s, clock=clock, notices=notices
-        )
-        live = Live(engine.today, zone=zone, now_ms=clock.now_ms)
-        queries = Queries(config.store.path, zone)
-        sources = Sources(
-            queries=queries,
-            zone=zone,
-            version=__version__,
-            now_ms=clock.now_ms,
-            health=engine.health,
-            live=live.listen,
-        )
-        web = server(create_app(sources))
-        try:
-            await engine.start()
-            _announce(config, listener, collectors, notices)
-            serving = asyncio.create_task(web.serve(sockets=[listener]))
-            await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when="FIRST_COMPLETED")
-            web.should_exit = True
-            await serving
-        finally:
-            await engine.stop()
+    points = points_of(config)
+    writer = Writer(config.store.path, zone)
+    state = writer.state()
+    collectors, notices = open_collectors(points, state.receipts)
+    booker = Booker(
+        writer,
+        Attributor(locality(config, points), Devices(state.episodes)),
+        zone=zone,
+        points=[point_of(each) for each in points],
+        locality=lambda: locality(config, points),
+        names={each.mac: each.name for each in config.devices},
+        people={each.mac: each.person for each in config.devices if each.person},
+        vendor=vendor,
+        host_name=socket.gethostname(),
+    )
+    engine = Engine(collectors, writer, booker, flush_s=config.store.flush_s, clock=clock, notices=notices)
+    live = Live(engine.today, zone=zone, now_ms=clock.now_ms)
+    sources = Sources(
+        queries=Queries(config.store.path, zone),
+        zone=zone,
+        version=__version__,
+        now_ms=clock.now_ms,
+        health=engine.health,
+        live=live.listen,
+    )
+    web = serve(create_app(sources), config.web.host, config.web.port)
+    await engine.start()
+    try:
+        _announce(config, web.url, collectors, notices)
+        ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        web.stop()
+        await ends[0]
+        ends[1].cancel()
+    finally:
+        await engine.stop()
     return 0
 
 
@@ -100,19 +94,6 @@ def zone_of(config: Config) -> tzinfo:
     with contextlib.suppress(OSError, ValueError):
         return ZoneInfo(str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
     return ZoneInfo("UTC")
-
-
-def listen(config: Config) -> socket.socket:
-    """The listening socket, bound before anything else starts; a taken port is said plainly."""
-    host, port = config.web.host, config.web.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        reason = "another program has it" if error.errno == 98 else error.strerror
-        raise WhiteStatError(
-            f"cannot listen on {config.web.listen}: {reason}; choose another with listen in [web]"
-        ) from None
 
 
 def points_of(config: Config) -> tuple[PointConfig, ...]:
@@ -210,17 +191,13 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
     )
 
 
-def _announce(
-    config: Config, listener: socket.socket, collectors: Sequence[Collector], notices: Sequence[str]
-) -> None:
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
+def _announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str]) -> None:
     metered = ", ".join(
-        f"{point.interface or point.name} ({each.points[0].collector if not notices else 'interface totals'})"
+        f"{point.interface or point.name} ({'in the kernel' if isinstance(each, KernelCollector) else 'totals'})"
         for each in collectors
         for point in each.points
     )
     print(f"WhiteStat {__version__} counts {metered} and keeps it in {config.store.path}")
     for notice in notices:
         print(f"Note: {notice}.")
-    print(f"Open http://{shown}:{port}/", flush=True)
+    print(f"Open {url}", flush=True)

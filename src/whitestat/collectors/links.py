@@ -74,8 +74,11 @@ def counters(text: str | None = None) -> dict[str, Counts]:
 def frames(link: Link, seen: Counts) -> Counts:
     """An interface's counters as frame octets, the link header of each packet included both ways.
 
-    A bridge and a VLAN interface leave the Ethernet header out of what they receive.
+    A bridge and a VLAN interface leave the Ethernet header out of what they receive. Loopback leaves it out
+    both ways, and what it sends is what it receives: that is counted once.
     """
+    if link.type == "loopback":
+        return Counts(seen.octets_in + link.header * seen.packets_in, 0, seen.packets_in, 0)
     if link.kind in VIRTUAL_WITHOUT_HEADER:
         return seen._replace(octets_in=seen.octets_in + link.header * seen.packets_in)
     return seen

@@ -277,7 +277,7 @@ static __always_inline __u32 read_any(struct __sk_buff *skb, __u64 link, struct 
 				break;
 			if (bpf_skb_load_bytes(skb, at, tag, sizeof(tag)) < 0)
 				break;
-			if (!key->vlan)
+			if (i == 0 && !skb->vlan_present)
 				key->vlan = bpf_ntohs(tag[0]) & 0x0fff;
 			ethertype = bpf_ntohs(tag[1]);
 			at += 4;

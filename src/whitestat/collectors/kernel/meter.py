@@ -50,6 +50,9 @@ class Meter:
     needs, until `clear`. Needs CAP_NET_RAW and CAP_BPF to open; nothing afterwards.
     """
 
+    program_type: int | None = None
+    """Another type to load the program as; a socket filter attaches itself, any other is for test runs."""
+
     def __init__(self, flows: int = 65536, pairs: int = 4096, pins: Path | None = None) -> None:
         self._library = Libbpf()
         self._object = 0
@@ -140,6 +143,10 @@ class Meter:
                         str(pins / name).encode(),
                         doing="pinning maps",
                     )
+            if self.program_type is not None:
+                library.call(
+                    "bpf_program__set_type", self._program_handle(), self.program_type, doing="typing the program"
+                )
             library.call("bpf_object__load", self._object, doing="loading the program")
         except OSError as error:
             self.close()
@@ -148,6 +155,11 @@ class Meter:
     def _map_handle(self, name: str) -> int:
         return self._library.pointer(
             "bpf_object__find_map_by_name", self._object, name.encode(), doing=f"finding map {name}"
+        )
+
+    def _program_handle(self) -> int:
+        return self._library.pointer(
+            "bpf_object__find_program_by_name", self._object, b"meter", doing="finding the program"
         )
 
     def _map(self, name: str, key_size: int, value_size: int) -> Map:
@@ -165,10 +177,11 @@ class Meter:
 
     def _attach(self) -> None:
         """Attach before the socket is bound: not one packet is queued for user space."""
-        program = self._library.pointer(
-            "bpf_object__find_program_by_name", self._object, b"meter", doing="finding the program"
+        self.program = self._library.call(
+            "bpf_program__fd", self._program_handle(), doing="finding the program"
         )
-        self.program = self._library.call("bpf_program__fd", program, doing="finding the program")
+        if self.program_type is not None:
+            return
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, self.program)
         _bind_everywhere(self._socket)

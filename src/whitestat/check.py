@@ -1,0 +1,76 @@
+"""`whitestat check`: says of every part whether it would work, and what it would see."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from whitestat.attribution.attribute import Attributor
+from whitestat.attribution.devices import Devices
+from whitestat.collectors import Collector
+from whitestat.config import Config
+from whitestat.engine import SystemClock
+from whitestat.errors import WhiteStatError
+from whitestat.ledger.queries import Queries
+from whitestat.model import PointState
+from whitestat.service import locality, open_collectors, points_of, zone_of
+from whitestat.units import octets_text
+
+LOOK_S = 2
+
+
+def check(config: Config, say: Callable[[str], None]) -> int:
+    """Try every point for two seconds; 0 when all of them work as configured, else 1. Writes nothing."""
+    say(f"configuration: {config.source or 'none, the defaults'}: valid")
+    say(f"time zone: {zone_of(config)}")
+    works = _check_store(config, say)
+    points = points_of(config)
+    collectors, notices = open_collectors(points, {})
+    for notice in notices:
+        say(f"note: {notice}")
+    try:
+        for collector in collectors:
+            works &= _look(collector, Attributor(locality(config, points), Devices()), say)
+    finally:
+        for collector in collectors:
+            collector.close()
+    say("all is well" if works and not notices else "see above for what falls short")
+    return 0 if works and not notices else 1
+
+
+def _check_store(config: Config, say: Callable[[str], None]) -> bool:
+    path = config.store.path
+    if not path.exists():
+        say(f"store: {path}: will be made at the first start")
+        return True
+    try:
+        devices = len(Queries(path, zone_of(config)).devices())
+    except WhiteStatError as error:
+        say(f"store: {error}")
+        return False
+    say(f"store: {path}: {octets_text(path.stat().st_size)}, {devices} devices known")
+    return True
+
+
+def _look(collector: Collector, attributor: Attributor, say: Callable[[str], None]) -> bool:
+    """Read twice, two seconds apart, and say what was seen in between."""
+    clock = SystemClock()
+    first_ms = clock.now_ms()
+    started = collector.read(first_ms, first_ms)
+    if started.receipt:
+        collector.settle(started.receipt)
+    time.sleep(LOOK_S)
+    now_ms = clock.now_ms()
+    seen = attributor.attribute(collector.read(first_ms, now_ms).deltas, now_ms)
+    works = True
+    for point in collector.points:
+        status = collector.statuses()[point.name]
+        figures = seen.points.get(point.name)
+        octets = figures.attributed + figures.unattributed if figures else 0
+        devices = {key.episode for key in seen.usage if key.point == point.name and key.episode}
+        what = f"{octets_text(octets)} of {len(devices)} devices in {LOOK_S} s" if devices or octets else "no traffic"
+        if collector.memory() == 0:
+            what = "totals can be read"
+        say(f"point {point.name}: {status.notice or status.state}; {what}")
+        works &= status.state is PointState.OK
+    return works

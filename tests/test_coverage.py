@@ -1,0 +1,81 @@
+"""Coverage: the interface's counter as referee, read while packets flow."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whitestat.coverage import step
+from whitestat.model import Audit, Counts
+
+PACKET = 114  # frame octets: 100 of IP behind 14 of Ethernet
+
+
+def audit(interface: int, metered: int, *, epoch: str = "boot:2", meter: str = "m:2", giants: int = 0) -> Audit:
+    """So many packets in, by the interface and by the meter."""
+    return Audit(
+        epoch,
+        meter,
+        Counts(interface * PACKET - giants, 0, interface, 0),
+        Counts(metered * PACKET, 0, metered, 0),
+        Counts(giants),
+    )
+
+
+def test_the_first_sight_is_a_baseline() -> None:
+    found = step(None, audit(1000, 0), attached=True)
+    assert found.unmetered == Counts()
+    assert found.frame_octets_interface == 0
+
+
+def test_traffic_before_the_meter_attached_again_is_unattributed_ip_octets_at_once() -> None:
+    found = step(audit(1000, 900), audit(1500, 20, meter="n:2"), attached=True)
+    assert found.unmetered == Counts(480 * 100, 0, 480, 0)
+    assert found.frame_octets_interface == 500 * PACKET
+    assert found.frame_octets_metered == 20 * PACKET
+
+
+def test_a_reboot_starts_the_interface_from_zero() -> None:
+    found = step(audit(1000, 1000), audit(70, 50, epoch="next:2", meter="n:2"), attached=True)
+    assert found.unmetered == Counts(20 * 100, 0, 20, 0)
+
+
+def test_packets_on_their_way_between_two_reads_are_not_called_missing() -> None:
+    first = step(audit(0, 0), audit(100, 90), attached=False)
+    assert first.unmetered == Counts()
+    second = step(first.baseline, audit(200, 200), attached=False)
+    assert second.unmetered == Counts()
+    assert second.baseline.owed == Counts()
+
+
+def test_what_two_reads_miss_is_booked_once() -> None:
+    first = step(audit(0, 0), audit(100, 90), attached=False)
+    second = step(first.baseline, audit(200, 190), attached=False)
+    third = step(second.baseline, audit(300, 290), attached=False)
+    assert second.unmetered == Counts(10 * 100, 0, 10, 0)
+    assert third.unmetered == Counts()
+
+
+def test_giants_counted_once_by_the_interface_are_not_missing() -> None:
+    found = step(audit(0, 0), audit(100, 100, giants=5000), attached=True)
+    assert found.unmetered == Counts()
+    assert found.frame_octets_interface == found.frame_octets_metered
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 50), st.integers(0, 20)), min_size=1, max_size=40))
+def test_metered_and_unmetered_add_up_to_the_interface_when_it_falls_quiet(
+    spans: list[tuple[int, int, int]],
+) -> None:
+    """However far the interface, read first, is behind the meter, and whatever the meter misses."""
+    carried = missed = booked = 0
+    before = audit(0, 0)
+    for packets, skew, lost in spans:
+        carried, missed = carried + packets, missed + min(lost, packets)
+        interface = max(before.frames_interface.packets_in, carried - skew)
+        found = step(before, audit(interface, carried - missed), attached=False)
+        booked, before = booked + found.unmetered.packets_in, found.baseline
+        assert booked <= missed
+    for _ in range(3):
+        found = step(before, audit(carried, carried - missed), attached=False)
+        booked, before = booked + found.unmetered.packets_in, found.baseline
+    assert booked == missed
