@@ -1,0 +1,192 @@
+"""Whose a flow is, seen from a gateway's LAN interface, a lone host and a mirror port."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whitestat.attribution.attribute import Attributed, Attributor
+from whitestat.attribution.devices import Devices
+from whitestat.attribution.locality import PRIVATE, Locality
+from whitestat.model import PROTOCOL_OTHER, UNATTRIBUTED, Counts, Delta, FlowKey, Scope, UsageKey
+from whitestat.units import address_bytes, mac_bytes
+
+GATEWAY, PHONE, TV, SWITCH = (mac_bytes(f"02:50:00:00:00:{n}") for n in ("01", "11", "12", "99"))
+GROUP, BROADCAST = mac_bytes("01:00:5e:00:00:fb"), mac_bytes("ff:ff:ff:ff:ff:ff")
+HOST = address_bytes("203.0.113.9")
+HOME = Locality(
+    (*PRIVATE, ip_network("192.168.50.0/24"), ip_network("2001:db8:50::/64")),
+    own_macs=frozenset({GATEWAY}),
+    own_addresses=frozenset({address_bytes("192.168.50.1"), address_bytes("198.51.100.7")}),
+)
+
+
+def flow(
+    source: str | None,
+    mac: bytes | None,
+    target: str | None,
+    peer_mac: bytes | None,
+    octets: int = 100,
+    protocol: int | None = 6,
+    service: int = 443,
+) -> Delta:
+    key = FlowKey(
+        "lan",
+        mac,
+        address_bytes(source) if source else None,
+        peer_mac,
+        address_bytes(target) if target else None,
+        protocol,
+        service,
+    )
+    return Delta(key, Counts(0, octets, 0, 1), 0, 1000)
+
+
+def attribute(*flows: Delta, home: Locality = HOME) -> tuple[Attributed, Devices]:
+    devices = Devices()
+    return Attributor(home, devices).attribute(flows, 1000), devices
+
+
+def by_mac(result: Attributed, devices: Devices) -> dict[tuple[bytes | None, str], tuple[int, int]]:
+    """(MAC, scope) -> (in, out); the MAC of what is unattributed is None."""
+    return {
+        (devices.by_id(key.episode).mac if key.episode else None, str(key.scope)): counts[:2]
+        for key, counts in result.counts().items()
+    }
+
+
+def test_up_and_down_of_a_device_are_its_out_and_in() -> None:
+    result, devices = attribute(
+        flow("192.168.50.11", PHONE, "203.0.113.9", GATEWAY, 100),
+        flow("203.0.113.9", GATEWAY, "192.168.50.11", PHONE, 900),
+        flow("2001:db8:50::11", PHONE, "2001:db8:cafe::9", GATEWAY, 10),
+    )
+    assert by_mac(result, devices) == {(PHONE, "wan"): (900, 110)}
+    assert result.points["lan"].attributed == 1010
+
+
+def test_local_traffic_is_booked_to_both_ends_and_counted_once() -> None:
+    result, devices = attribute(flow("192.168.50.11", PHONE, "192.168.50.12", TV, 70))
+    assert by_mac(result, devices) == {(PHONE, "lan"): (0, 70), (TV, "lan"): (70, 0)}
+    assert (result.points["lan"].attributed, result.points["lan"].unattributed) == (70, 0)
+
+
+def test_the_gateways_own_traffic_is_its_own_and_forwarded_packets_are_not() -> None:
+    result, devices = attribute(
+        flow("192.168.50.1", GATEWAY, "192.168.50.11", PHONE, 40),
+        flow("203.0.113.9", GATEWAY, "192.168.50.11", PHONE, 900),
+        flow("192.168.60.5", GATEWAY, "192.168.50.11", PHONE, 5),  # from another network behind the gateway
+    )
+    assert by_mac(result, devices) == {
+        (GATEWAY, "lan"): (0, 40),
+        (PHONE, "lan"): (45, 0),
+        (PHONE, "wan"): (900, 0),
+    }
+
+
+def test_a_packet_that_only_passes_a_second_time_is_nobodys_and_not_missing() -> None:
+    result, _ = attribute(flow("192.168.50.11", GATEWAY, "203.0.113.9", SWITCH, 100))
+    assert result.counts() == {}
+    assert result.points["lan"].unattributed == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "mac"), [("224.0.0.251", GROUP), ("192.168.50.255", BROADCAST), ("ff02::fb", GROUP)]
+)
+def test_multicast_and_broadcast_never_make_a_device(target: str, mac: bytes) -> None:
+    source = "fe80::11" if ":" in target else "192.168.50.11"
+    result, devices = attribute(flow(source, PHONE, target, mac, 60))
+    assert by_mac(result, devices) == {(PHONE, "lan"): (0, 60)}
+    assert len(devices) == 1
+
+
+def test_a_new_prefix_nobody_configured_still_finds_the_device_by_the_gateways_mac() -> None:
+    result, devices = attribute(
+        flow("2001:db8:77::11", PHONE, "2001:db8:cafe::9", GATEWAY, 100),
+        flow("2001:db8:cafe::9", GATEWAY, "2001:db8:77::11", PHONE, 900),
+    )
+    assert by_mac(result, devices) == {(PHONE, "wan"): (900, 100)}
+    assert devices.addresses(1) == []  # a forged source would be no address of the phone
+
+
+def test_strangers_on_a_mirror_port_are_unattributed() -> None:
+    result, devices = attribute(flow("203.0.113.9", SWITCH, "198.51.100.99", TV, 100))
+    assert by_mac(result, devices) == {(None, "wan"): (100, 0)}
+    assert result.points["lan"].unattributed == 100
+    assert len(devices) == 0
+
+
+def test_arp_begins_a_device_and_spanning_tree_does_not() -> None:
+    result, devices = attribute(
+        flow(None, PHONE, None, BROADCAST, 28, PROTOCOL_OTHER, 0x0806),
+        flow(None, SWITCH, None, GROUP, 38, PROTOCOL_OTHER, 0x0027),
+    )
+    assert by_mac(result, devices) == {(PHONE, "lan"): (0, 28), (None, "wan"): (0, 38)}
+
+
+def test_what_found_the_flow_map_full_goes_to_the_device_by_its_mac() -> None:
+    result, devices = attribute(
+        flow(None, PHONE, None, GATEWAY, 500, None, 0), flow(None, GATEWAY, None, PHONE, 700, None, 0)
+    )
+    assert by_mac(result, devices) == {(PHONE, "wan"): (700, 500)}
+
+
+def test_a_link_without_macs_knows_devices_by_address() -> None:
+    result, devices = attribute(flow("192.168.50.11", None, "203.0.113.9", None, 100))
+    [episode] = devices.episodes()
+    assert (episode.mac, episode.address) == (None, address_bytes("192.168.50.11"))
+    assert result.counts() == {UsageKey(episode.id, "lan", Scope.WAN): Counts(0, 100, 0, 1)}
+
+
+def test_interface_totals_are_unattributed_and_keep_their_directions() -> None:
+    totals = Delta(FlowKey("eth0"), Counts(900, 100, 9, 1), 0, 1000)
+    result, _ = attribute(totals)
+    assert result.counts() == {UsageKey(UNATTRIBUTED, "eth0", Scope.WAN): Counts(900, 100, 9, 1)}
+    assert result.points["eth0"].unattributed == 1000
+
+
+def test_a_router_of_the_configuration_does_not_own_what_it_forwards() -> None:
+    home = Locality(HOME.networks, HOME.own_macs, HOME.own_addresses, frozenset({SWITCH}))
+    result, devices = attribute(flow("192.168.60.5", SWITCH, "192.168.50.11", PHONE, 5), home=home)
+    assert by_mac(result, devices) == {(PHONE, "lan"): (5, 0)}
+
+
+def test_forged_devices_cost_detail_never_octets_or_memory() -> None:
+    devices = Devices(limit=100)
+    flood = [
+        flow("192.168.50.11", bytes([2, 0, *n.to_bytes(4, "big")]), "203.0.113.9", GATEWAY) for n in range(1000)
+    ]
+    result = Attributor(HOME, devices).attribute(flood, 1000)
+    assert len(devices) == 100
+    assert devices.refused == 900
+    assert result.points["lan"].attributed == 100 * 100
+    assert result.points["lan"].unattributed == 900 * 100
+
+
+def test_when_the_networks_change_a_verdict_is_open_again() -> None:
+    devices = Devices()
+    attributor = Attributor(Locality(networks=()), devices)
+    stranger = flow("192.168.50.11", PHONE, "203.0.113.9", SWITCH)
+    assert attributor.attribute([stranger], 0).points["lan"].unattributed == 100
+    attributor.move(HOME)
+    assert attributor.attribute([stranger], 0).points["lan"].attributed == 100
+
+
+_addresses = st.sampled_from(
+    ["192.168.50.1", "192.168.50.11", "192.168.60.5", "203.0.113.9", "198.51.100.7", "224.0.0.251", "0.0.0.0"]
+    + ["2001:db8:50::11", "fe80::1", "ff02::1", "2001:db8:cafe::9", "::"]
+) | st.none()
+_macs = st.sampled_from([GATEWAY, PHONE, TV, SWITCH, GROUP, BROADCAST]) | st.none()
+
+
+@given(st.lists(st.builds(flow, _addresses, _macs, _addresses, _macs, st.integers(0, 9), st.sampled_from([6, 256, None]))))
+def test_every_octet_is_attributed_or_unattributed_once_whatever_the_packets(flows: list[Delta]) -> None:
+    result, devices = attribute(*flows)
+    point = result.points.get("lan")
+    assert sum(each.counts.octets for each in flows) == (point.attributed + point.unattributed if point else 0)
+    assert not any((episode.mac or b"\0")[0] & 1 for episode in devices.episodes())
+    nobody = [counts for key, counts in result.counts().items() if key.episode == UNATTRIBUTED]
+    assert sum(counts.octets for counts in nobody) == (point.unattributed if point else 0)

@@ -1,0 +1,89 @@
+"""The house: imports go one way, files and functions stay small, pure modules touch nothing."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "whitestat"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+MAY_IMPORT = {
+    "model": set(),
+    "errors": set(),
+    "units": {"model"},
+    "counters": {"model"},
+    "coverage": {"model"},
+    "periods": {"model"},
+    "keys": {"errors", "units", "model"},
+    "config": {"errors", "units", "keys"},
+    "collectors": {"model", "errors", "units", "collectors"},
+    "attribution": {"model", "errors", "units", "attribution"},
+    "ledger": {"model", "errors", "units", "periods", "ledger"},
+    "booking": {"model", "errors", "periods", "counters", "coverage", "attribution", "collectors", "ledger.writer"},
+    "engine": {"model", "errors", "booking", "attribution", "collectors", "ledger.writer", ""},
+    "live": {"model", "units", "periods", "booking"},
+    "web": {"model", "errors", "units", "periods", "ledger.queries", "ledger.question", "web", ""},
+    "reports": {"model", "units", "ledger.queries", "ledger.question"},
+}
+"""What each room may import; rooms not named here (the command line's) may import all."""
+
+PURE = {"model", "errors", "units", "counters", "coverage", "periods", "collectors.decode"}
+PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "locality")}
+IMPURE_MODULES = {"os", "time", "socket", "subprocess", "sqlite3", "asyncio", "threading", "pathlib", "ctypes", "io"}
+
+
+def name_of(path: Path) -> str:
+    """`ledger.writer`, `ledger` for a package, empty for whitestat itself."""
+    parts = list(path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides where it comes from"
+            module = node.module or ""
+            whole = {f"{module}.{alias.name}" for alias in node.names}
+            modules = {name for name in whole if (SOURCE.parent / f"{name.replace('.', '/')}.py").exists()}
+            packages = {name for name in whole if (SOURCE.parent / name.replace(".", "/")).is_dir()}
+            found |= modules | packages or {module}
+    return found
+
+
+def allowed(room: str, target: str) -> bool:
+    return any(target == each or (each and target.startswith(f"{each}.")) for each in MAY_IMPORT[room])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_one_way(path: Path) -> None:
+    room = name_of(path).split(".")[0]
+    if room in MAY_IMPORT:
+        ours = {each.removeprefix("whitestat").lstrip(".") for each in imports(path) if each.startswith("whitestat")}
+        assert not {target for target in ours if not allowed(room, target)}
+
+
+@pytest.mark.parametrize("path", [each for each in MODULES if name_of(each) in PURE], ids=name_of)
+def test_pure_modules_touch_no_clock_file_or_socket(path: Path) -> None:
+    assert not {each.split(".")[0] for each in imports(path)} & IMPURE_MODULES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_module_says_what_lives_there(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} opens without a sentence"
+
+
+def test_the_catch_all_has_one_place() -> None:
+    places = [
+        name_of(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
+    ]
+    assert places == ["engine"]
