@@ -1,0 +1,1 @@
+"""Where usage is kept: one SQLite file, written by `writer`, read by `queries`."""

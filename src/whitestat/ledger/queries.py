@@ -1,0 +1,236 @@
+"""Answers from the ledger: read-only, in snapshots, while the writer goes on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import tzinfo
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from whitestat.errors import LedgerError, QueryError
+from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
+from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
+from whitestat.ledger.rows import SCOPES
+from whitestat.ledger.schema import open_for_reading
+from whitestat.ledger.wal import log_of
+from whitestat.model import Counts, Coverage, Scope
+from whitestat.periods import day_bounds, day_of, instant_text
+from whitestat.units import address_text, mac_text
+
+__all__ = ["BY_WORDS", "ROWS_MAX", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
+
+ROWS_MAX = 100_000
+"""More rows than this are refused: an answer must fit a small machine's memory."""
+
+SCANS_MAX = 4
+"""Up to this many groups are summed one by one, in the order of the table; more are summed by series."""
+
+
+_LEVELS = {
+    Step.MINUTE: (Resolution.MINUTE,),
+    Step.HOUR: (Resolution.HOUR, Resolution.MINUTE),
+}
+"""Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
+
+
+class _Group(NamedTuple):
+    """What a row is told apart by; None where the question does not ask."""
+
+    device: int | None
+    scope: Scope | None
+    point: str | None
+
+
+class _Cut(NamedTuple):
+    """How the buckets of a piece become steps: an expression, and the start of the step it gives."""
+
+    expression: str
+    start_s: Callable[[int], int]
+
+
+_SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
+_COVERAGE_SUMS = ", ".join(f"sum({column})" for column in Coverage._fields)
+_SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
+    LEFT JOIN episode e ON e.id = s.episode WHERE p.counts"""
+_DEVICES = """SELECT d.id, d.name, d.name_source, d.person, min(e.start_ms), max(e.last_seen_ms)
+    FROM device d LEFT JOIN episode e ON e.device = d.id GROUP BY d.id"""
+_NAMES = "SELECT id, name FROM device"
+_MACS = "SELECT device, mac FROM episode WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
+_ADDRESSES = """SELECT e.device, a.address FROM episode_address a JOIN episode e ON e.id = a.episode
+    GROUP BY e.device, a.address ORDER BY max(a.last_ms) DESC, a.address"""
+
+
+class Queries:
+    """Holds one reading connection; any thread may ask, one is answered at a time. LedgerError on failure."""
+
+    def __init__(self, path: Path, zone: tzinfo) -> None:
+        self._path = path
+        self._zone = zone
+        self._lock = Lock()
+        self._connection = open_for_reading(path)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def usage(self, question: Question) -> list[Row]:
+        """Rows by start, then octets, most first; QueryError where a step is not kept or rows are too many.
+
+        Whatever the step, the rows of a span add up to its total. Edges that fall into a bucket which is
+        the finest still kept move back to its start.
+        """
+        with self._snapshot():
+            sums = self._sums(question)
+            names = self._names() if "device" in question.by else {}
+        rows = [
+            Row(start_s, _device(names, group.device), group.scope, group.point, counts)
+            for (start_s, group), counts in sums.items()
+        ]
+        return sorted(rows, key=lambda row: (row.start_s, -row.counts.octets, row.device or (0,), row[2:4]))
+
+    def devices(self) -> list[DeviceRow]:
+        """Every device, by id."""
+        with self._snapshot():
+            rows = self._connection.execute(_DEVICES).fetchall()
+            macs = dict(self._connection.execute(_MACS))  # of several, the latest stays
+            addresses: dict[int, list[str]] = {}
+            for device, address in self._connection.execute(_ADDRESSES):
+                addresses.setdefault(device, []).append(address_text(address))
+        return [
+            DeviceRow(
+                id, name, source, _mac(macs.get(id)), tuple(addresses.get(id, ())), person, first_ms, last_ms
+            )
+            for id, name, source, person, first_ms, last_ms in rows
+        ]
+
+    def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
+        """How much of each point was seen, by its name; a point that was not watched has all zeros."""
+        check_span(start_s, end_s)
+        sums: dict[str, Coverage] = {}
+        with self._snapshot():
+            for (name,) in self._connection.execute("SELECT name FROM point ORDER BY name"):
+                sums[name] = Coverage()
+            for piece in self._pieces(start_s, end_s, COARSEST_FIRST):
+                for name, *covered in self._connection.execute(_coverage_of(piece), piece[1:3]):
+                    sums[name] = sums[name].plus(Coverage(*covered))
+        return sums
+
+    def octets_on_disk(self) -> int:
+        """The database with its write-ahead log."""
+        files = (self._path, log_of(self._path))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def _sums(self, question: Question) -> dict[tuple[int, _Group], Counts]:
+        groups = self._groups(question)
+        sums: dict[tuple[int, _Group], Counts] = {}
+        for piece in self._question_pieces(question):
+            cut = self._cut(question, piece)
+            for bucket, group, counts in self._scan(piece, cut.expression, groups):
+                key = cut.start_s(bucket), group
+                sums[key] = sums[key].plus(counts) if key in sums else counts
+                if len(sums) > ROWS_MAX:
+                    raise QueryError(
+                        "step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step"
+                    )
+        return sums
+
+    def _groups(self, question: Question) -> dict[_Group, list[int]]:
+        """The series asked for, by what their usage is told apart by; those of points that count."""
+        groups: dict[_Group, list[int]] = {}
+        for series, device, scope_number, point in self._connection.execute(_SERIES):
+            scope = SCOPES[scope_number]
+            if question.scope not in (None, scope) or (question.devices and device not in question.devices):
+                continue
+            by = dict(zip(BY_WORDS, (device, scope, point), strict=True))
+            group = _Group(*(value if word in question.by else None for word, value in by.items()))
+            groups.setdefault(group, []).append(series)
+        return groups
+
+    def _scan(
+        self, piece: Piece, expression: str, groups: dict[_Group, list[int]]
+    ) -> Iterator[tuple[int, _Group, Counts]]:
+        """Sums of a piece's buckets by the expression and by group, or by a part of a group."""
+        if len(groups) <= SCANS_MAX:
+            for group, series in groups.items():
+                for bucket, *sums in self._select(piece, expression, "", series):
+                    yield bucket, group, Counts(*sums)
+            return
+        group_of = {each: group for group, series in groups.items() for each in series}
+        for bucket, each, *sums in self._select(piece, expression, "series,", list(group_of)):
+            yield bucket, group_of[each], Counts(*sums)
+
+    def _select(self, piece: Piece, expression: str, also: str, series: list[int]) -> sqlite3.Cursor:
+        by = "1, 2" if also else "1"
+        sql = f"""SELECT {expression}, {also} {_SUMS} FROM usage_{piece.resolution}
+            WHERE bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
+            GROUP BY {by}"""  # noqa: S608 - all four are words of this module
+        return self._connection.execute(sql, (piece.low, piece.high, json.dumps(series)))
+
+    def _cut(self, question: Question, piece: Piece) -> _Cut:
+        step, zone = question.step, self._zone
+        if step is Step.TOTAL:
+            return _Cut("0", lambda _: question.start_s)
+        if step is Step.MONTH and piece.resolution is Resolution.DAY:
+            return _Cut("bucket / 100", cache(lambda month: day_bounds(month * 100 + 1, zone)[0]))
+        if step is Step.MONTH:
+            first = day_of(piece.start_s, zone) // 100 * 100 + 1
+            return _Cut("0", lambda _: day_bounds(first, zone)[0])
+        if step.value != piece.resolution.value:  # a part of one bucket, at an end of the span
+            start_s = Resolution(step.value).floor(piece.start_s, zone)
+            return _Cut("0", lambda _: start_s)
+        if step is Step.DAY:
+            return _Cut("bucket", cache(lambda day: day_bounds(day, zone)[0]))
+        return _Cut("bucket", lambda start_s: start_s)
+
+    def _question_pieces(self, question: Question) -> list[Piece]:
+        kept = self._kept()
+        if question.step in _LEVELS and question.start_s < kept.since(Resolution(question.step.value)):
+            since = instant_text(kept.since(Resolution(question.step.value)), self._zone)
+            raise QueryError("step", f"each {question.step} is kept since {since}; ask for a longer step")
+        return self._pieces(question.start_s, question.end_s, _LEVELS.get(question.step, COARSEST_FIRST))
+
+    def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
+        kept, zone = self._kept(), self._zone
+        return pieces(kept.aligned(start_s, zone), kept.aligned(end_s, zone), zone, levels)
+
+    def _kept(self) -> Kept:
+        since = dict(self._connection.execute("SELECT resolution, since FROM kept"))
+        return Kept(since.get(Resolution.MINUTE, 0), since.get(Resolution.HOUR, 0))
+
+    def _names(self) -> dict[int, DeviceName]:
+        macs = dict(self._connection.execute(_MACS))
+        return {
+            device: DeviceName(device, name, _mac(macs.get(device)))
+            for device, name in self._connection.execute(_NAMES)
+        }
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """All statements of an answer see the same flushes."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN")
+                try:
+                    yield
+                finally:
+                    self._connection.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise LedgerError(f"{self._path}: cannot be read: {error}") from error
+
+
+def _coverage_of(piece: Piece) -> str:
+    return f"""SELECT p.name, {_COVERAGE_SUMS} FROM coverage_{piece.resolution} c
+        JOIN point p ON p.id = c.point WHERE bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608
+
+
+def _device(names: dict[int, DeviceName], device: int | None) -> DeviceName | None:
+    return None if device is None else names.get(device) or DeviceName(device, None, None)
+
+
+def _mac(mac: bytes | None) -> str | None:
+    return None if mac is None else mac_text(mac)

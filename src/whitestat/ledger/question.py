@@ -1,0 +1,87 @@
+"""What may be asked of the ledger, and what is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from whitestat.errors import QueryError
+from whitestat.ledger.resolutions import EARLIEST_S, LATEST_S
+from whitestat.model import Counts, Scope
+
+BY_WORDS = ("device", "scope", "point")
+"""What usage can be told apart by."""
+
+
+class Step(StrEnum):
+    """How long a span each row of an answer stands for."""
+
+    TOTAL = "total"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+def check_span(start_s: int, end_s: int) -> None:
+    """Raises QueryError for instants without a calendar, and for an end that is not after the start."""
+    for parameter, at_s in (("start", start_s), ("end", end_s)):
+        if not EARLIEST_S <= at_s <= LATEST_S:
+            raise QueryError(parameter, "must be between the years 1970 and 2200")
+    if end_s <= start_s:
+        raise QueryError("end", "must be after start")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Usage from `start_s` up to and without `end_s`, UTC seconds, told apart `by` the words of BY_WORDS.
+
+    Devices and scope narrow it down; without them all is meant, the unattributed too. QueryError names the
+    parameter at fault.
+    """
+
+    start_s: int
+    end_s: int
+    step: Step = Step.TOTAL
+    by: tuple[str, ...] = ("device",)
+    devices: tuple[int, ...] = ()
+    scope: Scope | None = None
+
+    def __post_init__(self) -> None:
+        check_span(self.start_s, self.end_s)
+        for word in self.by:
+            if word not in BY_WORDS:
+                raise QueryError("by", f"unknown word {word!r}, expected some of {', '.join(BY_WORDS)}")
+
+
+class DeviceName(NamedTuple):
+    """How a device is shown; `name` is None where nobody has named it, `mac` where none was seen."""
+
+    id: int
+    name: str | None
+    mac: str | None
+
+
+class Row(NamedTuple):
+    """One answer. `device` is None for what nobody could be found for, and like `scope` and `point` where
+    the question does not tell them apart."""
+
+    start_s: int
+    device: DeviceName | None
+    scope: Scope | None
+    point: str | None
+    counts: Counts
+
+
+class DeviceRow(NamedTuple):
+    """A device with its latest MAC and its addresses, latest first, as text; times are None if never seen."""
+
+    id: int
+    name: str | None
+    name_source: str | None
+    mac: str | None
+    addresses: tuple[str, ...]
+    person: str | None
+    first_seen_ms: int | None
+    last_seen_ms: int | None

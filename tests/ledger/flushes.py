@@ -1,0 +1,80 @@
+"""Flushes to commit, made up by hand or by Hypothesis, and the plain model they are compared with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from whitestat.ledger.flush import Flush
+from whitestat.model import Counts, Coverage, Receipt, Scope, UsageKey
+from whitestat.periods import parse_instant
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+ZONES = [ZoneInfo(name) for name in ("Europe/Stockholm", "Asia/Kathmandu", "Australia/Lord_Howe")]
+
+NOON_S = parse_instant("2026-11-21T12:00", STOCKHOLM)
+CLOCKS_BACK_S = parse_instant("2026-10-25T01:00Z", STOCKHOLM)
+PHONE, LAPTOP = 1, 2
+
+K = TypeVar("K")
+Row = tuple[int, ...]
+
+
+def key(episode: int = PHONE, scope: Scope = Scope.WAN, point: str = "lan") -> UsageKey:
+    return UsageKey(episode, point, scope)
+
+
+def flush_of(octets: Mapping[tuple[int, UsageKey], int], *receipts: Receipt) -> Flush:
+    """A flush of downloads alone."""
+    return Flush(
+        usage={place: Counts(octets_in=each, packets_in=1) for place, each in octets.items()},
+        receipts=receipts,
+    )
+
+
+def whole(epoch: int) -> Flush:
+    """Every part of it says which one it is: a ledger that holds a part of it only is found out."""
+    return Flush(
+        usage={(NOON_S + 60 * epoch, key(episode)): Counts(octets_in=1) for episode in range(40)},
+        coverage={(NOON_S, "lan"): Coverage(observed_ms=1)},
+        receipts=[Receipt("kernel", epoch)],
+    )
+
+
+counts = st.builds(Counts, *[st.integers(0, 2**40)] * 5)
+coverages = st.builds(Coverage, *[st.integers(0, 2**40)] * 6)
+keys = st.builds(UsageKey, st.integers(0, 5), st.sampled_from(["lan", "guest"]), st.sampled_from(Scope))
+minutes = st.one_of(
+    st.integers(-2 * 1440, 2 * 1440).map(lambda minute: CLOCKS_BACK_S + 60 * minute),
+    st.integers(-3, 3).map(lambda minute: NOON_S + 60 * minute),
+)
+flushes = st.builds(
+    Flush,
+    usage=st.dictionaries(st.tuples(minutes, keys), counts, max_size=8),
+    coverage=st.dictionaries(st.tuples(minutes, st.sampled_from(["lan", "guest"])), coverages, max_size=4),
+)
+
+
+def summed(rows: Iterable[tuple[K, Iterable[int]]]) -> dict[K, Row]:
+    """Sums by key, column by column, in the plainest way there is."""
+    columns: dict[K, Counter[int]] = {}
+    for each, numbers in rows:
+        columns.setdefault(each, Counter()).update(dict(enumerate(numbers)))
+    return {each: tuple(counter[n] for n in sorted(counter)) for each, counter in columns.items()}
+
+
+def modelled(
+    all_flushes: Iterable[Flush],
+    part: Callable[[Flush], Mapping[tuple[int, Any], Row]],
+    bucket: Callable[[int], int],
+) -> dict[tuple[int, Any], Row]:
+    """What the table of a resolution must hold after these flushes."""
+    return summed(
+        ((bucket(minute_s), each), row)
+        for flush in all_flushes
+        for (minute_s, each), row in part(flush).items()
+    )

@@ -1,0 +1,326 @@
+"""Answers add up to what was booked, whatever the step, the edges and the calendar."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.ledger.flushes import (
+    CLOCKS_BACK_S,
+    LAPTOP,
+    NOON_S,
+    PHONE,
+    STOCKHOLM,
+    ZONES,
+    Row,
+    flush_of,
+    flushes,
+    key,
+    summed,
+    whole,
+)
+from whitestat.errors import LedgerError, QueryError
+from whitestat.ledger import queries as queries_module
+from whitestat.ledger.queries import DeviceName, DeviceRow, Queries, Question, Step
+from whitestat.ledger.writer import DeviceRecord, Flush, Writer
+from whitestat.model import Coverage, Episode, Point, Scope
+from whitestat.periods import day_bounds, day_of, hour_start, minute_start, parse_instant
+
+MAC, OTHER_MAC = bytes.fromhex("025000000011"), bytes.fromhex("025000000012")
+DAY_S = 86_400
+HOUR_S = 3_600
+
+
+@contextmanager
+def opened(path: Path, zone: ZoneInfo = STOCKHOLM) -> Iterator[tuple[Writer, Queries]]:
+    with closing(Writer(path, zone)) as writer, closing(Queries(path, zone)) as queries:
+        yield writer, queries
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[tuple[Writer, Queries]]:
+    with opened(tmp_path / "whitestat.db") as each:
+        yield each
+
+
+def step_start(step: Step, minute_s: int, question: Question, zone: ZoneInfo) -> int:
+    day = day_of(minute_s, zone)
+    return {
+        Step.TOTAL: question.start_s,
+        Step.MINUTE: minute_s,
+        Step.HOUR: hour_start(minute_s, zone),
+        Step.DAY: day_bounds(day, zone)[0],
+        Step.MONTH: day_bounds(day // 100 * 100 + 1, zone)[0],
+    }[step]
+
+
+def expected(sequence: list[Flush], question: Question, zone: ZoneInfo) -> dict[tuple[object, ...], Row]:
+    """The answer by the plainest way: every minute looked at; an episode is a device of the same number."""
+    start_s, end_s = minute_start(question.start_s), minute_start(question.end_s)
+    return summed(
+        (
+            (
+                step_start(question.step, minute_s, question, zone),
+                usage.episode if "device" in question.by and usage.episode else None,
+                usage.scope if "scope" in question.by else None,
+                usage.point if "point" in question.by else None,
+            ),
+            counts,
+        )
+        for flush in sequence
+        for (minute_s, usage), counts in flush.usage.items()
+        if start_s <= minute_s < end_s
+        and (question.scope in (None, usage.scope))
+        and (not question.devices or usage.episode in question.devices)
+    )
+
+
+DEVICES = Flush(
+    devices=[DeviceRecord(number) for number in range(1, 6)],
+    episodes=[Episode(number, number, None, None, 0) for number in range(1, 6)],
+)
+instants = st.one_of(st.integers(-40 * DAY_S, 40 * DAY_S), st.integers(-2 * DAY_S, 2 * DAY_S)).map(
+    lambda seconds: CLOCKS_BACK_S + seconds
+)
+edges = st.one_of(instants, instants.map(lambda at_s: at_s // HOUR_S * HOUR_S))
+by_words = st.lists(st.sampled_from(queries_module.BY_WORDS), unique=True).map(tuple)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Question:
+    start_s = draw(edges)
+    end_s = draw(st.one_of(edges, st.integers(1, 3 * HOUR_S).map(lambda length: start_s + length)))
+    step, by = draw(st.sampled_from(Step)), draw(by_words)
+    devices = draw(st.lists(st.integers(1, 6), max_size=2).map(tuple))
+    scope = draw(st.sampled_from([None, *Scope]))
+    first, last = sorted((start_s, end_s))
+    return Question(first, last + (first == last), step, by, devices, scope)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(flushes, max_size=4), st.lists(questions(), min_size=1, max_size=8), st.sampled_from(ZONES))
+def test_answers_equal_those_of_a_plain_model(
+    sequence: list[Flush], asked: list[Question], zone: ZoneInfo
+) -> None:
+    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
+        for flush in [DEVICES, *sequence]:
+            writer.commit(flush)
+        for question in asked:
+            rows = queries.usage(question)
+            answer = {
+                (row.start_s, row.device and row.device.id, row.scope, row.point): tuple(row.counts)
+                for row in rows
+            }
+            assert answer == expected(sequence, question, zone)
+            assert len(answer) == len(rows)
+            assert rows == sorted(rows, key=lambda row: (row.start_s, -row.counts.octets))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.dictionaries(st.integers(0, 450 * 24), st.integers(1, 2**40), min_size=1, max_size=30),
+    st.tuples(st.integers(0, 460 * DAY_S), st.integers(1, 460 * DAY_S)),
+)
+def test_what_has_expired_moves_edges_but_loses_nothing(
+    ages_h: dict[int, int], span: tuple[int, int]
+) -> None:
+    """Neighbouring spans still add up: what one edge leaves to the other side, the other side has."""
+    start_s, end_s = NOON_S - 455 * DAY_S, NOON_S + HOUR_S
+    middles = sorted(start_s + offset % (end_s - start_s - 2) + 1 for offset in span)
+    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
+        writer.commit(
+            flush_of({(NOON_S - age_h * HOUR_S - 60, key()): octets for age_h, octets in ages_h.items()})
+        )
+        writer.expire(NOON_S)
+        edges = [start_s, *sorted(set(middles)), end_s]
+        for step in (Step.TOTAL, Step.DAY, Step.MONTH):
+            rows = [
+                row for first, last in pairwise(edges) for row in queries.usage(Question(first, last, step))
+            ]
+            assert sum(row.counts.octets for row in rows) == sum(ages_h.values())
+
+
+def test_before_the_first_flush_answers_are_empty(ledger: tuple[Writer, Queries]) -> None:
+    _, queries = ledger
+    assert queries.usage(Question(0, NOON_S)) == []
+    assert queries.devices() == []
+    assert queries.coverage(0, NOON_S) == {}
+
+
+def test_a_step_that_is_no_longer_kept_is_refused_with_the_first_instant_that_is(
+    ledger: tuple[Writer, Queries],
+) -> None:
+    writer, queries = ledger
+    writer.commit(flush_of({(NOON_S, key()): 1}))
+    writer.expire(NOON_S)
+    with pytest.raises(
+        QueryError, match=r"each minute is kept since 2026-11-14T12:00:00\+01:00; ask for a longer"
+    ):
+        queries.usage(Question(NOON_S - 8 * DAY_S, NOON_S + 60, Step.MINUTE))
+    with pytest.raises(QueryError, match=r"step: each hour is kept since 2025-10-17T00:00:00\+02:00"):
+        queries.usage(Question(NOON_S - 401 * DAY_S, NOON_S + 60, Step.HOUR))
+    assert queries.usage(Question(NOON_S - 7 * DAY_S, NOON_S + 60, Step.MINUTE))
+
+
+@pytest.mark.parametrize(
+    ("question", "fault"),
+    [
+        (lambda: Question(NOON_S, NOON_S), "end: must be after start"),
+        (lambda: Question(-1, NOON_S), "start: must be between the years 1970 and 2200"),
+        (lambda: Question(0, 10**18), "end: must be between the years 1970 and 2200"),
+        (
+            lambda: Question(0, 1, by=("dvice",)),
+            "by: unknown word 'dvice', expected some of device, scope, point",
+        ),
+    ],
+)
+def test_a_question_without_an_answer_names_the_parameter(question: object, fault: str) -> None:
+    with pytest.raises(QueryError, match=fault):
+        question()  # type: ignore[operator]
+
+
+def test_an_answer_that_would_fill_the_memory_is_refused(
+    ledger: tuple[Writer, Queries], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, queries = ledger
+    monkeypatch.setattr(queries_module, "ROWS_MAX", 50)
+    writer.commit(flush_of({(NOON_S + 60 * n, key()): 1 for n in range(51)}))
+    assert len(queries.usage(Question(NOON_S, NOON_S + 50 * 60, Step.MINUTE))) == 50
+    with pytest.raises(QueryError, match="step: the answer has more than 50 rows; ask for a longer step"):
+        queries.usage(Question(NOON_S, NOON_S + HOUR_S, Step.MINUTE))
+
+
+def test_a_referee_is_not_summed_with_what_it_checks(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    writer.commit(flush_of({(NOON_S, key(point="wan")): 10, (NOON_S, key(point="lan")): 9}))
+    day = Question(*day_bounds(20261121, STOCKHOLM), by=("point",))
+    assert [row.point for row in queries.usage(day)] == ["wan", "lan"]
+    writer.commit(Flush(points=[Point("wan", "interface", "eth0", counts=False)]))
+    assert [row.point for row in queries.usage(day)] == ["lan"]
+
+
+def test_a_device_is_all_its_episodes_and_history_follows_when_one_moves(
+    ledger: tuple[Writer, Queries],
+) -> None:
+    writer, queries = ledger
+    episodes = [Episode(1, PHONE, OTHER_MAC, None, 1_000), Episode(2, LAPTOP, MAC, None, 2_000)]
+    writer.commit(Flush(devices=[DeviceRecord(PHONE, "phone"), DeviceRecord(LAPTOP)], episodes=episodes))
+    writer.commit(flush_of({(NOON_S, key(1)): 5, (NOON_S, key(2)): 7, (NOON_S, key(0)): 1}))
+    question = Question(NOON_S, NOON_S + 60)
+    phone, laptop = (
+        DeviceName(PHONE, "phone", "02:50:00:00:00:12"),
+        DeviceName(LAPTOP, None, "02:50:00:00:00:11"),
+    )
+    found = [(row.device, row.counts.octets) for row in queries.usage(question)]
+    assert found == [(laptop, 7), (phone, 5), (None, 1)]
+    writer.commit(Flush(episodes=[Episode(2, PHONE, MAC, None, 2_000)]))
+    found = [(row.device, row.counts.octets) for row in queries.usage(question)]
+    assert found == [(phone._replace(mac="02:50:00:00:00:11"), 12), (None, 1)]
+
+
+def test_usage_of_an_episode_that_was_never_named_is_not_lost(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    writer.commit(flush_of({(NOON_S, key(77)): 5}))
+    (row,) = queries.usage(Question(NOON_S, NOON_S + 60))
+    assert (row.device, row.counts.octets) == (None, 5)
+
+
+def test_devices_come_with_their_latest_mac_and_addresses_and_times(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    first, second = (bytes(10) + b"\xff\xff\xc0\xa8\x32" + bytes([each]) for each in (10, 11))
+    writer.commit(
+        Flush(
+            devices=[DeviceRecord(1, "phone", "user", "Anna"), DeviceRecord(2)],
+            episodes=[Episode(1, 1, MAC, None, 1_000), Episode(2, 1, OTHER_MAC, None, 2_000)],
+            seen={1: 9_000, 2: 3_000},
+            addresses={(1, first): 8_000, (2, second): 2_500},
+        )
+    )
+    writer.commit(Flush(seen={1: 8_500, 2: 4_000}))
+    ips = ("192.168.50.10", "192.168.50.11")
+    assert queries.devices() == [
+        DeviceRow(1, "phone", "user", "02:50:00:00:00:11", ips, "Anna", 1_000, 9_000),
+        DeviceRow(2, None, None, None, (), None, None, None),
+    ]
+
+
+def test_coverage_adds_up_over_minutes_hours_and_days(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    minute = Coverage(60_000, 1_000, 990, 900, 50, 1)
+    start_s, end_s = NOON_S - 3 * DAY_S - 90 * 60, NOON_S + 90 * 60
+    booked = {(at_s, "lan"): minute for at_s in range(start_s - HOUR_S, end_s + HOUR_S, 60)}
+    writer.commit(Flush(coverage=booked, points=[Point("wan", "interface", "eth0", counts=False)]))
+    minutes = (end_s - start_s) // 60
+    assert queries.coverage(start_s, end_s) == {
+        "lan": Coverage(*(minutes * each for each in minute)),
+        "wan": Coverage(),
+    }
+    with pytest.raises(QueryError, match="end: must be after start"):
+        queries.coverage(end_s, start_s)
+
+
+def test_an_hour_the_clocks_repeat_is_two_hours_of_a_day_of_25(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    start_s, end_s = day_bounds(20261025, STOCKHOLM)
+    writer.commit(flush_of({(at_s, key()): 1 for at_s in range(start_s, end_s, 60)}))
+    hours = queries.usage(Question(start_s, end_s, Step.HOUR, by=()))
+    assert [row.counts.octets for row in hours] == [60] * 25
+    (day,) = queries.usage(Question(start_s, end_s, Step.DAY, by=()))
+    assert (day.start_s, day.counts.octets) == (start_s, 1500)
+
+
+def test_years_of_days_come_as_months(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    start_s, end_s = (parse_instant(text, STOCKHOLM) for text in ("2024-01-15", "2026-03-02"))
+    writer.commit(flush_of({(at_s, key()): 1 for at_s in range(start_s + 12 * HOUR_S, end_s, DAY_S)}))
+    rows = queries.usage(Question(start_s, end_s, Step.MONTH, by=()))
+    assert [row.counts.octets for row in rows[:3]] == [17, 29, 31]
+    assert rows[-1].start_s == parse_instant("2026-03-01", STOCKHOLM)
+    assert len(rows) == 27
+
+
+def test_answers_are_of_whole_flushes_while_the_writer_goes_on(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    writer.commit(whole(1))
+    ended = threading.Event()
+    sums: list[int] = []
+
+    def ask() -> None:
+        while not ended.is_set():
+            rows = queries.usage(Question(NOON_S, NOON_S + 15 * HOUR_S, Step.TOTAL, by=()))
+            sums.append(rows[0].counts.octets)
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    for epoch in range(2, 60):
+        writer.commit(whole(epoch))
+    ended.set()
+    for asker in askers:
+        asker.join()
+    assert len(sums) > 10
+    assert all(each % 40 == 0 for each in sums)
+    assert max(sums) <= 59 * 40
+
+
+def test_a_closed_ledger_is_an_error_of_ours(ledger: tuple[Writer, Queries]) -> None:
+    _, queries = ledger
+    queries.close()
+    with pytest.raises(LedgerError, match="cannot be read"):
+        queries.devices()
+
+
+def test_octets_on_disk_are_those_of_the_files(tmp_path: Path, ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    writer.commit(whole(1))
+    files = (tmp_path / "whitestat.db", tmp_path / "whitestat.db-wal")
+    assert queries.octets_on_disk() == sum(file.stat().st_size for file in files)

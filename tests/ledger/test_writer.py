@@ -1,0 +1,265 @@
+"""Every resolution holds the same octets, once, whatever comes in whichever order."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.ledger.flushes import (
+    NOON_S,
+    PHONE,
+    STOCKHOLM,
+    ZONES,
+    Row,
+    flush_of,
+    flushes,
+    key,
+    modelled,
+    whole,
+)
+from whitestat.errors import LedgerError
+from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.writer import ADDRESSES_KEPT, DeviceRecord, Flush, Writer
+from whitestat.model import (
+    Audit,
+    CounterReading,
+    Counts,
+    Episode,
+    FlowKey,
+    Point,
+    Receipt,
+    Scope,
+    UsageKey,
+)
+from whitestat.periods import parse_instant
+
+DAY_S = 86_400
+MAC = bytes.fromhex("025000000011")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "whitestat.db"
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[Writer]:
+    with closing(Writer(path, STOCKHOLM)) as each:
+        yield each
+
+
+def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """The whole database, to compare."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        ]
+        return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names}
+
+
+def usage(path: Path, resolution: Resolution) -> dict[tuple[int, UsageKey], Row]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            f"""SELECT bucket, episode, p.name, scope, octets_in, octets_out, packets_in, packets_out,
+                octets_unsplit FROM usage_{resolution} u JOIN series s ON s.id = u.series
+                JOIN point p ON p.id = s.point"""
+        )
+        return {(row[0], UsageKey(row[1], row[2], list(Scope)[row[3]])): row[4:] for row in rows}
+
+
+def coverage(path: Path, resolution: Resolution) -> dict[tuple[int, str], Row]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            f"SELECT bucket, p.name, c.* FROM coverage_{resolution} c JOIN point p ON p.id = c.point"
+        )
+        return {row[:2]: row[4:] for row in rows}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(flushes, max_size=6), st.sampled_from(ZONES))
+def test_every_table_holds_the_sums_of_a_plain_model(sequence: list[Flush], zone: ZoneInfo) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "whitestat.db"
+        with closing(Writer(path, zone)) as writer:
+            for flush in sequence:
+                assert writer.commit(flush)
+        for resolution in Resolution:
+
+            def bucket(minute_s: int, resolution: Resolution = resolution) -> int:
+                return resolution.bucket(minute_s, zone)
+
+            assert usage(path, resolution) == modelled(sequence, lambda flush: flush.usage, bucket)
+            assert coverage(path, resolution) == modelled(sequence, lambda flush: flush.coverage, bucket)
+
+
+def test_a_booked_receipt_changes_nothing(writer: Writer, path: Path) -> None:
+    first, second = (replace(whole(epoch), devices=[DeviceRecord(epoch)]) for epoch in (7, 8))
+    assert writer.commit(first)
+    assert writer.commit(second)
+    before = tables(path)
+    assert not writer.commit(second)
+    assert not writer.commit(first)
+    assert tables(path) == before
+    assert writer.flushes == 2
+
+
+def test_a_meter_has_epochs_of_its_own(writer: Writer) -> None:
+    for meter in ("kernel lan", "kernel guest"):
+        assert writer.commit(flush_of({(NOON_S, key()): 5}, Receipt(meter, 3)))
+    assert writer.day_usage(20261121) == {key(): Counts(octets_in=10, packets_in=2)}
+    assert writer.state().receipts == {"kernel lan": 3, "kernel guest": 3}
+
+
+def test_a_flush_that_is_half_booked_is_refused_whole(writer: Writer, path: Path) -> None:
+    writer.commit(whole(1))
+    before = tables(path)
+    with pytest.raises(LedgerError, match="epoch 1 of kernel is booked, others of its flush are not"):
+        writer.commit(flush_of({(NOON_S, key()): 5}, Receipt("kernel", 1), Receipt("other", 1)))
+    assert tables(path) == before
+
+
+READINGS = (
+    CounterReading(
+        FlowKey("router", mac=MAC), Counts(2**64 - 1, 2**63, 1, 0, 2**63 - 1), 1_000, "boot 1", 32
+    ),
+    CounterReading(FlowKey("router", address=bytes(16)), Counts(1), 1_001, "boot 1"),
+    CounterReading(
+        FlowKey("lan", MAC, bytes(16), MAC[::-1], b"\xff" * 16, 0, 0, 4095), Counts(2), 1_002, "boot 2"
+    ),
+    CounterReading(FlowKey("lan"), Counts(3), 1_003, "boot 2"),
+)
+AUDIT = Audit("boot 1 eth0", "map 7", Counts(2**70, 1, 2, 3, 4), packets_lost=2, link_header=0)
+
+
+def test_the_next_writer_goes_on_where_the_last_one_stopped(path: Path) -> None:
+    episode = Episode(PHONE, 3, MAC, None, 1_000, None)
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(
+            Flush(
+                readings=READINGS,
+                audits={"lan": AUDIT},
+                receipts=[Receipt("kernel", 41)],
+                devices=[DeviceRecord(3, "phone", "config", "Anna")],
+                episodes=[episode],
+                points=[Point("lan", "kernel", "br0"), Point("wan", "interface", "eth0", counts=False)],
+            )
+        )
+        writer.commit(
+            Flush(readings=[READINGS[0]._replace(at_ms=2_000)], episodes=[replace(episode, end_ms=9)])
+        )
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        state = writer.state()
+    assert set(state.readings) == {READINGS[0]._replace(at_ms=2_000), *READINGS[1:]}
+    assert state.audits == {"lan": AUDIT}
+    assert state.receipts == {"kernel": 41}
+    assert state.devices == (DeviceRecord(3, "phone", "config", "Anna"),)
+    assert state.episodes == (replace(episode, end_ms=9),)
+    points = {point.name: point for point in state.points}
+    assert points["wan"] == Point("wan", "interface", "eth0", counts=False)
+    assert points["router"].counts
+
+
+def test_only_the_latest_addresses_of_an_episode_are_kept(writer: Writer, path: Path) -> None:
+    seen = {(PHONE, number.to_bytes(16, "big")): 1_000 + number for number in range(ADDRESSES_KEPT + 5)}
+    writer.commit(Flush(addresses=seen))
+    writer.commit(
+        Flush(addresses={(PHONE, (5).to_bytes(16, "big")): 9_000, (PHONE, (6).to_bytes(16, "big")): 1})
+    )
+    rows = tables(path)["episode_address"]
+    assert len(rows) == ADDRESSES_KEPT
+    assert rows[0][1:] == ((5).to_bytes(16, "big"), 1_005, 9_000)
+    assert rows[1][1:] == ((6).to_bytes(16, "big"), 1_006, 1_006)
+
+
+def test_a_name_with_half_a_character_does_not_hold_up_the_flush(writer: Writer) -> None:
+    writer.commit(replace(whole(1), devices=[DeviceRecord(1, "tele\udcfffon", "dhcp")]))
+    assert writer.state().devices[0].name == "tele?fon"
+
+
+def test_a_clock_gone_wild_expires_nothing(writer: Writer, path: Path) -> None:
+    writer.commit(whole(1))
+    before = usage(path, Resolution.MINUTE)
+    writer.expire(NOON_S + 100 * 365 * DAY_S)
+    assert usage(path, Resolution.MINUTE) == before
+
+
+def test_minutes_expire_after_a_week_hours_after_400_days_and_days_never(writer: Writer, path: Path) -> None:
+    starts = [NOON_S - days * DAY_S for days in (0, 6, 8, 399, 402)]
+    writer.commit(
+        replace(
+            flush_of({(start_s, key()): 1 for start_s in starts}),
+            readings=[
+                CounterReading(FlowKey(name), Counts(), at * 1_000, "")
+                for name, at in zip("abcde", starts, strict=True)
+            ],
+        )
+    )
+    writer.expire(NOON_S)
+    assert sorted(start for start, _ in usage(path, Resolution.MINUTE)) == sorted(starts[:2])
+    assert sorted(start for start, _ in usage(path, Resolution.HOUR)) == sorted(starts[:4])
+    assert len(usage(path, Resolution.DAY)) == 5
+    assert len(writer.state().readings) == 4
+    day_start_s = parse_instant("2025-10-17", STOCKHOLM)
+    assert tables(path)["kept"] == [("hour", day_start_s), ("minute", NOON_S - 7 * DAY_S)]
+
+
+@contextmanager
+def full_disk(octets: int) -> Iterator[None]:
+    """The kernel refuses to let a file grow past the limit, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_books_nothing_and_the_same_flush_goes_in_later(writer: Writer, path: Path) -> None:
+    writer.commit(whole(1))
+    before = tables(path)
+    large = replace(
+        flush_of({(NOON_S, key(episode)): 1 for episode in range(3_000)}, Receipt("kernel", 2)),
+        points=[Point("new", "interface")],
+    )
+    with full_disk(200_000), pytest.raises(LedgerError, match="commit failed"):
+        writer.commit(large)
+    assert tables(path) == before
+    assert writer.commit(large)
+    assert len(usage(path, Resolution.DAY)) == 3_000
+
+
+def test_a_locked_database_books_nothing_and_the_same_flush_goes_in_later(writer: Writer, path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match=r"whitestat\.db: commit failed: database is locked"):
+            writer.commit(whole(1))
+    assert writer.commit(whole(1))
+    assert writer.flushes == 1
+
+
+def test_a_count_that_fits_no_database_is_refused_and_the_next_flush_goes_in(writer: Writer) -> None:
+    with pytest.raises(LedgerError, match="commit failed"):
+        writer.commit(flush_of({(NOON_S, key()): 1, (NOON_S, key(9)): 2**63}))
+    assert writer.commit(flush_of({(NOON_S, key()): 1}))
+    assert writer.day_usage(20261121) == {key(): Counts(octets_in=1, packets_in=1)}
+
+
+def test_octets_written_are_the_log_and_the_pages_taken_from_it(writer: Writer, path: Path) -> None:
+    log = path.with_name("whitestat.db-wal")
+    before = log.stat().st_size
+    for epoch in range(5):
+        writer.commit(whole(epoch))
+    logged = log.stat().st_size - before
+    assert writer.octets_written == logged > 0
+    writer.close()
+    assert logged < writer.octets_written <= logged + path.stat().st_size
