@@ -1,0 +1,194 @@
+"""The real service, started inside a machine of the lab as a user would start it, and asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Self
+
+from tests.lab.home import DEVICES
+from tests.lab.machine import LabError, Machine
+from tests.lab.referee import Octets
+
+SOURCE = Path(__file__).parents[2] / "src"
+PORT = 7777
+START_LIMIT_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def settings(
+    folder: Path, interface: str = "br0", *, port: int = PORT, flush: str = "1s", more: str = ""
+) -> str:
+    """A configuration like a household's: one kernel point, three devices with names."""
+    devices = "".join(f'[[device]]\nmac = "{each.mac}"\nname = "{each.name}"\n' for each in DEVICES)
+    return f"""timezone = "UTC"
+[web]
+listen = "127.0.0.1:{port}"
+[store]
+path = "{folder / "whitestat.db"}"
+flush = "{flush}"
+[[point]]
+name = "lan"
+collector = "kernel"
+interface = "{interface}"
+{devices}{more}"""
+
+
+class Service:
+    """One run of `whitestat run` in `machine`; `log` is what it printed."""
+
+    def __init__(self, machine: Machine, folder: Path, config: str, port: int = PORT) -> None:
+        self.port = port
+        self._machine = machine
+        self._log = folder / "service.log"
+        self._config = folder / "whitestat.toml"
+        self._config.write_text(config)
+        self._born = datetime.now(UTC) - timedelta(minutes=1)
+        self._process: subprocess.Popen[str] | None = None
+        self.start_seconds = 0.0
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start and wait for the first healthy answer; `start_seconds` is how long that took."""
+        began = time.monotonic()
+        self.launch()
+        while not self._healthy():
+            if self._process and self._process.poll() is not None:
+                raise LabError(f"the service ended with {self._process.returncode}:\n{self.log}")
+            if time.monotonic() - began > START_LIMIT_S:
+                raise LabError(f"no healthy answer in {START_LIMIT_S} s:\n{self.log}")
+            time.sleep(0.01)
+        self.start_seconds = time.monotonic() - began
+        return self
+
+    def launch(self) -> subprocess.Popen[str]:
+        """Start, and wait for nothing."""
+        words = (sys.executable, "-m", "whitestat", "run", "--config", str(self._config))
+        with self._log.open("a") as log:
+            self._process = self._machine.start(
+                *words, env=environment(), stdout=log.fileno(), stderr=subprocess.STDOUT
+            )
+        return self._process
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Another command with the same configuration, to its end."""
+        line = self._machine.command(sys.executable, "-m", "whitestat", *words, "--config", str(self._config))
+        return subprocess.run(
+            line, capture_output=True, text=True, timeout=30, check=False, env=environment()
+        )
+
+    def get(self, path: str) -> Answer:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.sock = self._machine.connect("127.0.0.1", self.port)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+
+    def rows(self, **more: str) -> list[dict[str, Any]]:
+        """Rows of /api/v1/usage since before this service began."""
+        words = {"start": _instant(self._born), "end": _instant(self._born + timedelta(days=2))} | more
+        query = "&".join(f"{key}={value}" for key, value in words.items())
+        answer = self.get(f"/api/v1/usage?{query}")
+        if answer.status != 200:
+            raise LabError(f"/api/v1/usage?{query}: {answer.status} {answer.body!r}")
+        rows: list[dict[str, Any]] = answer.json["rows"]
+        return rows
+
+    def usage(self, scope: str) -> dict[str, Octets]:
+        """Octets per device by its name (its MAC where it has none; "unattributed"), one scope."""
+        return {_name(row["device"]): _octets(row) for row in self.rows(by="device", scope=scope)}
+
+    def settle(self) -> None:
+        """Wait until all that has passed is booked: two flushes that began after now."""
+        flushes, until = self._flushes() + 2, time.monotonic() + 15
+        while self._flushes() < flushes:
+            if time.monotonic() > until:
+                raise LabError(f"no flush in 15 s:\n{self.log}")
+            time.sleep(0.1)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process
+        self._process.terminate()
+        return self._process.wait(10)
+
+    def kill(self) -> None:
+        assert self._process
+        self._process.kill()
+        self._process.wait(10)
+
+    def end(self) -> None:
+        """Make sure that it does not run; of no consequence where it has ended already."""
+        if self._process and self._process.poll() is None:
+            self.kill()
+
+    def _healthy(self) -> bool:
+        try:
+            answer = self.get("/api/v1/health")
+        except OSError:
+            return False
+        return answer.status == 200 and answer.json["status"] == "ok"
+
+    def _flushes(self) -> int:
+        return int(self.get("/api/v1/health").json["flushes"])
+
+
+@contextmanager
+def running(machine: Machine, folder: Path, config: str | None = None, port: int = PORT) -> Iterator[Service]:
+    """The service for the length of a block; ended whatever happens, asserted to end well when all did."""
+    service = Service(machine, folder, config or settings(folder), port)
+    try:
+        yield service.start()
+        assert service.stop() == 0, service.log
+    finally:
+        service.end()
+
+
+def environment() -> dict[str, str]:
+    """Ours without what the service would read from it."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("DATA_STORE", "SERVER_PORT", "TZ")}
+    return kept | {"PYTHONPATH": str(SOURCE)}
+
+
+def _instant(at: datetime) -> str:
+    return at.replace(second=0, microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _name(device: dict[str, Any] | None) -> str:
+    if device is None:
+        return "unattributed"
+    return str(device["name"] or device["mac"])
+
+
+def _octets(row: dict[str, Any]) -> Octets:
+    return Octets(row["octets_in"], row["octets_out"], row["packets_in"], row["packets_out"])

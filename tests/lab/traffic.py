@@ -1,0 +1,109 @@
+"""Makes traffic in the lab: iperf3 both ways, echo requests, datagrams, and floods of small packets."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import NamedTuple
+
+from tests.lab.machine import LabError, Machine, end
+
+DISCARD = 9
+"""The port floods go to (RFC 863); nobody listens, and the refusals are traffic like any other."""
+
+
+@contextmanager
+def iperf_servers(machine: Machine, ports: tuple[int, ...]) -> Iterator[None]:
+    """One iperf3 server per port (each serves one client at a time), listening when the block begins."""
+    with ExitStack() as stack:
+        for port in ports:
+            server = machine.start("iperf3", "--server", "--port", str(port), "--forceflush")
+            stack.callback(end, server)
+            assert server.stdout
+            while "listening" not in (line := server.stdout.readline()):
+                if not line:
+                    raise LabError(f"iperf3 server on port {port} ended at once")
+        yield
+
+
+def start_transfer(
+    machine: Machine, address: str, port: int, protocol: str, *more: str, seconds: int = 1
+) -> subprocess.Popen[str]:
+    """An iperf3 client, both directions at once. Windows and rates are small enough that no queue overflows:
+    the lab's links are in one kernel, and a packet lost between the meter and a device would be seen by one
+    and not by the other."""
+    shape = ("--udp", "--bitrate", "80M", "--length", "1200") if protocol == "udp" else ("--window", "48K")
+    words = ("--client", address, "--port", str(port), "--time", str(seconds), "--bidir", "--json")
+    return machine.start("iperf3", *words, *shape, *more)
+
+
+def finish(transfers: list[subprocess.Popen[str]]) -> None:
+    """Wait for transfers; LabError when one failed."""
+    for transfer in transfers:
+        output, _ = transfer.communicate(timeout=60)
+        if transfer.returncode:
+            raise LabError(f"iperf3: exit {transfer.returncode}: {output[-2000:]}")
+
+
+class Flood(NamedTuple):
+    """What a flood sent: packets, octets of payload, packets per second."""
+
+    packets: int
+    octets: int
+    rate: int
+
+
+def flood(
+    machine: Machine, address: str, *, packets: int, payload: int = 22, rate: int = 0, segments: int = 1
+) -> Flood:
+    """Send `packets` datagrams, as fast as one core can where `rate` is 0."""
+    numbers = (DISCARD, payload, packets, rate, segments)
+    answer = machine.run(str(_flood_program()), address, *map(str, numbers), timeout=120)
+    sent, octets, took_ns = map(int, answer.split())
+    return Flood(sent, octets, sent * 1_000_000_000 // max(took_ns, 1))
+
+
+@cache
+def _flood_program() -> Path:
+    return compiled(Path(__file__).with_name("flood.c"))
+
+
+def compiled(source: Path) -> Path:
+    program = Path(mkdtemp(prefix="whitestat-lab-")) / source.stem
+    subprocess.run(["cc", "-O2", "-Wall", "-o", str(program), str(source)], check=True)
+    return program
+
+
+def echo(machine: Machine, address: str, count: int = 20, payload: int = 1200) -> None:
+    """`count` echo requests, each answered (RFC 792, RFC 4443)."""
+    six = ":" in address
+    machine.run("sysctl", "-qw", "net.ipv4.ping_group_range=0 0")
+    family, protocol = (
+        (socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else (socket.AF_INET, socket.IPPROTO_ICMP)
+    )
+    with machine.inside(), socket.socket(family, socket.SOCK_DGRAM, protocol) as sock:
+        sock.settimeout(5)
+        sock.connect((address, 0))
+        for number in range(count):
+            request = bytes([128 if six else 8, 0, 0, 0, 0, 0]) + number.to_bytes(2, "big") + bytes(payload)
+            sock.send(request)
+            sock.recv(65536)
+
+
+def shout(machine: Machine, link: str = "eth0", count: int = 20) -> None:
+    """Datagrams to everybody: broadcast, and the groups of mDNS in both families (RFC 6762)."""
+    with machine.inside():
+        index = socket.if_nametoindex(link)
+        for address in ("192.168.50.255", "255.255.255.255", "224.0.0.251", "ff02::fb"):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            target = (address, 5353, 0, index) if ":" in address else (address, 5353)
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
+                for _ in range(count):
+                    sock.sendto(b"who is there?", target)
