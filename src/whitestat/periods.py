@@ -72,9 +72,7 @@ def split(counts: Counts, start_ms: int, end_ms: int) -> list[tuple[int, Counts]
     return [(minute, Counts(*share)) for minute, share in split_integers(counts, start_ms, end_ms)]
 
 
-def split_integers(
-    amounts: Sequence[int], start_ms: int, end_ms: int
-) -> list[tuple[int, tuple[int, ...]]]:
+def split_integers(amounts: Sequence[int], start_ms: int, end_ms: int) -> list[tuple[int, tuple[int, ...]]]:
     """As `split`, for any row of amounts: (minute start, share of each) whose columns add up to them."""
     if end_ms <= start_ms:
         edges = [end_ms, end_ms + 1]

@@ -1,0 +1,324 @@
+"""The configuration: `whitestat.toml` and the environment to frozen values; each key is declared here."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from whitestat.errors import ConfigError
+from whitestat.keys import (
+    COLLECTOR,
+    DURATION,
+    FLAG,
+    LISTEN,
+    MAC,
+    MACS,
+    NAME,
+    NETWORKS,
+    PATH,
+    SIZE,
+    TEXT,
+    URL,
+    ZONE,
+    Key,
+    Reader,
+    declared,
+    shown,
+)
+
+ON_AN_INTERFACE = ("kernel", "packet", "interface")
+"""The collectors that cannot do without `interface`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The pages and the API."""
+
+    listen: Annotated[str, Key("Where they are served; port 0 takes any free one.", LISTEN)] = (
+        "127.0.0.1:7777"
+    )
+
+    @property
+    def host(self) -> str:
+        """Without the brackets of an IPv6 address."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The database."""
+
+    path: Annotated[
+        Path,
+        Key(
+            "The file; a relative path starts at the folder of the configuration file.",
+            PATH,
+            example='"/var/lib/whitestat/whitestat.db"',
+            otherwise="`/var/lib/whitestat/whitestat.db`, or under `~/.local/share` if not root",
+        ),
+    ]
+    flush_s: Annotated[
+        int, Key("How often usage is written: what a power cut can cost.", DURATION, name="flush")
+    ] = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """What is local."""
+
+    networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key(
+            "Local networks, besides those of the interface and private and link-local space.",
+            NETWORKS,
+            example='["192.168.50.0/24"]',
+        ),
+    ] = ()
+    routers: Annotated[
+        tuple[bytes, ...],
+        Key(
+            "Routers whose forwarded traffic is somebody else's.",
+            MACS,
+            example='["02:50:00:00:00:01"]',
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PointConfig:
+    """Where octets are counted."""
+
+    name: Annotated[str, Key("What the point is called.", NAME, '"lan"')]
+    collector: Annotated[str, Key("How it counts.", COLLECTOR, '"kernel"')]
+    interface: Annotated[
+        str | None,
+        Key("The network interface; kernel, packet and interface cannot do without.", TEXT, '"br0"'),
+    ] = None
+    counts: Annotated[bool, Key("Whether it counts people's usage; false for a referee.", FLAG)] = True
+    url: Annotated[
+        str | None, Key("Where a router or a darkstat answers.", URL, '"http://192.168.1.1"', hidden=True)
+    ] = None
+    interval_s: Annotated[
+        int, Key("How often a router or a darkstat is asked.", DURATION, name="interval")
+    ] = 30
+    username: Annotated[str | None, Key("The name to log in with.", TEXT, '"admin"', hidden=True)] = None
+    password_file: Annotated[
+        Path | None,
+        Key("The file that holds the password.", PATH, '"/etc/whitestat/router.password"', hidden=True),
+    ] = None
+    flows: Annotated[int, Key("Flows the kernel can tell apart at once.", SIZE)] = 65_536
+    devices: Annotated[int, Key("Devices it can tell apart once its flows are full.", SIZE)] = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """A device that is known beforehand."""
+
+    mac: Annotated[bytes, Key("Its link address.", MAC, '"02:50:00:00:00:11"')]
+    name: Annotated[str, Key("What it is called.", TEXT, '"phone"')]
+    person: Annotated[str | None, Key("Whose it is.", TEXT, '"Anna"')] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything there is to set; `source` is the file it came from, None without one."""
+
+    timezone: Annotated[
+        str | None,
+        Key("Where days begin and end.", ZONE, '"Europe/Stockholm"', otherwise="the system's"),
+    ]
+    web: Web
+    store: Store
+    lan: Lan
+    points: tuple[PointConfig, ...]
+    devices: tuple[DeviceConfig, ...]
+    source: str | None
+
+
+class _Section(NamedTuple):
+    """A table of the file; `many` tables of that name make a list."""
+
+    name: str
+    holds: type
+    sentence: str
+    many: bool = False
+
+
+_SECTIONS = (
+    _Section("web", Web, "The pages and the API."),
+    _Section("store", Store, "The database."),
+    _Section("lan", Lan, "What is local."),
+    _Section(
+        "point",
+        PointConfig,
+        "Where octets are counted; without any, the interface of the default route.",
+        many=True,
+    ),
+    _Section("device", DeviceConfig, "Devices that are known beforehand.", many=True),
+)
+
+
+class _Variable(NamedTuple):
+    """A variable of the environment: the section and field it sets, what it is and how it is read."""
+
+    section: str
+    field: str
+    words: str
+    read: Callable[[str], object]
+
+
+_VARIABLES = {
+    "DATA_STORE": _Variable(
+        "store", "path", "the folder of whitestat.db", lambda v: Path(v) / "whitestat.db"
+    ),
+    "SERVER_PORT": _Variable(
+        "web", "listen", "a port from 0 to 65535, on every address", lambda v: LISTEN.read(f"0.0.0.0:{v}")
+    ),
+    "TZ": _Variable("", "timezone", ZONE.words, lambda v: ZONE.read(v.removeprefix(":"))),
+}
+
+
+def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config:
+    """The values of the file, or of none, under those of the environment and over the defaults.
+
+    `root` picks the default place of the database. Raises ConfigError with every fault there is.
+    """
+    reader = Reader(path, _homes())
+    values = _read(reader, _document(path) if path else {})
+    faults = [*reader.faults, *_take(environ, values)]
+    if faults:
+        raise ConfigError(*faults)
+    return Config(
+        timezone=values[""].get("timezone"),
+        web=Web(**values["web"]),
+        store=Store(**{"path": _store_path(environ, root=root), **values["store"]}),
+        lan=Lan(**values["lan"]),
+        points=tuple(PointConfig(**row) for row in values["point"]),
+        devices=tuple(DeviceConfig(**row) for row in values["device"]),
+        source=str(path) if path else None,
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text at octet {error.start}") from None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: {_syntax(str(error), text)}") from None
+
+
+def _syntax(said: str, text: str) -> str:
+    """What the parser said, with the place in front, where people and editors look for it."""
+    found = re.fullmatch(r"(.*) \(at (.*)\)", said, re.DOTALL)
+    what, place = found.groups() if found else (said, "not TOML")
+    place = place.replace("end of document", f"line {len(text.splitlines())}")
+    return f"{place}: {what[:1].lower()}{what[1:]}"
+
+
+def _read(reader: Reader, document: Mapping[str, Any]) -> dict[str, Any]:
+    """By section what the document gives: field values, or a list of them; the top level is section ''."""
+    values: dict[str, Any] = {"": reader.table(Config, document, "", [section.name for section in _SECTIONS])}
+    for section in _SECTIONS:
+        raw = document.get(section.name, [] if section.many else {})
+        values[section.name] = (_rows if section.many else _table)(reader, section, raw)
+    return values
+
+
+def _table(reader: Reader, section: _Section, raw: object) -> dict[str, Any]:
+    if isinstance(raw, dict):
+        return reader.table(section.holds, raw, f"{section.name}.")
+    reader.fault(section.name, f"must be a table, got {shown(raw)}")
+    return {}
+
+
+def _rows(reader: Reader, section: _Section, raw: object) -> list[dict[str, Any]]:
+    if not isinstance(raw, list) or not all(isinstance(row, dict) for row in raw):
+        reader.fault(section.name, f"must be tables under [[{section.name}]], got {shown(raw)}")
+        return []
+    rows = [reader.table(section.holds, row, f"{section.name}[{n}].") for n, row in enumerate(raw, 1)]
+    first = declared(section.holds)[0]
+    seen: dict[object, int] = {}
+    for number, (row, values) in enumerate(zip(raw, rows, strict=True), 1):
+        where, name = f"{section.name}[{number}]", values.get(first.field)
+        if name is not None and seen.setdefault(name, number) != number:
+            reader.fault(
+                f"{where}.{first.name}", f"{shown(row[first.name])} is {section.name}[{seen[name]}] already"
+            )
+        if values.get("collector") in ON_AN_INTERFACE and "interface" not in row:
+            reader.fault(f"{where}.interface", f"is missing: collector {values['collector']!r} needs it")
+    return rows
+
+
+def _take(environ: Mapping[str, str], values: dict[str, Any]) -> Iterator[str]:
+    """Puts the environment's values over those of the file; yields the faults. Empty counts as unset."""
+    for name, variable in _VARIABLES.items():
+        text = environ.get(name, "")
+        # Some systems name TZ's own default in every process's environment.
+        if not text or text.removeprefix(":") == "/etc/localtime":
+            continue
+        try:
+            values[variable.section][variable.field] = variable.read(text)
+        except ValueError:
+            yield f"environment: {name}: must be {variable.words}, got {shown(text)}"
+
+
+def _store_path(environ: Mapping[str, str], *, root: bool) -> Path:
+    """The default database: the system's as root, else the user's (a relative XDG folder is void)."""
+    if root:
+        return Path("/var/lib/whitestat/whitestat.db")
+    data = Path(environ.get("XDG_DATA_HOME", ""))
+    if not data.is_absolute():
+        data = Path(environ.get("HOME") or Path.home()) / ".local/share"
+    return data / "whitestat/whitestat.db"
+
+
+def _homes() -> dict[str, str]:
+    """Where each key belongs that some table has, but not the one it was found in."""
+    return {
+        one.name: f"{section.name}.{one.name}" for section in _SECTIONS for one in declared(section.holds)
+    }
+
+
+def example() -> str:
+    """A configuration file that loads as it is and sets nothing but defaults; all else waits behind `#`."""
+    lines = ["# Take the # from the front of a key to set it; what has none in front is the default.", ""]
+    lines += _lines(Config)
+    for section in _SECTIONS:
+        title = f"#[[{section.name}]]" if section.many else f"[{section.name}]"
+        lines += ["", f"# {section.sentence}", title, *_lines(section.holds, off=section.many)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(holds: type, *, off: bool = False) -> Iterator[str]:
+    for one in declared(holds):
+        yield f"# {one.key.sentence} ({one.key.kind.words})"
+        yield f"{'#' if off or one.key.example else ''}{one.name} = {one.toml}"
+
+
+def reference() -> str:
+    """Every key and every variable of the environment, as Markdown tables."""
+    lines = ["| key | value | default | what it is |", "|---|---|---|---|"]
+    for prefix, holds in [("", Config), *((f"{section.name}.", section.holds) for section in _SECTIONS)]:
+        for one in declared(holds):
+            cells = (f"`{prefix}{one.name}`", one.key.kind.words, one.default_text, one.key.sentence)
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| variable | value | key it goes before |", "|---|---|---|"]
+    for name, variable in _VARIABLES.items():
+        lines.append(
+            f"| `{name}` | {variable.words} | `{f'{variable.section}.{variable.field}'.lstrip('.')}` |"
+        )
+    return "\n".join(lines) + "\n"
