@@ -22,7 +22,16 @@ MAY_IMPORT = {
     "collectors": {"model", "errors", "units", "collectors"},
     "attribution": {"model", "errors", "units", "attribution"},
     "ledger": {"model", "errors", "units", "periods", "ledger"},
-    "booking": {"model", "errors", "periods", "counters", "coverage", "attribution", "collectors", "ledger.writer"},
+    "booking": {
+        "model",
+        "errors",
+        "periods",
+        "counters",
+        "coverage",
+        "attribution",
+        "collectors",
+        "ledger.writer",
+    },
     "engine": {"model", "errors", "booking", "attribution", "collectors", "ledger.writer", ""},
     "live": {"model", "units", "periods", "booking"},
     "web": {"model", "errors", "units", "periods", "ledger.queries", "ledger.question", "web", ""},
@@ -32,7 +41,18 @@ MAY_IMPORT = {
 
 PURE = {"model", "errors", "units", "counters", "coverage", "periods", "collectors.decode"}
 PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "locality")}
-IMPURE_MODULES = {"os", "time", "socket", "subprocess", "sqlite3", "asyncio", "threading", "pathlib", "ctypes", "io"}
+IMPURE_MODULES = {
+    "os",
+    "time",
+    "socket",
+    "subprocess",
+    "sqlite3",
+    "asyncio",
+    "threading",
+    "pathlib",
+    "ctypes",
+    "io",
+}
 
 
 def name_of(path: Path) -> str:

@@ -195,9 +195,7 @@ class Booker:
                 discarded[found.quality] = discarded.get(found.quality, 0) + 1
             yield found
 
-    def _settle_audits(
-        self, harvest: Harvest
-    ) -> tuple[dict[UsageKey, Counts], dict[str, Audit], dict[str, Coverage]]:
+    def _settle_audits(self, harvest: Harvest) -> tuple[dict[UsageKey, Counts], dict[str, Audit], dict[str, Coverage]]:
         """What the referees say: unmetered traffic to book, the audits to keep, coverage by point."""
         unmetered, audits, covered = {}, {}, {}
         for name, audit in harvest.audits.items():
@@ -248,9 +246,7 @@ class Booker:
         if old and not stronger(name, held) and person in (None, old.person):
             return old
         best = name if stronger(name, held) or held is None else held
-        return self._keep(
-            DeviceRecord(episode.device, best.text, best.source, person or (old.person if old else None))
-        )
+        return self._keep(DeviceRecord(episode.device, best.text, best.source, person or (old.person if old else None)))
 
     def _keep(self, record: DeviceRecord) -> DeviceRecord:
         self._records[record.id] = self._changed_records[record.id] = record

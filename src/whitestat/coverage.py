@@ -2,8 +2,8 @@
 
 The interface is read first and the meter after it while packets flow, so the meter may be ahead by what
 passed in between, and a packet on its way up may be counted by the interface alone. What is missing is
-therefore booked as unattributed only when two reads in a row miss it; until then it is owed. Octets the interface counted before
-the meter (re)attached are booked at once: nobody will ever meter them.
+therefore booked as unattributed only when two reads in a row miss it; until then it is owed.
+Octets the interface counted before the meter (re)attached are booked at once: nobody will ever meter them.
 """
 
 from __future__ import annotations

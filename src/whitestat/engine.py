@@ -158,7 +158,7 @@ class Engine:
             self._booker.book(collector, since_ms, now_ms)
         except (CollectorError, LedgerError, OSError) as error:
             self._fail(at, str(error))
-        except Exception as error:  # noqa: BLE001 - the one catch-all: metering outlives any fault in one harvest
+        except Exception as error:  # the one catch-all: metering outlives any fault in one harvest
             log.debug("%s", error, exc_info=True)
             self._fail(at, f"{type(error).__name__}: {error}")
         else:

@@ -73,9 +73,7 @@ class Counts(NamedTuple):
 
     def turned(self) -> Counts:
         """The same traffic seen from the other side."""
-        return Counts(
-            self.octets_out, self.octets_in, self.packets_out, self.packets_in, self.octets_unsplit
-        )
+        return Counts(self.octets_out, self.octets_in, self.packets_out, self.packets_in, self.octets_unsplit)
 
 
 class FlowKey(NamedTuple):

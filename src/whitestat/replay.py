@@ -9,13 +9,13 @@ from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.attribution.names import by_address, configured
+from whitestat.attribution.vendors import vendor
 from whitestat.collectors import pcap
 from whitestat.config import Config
 from whitestat.errors import CaptureError
 from whitestat.model import UNATTRIBUTED, Delta, UsageKey
 from whitestat.reports import Line
 from whitestat.units import mac_text
-from whitestat.attribution.vendors import vendor
 
 
 def replay(path: Path, config: Config) -> tuple[list[Line], str | None]:

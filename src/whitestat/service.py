@@ -114,9 +114,7 @@ def point_of(config: PointConfig) -> Point:
     return Point(config.name, config.collector, config.interface, config.counts)
 
 
-def open_collectors(
-    points: Sequence[PointConfig], booked: dict[str, int]
-) -> tuple[list[Collector], list[str]]:
+def open_collectors(points: Sequence[PointConfig], booked: dict[str, int]) -> tuple[list[Collector], list[str]]:
     """Every collector open and ready, with what the user should know.
 
     Where the kernel refuses the meter, or we lack the rights, the interface's own counters stand in.
@@ -153,9 +151,7 @@ def _build(point: PointConfig) -> Callable[[Point], Collector]:
     return BUILDERS[point.collector]
 
 
-def _open_kernel(
-    points: Sequence[PointConfig], booked: dict[str, int], notices: list[str]
-) -> list[Collector]:
+def _open_kernel(points: Sequence[PointConfig], booked: dict[str, int], notices: list[str]) -> list[Collector]:
     meter = KernelCollector(
         [point_of(point) for point in points],
         flows=max(point.flows for point in points),

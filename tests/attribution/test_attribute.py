@@ -156,9 +156,7 @@ def test_a_router_of_the_configuration_does_not_own_what_it_forwards() -> None:
 
 def test_forged_devices_cost_detail_never_octets_or_memory() -> None:
     devices = Devices(limit=100)
-    flood = [
-        flow("192.168.50.11", bytes([2, 0, *n.to_bytes(4, "big")]), "203.0.113.9", GATEWAY) for n in range(1000)
-    ]
+    flood = [flow("192.168.50.11", bytes([2, 0, *n.to_bytes(4, "big")]), "203.0.113.9", GATEWAY) for n in range(1000)]
     result = Attributor(HOME, devices).attribute(flood, 1000)
     assert len(devices) == 100
     assert devices.refused == 900
@@ -175,14 +173,15 @@ def test_when_the_networks_change_a_verdict_is_open_again() -> None:
     assert attributor.attribute([stranger], 0).points["lan"].attributed == 100
 
 
-_addresses = st.sampled_from(
-    ["192.168.50.1", "192.168.50.11", "192.168.60.5", "203.0.113.9", "198.51.100.7", "224.0.0.251", "0.0.0.0"]
-    + ["2001:db8:50::11", "fe80::1", "ff02::1", "2001:db8:cafe::9", "::"]
-) | st.none()
+_LOCAL = ("192.168.50.1", "192.168.50.11", "192.168.60.5", "2001:db8:50::11", "fe80::1", "0.0.0.0", "::")
+_OTHER = ("203.0.113.9", "198.51.100.7", "2001:db8:cafe::9", "224.0.0.251", "ff02::1")
+_addresses = st.sampled_from((*_LOCAL, *_OTHER)) | st.none()
 _macs = st.sampled_from([GATEWAY, PHONE, TV, SWITCH, GROUP, BROADCAST]) | st.none()
 
 
-@given(st.lists(st.builds(flow, _addresses, _macs, _addresses, _macs, st.integers(0, 9), st.sampled_from([6, 256, None]))))
+@given(
+    st.lists(st.builds(flow, _addresses, _macs, _addresses, _macs, st.integers(0, 9), st.sampled_from([6, 256, None])))
+)
 def test_every_octet_is_attributed_or_unattributed_once_whatever_the_packets(flows: list[Delta]) -> None:
     result, devices = attribute(*flows)
     point = result.points.get("lan")

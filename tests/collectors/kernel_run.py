@@ -40,7 +40,10 @@ class Bench(Meter):
         context[164:168] = gso_segs.to_bytes(4, "little")
         context[176:180] = gso_size.to_bytes(4, "little")
         options = TestRunOptions(sz=ctypes.sizeof(TestRunOptions))
-        held = (ctypes.create_string_buffer(frame, len(frame)), ctypes.create_string_buffer(bytes(context), 192))
+        held = (
+            ctypes.create_string_buffer(frame, len(frame)),
+            ctypes.create_string_buffer(bytes(context), 192),
+        )
         options.data_in, options.data_size_in = ctypes.addressof(held[0]), len(frame)
         options.ctx_in, options.ctx_size_in, options.repeat = ctypes.addressof(held[1]), 192, 1
         result = self._library.status("bpf_prog_test_run_opts", self.program, ctypes.byref(options))

@@ -16,8 +16,8 @@ from whitestat.collectors.kernel.meter import OBJECT
 
 pytestmark = pytest.mark.needs()
 
-ETHERNET4 = bytes.fromhex("020000000001" "0250000000ff" "0800")
-ETHERNET6 = bytes.fromhex("020000000001" "0250000000ff" "86dd")
+ETHERNET4 = bytes.fromhex("0200000000010250000000ff0800")
+ETHERNET6 = bytes.fromhex("0200000000010250000000ff86dd")
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,7 @@ def test_every_ethernet_frame_is_counted_as_the_decoder_says(bench: Bench, sampl
 
 @given(samples(links=(Link.RAW,)))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_packet_without_a_link_header_is_counted_as_the_decoder_says(
-    raw_bench: Bench, sample: Sample
-) -> None:
+def test_every_packet_without_a_link_header_is_counted_as_the_decoder_says(raw_bench: Bench, sample: Sample) -> None:
     counted = raw_bench.run(sample.frame)
     if counted:
         assert counted.packet == decode(sample.frame, len(sample.frame), Link.RAW)
@@ -80,9 +78,7 @@ def test_every_packet_without_a_link_header_is_counted_as_the_decoder_says(
         (ETHERNET6, ipv6(ports(rest=2904), 17), 14 + 40 + 8),
     ],
 )
-def test_a_giant_packet_counts_as_the_wire_carries_it(
-    bench: Bench, front: bytes, network: bytes, headers: int
-) -> None:
+def test_a_giant_packet_counts_as_the_wire_carries_it(bench: Bench, front: bytes, network: bytes, headers: int) -> None:
     frame = front + network
     for segments in (3, 0):  # the kernel may leave the number of segments open
         size = -(-(len(frame) - headers) // 3)

@@ -16,7 +16,17 @@ from typing import NamedTuple
 
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import UNSPECIFIED, Locality, is_group_mac
-from whitestat.model import PROTOCOL_OTHER, UNATTRIBUTED, Address, Counts, Delta, FlowKey, Mac, Scope, UsageKey
+from whitestat.model import (
+    PROTOCOL_OTHER,
+    UNATTRIBUTED,
+    Address,
+    Counts,
+    Delta,
+    FlowKey,
+    Mac,
+    Scope,
+    UsageKey,
+)
 
 ETHERTYPE_ARP = 0x0806
 VERDICTS_MAX = 8192

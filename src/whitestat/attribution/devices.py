@@ -78,9 +78,7 @@ class Devices:
 
     def changes(self) -> tuple[list[Episode], dict[int, int], dict[tuple[int, Address], int]]:
         """What was learned since `forget_changes`: new episodes, last seen, addresses with their time."""
-        kept = {
-            key: at for key, at in self._changed.items() if key[1] in self._addresses.get(key[0], ())
-        }
+        kept = {key: at for key, at in self._changed.items() if key[1] in self._addresses.get(key[0], ())}
         return list(self._new), dict(self._seen), kept
 
     def forget_changes(self) -> None:

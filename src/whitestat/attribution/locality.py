@@ -10,13 +10,9 @@ from whitestat.model import Address, Mac
 
 Network = IPv4Network | IPv6Network
 
-PRIVATE: tuple[Network, ...] = tuple(
-    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
-)
+PRIVATE: tuple[Network, ...] = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 """RFC 1918 and RFC 4193."""
-ALWAYS_LOCAL: tuple[Network, ...] = tuple(
-    map(ip_network, ("169.254.0.0/16", "fe80::/10", "127.0.0.0/8", "::1/128"))
-)
+ALWAYS_LOCAL: tuple[Network, ...] = tuple(map(ip_network, ("169.254.0.0/16", "fe80::/10", "127.0.0.0/8", "::1/128")))
 """Link-local (RFC 3927, RFC 4291) and loopback space never leaves the link."""
 GROUPS: tuple[Network, ...] = tuple(map(ip_network, ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")))
 UNSPECIFIED = (bytes(10) + b"\xff\xff" + bytes(4), bytes(16))

@@ -65,9 +65,7 @@ class InterfaceCollector:
         frame_counts = frames(link, seen)
         if not self._outward:
             frame_counts = frame_counts.turned()
-        reading = CounterReading(
-            FlowKey(self._point.name), _ip_octets(frame_counts, link.header), now_ms, epoch
-        )
+        reading = CounterReading(FlowKey(self._point.name), _ip_octets(frame_counts, link.header), now_ms, epoch)
         audit = Audit(epoch, epoch, frame_counts, frame_counts, link_header=link.header)
         return Harvest(since_ms, now_ms, readings=(reading,), audits={self._point.name: audit})
 

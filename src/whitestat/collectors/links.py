@@ -20,7 +20,7 @@ VIRTUAL_WITHOUT_HEADER = {"bridge", "vlan"}
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One interface. `kind` is iproute2's (`veth`, `bridge`, `tun`; empty for hardware); `header` is the octets of its link header."""
+    """One interface. `kind` is iproute2's: `veth`, `bridge`, `tun`; empty for hardware."""
 
     name: str
     index: int
@@ -32,6 +32,7 @@ class Link:
 
     @property
     def header(self) -> int:
+        """Octets of the link header in front of each packet."""
         return 14 if self.type in ("ether", "loopback") else 0
 
     @property

@@ -23,6 +23,7 @@ from whitestat.collectors.links import (
     links,
     unknown_interface,
 )
+from whitestat.errors import CollectorError
 from whitestat.model import (
     PROTOCOL_OTHER,
     Audit,
@@ -60,7 +61,8 @@ class KernelCollector:
 
     @property
     def meter(self) -> Meter:
-        assert self._meter is not None, "the collector is not open"
+        if self._meter is None:
+            raise CollectorError("the kernel meter is not open")
         return self._meter
 
     def open(self, booked: Mapping[str, int], pins: Path | None = None) -> None:

@@ -124,9 +124,7 @@ class Meter:
     def _open_object(self, flows: int, pairs: int, pins: Path | None) -> None:
         image, library = read_object(OBJECT), self._library
         try:
-            self._object = library.pointer(
-                "bpf_object__open_mem", image, len(image), None, doing="opening the program"
-            )
+            self._object = library.pointer("bpf_object__open_mem", image, len(image), None, doing="opening the program")
             for name, entries in (("flows", flows), ("pairs", pairs)):
                 for parity in "01":
                     library.call(
@@ -145,7 +143,10 @@ class Meter:
                     )
             if self.program_type is not None:
                 library.call(
-                    "bpf_program__set_type", self._program_handle(), self.program_type, doing="typing the program"
+                    "bpf_program__set_type",
+                    self._program_handle(),
+                    self.program_type,
+                    doing="typing the program",
                 )
             library.call("bpf_object__load", self._object, doing="loading the program")
         except OSError as error:
@@ -177,9 +178,7 @@ class Meter:
 
     def _attach(self) -> None:
         """Attach before the socket is bound: not one packet is queued for user space."""
-        self.program = self._library.call(
-            "bpf_program__fd", self._program_handle(), doing="finding the program"
-        )
+        self.program = self._library.call("bpf_program__fd", self._program_handle(), doing="finding the program")
         if self.program_type is not None:
             return
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)

@@ -1,0 +1,217 @@
+"""Booking: one harvest, one transaction; what fails is booked later, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from whitestat.attribution.attribute import Attributor
+from whitestat.attribution.devices import Devices
+from whitestat.attribution.locality import Locality
+from whitestat.booking import Booker
+from whitestat.errors import LedgerError
+from whitestat.ledger.queries import Queries, Question
+from whitestat.ledger.writer import Flush, Writer
+from whitestat.model import (
+    Audit,
+    CounterReading,
+    Counts,
+    Delta,
+    FlowKey,
+    Harvest,
+    Point,
+    PointStatus,
+    Receipt,
+    Scope,
+)
+from whitestat.units import address_bytes, mac_bytes
+
+ZONE = ZoneInfo("Europe/Stockholm")
+DAY_S = 1_795_300_000 // 86400 * 86400  # a midnight in UTC
+END_S = DAY_S + 10 * 86400
+LAN = Point("lan", "kernel", "br0")
+GATEWAY, PHONE = mac_bytes("02:50:00:00:00:01"), mac_bytes("02:50:00:00:00:11")
+HOST = address_bytes("203.0.113.9")
+UP = FlowKey("lan", PHONE, address_bytes("192.168.50.11"), GATEWAY, HOST, 6, 443)
+
+
+@dataclass
+class Meter:
+    """A drained meter in memory: counts until it is settled, as the kernel's maps do."""
+
+    points: tuple[Point, ...] = (LAN,)
+    held: int = 0
+    running: int = 0
+    epoch: int = 0
+    turned: bool = False
+    interface: int = 0
+    metered: int = 0
+    readings: list[CounterReading] = field(default_factory=list)
+
+    def carry(self, octets: int) -> None:
+        self.running += octets
+        self.interface += octets + 14
+        self.metered += octets + 14
+
+    def open(self, booked: Mapping[str, int]) -> None: ...
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        if not self.turned:
+            self.held, self.running, self.turned = self.running, 0, True
+            self.epoch += 1
+        audit = Audit("boot:2", "m:2", Counts(0, self.interface, 0, 1), Counts(0, self.metered, 0, 1))
+        deltas = [Delta(UP, Counts(0, self.held, 0, 1), since_ms, now_ms)] if self.held else []
+        return Harvest(since_ms, now_ms, self.readings, deltas, Receipt("m", self.epoch), {"lan": audit})
+
+    def settle(self, receipt: Receipt) -> None:
+        if receipt.epoch == self.epoch:
+            self.held, self.turned = 0, False
+
+    def peek(self) -> Iterable[Delta]:
+        return [Delta(UP, Counts(0, self.held + self.running, 0, 1), 0, 0)]
+
+    def statuses(self) -> Mapping[str, PointStatus]:
+        return {}
+
+    def memory(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+
+def booker_on(writer: Writer) -> Booker:
+    home = Locality(own_macs=frozenset({GATEWAY}))
+    return Booker(
+        writer,
+        Attributor(home, Devices(writer.state().episodes)),
+        zone=ZONE,
+        points=[LAN],
+        locality=lambda: home,
+        names={PHONE: "phone"},
+        people={PHONE: "Anna"},
+        vendor=lambda mac: None,
+        host_name="gateway",
+    )
+
+
+def octets_of(path: Path) -> dict[str | None, int]:
+    """Wide-area octets by device name, None for what is unattributed."""
+    rows = Queries(path, ZONE).usage(Question(0, END_S, scope=Scope.WAN))
+    return {row.device.name if row.device else None: row.counts.octets for row in rows}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "whitestat.db"
+
+
+def test_usage_is_booked_under_the_configured_name(path: Path) -> None:
+    meter, booker = Meter(), booker_on(Writer(path, ZONE))
+    meter.carry(1000)
+    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+    assert octets_of(path) == {"phone": 1000}
+    [device] = Queries(path, ZONE).devices()
+    assert (device.name, device.person) == ("phone", "Anna")
+
+
+def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(path, ZONE)
+    meter, booker = Meter(), booker_on(writer)
+    meter.carry(1000)
+
+    def full(flush: Flush) -> bool:
+        raise LedgerError("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(writer, "commit", full)
+        with pytest.raises(LedgerError):
+            booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+    meter.carry(500)
+    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 60_000)
+    booker.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000)
+    assert octets_of(path) == {"phone": 1500}
+
+
+def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_twice(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, meter = Writer(path, ZONE), Meter()
+    meter.carry(1000)
+    with monkeypatch.context() as killed:
+        killed.setattr(meter, "settle", lambda receipt: None)
+        booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+    writer.close()
+    again = booker_on(Writer(path, ZONE))
+    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000)  # the same epoch is handed out again
+    meter.carry(7)
+    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000)
+    assert octets_of(path) == {"phone": 1007}
+
+
+def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_show(path: Path) -> None:
+    meter, booker = Meter(), booker_on(Writer(path, ZONE))
+    now_ms = DAY_S * 1000 + 60_000
+    meter.carry(1000)
+    before = booker.live([meter], {"lan"}, now_ms)
+    booker.book(meter, now_ms - 30_000, now_ms)
+    after = booker.live([meter], {"lan"}, now_ms)
+    assert [row.counts.octets_out for row in before.values()] == [1000]
+    assert [row.counts.octets_out for row in after.values()] == [1000]
+    assert [row.name for row in after.values()] == ["phone"]
+    assert booker.live([meter], set(), now_ms) == {}
+
+
+def test_a_restart_goes_on_with_today_and_the_devices_it_knew(path: Path) -> None:
+    meter, writer = Meter(), Writer(path, ZONE)
+    meter.carry(1000)
+    now_ms = DAY_S * 1000 + 60_000
+    booker_on(writer).book(meter, now_ms - 30_000, now_ms)
+    writer.close()
+    rows = booker_on(Writer(path, ZONE)).live([], {"lan"}, now_ms)
+    assert [(row.name, row.counts.octets) for row in rows.values()] == [("phone", 1000)]
+
+
+def test_the_day_begins_at_nothing(path: Path) -> None:
+    meter, booker = Meter(), booker_on(Writer(path, ZONE))
+    meter.carry(1000)
+    evening_ms = (DAY_S - 3600 - 60) * 1000  # 23:59 in winter time
+    booker.book(meter, evening_ms, evening_ms + 30_000)
+    assert booker.live([], {"lan"}, evening_ms + 30_000)
+    assert booker.live([], {"lan"}, evening_ms + 120_000) == {}
+
+
+def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path) -> None:
+    meter, writer = Meter(), Writer(path, ZONE)
+    meter.carry(1000)
+    booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+    writer.close()
+    meter.interface += 5000  # while the process was dead
+    again = booker_on(Writer(path, ZONE))
+    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000)
+    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000)
+    assert octets_of(path) == {"phone": 1000, None: 5000}
+    covered = Queries(path, ZONE).coverage(0, END_S)["lan"]
+    assert (covered.octets_attributed, covered.octets_unattributed) == (1000, 5000)
+    assert covered.frame_octets_interface - covered.frame_octets_metered == 5000
+
+
+def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: Path) -> None:
+    def reading(octets: int, at_ms: int) -> CounterReading:
+        return CounterReading(FlowKey("lan"), Counts(octets, 0, 1, 0), at_ms, "boot")
+
+    writer, start_ms = Writer(path, ZONE), DAY_S * 1000
+    for count, restart in ((10_000, False), (10_700, True), (11_000, False)):
+        meter = Meter(readings=[reading(count, start_ms)])
+        meter.epoch = start_ms
+        if restart:
+            writer.close()
+            writer = Writer(path, ZONE)
+        booker_on(writer).book(meter, start_ms, start_ms + 1000)
+        start_ms += 1000
+    assert octets_of(path) == {None: 1000}
