@@ -134,9 +134,7 @@ def test_listen_names_a_host_and_a_port(file: Path, listen: str, host: str, port
 )
 def test_what_is_no_host_and_port_is_refused(file: Path, listen: str) -> None:
     text = f'[web]\nlisten = "{listen}"'
-    assert faults(file, text) == [
-        f"web.listen: must be host:port like 127.0.0.1:7777 or [::1]:7777, got {listen!r}"
-    ]
+    assert faults(file, text) == [f"web.listen: must be host:port like 127.0.0.1:7777 or [::1]:7777, got {listen!r}"]
 
 
 def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None:
@@ -193,6 +191,7 @@ def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None
     [
         ("timezoen = 1", "timezoen: unknown key 'timezoen' (did you mean 'timezone'?)"),
         ("[Web]", "Web: unknown key 'Web' (did you mean 'web'?)"),
+        ("[[devices]]", "devices: unknown key 'devices' (did you mean 'device'?)"),
         ('listen = "x"', "listen: unknown key 'listen' (did you mean 'web.listen'?)"),
         (POINT + "inteval = 5", "point[1].inteval: unknown key 'inteval' (did you mean 'interval'?)"),
         ('[web]\n"a\\nb" = 1', "web.'a\\nb': unknown key 'a\\nb' (did you mean 'listen'?)"),
@@ -262,9 +261,7 @@ def test_a_file_that_is_no_toml_is_told_with_the_place(file: Path, content: byte
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=re.escape(f"{tmp_path / 'none.toml'}: cannot be read: no such file")
-    ):
+    with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / 'none.toml'}: cannot be read: no such file")):
         load(tmp_path / "none.toml", HOME, root=False)
     with pytest.raises(ConfigError, match=re.escape(f"{tmp_path}: cannot be read: is a directory")):
         load(tmp_path, HOME, root=False)
@@ -310,9 +307,7 @@ def test_the_environment_wins_over_the_file(file: Path) -> None:
     assert config.store == Store(Path("/data/whitestat.db"), 5)
 
 
-@pytest.mark.parametrize(
-    ("tz", "zone"), [(":UTC", "UTC"), ("", "Asia/Tokyo"), (":/etc/localtime", "Asia/Tokyo")]
-)
+@pytest.mark.parametrize(("tz", "zone"), [(":UTC", "UTC"), ("", "Asia/Tokyo"), (":/etc/localtime", "Asia/Tokyo")])
 def test_a_tz_that_says_nothing_leaves_the_file_its_say(file: Path, tz: str, zone: str) -> None:
     assert read(file, 'timezone = "Asia/Tokyo"', TZ=tz).timezone == zone
 

@@ -198,9 +198,7 @@ def test_shares_of_an_interval_add_up_to_the_octet(whole: Counts, start_ms: int,
     assert all(m % 60 == 0 and minute_start(start_ms // 1_000) <= m <= last_ms // 1_000 for m in minutes)
 
 
-@given(
-    st.integers(min_value=0, max_value=10**12), st.integers(min_value=1, max_value=90), st.integers(1, 2**40)
-)
+@given(st.integers(min_value=0, max_value=10**12), st.integers(min_value=1, max_value=90), st.integers(1, 2**40))
 def test_a_share_is_in_proportion_to_time_within_one_octet(start_ms: int, minutes: int, octets: int) -> None:
     end_ms = start_ms + minutes * 60_000 + 1
     for minute_s, share in split(Counts(octets), start_ms, end_ms):

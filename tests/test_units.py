@@ -129,9 +129,7 @@ def test_rates_are_bits_per_second(rate_bps: int, text: str) -> None:
     assert rate_text(rate_bps) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("5m", 300), ("1h", 3_600), ("7d", 604_800), ("0s", 0)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("5m", 300), ("1h", 3_600), ("7d", 604_800), ("0s", 0)])
 def test_durations_are_a_whole_number_and_a_unit(text: str, seconds: int) -> None:
     assert duration_seconds(text) == seconds
 

@@ -39,9 +39,7 @@ ON_AN_INTERFACE = ("kernel", "packet", "interface")
 class Web:
     """The pages and the API."""
 
-    listen: Annotated[str, Key("Where they are served; port 0 takes any free one.", LISTEN)] = (
-        "127.0.0.1:7777"
-    )
+    listen: Annotated[str, Key("Where they are served; port 0 takes any free one.", LISTEN)] = "127.0.0.1:7777"
 
     @property
     def host(self) -> str:
@@ -66,9 +64,7 @@ class Store:
             otherwise="`/var/lib/whitestat/whitestat.db`, or under `~/.local/share` if not root",
         ),
     ]
-    flush_s: Annotated[
-        int, Key("How often usage is written: what a power cut can cost.", DURATION, name="flush")
-    ] = 30
+    flush_s: Annotated[int, Key("How often usage is written: what a power cut can cost.", DURATION, name="flush")] = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +103,7 @@ class PointConfig:
     url: Annotated[
         str | None, Key("Where a router or a darkstat answers.", URL, '"http://192.168.1.1"', hidden=True)
     ] = None
-    interval_s: Annotated[
-        int, Key("How often a router or a darkstat is asked.", DURATION, name="interval")
-    ] = 30
+    interval_s: Annotated[int, Key("How often a router or a darkstat is asked.", DURATION, name="interval")] = 30
     username: Annotated[str | None, Key("The name to log in with.", TEXT, '"admin"', hidden=True)] = None
     password_file: Annotated[
         Path | None,
@@ -177,9 +171,7 @@ class _Variable(NamedTuple):
 
 
 _VARIABLES = {
-    "DATA_STORE": _Variable(
-        "store", "path", "the folder of whitestat.db", lambda v: Path(v) / "whitestat.db"
-    ),
+    "DATA_STORE": _Variable("store", "path", "the folder of whitestat.db", lambda v: Path(v) / "whitestat.db"),
     "SERVER_PORT": _Variable(
         "web", "listen", "a port from 0 to 65535, on every address", lambda v: LISTEN.read(f"0.0.0.0:{v}")
     ),
@@ -255,9 +247,7 @@ def _rows(reader: Reader, section: _Section, raw: object) -> list[dict[str, Any]
     for number, (row, values) in enumerate(zip(raw, rows, strict=True), 1):
         where, name = f"{section.name}[{number}]", values.get(first.field)
         if name is not None and seen.setdefault(name, number) != number:
-            reader.fault(
-                f"{where}.{first.name}", f"{shown(row[first.name])} is {section.name}[{seen[name]}] already"
-            )
+            reader.fault(f"{where}.{first.name}", f"{shown(row[first.name])} is {section.name}[{seen[name]}] already")
         if values.get("collector") in ON_AN_INTERFACE and "interface" not in row:
             reader.fault(f"{where}.interface", f"is missing: collector {values['collector']!r} needs it")
     return rows
@@ -288,9 +278,7 @@ def _store_path(environ: Mapping[str, str], *, root: bool) -> Path:
 
 def _homes() -> dict[str, str]:
     """Where each key belongs that some table has, but not the one it was found in."""
-    return {
-        one.name: f"{section.name}.{one.name}" for section in _SECTIONS for one in declared(section.holds)
-    }
+    return {one.name: f"{section.name}.{one.name}" for section in _SECTIONS for one in declared(section.holds)}
 
 
 def example() -> str:
@@ -318,7 +306,5 @@ def reference() -> str:
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| variable | value | key it goes before |", "|---|---|---|"]
     for name, variable in _VARIABLES.items():
-        lines.append(
-            f"| `{name}` | {variable.words} | `{f'{variable.section}.{variable.field}'.lstrip('.')}` |"
-        )
+        lines.append(f"| `{name}` | {variable.words} | `{f'{variable.section}.{variable.field}'.lstrip('.')}` |")
     return "\n".join(lines) + "\n"

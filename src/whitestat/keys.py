@@ -196,9 +196,7 @@ class Reader:
     def fault(self, where: str, what: str) -> None:
         self.faults.append(f"{self._file}: {where}: {what}")
 
-    def table(
-        self, holds: type, table: Mapping[str, Any], where: str, others: Iterable[str] = ()
-    ) -> dict[str, Any]:
+    def table(self, holds: type, table: Mapping[str, Any], where: str, others: Iterable[str] = ()) -> dict[str, Any]:
         """The values given for the fields of a dataclass; `others` are names its table may have besides."""
         names = [*(one.name for one in declared(holds)), *others]
         for name in table:
@@ -224,9 +222,11 @@ class Reader:
             values[one.field] = self._file.parent / value if self._file and isinstance(value, Path) else value
 
     def _near(self, name: str, names: Iterable[str]) -> str:
-        """The right key: one of that name in another table, else the one most like it."""
+        """The right key: a very similar one, else that name in another table, else the most similar one."""
         from difflib import get_close_matches  # Only a fault needs it.
 
+        for near in get_close_matches(name.lower(), names, n=1, cutoff=0.8):
+            return near
         return self._homes.get(name) or get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]
 
 

@@ -81,9 +81,7 @@ def split_integers(amounts: Sequence[int], start_ms: int, end_ms: int) -> list[t
     else:
         edges = _edges(start_ms, end_ms)
     shares = _shares(amounts, edges)
-    return [
-        (minute_start(at // 1_000), share) for at, share in zip(edges, shares, strict=False) if any(share)
-    ]
+    return [(minute_start(at // 1_000), share) for at, share in zip(edges, shares, strict=False) if any(share)]
 
 
 def span(word: str, now_s: int, zone: tzinfo) -> tuple[int, int]:
