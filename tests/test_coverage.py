@@ -23,41 +23,44 @@ def audit(interface: int, metered: int, *, epoch: str = "boot:2", meter: str = "
 
 
 def test_the_first_sight_is_a_baseline() -> None:
-    found = step(None, audit(1000, 0), attached=True)
+    found = step(None, audit(1000, 0))
     assert found.unmetered == Counts()
     assert found.frame_octets_interface == 0
 
 
-def test_traffic_before_the_meter_attached_again_is_unattributed_ip_octets_at_once() -> None:
-    found = step(audit(1000, 900), audit(1500, 20, meter="n:2"), attached=True)
-    assert found.unmetered == Counts(480 * 100, 0, 480, 0)
-    assert found.frame_octets_interface == 500 * PACKET
-    assert found.frame_octets_metered == 20 * PACKET
+def test_traffic_before_the_meter_attached_again_is_unattributed_ip_octets_by_the_second_read() -> None:
+    first = step(audit(1000, 900), audit(1500, 20, meter="n:2"))
+    assert first.frame_octets_interface == 500 * PACKET
+    assert first.frame_octets_metered == 20 * PACKET
+    assert first.unmetered == Counts()
+    second = step(first.baseline, audit(1600, 120, meter="n:2"))
+    assert second.unmetered == Counts(480 * 100, 0, 480, 0)
 
 
 def test_a_reboot_starts_the_interface_from_zero() -> None:
-    found = step(audit(1000, 1000), audit(70, 50, epoch="next:2", meter="n:2"), attached=True)
-    assert found.unmetered == Counts(20 * 100, 0, 20, 0)
+    first = step(audit(1000, 1000), audit(70, 50, epoch="next:2", meter="n:2"))
+    second = step(first.baseline, audit(70, 50, epoch="next:2", meter="n:2"))
+    assert second.unmetered == Counts(20 * 100, 0, 20, 0)
 
 
 def test_packets_on_their_way_between_two_reads_are_not_called_missing() -> None:
-    first = step(audit(0, 0), audit(100, 90), attached=False)
+    first = step(audit(0, 0), audit(100, 90))
     assert first.unmetered == Counts()
-    second = step(first.baseline, audit(200, 200), attached=False)
+    second = step(first.baseline, audit(200, 200))
     assert second.unmetered == Counts()
     assert second.baseline.owed == Counts()
 
 
 def test_what_two_reads_miss_is_booked_once() -> None:
-    first = step(audit(0, 0), audit(100, 90), attached=False)
-    second = step(first.baseline, audit(200, 190), attached=False)
-    third = step(second.baseline, audit(300, 290), attached=False)
+    first = step(audit(0, 0), audit(100, 90))
+    second = step(first.baseline, audit(200, 190))
+    third = step(second.baseline, audit(300, 290))
     assert second.unmetered == Counts(10 * 100, 0, 10, 0)
     assert third.unmetered == Counts()
 
 
 def test_giants_counted_once_by_the_interface_are_not_missing() -> None:
-    found = step(audit(0, 0), audit(100, 100, giants=5000), attached=True)
+    found = step(audit(0, 0), audit(100, 100, giants=5000))
     assert found.unmetered == Counts()
     assert found.frame_octets_interface == found.frame_octets_metered
 
@@ -72,10 +75,10 @@ def test_metered_and_unmetered_add_up_to_the_interface_when_it_falls_quiet(
     for packets, skew, lost in spans:
         carried, missed = carried + packets, missed + min(lost, packets)
         interface = max(before.frames_interface.packets_in, carried - skew)
-        found = step(before, audit(interface, carried - missed), attached=False)
+        found = step(before, audit(interface, carried - missed))
         booked, before = booked + found.unmetered.packets_in, found.baseline
         assert booked <= missed
     for _ in range(3):
-        found = step(before, audit(carried, carried - missed), attached=False)
+        found = step(before, audit(carried, carried - missed))
         booked, before = booked + found.unmetered.packets_in, found.baseline
     assert booked == missed

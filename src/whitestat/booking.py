@@ -83,7 +83,6 @@ class Booker:
         state = writer.state()
         self._readings: dict[FlowKey, CounterReading] = {each.key: each for each in state.readings}
         self._audits: dict[str, Audit] = dict(state.audits)
-        self._attached: set[str] = set()
         self._records = {record.id: record for record in state.devices}
         self._changed_records: dict[int, DeviceRecord] = {}
         self._seen: dict[int, int] = {}
@@ -199,7 +198,7 @@ class Booker:
         """What the referees say: unmetered traffic to book, the audits to keep, coverage by point."""
         unmetered, audits, covered = {}, {}, {}
         for name, audit in harvest.audits.items():
-            step = coverage.step(self._audits.get(name), audit, attached=name not in self._attached)
+            step = coverage.step(self._audits.get(name), audit)
             audits[name] = step.baseline
             covered[name] = Coverage(
                 observed_ms=harvest.end_ms - harvest.start_ms,
@@ -215,7 +214,6 @@ class Booker:
     def _remember(self, readings: list[CounterReading], audits: dict[str, Audit], flush: Flush) -> None:
         self._readings.update((reading.key, reading) for reading in readings)
         self._audits.update(audits)
-        self._attached.update(audits)
         self._changed_records.clear()
         self._seen.update(flush.seen)
         self._new_points = ()

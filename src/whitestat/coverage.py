@@ -2,8 +2,8 @@
 
 The interface is read first and the meter after it while packets flow, so the meter may be ahead by what
 passed in between, and a packet on its way up may be counted by the interface alone. What is missing is
-therefore booked as unattributed only when two reads in a row miss it; until then it is owed.
-Octets the interface counted before the meter (re)attached are booked at once: nobody will ever meter them.
+therefore booked as unattributed only when two reads in a row miss it; until then it is owed, and kept with the
+audit: a process that dies owes it still.
 """
 
 from __future__ import annotations
@@ -27,11 +27,8 @@ class Step(NamedTuple):
     baseline: Audit
 
 
-def step(before: Audit | None, now: Audit, *, attached: bool) -> Step:
-    """Compare two audits of a point; None as `before` is the first sight, a baseline.
-
-    `attached` says that the meter was attached after `before` was taken: what it missed is certain.
-    """
+def step(before: Audit | None, now: Audit) -> Step:
+    """Compare two audits of a point; None as `before` is the first sight, a baseline."""
     if before is None:
         return Step(0, 0, 0, Counts(), now)
     same_meter = before.meter == now.meter
@@ -40,7 +37,7 @@ def step(before: Audit | None, now: Audit, *, attached: bool) -> Step:
     )
     metered = _since(before.frames_metered, now.frames_metered, same_meter)
     owed = _less(interface, metered).plus(before.owed)
-    booked = Counts(*(max(0, min(a, a if attached else b)) for a, b in zip(owed, before.owed, strict=True)))
+    booked = Counts(*(max(0, min(a, b)) for a, b in zip(owed, before.owed, strict=True)))
     lost = now.packets_lost - before.packets_lost if same_meter else now.packets_lost
     return Step(
         interface.octets,

@@ -115,9 +115,12 @@ def ports(source: int = 50000, target: int = 443, rest: int = 8) -> bytes:
 
 
 def extension(kind: int, following: int, units: int = 0, offset: int = 0) -> bytes:
-    """One IPv6 extension header; `units` is its length field, `offset` a fragment's in units of 8 octets."""
+    """One IPv6 extension header; `units` is its length field, `offset` a fragment's in units of 8 octets.
+
+    A fragment header has no length field: what stands in its place is reserved, and here not 0.
+    """
     if kind == FRAGMENT:
-        return pack("!BBHI", following, 0, offset << 3 | 1, 7)
+        return pack("!BBHI", following, 2, offset << 3 | 1, 7)
     octets = (units + 2) * 4 if kind == AUTHENTICATION else (units + 1) * 8
     return pack("!BB", following, units) + b"\x05" * (octets - 2)
 

@@ -31,7 +31,7 @@ class Bench(Meter):
     def __init__(self, raw: bool = False) -> None:
         super().__init__(flows=64, pairs=16)
         self._raw = raw
-        self.watch(LOOPBACK_INDEX, LINK_RAW if raw else LINK_ETHERNET)
+        self.watch(LOOPBACK_INDEX, LINK_RAW if raw else LINK_ETHERNET, 1)
 
     def run(self, frame: bytes, gso_segs: int = 0, gso_size: int = 0) -> Counted | None:
         """Count one frame; None where the kernel refuses to make a packet of it."""

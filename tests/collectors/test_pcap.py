@@ -105,7 +105,8 @@ def test_times_keep_their_nanoseconds() -> None:
         (captures.option(9, b"\x8a"), 1536, 1_500_000_000),
         (captures.option(9, b"\x7f"), 10**18, 0),
         (captures.option(14, pack("<q", 3600)), 1, 3_600_000_001_000),
-        (captures.option(2, b"eth0") + captures.option(9, b"\x03"), 7, 7_000_000),
+        (captures.option(14, pack("<q", -1)), 1_000_001, 1000),
+        (captures.option(2, b"eth0.7") + captures.option(9, b"\x03"), 7, 7_000_000),
         (captures.option(0, b"") + captures.option(9, b"\x03"), 7, 7_000),
         (captures.option(9, b"\x03\x03"), 7, 7_000),
     ],
@@ -135,6 +136,8 @@ def test_a_simple_packet_takes_the_snap_length_and_the_time_before_it() -> None:
     cut = Record(NOON_NS, Link.ETHERNET, 46, FRAME[:40])
     short = Record(NOON_NS, Link.ETHERNET, 30, FRAME[:30])
     assert readable(data) == ([cut._replace(at_ns=0), record(), cut, short], None)
+    uncut = captures.section() + captures.interface() + captures.simple(46, FRAME)
+    assert readable(uncut) == ([record(0)], None)
 
 
 def test_the_packet_block_of_the_first_draft_is_read() -> None:
@@ -189,6 +192,12 @@ def test_an_interface_of_unknown_link_type_is_an_error_only_when_it_has_packets(
         (
             captures.section() + captures.interface(options=pack("<HH", 9, 8)),
             "octet 28: option 9 of 8 octets is longer than its block",
+        ),
+        (
+            captures.section()
+            + captures.interface(options=captures.option(14, pack("<q", -1)))
+            + captures.enhanced(0, 46, FRAME),
+            "octet 60: a packet -1000000000 ns after 1970",
         ),
         (
             captures.section() + captures.interface() + captures.enhanced(1 << 63, 46, FRAME),

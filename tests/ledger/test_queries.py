@@ -125,28 +125,35 @@ def test_answers_equal_those_of_a_plain_model(
             assert rows == sorted(rows, key=lambda row: (row.start_s, -row.counts.octets))
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    st.dictionaries(st.integers(0, 450 * 24), st.integers(1, 2**40), min_size=1, max_size=30),
-    st.tuples(st.integers(0, 460 * DAY_S), st.integers(1, 460 * DAY_S)),
-)
-def test_what_has_expired_moves_edges_but_loses_nothing(
-    ages_h: dict[int, int], span: tuple[int, int]
-) -> None:
+@st.composite
+def aged(draw: st.DrawFn) -> tuple[dict[int, int], list[int]]:
+    """Octets by age in minutes, over all ages of the ledger, and edges that cut the buckets they are in."""
+    days = st.one_of(st.integers(0, 10), st.integers(390, 450), st.integers(0, 450))
+    ages = st.builds(lambda day, minute: 1440 * day + minute, days, st.integers(1, 1440))
+    octets = draw(st.dictionaries(ages, st.integers(1, 2**40), min_size=1, max_size=8))
+    edges = st.builds(
+        lambda age, nearness: NOON_S - 60 * age + nearness,
+        st.sampled_from(sorted(octets)),
+        st.one_of(st.integers(-HOUR_S, HOUR_S), st.integers(-DAY_S, DAY_S)),
+    )
+    return octets, draw(st.lists(edges, max_size=6))
+
+
+@settings(max_examples=60, deadline=None)
+@given(aged())
+def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, int], list[int]]) -> None:
     """Neighbouring spans still add up: what one edge leaves to the other side, the other side has."""
-    start_s, end_s = NOON_S - 455 * DAY_S, NOON_S + HOUR_S
-    middles = sorted(start_s + offset % (end_s - start_s - 2) + 1 for offset in span)
+    ages, middles = drawn
+    edges = sorted({NOON_S - 455 * DAY_S, *middles, NOON_S + 2 * DAY_S})
     with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
-        writer.commit(
-            flush_of({(NOON_S - age_h * HOUR_S - 60, key()): octets for age_h, octets in ages_h.items()})
-        )
+        writer.commit(flush_of({(NOON_S, key(0)): 1}))
+        writer.commit(flush_of({(NOON_S - 60 * age, key()): octets for age, octets in ages.items()}))
         writer.expire(NOON_S)
-        edges = [start_s, *sorted(set(middles)), end_s]
         for step in (Step.TOTAL, Step.DAY, Step.MONTH):
             rows = [
                 row for first, last in pairwise(edges) for row in queries.usage(Question(first, last, step))
             ]
-            assert sum(row.counts.octets for row in rows) == sum(ages_h.values())
+            assert sum(row.counts.octets for row in rows) == sum(ages.values()) + 1
 
 
 def test_before_the_first_flush_answers_are_empty(ledger: tuple[Writer, Queries]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class KernelCollector:
         self._boot = ""
         self._outward: str | None = None
         self._links: dict[str, Link] = {}
-        self._names: dict[int, str] = {}
+        self._numbers = {zlib.crc32(point.name.encode()): point.name for point in self._points}
         self._ended: int | None = None
         self._statuses = {point.name: PointStatus(PointState.STARTING) for point in self._points}
 
@@ -125,41 +126,38 @@ class KernelCollector:
             before = self._links.get(point.name)
             if before and (link is None or link.index != before.index):
                 self.meter.unwatch(before.index)
-                del self._links[point.name], self._names[before.index]
+                del self._links[point.name]
             if link is None:
                 notice = f"interface {point.interface} is not there; waiting for it"
                 self._statuses[point.name] = PointStatus(PointState.WAITING, notice)
                 continue
             if point.name not in self._links:
-                self.meter.watch(link.index, _link_type(link))
+                self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()))
             self._links[point.name] = link
-            self._names[link.index] = point.name
             self._statuses[point.name] = _status(link)
 
     def _deltas(self, epoch: int, start_ms: int, end_ms: int) -> Iterator[Delta]:
         """The entries of an epoch; counts are the sender's: out is what it sent."""
-        names, unpack = self._names, FLOW_KEY.unpack
+        names, unpack = self._numbers, FLOW_KEY.unpack
         for raw, octets, packets in self.meter.flows(epoch):
-            index, vlan, protocol, service, mac, peer_mac, _, source, target = unpack(raw)
-            known = index in names
+            point, vlan, protocol, service, mac, peer_mac, _, source, target = unpack(raw)
             other = protocol == PROTOCOL_OTHER
+            linked = mac != _NO_MAC or peer_mac != _NO_MAC
             key = FlowKey(
-                names[index] if known else "",
-                mac if mac != _NO_MAC or peer_mac != _NO_MAC else None,
+                names.get(point, ""),
+                mac if linked else None,
                 None if other else source,
-                peer_mac if mac != _NO_MAC or peer_mac != _NO_MAC else None,
+                peer_mac if linked else None,
                 None if other else target,
                 protocol,
                 service,
                 vlan,
             )
-            if known:
-                yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
+            yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
         for raw, octets, packets in self.meter.pairs(epoch):
-            index, mac, peer_mac = PAIR_KEY.unpack(raw)
-            if index in names:
-                key = FlowKey(names[index], mac, None, peer_mac, None)
-                yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
+            point, mac, peer_mac = PAIR_KEY.unpack(raw)
+            key = FlowKey(names.get(point, ""), mac, None, peer_mac, None)
+            yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
 
     def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
         audits = {}

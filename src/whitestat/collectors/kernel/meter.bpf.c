@@ -28,7 +28,7 @@
 
 // What separates one counter from the next. No padding: every octet is compared.
 struct flow_key {
-	__u32 ifindex;
+	__u32 point;
 	__u16 vlan;
 	__u16 protocol;
 	__u16 service;
@@ -41,7 +41,7 @@ struct flow_key {
 
 // Where the flow map is full: the pair of link addresses alone.
 struct pair_key {
-	__u32 ifindex;
+	__u32 point;
 	__u8 source_mac[6];
 	__u8 target_mac[6];
 };
@@ -54,7 +54,8 @@ struct counts {
 // One interface on one CPU: how to read its packets, and running totals that are never cleared.
 // [0] in, [1] out, as the interface sees it.
 struct point {
-	__u64 link;
+	__u32 link;
+	__u32 point;      // its number in the keys: an interface that comes back under another index keeps it
 	__u64 packets[2];
 	__u64 frames[2];   // octets of layer 2 as the interface counts them: a giant packet once
 	__u64 wire[2];     // octets of layer 2 as the wire carries them: a giant packet cut to segments
@@ -165,7 +166,7 @@ static __always_inline int add(void *map, const void *key, __u64 octets, __u64 p
 
 static __always_inline int add_pair(void *map, const struct flow_key *key, __u64 octets, __u64 packets)
 {
-	struct pair_key pair = { .ifindex = key->ifindex };
+	struct pair_key pair = { .point = key->point };
 
 	__builtin_memcpy(pair.source_mac, key->source_mac, 12);
 	return add(map, &pair, octets, packets);
@@ -250,7 +251,7 @@ static __always_inline __u32 read_ipv6(struct __sk_buff *skb, __u32 at, struct f
 
 // A packet of any shape, header by header. Returns where its IP header starts; `*header` is the octets
 // of the IP header (0: not IP).
-static __always_inline __u32 read_any(struct __sk_buff *skb, __u64 link, struct flow_key *key,
+static __always_inline __u32 read_any(struct __sk_buff *skb, __u32 link, struct flow_key *key,
 				      __u32 *octets, __u32 *header)
 {
 	__u32 at = 0, length = skb->len;
@@ -342,7 +343,7 @@ int meter(struct __sk_buff *skb)
 	if (!point || (point->link == LINK_LOOPBACK && out))
 		return 0;
 	__builtin_memset(&key, 0, sizeof(key));
-	key.ifindex = ifindex;
+	key.point = point->point;
 	if (skb->vlan_present)
 		key.vlan = skb->vlan_tci & 0x0fff;
 

@@ -20,7 +20,7 @@ FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
 PAIR_KEY = struct.Struct("=I6s6s")
 _INDEX = struct.Struct("=I")
 _STATE = struct.Struct("=QQ")
-_POINT = struct.Struct("=9Q")
+_POINT = struct.Struct("=II8Q")
 _COUNTS = struct.Struct("=QQ")
 _ENTRY_OCTETS = 72
 """What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
@@ -68,11 +68,23 @@ class Meter:
         self._entries_max = {"flows": flows, "pairs": pairs}
         self.id, self.epoch = self._read_state()
 
-    def watch(self, index: int, link: int) -> None:
-        """Count the packets of interface `index` from now on; its running totals begin at zero."""
+    def watch(self, index: int, link: int, point: int) -> None:
+        """Count the packets of interface `index` under the number `point` from now on.
+
+        Running totals begin at zero, or go on where the interface is watched already (pinned maps).
+        """
         key = _INDEX.pack(index)
-        if self._points.get(key) is None:
-            self._points.put(key, _POINT.pack(link, *[0] * 8) * self._cpus)
+        held = self._points.get(key)
+        if held is None or _POINT.unpack_from(held)[:2] != (link, point):
+            self._points.put(key, _POINT.pack(link, point, *[0] * 8) * self._cpus)
+
+    def watched(self) -> list[int]:
+        """Indexes of the interfaces watched, by this process or by one before it that left its maps."""
+        return [
+            index
+            for count, keys, _ in self._points.chunks()
+            for (index,) in _INDEX.iter_unpack(ctypes.string_at(keys, count * _INDEX.size))
+        ]
 
     def unwatch(self, index: int) -> None:
         self._points.drop(_INDEX.pack(index))
@@ -83,7 +95,7 @@ class Meter:
         if value is None:
             return None
         per_cpu = zip(*_POINT.iter_unpack(value), strict=True)
-        return Totals(*[sum(column) for column in per_cpu][1:])
+        return Totals(*[sum(column) for column in per_cpu][2:])
 
     def turn(self) -> int:
         """Let the kernel write to the other maps; returns the epoch that ended, whose maps are now still."""
