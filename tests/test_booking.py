@@ -112,7 +112,7 @@ def path(tmp_path: Path) -> Path:
 def test_usage_is_booked_under_the_configured_name(path: Path) -> None:
     meter, booker = Meter(), booker_on(Writer(path, ZONE))
     meter.carry(1000)
-    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     assert octets_of(path) == {"phone": 1000}
     [device] = Queries(path, ZONE).devices()
     assert (device.name, device.person) == ("phone", "Anna")
@@ -131,10 +131,10 @@ def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
     with monkeypatch.context() as broken:
         broken.setattr(writer, "commit", full)
         with pytest.raises(LedgerError):
-            booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+            booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     meter.carry(500)
-    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 60_000)
-    booker.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000)
+    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 60_000, 30_000)
+    booker.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1500}
 
 
@@ -145,12 +145,12 @@ def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_tw
     meter.carry(1000)
     with monkeypatch.context() as killed:
         killed.setattr(meter, "settle", lambda receipt: None)
-        booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+        booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
     again = booker_on(Writer(path, ZONE))
-    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000)  # the same epoch is handed out again
+    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)  # the same epoch is handed out again
     meter.carry(7)
-    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000)
+    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1007}
 
 
@@ -159,7 +159,7 @@ def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_sho
     now_ms = DAY_S * 1000 + 60_000
     meter.carry(1000)
     before = booker.live([meter], {"lan"}, now_ms)
-    booker.book(meter, now_ms - 30_000, now_ms)
+    booker.book(meter, now_ms - 30_000, now_ms, 30_000)
     after = booker.live([meter], {"lan"}, now_ms)
     assert [row.counts.octets_out for row in before.values()] == [1000]
     assert [row.counts.octets_out for row in after.values()] == [1000]
@@ -171,7 +171,7 @@ def test_a_restart_goes_on_with_today_and_the_devices_it_knew(path: Path) -> Non
     meter, writer = Meter(), Writer(path, ZONE)
     meter.carry(1000)
     now_ms = DAY_S * 1000 + 60_000
-    booker_on(writer).book(meter, now_ms - 30_000, now_ms)
+    booker_on(writer).book(meter, now_ms - 30_000, now_ms, 30_000)
     writer.close()
     rows = booker_on(Writer(path, ZONE)).live([], {"lan"}, now_ms)
     assert [(row.name, row.counts.octets) for row in rows.values()] == [("phone", 1000)]
@@ -181,7 +181,7 @@ def test_the_day_begins_at_nothing(path: Path) -> None:
     meter, booker = Meter(), booker_on(Writer(path, ZONE))
     meter.carry(1000)
     evening_ms = (DAY_S - 3600 - 60) * 1000  # 23:59 in winter time
-    booker.book(meter, evening_ms, evening_ms + 30_000)
+    booker.book(meter, evening_ms, evening_ms + 30_000, 30_000)
     assert booker.live([], {"lan"}, evening_ms + 30_000)
     assert booker.live([], {"lan"}, evening_ms + 120_000) == {}
 
@@ -189,12 +189,12 @@ def test_the_day_begins_at_nothing(path: Path) -> None:
 def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path) -> None:
     meter, writer = Meter(), Writer(path, ZONE)
     meter.carry(1000)
-    booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000)
+    booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
     meter.interface += 5000  # while the process was dead
     again = booker_on(Writer(path, ZONE))
-    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000)
-    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000)
+    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)
+    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1000, None: 5000}
     covered = Queries(path, ZONE).coverage(0, END_S)["lan"]
     assert (covered.octets_attributed, covered.octets_unattributed) == (1000, 5000)
@@ -212,6 +212,6 @@ def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: 
         if restart:
             writer.close()
             writer = Writer(path, ZONE)
-        booker_on(writer).book(meter, start_ms, start_ms + 1000)
+        booker_on(writer).book(meter, start_ms, start_ms + 1000, 30_000)
         start_ms += 1000
     assert octets_of(path) == {None: 1000}

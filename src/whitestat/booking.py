@@ -92,8 +92,13 @@ class Booker:
         for episode in attributor.devices.episodes():
             self._name(episode)
 
-    def book(self, collector: Collector, since_ms: int, now_ms: int) -> None:
-        """Read `collector`, commit what it yields, and let it forget.
+    def last_read_ms(self, collector: Collector) -> int | None:
+        """When the collector's points were last read, by this process or the one before it."""
+        names = {point.name for point in collector.points}
+        return max((audit.at_ms for name, audit in self._audits.items() if name in names), default=None)
+
+    def book(self, collector: Collector, since_ms: int, now_ms: int, observed_ms: int) -> None:
+        """Read `collector`, commit what it yields, and let it forget; it watched for `observed_ms`.
 
         Raises CollectorError when it cannot be read and LedgerError when the flush cannot be written; the
         meter then keeps its counts and the next call books them.
@@ -102,10 +107,9 @@ class Booker:
         harvest = collector.read(since_ms, now_ms)
         readings = list(harvest.readings)
         attributed = self._attributor.attribute(chain(self._differences(readings), harvest.deltas), now_ms)
-        unmetered, audits, covered = self._settle_audits(harvest)
-        for key, counts in unmetered.items():
-            attributed.book(key, counts)
-        flush = self._flush(harvest, attributed, readings, audits, covered)
+        steps = self._steps(harvest)
+        audits = {name: each.baseline for name, each in steps.items()}
+        flush = self._flush(harvest, attributed, readings, steps, observed_ms)
         if self._writer.commit(flush):
             self._remember(readings, audits, flush)
         if harvest.receipt:
@@ -156,26 +160,32 @@ class Booker:
         harvest: Harvest,
         attributed: Attributed,
         readings: list[CounterReading],
-        audits: dict[str, Audit],
-        covered: dict[str, Coverage],
+        steps: dict[str, coverage.Step],
+        observed_ms: int,
     ) -> Flush:
+        span = harvest.start_ms, harvest.end_ms
         usage: dict[tuple[int, UsageKey], Counts] = {}
+        covered: dict[tuple[int, str], Coverage] = {}
         for key, counts in attributed.counts().items():
-            for minute, part in periods.split(counts, harvest.start_ms, harvest.end_ms):
-                usage[minute, key] = part
+            _add_usage(usage, key, counts, *span)
         for name, point in attributed.points.items():
-            covered[name] = covered.get(name, Coverage()).plus(
-                Coverage(octets_attributed=point.attributed, octets_unattributed=point.unattributed)
-            )
+            _add_coverage(covered, name, Coverage(0, 0, 0, point.attributed, point.unattributed), *span)
+        for name, step in steps.items():
+            frames = step.frame_octets_interface, step.frame_octets_metered
+            _add_coverage(covered, name, Coverage(observed_ms, *frames, packets_lost=step.packets_lost), *span)
+            missed = UsageKey(UNATTRIBUTED, name, Scope.WAN)
+            _add_usage(usage, missed, step.unmetered, step.since_ms, harvest.end_ms)
+            unmetered = Coverage(octets_unattributed=step.unmetered.octets)
+            _add_coverage(covered, name, unmetered, step.since_ms, harvest.end_ms)
         episodes, seen, addresses = self._attributor.devices.changes()
         for episode in episodes:
             if episode.device not in self._records:
                 self._name(episode)
         return Flush(
             usage=usage,
-            coverage=dict(_over_minutes(covered, harvest.start_ms, harvest.end_ms)),
+            coverage=covered,
             readings=readings,
-            audits=audits,
+            audits={name: step.baseline for name, step in steps.items()},
             receipts=(harvest.receipt,) if harvest.receipt else (),
             points=self._new_points,
             devices=tuple(self._changed_records.values()),
@@ -194,22 +204,12 @@ class Booker:
                 discarded[found.quality] = discarded.get(found.quality, 0) + 1
             yield found
 
-    def _settle_audits(self, harvest: Harvest) -> tuple[dict[UsageKey, Counts], dict[str, Audit], dict[str, Coverage]]:
-        """What the referees say: unmetered traffic to book, the audits to keep, coverage by point."""
-        unmetered, audits, covered = {}, {}, {}
-        for name, audit in harvest.audits.items():
-            step = coverage.step(self._audits.get(name), audit)
-            audits[name] = step.baseline
-            covered[name] = Coverage(
-                observed_ms=harvest.end_ms - harvest.start_ms,
-                frame_octets_interface=step.frame_octets_interface,
-                frame_octets_metered=step.frame_octets_metered,
-                octets_unattributed=step.unmetered.octets,
-                packets_lost=step.packets_lost,
-            )
-            if step.unmetered.octets or step.unmetered.packets_in or step.unmetered.packets_out:
-                unmetered[UsageKey(UNATTRIBUTED, name, Scope.WAN)] = step.unmetered
-        return unmetered, audits, covered
+    def _steps(self, harvest: Harvest) -> dict[str, coverage.Step]:
+        """What the referees say of each point."""
+        return {
+            name: coverage.step(self._audits.get(name), audit._replace(at_ms=harvest.end_ms))
+            for name, audit in harvest.audits.items()
+        }
 
     def _remember(self, readings: list[CounterReading], audits: dict[str, Audit], flush: Flush) -> None:
         self._readings.update((reading.key, reading) for reading in readings)
@@ -251,10 +251,16 @@ class Booker:
         return record
 
 
-def _over_minutes(
-    covered: Mapping[str, Coverage], start_ms: int, end_ms: int
-) -> Iterator[tuple[tuple[int, str], Coverage]]:
-    """Coverage of an interval over its minutes, each field in whole numbers that add up."""
-    for name, whole in covered.items():
-        for minute, part in periods.split_integers(whole, start_ms, end_ms):
-            yield (minute, name), Coverage(*part)
+def _add_usage(
+    to: dict[tuple[int, UsageKey], Counts], key: UsageKey, counts: Counts, start_ms: int, end_ms: int
+) -> None:
+    for minute, part in periods.split(counts, start_ms, end_ms):
+        held = to.get((minute, key))
+        to[minute, key] = held.plus(part) if held else part
+
+
+def _add_coverage(
+    to: dict[tuple[int, str], Coverage], name: str, covered: Coverage, start_ms: int, end_ms: int
+) -> None:
+    for minute, part in periods.split_integers(covered, start_ms, end_ms):
+        to[minute, name] = to.get((minute, name), Coverage()).plus(Coverage(*part))

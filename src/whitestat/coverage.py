@@ -16,21 +16,22 @@ from whitestat.model import Audit, Counts
 class Step(NamedTuple):
     """What one more audit of a point says: frame octets of the span, and what nobody metered.
 
-    `unmetered` is IP octets and packets, to be booked as unattributed. `baseline` is the audit to keep for
-    the next step, with what is still owed.
+    `unmetered` is IP octets and packets that passed since `since_ms`, to be booked as unattributed.
+    `baseline` is the audit to keep for the next step, with what is still owed.
     """
 
     frame_octets_interface: int
     frame_octets_metered: int
     packets_lost: int
     unmetered: Counts
+    since_ms: int
     baseline: Audit
 
 
 def step(before: Audit | None, now: Audit) -> Step:
     """Compare two audits of a point; None as `before` is the first sight, a baseline."""
     if before is None:
-        return Step(0, 0, 0, Counts(), now)
+        return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms))
     same_meter = before.meter == now.meter
     interface = _since(before.frames_interface, now.frames_interface, before.epoch == now.epoch).plus(
         _since(before.giants, now.giants, same_meter)
@@ -38,13 +39,16 @@ def step(before: Audit | None, now: Audit) -> Step:
     metered = _since(before.frames_metered, now.frames_metered, same_meter)
     owed = _less(interface, metered).plus(before.owed)
     booked = Counts(*(max(0, min(a, b)) for a, b in zip(owed, before.owed, strict=True)))
+    left = _less(owed, booked)
     lost = now.packets_lost - before.packets_lost if same_meter else now.packets_lost
     return Step(
         interface.octets,
         metered.octets,
         max(0, lost),
         _ip_octets(booked, now.link_header),
-        now._replace(owed=_less(owed, booked)),
+        before.since_ms,
+        # What is left began where this span did; without any, the next debt begins now.
+        now._replace(owed=left, since_ms=before.at_ms if any(left) else now.at_ms),
     )
 
 

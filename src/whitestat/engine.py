@@ -80,7 +80,6 @@ class Engine:
     async def start(self) -> None:
         """Take the first reading of every collector, then go on in the background."""
         for at in range(len(self._collectors)):
-            self._read_at[at] = self._clock.monotonic_ms()
             await self._in_booking_thread(self._book, at)
         self._tasks = [
             *(asyncio.create_task(self._poll(at)) for at in range(len(self._collectors))),
@@ -153,9 +152,12 @@ class Engine:
         """One read of one collector; what fails is shown and tried again, and delays nobody else."""
         collector = self._collectors[at]
         now_ms, ticks_ms = self._clock.now_ms(), self._clock.monotonic_ms()
-        since_ms = now_ms - (ticks_ms - self._read_at[at])
+        observed_ms = ticks_ms - self._read_at.setdefault(at, ticks_ms)
+        since_ms = now_ms - observed_ms
+        if at not in self._first:  # what is found now may have been counted since the last process looked
+            since_ms = min(self._booker.last_read_ms(collector) or since_ms, since_ms)
         try:
-            self._booker.book(collector, since_ms, now_ms)
+            self._booker.book(collector, since_ms, now_ms, observed_ms)
         except (CollectorError, LedgerError, OSError) as error:
             self._fail(at, str(error))
         except Exception as error:  # the one catch-all: metering outlives any fault in one harvest

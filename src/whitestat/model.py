@@ -132,7 +132,7 @@ class Audit(NamedTuple):
     `frames_metered` what our meter saw as the wire carries it, `giants` what the interface counts too
     little because it takes a giant packet (TSO, GRO) for one. In and out are the people's: a collector on
     a LAN interface turns the interface's view round. Octets are of layer 2; `owed` is what the interface
-    had more than the meter and is not booked yet. `epoch` is the life of the interface's counter (boot and
+    had more than the meter since `since_ms` and is not booked yet, `at_ms` when all this was read. `epoch` is the life of the interface's counter (boot and
     index), `meter` the life of
     ours, `link_header` the octets of layer 2 in front of each packet. All are running totals:
     frames_interface + giants grows as frames_metered does when nothing is missed.
@@ -146,6 +146,8 @@ class Audit(NamedTuple):
     packets_lost: int = 0
     link_header: int = 14
     owed: Counts = Counts()
+    at_ms: int = 0
+    since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
