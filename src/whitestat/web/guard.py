@@ -1,0 +1,92 @@
+"""What every answer and every request must have: security headers, and a Host that is this machine."""
+
+from __future__ import annotations
+
+import re
+import socket
+from ipaddress import ip_address
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from whitestat.web.answers import refused
+
+_PRIVATE_SUFFIXES = ("", ".local", ".lan", ".home", ".home.arpa", ".internal", ".localdomain")
+"""What home routers put behind a host name; nobody can register these on the Internet (RFC 6762, 8375)."""
+
+_HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[^:\[\]]*))(?::[0-9]{1,5})?")
+
+
+def security_headers(script_hash: str) -> dict[str, str]:
+    """Headers for everything; `script_hash` allows the page's import map, the one inline script."""
+    policy = {
+        "default-src": "'none'",
+        "script-src": f"'self' '{script_hash}'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "connect-src": "'self'",
+        "font-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+    }
+
+
+def own_names() -> frozenset[str]:
+    """The names this machine may be called by in an address."""
+    names = {socket.gethostname().lower(), socket.gethostname().lower().partition(".")[0]} - {""}
+    return frozenset({"localhost", *(name + suffix for name in names for suffix in _PRIVATE_SUFFIXES)})
+
+
+def is_own(host: str, names: frozenset[str]) -> bool:
+    """Whether a Host header is an IP address or a name of ours.
+
+    A foreign name that resolves to this machine is how a page on the Internet would read our answers
+    through the browser of somebody at home (DNS rebinding).
+    """
+    found = _HOST.fullmatch(host)
+    if not found:
+        return False
+    name = (found["six"] or found["name"]).lower().removesuffix(".")
+    return name in names or _is_address(name)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class Guard:
+    """Refuses requests to a foreign host name and puts the headers on whatever goes out."""
+
+    def __init__(self, app: ASGIApp, headers: dict[str, str], names: frozenset[str]) -> None:
+        self._app = app
+        self._headers = headers
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        host = Headers(scope=scope).get("host", "")
+        if is_own(host, self._names):
+            await self._app(scope, receive, send_with_headers)
+            return
+        reason = f"not a name of this machine: {host[:100]!r}; open WhiteStat by its IP address or host name"
+        await refused("host", reason)(scope, receive, send_with_headers)

@@ -1,0 +1,80 @@
+"""The live stream: server-sent events, one a second, that end at once when the program stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from whitestat.web.answers import refused
+
+MOST_STREAMS = 32
+"""A page open on every screen of a house is a handful; more than this is a mistake or a nuisance."""
+
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_RETRY = b"retry: 2000\n\n"
+_END = b""
+
+_log = logging.getLogger(__name__)
+
+
+class LiveStreams:
+    """Hands the items of a source to each listener; `stop` ends every stream."""
+
+    def __init__(self, source: Callable[[], AsyncIterator[dict[str, object]]]) -> None:
+        self._source = source
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    async def answer(self, request: Request) -> Response:
+        """The stream, or 503 when there are too many or the program is about to end."""
+        if request.method == "HEAD":
+            return Response(None, 200, _HEADERS, "text/event-stream")
+        if self._stopped or len(self._pumps) >= MOST_STREAMS:
+            return refused(None, f"no more than {MOST_STREAMS} live streams at a time", 503)
+        return StreamingResponse(self._stream(), 200, _HEADERS, "text/event-stream")
+
+    def stop(self) -> None:
+        """End every stream now: the server waits for answers that are still under way."""
+        self._stopped = True
+        for pump in self._pumps:
+            pump.cancel()
+
+    async def _stream(self) -> AsyncGenerator[bytes, None]:
+        pieces: asyncio.Queue[bytes] = asyncio.Queue(1)
+        pump = asyncio.create_task(self._pump(pieces))
+        self._pumps.add(pump)
+        pump.add_done_callback(lambda _: self._ended(pump, pieces))
+        try:
+            yield _RETRY
+            while piece := await pieces.get():
+                yield piece
+        finally:
+            pump.cancel()
+
+    async def _pump(self, pieces: asyncio.Queue[bytes]) -> None:
+        """Fetch items in a task of their own, so that a stop need not wait for the next one."""
+        items = self._source()
+        try:
+            async for item in items:
+                await pieces.put(_event(item))
+        finally:
+            if isinstance(items, AsyncGenerator):
+                await items.aclose()
+
+    def _ended(self, pump: asyncio.Task[None], pieces: asyncio.Queue[bytes]) -> None:
+        self._pumps.discard(pump)
+        if not pump.cancelled() and (fault := pump.exception()):
+            _log.error("the live stream ended: %s", fault, exc_info=fault)
+        while not pieces.empty():
+            pieces.get_nowait()
+        pieces.put_nowait(_END)
+
+
+def _event(item: dict[str, object]) -> bytes:
+    """One event (HTML Living Standard, section 9.2); JSON without line breaks fits one data line."""
+    return b"data: %b\n\n" % json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,0 +1,188 @@
+"""The OpenAPI 3.1 document, made from the table of routes."""
+
+from __future__ import annotations
+
+from whitestat.web.parameters import Parameter
+from whitestat.web.routes import ROUTES, Route
+
+Schema = dict[str, object]
+
+
+def document(version: str) -> Schema:
+    """The whole document as a value that `json.dumps` takes."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "WhiteStat",
+            "version": version,
+            "description": "Who used how much of the Internet, and when. Octets are IP octets with the IP "
+            "header; in and out are seen from the device, in is download. Spans include their start and "
+            "exclude their end.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": {route.path: {"get": _operation(route)} for route in ROUTES},
+        "components": {"schemas": _SCHEMAS},
+    }
+
+
+def _operation(route: Route) -> Schema:
+    schema = {"$ref": f"#/components/schemas/{route.schema}"} if route.schema else {"type": "string"}
+    answers: Schema = {"200": {"description": route.summary, "content": {route.media_type: {"schema": schema}}}}
+    if route.parameters:
+        answers["400"] = _refusal("A parameter is unknown or cannot be used.")
+    if route.asks_ledger:
+        answers["503"] = _refusal("The ledger cannot be read now.")
+    elif route.may_be_unwell:
+        answers["503"] = {"description": "Not now.", "content": {"application/json": {"schema": _unwell(route)}}}
+    return {
+        "summary": route.summary,
+        "operationId": route.path.strip("/").replace("/", "_").replace(".", "_"),
+        "parameters": [_parameter(each) for each in route.parameters],
+        "responses": answers,
+    }
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    schema: Schema = {"type": "string", **({"enum": list(parameter.words)} if parameter.words else {})}
+    if parameter.several:
+        schema = {"type": "array", "items": schema}
+    if parameter.default is not None:
+        schema["default"] = [parameter.default] if parameter.several else parameter.default
+    spread: Schema = {"style": "form", "explode": False} if parameter.several else {}
+    shown: Schema = {} if parameter.example is None else {"example": _example(parameter)}
+    return {"name": parameter.name, "in": "query", "description": parameter.sentence, "schema": schema} | (
+        spread | shown
+    )
+
+
+def _example(parameter: Parameter) -> object:
+    text = parameter.example or ""
+    return text.split(",") if parameter.several else text
+
+
+def _refusal(description: str) -> Schema:
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _unwell(route: Route) -> Schema:
+    name = "Health" if route.schema == "Health" else "Error"
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(fields: Schema, optional: tuple[str, ...] = ()) -> Schema:
+    return {"type": "object", "properties": fields, "required": [k for k in fields if k not in optional]}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _or_null(kind: str, **more: object) -> Schema:
+    return {"type": [kind, "null"], **more}
+
+
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_INSTANT: Schema = {"type": "string", "format": "date-time"}
+_RATIO = _or_null("number", minimum=0, maximum=1, description="null where nothing flowed")
+_NAMED: Schema = {"id": {"type": "integer"}, "name": _or_null("string"), "mac": _or_null("string")}
+_UNSPLIT = _or_null("integer", minimum=0, description="null where a meter cannot tell in and out apart")
+
+_SCHEMAS: Schema = {
+    "Error": _object({"error": _object({"parameter": _or_null("string"), "reason": _TEXT})}),
+    "Usage": _object(
+        {"start": _INSTANT, "end": _INSTANT, "step": _TEXT, "by": _list(_TEXT), "rows": _list(_ref("Row"))}
+    ),
+    "Row": _object(
+        {
+            "start": _INSTANT,
+            "device": {
+                "description": "null for what is unattributed; there only where by has device",
+                "anyOf": [_object(_NAMED), {"type": "null"}],
+            },
+            "scope": {"enum": ["wan", "lan", None], "description": "null where both are added up"},
+            "point": _or_null("string", description="there only where by has point"),
+            "octets": _COUNT,
+            "octets_in": _UNSPLIT,
+            "octets_out": _UNSPLIT,
+            "packets_in": _COUNT,
+            "packets_out": _COUNT,
+        },
+        optional=("device", "point"),
+    ),
+    "Devices": _object(
+        {
+            "devices": _list(
+                _object(
+                    {
+                        **_NAMED,
+                        "name_source": _or_null("string"),
+                        "addresses": _list(_TEXT),
+                        "person": _or_null("string"),
+                        "first_seen": _or_null("string", format="date-time"),
+                        "last_seen": _or_null("string", format="date-time"),
+                    }
+                )
+            )
+        }
+    ),
+    "Coverage": _object(
+        {
+            "start": _INSTANT,
+            "end": _INSTANT,
+            "points": _list(
+                _object(
+                    {
+                        "point": _TEXT,
+                        "observed_ms": _COUNT,
+                        "frame_octets_interface": _COUNT,
+                        "frame_octets_metered": _COUNT,
+                        "octets_attributed": _COUNT,
+                        "octets_unattributed": _COUNT,
+                        "packets_lost": _COUNT,
+                        "coverage": _RATIO,
+                    }
+                )
+            ),
+        }
+    ),
+    "Health": _object(
+        {
+            "status": {"type": "string", "description": "ok, or why not"},
+            "points": _list(
+                _object({"point": _TEXT, "state": _TEXT, "notice": _or_null("string")}, optional=("notice",))
+            ),
+        }
+    ),
+    "Live": _object(
+        {
+            "at": _INSTANT,
+            "rate_in_bps": _COUNT,
+            "rate_out_bps": _COUNT,
+            "octets": _COUNT,
+            "octets_in": _UNSPLIT,
+            "octets_out": _UNSPLIT,
+            "coverage": _RATIO,
+            "devices": _list(
+                _object(
+                    {
+                        **_NAMED,
+                        "id": _or_null("integer", description="null for what is unattributed"),
+                        "octets": _COUNT,
+                        "octets_in": _UNSPLIT,
+                        "octets_out": _UNSPLIT,
+                        "rate_in_bps": _COUNT,
+                        "rate_out_bps": _COUNT,
+                        "last_seen": _or_null("string", format="date-time"),
+                    }
+                )
+            ),
+        },
+        optional=("octets",),
+    ),
+}

@@ -1,0 +1,82 @@
+"""Every parameter of the API, declared once: what it is called, means and may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from whitestat.errors import QueryError
+from whitestat.ledger.queries import BY_WORDS, Step
+from whitestat.model import Scope
+from whitestat.periods import SPAN_WORDS
+
+MOST_LETTERS = 1000
+"""A longer value is nobody's question."""
+
+
+class Parameter(NamedTuple):
+    """One parameter of the query string.
+
+    With `words`, only these are taken; with `several`, a comma-separated list of them.
+    """
+
+    name: str
+    sentence: str
+    default: str | None = None
+    words: tuple[str, ...] = ()
+    several: bool = False
+    example: str | None = None
+
+    def check(self, text: str) -> None:
+        """QueryError where the text is none of the words."""
+        if len(text) > MOST_LETTERS:
+            raise QueryError(self.name, f"longer than {MOST_LETTERS} letters")
+        for word in listed(text) if self.several else [text]:
+            if self.words and word not in self.words:
+                expected = f"expected {'some' if self.several else 'one'} of {', '.join(self.words)}"
+                raise QueryError(self.name, f"unknown word {word!r}{_meant(word, self.words)}, {expected}")
+
+
+_WHEN = f"an ISO 8601 date or date-time, local where it has no offset, or one of {', '.join(SPAN_WORDS)}"
+
+START = Parameter("start", f"First instant: {_WHEN}.", "today", example="2026-11-21")
+END = Parameter(
+    "end",
+    f"First instant after the span: {_WHEN}. A word means the end of its span. Without it: the end of the "
+    "span that start names, or of today where start is a date or date-time.",
+    example="month",
+)
+STEP = Parameter("step", "How long a span each row stands for.", "total", words=tuple(map(str, Step)))
+BY = Parameter("by", "What rows tell apart; empty for one row a step.", "device", words=BY_WORDS, several=True)
+DEVICE = Parameter(
+    "device", "Only these devices, each by id, name or MAC.", several=True, example="phone,02:50:00:00:00:11"
+)
+SCOPE = Parameter(
+    "scope", "Only traffic with the outside (wan) or between local devices (lan).", words=tuple(map(str, Scope))
+)
+
+
+def check_all(parameters: Sequence[Parameter], given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The given names and texts, where all are known, valid and given once; else QueryError."""
+    known = {each.name: each for each in parameters}
+    texts: dict[str, str] = {}
+    for name, text in given:
+        if name not in known:
+            expected = f"expected some of {', '.join(known)}" if known else "there are none here"
+            raise QueryError(name[:100], f"unknown parameter{_meant(name, known)}, {expected}")
+        if name in texts:
+            raise QueryError(name, "given more than once")
+        known[name].check(text)
+        texts[name] = text
+    return texts
+
+
+def listed(text: str) -> list[str]:
+    """The words of a comma-separated list, each once, in their order."""
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word[:100], list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,0 +1,97 @@
+"""From the texts of a query string to a question for the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+from difflib import get_close_matches
+
+from whitestat.errors import QueryError
+from whitestat.ledger.queries import DeviceRow, Question, Step
+from whitestat.model import Scope
+from whitestat.periods import SPAN_WORDS, parse_instant, span
+from whitestat.units import mac_bytes, mac_text
+from whitestat.web.parameters import BY, START, STEP, listed
+
+MOST_STEPS = 100_000
+"""More buckets than this are refused before the ledger is asked."""
+
+_STEP_S = {Step.MINUTE: 60, Step.HOUR: 3_600, Step.DAY: 86_400, Step.MONTH: 28 * 86_400}
+
+
+def usage_question(
+    texts: Mapping[str, str], *, now_s: int, zone: tzinfo, devices: Callable[[], Sequence[DeviceRow]]
+) -> Question:
+    """What checked texts ask; `devices` is called only where they name some. QueryError says what is wrong."""
+    start_s, end_s = asked_span(texts, now_s, zone)
+    step = Step(texts.get("step", STEP.default or ""))
+    if step in _STEP_S and (end_s - start_s) // _STEP_S[step] > MOST_STEPS:
+        raise QueryError("step", f"more than {MOST_STEPS} steps; ask for a longer step or a shorter span")
+    return Question(
+        start_s,
+        end_s,
+        step,
+        tuple(listed(texts.get("by", BY.default or ""))),
+        find_devices(texts["device"], devices()) if "device" in texts else (),
+        Scope(texts["scope"]) if "scope" in texts else None,
+    )
+
+
+def asked_span(texts: Mapping[str, str], now_s: int, zone: tzinfo) -> tuple[int, int]:
+    """Start and end, UTC seconds. A word alone sets both; as an end it includes what it names."""
+    start = texts.get("start", START.default or "")
+    start_s, end_s = _span_or_instant("start", start, now_s, zone)
+    if "end" in texts:
+        end_s = _span_or_instant("end", texts["end"], now_s, zone)[1]
+    elif start not in SPAN_WORDS:
+        end_s = span("today", now_s, zone)[1]
+    if end_s <= start_s:
+        if "end" not in texts:
+            raise QueryError("start", f"must be before the end of today, got {start!r}")
+        raise QueryError("end", f"must be after start, which is {start!r}; it is itself not included")
+    return start_s, end_s
+
+
+def find_devices(text: str, devices: Sequence[DeviceRow]) -> tuple[int, ...]:
+    """Ids of the devices a list names by id, name or MAC; a name with a comma is found as a whole."""
+    words = [text.strip()] if _matching(text.strip(), devices) else listed(text)
+    if not words:
+        raise QueryError("device", "is empty")
+    found = dict.fromkeys(id for word in words for id in _find(word, devices))
+    return tuple(found)
+
+
+def _find(word: str, devices: Sequence[DeviceRow]) -> list[int]:
+    found = _matching(word, devices)
+    if not found:
+        names = [each.name for each in devices if each.name]
+        near = get_close_matches(word, names, 1)
+        raise QueryError("device", f"no device {word!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    return found
+
+
+def _matching(word: str, devices: Sequence[DeviceRow]) -> list[int]:
+    """An id goes before a MAC, a MAC before a name; several devices may share a name."""
+    mac = _as_mac(word)
+    return (
+        [each.id for each in devices if str(each.id) == word]
+        or [each.id for each in devices if mac and each.mac == mac]
+        or [each.id for each in devices if each.name and each.name.casefold() == word.casefold()]
+    )
+
+
+def _as_mac(word: str) -> str | None:
+    try:
+        return mac_text(mac_bytes(word))
+    except ValueError:
+        return None
+
+
+def _span_or_instant(name: str, text: str, now_s: int, zone: tzinfo) -> tuple[int, int]:
+    if text in SPAN_WORDS:
+        return span(text, now_s, zone)
+    try:
+        at_s = parse_instant(text, zone)
+    except ValueError as fault:
+        raise QueryError(name, f"{fault}; or one of {', '.join(SPAN_WORDS)}") from None
+    return at_s, at_s

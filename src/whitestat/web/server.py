@@ -1,0 +1,80 @@
+"""The HTTP server: bound before anything starts, silent, and gone at once when told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import uvicorn
+from starlette.applications import Starlette
+
+from whitestat.errors import WhiteStatError
+from whitestat.web.live import LiveStreams
+
+_GRACE_S = 3
+_MOST_CONNECTIONS = 256
+
+
+class Server(uvicorn.Server):
+    """Serves one app on one socket that is open already; signals are the caller's affair."""
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket, streams: LiveStreams) -> None:
+        super().__init__(config)
+        self._listening = listening
+        self._streams = streams
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host, port = self._listening.getsockname()[:2]
+        loopback = ip_address(host).is_unspecified and ("::1" if ":" in host else "127.0.0.1")
+        return f"http://{_authority(loopback or host, port)}/"
+
+    async def run_until_stopped(self) -> None:
+        """Serve until `stop`; then answers under way get three seconds, live streams none."""
+        await self.serve([self._listening])
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.stop()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signal handlers as they are."""
+        yield
+
+
+def serve(app: Starlette, host: str, port: int) -> Server:
+    """A server that already holds its address; port 0 is any free one. WhiteStatError where it cannot."""
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    return Server(config, _listen(host, port), app.state.streams)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=host == "::")
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        raise WhiteStatError(f"web.listen: cannot listen on {_authority(host, port)}: {reason}") from None
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

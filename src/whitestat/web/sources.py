@@ -1,0 +1,30 @@
+"""What the web part is given to answer from; the engine is behind it and never imported."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from whitestat.ledger.queries import Queries
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where answers come from.
+
+    `health` is the engine's own account of itself and must have a `status` ("ok" or why not) and
+    `points`. `live` yields, for each listener, one item a second: first every device of today, then
+    those that changed.
+    """
+
+    queries: Queries
+    zone: tzinfo
+    version: str
+    now_ms: Callable[[], int]
+    health: Callable[[], dict[str, object]]
+    live: Callable[[], AsyncIterator[dict[str, object]]]
+
+    @property
+    def now_s(self) -> int:
+        return self.now_ms() // 1000

@@ -1,0 +1,133 @@
+// The table of today's devices: sorted by any column, searched, unattributed traffic last.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { html } from "./html.js";
+import { Arrow } from "./strip.js";
+import { ago, octets, rate, share } from "./text.js";
+
+// `of` gives what a column is sorted by; figures start with the largest, text with A.
+const COLUMNS = [
+  { key: "name", label: "Device", of: shownName, text: true },
+  { key: "in", label: "In", of: (device) => device.octets_in, arrow: "in" },
+  { key: "out", label: "Out", of: (device) => device.octets_out, arrow: "out" },
+  { key: "total", label: "Total", of: (device) => device.octets },
+  { key: "share", label: "Share", of: (device) => device.octets },
+  { key: "rate", label: "Live rate", of: (device) => device.rate_in_bps + device.rate_out_bps },
+  { key: "seen", label: "Last seen", of: (device) => device.last_seen && Date.parse(device.last_seen) },
+];
+const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
+
+export function Devices({ devices, at, report }) {
+  const [sort, setSort] = useState({ key: "total", descending: true });
+  const [words, setWords] = useState("");
+  const search = useRef(null);
+  useSlashKey(search);
+
+  const all = [...devices.values()];
+  const whole = all.reduce((sum, each) => sum + each.octets, 0);
+  const known = all.filter((each) => each.id !== null);
+  const found = all.filter((each) => matches(each, words));
+  if (!all.some((each) => each.octets > 0)) return html`<${Empty} report=${report} />`;
+  const count = words.trim() ? `${found.filter((each) => each.id !== null).length} of ${known.length}` : `${known.length}`;
+  return html`<section class="card devices" aria-labelledby="devices">
+    <header>
+      <h2 id="devices">Devices <span class="count" role="status">${count}</span></h2>
+      <label class="search">
+        <span class="hidden">Search devices by name or MAC</span>
+        <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="m10.5 10.5 3.5 3.5" /></svg>
+        <input ref=${search} type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${words} onInput=${(event) => setWords(event.target.value)} />
+        <kbd aria-hidden="true">/</kbd>
+      </label>
+    </header>
+    <table role="table">
+      <caption class="hidden">Usage of each device today, traffic with the outside</caption>
+      <thead role="rowgroup"><tr role="row">
+        ${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}
+      </tr></thead>
+      <tbody role="rowgroup">
+        ${sorted(found, sort).map((each) => html`<${Row} key=${each.id ?? "nobody"} device=${each} whole=${whole} at=${at} />`)}
+      </tbody>
+    </table>
+    ${!found.length && html`<p class="lone">No device matches \u201c<bdi>${words.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setWords("")}>Show all</button></p>`}
+  </section>`;
+}
+
+function Heading({ column, sort, onSort }) {
+  const active = sort.key === column.key;
+  const direction = sort.descending ? "descending" : "ascending";
+  const press = () => onSort({ key: column.key, descending: active ? !sort.descending : !column.text });
+  return html`<th role="columnheader" scope="col" class=${column.key} aria-sort=${active ? direction : "none"}>
+    <button type="button" onClick=${press}>${column.arrow && html`<${Arrow} way=${column.arrow} />`}${column.label}<i class="way" aria-hidden="true"></i></button>
+  </th>`;
+}
+
+function Row({ device, whole, at }) {
+  const nobody = device.id === null;
+  const busy = device.rate_in_bps + device.rate_out_bps > 0;
+  const width = (part) => ({ width: whole ? `${(part / whole) * 100}%` : 0 });
+  const unsplit = device.octets - (device.octets_in ?? 0) - (device.octets_out ?? 0);
+  return html`<tr role="row" class=${nobody ? "nobody" : busy ? "busy" : ""}>
+    <th role="rowheader" scope="row" class="name">
+      <bdi class="label" title=${shownName(device)}>${shownName(device)}</bdi>
+      <span class="below">${nobody ? "counted, but no device could be found for it" : device.mac !== shownName(device) && device.mac}</span>
+    </th>
+    <td role="cell" class="in"><span class="tag"><${Arrow} way="in" /></span>${octets(device.octets_in)}</td>
+    <td role="cell" class="out"><span class="tag"><${Arrow} way="out" /></span>${octets(device.octets_out)}</td>
+    <td role="cell" class="total">${octets(device.octets)}</td>
+    <td role="cell" class="share">
+      <span class="bar" aria-hidden="true"><i class="in" style=${width(device.octets_in ?? 0)}></i><i class="out" style=${width(device.octets_out ?? 0)}></i><i style=${width(unsplit)}></i></span>
+      <span class="part">${share(device.octets, whole)}</span>
+    </td>
+    <td role="cell" class="rate">${busy ? html`<${Rates} device=${device} />` : html`<span class="idle">idle</span>`}</td>
+    <td role="cell" class="seen">${nobody ? "" : html`<time datetime=${device.last_seen} title=${device.last_seen}>${ago(device.last_seen, at)}</time>`}</td>
+  </tr>`;
+}
+
+function Rates({ device }) {
+  return html`<span class="down"><${Arrow} way="in" />${rate(device.rate_in_bps)}</span>${" "}<span class="up"><${Arrow} way="out" />${rate(device.rate_out_bps)}</span>`;
+}
+
+// What to do while there is nothing to show.
+function Empty({ report }) {
+  const points = report?.points ?? [];
+  return html`<section class="card empty">
+    <h2>Nothing counted yet today</h2>
+    <p>Open any web page on a device whose traffic passes this machine: it appears here within a second or two.</p>
+    ${points.length > 0 && html`<ul>${points.map((each) => html`<li key=${each.point}><b>${each.point}</b> ${each.interface ? `on ${each.interface} ` : ""}<span class="state">${each.state}</span></li>`)}</ul>`}
+    <p>If it stays empty, run <code>whitestat check</code> on this machine: it says what each point can see and what is missing.</p>
+  </section>`;
+}
+
+function sorted(devices, { key, descending }) {
+  const { of, text } = COLUMNS.find((column) => column.key === key);
+  const turn = descending ? -1 : 1;
+  return [...devices].sort((a, b) => {
+    if ((a.id === null) !== (b.id === null)) return a.id === null ? 1 : -1;
+    const [left, right] = [of(a), of(b)];
+    if (left == null || right == null) return (left == null) - (right == null) || a.id - b.id;
+    return turn * (text ? byText(left, right) : left - right) || b.octets - a.octets || a.id - b.id;
+  });
+}
+
+function matches(device, words) {
+  const text = `${shownName(device)} ${device.mac ?? ""}`.toLocaleLowerCase();
+  return words.toLocaleLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+function shownName(device) {
+  if (device.id === null) return "Unattributed";
+  return device.name?.trim() || device.mac || `device ${device.id}`;
+}
+
+// The slash key, as on many pages with one search box, goes there.
+function useSlashKey(search) {
+  useEffect(() => {
+    const press = (event) => {
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input")) return;
+      event.preventDefault();
+      search.current?.focus();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
+}

@@ -1,0 +1,75 @@
+// The live stream: keeps today's figures, reconnects when it is lost, rests while nobody looks.
+
+const SILENCE_MS = 12000; // The server sends an item a second.
+const REST_AFTER_MS = 5000; // A browser has six connections to a server; hidden pages must not hold them.
+const HISTORY_MS = 61000;
+const RETRY_MS = [1000, 2000, 4000, 8000];
+
+const nothing = { phase: "connecting", at: null, totals: null, devices: new Map(), history: [] };
+
+// Calls `show` with each new state {phase, at, totals, devices, history}; phase is connecting, live or lost.
+export function listen(show) {
+  let state = nothing;
+  let stream = null;
+  let first = true;
+  let failures = 0;
+  let silence, retry, rest;
+
+  const set = (change) => show((state = { ...state, ...change }));
+
+  function open() {
+    close();
+    first = true;
+    stream = new EventSource("/api/v1/live");
+    stream.onmessage = (message) => take(JSON.parse(message.data));
+    stream.onerror = lose;
+    listenForSilence();
+  }
+
+  function close() {
+    if (stream) stream.close();
+    stream = null;
+    for (const timer of [silence, retry]) clearTimeout(timer);
+  }
+
+  function listenForSilence() {
+    clearTimeout(silence);
+    silence = setTimeout(lose, SILENCE_MS);
+  }
+
+  function lose() {
+    close();
+    set({ phase: "lost" });
+    retry = setTimeout(open, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
+  }
+
+  function take(item) {
+    listenForSilence();
+    failures = 0;
+    // At midnight the figures begin again, and the first item of a new stream holds all of them.
+    if (!first && state.at && state.at.slice(0, 10) !== item.at.slice(0, 10)) return open();
+    const devices = first ? new Map() : new Map(state.devices);
+    for (const device of item.devices) devices.set(device.id, device);
+    const totals = { ...item, devices: undefined };
+    if (first) totals.rate_in_bps = totals.rate_out_bps = null; // The first second has no second before it.
+    set({ phase: "live", at: item.at, totals, devices, history: first ? state.history : longer(item) });
+    first = false;
+  }
+
+  function longer(item) {
+    const at = Date.parse(item.at);
+    const kept = state.history.filter((each) => each.at > at - HISTORY_MS && each.at < at);
+    return [...kept, { at, in: item.rate_in_bps, out: item.rate_out_bps }];
+  }
+
+  function look() {
+    clearTimeout(rest);
+    if (document.hidden) rest = setTimeout(close, REST_AFTER_MS);
+    else if (!stream) open();
+  }
+
+  document.addEventListener("visibilitychange", look);
+  // A browser that knows the network is back need not wait for the next try.
+  addEventListener("online", open);
+  open();
+}

@@ -1,0 +1,94 @@
+"""The page's own files: read once, compressed once, served from memory."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+_MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "mjs": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+"""What is served; a file of another kind in the folder (a licence, a note) is not."""
+
+
+class StaticFile(NamedTuple):
+    """One file in both of its forms; the entity tags differ, as RFC 9110, section 8.8.3.3 asks."""
+
+    media_type: str
+    plain: bytes
+    packed: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, content: bytes, media_type: str) -> StaticFile:
+        packed = gzip.compress(content, 9, mtime=0)
+        return cls(media_type, content, packed, hashlib.sha256(content).hexdigest()[:20])
+
+    def answer(self, request: Request) -> Response:
+        """The file, compressed where the browser takes that, or 304 where it has it already."""
+        packs = _takes_gzip(request.headers.get("accept-encoding", "")) and len(self.packed) < len(self.plain)
+        tag = f'"{self.tag}-gz"' if packs else f'"{self.tag}"'
+        headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
+        if _has(request.headers.get("if-none-match", ""), tag):
+            return Response(None, 304, headers)
+        if packs:
+            headers["content-encoding"] = "gzip"
+        return Response(self.packed if packs else self.plain, 200, headers, self.media_type)
+
+
+class StaticFiles:
+    """Every file of `web/static`, by its path below it; `page` is `index.html` with the version in it."""
+
+    def __init__(self, version: str) -> None:
+        self._files = {path: StaticFile.of(*found) for path, found in _read(files(__package__) / "static")}
+        page = self._files.pop("index.html").plain.replace(b"{{version}}", version.encode())
+        self.page = StaticFile.of(page, _MEDIA_TYPES["html"])
+
+    def answer(self, request: Request) -> Response:
+        found = self._files.get(request.path_params["path"])
+        if not found:
+            raise HTTPException(404)
+        return found.answer(request)
+
+
+def import_map_hash(page: bytes) -> str:
+    """The CSP source of the page's one inline script, `sha256-...` (CSP 3, section 2.3.1)."""
+    script = page.partition(b'<script type="importmap">')[2].partition(b"</script>")[0]
+    digest = hashlib.sha256(script).digest()
+    return "sha256-" + base64.b64encode(digest).decode()
+
+
+def _read(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, tuple[bytes, str]]]:
+    for entry in folder.iterdir():
+        kind = entry.name.rpartition(".")[2]
+        if entry.is_dir():
+            yield from _read(entry, f"{prefix}{entry.name}/")
+        elif kind in _MEDIA_TYPES:
+            yield prefix + entry.name, (entry.read_bytes(), _MEDIA_TYPES[kind])
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding names gzip with another weight than 0 (RFC 9110, section 12.5.3)."""
+    for each in accepted.lower().split(","):
+        name, _, weight = each.strip().partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+def _has(tags: str, tag: str) -> bool:
+    """Whether an If-None-Match holds the tag (weak comparison, RFC 9110, section 13.1.2)."""
+    return tags.strip() == "*" or tag in (each.strip().removeprefix("W/") for each in tags.split(","))
