@@ -11,10 +11,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.machine import NoLabError, Machine, missing
+from tests.lab.machine import Machine, NoLabError, missing
 
 LAN4, LAN6 = "192.168.50.0/24", "2001:db8:50::/64"
 GATEWAY_MAC, WAN_MAC, INTERNET_MAC = "02:50:00:00:00:01", "02:50:00:00:01:01", "02:50:00:00:01:02"
@@ -103,6 +104,7 @@ class Home:
         # No snooping: a bridge that asks for group members is noise. Its MAC is fixed before ports come.
         self.gateway.ip(f"link add br0 address {GATEWAY_MAC} type bridge mcast_snooping 0 stp_state 0")
         self.gateway.ip("link set br0 up")
+        _plain_bridge(self.gateway)
         _addresses(self.gateway, "br0", f"{GATEWAY4}/24", f"{GATEWAY6}/64")
         for device in DEVICES:
             self.add_device(self[device], device.name, device.mac)
@@ -151,6 +153,14 @@ def _quiet(machine: Machine) -> None:
                 f"net__ipv6__conf__{scope}__disable_ipv6": 0,
             }
         )
+
+
+def _plain_bridge(machine: Machine) -> None:
+    """Frames cross the bridge without netfilter. Where br_netfilter is loaded it would, with masquerading on,
+    put fragments together before br0 sees them: then nothing on br0 is what the wire carried."""
+    for name in ("iptables", "ip6tables", "arptables"):
+        if Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}").exists():
+            machine.run("sysctl", "-qw", f"net.bridge.bridge-nf-call-{name}=0")
 
 
 def _addresses(machine: Machine, link: str, ipv4: str, ipv6: str) -> None:

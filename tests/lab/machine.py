@@ -13,7 +13,11 @@ from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 TOOLS = ("ip", "nft", "nsenter", "unshare", "setpriv", "sysctl", "iperf3", "cc")
-_HOLD = "mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && echo ready && exec cat"
+_HOLD = """
+mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && mount --bind /dev/null /etc/resolv.conf &&
+echo ready && exec cat
+"""
+"""A network of its own to look at in /sys, a place to pin maps, and no name server to ask outside the lab."""
 
 
 class NoLabError(Exception):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,20 +15,13 @@ from tests.lab.home import DEVICES, LAN4, LAN6, Device, Home, Links
 from tests.lab.machine import LabError, Machine
 
 ETHERNET_HEADER = 14
-KINDS = tuple(
-    f"{family}_{protocol}" for family in ("ipv4", "ipv6") for protocol in ("tcp", "udp", "icmp", "rest")
-)
-_MATCHES = {
-    "ipv4_tcp": "ip protocol tcp",
-    "ipv4_udp": "ip protocol udp",
-    "ipv4_icmp": "ip protocol icmp",
-    "ipv4_rest": "ip protocol != { tcp, udp, icmp }",
-    "ipv6_tcp": "ip6 nexthdr tcp",
-    "ipv6_udp": "ip6 nexthdr udp",
-    "ipv6_icmp": "ip6 nexthdr icmpv6",
-    "ipv6_rest": "ip6 nexthdr != { tcp, udp, icmpv6 }",
+PROTOCOLS = {"ipv4": ("tcp", "udp", "icmp"), "ipv6": ("tcp", "udp", "icmpv6")}
+"""What is told apart, by family; the family's own counter holds these and all the rest."""
+_FIELDS = {"ipv4": ("ip saddr", "ip daddr", "ip protocol"), "ipv6": ("ip6 saddr", "ip6 daddr", "ip6 nexthdr")}
+_NEAR = {
+    "ipv4": f"{{ {LAN4}, 224.0.0.0/4, 255.255.255.255 }}",
+    "ipv6": f"{{ {LAN6}, fe80::/10, ff00::/8 }}",
 }
-_NEAR = {"ipv4": f"{{ {LAN4} }}", "ipv6": f"{{ {LAN6}, fe80::/10, ff00::/8 }}"}
 
 
 class Octets(NamedTuple):
@@ -88,14 +80,14 @@ class Referee:
     def _carried(self, device: Device, uploads: Mapping[str, tuple[int, int]]) -> Carried:
         own = _counters(self._home[device])
         sent = own if self._home.links is Links.CUT else uploads
-        name = "" if self._home.links is Links.CUT else f"{device.name}_"
-        detail = {f"in_{kind}": own[f"in_wan_{kind}"] for kind in KINDS}
-        detail |= {f"out_{kind}": sent[f"{name}out_wan_{kind}"] for kind in KINDS}
-        total: Counter[str] = Counter()
-        for key, (octets, packets) in detail.items():
-            total[f"octets_{key.split('_')[0]}"] += octets
-            total[f"packets_{key.split('_')[0]}"] += packets
-        return Carried(Octets(**total), detail)
+        owner = "" if self._home.links is Links.CUT else f"{device.name}_"
+        detail = {name: own[name] for name in _names("in")}
+        detail |= {name: sent[owner + name] for name in _names("out")}
+        total = [
+            [sum(detail[f"{way}_{family}"][unit] for family in PROTOCOLS) for way in ("in", "out")]
+            for unit in (0, 1)
+        ]
+        return Carried(Octets(*total[0], *total[1]), detail)
 
     def _machines(self) -> list[Machine]:
         return [*self._home.devices.values(), self._home.internet]
@@ -132,33 +124,38 @@ class Referee:
         return carried_in - rules["all_in"][0], carried_out - rules["all_out"][0]
 
 
+def _names(way: str) -> list[str]:
+    """Counters of one direction to or from the outside: each family's, and those of its protocols."""
+    kinds = [f"{way}_{family}_{protocol}" for family in PROTOCOLS for protocol in PROTOCOLS[family]]
+    return [*(f"{way}_{family}" for family in PROTOCOLS), *kinds]
+
+
 def _device_rules(device: Device) -> str:
     # What it shouts it hears itself, from the inside: that never crossed the interface.
-    own = [f"ip saddr {device.ipv4} return", f"ip6 saddr {device.ipv6} return"]
-    rules = ([*own, "counter name all_in"], ["counter name all_out"])
-    for kind in KINDS:
-        ip = "ip" if kind.startswith("ipv4") else "ip6"
-        near = _NEAR[kind[:4]]
-        rules[0].append(f"{ip} saddr != {near} {_MATCHES[kind]} counter name in_wan_{kind}")
-        rules[1].append(f"{ip} daddr != {near} {_far(ip)} {_MATCHES[kind]} counter name out_wan_{kind}")
-    names = [f"{side}_wan_{kind}" for side in ("in", "out") for kind in KINDS]
-    return _table(names, *rules)
-
-
-def _far(ip: str) -> str:
-    """Neither broadcast nor multicast, which are local whatever their address."""
-    return "ip daddr != { 224.0.0.0/4, 255.255.255.255 }" if ip == "ip" else ""
+    incoming = [f"ip saddr {device.ipv4} return", f"ip6 saddr {device.ipv6} return", "counter name all_in"]
+    outgoing = ["counter name all_out"]
+    for family, (source, target, protocol) in _FIELDS.items():
+        for way, far, rules in (("in", source, incoming), ("out", target, outgoing)):
+            kinds = ", ".join(f'{each} : "{way}_{family}_{each}"' for each in PROTOCOLS[family])
+            rules.append(f"{far} != {_NEAR[family]} counter name {way}_{family}")
+            rules.append(f"{far} != {_NEAR[family]} counter name {protocol} map {{ {kinds} }}")
+    return _table([*_names("in"), *_names("out")], incoming, outgoing)
 
 
 def _internet_rules() -> str:
-    rules, names = ["counter name all_in"], []
-    for device in DEVICES:
-        for kind in KINDS:
-            name = f"{device.name}_out_wan_{kind}"
-            source = f"ip saddr {device.ipv4}" if kind.startswith("ipv4") else f"ip6 saddr {device.ipv6}"
-            rules.append(f"{source} {_MATCHES[kind]} counter name {name}")
-            names.append(name)
-    return _table(names, rules, ["counter name all_out"])
+    incoming = ["counter name all_in"]
+    for family, (source, _, protocol) in _FIELDS.items():
+        owners = {(each.ipv4 if family == "ipv4" else each.ipv6): each.name for each in DEVICES}
+        totals = ", ".join(f'{address} : "{name}_out_{family}"' for address, name in owners.items())
+        kinds = ", ".join(
+            f'{address} . {each} : "{name}_out_{family}_{each}"'
+            for address, name in owners.items()
+            for each in PROTOCOLS[family]
+        )
+        incoming.append(f"counter name {source} map {{ {totals} }}")
+        incoming.append(f"counter name {source} . {protocol} map {{ {kinds} }}")
+    names = [f"{device.name}_{name}" for device in DEVICES for name in _names("out")]
+    return _table(names, incoming, ["counter name all_out"])
 
 
 def _table(names: list[str], incoming: list[str], outgoing: list[str]) -> str:
@@ -167,7 +164,8 @@ def _table(names: list[str], incoming: list[str], outgoing: list[str]) -> str:
     chains = []
     for hook, rules in (("ingress", incoming), ("egress", outgoing)):
         chains += [f'chain {hook} {{ type filter hook {hook} device "eth0" priority -500', *rules, "}"]
-    return "\n".join(["table netdev referee {", *declared, *chains, "}"])
+    fresh = ["table netdev referee", "delete table netdev referee", "table netdev referee {"]
+    return "\n".join([*fresh, *declared, *chains, "}"])
 
 
 def _counters(machine: Machine) -> dict[str, tuple[int, int]]:

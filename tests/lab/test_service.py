@@ -189,4 +189,4 @@ def test_two_services_meter_the_same_interface_in_peace(home: Home, service: Ser
 def test_check_says_what_it_would_see(home: Home, tmp_path: Path) -> None:
     done = Service(home.gateway, tmp_path, settings(tmp_path)).command("check")
     assert done.returncode == 0, done.stderr
-    assert "br0" in done.stdout
+    assert "lan" in done.stdout
