@@ -128,12 +128,13 @@ class Service:
         """Octets per device by its name (its MAC where it has none; "unattributed"), one scope."""
         return {_name(row["device"]): _octets(row) for row in self.rows(by="device", scope=scope)}
 
-    def settle(self) -> None:
-        """Wait until all that has passed is booked: two flushes that began after now."""
-        flushes, until = self._flushes() + 2, time.monotonic() + 15
-        while self._flushes() < flushes:
+    def settle(self, limit_s: float = 15) -> None:
+        """Wait until all that has passed is booked: for the end of a flush that began after now."""
+        time.sleep(0.2)  # one that began before is over
+        wanted, until = self._flushes() + 1, time.monotonic() + limit_s
+        while self._flushes() < wanted:
             if time.monotonic() > until:
-                raise LabError(f"no flush in 15 s:\n{self.log}")
+                raise LabError(f"no flush in {limit_s} s:\n{self.log}")
             time.sleep(0.1)
 
     def stop(self) -> int:

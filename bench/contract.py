@@ -1,0 +1,62 @@
+"""The published contract, measured: `python bench/contract.py [--runs N] [--seconds S] [--strict]`.
+
+Builds the lab's home network, lets WhiteStat and Debian's darkstat meter the same traffic on the same
+bridge in the same run, and prints the table of limits with the median of the runs. A limit that is missed
+is printed as MISSED; the exit status is 0 all the same, unless --strict asks for 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from bench.report import table  # noqa: E402
+from bench.run import Figures, one_run  # noqa: E402
+from tests.lab.machine import LabError, NoLabError  # noqa: E402
+
+
+def main() -> int:
+    options = _options()
+    runs: list[Figures] = []
+    try:
+        for number in range(options.runs):
+            print(f"run {number + 1} of {options.runs} ...", file=sys.stderr)
+            runs.append(one_run(options.seconds, options.rate))
+    except (NoLabError, LabError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print(f"Median of {len(runs)} runs on {_machine()}.\n")
+    text, missed = table(runs)
+    print(text)
+    return 1 if missed and options.strict else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the published contract beside darkstat.")
+    parser.add_argument("--runs", type=int, default=3, help="the table shows the median of so many (3)")
+    parser.add_argument("--seconds", type=int, default=29, help="of traffic between two flushes (29)")
+    parser.add_argument("--rate", type=int, default=300_000, help="packets a second of the flood (300000)")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a limit is missed")
+    return parser.parse_args()
+
+
+def _machine() -> str:
+    cores = os.cpu_count()
+    name = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return f"{cores} cores of {name}, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""The contract as a Markdown table: promise, limit, measured, darkstat beside it, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from bench.run import Figures, Load
+
+MB = 1_000_000
+MIB = 1 << 20
+
+
+class Row(NamedTuple):
+    """One promise; `met` is None where there is nothing to keep."""
+
+    promise: str
+    limit: str
+    measured: str
+    darkstat: str
+    met: bool | None
+
+
+def table(runs: Sequence[Figures]) -> tuple[str, int]:
+    """The table, and how many limits were missed."""
+    rows = [*_kernel(runs), *_wire(runs), *_cpu(runs), *_memory(runs), *_rest(runs)]
+    lines = ["| promise | limit | measured | darkstat 3.0.719 | verdict |", "|---|---|---|---|---|"]
+    for row in rows:
+        verdict = "" if row.met is None else "met" if row.met else "MISSED"
+        lines.append(f"| {row.promise} | {row.limit} | {row.measured} | {row.darkstat} | {verdict} |")
+    return "\n".join(lines), sum(row.met is False for row in rows)
+
+
+def _middle(runs: Sequence[Figures], take: Callable[[Figures], float]) -> float:
+    return float(median(take(run) for run in runs))
+
+
+def _kernel(runs: Sequence[Figures]) -> list[Row]:
+    above = _middle(runs, lambda run: run.kernel.above_empty)
+    total = _middle(runs, lambda run: run.kernel.ours_per_packet)
+    empty = _middle(runs, lambda run: run.kernel.empty_per_packet)
+    rate = _middle(runs, lambda run: run.kernel.rate)
+    each = _middle(runs, lambda run: run.kernel.ours_per_packet / run.kernel.ours_per_run)
+    said = f"{above:.0f} ns ({total:.0f} less {empty:.0f}, {each:.1f} links a packet, {rate / 1000:.0f} k packets/s)"
+    return [Row("kernel meter, per packet above an empty program", "<= 90 ns", said, "-", above <= 90)]
+
+
+def _wire(runs: Sequence[Figures]) -> list[Row]:
+    rows = [_loss(runs, lambda run: run.quiet), _loss(runs, lambda run: run.flood)]
+    off, octets = max(run.wire.ours_off for run in runs), _middle(runs, lambda run: run.wire.octets)
+    theirs = _middle(runs, lambda run: run.wire.darkstat_off / run.wire.octets)
+    said = f"{off} of {octets / MB:,.0f} MB" if off else f"equal, {octets / MB:,.0f} MB"
+    rows.append(
+        Row(
+            "octets of TCP and UDP, IPv4 and IPv6, at full speed",
+            "equal to the wire",
+            said,
+            f"{theirs:.1%} off",
+            off == 0,
+        )
+    )
+    return rows
+
+
+def _loss(runs: Sequence[Figures], take: Callable[[Figures], Load]) -> Row:
+    """The worst of our runs, since one lost packet breaks the promise; the median of darkstat's."""
+    rate = _middle(runs, lambda run: take(run).rate)
+    worst = max((take(run).ours_lost for run in runs), key=abs)
+    packets = sum(take(run).packets for run in runs)
+    theirs = _middle(runs, lambda run: take(run).darkstat_loss)
+    owned = _middle(runs, lambda run: take(run).darkstat_dropped / take(run).packets)
+    said = f"{worst} of {packets:,}"
+    beside = f"{theirs:.1%} ({owned:.1%} owned up to)"
+    return Row(f"packets lost at {rate / 1000:.0f} k packets/s", "0", said, beside, worst == 0)
+
+
+def _cpu(runs: Sequence[Figures]) -> list[Row]:
+    def row(what: str, limit: float, take: Callable[[Figures], Load]) -> Row:
+        ours = _middle(runs, lambda run: take(run).ours_cpu)
+        theirs = _middle(runs, lambda run: take(run).darkstat_cpu)
+        rate = _middle(runs, lambda run: take(run).rate)
+        promise = f"user-space CPU, 50 devices, 2,000 flows, {rate / 1000:.0f} k packets/s{what}"
+        return Row(promise, f"< {limit:.1%} of a core", f"{ours:.2%}", f"{theirs:.1%}", ours < limit)
+
+    return [
+        row("", 0.005, lambda run: run.quiet),
+        row("", 0.005, lambda run: run.flood),
+        row(", a live page open", 0.02, lambda run: run.watched),
+    ]
+
+
+def _memory(runs: Sequence[Figures]) -> list[Row]:
+    ours = _middle(runs, lambda run: run.ours_resident) / MIB
+    kernel = _middle(runs, lambda run: run.ours_kernel_memory) / MIB
+    theirs = _middle(runs, lambda run: run.darkstat_resident) / MIB
+    household = _middle(runs, lambda run: run.ours_household) / MIB
+    return [
+        Row(
+            "resident memory, 254 devices, 65,532 flows",
+            "<= 45 MB",
+            f"{ours:.1f} MB (and {kernel:.0f} MB of maps in the kernel)",
+            f"{theirs:.1f} MB",
+            ours <= 45,
+        ),
+        Row(
+            "resident memory, 50 devices, a page open", "<= 45 MB", f"{household:.1f} MB", "", household <= 45
+        ),
+    ]
+
+
+def _rest(runs: Sequence[Figures]) -> list[Row]:
+    start = _middle(runs, lambda run: run.start_s)
+    written = _middle(runs, lambda run: run.quiet.ours_written_per_day) / MB
+    return [
+        Row("start to the first healthy answer", "<= 1 s", f"{start:.2f} s", "-", start <= 1),
+        Row(
+            "flash writes, 50 active devices, 30 s bound",
+            "<= 25 MB/day",
+            f"{written:.1f} MB/day",
+            "-",
+            written <= 25,
+        ),
+    ]
