@@ -110,6 +110,8 @@ class Booker:
         steps = self._steps(harvest)
         audits = {name: each.baseline for name, each in steps.items()}
         flush = self._flush(harvest, attributed, readings, steps, observed_ms)
+        for minute, _ in flush.usage:
+            self._begin_day(minute)  # what the ledger has of the day must be read before this flush is in it
         if self._writer.commit(flush):
             self._remember(readings, audits, flush)
         if harvest.receipt:
@@ -220,7 +222,6 @@ class Booker:
         self._attributor.devices.forget_changes()
         self.tally.flushes += 1
         for (minute, key), counts in flush.usage.items():
-            self._begin_day(minute)
             if periods.day_of(minute, self._zone) == self._day:
                 held = self._today.get(key)
                 self._today[key] = held.plus(counts) if held else counts

@@ -64,18 +64,20 @@ class Home:
     def __init__(self, links: Links = Links.GIANT, masquerade: bool = False) -> None:
         self.links = links
         self.masquerade = masquerade
+        self.devices: dict[str, Machine] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         reason = missing()
         if reason:
             raise NoLabError(reason)
-        with ExitStack() as stack:
-            self.gateway = self._machine(stack, "gateway")
-            self.internet = self._machine(stack, "internet")
-            self.devices = {device.name: self._machine(stack, device.name) for device in DEVICES}
+        with self._stack:
+            self.gateway = self._machine("gateway")
+            self.internet = self._machine("internet")
             self._wire()
-            self._stack = stack.pop_all()
+            for device in DEVICES:
+                self.join(device)
+            self._stack = self._stack.pop_all()
         return self
 
     def __exit__(
@@ -92,24 +94,26 @@ class Home:
         self.gateway.ip(f"link set {port} master br0 up")
         machine.ip("link set eth0 up")
 
-    @staticmethod
-    def _machine(stack: ExitStack, name: str) -> Machine:
+    def join(self, device: Device) -> Machine:
+        """A device comes into the house: plugged in, with its addresses, the gateway its way out."""
+        machine = self.devices[device.name] = self._machine(device.name)
+        self.add_device(machine, device.name, device.mac)
+        _addresses(machine, "eth0", f"{device.ipv4}/24", f"{device.ipv6}/64")
+        _routes(machine, GATEWAY4, GATEWAY6)
+        return machine
+
+    def _machine(self, name: str) -> Machine:
         machine = Machine(name)
-        stack.callback(machine.close)
+        self._stack.callback(machine.close)
+        _quiet(machine)
         return machine
 
     def _wire(self) -> None:
-        for machine in (self.gateway, self.internet, *self.devices.values()):
-            _quiet(machine)
         # No snooping: a bridge that asks for group members is noise. Its MAC is fixed before ports come.
         self.gateway.ip(f"link add br0 address {GATEWAY_MAC} type bridge mcast_snooping 0 stp_state 0")
         self.gateway.ip("link set br0 up")
         _plain_bridge(self.gateway)
         _addresses(self.gateway, "br0", f"{GATEWAY4}/24", f"{GATEWAY6}/64")
-        for device in DEVICES:
-            self.add_device(self[device], device.name, device.mac)
-            _addresses(self[device], "eth0", f"{device.ipv4}/24", f"{device.ipv6}/64")
-            _routes(self[device], GATEWAY4, GATEWAY6)
         self._uplink()
         self.gateway.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
         if self.masquerade:

@@ -1,0 +1,92 @@
+"""The page in a real browser, inside the gateway, while real traffic crosses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.home import INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Home
+from tests.lab.service import PORT, Service, running
+from tests.lab.traffic import finish, flood, iperf_servers, start_transfer
+from tests.web.browser import CHROMIUM, Browser, Page
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(CHROMIUM is None, reason="the page is tested in Chromium, which is not installed"),
+]
+
+NAMES = "[...document.querySelectorAll('tbody .label')].map((each) => each.textContent)"
+ROW = "[...document.querySelectorAll('tbody tr')].find((row) => row.textContent.includes('{}'))"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with Home() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(home.gateway, tmp_path_factory.mktemp("service")) as service:
+        flood(home[PHONE], INTERNET4, packets=30_000, payload=1200)
+        flood(home[LAPTOP], INTERNET6, packets=20_000, payload=1200)
+        flood(home[TV], INTERNET4, packets=10_000, payload=1200)
+        service.settle()
+        yield service
+
+
+@pytest.fixture
+def page(home: Home, service: Service) -> Iterator[Page]:
+    with Browser(prefix=home.gateway.command()) as browser:
+        page = browser.open(f"http://127.0.0.1:{PORT}/")
+        page.wait_for(f"{NAMES}.length >= 3")
+        yield page
+        assert page.problems == []
+
+
+def test_devices_are_shown_the_largest_first(page: Page) -> None:
+    assert page.evaluate(NAMES)[:3] == ["phone", "laptop", "tv"]
+    assert "MB" in page.evaluate(f"{ROW.format('phone')}.querySelector('.out').textContent")
+
+
+def test_numbers_move_when_traffic_flows(home: Home, page: Page) -> None:
+    row = ROW.format("tv")
+    before = page.evaluate(f"{row}.querySelector('.in').textContent")
+    today = page.evaluate("document.querySelector('.today .total').textContent")
+    with iperf_servers(home.internet, (5201,)):
+        transfer = start_transfer(home[TV], INTERNET6, 5201, "udp", seconds=4)
+        page.wait_for(f"{row}.querySelector('.rate').textContent.includes('Mbit/s')")
+        page.wait_for(f"{row}.querySelector('.in').textContent !== {before!r}")
+        page.wait_for(f"document.querySelector('.today .total').textContent !== {today!r}")
+        page.wait_for("/[1-9]/.test(document.querySelector('.now .figure').textContent)")
+        finish([transfer])
+    page.wait_for(f"{row}.querySelector('.rate').textContent.includes('idle')")
+
+
+def test_figures_on_the_page_are_those_of_the_meter(page: Page, service: Service) -> None:
+    carried = service.usage("wan")["phone"].octets_out / 1_000_000
+    shown = page.evaluate(f"{ROW.format('phone')}.querySelector('.out').textContent")
+    assert float(shown.split()[0]) == pytest.approx(carried, rel=0.01)
+
+
+def test_any_column_sorts_and_the_search_finds(page: Page) -> None:
+    page.click("th.name button")
+    page.wait_for("document.querySelector('th.name').ariaSort === 'ascending'")
+    names = page.evaluate(NAMES)
+    assert [each for each in names if each in {"laptop", "phone", "tv"}] == ["laptop", "phone", "tv"]
+    page.click("input[type=search]")
+    page.type("lapt")
+    page.wait_for(f"{NAMES}.length === 1")
+    assert page.evaluate(NAMES) == ["laptop"]
+
+
+def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
+    page.viewport(360, 740)
+    page.wait_for("innerWidth === 360")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_nothing_is_fetched_from_elsewhere(page: Page) -> None:
+    home = (f"http://127.0.0.1:{PORT}/", "about:", "data:")
+    assert [each for each in page.requests if not each.startswith(home)] == []
