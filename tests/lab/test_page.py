@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import pytest
 
@@ -83,8 +84,19 @@ def test_any_column_sorts_and_the_search_finds(page: Page) -> None:
 
 def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
     page.viewport(360, 740)
-    page.wait_for("innerWidth === 360")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for("document.documentElement.clientWidth === 360")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('th button')].map((each) => each.getBoundingClientRect().toJSON())"
+    )
+    assert not [
+        (one, other)
+        for one, other in combinations(boxes, 2)
+        if one["left"] < other["right"]
+        and other["left"] < one["right"]
+        and one["top"] < other["bottom"]
+        and other["top"] < one["bottom"]
+    ], "headings lie over one another"
 
 
 def test_nothing_is_fetched_from_elsewhere(page: Page) -> None:
