@@ -15,9 +15,7 @@ class Use(NamedTuple):
     written: int
 
     def minus(self, earlier: Use) -> Use:
-        return Use(
-            self.user_s - earlier.user_s, self.system_s - earlier.system_s, self.written - earlier.written
-        )
+        return Use(self.user_s - earlier.user_s, self.system_s - earlier.system_s, self.written - earlier.written)
 
     @property
     def cpu_s(self) -> float:

@@ -103,9 +103,7 @@ def _memory(runs: Sequence[Figures]) -> list[Row]:
             f"{theirs:.1f} MB",
             ours <= 45,
         ),
-        Row(
-            "resident memory, 50 devices, a page open", "<= 45 MB", f"{household:.1f} MB", "", household <= 45
-        ),
+        Row("resident memory, 50 devices, a page open", "<= 45 MB", f"{household:.1f} MB", "", household <= 45),
     ]
 
 

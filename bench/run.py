@@ -211,9 +211,7 @@ class Stage:
         with iperf_servers(self.home.internet, tuple(ports.values())):
             for address in (INTERNET4, INTERNET6):
                 for protocol in ("tcp", "udp"):
-                    finish(
-                        [start_transfer(self.home[each], address, ports[each], protocol) for each in DEVICES]
-                    )
+                    finish([start_transfer(self.home[each], address, ports[each], protocol) for each in DEVICES])
         self.settle()
         after, ours_after = referee.read(), self.service.usage("wan")
         octets = ours_off = darkstat_off = 0

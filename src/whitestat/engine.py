@@ -26,6 +26,7 @@ log = logging.getLogger("whitestat")
 
 LOG_EVERY_MS = 60_000
 NAME_EVERY_S = 2
+EXPIRE_EVERY_S = 3600
 NAME_AGAIN_MS = 6 * 3600 * 1000
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class Engine:
         self._tasks = [
             *(asyncio.create_task(self._poll(at)) for at in range(len(self._collectors))),
             asyncio.create_task(self._name_devices()),
+            asyncio.create_task(self._expire()),
         ]
 
     async def stop(self) -> None:
@@ -196,6 +198,15 @@ class Engine:
             name = await asyncio.to_thread(by_dns, address, self._resolver)
             if name:
                 await self._in_booking_thread(self._booker.rename, device, name)
+
+    async def _expire(self) -> None:
+        """Drop what is past its retention, once an hour."""
+        while True:
+            try:
+                await self._in_booking_thread(self._writer.expire, self._clock.now_ms() // 1000)
+            except LedgerError as error:
+                self._log_once(str(error))
+            await asyncio.sleep(EXPIRE_EVERY_S)
 
     async def _in_booking_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

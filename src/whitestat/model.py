@@ -130,12 +130,12 @@ class Audit(NamedTuple):
 
     `frames_interface` is the interface's own counter (with its missing link headers put back),
     `frames_metered` what our meter saw as the wire carries it, `giants` what the interface counts too
-    little because it takes a giant packet (TSO, GRO) for one. In and out are the people's: a collector on
-    a LAN interface turns the interface's view round. Octets are of layer 2; `owed` is what the interface
-    had more than the meter since `since_ms` and is not booked yet, `at_ms` when all this was read. `epoch` is the life of the interface's counter (boot and
-    index), `meter` the life of
-    ours, `link_header` the octets of layer 2 in front of each packet. All are running totals:
-    frames_interface + giants grows as frames_metered does when nothing is missed.
+    little because it takes a giant packet (TSO, GRO) for one. All three are running totals:
+    frames_interface + giants grows as frames_metered does when nothing is missed. In and out are the
+    people's: a collector on a LAN interface turns the interface's view round. Octets are of layer 2,
+    `link_header` of them in front of each packet. `epoch` is the life of the interface's counter (boot and
+    index), `meter` the life of ours. `owed` is what the interface had more than the meter since
+    `since_ms` and is not booked yet, `at_ms` when all this was read.
     """
 
     epoch: str

@@ -38,6 +38,7 @@ log = logging.getLogger("whitestat")
 def run(config: Config) -> int:
     """Meter, keep and show until SIGTERM or SIGINT; returns the exit status."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="whitestat: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     return asyncio.run(_serve(config))
 
 
@@ -49,6 +50,7 @@ async def _serve(config: Config) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     zone, clock = zone_of(config), SystemClock()
     points = points_of(config)
+    _make_home(config.store.path)
     writer = Writer(config.store.path, zone)
     state = writer.state()
     collectors, notices = open_collectors(points, state.receipts)
@@ -85,6 +87,13 @@ async def _serve(config: Config) -> int:
     finally:
         await engine.stop()
     return 0
+
+
+def _make_home(path: Path) -> None:
+    """The folder of the default store may be the first in ~/.local/share; a folder that was named must exist."""
+    if path.parts[-2:] == ("whitestat", "whitestat.db") and path.is_relative_to(Path.home()):
+        with contextlib.suppress(OSError):  # opening the store then says what is wrong
+            path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def zone_of(config: Config) -> tzinfo:

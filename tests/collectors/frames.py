@@ -193,9 +193,9 @@ def fronts(draw: st.DrawFn, link: Link, version: int) -> Front:
     tags = draw(st.lists(st.integers(0, 0xFFFF), max_size=2))
     pppoe = draw(st.booleans())
     ethertype = 0x8864 if pppoe else 0x0800 if version == 4 else 0x86DD
-    chain = b"".join(
-        pack("!HH", draw(st.sampled_from((0x8100, 0x88A8, 0x9100))), tag) for tag in tags
-    ) + pack("!H", ethertype)
+    chain = b"".join(pack("!HH", draw(st.sampled_from((0x8100, 0x88A8, 0x9100))), tag) for tag in tags) + pack(
+        "!H", ethertype
+    )
     header, src_mac, dst_mac = _addressed(link, chain, draw(st.booleans()))
     vlan = tags[0] & 0x0FFF if tags else 0
     return Front(header + session * pppoe, link, src_mac, dst_mac, vlan, ethertype, len(header))

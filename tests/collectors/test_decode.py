@@ -68,9 +68,7 @@ def test_ethernet_padding_is_not_counted_as_octets() -> None:
     assert (packet.octets, packet.frame_octets) == (24, 60)
 
 
-@pytest.mark.parametrize(
-    ("total", "octets"), [(0, 32), (19, 32), (20, 20), (31, 31), (32, 32), (33, 32), (65535, 32)]
-)
+@pytest.mark.parametrize(("total", "octets"), [(0, 32), (19, 32), (20, 20), (31, 31), (32, 32), (33, 32), (65535, 32)])
 def test_an_ipv4_total_length_that_does_not_fit_gives_way_to_the_wire(total: int, octets: int) -> None:
     assert ethernet(IPV4 + ipv4(ports(), total=total)).octets == octets
 
@@ -163,9 +161,7 @@ def test_ip_inside_pppoe_is_counted_without_the_pppoe_header() -> None:
     assert tagged == Packet(PHONE, ROUTER, SRC6, DST6, 17, 443, 7, 52, 78)
 
 
-@pytest.mark.parametrize(
-    "inside", [b"\xc0\x21" + bytes(30), b"\x00\x21" + bytes(30), b"\x00\x57\x60", b"\x00"]
-)
+@pytest.mark.parametrize("inside", [b"\xc0\x21" + bytes(30), b"\x00\x21" + bytes(30), b"\x00\x57\x60", b"\x00"])
 def test_other_pppoe_is_counted_with_its_header(inside: bytes) -> None:
     assert ethernet(SESSION + inside) == other(0x8864, 6 + len(inside), 20 + len(inside))
 
@@ -191,9 +187,7 @@ def test_malformed_ipv4_is_other(packet: bytes) -> None:
     assert ethernet(IPV4 + packet) == other(0x0800, len(packet), 14 + len(packet))
 
 
-@pytest.mark.parametrize(
-    "packet", [b"", ipv6(ports())[:39], b"\x40" + ipv6(ports())[1:], ipv4(ports(rest=40))]
-)
+@pytest.mark.parametrize("packet", [b"", ipv6(ports())[:39], b"\x40" + ipv6(ports())[1:], ipv4(ports(rest=40))])
 def test_malformed_ipv6_is_other(packet: bytes) -> None:
     assert ethernet(IPV6 + packet) == other(0x86DD, len(packet), 14 + len(packet))
 
@@ -212,9 +206,7 @@ def test_malformed_ipv6_is_other(packet: bytes) -> None:
 )
 def test_a_frame_shorter_than_its_link_header_is_counted_whole(link: Link, header: int) -> None:
     for captured in range(header):
-        assert decode(bytes(captured), 1500, link) == Packet(
-            None, None, None, None, PROTOCOL_OTHER, 0, 0, 1500, 1500
-        )
+        assert decode(bytes(captured), 1500, link) == Packet(None, None, None, None, PROTOCOL_OTHER, 0, 0, 1500, 1500)
 
 
 def test_without_a_link_header_the_version_tells() -> None:
@@ -265,9 +257,7 @@ def well_formed(packet: Packet, wire_length: int) -> bool:
 def test_any_octets_of_any_link_are_a_packet(frame: bytes, wire_length: int, link: Link) -> None:
     packet = decode(frame, wire_length, link)
     assert well_formed(packet, wire_length)
-    assert (
-        packet == decode(memoryview(frame), wire_length, link) == decode(bytearray(frame), wire_length, link)
-    )
+    assert packet == decode(memoryview(frame), wire_length, link) == decode(bytearray(frame), wire_length, link)
 
 
 @st.composite

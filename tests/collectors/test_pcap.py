@@ -204,9 +204,7 @@ def test_an_interface_of_unknown_link_type_is_an_error_only_when_it_has_packets(
             "octet 48: a packet 9223372036854775808000 ns after 1970",
         ),
         (
-            captures.section()
-            + captures.interface()
-            + captures.block(6, pack("<IIIII", 0, 0, 0, 9, 9) + bytes(8)),
+            captures.section() + captures.interface() + captures.block(6, pack("<IIIII", 0, 0, 0, 9, 9) + bytes(8)),
             "octet 48: a packet of 9 octets, 9 captured, in a block of 40",
         ),
     ],
@@ -261,9 +259,7 @@ def test_all_that_lies_before_the_damage_of_a_compressed_file_is_read(count: int
     written = [record(NOON_NS + number * 1000, os.urandom(300)) for number in range(count)]
     packer = zlib.compressobj(wbits=31)
     packed = packer.compress(captures.classic(written)) + packer.flush(zlib.Z_FULL_FLUSH)
-    reason = (
-        f"octet {len(packed)} of the compressed file: Error -3 while decompressing data: invalid block type"
-    )
+    reason = f"octet {len(packed)} of the compressed file: Error -3 while decompressing data: invalid block type"
     assert readable(packed + b"\xff" * 99) == (written, reason)
 
 
@@ -276,9 +272,7 @@ def test_a_compressed_file_with_a_wrong_checksum_yields_all_and_says_so() -> Non
     assert "incorrect" in reason
 
 
-@given(
-    records(tuple(Link)), st.booleans(), st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5)
-)
+@given(records(tuple(Link)), st.booleans(), st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5))
 def test_a_damaged_file_raises_nothing_but_a_capture_error(
     written: list[Record], classic: bool, damage: list[tuple[int, int]]
 ) -> None:
@@ -405,9 +399,7 @@ def all_kinds(link: Link) -> Iterator[bytes]:
     fronts = {
         Link.ETHERNET: (frames.ETHERNET + b"\x08\x00", frames.ETHERNET + b"\x86\xdd"),
         Link.RAW: (b"", b""),
-        Link.LINUX_SLL: tuple(
-            pack("!HHH8sH", 0, 1, 6, frames.PHONE + b"\0\0", kind) for kind in (0x0800, 0x86DD)
-        ),
+        Link.LINUX_SLL: tuple(pack("!HHH8sH", 0, 1, 6, frames.PHONE + b"\0\0", kind) for kind in (0x0800, 0x86DD)),
         Link.LINUX_SLL2: tuple(
             pack("!HHIHBB8s", kind, 0, 3, 1, 0, 6, frames.PHONE + b"\0\0") for kind in (0x0800, 0x86DD)
         ),
@@ -437,9 +429,7 @@ def all_kinds(link: Link) -> Iterator[bytes]:
 def test_tcpdump_reads_the_same_lengths(link: Link, form: str) -> None:
     written = [record(NOON_NS + place * 1000, frame, link) for place, frame in enumerate(all_kinds(link))]
     data = (
-        captures.classic(written, link_type=captures.LINK_TYPES[link])
-        if form == "pcap"
-        else captures.pcapng(written)
+        captures.classic(written, link_type=captures.LINK_TYPES[link]) if form == "pcap" else captures.pcapng(written)
     )
     text = tcpdump(data, "-v", "-tt").decode()
     four = re.findall(r"IP .*?\((\d+)\), length (\d+)", text)

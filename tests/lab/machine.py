@@ -35,9 +35,7 @@ def missing() -> str | None:
     absent = [tool for tool in TOOLS if not shutil.which(tool)]
     if absent:
         return f"the lab needs {', '.join(absent)} (Debian: iproute2 nftables util-linux procps iperf3 gcc)"
-    probe = subprocess.run(
-        ["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False
-    )
+    probe = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
         return f"this kernel or container refuses network namespaces: {probe.stderr.strip()}"
     return None
@@ -76,9 +74,7 @@ class Machine:
             self.command(*words), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
         )
         if done.returncode:
-            raise LabError(
-                f"{self.name}: {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-            )
+            raise LabError(f"{self.name}: {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def ip(self, words: str) -> str:

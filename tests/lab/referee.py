@@ -84,8 +84,7 @@ class Referee:
         detail = {name: own[name] for name in _names("in")}
         detail |= {name: sent[owner + name] for name in _names("out")}
         total = [
-            [sum(detail[f"{way}_{family}"][unit] for family in PROTOCOLS) for way in ("in", "out")]
-            for unit in (0, 1)
+            [sum(detail[f"{way}_{family}"][unit] for family in PROTOCOLS) for way in ("in", "out")] for unit in (0, 1)
         ]
         return Carried(Octets(*total[0], *total[1]), detail)
 
@@ -187,6 +186,4 @@ def _interface(machine: Machine, link: str) -> dict[str, dict[str, int]]:
 
 def _dropped(machine: Machine) -> dict[str, int]:
     links = json.loads(machine.ip("-j -s link"))
-    return {
-        link["ifname"]: link["stats64"]["rx"]["dropped"] + link["stats64"]["tx"]["dropped"] for link in links
-    }
+    return {link["ifname"]: link["stats64"]["rx"]["dropped"] + link["stats64"]["tx"]["dropped"] for link in links}

@@ -35,9 +35,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def settings(
-    folder: Path, interface: str = "br0", *, port: int = PORT, flush: str = "1s", more: str = ""
-) -> str:
+def settings(folder: Path, interface: str = "br0", *, port: int = PORT, flush: str = "1s", more: str = "") -> str:
     """A configuration like a household's: one kernel point, three devices with names."""
     devices = "".join(f'[[device]]\nmac = "{each.mac}"\nname = "{each.name}"\n' for each in DEVICES)
     return f"""timezone = "UTC"
@@ -100,9 +98,7 @@ class Service:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another command with the same configuration, to its end."""
         line = self._machine.command(sys.executable, "-m", "whitestat", *words, "--config", str(self._config))
-        return subprocess.run(
-            line, capture_output=True, text=True, timeout=30, check=False, env=environment()
-        )
+        return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False, env=environment())
 
     def get(self, path: str) -> Answer:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -65,9 +65,7 @@ giant_only = pytest.mark.parametrize("lab", [(Links.GIANT, False)], indirect=Tru
 def test_three_devices_transfer_both_ways(lab: Lab, family: str, protocol: str) -> None:
     bridge_before = _bridge_packets(lab.home)
     carried = lab.compare(
-        lambda: finish(
-            [start_transfer(lab.home[each], FAMILIES[family], PORTS[each], protocol) for each in DEVICES]
-        )
+        lambda: finish([start_transfer(lab.home[each], FAMILIES[family], PORTS[each], protocol) for each in DEVICES])
     )
     for device in DEVICES:
         detail = carried[device].detail
@@ -79,9 +77,7 @@ def test_three_devices_transfer_both_ways(lab: Lab, family: str, protocol: str) 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_small_packets_flood_out(
-    lab: Lab, family: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_small_packets_flood_out(lab: Lab, family: str, record_property: Callable[[str, object], None]) -> None:
     floods: list[Flood] = []
     lab.compare(lambda: floods.append(flood(lab.home[PHONE], FAMILIES[family], packets=FLOOD_PACKETS)))
     _report(floods[0], f"out, {family}", record_property)
@@ -89,9 +85,7 @@ def test_small_packets_flood_out(
 
 @giant_only
 @pytest.mark.parametrize("family", FAMILIES)
-def test_small_packets_flood_in(
-    lab: Lab, family: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_small_packets_flood_in(lab: Lab, family: str, record_property: Callable[[str, object], None]) -> None:
     target = TV.ipv4 if family == "ipv4" else TV.ipv6
     floods: list[Flood] = []
     lab.compare(lambda: floods.append(flood(lab.home.internet, target, packets=FLOOD_PACKETS)))
@@ -103,9 +97,7 @@ def test_small_packets_flood_in(
 def test_one_send_of_forty_datagrams_is_forty_packets(lab: Lab, family: str) -> None:
     """UDP_SEGMENT, as QUIC senders use it; the last giant packet is shorter than the others."""
     carried = lab.compare(
-        lambda: flood(
-            lab.home[LAPTOP], FAMILIES[family], packets=20_040, payload=1200, rate=100_000, segments=40
-        )
+        lambda: flood(lab.home[LAPTOP], FAMILIES[family], packets=20_040, payload=1200, rate=100_000, segments=40)
     )
     assert carried[LAPTOP].detail[f"out_{family}_udp"][1] == 20_040
 

@@ -90,9 +90,7 @@ def test_sigterm_books_what_the_meter_still_holds(home: Home, tmp_path: Path) ->
     assert (row["octets_in"], row["octets_out"]) == carried[:2]
 
 
-def test_killed_and_started_again_keeps_what_was_booked_and_doubles_nothing(
-    home: Home, tmp_path: Path
-) -> None:
+def test_killed_and_started_again_keeps_what_was_booked_and_doubles_nothing(home: Home, tmp_path: Path) -> None:
     service = Service(home.gateway, tmp_path, settings(tmp_path)).start()
     try:
         referee = Referee(home)
@@ -109,17 +107,13 @@ def test_killed_and_started_again_keeps_what_was_booked_and_doubles_nothing(
         service.end()
 
 
-def test_the_gateways_own_traffic_is_its_own_and_forwarded_packets_are_not(
-    home: Home, service: Service
-) -> None:
+def test_the_gateways_own_traffic_is_its_own_and_forwarded_packets_are_not(home: Home, service: Service) -> None:
     with iperf_servers(home.internet, (5201,)), iperf_servers(home.gateway, (5301,)):
         finish([start_transfer(home[LAPTOP], INTERNET4, 5201, "tcp")])
         finish([start_transfer(home[LAPTOP], GATEWAY4, 5301, "tcp")])
     service.settle()
     wan, lan = service.usage("wan"), service.usage("lan")
-    gateway = {
-        row["device"]["name"] or row["device"]["mac"] for row in service.rows(by="device") if row["device"]
-    }
+    gateway = {row["device"]["name"] or row["device"]["mac"] for row in service.rows(by="device") if row["device"]}
     (own,) = gateway - {each.name for each in DEVICES}
     assert own not in wan, "forwarded packets were counted to the gateway"
     assert wan["laptop"].octets_in > 5_000_000

@@ -83,9 +83,7 @@ def echo(machine: Machine, address: str, count: int = 20, payload: int = 1200) -
     """`count` echo requests, each answered (RFC 792, RFC 4443)."""
     six = ":" in address
     machine.run("sysctl", "-qw", "net.ipv4.ping_group_range=0 0")
-    family, protocol = (
-        (socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else (socket.AF_INET, socket.IPPROTO_ICMP)
-    )
+    family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else (socket.AF_INET, socket.IPPROTO_ICMP)
     with machine.inside(), socket.socket(family, socket.SOCK_DGRAM, protocol) as sock:
         sock.settimeout(5)
         sock.connect((address, 0))

@@ -74,7 +74,5 @@ def modelled(
 ) -> dict[tuple[int, Any], Row]:
     """What the table of a resolution must hold after these flushes."""
     return summed(
-        ((bucket(minute_s), each), row)
-        for flush in all_flushes
-        for (minute_s, each), row in part(flush).items()
+        ((bucket(minute_s), each), row) for flush in all_flushes for (minute_s, each), row in part(flush).items()
     )

@@ -103,9 +103,7 @@ UNUSABLE: dict[Callable[[Path], None], str] = {
 
 
 @pytest.mark.parametrize("spoil", UNUSABLE, ids=lambda spoil: spoil.__name__)
-def test_a_file_that_cannot_be_used_is_refused_and_not_touched(
-    path: Path, spoil: Callable[[Path], None]
-) -> None:
+def test_a_file_that_cannot_be_used_is_refused_and_not_touched(path: Path, spoil: Callable[[Path], None]) -> None:
     spoil(path)
     before = path.read_bytes(), path.stat().st_mtime_ns
     with pytest.raises(LedgerError, match=rf"whitestat\.db: {UNUSABLE[spoil]}") as refusal:
@@ -116,9 +114,7 @@ def test_a_file_that_cannot_be_used_is_refused_and_not_touched(
 
 
 @pytest.mark.parametrize("spoil", set(UNUSABLE) - {with_a_damaged_page}, ids=lambda spoil: spoil.__name__)
-def test_a_file_that_cannot_be_used_is_refused_by_a_reader_too(
-    path: Path, spoil: Callable[[Path], None]
-) -> None:
+def test_a_file_that_cannot_be_used_is_refused_by_a_reader_too(path: Path, spoil: Callable[[Path], None]) -> None:
     spoil(path)
     with pytest.raises(LedgerError, match=rf"whitestat\.db: {UNUSABLE[spoil]}"):
         Queries(path, STOCKHOLM)
@@ -226,9 +222,7 @@ def open_and_close(path: Path) -> None:
 
 def test_a_folder_that_may_not_be_written_is_refused(public_folder: Path) -> None:
     path = public_folder / "whitestat.db"
-    public_folder.chmod(
-        stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
-    )
+    public_folder.chmod(stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
     told = as_nobody(lambda: open_and_close(path))
     assert told == f"LedgerError: {path}: the database cannot be written: unable to open database file"
     assert list(public_folder.iterdir()) == []
@@ -241,9 +235,7 @@ def test_a_database_that_may_not_be_written_is_refused(public_folder: Path) -> N
     public_folder.chmod(0o555)
     before = path.read_bytes()
     told = as_nobody(lambda: open_and_close(path))
-    assert (
-        told == f"LedgerError: {path}: the database cannot be written: attempt to write a readonly database"
-    )
+    assert told == f"LedgerError: {path}: the database cannot be written: attempt to write a readonly database"
     assert path.read_bytes() == before
 
 

@@ -108,17 +108,14 @@ def questions(draw: st.DrawFn) -> Question:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(flushes, max_size=4), st.lists(questions(), min_size=1, max_size=8), st.sampled_from(ZONES))
-def test_answers_equal_those_of_a_plain_model(
-    sequence: list[Flush], asked: list[Question], zone: ZoneInfo
-) -> None:
+def test_answers_equal_those_of_a_plain_model(sequence: list[Flush], asked: list[Question], zone: ZoneInfo) -> None:
     with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
         for flush in [DEVICES, *sequence]:
             writer.commit(flush)
         for question in asked:
             rows = queries.usage(question)
             answer = {
-                (row.start_s, row.device and row.device.id, row.scope, row.point): tuple(row.counts)
-                for row in rows
+                (row.start_s, row.device and row.device.id, row.scope, row.point): tuple(row.counts) for row in rows
             }
             assert answer == expected(sequence, question, zone)
             assert len(answer) == len(rows)
@@ -150,9 +147,7 @@ def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, i
         writer.commit(flush_of({(NOON_S - 60 * age, key()): octets for age, octets in ages.items()}))
         writer.expire(NOON_S)
         for step in (Step.TOTAL, Step.DAY, Step.MONTH):
-            rows = [
-                row for first, last in pairwise(edges) for row in queries.usage(Question(first, last, step))
-            ]
+            rows = [row for first, last in pairwise(edges) for row in queries.usage(Question(first, last, step))]
             assert sum(row.counts.octets for row in rows) == sum(ages.values()) + 1
 
 
@@ -169,9 +164,7 @@ def test_a_step_that_is_no_longer_kept_is_refused_with_the_first_instant_that_is
     writer, queries = ledger
     writer.commit(flush_of({(NOON_S, key()): 1}))
     writer.expire(NOON_S)
-    with pytest.raises(
-        QueryError, match=r"each minute is kept since 2026-11-14T12:00:00\+01:00; ask for a longer"
-    ):
+    with pytest.raises(QueryError, match=r"each minute is kept since 2026-11-14T12:00:00\+01:00; ask for a longer"):
         queries.usage(Question(NOON_S - 8 * DAY_S, NOON_S + 60, Step.MINUTE))
     with pytest.raises(QueryError, match=r"step: each hour is kept since 2025-10-17T00:00:00\+02:00"):
         queries.usage(Question(NOON_S - 401 * DAY_S, NOON_S + 60, Step.HOUR))

@@ -61,9 +61,7 @@ def writer(path: Path) -> Iterator[Writer]:
 def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """The whole database, to compare."""
     with closing(sqlite3.connect(path)) as connection:
-        names = [
-            name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        ]
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names}
 
 
@@ -129,13 +127,9 @@ def test_a_flush_that_is_half_booked_is_refused_whole(writer: Writer, path: Path
 
 
 READINGS = (
-    CounterReading(
-        FlowKey("router", mac=MAC), Counts(2**64 - 1, 2**63, 1, 0, 2**63 - 1), 1_000, "boot 1", 32
-    ),
+    CounterReading(FlowKey("router", mac=MAC), Counts(2**64 - 1, 2**63, 1, 0, 2**63 - 1), 1_000, "boot 1", 32),
     CounterReading(FlowKey("router", address=bytes(16)), Counts(1), 1_001, "boot 1"),
-    CounterReading(
-        FlowKey("lan", MAC, bytes(16), MAC[::-1], b"\xff" * 16, 0, 0, 4095), Counts(2), 1_002, "boot 2"
-    ),
+    CounterReading(FlowKey("lan", MAC, bytes(16), MAC[::-1], b"\xff" * 16, 0, 0, 4095), Counts(2), 1_002, "boot 2"),
     CounterReading(FlowKey("lan"), Counts(3), 1_003, "boot 2"),
 )
 AUDIT = Audit("boot 1 eth0", "map 7", Counts(2**70, 1, 2, 3, 4), packets_lost=2, link_header=0)
@@ -154,9 +148,7 @@ def test_the_next_writer_goes_on_where_the_last_one_stopped(path: Path) -> None:
                 points=[Point("lan", "kernel", "br0"), Point("wan", "interface", "eth0", counts=False)],
             )
         )
-        writer.commit(
-            Flush(readings=[READINGS[0]._replace(at_ms=2_000)], episodes=[replace(episode, end_ms=9)])
-        )
+        writer.commit(Flush(readings=[READINGS[0]._replace(at_ms=2_000)], episodes=[replace(episode, end_ms=9)]))
     with closing(Writer(path, STOCKHOLM)) as writer:
         state = writer.state()
     assert set(state.readings) == {READINGS[0]._replace(at_ms=2_000), *READINGS[1:]}
@@ -172,9 +164,7 @@ def test_the_next_writer_goes_on_where_the_last_one_stopped(path: Path) -> None:
 def test_only_the_latest_addresses_of_an_episode_are_kept(writer: Writer, path: Path) -> None:
     seen = {(PHONE, number.to_bytes(16, "big")): 1_000 + number for number in range(ADDRESSES_KEPT + 5)}
     writer.commit(Flush(addresses=seen))
-    writer.commit(
-        Flush(addresses={(PHONE, (5).to_bytes(16, "big")): 9_000, (PHONE, (6).to_bytes(16, "big")): 1})
-    )
+    writer.commit(Flush(addresses={(PHONE, (5).to_bytes(16, "big")): 9_000, (PHONE, (6).to_bytes(16, "big")): 1}))
     rows = tables(path)["episode_address"]
     assert len(rows) == ADDRESSES_KEPT
     assert rows[0][1:] == ((5).to_bytes(16, "big"), 1_005, 9_000)

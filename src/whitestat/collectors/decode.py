@@ -110,9 +110,7 @@ def decode(frame: bytes | bytearray | memoryview, wire_length: int, link: Link) 
     captured = len(frame)
     if link is _ethernet_link and 38 <= captured <= wire_length:
         # The common packet takes one look: IPv4 without options or IPv6 without extensions, then its ports.
-        dst_mac, src_mac, ethertype, version, octets, fragment, protocol, src, dst, port, other = (
-            _ETHERNET_IPV4(frame)
-        )
+        dst_mac, src_mac, ethertype, version, octets, fragment, protocol, src, dst, port, other = _ETHERNET_IPV4(frame)
         available = wire_length - 14
         if ethertype == 0x0800 and version == 0x45:
             if not 20 <= octets <= available:

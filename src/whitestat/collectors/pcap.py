@@ -105,9 +105,7 @@ def _records(source: Source, order: str, unit_ns: int) -> Iterator[Record]:
             after = at + 16 + captured
             if after > end or wire_length > PACKET_MAX:
                 break
-            yield _new(
-                Record, (seconds * SECOND_NS + fraction * unit_ns, link, wire_length, data[at + 16 : after])
-            )
+            yield _new(Record, (seconds * SECOND_NS + fraction * unit_ns, link, wire_length, data[at + 16 : after]))
             at = after
         source.at = at
         if at + 16 <= end:

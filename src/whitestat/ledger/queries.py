@@ -102,9 +102,7 @@ class Queries:
             for device, address in self._connection.execute(_ADDRESSES):
                 addresses.setdefault(device, []).append(address_text(address))
         return [
-            DeviceRow(
-                id, name, source, _mac(macs.get(id)), tuple(addresses.get(id, ())), person, first_ms, last_ms
-            )
+            DeviceRow(id, name, source, _mac(macs.get(id)), tuple(addresses.get(id, ())), person, first_ms, last_ms)
             for id, name, source, person, first_ms, last_ms in rows
         ]
 
@@ -134,9 +132,7 @@ class Queries:
                 key = cut.start_s(bucket), group
                 sums[key] = sums[key].plus(counts) if key in sums else counts
                 if len(sums) > ROWS_MAX:
-                    raise QueryError(
-                        "step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step"
-                    )
+                    raise QueryError("step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step")
         return sums
 
     def _groups(self, question: Question) -> dict[_Group, list[int]]:

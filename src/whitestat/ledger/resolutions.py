@@ -101,9 +101,7 @@ class Piece(NamedTuple):
 COARSEST_FIRST = (Resolution.DAY, Resolution.HOUR, Resolution.MINUTE)
 
 
-def pieces(
-    start_s: int, end_s: int, zone: tzinfo, levels: tuple[Resolution, ...] = COARSEST_FIRST
-) -> list[Piece]:
+def pieces(start_s: int, end_s: int, zone: tzinfo, levels: tuple[Resolution, ...] = COARSEST_FIRST) -> list[Piece]:
     """The span as whole buckets, as coarse as they come: days, with hours and minutes at both ends.
 
     `levels` are the resolutions to choose from, coarsest first. Edges must fit the last of them.

@@ -155,9 +155,7 @@ class Writer:
         known = [each for each in receipts if each.epoch <= booked.get(each.meter, each.epoch - 1)]
         if known and len(known) < len(receipts):
             meter, epoch = known[0]
-            raise LedgerError(
-                f"{self._path}: epoch {epoch} of {meter} is booked, others of its flush are not"
-            )
+            raise LedgerError(f"{self._path}: epoch {epoch} of {meter} is booked, others of its flush are not")
         return bool(known)
 
     def _book(self, flush: Flush) -> None:
