@@ -25,7 +25,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     say(f"time zone: {zone_of(config)}")
     works = _check_store(config, say)
     points = points_of(config)
-    collectors, notices = open_collectors(points, {})
+    collectors, notices = open_collectors(points, {}, None)
     for notice in notices:
         say(f"note: {notice}")
     try:

@@ -53,7 +53,7 @@ async def _serve(config: Config) -> int:
     _make_home(config.store.path)
     writer = Writer(config.store.path, zone)
     state = writer.state()
-    collectors, notices = open_collectors(points, state.receipts)
+    collectors, notices = open_collectors(points, state.receipts, config.store.path)
     booker = Booker(
         writer,
         Attributor(locality(config, points), Devices(state.episodes)),
@@ -123,8 +123,10 @@ def point_of(config: PointConfig) -> Point:
     return Point(config.name, config.collector, config.interface, config.counts)
 
 
-def open_collectors(points: Sequence[PointConfig], booked: dict[str, int]) -> tuple[list[Collector], list[str]]:
-    """Every collector open and ready, with what the user should know.
+def open_collectors(
+    points: Sequence[PointConfig], booked: dict[str, int], ledger: Path | None
+) -> tuple[list[Collector], list[str]]:
+    """Every collector open and ready, with what the user should know; `ledger` is whose maps are kept.
 
     Where the kernel refuses the meter, or we lack the rights, the interface's own counters stand in.
     """
@@ -136,7 +138,7 @@ def open_collectors(points: Sequence[PointConfig], booked: dict[str, int]) -> tu
     notices: list[str] = []
     kernel = [point for point in points if point.collector == "kernel"]
     if kernel:
-        collectors += _open_kernel(kernel, booked, notices)
+        collectors += _open_kernel(kernel, booked, notices, ledger)
     for point in points:
         if point.collector != "kernel":
             collectors.append(_build(point)(point_of(point)))
@@ -160,11 +162,14 @@ def _build(point: PointConfig) -> Callable[[Point], Collector]:
     return BUILDERS[point.collector]
 
 
-def _open_kernel(points: Sequence[PointConfig], booked: dict[str, int], notices: list[str]) -> list[Collector]:
+def _open_kernel(
+    points: Sequence[PointConfig], booked: dict[str, int], notices: list[str], ledger: Path | None
+) -> list[Collector]:
     meter = KernelCollector(
         [point_of(point) for point in points],
         flows=max(point.flows for point in points),
         pairs=max(point.devices for point in points),
+        ledger=ledger,
     )
     try:
         meter.open(booked)

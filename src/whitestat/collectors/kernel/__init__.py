@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from whitestat.collectors.kernel import pins
 from whitestat.collectors.kernel.meter import (
     FLOW_KEY,
     LINK_ETHERNET,
@@ -14,6 +15,7 @@ from whitestat.collectors.kernel.meter import (
     PAIR_KEY,
     Meter,
     Totals,
+    shape,
 )
 from whitestat.collectors.links import (
     Link,
@@ -28,6 +30,7 @@ from whitestat.errors import CollectorError
 from whitestat.model import (
     PROTOCOL_OTHER,
     Audit,
+    CounterReading,
     Counts,
     Delta,
     FlowKey,
@@ -45,8 +48,13 @@ COUNT_SEGMENTS = {""}
 class KernelCollector:
     """Counts in the kernel and is drained: no packet reaches user space, and none is counted twice."""
 
-    def __init__(self, points: Iterable[Point], *, flows: int = 65536, pairs: int = 4096) -> None:
+    def __init__(
+        self, points: Iterable[Point], *, flows: int = 65536, pairs: int = 4096, ledger: Path | None = None
+    ) -> None:
+        """`ledger` names whose maps outlive this process; None keeps none."""
         self._points = tuple(points)
+        self._ledger = ledger
+        self._pins: Path | None = None
         self._sizes = (flows, pairs)
         self._meter: Meter | None = None
         self._boot = ""
@@ -66,14 +74,17 @@ class KernelCollector:
             raise CollectorError("the kernel meter is not open")
         return self._meter
 
-    def open(self, booked: Mapping[str, int], pins: Path | None = None) -> None:
+    def open(self, booked: Mapping[str, int]) -> None:
         known = links()
         for point in self._points:
             if point.interface not in known:
                 raise unknown_interface(str(point.interface), known)
         self._boot = boot_id()
         self._outward = default_interface()
-        self._meter = Meter(*self._sizes, pins)
+        if self._ledger:
+            self._pins = pins.folder(self._ledger, shape(*self._sizes))
+        self._meter = Meter(*self._sizes, self._pins)
+        self._recover(booked.get(self._name))
         self._follow(known)
 
     def read(self, since_ms: int, now_ms: int) -> Harvest:
@@ -88,10 +99,11 @@ class KernelCollector:
         seen = counters()
         if self._ended is None:
             self._ended = self.meter.turn()
-        receipt = Receipt(f"kernel:{self.meter.id:x}", self._ended)
+        receipt = Receipt(self._name, self._ended)
         return Harvest(
             since_ms,
             now_ms,
+            readings=self._lost(now_ms),
             deltas=self._deltas(self._ended, since_ms, now_ms),
             receipt=receipt,
             audits=self._audits(known, seen),
@@ -115,9 +127,33 @@ class KernelCollector:
         return self._meter.memory() if self._meter else 0
 
     def close(self) -> None:
+        """Stop counting. Maps that hold nothing unbooked are forgotten; others wait for the next process."""
         if self._meter:
             self._meter.close()
             self._meter = None
+            if self._pins and self._ended is None:
+                pins.remove(self._pins)
+
+    @property
+    def _name(self) -> str:
+        """The meter's name in receipts."""
+        return f"kernel:{self.meter.id:x}"
+
+    def _recover(self, booked: int | None) -> None:
+        """Take over the maps of a process that died: its last epoch is booked, or is yet to be.
+
+        Interfaces it watched and we do not are let go; those we watch go on with their totals.
+        """
+        ended = self.meter.epoch - 1
+        if ended < 0:
+            return
+        if booked is not None and booked >= ended:
+            self.meter.clear(ended)
+        else:
+            self._ended = ended
+        ours = {link.index for link in links().values() for point in self._points if point.interface == link.name}
+        for index in set(self.meter.watched()) - ours:
+            self.meter.unwatch(index)
 
     def _follow(self, known: Mapping[str, Link]) -> None:
         """Watch the interfaces of our points under the index they have now."""
@@ -158,6 +194,17 @@ class KernelCollector:
             point, mac, peer_mac = PAIR_KEY.unpack(raw)
             key = FlowKey(names.get(point, ""), mac, None, peer_mac, None)
             yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
+
+    def _lost(self, now_ms: int) -> Iterator[CounterReading]:
+        """What found every map full, by point: running totals of IP octets that are nobody's."""
+        for name, link in self._links.items():
+            totals = self.meter.totals(link.index)
+            if totals:
+                lost = Counts(
+                    totals.lost_octets_in, totals.lost_octets_out, totals.lost_packets_in, totals.lost_packets_out
+                )
+                counts = lost if link.name == self._outward else lost.turned()
+                yield CounterReading(FlowKey(name), counts, now_ms, f"{self.meter.id:x}:{link.index}")
 
     def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
         audits = {}

@@ -59,8 +59,8 @@ struct point {
 	__u64 packets[2];
 	__u64 frames[2];   // octets of layer 2 as the interface counts them: a giant packet once
 	__u64 wire[2];     // octets of layer 2 as the wire carries them: a giant packet cut to segments
-	__u64 lost_octets; // IP octets that found no place in any map
-	__u64 lost_packets;
+	__u64 lost_packets[2]; // what found no place in any map
+	__u64 lost_octets[2];
 };
 
 struct state {
@@ -406,8 +406,8 @@ int meter(struct __sk_buff *skb)
 	else
 		kept = add(&flows_0, &key, octets, segments) || add_pair(&pairs_0, &key, octets, segments);
 	if (!kept) {
-		point->lost_octets += octets;
-		point->lost_packets += segments;
+		point->lost_packets[out & 1] += segments;
+		point->lost_octets[out & 1] += octets;
 	}
 	return 0;
 }

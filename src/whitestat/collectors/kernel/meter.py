@@ -20,7 +20,7 @@ FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
 PAIR_KEY = struct.Struct("=I6s6s")
 _INDEX = struct.Struct("=I")
 _STATE = struct.Struct("=QQ")
-_POINT = struct.Struct("=II8Q")
+_POINT = struct.Struct("=II10Q")
 _COUNTS = struct.Struct("=QQ")
 _ENTRY_OCTETS = 72
 """What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
@@ -38,8 +38,10 @@ class Totals(NamedTuple):
     frames_out: int
     wire_in: int
     wire_out: int
-    lost_octets: int
-    lost_packets: int
+    lost_packets_in: int
+    lost_packets_out: int
+    lost_octets_in: int
+    lost_octets_out: int
 
 
 class Meter:
@@ -76,7 +78,7 @@ class Meter:
         key = _INDEX.pack(index)
         held = self._points.get(key)
         if held is None or _POINT.unpack_from(held)[:2] != (link, point):
-            self._points.put(key, _POINT.pack(link, point, *[0] * 8) * self._cpus)
+            self._points.put(key, _POINT.pack(link, point, *[0] * 10) * self._cpus)
 
     def watched(self) -> list[int]:
         """Indexes of the interfaces watched, by this process or by one before it that left its maps."""
@@ -220,6 +222,11 @@ class Meter:
             per_cpu = form.iter_unpack(ctypes.string_at(values, count * form.size))
             for at, value in enumerate(per_cpu):
                 yield raw[at * size : at * size + size], sum(value[::2]), sum(value[1::2])
+
+
+def shape(flows: int, pairs: int) -> bytes:
+    """All that must be equal for pinned maps to be used again: the program with its maps, and their sizes."""
+    return b"%d %d " % (flows, pairs) + read_object(OBJECT)
 
 
 class _SockaddrLinkLayer(ctypes.Structure):

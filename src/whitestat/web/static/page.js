@@ -26,8 +26,10 @@ function Page() {
   return html`
     <header class="head">
       <img src="/static/icon.svg" alt="" width="32" height="32" />
-      <h1>WhiteStat</h1>
-      <p class="date">${live?.at && html`<time datetime=${live.at.slice(0, 10)}>${day(live.at)}</time>`}</p>
+      <div class="title">
+        <h1>WhiteStat</h1>
+        ${live?.at && html`<p class="date"><time datetime=${live.at.slice(0, 10)}>${day(live.at)}</time></p>`}
+      </div>
       <p class=${`phase ${phase}`} role="status"><i aria-hidden="true"></i>${PHASES[phase]}</p>
     </header>
     <main class=${phase === "lost" ? "stale" : ""}>

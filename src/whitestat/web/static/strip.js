@@ -59,10 +59,10 @@ function Coverage({ ratio }) {
 }
 
 function explained(grade) {
-  if (grade === "none") return "How much of today's traffic belongs to a device; nothing has flowed yet.";
+  if (grade === "none") return "How much of today\u2019s traffic belongs to a device; nothing has flowed yet.";
   const rest = "The rest is the row \u201cUnattributed\u201d.";
-  if (grade === "good") return `of today's traffic belongs to a device. ${rest}`;
-  return `of today's traffic belongs to a device: less than it should be. ${rest}`;
+  if (grade === "good") return `of today\u2019s traffic belongs to a device. ${rest}`;
+  return `of today\u2019s traffic belongs to a device: less than it should be. ${rest}`;
 }
 
 function Ring({ ratio }) {

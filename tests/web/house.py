@@ -1,0 +1,182 @@
+"""A small household in a real ledger, with a live stream the test can move, behind the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from whitestat.ledger.queries import Queries
+from whitestat.ledger.writer import DeviceRecord, Flush, Writer
+from whitestat.model import Counts, Coverage, Episode, Scope, UsageKey
+from whitestat.periods import instant_text, parse_instant
+from whitestat.web import Server, Sources, create_app, serve
+
+ZONE = ZoneInfo("Europe/Stockholm")
+NOON_S = parse_instant("2026-11-21T12:00", ZONE)
+MIDNIGHT_S = parse_instant("2026-11-21", ZONE)
+
+LAN_POINT: dict[str, object] = {
+    "point": "lan",
+    "collector": "kernel",
+    "interface": "br0",
+    "state": "ok",
+    "notice": None,
+}
+PHONE, LAPTOP, EVIL = 1, 2, 3
+PHONE_MAC = "02:50:00:00:00:11"
+EVIL_NAME = "=cmd|' /C calc'!A0<script>alert(\"x\")</script>"
+NAMES = {PHONE: "phone", LAPTOP: "Annas laptop", EVIL: EVIL_NAME}
+
+
+def booked() -> Flush:
+    """Phone, laptop and a device of an evil name, all at noon; something nobody could be found for."""
+    wan = [
+        ((NOON_S, PHONE), Counts(900, 100, 9, 1)),
+        ((NOON_S - 3600, PHONE), Counts(90, 10, 9, 1)),
+        ((NOON_S, LAPTOP), Counts(5_000, 600, 50, 6)),
+        ((NOON_S, EVIL), Counts(0, 0, 0, 0, 77)),
+        ((NOON_S, 0), Counts(30, 3, 3, 1)),
+        ((NOON_S - 86_400, PHONE), Counts(7_000, 70, 7, 7)),
+    ]
+    usage = {(at_s, UsageKey(episode, "lan", Scope.WAN)): counts for (at_s, episode), counts in wan}
+    usage[NOON_S, UsageKey(LAPTOP, "lan", Scope.LAN)] = Counts(40, 4, 4, 1)
+    return Flush(
+        usage=usage,
+        coverage={(NOON_S, "lan"): Coverage(60_000, 7_000, 7_000, 6_721, 33, 0)},
+        devices=[DeviceRecord(id, name, "config") for id, name in NAMES.items()],
+        episodes=[Episode(id, id, bytes.fromhex(f"02500000001{id}"), None, NOON_S * 1000) for id in NAMES],
+        seen=dict.fromkeys(NAMES, NOON_S * 1000),
+    )
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+@dataclass
+class House:
+    """Answers as the sources of the web part; `say` is what the live stream tells next."""
+
+    queries: Queries
+    health: dict[str, object] = field(default_factory=lambda: {"status": "ok", "points": [LAN_POINT]})
+    items: list[dict[str, object]] = field(default_factory=list)
+    live_every_s: float = 0.05
+    listeners: int = 0
+    url: str = ""
+
+    def sources(self) -> Sources:
+        return Sources(self.queries, ZONE, "12.0.0", lambda: NOON_S * 1000, lambda: self.health, self._live)
+
+    async def _live(self) -> AsyncIterator[dict[str, object]]:
+        """The first item tells all there is so far, the others what `say` added."""
+        self.listeners += 1
+        told = len(self.items)
+        try:
+            yield _merged(self.items)
+            while True:
+                await asyncio.sleep(self.live_every_s)
+                for item in self.items[told:]:
+                    yield item
+                told = len(self.items)
+        finally:
+            self.listeners -= 1
+
+    def say(self, at_s: int, *devices: dict[str, object], **more: object) -> None:
+        """One more second of the live stream."""
+        self.items.append(item(at_s, *devices, **more))
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        address = urlsplit(self.url)
+        with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as line:
+            line.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+            reply = line.getresponse()
+            return Answer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
+
+
+def item(at_s: int, *devices: dict[str, object], **more: object) -> dict[str, object]:
+    """A live item whose totals are those of its devices, unless told otherwise."""
+    totals: dict[str, object] = {
+        key: sum(int(str(device[key] or 0)) for device in devices)
+        for key in ("octets", "octets_in", "octets_out", "rate_in_bps", "rate_out_bps")
+    }
+    return {"at": instant_text(at_s, ZONE), **totals, "coverage": 0.9991, "devices": list(devices), **more}
+
+
+def device(
+    id: int | None,
+    name: str | None,
+    octets_in: int,
+    octets_out: int,
+    rate_in: int = 0,
+    rate_out: int = 0,
+    **more: object,
+) -> dict[str, object]:
+    """One device of a live item; seen at noon."""
+    return {
+        "id": id,
+        "name": name,
+        "mac": f"02:50:00:00:{id // 256:02x}:{id % 256:02x}" if id else None,
+        "octets": octets_in + octets_out,
+        "octets_in": octets_in,
+        "octets_out": octets_out,
+        "rate_in_bps": rate_in,
+        "rate_out_bps": rate_out,
+        "last_seen": instant_text(NOON_S, ZONE) if id else None,
+        **more,
+    }
+
+
+def _merged(items: list[dict[str, object]]) -> dict[str, object]:
+    if not items:
+        return item(NOON_S, coverage=None)
+    known: dict[object, object] = {}
+    for each in items:
+        for one in each["devices"]:  # type: ignore[attr-defined]
+            known[one["id"]] = one
+    return items[-1] | {"devices": list(known.values())}
+
+
+@contextmanager
+def household(path: Path, *flushes: Flush) -> Iterator[House]:
+    """The server on a free port of the loopback, with these flushes in its ledger."""
+    with closing(Writer(path / "whitestat.db", ZONE)) as writer:
+        for flush in flushes:
+            writer.commit(flush)
+        with closing(Queries(path / "whitestat.db", ZONE)) as queries:
+            house = House(queries)
+            with served(house):
+                yield house
+
+
+@contextmanager
+def served(house: House, port: int = 0) -> Iterator[Server]:
+    """The web part of a house, in a thread with a loop of its own, until the block ends."""
+    server = serve(create_app(house.sources()), "127.0.0.1", port)
+    house.url = server.url
+    thread = threading.Thread(target=lambda: asyncio.run(server.run_until_stopped()))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join(10)
+        assert not thread.is_alive(), "the server did not stop"
