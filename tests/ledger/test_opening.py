@@ -261,4 +261,13 @@ def test_a_user_who_may_only_read_the_folder_can_ask(public_folder: Path, runnin
         writer.close()
     assert as_nobody(ask) == "done"
     writer.close()
-    assert [file.name for file in public_folder.iterdir()] == ["whitestat.db"]
+    assert {file.name for file in public_folder.iterdir()} == {"whitestat.db", "whitestat.db.lock"}
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "whitestat.db"
+    first = Writer(path, STOCKHOLM)
+    with pytest.raises(LedgerError, match="another whitestat keeps usage here"):
+        Writer(path, STOCKHOLM)
+    first.close()
+    Writer(path, STOCKHOLM).close()

@@ -6,6 +6,7 @@ SQLite never lets write: it is refused with a sentence and stays as it was.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -94,6 +95,21 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def lock(path: Path) -> int:
+    """Hold the ledger against a second writer for as long as the descriptor returned is open; LedgerError.
+
+    The lock (flock(2)) is on a file of its own, as closing the database's would drop SQLite's locks, and ends
+    with the process, however that ends.
+    """
+    held = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise LedgerError(f"{path}: another whitestat keeps usage here; stop it first") from None
+    return held
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from whitestat.ledger.rows import (
     reading_of,
     reading_row,
 )
-from whitestat.ledger.schema import open_for_writing, transaction
+from whitestat.ledger.schema import lock, open_for_writing, transaction
 from whitestat.ledger.wal import WalReader
 from whitestat.model import Audit, Counts, Coverage, Episode, Point, Receipt, UsageKey
 
@@ -84,6 +85,11 @@ class Writer:
         self._path = path
         self._zone = zone
         self._connection = open_for_writing(path)
+        try:
+            self._lock = lock(path)
+        except LedgerError:
+            self._connection.close()
+            raise
         self._wal = WalReader(path)
         self._points: dict[str, int] = {}
         self._series: dict[UsageKey, int] = {}
@@ -96,6 +102,9 @@ class Writer:
     def close(self) -> None:
         self._connection.close()
         self._wal.checkpointed()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def commit(self, flush: Flush) -> bool:
         """Books the flush, all of it or nothing; False where its receipts were booked before.
