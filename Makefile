@@ -20,6 +20,9 @@ lint: $(VENV)/test.stamp ## ruff and mypy, strict
 bench: $(VENV)/test.stamp ## the published contract, measured here beside darkstat
 	$(BIN)/python bench/contract.py $(ARGS)
 
+soak: $(VENV)/test.stamp ## kill the service 200 times under traffic and look for a lost octet
+	WHITESTAT_KILLS=200 $(BIN)/python -m pytest -s tests/lab/test_degraded.py
+
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel
 
@@ -41,4 +44,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench object screenshot clean
+.PHONY: help run test lint bench soak object screenshot clean

@@ -1,0 +1,99 @@
+"""What is left without the rights to meter, and what a killed process leaves behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.home import INTERNET4, LAPTOP, PHONE, Home, Links
+from tests.lab.machine import Machine
+from tests.lab.referee import Referee
+from tests.lab.service import Service, settings
+from tests.lab.traffic import flood
+
+pytestmark = pytest.mark.lab
+
+KILLS = int(os.environ.get("WHITESTAT_KILLS", "8"))
+"""How often the service is killed under traffic; `make soak` asks for 200."""
+RATE = 20_000
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with Home(Links.CUT) as home:
+        yield home
+
+
+def frames(machine: Machine, link: str) -> tuple[int, int]:
+    """(IP octets, packets) that a bridge carried by its own counters; it counts what it receives without header."""
+    for line in machine.run("cat", "/proc/net/dev").splitlines():
+        name, _, figures = line.partition(":")
+        if name.strip() == link:
+            column = list(map(int, figures.split()))
+            return column[0] + column[8] - 14 * column[9], column[1] + column[9]
+    raise AssertionError(f"no {link}")
+
+
+def booked(service: Service) -> int:
+    """IP octets of the point, attributed or not, since ever."""
+    (point,) = service.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
+    return int(point["octets_attributed"] + point["octets_unattributed"])
+
+
+def test_without_capabilities_totals_are_counted_and_one_sentence_says_what_is_missing(
+    home: Home, tmp_path: Path
+) -> None:
+    service = Service(home.gateway, tmp_path, settings(tmp_path))
+    service.prefix = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
+    try:
+        service.start()
+        flood(home[PHONE], INTERNET4, packets=1000, payload=1000)
+        service.settle()
+        usage = service.usage("wan")
+        assert set(usage) == {"unattributed"}
+        assert usage["unattributed"].octets_out >= 1000 * 1028
+        assert service.log.count("the kernel meter needs root") == 2  # in the log and beside the address
+        health = service.get("/api/v1/health").json
+        assert health["status"] == "ok"
+        assert "needs root" in health["notices"][0]
+        assert service.stop() == 0
+    finally:
+        service.end()
+
+
+def test_killed_at_any_moment_under_traffic_nothing_metered_is_lost_or_doubled(home: Home, tmp_path: Path) -> None:
+    """Every packet is the phone's or unattributed, and all of them together are the interface's, to the octet."""
+    service = Service(home.gateway, tmp_path, settings(tmp_path)).start()
+    referee = Referee(home)
+    try:
+        service.settle()
+        before, carried_before, booked_before = frames(home.gateway, "br0"), referee.read(), booked(service)
+        seconds = KILLS * 1.6 + 1
+        sender = threading.Thread(
+            target=flood, args=(home[PHONE], INTERNET4), kwargs={"packets": int(RATE * seconds), "rate": RATE}
+        )
+        sender.start()
+        for turn in range(KILLS):
+            time.sleep(0.1 + turn * 0.37 % 1)
+            service.kill()
+            service.start()
+        sender.join()
+        flood(home[LAPTOP], INTERNET4, packets=100)
+        for _ in range(3):  # what nobody metered is booked when two reads have missed it
+            service.settle()
+        after, carried = frames(home.gateway, "br0"), referee.read()[PHONE].minus(carried_before[PHONE]).wan
+        usage = service.usage("wan")
+        missed = usage.get("unattributed")
+        assert usage["phone"].octets_out + (missed.octets_out if missed else 0) == carried.octets_out
+        assert usage["phone"].packets_out + (missed.packets_out if missed else 0) == carried.packets_out
+        assert 0 < usage["phone"].octets_out < carried.octets_out
+        assert booked(service) - booked_before == after[0] - before[0]
+        print(f"{KILLS} kills: {missed.packets_out if missed else 0} of {carried.packets_out} packets unmetered")
+        assert service.stop() == 0, service.log
+    finally:
+        service.end()
