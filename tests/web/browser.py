@@ -87,11 +87,15 @@ class Browser:
         """A new tab with the address loaded; what goes wrong in it is in `Page.problems`."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = self._pages[session] = Page(self, session)
+        page = self._pages[session] = Page(self, target, session)
         for domain in ("Runtime", "Log", "Page", "Network"):
             page.ask(f"{domain}.enable")
         page.go(url)
         return page
+
+    def forget(self, session: str) -> None:
+        """Hear no more of a tab."""
+        self._pages.pop(session, None)
 
     def close(self) -> None:
         """End the browser and throw its profile away."""
@@ -146,14 +150,20 @@ class Browser:
 class Page:
     """One tab. `problems` are console errors and warnings, uncaught exceptions and policy violations."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, target: str, session: str) -> None:
         self._browser = browser
+        self._target = target
         self._session = session
         self.problems: list[str] = []
         self.requests: list[str] = []
 
     def ask(self, method: str, **parameters: object) -> dict[str, Any]:
         return self._browser.ask(method, session=self._session, **parameters)
+
+    def close(self) -> None:
+        """Close the tab."""
+        self._browser.forget(self._session)
+        self._browser.ask("Target.closeTarget", targetId=self._target)
 
     def go(self, url: str) -> None:
         """Load an address and wait until its document and scripts are there."""

@@ -17,7 +17,7 @@ const COLUMNS = [
 ];
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
-export function Devices({ devices, at, report }) {
+export function Devices({ devices, at, stale, report }) {
   const [sort, setSort] = useState({ key: "total", descending: true });
   const [words, setWords] = useState("");
   const search = useRef(null);
@@ -45,7 +45,7 @@ export function Devices({ devices, at, report }) {
         ${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}
       </tr></thead>
       <tbody role="rowgroup">
-        ${sorted(found, sort).map((each) => html`<${Row} key=${each.id ?? "nobody"} device=${each} whole=${whole} at=${at} />`)}
+        ${sorted(found, sort).map((each) => html`<${Row} key=${each.id ?? "nobody"} device=${each} whole=${whole} at=${at} stale=${stale} />`)}
       </tbody>
     </table>
     ${!found.length && html`<p class="lone">No device matches \u201c<bdi>${words.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setWords("")}>Show all</button></p>`}
@@ -61,7 +61,7 @@ function Heading({ column, sort, onSort }) {
   </th>`;
 }
 
-function Row({ device, whole, at }) {
+function Row({ device, whole, at, stale }) {
   const nobody = device.id === null;
   const busy = device.rate_in_bps + device.rate_out_bps > 0;
   const width = (part) => ({ width: whole ? `${(part / whole) * 100}%` : 0 });
@@ -78,7 +78,7 @@ function Row({ device, whole, at }) {
       <span class="bar" aria-hidden="true"><i class="in" style=${width(device.octets_in ?? 0)}></i><i class="out" style=${width(device.octets_out ?? 0)}></i><i style=${width(unsplit)}></i></span>
       <span class="part">${share(device.octets, whole)}</span>
     </td>
-    <td role="cell" class="rate">${busy ? html`<${Rates} device=${device} />` : html`<span class="idle">idle</span>`}</td>
+    <td role="cell" class="rate">${stale ? "\u2013" : busy ? html`<${Rates} device=${device} />` : html`<span class="idle">idle</span>`}</td>
     <td role="cell" class="seen">${nobody ? "" : html`<time datetime=${device.last_seen} title=${device.last_seen}>${ago(device.last_seen, at)}</time>`}</td>
   </tr>`;
 }

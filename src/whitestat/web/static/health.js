@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
+const STATES = { failed: "has failed", starting: "is starting", waiting: "is waiting" };
 const EVERY_MS = 30000;
 
 // The report, or null until there is one; asked anew when `phase` changes.
@@ -30,10 +31,12 @@ async function fetchReport() {
 export function notices(report) {
   if (!report) return [];
   const points = (report.points ?? []).filter((each) => each.state !== "ok" || each.notice);
-  return [...(report.notices ?? []), ...points.map(pointNotice)];
+  return [...(report.notices ?? []), ...points.map(pointNotice)].map(capital);
 }
 
 function pointNotice(point) {
-  const state = point.state === "ok" ? "" : ` is ${point.state}`;
-  return `${point.point}${state}${point.notice ? `: ${point.notice}` : ""}`;
+  const state = point.state === "ok" ? "" : ` ${STATES[point.state] ?? `is ${point.state}`}`;
+  return `Point ${point.point}${state}${point.notice ? `: ${point.notice}` : ""}`;
 }
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -37,7 +37,7 @@ function Page() {
       ${notices(report).map((each) => html`<p class="notice" key=${each}><${Sign} /><bdi>${each}</bdi></p>`)}
       ${live?.totals
         ? html`<${Strip} totals=${phase === "lost" ? without(live.totals) : live.totals} history=${live.history} />
-            <${Devices} devices=${live.devices} at=${live.at} report=${report} />`
+            <${Devices} devices=${live.devices} at=${live.at} stale=${phase === "lost"} report=${report} />`
         : phase !== "lost" && html`<p class="lone">Waiting for the first figures\u2026</p>`}
     </main>
     <footer class="foot">

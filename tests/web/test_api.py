@@ -1,0 +1,150 @@
+"""Devices, coverage, health, metrics, and what every answer has in common."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.web.house import EVIL_NAME, LAN_POINT, PHONE, PHONE_MAC, House, household
+from whitestat.errors import WhiteStatError
+from whitestat.web import create_app, serve
+from whitestat.web.guard import is_own, own_names
+
+PATHS = [
+    "/",
+    "/static/page.js",
+    "/api/v1/usage",
+    "/api/v1/usage.csv",
+    "/api/v1/usage.html",
+    "/api/v1/devices",
+    "/api/v1/coverage",
+    "/api/v1/health",
+    "/openapi.json",
+    "/metrics",
+]
+
+
+def test_devices_are_listed_with_all_that_is_known(home: House) -> None:
+    noon = "2026-11-21T12:00:00+01:00"
+    assert home.get("/api/v1/devices").json["devices"][0] == {
+        "id": PHONE,
+        "name": "phone",
+        "name_source": "config",
+        "mac": PHONE_MAC,
+        "addresses": [],
+        "person": None,
+        "first_seen": noon,
+        "last_seen": noon,
+    }
+
+
+def test_coverage_is_of_each_point(home: House) -> None:
+    assert home.get("/api/v1/coverage").json["points"] == [
+        {
+            "point": "lan",
+            "observed_ms": 60_000,
+            "frame_octets_interface": 7_000,
+            "frame_octets_metered": 7_000,
+            "octets_attributed": 6_721,
+            "octets_unattributed": 33,
+            "packets_lost": 0,
+            "coverage": 6_721 / 6_754,
+        }
+    ]
+
+
+def test_coverage_of_a_day_without_traffic_is_unknown(home: House) -> None:
+    (point,) = home.get("/api/v1/coverage?start=2026-11-02&end=2026-11-03").json["points"]
+    assert (point["observed_ms"], point["coverage"]) == (0, None)
+
+
+def test_coverage_takes_no_step(home: House) -> None:
+    answer = home.get("/api/v1/coverage?step=day")
+    assert (answer.status, answer.json["error"]["parameter"]) == (400, "step")
+
+
+def test_health_is_200_while_all_is_well_and_503_else(house: House) -> None:
+    assert house.get("/api/v1/health").status == 200
+    house.health = {"status": "degraded", "points": [LAN_POINT | {"state": "failed"}]}
+    answer = house.get("/api/v1/health")
+    assert (answer.status, answer.json) == (503, house.health)
+
+
+def test_metrics_count_each_device(home: House) -> None:
+    text = home.get("/metrics").text
+    labels = f'device="1",direction="in",mac="{PHONE_MAC}",name="phone",scope="wan"'
+    assert f"whitestat_octets_total{{{labels}}} 7990.0" in text
+    assert 'whitestat_point_up{point="lan"} 1.0' in text
+
+
+def test_before_the_first_flush_everything_answers(tmp_path: Path) -> None:
+    with household(tmp_path) as house:
+        assert {house.get(path).status for path in PATHS} == {200}
+        assert house.get("/api/v1/usage").json["rows"] == []
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/nowhere", "/api/v1/usage?x=1"])
+def test_every_answer_is_guarded(home: House, path: str) -> None:
+    headers = home.get(path).headers
+    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self' 'sha256-")
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "access-control-allow-origin" not in headers
+
+
+def test_what_fails_inside_is_guarded_too(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.health = {"status": object()}
+    answer = house.get("/api/v1/health")
+    assert answer.status == 500
+    assert answer.json["error"] == {"parameter": None, "reason": "the server failed; its log says how"}
+    assert "content-security-policy" in answer.headers
+
+
+def test_unknown_paths_and_methods_are_refused_as_json(home: House) -> None:
+    assert home.get("/api/v2/usage").json["error"] == {"parameter": None, "reason": "not found"}
+    answer = home.get("/api/v1/usage", method="POST")
+    assert (answer.status, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+def test_head_answers_without_a_body(home: House) -> None:
+    for path in [*PATHS, "/api/v1/live"]:
+        answer = home.get(path, method="HEAD")
+        assert (answer.status, answer.body) == (200, b"")
+
+
+def test_a_foreign_host_name_is_refused(home: House) -> None:
+    answer = home.get("/api/v1/usage", Host="evil.example")
+    assert (answer.status, answer.json["error"]["parameter"]) == (400, "host")
+    assert EVIL_NAME not in answer.text
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:7777", "192.168.1.5", "[::1]:7777", "[fe80::1]", "localhost", "LOCALHOST:80", "localhost."]
+)
+def test_addresses_and_localhost_are_our_own(host: str) -> None:
+    assert is_own(host, own_names())
+
+
+def test_the_name_of_the_machine_is_our_own_alone_or_in_the_home() -> None:
+    name = socket.gethostname()
+    for suffix in ("", ".local", ".lan", ".home.arpa"):
+        assert is_own(f"{name}{suffix}:7777", own_names())
+    assert not is_own(f"{name}.example.com", own_names())
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a b", "[::1"]
+)
+def test_all_else_is_foreign(host: str) -> None:
+    assert not is_own(host, own_names())
+
+
+def test_a_taken_port_is_named(home: House) -> None:
+    port = int(home.url.rstrip("/").rpartition(":")[2])
+    app = create_app(home.sources())
+    with pytest.raises(WhiteStatError, match=rf"web.listen: cannot listen on 127.0.0.1:{port}: address already in use"):
+        serve(app, "127.0.0.1", port)

@@ -1,0 +1,90 @@
+"""The live stream: items as they come, and an end at once when the program stops."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.web.house import NOON_S, PHONE, House, device, served
+from whitestat.web.live import MOST_STREAMS
+
+
+@contextmanager
+def listening(house: House) -> Iterator[http.client.HTTPResponse]:
+    address = urlsplit(house.url)
+    line = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    line.request("GET", "/api/v1/live")
+    reply = line.getresponse()
+    try:
+        yield reply
+    finally:
+        reply.close()
+        line.close()
+
+
+def events(reply: http.client.HTTPResponse) -> Iterator[dict[str, object]]:
+    for line in reply:
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 5
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_items_arrive_as_events(house: House) -> None:
+    house.say(NOON_S, device(PHONE, "phone\n\ndata: forged", 900, 100))
+    with listening(house) as reply:
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        assert reply.headers["cache-control"] == "no-store"
+        items = events(reply)
+        assert next(items) == house.items[0]
+        house.say(NOON_S + 1, device(PHONE, "phone", 1900, 100, 8000))
+        assert next(items) == house.items[1]
+
+
+def test_the_source_is_let_go_when_the_listener_leaves(house: House) -> None:
+    with listening(house) as reply:
+        next(events(reply))
+        assert house.listeners == 1
+    assert soon(lambda: house.listeners == 0)
+
+
+def test_streams_are_bounded(house: House) -> None:
+    with ExitStack() as stack:
+        replies = [stack.enter_context(listening(house)) for _ in range(MOST_STREAMS)]
+        assert {reply.status for reply in replies} == {200}
+        assert house.get("/api/v1/live").status == 503
+    assert soon(lambda: house.listeners == 0)
+    with listening(house) as reply:
+        assert reply.status == 200
+
+
+def test_streams_end_at_once_when_the_server_stops(house: House) -> None:
+    house.live_every_s = 3600
+    with served(house) as server, listening(house) as reply:
+        next(events(reply))
+        started = time.monotonic()
+        server.stop()
+        assert list(events(reply)) == []
+        assert time.monotonic() - started < 1
+
+
+def test_a_source_that_fails_ends_the_stream_and_is_told(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.say(NOON_S)
+    with listening(house) as reply:
+        items = events(reply)
+        next(items)
+        house.items.append({"at": object()})
+        assert list(items) == []
+    assert "the live stream ended" in caplog.text
+    assert house.get("/api/v1/health").status == 200
