@@ -77,6 +77,8 @@ class Meter:
     def statuses(self) -> Mapping[str, PointStatus]:
         return {}
 
+    def tend(self) -> None: ...
+
     def memory(self) -> int:
         return 0
 

@@ -74,7 +74,7 @@ class Lan:
     networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         Key(
-            "Local networks, besides those of the interface and private and link-local space.",
+            "Local networks, instead of the interface's own and private space; link-local space always is.",
             NETWORKS,
             example='["192.168.50.0/24"]',
         ),
@@ -110,6 +110,9 @@ class PointConfig:
         Key("The file that holds the password.", PATH, '"/etc/whitestat/router.password"', hidden=True),
     ] = None
     flows: Annotated[int, Key("Flows the kernel can tell apart at once.", SIZE)] = 65_536
+    wait: Annotated[bool, Key("Whether to wait for an interface that is not there when the service starts.", FLAG)] = (
+        False
+    )
     devices: Annotated[int, Key("Devices it can tell apart once its flows are full.", SIZE)] = 4_096
 
 

@@ -27,6 +27,7 @@ log = logging.getLogger("whitestat")
 LOG_EVERY_MS = 60_000
 NAME_EVERY_S = 2
 EXPIRE_EVERY_S = 3600
+TEND_EVERY_S = 1
 NAME_AGAIN_MS = 6 * 3600 * 1000
 
 T = TypeVar("T")
@@ -86,6 +87,7 @@ class Engine:
             *(asyncio.create_task(self._poll(at)) for at in range(len(self._collectors))),
             asyncio.create_task(self._name_devices()),
             asyncio.create_task(self._expire()),
+            asyncio.create_task(self._tend()),
         ]
 
     async def stop(self) -> None:
@@ -198,6 +200,16 @@ class Engine:
             name = await asyncio.to_thread(by_dns, address, self._resolver)
             if name:
                 await self._in_booking_thread(self._booker.rename, device, name)
+
+    async def _tend(self) -> None:
+        """Let collectors follow interfaces that come and go, once a second."""
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            for collector in self._collectors:
+                try:
+                    await self._in_booking_thread(collector.tend)
+                except (CollectorError, OSError) as error:
+                    self._log_once(f"{_names(collector)}: {error}")
 
     async def _expire(self) -> None:
         """Drop what is past its retention, once an hour."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import tzinfo
 
 from whitestat import periods
@@ -16,7 +16,7 @@ STALE_MS = 10_000
 
 
 class Live:
-    """Samples `today` once a second while there are listeners, and hands each of them the same items."""
+    """Samples `today` once a second while there are listeners, and tells each of them what changed."""
 
     def __init__(
         self,
@@ -28,26 +28,29 @@ class Live:
         self._today = today
         self._zone = zone
         self._now_ms = now_ms
-        self._listeners: set[asyncio.Queue[dict[str, object]]] = set()
+        self._listeners: dict[asyncio.Event, set[int]] = {}
         self._task: asyncio.Task[None] | None = None
         self._rows: dict[int, DeviceToday] = {}
         self._rates: dict[int, tuple[int, int]] = {}
         self._at_ms = 0
 
-    async def listen(self) -> AsyncIterator[dict[str, object]]:
+    async def listen(self) -> AsyncGenerator[dict[str, object], None]:
         """Items, one a second; the first holds every device of today, later ones those that changed."""
-        queue: asyncio.Queue[dict[str, object]] = asyncio.Queue(2)
+        told = asyncio.Event()
         if self._task is None:
             await self._sample()
-        yield self._item(set(self._rows))
-        self._listeners.add(queue)
+        self._listeners[told] = set()
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
+            yield self._item(set(self._rows))
             while True:
-                yield await queue.get()
+                await told.wait()
+                told.clear()
+                changed, self._listeners[told] = self._listeners[told], set()
+                yield self._item(changed)
         finally:
-            self._listeners.discard(queue)
+            del self._listeners[told]
             if not self._listeners and self._task:
                 self._task.cancel()
                 self._task = None
@@ -55,11 +58,11 @@ class Live:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(1 - self._now_ms() % 1000 / 1000)
-            item = self._item(await self._sample())
-            for queue in self._listeners:
-                if queue.full():  # a page that cannot keep up misses a second and holds up nobody
-                    queue.get_nowait()
-                queue.put_nowait(item)
+            changed = await self._sample()
+            # A page that cannot keep up gets what changed since its last item in one, and holds up nobody.
+            for told, owed in self._listeners.items():
+                owed.update(changed)
+                told.set()
 
     async def _sample(self) -> set[int]:
         """Take today's usage; returns the devices whose figures or rates changed."""

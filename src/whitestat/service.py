@@ -132,7 +132,7 @@ def open_collectors(
     """
     known = links()
     for point in points:
-        if point.interface is not None and point.interface not in known:
+        if point.interface is not None and point.interface not in known and not point.wait:
             raise unknown_interface(point.interface, known)
     collectors: list[Collector] = []
     notices: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import aiooui
 
@@ -10,6 +11,12 @@ import aiooui
 def vendor(mac: str) -> str | None:
     """The name the IEEE holds for the first three octets of `mac`; None when it is not listed."""
     if not aiooui.is_loaded():
-        # The table is a mapped file of under a megabyte; the library offers to load it from a loop alone.
-        asyncio.run(aiooui.async_load())
+        _load()
     return aiooui.get_vendor(mac)
+
+
+def _load() -> None:
+    """Map the table, of under a megabyte. The library offers that to an event loop alone: it gets one of its own."""
+    thread = threading.Thread(target=lambda: asyncio.run(aiooui.async_load()), name="vendors")
+    thread.start()
+    thread.join()

@@ -36,6 +36,9 @@ class Collector(Protocol):
     def statuses(self) -> Mapping[str, PointStatus]:
         """The state of each point by name."""
 
+    def tend(self) -> None:
+        """Look after what may come and go, about once a second; cheap when nothing did."""
+
     def memory(self) -> int:
         """Octets of kernel memory held beside the process's own."""
 

@@ -10,7 +10,6 @@ from whitestat.collectors.links import (
     default_interface,
     frames,
     links,
-    unknown_interface,
 )
 from whitestat.model import (
     Audit,
@@ -47,9 +46,6 @@ class InterfaceCollector:
         return (self._point,)
 
     def open(self, booked: Mapping[str, int]) -> None:
-        known = links()
-        if self._point.interface not in known:
-            raise unknown_interface(str(self._point.interface), known)
         self._boot = boot_id()
         self._outward = default_interface() in (None, self._point.interface)
 
@@ -77,6 +73,9 @@ class InterfaceCollector:
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
+
+    def tend(self) -> None:
+        """Nothing to do: each read looks for the interface anew."""
 
     def memory(self) -> int:
         return 0

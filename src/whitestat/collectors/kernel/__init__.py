@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +25,6 @@ from whitestat.collectors.links import (
     default_interface,
     frames,
     links,
-    unknown_interface,
 )
 from whitestat.errors import CollectorError
 from whitestat.model import (
@@ -76,11 +76,7 @@ class KernelCollector:
 
     def open(self, booked: Mapping[str, int]) -> None:
         known = links()
-        for point in self._points:
-            if point.interface not in known:
-                raise unknown_interface(str(point.interface), known)
         self._boot = boot_id()
-        self._outward = default_interface()
         if self._ledger:
             self._pins = pins.folder(self._ledger, shape(*self._sizes))
         self._meter = Meter(*self._sizes, self._pins)
@@ -126,6 +122,11 @@ class KernelCollector:
     def memory(self) -> int:
         return self._meter.memory() if self._meter else 0
 
+    def tend(self) -> None:
+        """Watch interfaces that came back, under whatever index, and let go of those that went."""
+        if any(_index(str(point.interface)) != self._index_of(point) for point in self._points):
+            self._follow(links())
+
     def close(self) -> None:
         """Stop counting. Maps that hold nothing unbooked are forgotten; others wait for the next process."""
         if self._meter:
@@ -155,8 +156,13 @@ class KernelCollector:
         for index in set(self.meter.watched()) - ours:
             self.meter.unwatch(index)
 
+    def _index_of(self, point: Point) -> int | None:
+        link = self._links.get(point.name)
+        return link.index if link else None
+
     def _follow(self, known: Mapping[str, Link]) -> None:
         """Watch the interfaces of our points under the index they have now."""
+        self._outward = default_interface()
         for point in self._points:
             link = known.get(str(point.interface))
             before = self._links.get(point.name)
@@ -218,6 +224,13 @@ class KernelCollector:
 
 
 _NO_MAC = bytes(6)
+
+
+def _index(interface: str) -> int | None:
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return None
 
 
 def _audit(link: Link, frame_counts: Counts, totals: Totals, epoch: str, meter: int) -> Audit:

@@ -1,0 +1,102 @@
+"""The live view: what changed, the rates of the second, and a page that cannot keep up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from whitestat.booking import DeviceToday
+from whitestat.live import Live
+from whitestat.model import Counts
+from whitestat.units import mac_bytes
+
+UTC = ZoneInfo("UTC")
+NOON_MS = 1_795_348_800_000
+
+
+class Home:
+    """Figures and a clock that the test moves; a second of theirs is as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.now = NOON_MS + 990  # ten milliseconds to the next second
+        self.octets = {1: 1000, 2: 500}
+
+    def now_ms(self) -> int:
+        return self.now
+
+    async def today(self) -> dict[int, DeviceToday]:
+        mac = mac_bytes("02:50:00:00:00:11")
+        return {
+            device: DeviceToday(device, f"device {device}", mac, NOON_MS, Counts(octets, 0, 1, 0))
+            for device, octets in self.octets.items()
+        }
+
+    def live(self) -> Live:
+        return Live(self.today, zone=UTC, now_ms=self.now_ms)
+
+
+async def following(home: Home, items: Any, after_ms: int = 1000) -> dict[str, Any]:
+    home.now += after_ms
+    item: dict[str, Any] = await asyncio.wait_for(anext(items), 5)
+    return item
+
+
+def test_the_first_item_has_everybody_and_later_ones_those_that_changed() -> None:
+    async def look() -> None:
+        home = Home()
+        items = home.live().listen()
+        first: dict[str, Any] = await anext(items)
+        assert [row["id"] for row in first["devices"]] == [1, 2]
+        home.octets[2] += 125_000
+        second = await following(home, items)
+        assert [(row["id"], row["rate_in_bps"]) for row in second["devices"]] == [(2, 1_000_000)]
+        assert second["rate_in_bps"] == 1_000_000
+        third = await following(home, items)  # the rate fell to nothing: that is a change too
+        assert [(row["id"], row["rate_in_bps"]) for row in third["devices"]] == [(2, 0)]
+        await items.aclose()
+
+    asyncio.run(look())
+
+
+def test_a_page_that_cannot_keep_up_is_told_everything_at_once() -> None:
+    async def look() -> None:
+        home = Home()
+        slow = home.live().listen()
+        await anext(slow)
+        for device in (1, 2):
+            home.octets[device] += 1000
+            home.now += 1000
+            await asyncio.sleep(0.05)
+        item = await asyncio.wait_for(anext(slow), 5)
+        assert [row["id"] for row in item["devices"]] == [1, 2]
+        assert item["octets"] == 3500
+        await slow.aclose()
+
+    asyncio.run(look())
+
+
+def test_at_midnight_the_figures_begin_at_nothing_and_rates_are_not_negative() -> None:
+    async def look() -> None:
+        home = Home()
+        items = home.live().listen()
+        await anext(items)
+        home.octets = {1: 125}
+        item = await following(home, items)
+        assert [(row["id"], row["octets"], row["rate_in_bps"]) for row in item["devices"]] == [(1, 125, 1000)]
+        await items.aclose()
+
+    asyncio.run(look())
+
+
+def test_nothing_is_sampled_while_nobody_listens() -> None:
+    async def look() -> None:
+        home = Home()
+        live = home.live()
+        items = live.listen()
+        await anext(items)
+        await items.aclose()
+        await asyncio.sleep(0.05)
+        assert live._task is None
+
+    asyncio.run(look())
