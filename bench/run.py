@@ -107,7 +107,8 @@ def one_run(seconds: int, rate: int) -> Figures:
         with stage.page_open():
             watched = stage.load(HOUSEHOLD, QUIET_RATE, seconds)
         ours_household = process.resident(stage.service.pid)
-        kernel = stage.kernel(rate)
+        # The middle of three short spans: a neighbour on the same machine disturbs one, seldom two.
+        kernel = sorted((stage.kernel(rate) for _ in range(3)), key=lambda each: each.above_empty)[1]
         stage.send(LARGE, 100_000, 5)
         stage.settle()
         return Figures(
@@ -189,7 +190,7 @@ class Stage:
             darkstat_dropped=accounted.dropped,
         )
 
-    def kernel(self, rate: int, seconds: float = 4) -> Kernel:
+    def kernel(self, rate: int, seconds: float = 3) -> Kernel:
         """Both programs see the same packets on equal sockets: each link of the gateway that a packet crosses
         is a run, so the cost of a packet is the sum of its runs."""
         with statistics():
