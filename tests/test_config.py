@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.config import Config, DeviceConfig, Lan, PointConfig, Store, Web, example, load, reference
+from whitestat.config import Config, DeviceConfig, Lan, PointConfig, Service, Store, Web, example, load, reference
 from whitestat.errors import ConfigError
 from whitestat.keys import COLLECTORS, declared
 
@@ -39,6 +39,7 @@ def test_without_a_file_everything_has_its_default() -> None:
     assert load(None, HOME, root=False) == Config(
         timezone=None,
         web=Web("127.0.0.1:7777"),
+        service=Service(),
         store=Store(Path("/home/anna/.local/share/whitestat/whitestat.db"), 30),
         lan=Lan((), ()),
         points=(),
@@ -80,6 +81,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
     assert read(file, text) == Config(
         timezone="Europe/Stockholm",
         web=Web("[::1]:8080"),
+        service=Service(),
         store=Store(Path("/srv/usage.db"), 60),
         lan=Lan((ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")), (b"\x02\x50\0\0\0\x01",)),
         points=(
@@ -366,6 +368,7 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
     holders = {
         "": Config,
         "web.": Web,
+        "service.": Service,
         "store.": Store,
         "lan.": Lan,
         "point.": PointConfig,

@@ -68,7 +68,7 @@ def test_a_page_that_cannot_keep_up_is_told_everything_at_once() -> None:
             home.octets[device] += 1000
             home.now += 1000
             await asyncio.sleep(0.05)
-        item = await asyncio.wait_for(anext(slow), 5)
+        item: Any = await asyncio.wait_for(anext(slow), 5)
         assert [row["id"] for row in item["devices"]] == [1, 2]
         assert item["octets"] == 3500
         await slow.aclose()

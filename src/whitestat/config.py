@@ -52,6 +52,21 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """The process."""
+
+    user: Annotated[
+        str | None,
+        Key(
+            "Whom it becomes once it meters, when started as root.",
+            TEXT,
+            example='"whitestat"',
+            otherwise="`whitestat` where there is such a user, else `nobody`",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """The database."""
 
@@ -134,6 +149,7 @@ class Config:
         Key("Where days begin and end.", ZONE, '"Europe/Stockholm"', otherwise="the system's"),
     ]
     web: Web
+    service: Service
     store: Store
     lan: Lan
     points: tuple[PointConfig, ...]
@@ -152,6 +168,7 @@ class _Section(NamedTuple):
 
 _SECTIONS = (
     _Section("web", Web, "The pages and the API."),
+    _Section("service", Service, "The process."),
     _Section("store", Store, "The database."),
     _Section("lan", Lan, "What is local."),
     _Section(
@@ -195,6 +212,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     return Config(
         timezone=values[""].get("timezone"),
         web=Web(**values["web"]),
+        service=Service(**values["service"]),
         store=Store(**{"path": _store_path(environ, root=root), **values["store"]}),
         lan=Lan(**values["lan"]),
         points=tuple(PointConfig(**row) for row in values["point"]),

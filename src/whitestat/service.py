@@ -14,7 +14,7 @@ from datetime import tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from whitestat import __version__
+from whitestat import __version__, privileges
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import PRIVATE, Locality, Network
@@ -76,9 +76,10 @@ async def _serve(config: Config) -> int:
         live=live.listen,
     )
     web = serve(create_app(sources), config.web.host, config.web.port)
+    user = _unprivileged(config, collectors)
     await engine.start()
     try:
-        _announce(config, web.url, collectors, notices)
+        _announce(config, web.url, collectors, notices, user)
         ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         web.stop()
@@ -87,6 +88,13 @@ async def _serve(config: Config) -> int:
     finally:
         await engine.stop()
     return 0
+
+
+def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:
+    """Give up root. What may have to be read from where root alone can read is read before."""
+    vendor("")
+    pins = next((each.pins for each in collectors if isinstance(each, KernelCollector)), None)
+    return privileges.drop(config.service.user, config.store.path, pins)
 
 
 def _make_home(path: Path) -> None:
@@ -174,7 +182,11 @@ def _open_kernel(
     try:
         meter.open(booked)
     except CollectorError as error:
-        notice = str(error) if isinstance(error, NotPermitted) else f"{error}; counting interface totals instead"
+        if isinstance(error, NotPermitted):
+            missing = ", ".join(privileges.missing_for_metering())
+            notice = f"{error}; missing here: {missing}" if missing else str(error)
+        else:
+            notice = f"{error}; counting interface totals instead"
         log.warning("%s", notice)
         notices.append(notice)
         stand_ins: list[Collector] = [InterfaceCollector(point_of(point)) for point in points]
@@ -201,13 +213,13 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
     )
 
 
-def _announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str]) -> None:
+def _announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str], user: str) -> None:
     metered = ", ".join(
         f"{point.interface or point.name} ({'in the kernel' if isinstance(each, KernelCollector) else 'totals'})"
         for each in collectors
         for point in each.points
     )
-    print(f"WhiteStat {__version__} counts {metered} and keeps it in {config.store.path}")
+    print(f"WhiteStat {__version__} counts {metered}, keeps it in {config.store.path} and runs as {user}")
     for notice in notices:
         print(f"Note: {notice}.")
     print(f"Open {url}", flush=True)

@@ -63,6 +63,8 @@ class Service:
         self._born = datetime.now(UTC) - timedelta(minutes=1)
         self._process: subprocess.Popen[str] | None = None
         self.start_seconds = 0.0
+        self.python = sys.executable
+        self.modules = str(SOURCE)
         self.prefix: tuple[str, ...] = ()  # a program that starts the service with other rights
 
     @property
@@ -89,10 +91,10 @@ class Service:
 
     def launch(self) -> subprocess.Popen[str]:
         """Start, and wait for nothing."""
-        words = (*self.prefix, sys.executable, "-m", "whitestat", "run", "--config", str(self._config))
+        words = (*self.prefix, self.python, "-m", "whitestat", "run", "--config", str(self._config))
         with self._log.open("a") as log:
             self._process = self._machine.start(
-                *words, env=environment(), stdout=log.fileno(), stderr=subprocess.STDOUT
+                *words, env=environment() | {"PYTHONPATH": self.modules}, stdout=log.fileno(), stderr=subprocess.STDOUT
             )
         return self._process
 

@@ -54,7 +54,7 @@ class KernelCollector:
         """`ledger` names whose maps outlive this process; None keeps none."""
         self._points = tuple(points)
         self._ledger = ledger
-        self._pins: Path | None = None
+        self.pins: Path | None = None
         self._sizes = (flows, pairs)
         self._meter: Meter | None = None
         self._boot = ""
@@ -78,8 +78,8 @@ class KernelCollector:
         known = links()
         self._boot = boot_id()
         if self._ledger:
-            self._pins = pins.folder(self._ledger, shape(*self._sizes))
-        self._meter = Meter(*self._sizes, self._pins)
+            self.pins = pins.folder(self._ledger, shape(*self._sizes))
+        self._meter = Meter(*self._sizes, self.pins)
         self._recover(booked.get(self._name))
         self._follow(known)
 
@@ -132,8 +132,8 @@ class KernelCollector:
         if self._meter:
             self._meter.close()
             self._meter = None
-            if self._pins and self._ended is None:
-                pins.remove(self._pins)
+            if self.pins and self._ended is None:
+                pins.remove(self.pins)
 
     @property
     def _name(self) -> str:

@@ -1,0 +1,115 @@
+"""Root is given up once the meter is open, and metering goes on."""
+
+from __future__ import annotations
+
+import pwd
+import shutil
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.lab.home import INTERNET4, PHONE, Home, Links
+from tests.lab.referee import Referee
+from tests.lab.service import Service, running, settings
+from tests.lab.traffic import flood
+from whitestat.privileges import needed_to_read
+
+pytestmark = pytest.mark.lab
+
+CAP_BPF, CAP_SYS_ADMIN = 39, 21
+PYTHON = Path("/usr/bin/python3.11")
+MODULES = (
+    *("whitestat", "starlette", "uvicorn", "h11", "anyio", "click", "idna", "typing_extensions"),
+    *("jinja2", "markupsafe", "prometheus_client", "aiooui"),
+)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with Home(Links.CUT) as home:
+        yield home
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that any user can reach, as /var/lib/whitestat is."""
+    above = Path(tempfile.mkdtemp(prefix="whitestat-lab-"))
+    above.chmod(0o755)
+    folder = above / "whitestat"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(above)
+
+
+def status(service: Service) -> dict[str, str]:
+    """Of the process's main thread and, checked to be the same, of every other one."""
+    found = []
+    for thread in Path(f"/proc/{service.pid}/task").iterdir():
+        lines = (line.partition(":") for line in (thread / "status").read_text().splitlines())
+        fields = {name: value.strip() for name, _, value in lines}
+        found.append({name: fields[name] for name in ("Uid", "Gid", "CapEff", "CapPrm", "CapBnd", "NoNewPrivs")})
+    assert all(each == found[0] for each in found)
+    return found[0]
+
+
+def metered(home: Home, service: Service) -> None:
+    referee = Referee(home)
+    before = referee.read()
+    flood(home[PHONE], INTERNET4, packets=5000)
+    service.settle()
+    assert service.usage("wan")["phone"] == referee.read()[PHONE].minus(before[PHONE]).wan
+
+
+def test_it_holds_no_capability_and_goes_on_metering(home: Home, public_folder: Path) -> None:
+    with running(home.gateway, public_folder) as service:
+        metered(home, service)
+        held = status(service)
+        assert int(held["CapEff"], 16) == int(held["CapPrm"], 16) == int(held["CapBnd"], 16) == 0
+        assert held["NoNewPrivs"] == "1"
+
+
+@pytest.mark.skipif(not PYTHON.exists(), reason="needs the system's Python 3.11")
+def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Home, public_folder: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    modules = public_folder.parent / "modules"
+    for name in MODULES:
+        found = find_spec(name)
+        assert found and found.origin
+        origin = Path(found.origin)
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, modules / name)
+        else:
+            shutil.copy(origin, modules)
+    service = Service(home.gateway, public_folder, settings(public_folder))
+    service.python, service.modules = str(PYTHON), str(modules)
+    try:
+        service.start()
+        metered(home, service)
+        held = status(service)
+        assert held["Uid"].split() == [str(nobody.pw_uid)] * 4
+        assert held["Gid"].split() == [str(nobody.pw_gid)] * 4
+        assert int(held["CapPrm"], 16) == 0
+        assert "runs as nobody" in service.log
+        for path in ("/api/v1/usage.html", "/metrics", "/", "/openapi.json"):
+            assert service.get(path).status == 200
+        assert service.stop() == 0, service.log
+        assert (public_folder / "whitestat.db").stat().st_uid == nobody.pw_uid
+    finally:
+        service.end()
+
+
+def test_a_user_that_does_not_exist_is_named(home: Home, tmp_path: Path) -> None:
+    service = Service(home.gateway, tmp_path, settings(tmp_path, more='[service]\nuser = "no-such-user"\n'))
+    done = service.command("run")
+    assert done.returncode == 2
+    assert "no-such-user" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_old_kernels_keep_what_reading_maps_takes_there() -> None:
+    assert needed_to_read("6.1.0-18-amd64") == frozenset()
+    assert needed_to_read("5.10.0") == {CAP_BPF}
+    assert needed_to_read("5.4.0-rpi7") == {CAP_SYS_ADMIN}
