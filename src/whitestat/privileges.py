@@ -48,7 +48,8 @@ def drop(user: str | None, ledger: Path, also: Path | None = None) -> str:
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     for capability in range(CAP_LAST + 1):
         _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
-    if not _hand_over(ledger, entry) or not _reaches(entry, ledger):
+    if not _reaches(entry, ledger) or not _hand_over(ledger, entry.pw_uid, entry.pw_gid):
+        _hand_over(ledger, 0, 0)  # root without capabilities may write what is root's, and no more
         _set_capabilities(keep)
         return "root without capabilities"
     if also:
@@ -86,28 +87,25 @@ def _entry(user: str | None) -> pwd.struct_passwd:
     raise ConfigError(f"service.user: there is no user {user!r}" if user else "there is no user to become: nobody")
 
 
-def _hand_over(ledger: Path, entry: pwd.struct_passwd) -> bool:
-    """Give the user the ledger's files, if their folder is theirs already or is ours to give."""
+def _hand_over(ledger: Path, user: int, group: int) -> bool:
+    """Give the ledger's files to a user, if their folder is that user's already or is ours to give."""
     folder = ledger.parent
-    owner = folder.stat().st_uid
-    if owner == entry.pw_uid:
-        pass
-    elif owner == 0 and folder.name == "whitestat":
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-    else:
-        return False
+    if folder.stat().st_uid != user:
+        if folder.name != "whitestat":
+            return False
+        os.chown(folder, user, group)
     for path in folder.glob(f"{ledger.name}*"):
-        os.chown(path, entry.pw_uid, entry.pw_gid)
+        os.chown(path, user, group)
     return True
 
 
 def _reaches(entry: pwd.struct_passwd, ledger: Path) -> bool:
-    """Whether the user can get at the ledger, and at what Python may still have to read."""
-    places = (ledger.parent, Path(sys.executable).resolve(), Path(sys.prefix), Path(__file__))
+    """Whether the user can get to the ledger's folder, and at what Python may still have to read."""
+    python = (Path(sys.executable).resolve(), Path(sys.prefix), Path(__file__))
     os.setegid(entry.pw_gid)
     os.seteuid(entry.pw_uid)
     try:
-        return all(os.access(place, os.R_OK, effective_ids=True) for place in places)
+        return ledger.parent.exists() and all(os.access(place, os.R_OK, effective_ids=True) for place in python)
     finally:
         os.seteuid(0)
         os.setegid(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.home import INTERNET4, PHONE, Home, Links
-from tests.lab.referee import Referee
+from tests.lab.referee import Octets, Referee
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import flood
 from whitestat.privileges import needed_to_read
@@ -57,10 +58,11 @@ def status(service: Service) -> dict[str, str]:
 
 def metered(home: Home, service: Service) -> None:
     referee = Referee(home)
-    before = referee.read()
+    before, booked = referee.read()[PHONE], service.usage("wan").get("phone", Octets())
     flood(home[PHONE], INTERNET4, packets=5000)
     service.settle()
-    assert service.usage("wan")["phone"] == referee.read()[PHONE].minus(before[PHONE]).wan
+    now = service.usage("wan")["phone"]
+    assert Octets(*(b - a for a, b in zip(booked, now, strict=True))) == referee.read()[PHONE].minus(before).wan
 
 
 def test_it_holds_no_capability_and_goes_on_metering(home: Home, public_folder: Path) -> None:
@@ -99,6 +101,18 @@ def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Ho
         assert (public_folder / "whitestat.db").stat().st_uid == nobody.pw_uid
     finally:
         service.end()
+
+
+def test_a_ledger_that_was_nobodys_is_given_back_where_root_must_stay_root(home: Home, public_folder: Path) -> None:
+    for _ in range(2):
+        with running(home.gateway, public_folder) as service:
+            metered(home, service)
+            owner = pwd.getpwuid((public_folder / "whitestat.db").stat().st_uid).pw_name
+            assert f"runs as {owner}" in service.log
+            assert public_folder.owner() == owner
+        nobody = pwd.getpwnam("nobody")
+        for path in (public_folder, *public_folder.iterdir()):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
 
 def test_a_user_that_does_not_exist_is_named(home: Home, tmp_path: Path) -> None:
