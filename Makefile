@@ -20,8 +20,8 @@ lint: $(VENV)/test.stamp ## ruff and mypy, strict
 bench: $(VENV)/test.stamp ## the published contract, measured here beside darkstat
 	$(BIN)/python bench/contract.py $(ARGS)
 
-soak: $(VENV)/test.stamp ## kill the service 200 times under traffic and look for a lost octet
-	WHITESTAT_KILLS=200 $(BIN)/python -m pytest -s tests/lab/test_degraded.py
+soak: $(VENV)/test.stamp ## 200 kills under traffic and five million forged packets, looking for a lost octet
+	WHITESTAT_KILLS=200 WHITESTAT_FORGED=5000000 $(BIN)/python -m pytest -s tests/lab/test_degraded.py
 
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel

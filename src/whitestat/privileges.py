@@ -21,7 +21,7 @@ USERS = ("whitestat", "nobody")
 PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 8, 24, 38
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_LAST = 63
-CAP_SYS_ADMIN, CAP_BPF = 21, 39
+CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_BPF = 0, 6, 7, 21, 39
 CAPABILITIES = {"CAP_NET_RAW": 13, "CAP_BPF": CAP_BPF, "CAP_PERFMON": 38}
 """What the kernel meter needs to open, by capabilities(7)."""
 
@@ -36,22 +36,23 @@ def needed_to_read(release: str) -> frozenset[int]:
 
 
 def drop(user: str | None, ledger: Path, also: Path | None = None) -> str:
-    """Become the unprivileged user, for good, and say who that is; of no effect unless root.
+    """Become the unprivileged user, for good, and say who that is. Who is not root gives up capabilities alone.
 
     The folder of the default ledger, and `also`, are handed over to that user first. Must be called while
     there is one thread: capabilities are a thread's own. Raises ConfigError for a user that does not exist.
     """
-    if os.geteuid() != 0:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    entry = _entry(user)
-    keep = needed_to_read(platform.release())
+    held, keep = effective(), needed_to_read(platform.release())
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    if os.geteuid() != 0 or not {CAP_CHOWN, CAP_SETGID, CAP_SETUID} <= held:
+        _set_capabilities(keep & held)
+        return _own_name()
+    entry = _entry(user)
     for capability in range(CAP_LAST + 1):
         _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
     if not _reaches(entry, ledger) or not _hand_over(ledger, entry.pw_uid, entry.pw_gid):
         _hand_over(ledger, 0, 0)  # root without capabilities may write what is root's, and no more
         _set_capabilities(keep)
-        return "root without capabilities"
+        return _own_name()
     if also:
         os.chown(also, entry.pw_uid, entry.pw_gid)
     _prctl(PR_SET_KEEPCAPS, 1)
@@ -76,6 +77,16 @@ def missing_for_metering() -> list[str]:
     held = effective()
     enough = held | ({CAP_BPF, CAPABILITIES["CAP_PERFMON"]} if CAP_SYS_ADMIN in held else frozenset())
     return [name for name, number in CAPABILITIES.items() if number not in enough]
+
+
+def _own_name() -> str:
+    user = os.geteuid()
+    if user == 0:
+        return "root without capabilities"
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container may run as a user that has no name
+        return f"user {user}"
 
 
 def _entry(user: str | None) -> pwd.struct_passwd:
@@ -105,7 +116,7 @@ def _reaches(entry: pwd.struct_passwd, ledger: Path) -> bool:
     os.setegid(entry.pw_gid)
     os.seteuid(entry.pw_uid)
     try:
-        return ledger.parent.exists() and all(os.access(place, os.R_OK, effective_ids=True) for place in python)
+        return all(os.access(place, os.R_OK, effective_ids=True) for place in (ledger.parent, *python))
     finally:
         os.seteuid(0)
         os.setegid(0)

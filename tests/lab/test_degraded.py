@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.home import INTERNET4, LAPTOP, PHONE, Home, Links
+from tests.lab.home import DEVICES, GATEWAY_MAC, INTERNET4, LAPTOP, PHONE, Home, Links
 from tests.lab.machine import Machine
 from tests.lab.referee import Referee
-from tests.lab.service import Service, settings
-from tests.lab.traffic import flood
+from tests.lab.service import Service, running, settings
+from tests.lab.traffic import flood, forge
 
 pytestmark = pytest.mark.lab
 
 KILLS = int(os.environ.get("WHITESTAT_KILLS", "8"))
 """How often the service is killed under traffic; `make soak` asks for 200."""
+FORGED = int(os.environ.get("WHITESTAT_FORGED", "300000"))
+"""Packets with an address each; `make soak` asks for five million."""
 RATE = 20_000
 NOISE = 2_000
 
@@ -98,3 +100,35 @@ def test_killed_at_any_moment_under_traffic_nothing_metered_is_lost_or_doubled(h
         assert service.stop() == 0, service.log
     finally:
         service.end()
+
+
+def test_forged_addresses_cost_detail_never_octets_or_memory(home: Home, tmp_path: Path) -> None:
+    with running(home.gateway, tmp_path) as service:
+        service.settle()
+        before, booked_before, resident = frames(home.gateway, "br0"), booked(service), memory(service)
+        slowest = 0.0
+        sender = threading.Thread(target=forge, args=(home[PHONE], GATEWAY_MAC, FORGED))
+        sender.start()
+        while sender.is_alive():
+            began = time.monotonic()
+            assert service.get("/api/v1/health").status == 200
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.1)
+        for _ in range(4):
+            service.settle(60)
+        after = frames(home.gateway, "br0")
+        assert after[1] - before[1] >= FORGED
+        assert booked(service) - booked_before == after[0] - before[0]
+        assert len(service.get("/api/v1/devices").json["devices"]) <= 4096 + len(DEVICES)
+        (point,) = service.get("/api/v1/health").json["points"]
+        assert "more flows at once than the table holds" in point["notice"]
+        print(
+            f"{FORGED} forged packets: {memory(service) / 1e6:.1f} MB resident ({resident / 1e6:.1f} before), "
+            f"slowest answer {slowest:.2f} s"
+        )
+        assert memory(service) < resident + 40_000_000
+        assert slowest < 5
+
+
+def memory(service: Service) -> int:
+    return int(service.get("/api/v1/health").json["memory_resident_octets"])

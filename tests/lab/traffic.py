@@ -68,6 +68,16 @@ def flood(
     return Flood(sent, octets, sent * 1_000_000_000 // max(took_ns, 1))
 
 
+def forge(machine: Machine, target_mac: str, packets: int) -> None:
+    """Frames from as many forged MACs and addresses as there are frames."""
+    machine.run(str(_forge_program()), "eth0", target_mac, str(packets), timeout=300)
+
+
+@cache
+def _forge_program() -> Path:
+    return compiled(Path(__file__).with_name("forge.c"))
+
+
 @cache
 def _flood_program() -> Path:
     return compiled(Path(__file__).with_name("flood.c"))

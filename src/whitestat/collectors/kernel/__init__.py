@@ -45,6 +45,13 @@ COUNT_SEGMENTS = {""}
 """Kinds whose counters see the segments of a giant packet: hardware alone (no kind at all)."""
 
 
+FULL = (
+    "there were more flows at once than the table holds (a flood, or flows in [[point]] set too low): "
+    "no octet is missing, but some were counted by link address alone, or as unattributed"
+)
+FULL_SHOWN_MS = 3_600_000
+
+
 class KernelCollector:
     """Counts in the kernel and is drained: no packet reaches user space, and none is counted twice."""
 
@@ -59,6 +66,7 @@ class KernelCollector:
         self._meter: Meter | None = None
         self._boot = ""
         self._outward: str | None = None
+        self._now_ms = self._full_ms = 0
         self._links: dict[str, Link] = {}
         self._numbers = {zlib.crc32(point.name.encode()): point.name for point in self._points}
         self._ended: int | None = None
@@ -89,6 +97,7 @@ class KernelCollector:
         An epoch that was handed out and never settled is handed out again before the next one is turned.
         """
         known = links()
+        self._now_ms = now_ms
         self._follow(known)
         # The referee is read first: what the meter sees in between can only make the interface look
         # behind, never invent traffic that nobody metered.
@@ -176,7 +185,7 @@ class KernelCollector:
             if point.name not in self._links:
                 self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()))
             self._links[point.name] = link
-            self._statuses[point.name] = _status(link)
+            self._statuses[point.name] = self._status(link)
 
     def _deltas(self, epoch: int, start_ms: int, end_ms: int) -> Iterator[Delta]:
         """The entries of an epoch; counts are the sender's: out is what it sent."""
@@ -197,6 +206,7 @@ class KernelCollector:
             )
             yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
         for raw, octets, packets in self.meter.pairs(epoch):
+            self._full_ms = end_ms or self._full_ms
             point, mac, peer_mac = PAIR_KEY.unpack(raw)
             key = FlowKey(names.get(point, ""), mac, None, peer_mac, None)
             yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
@@ -211,6 +221,13 @@ class KernelCollector:
                 )
                 counts = lost if link.name == self._outward else lost.turned()
                 yield CounterReading(FlowKey(name), counts, now_ms, f"{self.meter.id:x}:{link.index}")
+
+    def _status(self, link: Link) -> PointStatus:
+        if not link.up:
+            return PointStatus(PointState.WAITING, f"interface {link.name} is down")
+        if self._full_ms and self._full_ms + FULL_SHOWN_MS > self._now_ms:
+            return PointStatus(PointState.OK, FULL)
+        return PointStatus(PointState.OK)
 
     def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
         audits = {}
@@ -254,9 +271,3 @@ def _link_type(link: Link) -> int:
     if link.type == "loopback":
         return LINK_LOOPBACK
     return LINK_ETHERNET if link.header else LINK_RAW
-
-
-def _status(link: Link) -> PointStatus:
-    if not link.up:
-        return PointStatus(PointState.WAITING, f"interface {link.name} is down")
-    return PointStatus(PointState.OK)
