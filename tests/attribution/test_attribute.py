@@ -119,6 +119,16 @@ def test_strangers_on_a_mirror_port_are_unattributed() -> None:
     assert len(devices) == 0
 
 
+def test_a_router_nobody_configured_is_known_by_what_it_carries() -> None:
+    """At a mirror port, or in a capture: neither the MAC nor the IPv6 prefix of the house is ours."""
+    result, devices = attribute(
+        flow("203.0.113.9", SWITCH, "192.168.50.11", PHONE, 10),
+        flow("2001:db8:77::11", PHONE, "2001:db8:cafe::9", SWITCH, 100),
+        flow("2001:db8:cafe::9", SWITCH, "2001:db8:77::11", PHONE, 900),
+    )
+    assert by_mac(result, devices) == {(PHONE, "wan"): (910, 100)}
+
+
 def test_arp_begins_a_device_and_spanning_tree_does_not() -> None:
     result, devices = attribute(
         flow(None, PHONE, None, BROADCAST, 28, PROTOCOL_OTHER, 0x0806),

@@ -3,8 +3,9 @@
 The rules, in the order they are tried, for the sender and the receiver of a flow alike:
 multicast and broadcast are nobody; an address of this machine is this machine; a local address
 behind this machine's MAC (or a known router's) is somebody else's, forwarded; any other local address
-is the device of its MAC. Where neither side is local by address, the side opposite to this machine's
-MAC is the device (a new IPv6 prefix, a forged source). A flow between two local devices is booked to
+is the device of its MAC. Where neither side is local by address, the side opposite to a router's MAC is
+the device (a new IPv6 prefix, a forged source): this machine's, a configured one's, or one that was seen to
+carry the outside to a local device. A flow between two local devices is booked to
 both, out for the one and in for the other.
 """
 
@@ -30,6 +31,7 @@ from whitestat.model import (
 
 ETHERTYPE_ARP = 0x0806
 VERDICTS_MAX = 8192
+CARRIERS_MAX = 64
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class Attributor:
         self.locality = locality
         self.devices = devices
         self._verdicts: dict[FlowKey, Verdict] = {}
+        self._carriers: set[Mac] = set()
 
     def move(self, locality: Locality) -> None:
         """Addresses of this machine or its networks changed: every verdict is open again."""
@@ -123,6 +126,8 @@ class Attributor:
         receiver = self._side(key.peer_mac, key.peer, there, at_ms)
         if here == there == "outside":
             sender, receiver = self._opposite_of_router(key, at_ms)
+        elif scope is Scope.WAN:
+            self._learn_carrier(key, here, sender, receiver)
         if sender is None and receiver is None:
             if self._forwarded(key.mac, here) or self._forwarded(key.peer_mac, there):
                 return Verdict(None, None, True)
@@ -158,8 +163,14 @@ class Attributor:
         """A local address behind a router's MAC: the packet only passes here."""
         return kind == "local" and (mac in self.locality.own_macs or mac in self.locality.routers)
 
+    def _learn_carrier(self, key: FlowKey, here: str, sender: int | None, receiver: int | None) -> None:
+        """The MAC that stands for an outside address, opposite to a device of ours, is a router's."""
+        carrier, device = (key.mac, receiver) if here == "outside" else (key.peer_mac, sender)
+        if carrier and device and not is_group_mac(carrier) and len(self._carriers) < CARRIERS_MAX:
+            self._carriers.add(carrier)
+
     def _opposite_of_router(self, key: FlowKey, at_ms: int) -> tuple[int | None, int | None]:
-        routers = self.locality.own_macs | self.locality.routers
+        routers = self.locality.own_macs | self.locality.routers | self._carriers
         for router, mac, is_sender in (
             (key.peer_mac, key.mac, True),
             (key.mac, key.peer_mac, False),
