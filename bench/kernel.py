@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import socket
 import struct
@@ -11,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 SO_ATTACH_BPF, ETH_P_ALL = 50, 3
-BPF_PROG_LOAD, BPF_PROG_TYPE_SOCKET_FILTER = 5, 1
+BPF_PROG_LOAD, BPF_ENABLE_STATS, BPF_PROG_TYPE_SOCKET_FILTER = 5, 32, 1
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "armv7l": 386, "i686": 357, "riscv64": 280}
 RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")
 
@@ -34,13 +34,12 @@ class Cost(NamedTuple):
 
 @contextmanager
 def statistics() -> Iterator[None]:
-    """The kernel keeps the time of BPF programs for the length of a block."""
-    before = STATISTICS.read_text()
-    STATISTICS.write_text("1")
+    """The kernel keeps the time of BPF programs for the length of a block, or until this process ends."""
+    held = _bpf(BPF_ENABLE_STATS, bytes(4), "asking for statistics")  # BPF_STATS_RUN_TIME is 0
     try:
         yield
     finally:
-        STATISTICS.write_text(before)
+        os.close(held)
 
 
 class EmptyProgram:
@@ -62,8 +61,6 @@ class EmptyProgram:
         return _costs("self")[_program_id("self", self.program)]
 
     def close(self) -> None:
-        import os
-
         self._socket.close()
         os.close(self.program)
 
@@ -106,8 +103,12 @@ def _load(instructions: bytes) -> int:
         ctypes.addressof(code),
         ctypes.addressof(licence),
     )
+    return _bpf(BPF_PROG_LOAD, attributes, "loading the empty program")
+
+
+def _bpf(command: int, attributes: bytes, doing: str) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.syscall(BPF_SYSCALL[platform.machine()], BPF_PROG_LOAD, attributes, len(attributes))
+    fd = libc.syscall(BPF_SYSCALL[platform.machine()], command, attributes, len(attributes))
     if fd < 0:
-        raise OSError(ctypes.get_errno(), "loading the empty program")
+        raise OSError(ctypes.get_errno(), f"{doing}: {os.strerror(ctypes.get_errno())}")
     return int(fd)

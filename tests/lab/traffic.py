@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -83,8 +85,16 @@ def _flood_program() -> Path:
     return compiled(Path(__file__).with_name("flood.c"))
 
 
+@cache
+def _programs() -> Path:
+    folder = Path(mkdtemp(prefix="whitestat-lab-"))
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
 def compiled(source: Path) -> Path:
-    program = Path(mkdtemp(prefix="whitestat-lab-")) / source.stem
+    """The program, in a folder that goes when we do."""
+    program = _programs() / source.stem
     subprocess.run(["cc", "-O2", "-Wall", "-o", str(program), str(source)], check=True)
     return program
 
