@@ -24,6 +24,7 @@ from whitestat.collectors import Collector
 from whitestat.collectors.interface import InterfaceCollector
 from whitestat.collectors.kernel import KernelCollector
 from whitestat.collectors.links import default_interface, links, unknown_interface
+from whitestat.collectors.packet import PacketCollector
 from whitestat.config import Config, PointConfig
 from whitestat.engine import Engine, SystemClock
 from whitestat.errors import CollectorError, ConfigError, NotPermitted
@@ -136,7 +137,8 @@ def open_collectors(
 ) -> tuple[list[Collector], list[str]]:
     """Every collector open and ready, with what the user should know; `ledger` is whose maps are kept.
 
-    Where the kernel refuses the meter, or we lack the rights, the interface's own counters stand in.
+    Where the kernel refuses the meter, packet sockets stand in, and without the rights to these the
+    interface's own counters.
     """
     known = links()
     for point in points:
@@ -161,7 +163,10 @@ NOT_ROOT = (
     "(sudo make run), so that the kernel may count for us"
 )
 
-BUILDERS: dict[str, Callable[[Point], Collector]] = {"interface": InterfaceCollector}
+BUILDERS: dict[str, Callable[[Point], Collector]] = {
+    "packet": PacketCollector,
+    "interface": InterfaceCollector,
+}
 
 
 def _build(point: PointConfig) -> Callable[[Point], Collector]:
@@ -182,18 +187,36 @@ def _open_kernel(
     try:
         meter.open(booked)
     except CollectorError as error:
-        if isinstance(error, NotPermitted):
+        packets = _open_packet(points, booked)
+        if packets:
+            notice = f"{error}; counting packets in this process instead"
+        elif isinstance(error, NotPermitted):
             missing = ", ".join(privileges.missing_for_metering())
             notice = f"{error}; missing here: {missing}" if missing else str(error)
         else:
             notice = f"{error}; counting interface totals instead"
         log.warning("%s", notice)
         notices.append(notice)
+        if packets:
+            return packets
         stand_ins: list[Collector] = [InterfaceCollector(point_of(point)) for point in points]
         for each in stand_ins:
             each.open(booked)
         return stand_ins
     return [meter]
+
+
+def _open_packet(points: Sequence[PointConfig], booked: dict[str, int]) -> list[Collector]:
+    """A packet collector for each point, open; none at all where one of them could not be opened."""
+    collectors: list[Collector] = [PacketCollector(point_of(point)) for point in points]
+    try:
+        for each in collectors:
+            each.open(booked)
+    except CollectorError:
+        for each in collectors:
+            each.close()
+        return []
+    return collectors
 
 
 def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
@@ -213,9 +236,12 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
     )
 
 
+HOW = {KernelCollector: "in the kernel", PacketCollector: "packet by packet"}
+
+
 def _announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str], user: str) -> None:
     metered = ", ".join(
-        f"{point.interface or point.name} ({'in the kernel' if isinstance(each, KernelCollector) else 'totals'})"
+        f"{point.interface or point.name} ({HOW.get(type(each), 'totals')})"
         for each in collectors
         for point in each.points
     )

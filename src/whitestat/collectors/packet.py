@@ -1,0 +1,259 @@
+"""Counts packets in this process, from a receive ring: where the kernel takes no program, CAP_NET_RAW suffices.
+
+A limit: a giant packet (TSO, GRO) is seen once, as the interface carries it, so the headers of its segments
+are not counted; where the interface itself counts them (hardware), they are booked as unattributed.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+
+from whitestat.collectors.decode import Link as Layer
+from whitestat.collectors.decode import decode
+from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, links
+from whitestat.collectors.ring import BLOCK_OCTETS, BLOCKS, RETIRE_MS, Frame, Ring
+from whitestat.errors import CollectorError
+from whitestat.model import (
+    Address,
+    Audit,
+    Counts,
+    Delta,
+    FlowKey,
+    Harvest,
+    Mac,
+    Point,
+    PointState,
+    PointStatus,
+    Receipt,
+)
+
+FLOWS = 65_536
+PAIRS = 4_096
+
+GIANTS = (
+    "packets are counted one by one in this process: giant packets (TSO, GRO) without the headers of "
+    "their segments, and packets that come too fast not at all (see coverage)"
+)
+_POLL_MS = 100
+_SETTLE_NS = 3 * RETIRE_MS * 1_000_000
+_SETTLE_LIMIT_S = 1.0
+_NO_MAC = bytes(6)
+
+_Flow = tuple[Mac | None, Mac | None, Address | None, Address | None, int, int, int]
+"""The first seven values of a decoded packet."""
+_Pair = tuple[Mac | None, Mac | None]
+
+
+class _Table:
+    """Octets and packets by flow; beyond FLOWS by pair of MACs, beyond PAIRS by direction alone."""
+
+    def __init__(self) -> None:
+        self.flows: dict[_Flow, list[int]] = {}
+        self.pairs: dict[_Pair, list[int]] = {}
+        self.rest = ([0, 0], [0, 0])  # received, sent
+
+    def room(self, flow: _Flow, sent: bool) -> list[int]:
+        """The counts for a flow that has none of its own yet."""
+        if len(self.flows) < FLOWS:
+            return self.flows.setdefault(flow, [0, 0])
+        pair = flow[:2]
+        if pair in self.pairs or len(self.pairs) < PAIRS:
+            return self.pairs.setdefault(pair, [0, 0])
+        return self.rest[sent]
+
+
+class PacketCollector:
+    """Counts what passes one interface. A thread of its own, begun by the first read, empties the ring."""
+
+    def __init__(self, point: Point) -> None:
+        self._point = point
+        self._interface = str(point.interface)
+        self._ring: Ring | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._caught_up_ns = 0
+        self._table = _Table()
+        self._layer = Layer.ETHERNET
+        self._once = False  # what loopback sends it receives: counted once, as its interface counters are
+        self._wire = ([0, 0], [0, 0])  # frame octets and packets received, sent
+        self._mark: tuple[int, int] | None = None  # when the referee was read, until a later packet is seen
+        self._marked = Counts()  # what had been received and sent then
+        self._lost = 0
+        self._meter = self._boot = ""
+        self._outward: str | None = None
+        self._link: Link | None = None
+        self._status = PointStatus(PointState.STARTING)
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        return (self._point,)
+
+    def open(self, booked: Mapping[str, int]) -> None:
+        """What needs CAP_NET_RAW is done here; the thread must wait until privileges were given up."""
+        self._boot = boot_id()
+        self._ring = Ring()
+        self._follow(links())
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        """What was counted since the last read, the ring's last block included."""
+        self._begin()
+        known = links()
+        self._follow(known)
+        seen = counters()
+        with self._changed:
+            self._mark = divmod(time.time_ns(), 1_000_000_000)
+            due = time.monotonic_ns() + _SETTLE_NS
+            self._changed.wait_for(lambda: self._caught_up_ns > due, _SETTLE_LIMIT_S)
+            if self._mark:
+                self._mark_now()
+            table, self._table = self._table, _Table()
+            audits = self._audits(known, seen)
+        return Harvest(since_ms, now_ms, deltas=self._deltas(table, since_ms, now_ms), audits=audits)
+
+    def settle(self, receipt: Receipt) -> None:
+        """Nothing is kept here: what was read is gone."""
+
+    def peek(self) -> Iterable[Delta]:
+        with self._changed:
+            return list(self._deltas(self._table, 0, 0))
+
+    def statuses(self) -> Mapping[str, PointStatus]:
+        return {self._point.name: self._status}
+
+    def tend(self) -> None:
+        """Follow the interface when it comes, goes, or comes back under another index."""
+        if _index(self._interface) != (self._link.index if self._link else None):
+            self._follow(links())
+
+    def memory(self) -> int:
+        return BLOCK_OCTETS * BLOCKS if self._ring else 0
+
+    def close(self) -> None:
+        self._stopping = True
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+        if self._ring:
+            self._ring.close()
+            self._ring = None
+
+    def _opened(self) -> Ring:
+        if self._ring is None:
+            raise CollectorError(f"the packet socket on {self._interface} is not open")
+        return self._ring
+
+    def _begin(self) -> None:
+        ring = self._opened()
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._empty, args=(ring,), name="packets", daemon=True)
+            self._thread.start()
+
+    def _empty(self, ring: Ring) -> None:
+        """The thread: a block at a time, and the time when there was none left."""
+        while not self._stopping:
+            if ring.ready():
+                with self._changed:
+                    self._count(ring.frames())
+                continue
+            with self._changed:
+                self._caught_up_ns = time.monotonic_ns()
+                self._changed.notify_all()
+            ring.wait(_POLL_MS)
+
+    def _count(self, block: Iterable[Frame]) -> None:
+        table, wire, layer, once = self._table, self._wire, self._layer, self._once
+        flows = table.flows
+        mark = self._mark
+        for second, nanosecond, sent, vlan, wire_length, captured in block:
+            if mark and (second, nanosecond) > mark:
+                self._mark_now()
+                mark = None
+            if sent and once:
+                continue
+            packet = decode(captured, wire_length, layer)
+            flow = packet[:7] if vlan is None else (*packet[:6], vlan)
+            counts = flows.get(flow) or table.room(flow, sent)
+            counts[0] += packet[7]
+            counts[1] += 1
+            carried = wire[sent]
+            carried[0] += wire_length
+            carried[1] += 1
+
+    def _mark_now(self) -> None:
+        """Note what the meter had seen when the referee was read: the ring tells of packets later than that."""
+        self._mark, self._marked = None, _both(self._wire)
+
+    def _deltas(self, table: _Table, start_ms: int, end_ms: int) -> Iterator[Delta]:
+        """Counts are the sender's: out is what it sent. The rest is nobody's, seen from the people's side."""
+        point = self._point.name
+        for flow, (octets, packets) in table.flows.items():
+            src_mac, dst_mac, src, dst, protocol, service, vlan = flow
+            if src_mac == dst_mac == _NO_MAC:
+                src_mac = dst_mac = None
+            key = FlowKey(point, src_mac, src, dst_mac, dst, protocol, service, vlan)
+            yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
+        for (src_mac, dst_mac), (octets, packets) in table.pairs.items():
+            yield Delta(FlowKey(point, src_mac, None, dst_mac), Counts(0, octets, 0, packets), start_ms, end_ms)
+        rest = self._turned(_both(table.rest))
+        if any(rest):
+            yield Delta(FlowKey(point), rest, start_ms, end_ms)
+
+    def _turned(self, seen: Counts) -> Counts:
+        """What a LAN interface receives is what the people there send."""
+        return seen if self._interface == self._outward else seen.turned()
+
+    def _follow(self, known: Mapping[str, Link]) -> None:
+        """Receive from the interface under the index it has now."""
+        self._outward = default_interface()
+        link = known.get(self._interface)
+        if link and (self._link is None or link.index != self._link.index) and not self._bound(link):
+            link = None  # it went while we looked
+        self._link = link
+        if link is None:
+            notice = f"interface {self._interface} is not there; waiting for it"
+            self._status = PointStatus(PointState.WAITING, notice)
+        elif not link.up:
+            self._status = PointStatus(PointState.WAITING, f"interface {link.name} is down")
+        else:
+            self._status = PointStatus(PointState.OK, GIANTS)
+
+    def _bound(self, link: Link) -> bool:
+        """Bind anew: a new life of the meter, because the interface's counters have a new one."""
+        with self._changed:
+            try:
+                self._opened().bind(self._interface)
+            except OSError:
+                return False
+            self._layer = Layer.ETHERNET if link.header else Layer.RAW
+            self._once = link.type == "loopback"
+            self._wire, self._lost, self._meter = ([0, 0], [0, 0]), 0, uuid.uuid4().hex[:16]
+        return True
+
+    def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
+        self._lost += self._opened().dropped()
+        link = self._link
+        if link is None or link.name not in seen or link.name not in known:
+            return {}
+        carried = self._turned(frames(link, seen[link.name]))
+        epoch = f"{self._boot}:{link.index}"
+        metered = self._turned(self._marked)
+        audit = Audit(epoch, self._meter, carried, metered, packets_lost=self._lost, link_header=link.header)
+        return {self._point.name: audit}
+
+
+def _both(counted: tuple[list[int], list[int]]) -> Counts:
+    """Received and sent, each octets and packets."""
+    (octets_in, packets_in), (octets_out, packets_out) = counted
+    return Counts(octets_in, octets_out, packets_in, packets_out)
+
+
+def _index(interface: str) -> int | None:
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return None
