@@ -30,7 +30,7 @@ from whitestat.model import (
 )
 
 ETHERTYPE_ARP = 0x0806
-VERDICTS_MAX = 8192
+VERDICTS_MAX = 5000
 CARRIERS_MAX = 64
 
 

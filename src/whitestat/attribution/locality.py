@@ -16,7 +16,7 @@ ALWAYS_LOCAL: tuple[Network, ...] = tuple(map(ip_network, ("169.254.0.0/16", "fe
 """Link-local (RFC 3927, RFC 4291) and loopback space never leaves the link."""
 GROUPS: tuple[Network, ...] = tuple(map(ip_network, ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")))
 UNSPECIFIED = (bytes(10) + b"\xff\xff" + bytes(4), bytes(16))
-CACHE_MAX = 16384
+CACHE_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class Libbpf:
 class Map:
     """One BPF map by its descriptor, with the sizes of its keys and (per-CPU) values."""
 
-    CHUNK_OCTETS = 1 << 19
+    CHUNK_OCTETS = 1 << 17
 
     def __init__(self, library: Libbpf, fd: int, name: str, key_size: int, value_size: int) -> None:
         self._library = library
