@@ -71,6 +71,6 @@ def _look(collector: Collector, attributor: Attributor, say: Callable[[str], Non
         what = f"{octets_text(octets)} of {len(devices)} devices in {LOOK_S} s" if devices or octets else "no traffic"
         if collector.memory() == 0:
             what = "totals can be read"
-        say(f"point {point.name}: {status.notice or status.state}; {what}")
+        say(f"point {point.name} ({point.collector} on {point.interface}): {status.notice or status.state}; {what}")
         works &= status.state is PointState.OK
     return works

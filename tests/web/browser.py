@@ -4,7 +4,7 @@ Pipes need no port, so a browser may run inside a network namespace (`prefix`) w
 
     with Browser() as browser:
         page = browser.open("http://127.0.0.1:7777/")
-        page.wait_for("document.querySelector('tbody tr')")
+        page.wait_for("!!document.querySelector('tbody tr')")
         assert page.problems == []
 """
 
