@@ -82,3 +82,14 @@ def test_metered_and_unmetered_add_up_to_the_interface_when_it_falls_quiet(
         found = step(before, audit(carried, carried - missed))
         booked, before = booked + found.unmetered.packets_in, found.baseline
     assert booked == missed
+
+
+def test_packets_between_the_first_two_readings_of_all_are_no_ghost() -> None:
+    """The interface was read before a packet, the meter after it."""
+    first = step(None, audit(1000, 5)._replace(frames_at_attach=Counts(1000 * PACKET, 0, 1000, 0)))
+    second = step(first.baseline, audit(1005, 5))
+    third = step(second.baseline, audit(1005, 5))
+    assert [each.unmetered for each in (first, second, third)] == [Counts()] * 3
+    assert third.baseline.owed == Counts()
+    frames = [(each.frame_octets_interface, each.frame_octets_metered) for each in (first, second, third)]
+    assert sum(interface for interface, _ in frames) == sum(metered for _, metered in frames) == 5 * PACKET

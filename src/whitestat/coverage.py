@@ -30,6 +30,10 @@ class Step(NamedTuple):
 
 def step(before: Audit | None, now: Audit) -> Step:
     """Compare two audits of a point; None as `before` is the first sight, a baseline."""
+    if before is None and now.frames_at_attach is not None:
+        # The first two readings were taken while packets flowed; what counts is where both began.
+        begun = now._replace(frames_interface=now.frames_at_attach, frames_metered=Counts(), giants=Counts())
+        before = begun._replace(packets_lost=0, since_ms=now.at_ms)
     if before is None:
         return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms))
     same_meter = before.meter == now.meter

@@ -135,7 +135,8 @@ class Audit(NamedTuple):
     people's: a collector on a LAN interface turns the interface's view round. Octets are of layer 2,
     `link_header` of them in front of each packet. `epoch` is the life of the interface's counter (boot and
     index), `meter` the life of ours. `owed` is what the interface had more than the meter since
-    `since_ms` and is not booked yet, `at_ms` when all this was read.
+    `since_ms` and is not booked yet, `at_ms` when all this was read. `frames_at_attach` is what
+    the interface had when the meter began to watch it: the baseline where there is no earlier audit.
     """
 
     epoch: str
@@ -148,6 +149,7 @@ class Audit(NamedTuple):
     owed: Counts = Counts()
     at_ms: int = 0
     since_ms: int = 0
+    frames_at_attach: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class KernelCollector:
         self._outward: str | None = None
         self._now_ms = self._full_ms = 0
         self._links: dict[str, Link] = {}
+        self._begun: dict[str, Counts | None] = {}
         self._numbers = {zlib.crc32(point.name.encode()): point.name for point in self._points}
         self._ended: int | None = None
         self._statuses = {point.name: PointStatus(PointState.STARTING) for point in self._points}
@@ -183,6 +184,8 @@ class KernelCollector:
                 self._statuses[point.name] = PointStatus(PointState.WAITING, notice)
                 continue
             if point.name not in self._links:
+                fresh = self.meter.totals(link.index) is None
+                self._begun[point.name] = frames(link, counters().get(link.name, Counts())) if fresh else None
                 self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()))
             self._links[point.name] = link
             self._statuses[point.name] = self._status(link)
@@ -236,6 +239,7 @@ class KernelCollector:
             if totals and link.name in seen and link.name in known:
                 epoch = f"{self._boot}:{link.index}"
                 audit = _audit(link, frames(link, seen[link.name]), totals, epoch, self.meter.id)
+                audit = audit._replace(frames_at_attach=self._begun[name])
                 audits[name] = audit if link.name == self._outward else _turned(audit)
         return audits
 
@@ -264,6 +268,7 @@ def _turned(audit: Audit) -> Audit:
         frames_interface=audit.frames_interface.turned(),
         frames_metered=audit.frames_metered.turned(),
         giants=audit.giants.turned(),
+        frames_at_attach=audit.frames_at_attach.turned() if audit.frames_at_attach else None,
     )
 
 
