@@ -20,7 +20,7 @@ from tests.lab.home import (
     Home,
     Links,
 )
-from tests.lab.referee import Referee
+from tests.lab.referee import Octets, Referee
 from tests.lab.service import PORT, Service, running, settings
 from tests.lab.traffic import echo, finish, flood, iperf_servers, shout, start_transfer
 
@@ -40,6 +40,14 @@ def home() -> Iterator[Home]:
 def service(home: Home, tmp_path: Path) -> Iterator[Service]:
     with running(home.gateway, tmp_path) as service:
         yield service
+
+
+def metered_by(service: Service) -> dict[str, Octets]:
+    """Usage of the wide area, when the service was away in between: ARP that passed meanwhile is unattributed."""
+    found = service.usage("wan")
+    gap = found.pop("unattributed", Octets())
+    assert gap.octets_in + gap.octets_out < NOISE
+    return found
 
 
 def test_starts_soon_and_says_how_it_is(service: Service) -> None:
@@ -99,9 +107,9 @@ def test_killed_long_before_its_flush_it_finds_what_it_metered(home: Home, tmp_p
         flood(home.internet, PHONE.ipv6, packets=20_000)
         metered = referee.read()[PHONE].minus(before[PHONE]).wan
         service.kill()
-        assert service.start().usage("wan") == {"phone": metered}
+        assert metered_by(service.start()) == {"phone": metered}
         assert service.stop() == 0, service.log
-        assert service.start().usage("wan") == {"phone": metered}
+        assert metered_by(service.start()) == {"phone": metered}
         assert service.stop() == 0, service.log
     finally:
         service.end()
