@@ -46,7 +46,7 @@ def metered_by(service: Service) -> dict[str, Octets]:
     """Usage of the wide area, when the service was away in between: ARP that passed meanwhile is unattributed."""
     found = service.usage("wan")
     gap = found.pop("unattributed", Octets())
-    assert gap.octets_in + gap.octets_out < NOISE
+    assert gap.octets_in + gap.octets_out < 2_000  # far less than any flood of these tests
     return found
 
 
