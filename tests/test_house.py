@@ -41,6 +41,8 @@ MAY_IMPORT = {
 
 PURE = {"model", "errors", "units", "counters", "coverage", "periods", "collectors.decode"}
 PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "locality")}
+EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
+PURE |= {f"attribution.evidence.{name}" for name in EVIDENCE}
 IMPURE_MODULES = {
     "os",
     "time",
