@@ -11,6 +11,8 @@ from whitestat.units import (
     address_text,
     duration_seconds,
     duration_text,
+    kb_octets,
+    kb_text,
     mac_bytes,
     mac_text,
     octets_text,
@@ -146,3 +148,18 @@ def test_what_is_no_duration_is_refused_with_its_text(text: str) -> None:
     with pytest.raises(ValueError) as caught:
         duration_seconds(text)
     assert repr(text) in str(caught.value)
+
+
+@given(st.integers(0, 2**50))
+def test_kb_are_rounded_as_v5_did_and_read_back(octets: int) -> None:
+    text = kb_text(octets)
+    assert float(text) == round(octets / 1024, 2)
+    assert text[-3] == "."
+    assert abs(kb_octets(float(text)) - octets) <= 6
+    assert kb_text(kb_octets(float(text))) == text
+
+
+@pytest.mark.parametrize("amount", [-0.01, float("nan"), float("inf"), 2.0**60])
+def test_what_is_no_amount_of_kb_is_refused(amount: float) -> None:
+    with pytest.raises(ValueError, match="not an amount of KB"):
+        kb_octets(amount)

@@ -75,6 +75,7 @@ async def _serve(config: Config) -> int:
         now_ms=clock.now_ms,
         health=engine.health,
         live=live.listen,
+        lan=locality(config, points).networks,
     )
     web = serve(create_app(sources), config.web.host, config.web.port)
     user = _unprivileged(config, collectors)

@@ -56,6 +56,20 @@ def octets_text(octets: int, *, binary: bool = False) -> str:
     return _scaled(octets, 1024 if binary else 1000, _BINARY if binary else _DECIMAL)
 
 
+def kb_text(octets: int) -> str:
+    """`14.93`: KB of 1024 octets with two decimals, a tie to the even one, as WhiteStat v5 rounded."""
+    hundredths, rest = divmod(octets * 100, 1024)
+    hundredths += rest > 512 or (rest == 512 and hundredths % 2)
+    return f"{hundredths // 100}.{hundredths % 100:02}"
+
+
+def kb_octets(kilobytes: float) -> int:
+    """The octets that some KB stand for, to the nearest; ValueError below zero and for what is no number."""
+    if not 0 <= kilobytes < 1 << 53:  # above that a float skips whole KB
+        raise ValueError(f"not an amount of KB: {kilobytes!r}")
+    return round(kilobytes * 1024)
+
+
 def rate_text(rate_bps: int) -> str:
     """`12.3 Mbit/s` for bits per second."""
     return _scaled(rate_bps, 1000, _RATES)

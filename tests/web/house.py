@@ -6,9 +6,10 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Counts, Coverage, Episode, Scope, UsageKey
 from whitestat.periods import instant_text, parse_instant
 from whitestat.web import Server, Sources, create_app, serve
+from whitestat.web.sources import Network
 
 ZONE = ZoneInfo("Europe/Stockholm")
 NOON_S = parse_instant("2026-11-21T12:00", ZONE)
@@ -82,9 +84,14 @@ class House:
     live_every_s: float = 0.05
     listeners: int = 0
     url: str = ""
+    zone: tzinfo = ZONE
+    now_s: int = NOON_S
+    lan: Sequence[Network] = ()
 
     def sources(self) -> Sources:
-        return Sources(self.queries, ZONE, "12.0.0", lambda: NOON_S * 1000, lambda: self.health, self._live)
+        return Sources(
+            self.queries, self.zone, "12.0.0", lambda: self.now_s * 1000, lambda: self.health, self._live, self.lan
+        )
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:
         """The first item tells all there is so far, the others what `say` added."""
@@ -156,13 +163,15 @@ def _merged(items: list[dict[str, object]]) -> dict[str, object]:
 
 
 @contextmanager
-def household(path: Path, *flushes: Flush) -> Iterator[House]:
+def household(
+    path: Path, *flushes: Flush, zone: tzinfo = ZONE, now_s: int = NOON_S, lan: Sequence[Network] = ()
+) -> Iterator[House]:
     """The server on a free port of the loopback, with these flushes in its ledger."""
-    with closing(Writer(path / "whitestat.db", ZONE)) as writer:
+    with closing(Writer(path / "whitestat.db", zone)) as writer:
         for flush in flushes:
             writer.commit(flush)
-        with closing(Queries(path / "whitestat.db", ZONE)) as queries:
-            house = House(queries)
+        with closing(Queries(path / "whitestat.db", zone)) as queries:
+            house = House(queries, zone=zone, now_s=now_s, lan=lan)
             with served(house):
                 yield house
 

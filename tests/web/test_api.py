@@ -23,6 +23,11 @@ PATHS = [
     "/api/v1/health",
     "/openapi.json",
     "/metrics",
+    "/json",
+    "/table/",
+    "/json/history",
+    "/history",
+    "/json/lansegments",
 ]
 
 

@@ -17,6 +17,11 @@ def json_answer(content: object, status: int = 200) -> Response:
     return Response(encoded(text), status, _FRESH, "application/json")
 
 
+def fresh(text: str, media_type: str) -> Response:
+    """Text that no cache keeps."""
+    return Response(encoded(text), 200, _FRESH, media_type)
+
+
 def refused(parameter: str | None, reason: str, status: int = 400) -> Response:
     """`{"error": {"parameter": ..., "reason": ...}}`; the parameter is null where none is at fault."""
     return json_answer({"error": {"parameter": parameter, "reason": reason}}, status)

@@ -63,7 +63,7 @@ def create_app(sources: Sources) -> Starlette:
             Path("/static/{path:path}", file),
             Path("/openapi.json", openapi),
             Path(LIVE.path, _checked(LIVE, live)),
-            *(_path(route, route.answer, sources, ledger) for route in ROUTES if route.answer),
+            *(path for route in ROUTES if route.answer for path in _paths(route, route.answer, sources, ledger)),
         ],
         exception_handlers={HTTPException: _no_answer, 500: _failed},
     )
@@ -72,13 +72,14 @@ def create_app(sources: Sources) -> Starlette:
     return app
 
 
-def _path(route: Route, function: Answering, sources: Sources, ledger: ThreadPoolExecutor) -> Path:
+def _paths(route: Route, function: Answering, sources: Sources, ledger: ThreadPoolExecutor) -> list[Path]:
     async def answer(request: Request, texts: Texts) -> Response:
         if not route.asks_ledger:
             return function(sources, texts)
         return await asyncio.get_running_loop().run_in_executor(ledger, function, sources, texts)
 
-    return Path(route.path, _checked(route, answer))
+    endpoint = _checked(route, answer)
+    return [Path(path, endpoint) for path in (route.path, *route.also)]
 
 
 def _checked(route: Route, answer: Callable[[Request, Texts], Awaitable[Response]]) -> Endpoint:
@@ -86,7 +87,7 @@ def _checked(route: Route, answer: Callable[[Request, Texts], Awaitable[Response
 
     async def endpoint(request: Request) -> Response:
         try:
-            texts = check_all(route.parameters, request.query_params.multi_items())
+            texts = check_all(route.parameters, request.query_params.multi_items(), others=route.others)
             return await answer(request, texts)
         except QueryError as fault:
             return refused(fault.parameter, fault.reason)

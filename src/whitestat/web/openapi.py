@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whitestat.web.frame import COLUMNS
 from whitestat.web.parameters import Parameter
 from whitestat.web.routes import ROUTES, Route
 
@@ -151,6 +152,13 @@ _SCHEMAS: Schema = {
             ),
         }
     ),
+    "Frame": _object(
+        {
+            "columns": {"const": list(COLUMNS)},
+            "data": {"type": "array", "items": {"type": "array", "items": {"type": ["string", "number"]}}},
+        }
+    ),
+    "Segments": _list(_TEXT),
     "Health": _object(
         {
             "status": {"type": "string", "description": "ok, or why not"},

@@ -40,6 +40,8 @@ class Parameter(NamedTuple):
 
 _WHEN = f"an ISO 8601 date or date-time, local where it has no offset, or one of {', '.join(SPAN_WORDS)}"
 
+_DAY = "an ISO 8601 date, or a date-time, of which the date counts"
+
 START = Parameter("start", f"First instant: {_WHEN}.", "today", example="2026-11-21")
 END = Parameter(
     "end",
@@ -57,11 +59,22 @@ SCOPE = Parameter(
 )
 
 
-def check_all(parameters: Sequence[Parameter], given: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The given names and texts, where all are known, valid and given once; else QueryError."""
+FIRST_DAY = Parameter("start", f"First day: {_DAY}; today without it.", example="2026-11-21")
+LAST_DAY = Parameter("end", f"Last day, which is included: {_DAY}; today without it.", example="2026-11-22 00:00:00")
+
+
+def check_all(
+    parameters: Sequence[Parameter], given: Iterable[tuple[str, str]], *, others: bool = False
+) -> dict[str, str]:
+    """The given names and texts, where all are known, valid and given once; else QueryError.
+
+    With `others`, names that are not known are passed over.
+    """
     known = {each.name: each for each in parameters}
     texts: dict[str, str] = {}
     for name, text in given:
+        if name not in known and others:
+            continue
         if name not in known:
             expected = f"expected some of {', '.join(known)}" if known else "there are none here"
             raise QueryError(name[:100], f"unknown parameter{_meant(name, known)}, {expected}")

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from whitestat.web import api, metrics
-from whitestat.web.parameters import BY, DEVICE, END, SCOPE, START, STEP, Parameter
+from whitestat.web import api, legacy, metrics
+from whitestat.web.parameters import BY, DEVICE, END, FIRST_DAY, LAST_DAY, SCOPE, START, STEP, Parameter
 from whitestat.web.sources import Sources
 
 
 class Route(NamedTuple):
-    """One path. `answers` names the schema of its media type; `asks_ledger`: it may take a while."""
+    """One path. `answers` names the schema of its media type; `asks_ledger`: it may take a while.
+
+    `also` holds other spellings of the path, `others` whether parameters it does not know are passed over.
+    """
 
     path: str
     summary: str
@@ -23,6 +26,8 @@ class Route(NamedTuple):
     schema: str | None = None
     asks_ledger: bool = True
     may_be_unwell: bool = False
+    also: tuple[str, ...] = ()
+    others: bool = False
 
 
 _USAGE = (START, END, STEP, BY, DEVICE, SCOPE)
@@ -37,6 +42,24 @@ LIVE = Route(
     asks_ledger=False,
     may_be_unwell=True,
 )
+
+_FRAME, _HTML = "Frame", "text/html"
+_DAYS = (FIRST_DAY, LAST_DAY)
+
+LEGACY = (
+    Route("/json", "Today by device, as WhiteStat v5 had it.", legacy.json_today, schema=_FRAME),
+    Route("/table", "The same as a plain table.", legacy.table_today, media_type=_HTML),
+    Route("/json/history", "Each day by device, as WhiteStat v5 had it.", legacy.json_history, _DAYS, schema=_FRAME),
+    Route("/table/history", "The same as a plain table.", legacy.table_history, _DAYS, _HTML, also=("/history",)),
+    Route(
+        "/json/lansegments",
+        "What the addresses of the LAN begin with.",
+        legacy.lan_segments,
+        schema="Segments",
+        asks_ledger=False,
+    ),
+)
+"""v5 took whatever parameters it was given, and its README had a slash at the end of some paths."""
 
 ROUTES = (
     Route("/api/v1/usage", "Who used how much, when.", api.usage, _USAGE, schema="Usage"),
@@ -54,4 +77,8 @@ ROUTES = (
     ),
     LIVE,
     Route("/metrics", "Totals and health for Prometheus.", metrics.metrics, media_type="text/plain"),
+    *(
+        each._replace(also=(*each.also, *(f"{path}/" for path in (each.path, *each.also))), others=True)
+        for each in LEGACY
+    ),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from ipaddress import IPv4Network, IPv6Network
 
 from whitestat.ledger.queries import Queries
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Sources:
 
     `health` is the engine's own account of itself and must have a `status` ("ok" or why not) and
     `points`. `live` yields, for each listener, one item a second: first every device of today, then
-    those that changed.
+    those that changed. `lan` holds the local networks.
     """
 
     queries: Queries
@@ -24,6 +27,7 @@ class Sources:
     now_ms: Callable[[], int]
     health: Callable[[], dict[str, object]]
     live: Callable[[], AsyncIterator[dict[str, object]]]
+    lan: Sequence[Network] = ()
 
     @property
     def now_s(self) -> int:

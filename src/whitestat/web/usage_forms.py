@@ -52,7 +52,7 @@ class UsageAnswer:
         writer = csv.writer(lines)
         writer.writerow(self.columns)
         while piece := list(islice(rows, ROWS_A_PIECE)):
-            writer.writerows([_cell(cell) for cell in self.cells(row)] for row in piece)
+            writer.writerows([plain_cell(cell) for cell in self.cells(row)] for row in piece)
             yield _taken(lines)
         yield _taken(lines)
 
@@ -115,7 +115,8 @@ def _dumps(content: object) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def _cell(cell: str | int | None) -> str | int | None:
+def plain_cell(cell: str | int | None) -> str | int | None:
+    """What a spreadsheet would run is made text by a quotation mark in front of it."""
     return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
