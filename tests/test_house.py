@@ -40,7 +40,7 @@ MAY_IMPORT = {
 """What each room may import; rooms not named here (the command line's) may import all."""
 
 PURE = {"model", "errors", "units", "counters", "coverage", "periods", "collectors.decode"}
-PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "locality")}
+PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "edits", "locality", "proposals")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
 PURE |= {f"attribution.evidence.{name}" for name in EVIDENCE}
 IMPURE_MODULES = {

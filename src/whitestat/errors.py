@@ -44,3 +44,12 @@ class QueryError(WhiteStatError):
         super().__init__(f"{parameter}: {reason}")
         self.parameter = parameter
         self.reason = reason
+
+
+class EditError(WhiteStatError):
+    """An edit of devices or people that cannot be made; `field` is the part of it at fault."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason

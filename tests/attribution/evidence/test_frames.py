@@ -101,10 +101,10 @@ def test_dhcp_for_ipv6_tells_the_duid_the_name_and_the_addresses_given() -> None
         return pack("!HH", code, len(value)) + value
 
     duid = part(1, b"\0\x01\0\x01abcdefgh")
-    request = b"\x03\0\0\x01" + duid + part(39, b"\0" + labels("laptop.example"))
+    request = b"\x03\0\0\x01" + duid + part(3, b"iaid" + bytes(8)) + part(39, b"\0" + labels("laptop.example"))
     udp = pack("!HHHH", 546, 547, 8 + len(request), 0) + request
     assert decode(ipv6(PHONE, "fe80::1", 17, udp, 64), 5) == [
-        Evidence("dhcp", 5, PHONE, None, "laptop", b"\0\x01\0\x01abcdefgh")
+        Evidence("dhcp", 5, PHONE, None, "laptop", b"\xffiaid\0\x01\0\x01abcdefgh")
     ]
     lease = part(5, address_bytes("2001:db8::17") + pack("!II", 100, 200))
     reply = b"\x07\0\0\x01" + duid + part(3, bytes(12) + lease)

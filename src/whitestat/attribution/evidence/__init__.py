@@ -19,8 +19,9 @@ class Evidence(NamedTuple):
     """One statement about a device at one instant (UTC milliseconds).
 
     `source` is dhcp, mdns, llmnr, netbios or neighbour. `client` is the identity a DHCP client gives itself:
-    its client identifier (RFC 2132, section 9.14) or DUID (RFC 8415, section 11). `until_ms` is when the
-    address goes back to its owner (the end of a lease). `name` is as sent: clean it before it is shown.
+    its client identifier (RFC 2132, section 9.14), with a DUID in the form of RFC 4361 for IPv6 too.
+    `until_ms` is when the address goes back to its owner (the end of a lease). `name` is as sent: clean it
+    before it is shown.
     """
 
     source: str

@@ -26,7 +26,7 @@ def decode(message: bytes, client: Mac, at_ms: int) -> list[Evidence]:
     start, end = options.get(_FULL_NAME, (0, 0))
     full = name_at(message[start + 1 : end], 0)[0] if end > start + 1 else None
     name = (first_label(full) or None) if full else None
-    found = Evidence("dhcp", at_ms, client, name=name, client=duid)
+    found = Evidence("dhcp", at_ms, client, name=name, client=_identity(message, options, duid))
     if message[0] != _REPLY:
         return [found]
     given = [
@@ -34,6 +34,12 @@ def decode(message: bytes, client: Mac, at_ms: int) -> list[Evidence]:
         for address, valid_s in _given(message)
     ]
     return given[:_ADDRESSES_MAX] or [found]
+
+
+def _identity(message: bytes, options: dict[int, tuple[int, int]], duid: bytes) -> bytes | None:
+    """The form of RFC 4361: the same for both families; without an association there is no interface to name."""
+    start, end = options.get(_ADDRESSES, (0, 0))
+    return b"\xff" + message[start : start + 4] + duid if end - start >= 12 else None
 
 
 def _options(message: bytes, at: int, end: int) -> Iterator[tuple[int, tuple[int, int]]]:
