@@ -1,0 +1,98 @@
+"""Gathers evidence about devices, politely: what they say, the neighbour table, lease files that changed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from whitestat.attribution.evidence import Evidence, leases, neighbours
+from whitestat.attribution.evidence.frame import Found
+from whitestat.attribution.evidence.listen import Listener
+
+KNOWN_LEASES = (
+    Path("/var/lib/misc/dnsmasq.leases"),
+    Path("/tmp/dhcp.leases"),  # noqa: S108 - where OpenWrt keeps dnsmasq's
+    Path("/var/lib/dhcp/dhcpd.leases"),
+    Path("/var/lib/kea/kea-leases4.csv"),
+    Path("/var/lib/kea/kea-leases6.csv"),
+    Path("/var/lib/misc/udhcpd.leases"),
+)
+"""Where the servers keep their leases on Debian, its kin and OpenWrt."""
+
+LOOK_EVERY_MS = 30_000
+REPEAT_MS = 600_000
+"""The same statement is handed on again after this long."""
+REMEMBERED_MAX = 8192
+
+
+def neighbour_table() -> bytes:
+    """What `ip -j neigh show` answers; empty where it does not."""
+    try:
+        return subprocess.run(["ip", "-j", "neigh", "show"], capture_output=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return b""
+
+
+class Gatherer:
+    """Hands on each statement once, and again when it was long ago; all calls come from one thread at a time.
+
+    `files` are lease files, those that are missing are none. `faults` says of each file that cannot be read why.
+    """
+
+    def __init__(
+        self, listener: Listener | None, files: Iterable[Path], *, table: Callable[[], bytes] = neighbour_table
+    ) -> None:
+        self._listener = listener
+        self._files = tuple(files)
+        self._table = table
+        self._looked_ms: int | None = None
+        self._stamps: dict[Path, tuple[int, int]] = {}
+        self._told: dict[Evidence, int] = {}
+        self.faults: dict[Path, str] = {}
+
+    def gather(self, at_ms: int, ticks_ms: int) -> Found:
+        """What is new since the last call; `at_ms` labels it (UTC), `ticks_ms` is a monotonic clock."""
+        found: Found = []
+        if self._listener:
+            self._listener.follow()
+            found += self._listener.hear(at_ms)
+        if self._looked_ms is None or ticks_ms - self._looked_ms >= LOOK_EVERY_MS:
+            self._looked_ms = ticks_ms
+            found += neighbours.read(self._table(), at_ms)
+            for file in self._files:
+                found += self._leases(file, at_ms)
+        return [each for each in found if not isinstance(each, Evidence) or self._is_news(each, ticks_ms)]
+
+    def close(self) -> None:
+        if self._listener:
+            self._listener.close()
+
+    def _leases(self, file: Path, at_ms: int) -> list[Evidence]:
+        try:
+            state = file.stat()
+            stamp = state.st_mtime_ns, state.st_size
+            if self._stamps.get(file) == stamp:
+                return []
+            with file.open("rb") as opened:
+                found = leases.read(opened.read(leases.FILE_OCTETS_MAX), at_ms)
+        except FileNotFoundError:
+            self._stamps.pop(file, None)
+            self.faults.pop(file, None)
+            return []
+        except (OSError, ValueError) as error:
+            self.faults[file] = f"{file}: {error.strerror if isinstance(error, OSError) else error}"
+            return []
+        self._stamps[file] = stamp
+        self.faults.pop(file, None)
+        return found
+
+    def _is_news(self, each: Evidence, ticks_ms: int) -> bool:
+        statement = each._replace(at_ms=0, until_ms=None)
+        told = self._told.get(statement)
+        if told is not None and ticks_ms - told < REPEAT_MS:
+            return False
+        if len(self._told) >= REMEMBERED_MAX:
+            self._told.clear()
+        self._told[statement] = ticks_ms
+        return True
