@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.config import Config, DeviceConfig, Lan, PointConfig, Service, Store, Web, example, load, reference
+from whitestat.config import (
+    Billing,
+    Config,
+    DeviceConfig,
+    Lan,
+    PointConfig,
+    Service,
+    Store,
+    Web,
+    example,
+    load,
+    reference,
+)
 from whitestat.errors import ConfigError
 from whitestat.keys import COLLECTORS, declared
 
@@ -59,6 +71,9 @@ def test_every_key_has_its_effect(file: Path) -> None:
         [lan]
         networks = ["192.168.50.7/24", "2001:db8::/64"]
         routers = ["02-50-00-00-00-01"]
+        [billing]
+        day = 31
+        hour = 6
         [[point]]
         name = "lan"
         collector = "kernel"
@@ -97,6 +112,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         ),
         devices=(DeviceConfig(b"\x02\x50\0\0\0\x11", "phone", "Anna"),),
         source=str(file),
+        billing=Billing(31, 6),
     )
 
 
@@ -213,6 +229,10 @@ def test_an_unknown_key_is_told_with_the_nearest_right_one(file: Path, text: str
         ("[store]\nflush = 1.5", "store.flush: must be text or a whole number, got 1.5"),
         ("[store]\nflush = 0", 'store.flush: must be a duration from "1s" to "1h", got 0'),
         ("[store]\nflush = '61m'", 'store.flush: must be a duration from "1s" to "1h", got \'61m\''),
+        ("[billing]\nday = 0", "billing.day: must be a whole number from 1 to 31, got 0"),
+        ("[billing]\nday = 32", "billing.day: must be a whole number from 1 to 31, got 32"),
+        ("[billing]\nhour = 24", "billing.hour: must be a whole number from 0 to 23, got 24"),
+        ("[billing]\nhour = -1", "billing.hour: must be a whole number from 0 to 23, got -1"),
         ("[store]\npath = ''", "store.path: must be a path, got ''"),
         ("timezone = 2026-11-23", "timezone: must be text, got 2026-11-23"),
         (
@@ -370,6 +390,7 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
         "web.": Web,
         "service.": Service,
         "store.": Store,
+        "billing.": Billing,
         "lan.": Lan,
         "point.": PointConfig,
         "device.": DeviceConfig,

@@ -34,12 +34,25 @@ MAY_IMPORT = {
     },
     "engine": {"model", "errors", "booking", "attribution", "collectors", "ledger.writer", ""},
     "live": {"model", "units", "periods", "booking"},
-    "web": {"model", "errors", "units", "periods", "ledger.queries", "ledger.question", "web", ""},
+    "parameters": {"model", "errors", "periods", "ledger.question"},
+    "asking": {"model", "errors", "units", "periods", "parameters", "ledger.question"},
+    "web": {
+        "model",
+        "errors",
+        "units",
+        "periods",
+        "parameters",
+        "asking",
+        "ledger.queries",
+        "ledger.question",
+        "web",
+        "",
+    },
     "reports": {"model", "units", "ledger.queries", "ledger.question"},
 }
 """What each room may import; rooms not named here (the command line's) may import all."""
 
-PURE = {"model", "errors", "units", "counters", "coverage", "periods", "collectors.decode"}
+PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking", "collectors.decode"}
 PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "edits", "locality", "proposals")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
 PURE |= {f"attribution.evidence.{name}" for name in EVIDENCE}

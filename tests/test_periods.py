@@ -12,6 +12,7 @@ from whitestat.model import Counts
 from whitestat.periods import (
     MOST_PIECES,
     SPAN_WORDS,
+    Cycle,
     day_bounds,
     day_of,
     hour_start,
@@ -234,7 +235,12 @@ def test_nothing_is_booked_where_nothing_flowed() -> None:
         ("today", "2026-10-25T00:00+02:00", "2026-10-26T00:00+01:00"),
         ("yesterday", "2026-10-24T00:00+02:00", "2026-10-25T00:00+02:00"),
         ("week", "2026-10-19T00:00+02:00", "2026-10-26T00:00+01:00"),
+        ("last-week", "2026-10-12T00:00+02:00", "2026-10-19T00:00+02:00"),
         ("month", "2026-10-01T00:00+02:00", "2026-11-01T00:00+01:00"),
+        ("last-month", "2026-09-01T00:00+02:00", "2026-10-01T00:00+02:00"),
+        ("last-cycle", "2026-09-01T00:00+02:00", "2026-10-01T00:00+02:00"),
+        ("year", "2026-01-01T00:00+01:00", "2027-01-01T00:00+01:00"),
+        ("last-year", "2025-01-01T00:00+01:00", "2026-01-01T00:00+01:00"),
         ("cycle", "2026-10-01T00:00+02:00", "2026-11-01T00:00+01:00"),
     ],
 )
@@ -242,11 +248,84 @@ def test_a_word_names_a_local_span(word: str, start: str, end: str) -> None:
     assert span(word, at("2026-10-25T12:00+01:00"), STOCKHOLM) == (at(start), at(end))
 
 
-@given(moments, st.sampled_from(SPAN_WORDS))
-def test_every_span_but_yesterday_holds_now(moment: tuple[int, tzinfo], word: str) -> None:
+cycles = st.builds(Cycle, st.integers(1, 31), st.integers(0, 23))
+
+
+@given(moments, st.sampled_from(SPAN_WORDS), cycles)
+def test_every_span_holds_now_or_ends_where_the_one_that_does_begins(
+    moment: tuple[int, tzinfo], word: str, cycle: Cycle
+) -> None:
     now_s, zone = moment
-    start_s, end_s = span(word, now_s, zone)
-    assert start_s < end_s <= now_s if word == "yesterday" else start_s <= now_s < end_s
+    start_s, end_s = span(word, now_s, zone, cycle)
+    if word != "yesterday" and not word.startswith("last-"):
+        assert start_s <= now_s < end_s
+    else:
+        present = "today" if word == "yesterday" else word.removeprefix("last-")
+        assert start_s < end_s == span(present, now_s, zone, cycle)[0]
+
+
+@given(moments)
+def test_a_week_is_seven_dates_from_monday(moment: tuple[int, tzinfo]) -> None:
+    now_s, zone = moment
+    start_s, end_s = span("week", now_s, zone)
+    monday = _date_of(start_s, zone)
+    assert monday.isoweekday() == 1 or zone is APIA  # no Friday there in the week that began at its 30th
+    assert _date_of(end_s, zone) - monday == timedelta(days=7)
+    assert _date_of(now_s, zone).isocalendar()[:2] == monday.isocalendar()[:2]
+
+
+def _date_of(at_s: int, zone: tzinfo) -> date:
+    day = day_of(at_s, zone)
+    return date(day // 10_000, day // 100 % 100, day % 100)
+
+
+@given(moments)
+def test_a_cycle_from_the_first_at_midnight_is_the_month(moment: tuple[int, tzinfo]) -> None:
+    now_s, zone = moment
+    assert span("cycle", now_s, zone, Cycle(1, 0)) == span("cycle", now_s, zone) == span("month", now_s, zone)
+
+
+@given(moments, cycles)
+def test_a_cycle_begins_when_the_wall_clock_says_so(moment: tuple[int, tzinfo], cycle: Cycle) -> None:
+    now_s, zone = moment
+    for start_s in span("cycle", now_s, zone, cycle):
+        shown, shown_before = (
+            datetime.fromtimestamp(each, zone).replace(tzinfo=None) for each in (start_s, start_s - 1)
+        )
+        last = (shown.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        told = shown.replace(day=min(cycle.day, last.day), hour=cycle.hour, minute=0, second=0)
+        assert shown_before < told <= shown
+        assert hour_start(start_s, zone) == start_s
+
+
+@given(moments, cycles)
+def test_cycles_follow_each_other_one_a_month(moment: tuple[int, tzinfo], cycle: Cycle) -> None:
+    now_s, zone = moment
+    starts = list(steps(now_s, now_s + 400 * DAY, "cycle", zone, cycle))
+    assert starts[0] <= now_s < starts[1]
+    months = [datetime.fromtimestamp(each, zone).month for each in starts]
+    assert all((after - before) % 12 == 1 for before, after in pairwise(months)) or zone is APIA
+    assert all(span("cycle", each - 1, zone, cycle)[1] == each for each in starts)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "now", "start", "end"),
+    [
+        (Cycle(15), "2026-11-14T23:59+01:00", "2026-10-15T00:00+02:00", "2026-11-15T00:00+01:00"),
+        (Cycle(15), "2026-11-15T00:00+01:00", "2026-11-15T00:00+01:00", "2026-12-15T00:00+01:00"),
+        (Cycle(31), "2026-02-28T12:00+01:00", "2026-02-28T00:00+01:00", "2026-03-31T00:00+02:00"),
+        (Cycle(30), "2028-03-01T00:00+01:00", "2028-02-29T00:00+01:00", "2028-03-30T00:00+02:00"),
+        (Cycle(1, 6), "2027-01-01T05:59+01:00", "2026-12-01T06:00+01:00", "2027-01-01T06:00+01:00"),
+        (Cycle(29, 2), "2026-03-29T12:00+02:00", "2026-03-29T03:00+02:00", "2026-04-29T02:00+02:00"),
+        (Cycle(25, 2), "2026-10-25T02:00+02:00", "2026-10-25T02:00+02:00", "2026-11-25T02:00+01:00"),
+    ],
+)
+def test_a_billing_period_starts_on_its_day_and_hour(cycle: Cycle, now: str, start: str, end: str) -> None:
+    assert span("cycle", at(now), STOCKHOLM, cycle) == (at(start), at(end))
+
+
+def test_a_billing_period_that_begins_in_what_apia_left_out_begins_after_it() -> None:
+    assert span("cycle", at("2012-01-05T00:00+14:00"), APIA, Cycle(30, 12))[0] == at("2011-12-31T00:00+14:00")
 
 
 def test_yesterday_is_the_day_before_the_one_apia_left_out() -> None:
@@ -254,7 +333,7 @@ def test_yesterday_is_the_day_before_the_one_apia_left_out() -> None:
 
 
 def test_a_word_that_is_no_span_is_refused_with_those_that_are() -> None:
-    with pytest.raises(ValueError, match=r"today, yesterday, week, month, cycle, got 'fortnight'"):
+    with pytest.raises(ValueError, match=r"today, yesterday, week, .*, last-year, got 'fortnight'"):
         span("fortnight", 0, UTC)
 
 
@@ -324,7 +403,7 @@ def test_any_other_text_is_either_an_instant_or_a_value_error(text: str) -> None
         assert "expected a date" in str(error)
 
 
-@given(moments, st.sampled_from(["minute", "hour", "day", "month"]), st.integers(0, 3 * HOUR))
+@given(moments, st.sampled_from(["minute", "hour", "day", "week", "month", "cycle", "year"]), st.integers(0, 3 * HOUR))
 def test_steps_cover_the_span_in_order(moment: tuple[int, tzinfo], step: str, length_s: int) -> None:
     start_s, zone = moment
     starts = list(steps(start_s, start_s + length_s, step, zone))
@@ -349,5 +428,5 @@ def test_steps_of_months_start_on_the_first_local_day() -> None:
 
 
 def test_a_step_that_is_no_bucket_is_refused_before_the_first_is_asked_for() -> None:
-    with pytest.raises(ValueError, match=r"minute, hour, day, month, got 'second'"):
+    with pytest.raises(ValueError, match=r"minute, hour, day, week, month, cycle, year, got 'second'"):
         steps(0, 1, "second", UTC)

@@ -90,13 +90,13 @@ def _today(options: argparse.Namespace) -> int:
     from whitestat import periods, reports
     from whitestat.engine import SystemClock
     from whitestat.ledger.queries import Queries, Question
-    from whitestat.service import zone_of
+    from whitestat.service import cycle_of, zone_of
 
     config = _load(options)
     zone = zone_of(config)
     if not config.store.path.exists():
         raise LedgerError(f"{config.store.path}: no usage is kept here yet; start whitestat run first")
-    queries = Queries(config.store.path, zone)
+    queries = Queries(config.store.path, zone, cycle_of(config))
     start_s, end_s = periods.span("today", SystemClock().now_ms() // 1000, zone)
     rows = queries.usage(Question(start_s, end_s, by=("device", "scope")))
     print(reports.usage([reports.from_row(row) for row in rows], options.form), end="")

@@ -15,9 +15,11 @@ from whitestat.keys import (
     COLLECTOR,
     DURATION,
     FLAG,
+    HOUR,
     LISTEN,
     MAC,
     MACS,
+    MONTH_DAY,
     NAME,
     NETWORKS,
     PATH,
@@ -105,6 +107,16 @@ class Lan:
 
 
 @dataclass(frozen=True, slots=True)
+class Billing:
+    """The billing period, which `cycle` names in questions."""
+
+    day: Annotated[
+        int, Key("The day of the month it begins on; in a shorter month the last, so 31 is always that.", MONTH_DAY)
+    ] = 1
+    hour: Annotated[int, Key("The local hour it begins at.", HOUR)] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PointConfig:
     """Where octets are counted."""
 
@@ -155,6 +167,7 @@ class Config:
     points: tuple[PointConfig, ...]
     devices: tuple[DeviceConfig, ...]
     source: str | None
+    billing: Billing = Billing()
 
 
 class _Section(NamedTuple):
@@ -171,6 +184,7 @@ _SECTIONS = (
     _Section("service", Service, "The process."),
     _Section("store", Store, "The database."),
     _Section("lan", Lan, "What is local."),
+    _Section("billing", Billing, "The billing period, which `cycle` names in questions."),
     _Section(
         "point",
         PointConfig,
@@ -218,6 +232,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         points=tuple(PointConfig(**row) for row in values["point"]),
         devices=tuple(DeviceConfig(**row) for row in values["device"]),
         source=str(path) if path else None,
+        billing=Billing(**values["billing"]),
     )
 
 

@@ -126,6 +126,12 @@ def _between(value: int, most: int) -> int:
     return value
 
 
+def _hour(value: int) -> int:
+    if not 0 <= value <= 23:
+        raise ValueError(value)
+    return value
+
+
 def _url(value: str) -> str:
     parts = urlsplit(value)
     # A name or password in the address would be printed with it; they have keys of their own.
@@ -163,6 +169,8 @@ LISTEN = Kind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
 ZONE = Kind("a time zone like Europe/Stockholm", (str,), _zone)
 DURATION = Kind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))
 SIZE = Kind(f"a whole number from 1 to {_MOST_ENTRIES}", (int,), lambda value: _between(value, _MOST_ENTRIES))
+MONTH_DAY = Kind("a whole number from 1 to 31", (int,), lambda value: _between(value, 31))
+HOUR = Kind("a whole number from 0 to 23", (int,), _hour)
 FLAG = Kind("true or false", (bool,), _yes)
 URL = Kind("an address like http://192.168.1.1, without a user name or password in it", (str,), _url)
 NAME = Kind("1 to 32 of a-z, 0-9, - and _", (str,), _point_name)

@@ -1,4 +1,5 @@
-"""Minutes, local hours, days and months as UTC instants, and the sharing out of counts over them; pure.
+"""Minutes, local hours, days, weeks, months and billing periods as UTC instants, and the sharing out of
+counts over them; pure.
 
 Instants are UTC seconds (`_s`) or milliseconds (`_ms`), a day is a local date written YYYYMMDD, spans
 include their start and exclude their end. Hours and days of one zone never overlap and leave no gap,
@@ -8,10 +9,12 @@ on the days clocks are moved too.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, timedelta, tzinfo
-from functools import lru_cache
+from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache, partial
 from itertools import pairwise
+from typing import NamedTuple
 
 from whitestat.model import Counts
 
@@ -25,6 +28,20 @@ _INSTANT = re.compile(
     r"(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.0+)?"
     r"(?P<offset>Z|[+ -][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?)?"
 )
+
+
+class Cycle(NamedTuple):
+    """When billing periods begin, local time: `day` 1 to 31 of each month, `hour` 0 to 23.
+
+    In a month without that day it is the last one, so 31 means the last. An hour that clocks repeat
+    begins the period where it comes first, one they skip where they land.
+    """
+
+    day: int = 1
+    hour: int = 0
+
+
+CALENDAR_MONTHS = Cycle()
 
 
 def minute_start(at_s: int) -> int:
@@ -84,14 +101,17 @@ def split_integers(amounts: Sequence[int], start_ms: int, end_ms: int) -> list[t
     return [(minute_start(at // 1_000), share) for at, share in zip(edges, shares, strict=False) if any(share)]
 
 
-def span(word: str, now_s: int, zone: tzinfo) -> tuple[int, int]:
-    """Start and end of the local today, yesterday, week (from Monday), month or cycle that now lies in.
+def span(word: str, now_s: int, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) -> tuple[int, int]:
+    """Start and end of the local today, week (from Monday), month, cycle or year that now lies in.
 
-    A cycle is the calendar month. ValueError for another word.
+    `yesterday` and the words that begin with `last-` are the one before. ValueError for another word.
     """
     if word not in _SPANS:
         raise ValueError(f"expected one of {', '.join(_SPANS)}, got {word!r}")
-    return _SPANS[word](now_s, zone)
+    name, before = _SPANS[word]
+    bounds = _bounds(name, cycle)
+    start_s, end_s = bounds(now_s, zone)
+    return bounds(start_s - 1, zone) if before else (start_s, end_s)
 
 
 def parse_instant(text: str, zone: tzinfo) -> int:
@@ -121,14 +141,14 @@ def instant_text(at_s: int, zone: tzinfo) -> str:
     return datetime.fromtimestamp(at_s, zone).isoformat()
 
 
-def steps(start_s: int, end_s: int, step: str, zone: tzinfo) -> Iterator[int]:
-    """Starts of the minutes, hours, days or months that meet the span; the first may lie before it.
+def steps(start_s: int, end_s: int, step: str, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) -> Iterator[int]:
+    """Starts of the steps that meet the span; the first may lie before it.
 
-    `step` is minute, hour, day or month; ValueError for another word.
+    `step` is minute, hour, day, week (from Monday, ISO 8601), month, cycle or year; ValueError for another word.
     """
-    if step not in _BUCKETS:
-        raise ValueError(f"expected one of {', '.join(_BUCKETS)}, got {step!r}")
-    return _walk(start_s, end_s, _BUCKETS[step], zone)
+    if step not in _STEPS:
+        raise ValueError(f"expected one of {', '.join(_STEPS)}, got {step!r}")
+    return _walk(start_s, end_s, _bounds(step, cycle), zone)
 
 
 _Bounds = Callable[[int, tzinfo], tuple[int, int]]
@@ -157,10 +177,6 @@ def _day(at_s: int, zone: tzinfo) -> tuple[int, int]:
     return day_bounds(day_of(at_s, zone), zone)
 
 
-def _yesterday(at_s: int, zone: tzinfo) -> tuple[int, int]:
-    return _day(_day(at_s, zone)[0] - 1, zone)
-
-
 def _week(at_s: int, zone: tzinfo) -> tuple[int, int]:
     today = _date(day_of(at_s, zone))
     monday = today - timedelta(days=today.weekday())
@@ -173,16 +189,52 @@ def _month(at_s: int, zone: tzinfo) -> tuple[int, int]:
     return _day_start(first, zone), _day_start(following, zone)
 
 
-_BUCKETS: dict[str, _Bounds] = {"minute": _minute, "hour": _hour, "day": _day, "month": _month}
-_SPANS: dict[str, _Bounds] = {
-    "today": _day,
-    "yesterday": _yesterday,
+def _cycle(at_s: int, zone: tzinfo, cycle: Cycle) -> tuple[int, int]:
+    first = _date(day_of(at_s, zone)).replace(day=1)
+    start_s = _cycle_start(first, zone, cycle)
+    if at_s < start_s:
+        return _cycle_start(first - timedelta(days=1), zone, cycle), start_s
+    return start_s, _cycle_start(first + timedelta(days=31), zone, cycle)
+
+
+def _cycle_start(month: date, zone: tzinfo, cycle: Cycle) -> int:
+    """Where the billing period begins that begins in the month of a date."""
+    day = min(cycle.day, monthrange(month.year, month.month)[1])
+    return _first_at(datetime.combine(month.replace(day=day), time(cycle.hour)), zone)
+
+
+def _year(at_s: int, zone: tzinfo) -> tuple[int, int]:
+    year = day_of(at_s, zone) // 10_000
+    return _day_start(date(year, 1, 1), zone), _day_start(date(year + 1, 1, 1), zone)
+
+
+_STEPS: dict[str, _Bounds | None] = {
+    "minute": _minute,
+    "hour": _hour,
+    "day": _day,
     "week": _week,
     "month": _month,
-    "cycle": _month,
+    "cycle": None,
+    "year": _year,
+}
+_SPANS = {
+    "today": ("day", False),
+    "yesterday": ("day", True),
+    "week": ("week", False),
+    "last-week": ("week", True),
+    "month": ("month", False),
+    "last-month": ("month", True),
+    "cycle": ("cycle", False),
+    "last-cycle": ("cycle", True),
+    "year": ("year", False),
+    "last-year": ("year", True),
 }
 SPAN_WORDS = tuple(_SPANS)
 """The words `span` knows."""
+
+
+def _bounds(step: str, cycle: Cycle) -> _Bounds:
+    return _STEPS[step] or partial(_cycle, cycle=cycle)
 
 
 def _edges(start_ms: int, end_ms: int) -> list[int]:
@@ -210,12 +262,17 @@ def _shares(amounts: Sequence[int], edges: list[int]) -> Iterator[tuple[int, ...
 @lru_cache(maxsize=4096)
 def _day_start(day: date, zone: tzinfo) -> int:
     """The first instant whose local date is the day or a later one."""
-    # The first of two midnights; a midnight that clocks skip is read with the offset before the gap.
-    midnight_s = int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+    return _first_at(datetime.combine(day, time()), zone)
+
+
+def _first_at(wall: datetime, zone: tzinfo) -> int:
+    """The first instant at which local clocks show this time, given without a zone, or have passed over it."""
+    # The first of two such times; one that clocks skip is read with the offset before the gap.
+    at_s = int(wall.replace(tzinfo=zone).timestamp())
     # A gap that opens before midnight (Toronto 1919: 23:30 to 00:30) starts the day itself.
-    if datetime.fromtimestamp(midnight_s - 1, zone).date() >= day:
-        return _after_shift(midnight_s - DAY_S, midnight_s, zone)
-    return midnight_s
+    if datetime.fromtimestamp(at_s - 1, zone).replace(tzinfo=None) >= wall:
+        return _after_shift(at_s - DAY_S, at_s, zone)
+    return at_s
 
 
 def _after_shift(low_s: int, high_s: int, zone: tzinfo) -> int:

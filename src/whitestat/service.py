@@ -32,6 +32,7 @@ from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.live import Live
 from whitestat.model import Point
+from whitestat.periods import Cycle
 
 log = logging.getLogger("whitestat")
 
@@ -69,13 +70,14 @@ async def _serve(config: Config) -> int:
     engine = Engine(collectors, writer, booker, flush_s=config.store.flush_s, clock=clock, notices=notices)
     live = Live(engine.today, zone=zone, now_ms=clock.now_ms)
     sources = Sources(
-        queries=Queries(config.store.path, zone),
+        queries=Queries(config.store.path, zone, cycle_of(config)),
         zone=zone,
         version=__version__,
         now_ms=clock.now_ms,
         health=engine.health,
         live=live.listen,
         lan=locality(config, points).networks,
+        cycle=cycle_of(config),
     )
     web = serve(create_app(sources), config.web.host, config.web.port)
     user = _unprivileged(config, collectors)
@@ -113,6 +115,10 @@ def zone_of(config: Config) -> tzinfo:
     with contextlib.suppress(OSError, ValueError):
         return ZoneInfo(str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
     return ZoneInfo("UTC")
+
+
+def cycle_of(config: Config) -> Cycle:
+    return Cycle(config.billing.day, config.billing.hour)
 
 
 def points_of(config: Config) -> tuple[PointConfig, ...]:

@@ -33,16 +33,18 @@ from whitestat.ledger import queries as queries_module
 from whitestat.ledger.queries import DeviceName, DeviceRow, Queries, Question, Step
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Coverage, Episode, Point, Scope
-from whitestat.periods import day_bounds, day_of, hour_start, minute_start, parse_instant
+from whitestat.periods import Cycle, day_bounds, day_of, hour_start, minute_start, parse_instant, span
 
 MAC, OTHER_MAC = bytes.fromhex("025000000011"), bytes.fromhex("025000000012")
 DAY_S = 86_400
 HOUR_S = 3_600
+CYCLE = Cycle(25, 2)
+"""The periods of most tests: they begin in the hour that clocks repeat."""
 
 
 @contextmanager
 def opened(path: Path, zone: ZoneInfo = STOCKHOLM) -> Iterator[tuple[Writer, Queries]]:
-    with closing(Writer(path, zone)) as writer, closing(Queries(path, zone)) as queries:
+    with closing(Writer(path, zone)) as writer, closing(Queries(path, zone, CYCLE)) as queries:
         yield writer, queries
 
 
@@ -59,7 +61,9 @@ def step_start(step: Step, minute_s: int, question: Question, zone: ZoneInfo) ->
         Step.MINUTE: minute_s,
         Step.HOUR: hour_start(minute_s, zone),
         Step.DAY: day_bounds(day, zone)[0],
+        Step.WEEK: span("week", minute_s, zone)[0],
         Step.MONTH: day_bounds(day // 100 * 100 + 1, zone)[0],
+        Step.CYCLE: span("cycle", minute_s, zone, CYCLE)[0],
     }[step]
 
 
@@ -146,7 +150,7 @@ def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, i
         writer.commit(flush_of({(NOON_S, key(0)): 1}))
         writer.commit(flush_of({(NOON_S - 60 * age, key()): octets for age, octets in ages.items()}))
         writer.expire(NOON_S)
-        for step in (Step.TOTAL, Step.DAY, Step.MONTH):
+        for step in (Step.TOTAL, Step.DAY, Step.WEEK, Step.MONTH, Step.CYCLE):
             rows = [row for first, last in pairwise(edges) for row in queries.usage(Question(first, last, step))]
             assert sum(row.counts.octets for row in rows) == sum(ages.values()) + 1
 

@@ -18,13 +18,15 @@ from zoneinfo import ZoneInfo
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Counts, Coverage, Episode, Scope, UsageKey
-from whitestat.periods import instant_text, parse_instant
+from whitestat.periods import Cycle, instant_text, parse_instant
 from whitestat.web import Server, Sources, create_app, serve
 from whitestat.web.sources import Network
 
 ZONE = ZoneInfo("Europe/Stockholm")
 NOON_S = parse_instant("2026-11-21T12:00", ZONE)
 MIDNIGHT_S = parse_instant("2026-11-21", ZONE)
+
+CYCLE = Cycle(20, 6)
 
 LAN_POINT: dict[str, object] = {
     "point": "lan",
@@ -90,7 +92,14 @@ class House:
 
     def sources(self) -> Sources:
         return Sources(
-            self.queries, self.zone, "12.0.0", lambda: self.now_s * 1000, lambda: self.health, self._live, self.lan
+            self.queries,
+            self.zone,
+            "12.0.0",
+            now_ms=lambda: self.now_s * 1000,
+            health=lambda: self.health,
+            live=self._live,
+            lan=self.lan,
+            cycle=CYCLE,
         )
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:
@@ -170,7 +179,7 @@ def household(
     with closing(Writer(path / "whitestat.db", zone)) as writer:
         for flush in flushes:
             writer.commit(flush)
-        with closing(Queries(path / "whitestat.db", zone)) as queries:
+        with closing(Queries(path / "whitestat.db", zone, CYCLE)) as queries:
             house = House(queries, zone=zone, now_s=now_s, lan=lan)
             with served(house):
                 yield house

@@ -93,13 +93,17 @@ def test_by_nothing_is_one_row_a_step(home: House) -> None:
         ("start=today&end=today", 1100),
         ("start=month", 8170),
         ("start=cycle", 8170),
+        ("start=last-cycle", None),
         ("start=week", 8170),
+        ("start=last-week", None),
+        ("start=last-month&end=month", 8170),
+        ("start=year", 8170),
         ("start=2026-11-20&end=2026-11-21", 7070),
         ("start=2026-11-20", 8170),
     ],
 )
-def test_spans_are_words_dates_and_instants(home: House, query: str, expected: int) -> None:
-    assert octets(home, f"{query}&device=phone") == {PHONE: expected}
+def test_spans_are_words_dates_and_instants(home: House, query: str, expected: int | None) -> None:
+    assert octets(home, f"{query}&device=phone") == ({PHONE: expected} if expected else {})
 
 
 def test_steps_cut_the_span(home: House) -> None:
@@ -111,6 +115,11 @@ def test_steps_cut_the_span(home: House) -> None:
         "2026-11-21T11:00:00+01:00",
         "2026-11-21T12:00:00+01:00",
     ]
+    starts = {
+        step: [row["start"][:13] for row in rows(home, f"start=2026-11-20&step={step}&device=phone")]
+        for step in ("week", "month", "cycle")
+    }
+    assert starts == {"week": ["2026-11-16T00"], "month": ["2026-11-01T00"], "cycle": ["2026-11-20T06"]}
 
 
 @pytest.mark.parametrize("word", ["1", "phone", "PHONE", PHONE_MAC, "02-50-00-00-00-11", " phone , 1"])
@@ -138,7 +147,7 @@ def test_an_evil_name_finds_its_device(home: House) -> None:
         ("start=today&end=yesterday", "end", "after start"),
         ("end=2026-11-21", "end", "after start"),
         ("step=houer", "step", "did you mean 'hour'?"),
-        ("step=", "step", "one of total, minute, hour, day, month"),
+        ("step=", "step", "one of total, minute, hour, day, week, month, cycle"),
         ("start=1990-01-01&step=minute", "step", "more than 100000 steps"),
         ("by=devcie", "by", "did you mean 'device'?"),
         ("by=device,person", "by", "unknown word 'person'"),

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from whitestat.ledger.rows import SCOPES
 from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.wal import log_of
 from whitestat.model import Counts, Coverage, Scope
-from whitestat.periods import day_bounds, day_of, instant_text
+from whitestat.periods import CALENDAR_MONTHS, Cycle, day_bounds, day_of, instant_text, steps
 from whitestat.units import address_text, mac_text
 
 __all__ = ["BY_WORDS", "ROWS_MAX", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
@@ -68,9 +69,10 @@ _ADDRESSES = """SELECT e.device, a.address FROM episode_address a JOIN episode e
 class Queries:
     """Holds one reading connection; any thread may ask, one is answered at a time. LedgerError on failure."""
 
-    def __init__(self, path: Path, zone: tzinfo) -> None:
+    def __init__(self, path: Path, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) -> None:
         self._path = path
         self._zone = zone
+        self._cycle = cycle
         self._lock = Lock()
         self._connection = open_for_reading(path)
 
@@ -126,8 +128,7 @@ class Queries:
     def _sums(self, question: Question) -> dict[tuple[int, _Group], Counts]:
         groups = self._groups(question)
         sums: dict[tuple[int, _Group], Counts] = {}
-        for piece in self._question_pieces(question):
-            cut = self._cut(question, piece)
+        for piece, cut in self._cuts(question):
             for bucket, group, counts in self._scan(piece, cut.expression, groups):
                 key = cut.start_s(bucket), group
                 sums[key] = sums[key].plus(counts) if key in sums else counts
@@ -166,6 +167,17 @@ class Queries:
             WHERE bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
             GROUP BY {by}"""  # noqa: S608 - all four are words of this module
         return self._connection.execute(sql, (piece.low, piece.high, json.dumps(series)))
+
+    def _cuts(self, question: Question) -> Iterator[tuple[Piece, _Cut]]:
+        """The pieces to sum, with how; weeks and cycles one by one, as a cycle may begin within a day."""
+        if question.step not in (Step.WEEK, Step.CYCLE):
+            yield from ((piece, self._cut(question, piece)) for piece in self._question_pieces(question))
+            return
+        starts = list(steps(question.start_s, question.end_s, question.step, self._zone, self._cycle))
+        edges = [question.start_s, *starts[1:], question.end_s]
+        for start_s, (low_s, high_s) in zip(starts, pairwise(edges), strict=True):
+            cut = _Cut("0", partial(_same, start_s))
+            yield from ((piece, cut) for piece in self._pieces(low_s, high_s, COARSEST_FIRST))
 
     def _cut(self, question: Question, piece: Piece) -> _Cut:
         step, zone = question.step, self._zone
@@ -222,6 +234,10 @@ class Queries:
 def _coverage_of(piece: Piece) -> str:
     return f"""SELECT p.name, {_COVERAGE_SUMS} FROM coverage_{piece.resolution} c
         JOIN point p ON p.id = c.point WHERE bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608
+
+
+def _same(start_s: int, _: int) -> int:
+    return start_s
 
 
 def _device(names: dict[int, DeviceName], device: int | None) -> DeviceName | None:

@@ -21,7 +21,9 @@ class Step(StrEnum):
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
+    CYCLE = "cycle"
 
 
 def check_span(start_s: int, end_s: int) -> None:

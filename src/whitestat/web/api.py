@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from whitestat.asking import asked_span, usage_question
 from whitestat.ledger.queries import DeviceRow
 from whitestat.periods import day_of, instant_text
 from whitestat.web.answers import in_pieces, json_answer
-from whitestat.web.questions import asked_span, usage_question
 from whitestat.web.sources import Sources
 from whitestat.web.usage_forms import UsageAnswer
 
@@ -36,7 +36,7 @@ def devices(sources: Sources, texts: Texts) -> Response:
 
 def coverage(sources: Sources, texts: Texts) -> Response:
     """The span asked for, and for each point what was seen of it; `coverage` is null where nothing flowed."""
-    start_s, end_s = asked_span(texts, sources.now_s, sources.zone)
+    start_s, end_s = asked_span(texts, sources.now)
     points = sources.queries.coverage(start_s, end_s)
     return json_answer(
         {
@@ -56,7 +56,7 @@ def health(sources: Sources, texts: Texts) -> Response:
 
 
 def _usage(sources: Sources, texts: Texts) -> UsageAnswer:
-    question = usage_question(texts, now_s=sources.now_s, zone=sources.zone, devices=sources.queries.devices)
+    question = usage_question(texts, sources.now, sources.queries.devices)
     return UsageAnswer(question, sources.queries.usage(question), sources.zone)
 
 

@@ -14,12 +14,12 @@ from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
 from whitestat.errors import LedgerError, QueryError
+from whitestat.parameters import check_all
 from whitestat.web.answers import json_answer, refused
 from whitestat.web.api import Texts
 from whitestat.web.guard import Guard, own_names, security_headers
 from whitestat.web.live import LiveStreams
 from whitestat.web.openapi import document
-from whitestat.web.parameters import check_all
 from whitestat.web.routes import LIVE, ROUTES, Route
 from whitestat.web.sources import Sources
 from whitestat.web.static_files import StaticFiles, import_map_hash

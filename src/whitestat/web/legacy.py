@@ -67,13 +67,13 @@ def segments(networks: Iterable[Network]) -> list[str]:
 
 
 def _today(sources: Sources) -> list[FrameRow]:
-    today = day_of(sources.now_s, sources.zone)
+    today = day_of(sources.now.at_s, sources.zone)
     return sorted(_frame(sources, today, today), key=lambda row: (-row.octets_in, -row.total_in))
 
 
 def _history(sources: Sources, texts: Texts) -> list[FrameRow]:
     """Both days are included, as v5 had it."""
-    today = day_of(sources.now_s, sources.zone)
+    today = day_of(sources.now.at_s, sources.zone)
     first, last = (_day(name, texts, today, sources.zone) for name in ("start", "end"))
     if first > last:
         raise QueryError("end", f"must not be before start, {_date(first)}, got {_date(last)}")

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.responses import Response
 
 from whitestat.ledger.queries import Question
-from whitestat.periods import day_bounds, span
+from whitestat.periods import day_bounds
 from whitestat.web.sources import Sources
 
 _FIRST_DAY = 20000101
@@ -40,7 +40,7 @@ class _Figures(Collector):
     def _octets(self) -> Metric:
         sources = self._sources
         start_s = day_bounds(_FIRST_DAY, sources.zone)[0]
-        end_s = span("today", sources.now_s, sources.zone)[1]
+        end_s = sources.now.span("today")[1]
         family = CounterMetricFamily("whitestat_octets", "Octets of each device, all time.", labels=_LABELS)
         for row in sources.queries.usage(Question(start_s, end_s, by=("device", "scope"))):
             device = row.device

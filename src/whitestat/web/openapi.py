@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from whitestat.parameters import Parameter
 from whitestat.web.frame import COLUMNS
-from whitestat.web.parameters import Parameter
 from whitestat.web.routes import ROUTES, Route
 
 Schema = dict[str, object]

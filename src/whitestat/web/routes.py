@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from whitestat.parameters import BY, DEVICE, END, FIRST_DAY, LAST_DAY, SCOPE, START, STEP, Parameter
 from whitestat.web import api, legacy, metrics
-from whitestat.web.parameters import BY, DEVICE, END, FIRST_DAY, LAST_DAY, SCOPE, START, STEP, Parameter
 from whitestat.web.sources import Sources
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network
 
+from whitestat.asking import Now
 from whitestat.ledger.queries import Queries
+from whitestat.periods import CALENDAR_MONTHS, Cycle
 
 Network = IPv4Network | IPv6Network
 
@@ -28,7 +30,8 @@ class Sources:
     health: Callable[[], dict[str, object]]
     live: Callable[[], AsyncIterator[dict[str, object]]]
     lan: Sequence[Network] = ()
+    cycle: Cycle = CALENDAR_MONTHS
 
     @property
-    def now_s(self) -> int:
-        return self.now_ms() // 1000
+    def now(self) -> Now:
+        return Now(self.now_ms() // 1000, self.zone, self.cycle)

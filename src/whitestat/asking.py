@@ -1,29 +1,46 @@
-"""From the texts of a query string to a question for the ledger."""
+"""From texts, of a query string or the command line, to a question for the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from whitestat.errors import QueryError
-from whitestat.ledger.queries import DeviceRow, Question, Step
+from whitestat.ledger.question import DeviceRow, Question, Step
 from whitestat.model import Scope
-from whitestat.periods import SPAN_WORDS, parse_instant, span
+from whitestat.parameters import BY, START, STEP, listed
+from whitestat.periods import CALENDAR_MONTHS, SPAN_WORDS, Cycle, parse_instant, span
 from whitestat.units import mac_bytes, mac_text
-from whitestat.web.parameters import BY, START, STEP, listed
 
 MOST_STEPS = 100_000
 """More buckets than this are refused before the ledger is asked."""
 
-_STEP_S = {Step.MINUTE: 60, Step.HOUR: 3_600, Step.DAY: 86_400, Step.MONTH: 28 * 86_400}
+_STEP_S = {
+    Step.MINUTE: 60,
+    Step.HOUR: 3_600,
+    Step.DAY: 86_400,
+    Step.WEEK: 7 * 86_400,
+    Step.MONTH: 28 * 86_400,
+    Step.CYCLE: 28 * 86_400,
+}
 
 
-def usage_question(
-    texts: Mapping[str, str], *, now_s: int, zone: tzinfo, devices: Callable[[], Sequence[DeviceRow]]
-) -> Question:
+class Now(NamedTuple):
+    """The instant that words like today and cycle are about, UTC seconds, and where and how periods begin."""
+
+    at_s: int
+    zone: tzinfo
+    cycle: Cycle = CALENDAR_MONTHS
+
+    def span(self, word: str) -> tuple[int, int]:
+        return span(word, self.at_s, self.zone, self.cycle)
+
+
+def usage_question(texts: Mapping[str, str], now: Now, devices: Callable[[], Sequence[DeviceRow]]) -> Question:
     """What checked texts ask; `devices` is called only where they name some. QueryError says what is wrong."""
-    start_s, end_s = asked_span(texts, now_s, zone)
+    start_s, end_s = asked_span(texts, now)
     step = Step(texts.get("step", STEP.default or ""))
     if step in _STEP_S and (end_s - start_s) // _STEP_S[step] > MOST_STEPS:
         raise QueryError("step", f"more than {MOST_STEPS} steps; ask for a longer step or a shorter span")
@@ -37,14 +54,14 @@ def usage_question(
     )
 
 
-def asked_span(texts: Mapping[str, str], now_s: int, zone: tzinfo) -> tuple[int, int]:
+def asked_span(texts: Mapping[str, str], now: Now) -> tuple[int, int]:
     """Start and end, UTC seconds. A word alone sets both; as an end it includes what it names."""
     start = texts.get("start", START.default or "")
-    start_s, end_s = _span_or_instant("start", start, now_s, zone)
+    start_s, end_s = _span_or_instant("start", start, now)
     if "end" in texts:
-        end_s = _span_or_instant("end", texts["end"], now_s, zone)[1]
+        end_s = _span_or_instant("end", texts["end"], now)[1]
     elif start not in SPAN_WORDS:
-        end_s = span("today", now_s, zone)[1]
+        end_s = now.span("today")[1]
     if end_s <= start_s:
         if "end" not in texts:
             raise QueryError("start", f"must be before the end of today, got {start!r}")
@@ -87,11 +104,11 @@ def _as_mac(word: str) -> str | None:
         return None
 
 
-def _span_or_instant(name: str, text: str, now_s: int, zone: tzinfo) -> tuple[int, int]:
+def _span_or_instant(name: str, text: str, now: Now) -> tuple[int, int]:
     if text in SPAN_WORDS:
-        return span(text, now_s, zone)
+        return now.span(text)
     try:
-        at_s = parse_instant(text, zone)
+        at_s = parse_instant(text, now.zone)
     except ValueError as fault:
         raise QueryError(name, f"{fault}; or one of {', '.join(SPAN_WORDS)}") from None
     return at_s, at_s

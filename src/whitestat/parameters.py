@@ -1,4 +1,4 @@
-"""Every parameter of the API, declared once: what it is called, means and may be."""
+"""Every parameter of a question, declared once: what it is called, means and may be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from whitestat.errors import QueryError
-from whitestat.ledger.queries import BY_WORDS, Step
+from whitestat.ledger.question import BY_WORDS, Step
 from whitestat.model import Scope
 from whitestat.periods import SPAN_WORDS
 
