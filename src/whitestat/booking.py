@@ -113,6 +113,7 @@ class Booker:
         for minute, _ in flush.usage:
             self._begin_day(minute)  # what the ledger has of the day must be read before this flush is in it
         if self._writer.commit(flush):
+            self._attributor.settle(attributed)
             self._remember(readings, audits, flush)
         if harvest.receipt:
             collector.settle(harvest.receipt)

@@ -23,7 +23,7 @@ from whitestat.booking import Booker
 from whitestat.collectors import Collector
 from whitestat.collectors.interface import InterfaceCollector
 from whitestat.collectors.kernel import KernelCollector
-from whitestat.collectors.links import default_interface, links, unknown_interface
+from whitestat.collectors.links import default_interface, default_interfaces, links, unknown_interface
 from whitestat.collectors.packet import PacketCollector
 from whitestat.config import Config, PointConfig
 from whitestat.engine import Engine, SystemClock
@@ -228,7 +228,7 @@ def _open_packet(points: Sequence[PointConfig], booked: dict[str, int]) -> list[
 
 def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
     """What is local now: configured networks, or those of the points that count, and private space."""
-    known = links()
+    known, outward = links(), default_interfaces()
     networks: list[Network] = list(config.lan.networks)
     if not networks:
         networks.extend(PRIVATE)
@@ -240,6 +240,7 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
         own_macs=frozenset(link.mac for link in known.values() if link.mac),
         own_addresses=frozenset(address for link in known.values() for address in link.addresses),
         routers=frozenset(config.lan.routers),
+        outward=frozenset(point.name for point in points if point.interface in outward),
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from whitestat.attribution.arm import Amount, Crossing, Crossings, Road
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import UNSPECIFIED, Locality, is_group_mac
 from whitestat.model import (
@@ -44,10 +45,14 @@ class PointSum:
 
 @dataclass(slots=True)
 class Attributed:
-    """Usage of one interval by key; each octet once in `points`, whoever it was booked to."""
+    """Usage of one interval by key; each octet once in `points`, whoever it was booked to.
+
+    `debts` is what the gateways with one arm among the points left over for the next interval.
+    """
 
     usage: dict[UsageKey, list[int]] = field(default_factory=dict)
     points: dict[str, PointSum] = field(default_factory=dict)
+    debts: dict[Road, Amount] = field(default_factory=dict)
 
     def book(self, key: UsageKey, counts: Counts) -> None:
         held = self.usage.get(key)
@@ -64,13 +69,14 @@ class Attributed:
 class Verdict(NamedTuple):
     """Whose a flow is: the usage of its sender's side, of its receiver's; `known` when somebody was found.
 
-    `source` is the sender's own address, where it can be one.
+    `source` is the sender's own address, where it can be one; `crossing` the flow's place on a gateway's only arm.
     """
 
     sender: UsageKey | None
     receiver: UsageKey | None
     known: bool
     source: Address | None = None
+    crossing: Crossing | None = None
 
 
 class Attributor:
@@ -81,6 +87,7 @@ class Attributor:
         self.devices = devices
         self._verdicts: dict[FlowKey, Verdict] = {}
         self._carriers: set[Mac] = set()
+        self._debts: dict[Road, Amount] = {}
 
     def move(self, locality: Locality) -> None:
         """Addresses of this machine or its networks changed: every verdict is open again."""
@@ -89,10 +96,13 @@ class Attributor:
             self._verdicts.clear()
 
     def attribute(self, deltas: Iterable[Delta], at_ms: int) -> Attributed:
-        """Book every delta to the devices at its ends, or to `UNATTRIBUTED`; `at_ms` is when they were seen."""
-        result, verdicts, saw = Attributed(), self._verdicts, self.devices.saw
+        """Book every delta to the devices at its ends, or to `UNATTRIBUTED`; `at_ms` is when they were seen.
+
+        Once the result is kept for good, it is to be `settle`d; a look at what is pending is not.
+        """
+        result, verdicts, crossings = Attributed(), self._verdicts, Crossings(self._debts)
         for delta in deltas:
-            key, counts = delta.key, delta.counts
+            key = delta.key
             verdict = verdicts.get(key)
             if verdict is None:
                 verdict = self._judge(key, at_ms)
@@ -100,20 +110,33 @@ class Attributor:
                     verdicts.clear()
                 if verdict.known:
                     verdicts[key] = verdict
-            if verdict.sender:
-                result.book(verdict.sender, counts)
-                if verdict.sender.episode and counts.packets_out:
-                    saw(verdict.sender.episode, verdict.source, at_ms)
-            if verdict.receiver:
-                result.book(verdict.receiver, counts.turned())
             point = result.points.get(key.point)
             if point is None:
                 point = result.points[key.point] = PointSum()
             if verdict.known:
-                point.attributed += counts.octets
+                point.attributed += delta.counts.octets
             else:
-                point.unattributed += counts.octets
+                point.unattributed += delta.counts.octets
+            if not (verdict.crossing and crossings.held(verdict.crossing, delta)):
+                self._book(result, delta, verdict, at_ms)
+        for delta in crossings.own():
+            self._book(result, delta, verdicts.get(delta.key) or self._judge(delta.key, at_ms), at_ms)
+        result.debts = crossings.debts()
         return result
+
+    def settle(self, result: Attributed) -> None:
+        """What `attribute` returned is booked: its points' next interval goes on where it ended."""
+        others = {road: amount for road, amount in self._debts.items() if road.point not in result.points}
+        self._debts = others | result.debts
+
+    def _book(self, result: Attributed, delta: Delta, verdict: Verdict, at_ms: int) -> None:
+        counts = delta.counts
+        if verdict.sender:
+            result.book(verdict.sender, counts)
+            if verdict.sender.episode and counts.packets_out:
+                self.devices.saw(verdict.sender.episode, verdict.source, at_ms)
+        if verdict.receiver:
+            result.book(verdict.receiver, counts.turned())
 
     def _judge(self, key: FlowKey, at_ms: int) -> Verdict:
         if key.mac is None and key.address is None:
@@ -128,12 +151,32 @@ class Attributor:
             sender, receiver = self._opposite_of_router(key, at_ms)
         elif scope is Scope.WAN:
             self._learn_carrier(key, here, sender, receiver)
+        crossing = self._crossing(key, here, there, sender, receiver) if scope is Scope.WAN else None
         if sender is None and receiver is None:
             if self._forwarded(key.mac, here) or self._forwarded(key.peer_mac, there):
-                return Verdict(None, None, True)
+                return Verdict(None, None, True, None, crossing)
             return self._nobody(key, inside=here != "outside")
         source = key.address if here in ("own", "local") and key.address not in UNSPECIFIED else None
-        return Verdict(_key(sender, key.point, scope), _key(receiver, key.point, scope), True, source)
+        return Verdict(_key(sender, key.point, scope), _key(receiver, key.point, scope), True, source, crossing)
+
+    def _crossing(
+        self, key: FlowKey, here: str, there: str, sender: int | None, receiver: int | None
+    ) -> Crossing | None:
+        """What a flow to or from the outside is on the arm of a gateway that has only one."""
+        if key.point not in self.locality.outward or key.address is None or key.peer is None:
+            return None
+        ours, theirs = key.mac in self.locality.own_macs, key.peer_mac in self.locality.own_macs
+        up = Road(key.point, key.peer, key.protocol, True)
+        down = Road(key.point, key.address, key.protocol, False)
+        if ours and there == "outside" and receiver is None:
+            return Crossing(up, 0 if here == "own" else -1)
+        if theirs and there == "outside" and sender:
+            return Crossing(up, 1)
+        if theirs and here == "outside" and sender is None:
+            return Crossing(down, 0 if there == "own" else -1)
+        if ours and here == "outside" and receiver:
+            return Crossing(down, 1)
+        return None
 
     def _judge_link(self, key: FlowKey, at_ms: int) -> Verdict:
         """Frames that are not IP, and what found the flow map full: by link address alone.

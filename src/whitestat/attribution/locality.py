@@ -24,12 +24,14 @@ class Locality:
     """What lies inside: `networks`, and this machine by its MACs and addresses.
 
     `routers` are MACs that forward for others: what carries them belongs to somebody behind or beyond.
+    `outward` are the points that have the way to the outside on their own interface.
     """
 
     networks: tuple[Network, ...] = PRIVATE
     own_macs: frozenset[Mac] = frozenset()
     own_addresses: frozenset[Address] = frozenset()
     routers: frozenset[Mac] = frozenset()
+    outward: frozenset[str] = frozenset()
     _masks: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _groups: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _known: dict[Address, str] = field(init=False, repr=False, compare=False, default_factory=dict)

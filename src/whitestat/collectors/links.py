@@ -54,6 +54,13 @@ def default_interface() -> str | None:
     return None
 
 
+def default_interfaces() -> frozenset[str]:
+    """The interfaces of all default routes, those of several at once (multipath) included."""
+    routes = [*_ip("-4", "route", "show", "default"), *_ip("-6", "route", "show", "default")]
+    hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]
+    return frozenset(str(hop["dev"]) for hop in hops if "dev" in hop)
+
+
 def boot_id() -> str:
     """Names this boot: interface counters start from zero with it."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
