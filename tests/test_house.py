@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "config": {"errors", "units", "keys"},
     "collectors": {"model", "errors", "units", "collectors"},
     "attribution": {"model", "errors", "units", "attribution"},
+    "plans": {"model", "errors", "units", "periods", "plans"},
     "ledger": {"model", "errors", "units", "periods", "ledger"},
     "booking": {
         "model",
@@ -54,6 +55,7 @@ MAY_IMPORT = {
 
 PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking", "collectors.decode"}
 PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "edits", "locality", "proposals")}
+PURE |= {f"plans.{name}" for name in ("forecast", "tariff")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
 PURE |= {f"attribution.evidence.{name}" for name in EVIDENCE}
 IMPURE_MODULES = {

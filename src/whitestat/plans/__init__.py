@@ -1,0 +1,1 @@
+"""The limited line: allowances, tariffs, what is left, and when it will run out."""

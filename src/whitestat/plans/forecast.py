@@ -1,0 +1,85 @@
+"""How much will have been used at the end of a period, from the habit of weekdays; pure.
+
+A level that follows the last weeks, times what a weekday usually is of it. Both lean on few days carefully: a
+weekday's share is drawn towards the mean until it was seen often. The range is what past days strayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from math import sqrt
+from typing import NamedTuple
+
+HALF_LIFE_DAYS = 14
+CAUTION = 4
+"""How many average days a weekday's own days have to outweigh."""
+EIGHTY_PERCENT = 1.28
+"""Standard deviations on either side that hold four of five outcomes of a normal distribution."""
+
+
+class Forecast(NamedTuple):
+    """Octets at the end of the period, with a range that holds four times of five; `runs_out` is the first day on
+    which the allowance is likely used up, None where it lasts."""
+
+    octets: int
+    low: int
+    high: int
+    runs_out: date | None = None
+
+
+def forecast(
+    past: Mapping[date, int], used: int, today: date, *, today_part: float, end: date, allowance: int | None = None
+) -> Forecast | None:
+    """From whole days that are over to the end of the period (its first day no more).
+
+    `used` is the period's so far, today's included; `today_part` is how much of today is over, 0 to 1. None
+    without a single whole day to learn from.
+    """
+    if not past:
+        return None
+    habit = _habit(past, today)
+    strayed = _strayed(past, habit)
+    expected = float(used)
+    variance = 0.0
+    runs_out = today if allowance is not None and used >= allowance else None
+    day = today
+    while day < end:
+        part = 1 - today_part if day == today else 1.0
+        share = habit[day.weekday()] * part
+        expected += share
+        variance += (strayed * share) ** 2
+        if runs_out is None and allowance is not None and expected >= allowance:
+            runs_out = day
+        day += timedelta(days=1)
+    spread = EIGHTY_PERCENT * sqrt(variance)
+    return Forecast(round(expected), max(used, round(expected - spread)), round(expected + spread), runs_out)
+
+
+def straight_line(used: int, elapsed_days: float, total_days: float) -> int:
+    """What most programs show: as it went so far, so it will go on."""
+    return round(used * total_days / elapsed_days) if elapsed_days else 0
+
+
+def _habit(past: Mapping[date, int], today: date) -> Sequence[float]:
+    """Octets expected on each weekday, Monday first."""
+    weights = {day: 0.5 ** ((today - day).days / HALF_LIFE_DAYS) for day in past}
+    total = sum(weights.values())
+    if not total:  # all of it so long ago that its weight is nothing: it counts the same
+        weights = dict.fromkeys(past, 1.0)
+        total = float(len(past))
+    level = sum(weights[day] * octets for day, octets in past.items()) / total
+    return [_weekday(past, weights, weekday, level) for weekday in range(7)]
+
+
+def _weekday(past: Mapping[date, int], weights: Mapping[date, float], weekday: int, level: float) -> float:
+    own = [day for day in past if day.weekday() == weekday]
+    weight = sum(weights[day] for day in own)
+    seen = sum(weights[day] * past[day] for day in own)
+    return (seen + CAUTION * level / 7) / (weight + CAUTION / 7)
+
+
+def _strayed(past: Mapping[date, int], habit: Sequence[float]) -> float:
+    """How far days were from what was expected of them, as a part of it (root of the mean square)."""
+    parts = [(octets / habit[day.weekday()] - 1) ** 2 for day, octets in past.items() if habit[day.weekday()]]
+    return sqrt(sum(parts) / len(parts)) if parts else 0.0

@@ -1,0 +1,76 @@
+"""The forecast against the straight line, over households made with a seed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from random import Random
+from statistics import mean
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whitestat.plans.forecast import forecast, straight_line
+
+FIRST = date(2026, 1, 1)
+
+
+def household(seed: int, days: int) -> dict[date, int]:
+    """Weekends and work from home differ, days stray by a third, and habits drift slowly."""
+    rng = Random(seed)
+    weekday = [rng.uniform(0.4, 1.2) for _ in range(5)] + [rng.uniform(1.0, 2.6) for _ in range(2)]
+    level, made = rng.uniform(0.5e9, 8e9), {}
+    for number in range(days):
+        day = FIRST + timedelta(days=number)
+        level *= rng.gauss(1, 0.01)
+        made[day] = max(0, round(level * weekday[day.weekday()] * rng.lognormvariate(0, 0.35)))
+    return made
+
+
+def test_the_mean_error_over_a_hundred_households_is_below_that_of_the_straight_line() -> None:
+    ours, line, held = [], [], []
+    for seed in range(100):
+        days = household(seed, 120)
+        period = [day for day in days if day.month == 4]
+        total = sum(days[day] for day in period)
+        for over in (3, 7, 14, 21):
+            used = sum(days[day] for day in period[:over])
+            past = {day: octets for day, octets in days.items() if day < period[over]}
+            found = forecast(past, used, period[over], today_part=0.0, end=date(2026, 5, 1))
+            assert found is not None
+            ours.append(abs(found.octets - total) / total)
+            line.append(abs(straight_line(used, over, 30) - total) / total)
+            held.append(found.low <= total <= found.high)
+    assert mean(ours) < 0.75 * mean(line), (mean(ours), mean(line))
+    assert 0.6 <= mean(held) <= 0.95, mean(held)
+
+
+def test_the_day_an_allowance_runs_out_is_told() -> None:
+    past = {FIRST + timedelta(days=each): 1_000 for each in range(10)}
+    found = forecast(past, 10_000, date(2026, 1, 11), today_part=0.0, end=date(2026, 2, 1), allowance=15_500)
+    assert found is not None
+    assert (found.octets, found.runs_out) == (31_000, date(2026, 1, 16))
+
+
+def test_what_is_used_up_ran_out_today_and_what_lasts_does_not() -> None:
+    past = {FIRST: 1_000}
+    gone = forecast(past, 2_000, date(2026, 1, 2), today_part=0.5, end=date(2026, 2, 1), allowance=2_000)
+    lasts = forecast(past, 2_000, date(2026, 1, 2), today_part=0.5, end=date(2026, 2, 1), allowance=10**9)
+    assert gone is not None and gone.runs_out == date(2026, 1, 2)
+    assert lasts is not None and lasts.runs_out is None
+
+
+def test_without_a_whole_day_there_is_no_forecast() -> None:
+    assert forecast({}, 5, FIRST, today_part=0.5, end=date(2026, 2, 1)) is None
+
+
+@given(
+    st.dictionaries(st.dates(FIRST, date(2026, 3, 1)), st.integers(0, 10**12), min_size=1),
+    st.integers(0, 10**12),
+    st.floats(0, 1),
+    st.integers(0, 400),
+)
+def test_a_forecast_is_never_below_what_is_used(past: dict[date, int], used: int, part: float, left: int) -> None:
+    today = date(2026, 3, 2)
+    found = forecast(past, used, today, today_part=part, end=today + timedelta(days=left))
+    assert found is not None
+    assert used <= found.low <= found.octets <= found.high
