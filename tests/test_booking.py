@@ -44,6 +44,7 @@ class Meter:
     """A drained meter in memory: counts until it is settled, as the kernel's maps do."""
 
     points: tuple[Point, ...] = (LAN,)
+    name: str = "m"
     held: int = 0
     running: int = 0
     epoch: int = 0
@@ -64,15 +65,20 @@ class Meter:
             self.held, self.running, self.turned = self.running, 0, True
             self.epoch += 1
         audit = Audit("boot:2", "m:2", Counts(0, self.interface, 0, 1), Counts(0, self.metered, 0, 1))
-        deltas = [Delta(UP, Counts(0, self.held, 0, 1), since_ms, now_ms)] if self.held else []
-        return Harvest(since_ms, now_ms, self.readings, deltas, Receipt("m", self.epoch), {"lan": audit})
+        deltas = [Delta(self._flow, Counts(0, self.held, 0, 1), since_ms, now_ms)] if self.held else []
+        receipt = Receipt(self.name, self.epoch)
+        return Harvest(since_ms, now_ms, self.readings, deltas, receipt, {self.points[0].name: audit})
 
     def settle(self, receipt: Receipt) -> None:
         if receipt.epoch == self.epoch:
             self.held, self.turned = 0, False
 
     def peek(self) -> Iterable[Delta]:
-        return [Delta(UP, Counts(0, self.held + self.running, 0, 1), 0, 0)]
+        return [Delta(self._flow, Counts(0, self.held + self.running, 0, 1), 0, 0)]
+
+    @property
+    def _flow(self) -> FlowKey:
+        return UP._replace(point=self.points[0].name)
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {}
@@ -100,6 +106,15 @@ def booker_on(writer: Writer) -> Booker:
     )
 
 
+def book(booker: Booker, meter: Meter, since_ms: int, now_ms: int, observed_ms: int) -> None:
+    """One turn of the engine with one collector."""
+    harvest = meter.read(since_ms, now_ms)
+    booker.gather(meter, harvest, observed_ms)
+    booker.flush()
+    if harvest.receipt and booker.is_booked(harvest.receipt):
+        meter.settle(harvest.receipt)
+
+
 def octets_of(path: Path) -> dict[str | None, int]:
     """Wide-area octets by device name, None for what is unattributed."""
     rows = Queries(path, ZONE).usage(Question(0, END_S, scope=Scope.WAN))
@@ -114,7 +129,7 @@ def path(tmp_path: Path) -> Path:
 def test_usage_is_booked_under_the_configured_name(path: Path) -> None:
     meter, booker = Meter(), booker_on(Writer(path, ZONE))
     meter.carry(1000)
-    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     assert octets_of(path) == {"phone": 1000}
     [device] = Queries(path, ZONE).devices()
     assert (device.name, device.person) == ("phone", "Anna")
@@ -133,10 +148,10 @@ def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
     with monkeypatch.context() as broken:
         broken.setattr(writer, "commit", full)
         with pytest.raises(LedgerError):
-            booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+            book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     meter.carry(500)
-    booker.book(meter, DAY_S * 1000, DAY_S * 1000 + 60_000, 30_000)
-    booker.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
+    book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 60_000, 30_000)
+    book(booker, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1500}
 
 
@@ -147,12 +162,12 @@ def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_tw
     meter.carry(1000)
     with monkeypatch.context() as killed:
         killed.setattr(meter, "settle", lambda receipt: None)
-        booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+        book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
     again = booker_on(Writer(path, ZONE))
-    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)  # the same epoch is handed out again
+    book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)  # the same epoch is handed out again
     meter.carry(7)
-    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
+    book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1007}
 
 
@@ -161,7 +176,7 @@ def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_sho
     now_ms = DAY_S * 1000 + 60_000
     meter.carry(1000)
     before = booker.live([meter], {"lan"}, now_ms)
-    booker.book(meter, now_ms - 30_000, now_ms, 30_000)
+    book(booker, meter, now_ms - 30_000, now_ms, 30_000)
     after = booker.live([meter], {"lan"}, now_ms)
     assert [row.counts.octets_out for row in before.values()] == [1000]
     assert [row.counts.octets_out for row in after.values()] == [1000]
@@ -173,7 +188,7 @@ def test_a_restart_goes_on_with_today_and_the_devices_it_knew(path: Path) -> Non
     meter, writer = Meter(), Writer(path, ZONE)
     meter.carry(1000)
     now_ms = DAY_S * 1000 + 60_000
-    booker_on(writer).book(meter, now_ms - 30_000, now_ms, 30_000)
+    book(booker_on(writer), meter, now_ms - 30_000, now_ms, 30_000)
     writer.close()
     rows = booker_on(Writer(path, ZONE)).live([], {"lan"}, now_ms)
     assert [(row.name, row.counts.octets) for row in rows.values()] == [("phone", 1000)]
@@ -183,7 +198,7 @@ def test_the_day_begins_at_nothing(path: Path) -> None:
     meter, booker = Meter(), booker_on(Writer(path, ZONE))
     meter.carry(1000)
     evening_ms = (DAY_S - 3600 - 60) * 1000  # 23:59 in winter time
-    booker.book(meter, evening_ms, evening_ms + 30_000, 30_000)
+    book(booker, meter, evening_ms, evening_ms + 30_000, 30_000)
     assert booker.live([], {"lan"}, evening_ms + 30_000)
     assert booker.live([], {"lan"}, evening_ms + 120_000) == {}
 
@@ -191,12 +206,12 @@ def test_the_day_begins_at_nothing(path: Path) -> None:
 def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path) -> None:
     meter, writer = Meter(), Writer(path, ZONE)
     meter.carry(1000)
-    booker_on(writer).book(meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
     meter.interface += 5000  # while the process was dead
     again = booker_on(Writer(path, ZONE))
-    again.book(meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)
-    again.book(meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
+    book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)
+    book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1000, None: 5000}
     covered = Queries(path, ZONE).coverage(0, END_S)["lan"]
     assert (covered.octets_attributed, covered.octets_unattributed) == (1000, 5000)
@@ -214,6 +229,6 @@ def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: 
         if restart:
             writer.close()
             writer = Writer(path, ZONE)
-        booker_on(writer).book(meter, start_ms, start_ms + 1000, 30_000)
+        book(booker_on(writer), meter, start_ms, start_ms + 1000, 30_000)
         start_ms += 1000
     assert octets_of(path) == {None: 1000}

@@ -23,6 +23,9 @@ MAY_IMPORT = {
     "attribution": {"model", "errors", "units", "attribution"},
     "plans": {"model", "errors", "units", "periods", "plans"},
     "ledger": {"model", "errors", "units", "periods", "ledger"},
+    "timeline": set(),
+    "draft": {"model", "periods", "timeline"},
+    "turn": {"model", "errors", "collectors"},
     "booking": {
         "model",
         "errors",
@@ -32,8 +35,20 @@ MAY_IMPORT = {
         "attribution",
         "collectors",
         "ledger.writer",
+        "draft",
+        "timeline",
     },
-    "engine": {"model", "errors", "booking", "attribution", "collectors", "ledger.writer", ""},
+    "engine": {
+        "model",
+        "errors",
+        "booking",
+        "attribution",
+        "collectors",
+        "ledger.writer",
+        "timeline",
+        "turn",
+        "",
+    },
     "live": {"model", "units", "periods", "booking"},
     "parameters": {"model", "errors", "periods", "ledger.question"},
     "asking": {"model", "errors", "units", "periods", "parameters", "ledger.question"},
@@ -53,7 +68,8 @@ MAY_IMPORT = {
 }
 """What each room may import; rooms not named here (the command line's) may import all."""
 
-PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking", "collectors.decode"}
+PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking"}
+PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "edits", "locality", "proposals")}
 PURE |= {f"plans.{name}" for name in ("forecast", "tariff")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")

@@ -1,7 +1,7 @@
-"""Books what collectors yield: readings to deltas, deltas to usage, all of it in one flush.
+"""Books what collectors yield: readings to deltas, deltas to usage, that of all collectors in one flush.
 
-Everything here runs in one thread, one call at a time. What is booked and what the meters still hold add
-up to the live view, so a flush never shows in it.
+Everything here runs in one thread, one call at a time. What is booked, what is gathered and what the meters still
+hold add up to the live view, so a flush never shows in it. What could not be written is kept and goes with the next.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.names import Name, by_address, configured, stronger
 from whitestat.collectors import Collector
+from whitestat.draft import Draft
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import (
     UNATTRIBUTED,
@@ -32,9 +33,11 @@ from whitestat.model import (
     Mac,
     Point,
     Quality,
+    Receipt,
     Scope,
     UsageKey,
 )
+from whitestat.timeline import Correction
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class DeviceToday(NamedTuple):
 
 
 class Booker:
-    """Holds the last readings and audits, and turns each harvest into one transaction of the ledger."""
+    """Holds the last readings and audits, gathers harvests, and writes them in one transaction of the ledger."""
 
     def __init__(
         self,
@@ -83,6 +86,9 @@ class Booker:
         state = writer.state()
         self._readings: dict[FlowKey, CounterReading] = {each.key: each for each in state.readings}
         self._audits: dict[str, Audit] = dict(state.audits)
+        self._booked = dict(state.receipts)
+        self._draft = Draft()
+        self._held: set[str] = set()  # points whose meters hold what the draft has of them
         self._records = {record.id: record for record in state.devices}
         self._changed_records: dict[int, DeviceRecord] = {}
         self._seen: dict[int, int] = {}
@@ -97,35 +103,79 @@ class Booker:
         names = {point.name for point in collector.points}
         return max((audit.at_ms for name, audit in self._audits.items() if name in names), default=None)
 
-    def book(self, collector: Collector, since_ms: int, now_ms: int, observed_ms: int) -> None:
-        """Read `collector`, commit what it yields, and let it forget; it watched for `observed_ms`.
+    @property
+    def newest_ms(self) -> int:
+        """The latest instant that a meter was read at, 0 for none: where time goes on from.
 
-        Raises CollectorError when it cannot be read and LedgerError when the flush cannot be written; the
-        meter then keeps its counts and the next call books them.
+        Not the newest bucket: a clock that was a year ahead for a while has left one there for good.
         """
+        audits = [audit.at_ms for audit in self._audits.values()]
+        return max(audits or [reading.at_ms for reading in self._readings.values()], default=0)
+
+    @property
+    def unwritten_octets(self) -> int:
+        return self._draft.octets
+
+    def locate(self) -> None:
+        """Look what is local now. Raises CollectorError where the kernel does not say."""
         self._attributor.move(self._locality())
-        harvest = collector.read(since_ms, now_ms)
+
+    def gather(self, collector: Collector, harvest: Harvest, observed_ms: int) -> bool:
+        """Add a harvest of the collector, which watched for `observed_ms`, to the next flush.
+
+        False for one that is gathered or booked already: a drained meter hands its counts out until they are
+        settled. Whatever error reading the harvest raises, nothing of it was added.
+        """
+        receipt = harvest.receipt
+        if receipt and (self.is_booked(receipt) or self._draft.receipts.get(receipt.meter) == receipt):
+            return False
         readings = list(harvest.readings)
-        attributed = self._attributor.attribute(chain(self._differences(readings), harvest.deltas), now_ms)
+        deltas = chain(self._differences(readings), harvest.deltas)
+        attributed = self._attributor.attribute(deltas, harvest.end_ms)
         steps = self._steps(harvest)
-        audits = {name: each.baseline for name, each in steps.items()}
-        flush = self._flush(harvest, attributed, readings, steps, observed_ms)
-        for minute, _ in flush.usage:
-            self._begin_day(minute)  # what the ledger has of the day must be read before this flush is in it
-        if self._writer.commit(flush):
-            self._attributor.settle(attributed)
-            self._remember(readings, audits, flush)
-        if harvest.receipt:
-            collector.settle(harvest.receipt)
+        self._add(harvest, attributed, steps, observed_ms)
+        self._attributor.settle(attributed)
+        audits = {name: step.baseline for name, step in steps.items()}
+        self._draft.add(readings, audits, receipt)
+        self._draft.bound(self._zone)
+        self._readings.update((reading.key, reading) for reading in readings)
+        self._audits.update(audits)
+        if receipt:
+            self._held.update(point.name for point in collector.points)
+        return True
+
+    def flush(self) -> None:
+        """Write what was gathered, all of it or nothing. Raises LedgerError: it is kept, and goes with the next."""
+        if not self._draft.harvests:
+            return
+        flush = self._flush()
+        self._writer.commit(flush)
+        self._booked.update((each.meter, each.epoch) for each in flush.receipts)
+        self._draft = Draft()
+        self._held.clear()
+        self._remember(flush)
+
+    def is_booked(self, receipt: Receipt) -> bool:
+        """Whether the meter may forget the counts behind the receipt."""
+        return receipt.epoch <= self._booked.get(receipt.meter, receipt.epoch - 1)
+
+    def move(self, correction: Correction) -> None:
+        """The clock was set: what is not written yet is moved to where it belongs."""
+        self._draft.move(correction)
+        self._readings.update(self._draft.readings)
+        self._audits.update(self._draft.audits)
+        self._attributor.devices.move(correction.of)
+        self._seen = {episode: correction.of(at_ms) for episode, at_ms in self._seen.items()}
 
     def live(self, collectors: Iterable[Collector], counting: Container[str], now_ms: int) -> dict[int, DeviceToday]:
         """Wide-area usage of the local day so far by device, what the meters still hold included."""
+        readable = list(collectors)
         self._begin_day(now_ms // 1000)
-        pending = chain.from_iterable(collector.peek() for collector in collectors)
+        pending = chain.from_iterable(collector.peek() for collector in readable)
         fresh = self._attributor.attribute(pending, now_ms).counts()
         self._seen.update(self._attributor.devices.changes()[1])
         rows: dict[int, DeviceToday] = {}
-        for key, counts in chain(self._today.items(), fresh.items()):
+        for key, counts in chain(self._today.items(), self._unwritten(readable), fresh.items()):
             if key.scope is Scope.WAN and key.point in counting:
                 row = self._row(key.episode)
                 held = rows.setdefault(row.device, row)
@@ -133,6 +183,13 @@ class Booker:
                     counts=held.counts.plus(counts), last_seen_ms=max(held.last_seen_ms, row.last_seen_ms)
                 )
         return rows
+
+    def _unwritten(self, readable: Iterable[Collector]) -> Iterator[tuple[UsageKey, Counts]]:
+        """Today's part of the draft, without the points whose meters still show it themselves."""
+        shown = self._held.intersection(point.name for each in readable for point in each.points)
+        for (minute, key), counts in self._draft.usage.items():
+            if key.point not in shown and periods.day_of(minute, self._zone) == self._day:
+                yield key, counts
 
     def _row(self, episode: int) -> DeviceToday:
         if episode == UNATTRIBUTED:
@@ -158,38 +215,33 @@ class Booker:
         if stronger(name, old):
             self._keep(DeviceRecord(device, name.text, name.source, record.person))
 
-    def _flush(
-        self,
-        harvest: Harvest,
-        attributed: Attributed,
-        readings: list[CounterReading],
-        steps: dict[str, coverage.Step],
-        observed_ms: int,
-    ) -> Flush:
-        span = harvest.start_ms, harvest.end_ms
-        usage: dict[tuple[int, UsageKey], Counts] = {}
-        covered: dict[tuple[int, str], Coverage] = {}
+    def _add(self, harvest: Harvest, attributed: Attributed, steps: dict[str, coverage.Step], observed_ms: int) -> None:
+        """Usage and coverage of a harvest, into the minutes of its span."""
+        draft, span = self._draft, (harvest.start_ms, harvest.end_ms)
         for key, counts in attributed.counts().items():
-            _add_usage(usage, key, counts, *span)
+            draft.add_usage(key, counts, *span)
         for name, point in attributed.points.items():
-            _add_coverage(covered, name, Coverage(0, 0, 0, point.attributed, point.unattributed), *span)
+            draft.add_coverage(name, Coverage(0, 0, 0, point.attributed, point.unattributed), *span)
         for name, step in steps.items():
             frames = step.frame_octets_interface, step.frame_octets_metered
-            _add_coverage(covered, name, Coverage(observed_ms, *frames, packets_lost=step.packets_lost), *span)
+            draft.add_coverage(name, Coverage(observed_ms, *frames, packets_lost=step.packets_lost), *span)
             missed = UsageKey(UNATTRIBUTED, name, Scope.WAN)
-            _add_usage(usage, missed, step.unmetered, step.since_ms, harvest.end_ms)
+            draft.add_usage(missed, step.unmetered, step.since_ms, harvest.end_ms)
             unmetered = Coverage(octets_unattributed=step.unmetered.octets)
-            _add_coverage(covered, name, unmetered, step.since_ms, harvest.end_ms)
+            draft.add_coverage(name, unmetered, step.since_ms, harvest.end_ms)
+
+    def _flush(self) -> Flush:
+        draft = self._draft
         episodes, seen, addresses = self._attributor.devices.changes()
         for episode in episodes:
             if episode.device not in self._records:
                 self._name(episode)
         return Flush(
-            usage=usage,
-            coverage=covered,
-            readings=readings,
-            audits={name: step.baseline for name, step in steps.items()},
-            receipts=(harvest.receipt,) if harvest.receipt else (),
+            usage=draft.usage,
+            coverage=draft.coverage,
+            readings=tuple(draft.readings.values()),
+            audits=draft.audits,
+            receipts=tuple(draft.receipts.values()),
             points=self._new_points,
             devices=tuple(self._changed_records.values()),
             episodes=episodes,
@@ -214,9 +266,7 @@ class Booker:
             for name, audit in harvest.audits.items()
         }
 
-    def _remember(self, readings: list[CounterReading], audits: dict[str, Audit], flush: Flush) -> None:
-        self._readings.update((reading.key, reading) for reading in readings)
-        self._audits.update(audits)
+    def _remember(self, flush: Flush) -> None:
         self._changed_records.clear()
         self._seen.update(flush.seen)
         self._new_points = ()
@@ -229,9 +279,9 @@ class Booker:
 
     def _begin_day(self, at_s: int) -> None:
         day = periods.day_of(at_s, self._zone)
-        if day > self._day:
-            self._day = day
+        if day != self._day:  # a clock that was ahead comes back to the day before
             self._today = dict(self._writer.day_usage(day))
+            self._day = day
 
     def _name(self, episode: Episode) -> DeviceRecord:
         """The best name known without asking anybody, kept for the next flush when it is new."""
@@ -251,18 +301,3 @@ class Booker:
     def _keep(self, record: DeviceRecord) -> DeviceRecord:
         self._records[record.id] = self._changed_records[record.id] = record
         return record
-
-
-def _add_usage(
-    to: dict[tuple[int, UsageKey], Counts], key: UsageKey, counts: Counts, start_ms: int, end_ms: int
-) -> None:
-    for minute, part in periods.split(counts, start_ms, end_ms):
-        held = to.get((minute, key))
-        to[minute, key] = held.plus(part) if held else part
-
-
-def _add_coverage(
-    to: dict[tuple[int, str], Coverage], name: str, covered: Coverage, start_ms: int, end_ms: int
-) -> None:
-    for minute, part in periods.split_integers(covered, start_ms, end_ms):
-        to[minute, name] = to.get((minute, name), Coverage()).plus(Coverage(*part))

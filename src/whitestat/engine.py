@@ -1,4 +1,4 @@
-"""The loop: asks collectors in time, books what they yield, keeps going; its one catch-all is here.
+"""The loop: asks all collectors in time, books what they yield in one flush, keeps going; its one catch-all is here.
 
 All booking runs in one thread of its own, so the web's event loop never waits for a meter or a disk.
 """
@@ -9,8 +9,9 @@ import asyncio
 import logging
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +22,8 @@ from whitestat.collectors import Collector
 from whitestat.errors import CollectorError, LedgerError
 from whitestat.ledger.writer import Writer
 from whitestat.model import PointState, PointStatus
+from whitestat.timeline import State, Timeline
+from whitestat.turn import Span, Turn
 
 log = logging.getLogger("whitestat")
 
@@ -28,6 +31,8 @@ LOG_EVERY_MS = 60_000
 NAME_EVERY_S = 2
 EXPIRE_EVERY_S = 3600
 TEND_EVERY_S = 1
+ANSWER_S = 2.0
+"""How long a flush waits for the slowest collector; what comes later goes with the next one."""
 NAME_AGAIN_MS = 6 * 3600 * 1000
 
 T = TypeVar("T")
@@ -63,7 +68,7 @@ class Engine:
         notices: Sequence[str] = (),
         resolver: Callable[[str], str | None] = resolve,
     ) -> None:
-        self._collectors = tuple(collectors)
+        self._turns = tuple(Turn(each) for each in collectors)
         self._writer = writer
         self._booker = booker
         self._flush_ms = flush_s * 1000
@@ -71,9 +76,10 @@ class Engine:
         self._notices = tuple(notices)
         self._resolver = resolver
         self._thread = ThreadPoolExecutor(1, "booking")
-        self._read_at: dict[int, int] = {}
-        self._first: set[int] = set()
-        self._failures: dict[int, str] = {}
+        self._readers = ThreadPoolExecutor(max(1, len(collectors)), "reading")
+        self._timeline = Timeline(booker.newest_ms, clock.now_ms(), clock.monotonic_ms())
+        self._told = State.SET, 0
+        self._unwritten: tuple[int, str] | None = None  # since when, and why
         self._errors = 0
         self._logged_at: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,10 +87,9 @@ class Engine:
 
     async def start(self) -> None:
         """Take the first reading of every collector, then go on in the background."""
-        for at in range(len(self._collectors)):
-            await self._in_booking_thread(self._book, at)
+        await self._in_booking_thread(self.tick)
         self._tasks = [
-            *(asyncio.create_task(self._poll(at)) for at in range(len(self._collectors))),
+            asyncio.create_task(self._poll()),
             asyncio.create_task(self._name_devices()),
             asyncio.create_task(self._expire()),
             asyncio.create_task(self._tend()),
@@ -95,44 +100,63 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for at in range(len(self._collectors)):
-            await self._in_booking_thread(self._book, at)
+        await self._in_booking_thread(self.tick, True)
         await self._in_booking_thread(self._close)
         self._thread.shutdown()
 
+    def now_ms(self) -> int:
+        """The instant that usage is booked to now, UTC milliseconds."""
+        return self._timeline.at(self._clock.monotonic_ms())
+
     async def today(self) -> dict[int, DeviceToday]:
         """Usage of the local day by device, what the meters still hold included."""
-        collectors = [each for at, each in enumerate(self._collectors) if at not in self._failures]
-        counting = {point.name for each in self._collectors for point in each.points if point.counts}
-        return await self._in_booking_thread(self._booker.live, collectors, counting, self._clock.now_ms())
+        counting = {point.name for each in self._turns for point in each.collector.points if point.counts}
+        return await self._in_booking_thread(self._today, counting)
+
+    def _today(self, counting: set[str]) -> dict[int, DeviceToday]:
+        readable = [each.collector for each in self._turns if not each.failure and not each.busy]
+        return self._booker.live(readable, counting, self.now_ms())
 
     def health(self) -> dict[str, object]:
-        """The engine's part of /api/v1/health; `status` is ok once every collector was read and none fails."""
-        waiting = len(self._first) < len(self._collectors)
-        status = "starting" if waiting else "degraded" if self._failures else "ok"
+        """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked."""
+        waiting = any(each.read_ms is None for each in self._turns)
+        failing = any(each.failure for each in self._turns)
+        degraded = failing or self._unwritten or self._timeline.state is not State.SET
         return {
-            "status": status,
+            "status": "starting" if waiting else "degraded" if degraded else "ok",
             "version": __version__,
             "uptime_s": (self._clock.monotonic_ms() - self._started_ms) // 1000,
             "memory_resident_octets": resident_octets(),
-            "memory_kernel_octets": sum(each.memory() for each in self._collectors),
+            "memory_kernel_octets": sum(each.collector.memory() for each in self._turns),
             "cpu_seconds": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
+            "clock": str(self._timeline.state),
             "flushes": self._booker.tally.flushes,
             "flushed_octets": self._writer.octets_written,
+            "unwritten_octets": self._booker.unwritten_octets,
             "errors": self._errors,
             "discarded": {str(quality): n for quality, n in self._booker.tally.deltas_discarded.items()},
-            "notices": list(self._notices),
+            "notices": [*self._notices, *self._troubles()],
             "points": self._points(),
         }
 
+    def _troubles(self) -> Iterator[str]:
+        """What keeps usage from being booked now, in sentences."""
+        clock = self._timeline.notice(self._clock.monotonic_ms())
+        if clock:
+            yield clock
+        if self._unwritten:
+            since_ms, reason = self._unwritten
+            minutes = (self._clock.monotonic_ms() - since_ms) // 60_000
+            yield f"usage of the last {minutes + 1} min is kept in memory until it can be written: {reason}"
+
     def _points(self) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
-        for at, collector in enumerate(self._collectors):
-            statuses = collector.statuses()
-            for point in collector.points:
+        for turn in self._turns:
+            statuses = turn.collector.statuses()
+            for point in turn.collector.points:
                 status = statuses.get(point.name, PointStatus(PointState.STARTING))
-                if at in self._failures:
-                    status = PointStatus(PointState.FAILED, self._failures[at])
+                if turn.failure:
+                    status = PointStatus(PointState.FAILED, turn.failure)
                 rows.append(
                     {
                         "point": point.name,
@@ -145,38 +169,109 @@ class Engine:
                 )
         return rows
 
-    async def _poll(self, at: int) -> None:
+    async def _poll(self) -> None:
         while True:
             # Aligned to the wall clock, so that a flush does not straddle two minutes.
-            now_ms = self._clock.now_ms()
-            await asyncio.sleep((self._flush_ms - now_ms % self._flush_ms) / 1000)
-            await self._in_booking_thread(self._book, at)
+            await asyncio.sleep((self._flush_ms - self.now_ms() % self._flush_ms) / 1000)
+            await self._in_booking_thread(self.tick)
 
-    def _book(self, at: int) -> None:
-        """One read of one collector; what fails is shown and tried again, and delays nobody else."""
-        collector = self._collectors[at]
-        now_ms, ticks_ms = self._clock.now_ms(), self._clock.monotonic_ms()
-        observed_ms = ticks_ms - self._read_at.setdefault(at, ticks_ms)
+    def tick(self, last: bool = False) -> None:
+        """Read all collectors at once and write what they yield in one flush.
+
+        A meter that handed out counts that could not be written counts on meanwhile: it is read once more.
+        """
+        self.look()
+        with self._guarded("addresses of this machine"):
+            self._booker.locate()
+        held_back = self._read(self._turns)
+        if (last or not self._timeline.held) and self._flush() and held_back:
+            self._read(held_back)
+            self._flush()
+
+    def look(self) -> None:
+        """Take both clocks; what is not written yet moves when the clock was set."""
+        correction = self._timeline.look(self._clock.now_ms(), self._clock.monotonic_ms())
+        if correction:
+            self._booker.move(correction)
+        if self._timeline.news != self._told:
+            self._told = self._timeline.news
+            log.warning("%s", self._timeline.notice(self._clock.monotonic_ms()) or "the clock is right again")
+
+    def _read(self, turns: Sequence[Turn]) -> list[Turn]:
+        """One read of each; returns those that handed out once more what is gathered already."""
+        for turn in turns:
+            turn.begin(self._span(turn), self._readers)
+        until_ms = self._clock.monotonic_ms() + int(ANSWER_S * 1000)
+        held_back = []
+        for turn in turns:
+            with self._guarded(turn.name, turn):
+                left_s = max(0, until_ms - self._clock.monotonic_ms()) / 1000
+                if not self._gather(turn, left_s):
+                    held_back.append(turn)
+        return held_back
+
+    def _span(self, turn: Turn) -> Span:
+        ticks_ms = self._clock.monotonic_ms()
+        now_ms = self._timeline.at(ticks_ms)
+        turn.begun_ms = turn.begun_ms or ticks_ms
+        observed_ms = ticks_ms - (turn.begun_ms if turn.read_ms is None else turn.read_ms)
         since_ms = now_ms - observed_ms
-        if at not in self._first:  # what is found now may have been counted since the last process looked
-            since_ms = min(self._booker.last_read_ms(collector) or since_ms, since_ms)
+        if turn.read_ms is None:  # what is found now may have been counted since the last process looked
+            since_ms = min(self._booker.last_read_ms(turn.collector) or since_ms, since_ms)
+        return Span(since_ms, now_ms, observed_ms, ticks_ms)
+
+    def _gather(self, turn: Turn, limit_s: float) -> bool:
+        """What the collector yields goes into the flush; False where it is there already."""
+        harvest, span = turn.end(limit_s)
+        gathered = self._booker.gather(turn.collector, harvest, span.observed_ms)
+        if gathered:
+            turn.read_ms = span.ticks_ms
+        turn.receipt = harvest.receipt
+        self._settle(turn)
+        return gathered
+
+    def _flush(self) -> bool:
         try:
-            self._booker.book(collector, since_ms, now_ms, observed_ms)
+            self._booker.flush()
+        except (LedgerError, OSError) as error:
+            self._errors += 1
+            self._unwritten = (self._unwritten or (self._clock.monotonic_ms(),))[0], str(error)
+            self._log_once(str(error))
+            return False
+        if self._unwritten:
+            log.info("usage is written again")
+        self._unwritten = None
+        for turn in self._turns:
+            with self._guarded(turn.name, turn, mends=False):
+                self._settle(turn)
+        return True
+
+    def _settle(self, turn: Turn) -> None:
+        """Let the meter forget what is booked."""
+        if turn.receipt and not turn.busy and self._booker.is_booked(turn.receipt):
+            turn.collector.settle(turn.receipt)
+            turn.receipt = None
+
+    @contextmanager
+    def _guarded(self, name: str, turn: Turn | None = None, *, mends: bool = True) -> Iterator[None]:
+        """What fails inside is shown and tried again, and delays nobody else."""
+        try:
+            yield
         except (CollectorError, LedgerError, OSError) as error:
-            self._fail(at, str(error))
+            self._fail(name, turn, str(error))
         except Exception as error:  # the one catch-all: metering outlives any fault in one harvest
             log.debug("%s", error, exc_info=True)
-            self._fail(at, f"{type(error).__name__}: {error}")
+            self._fail(name, turn, f"{type(error).__name__}: {error}")
         else:
-            self._read_at[at] = ticks_ms
-            self._first.add(at)
-            if self._failures.pop(at, None):
-                log.info("%s: works again", _names(collector))
+            if turn and turn.failure and mends:
+                turn.failure = None
+                log.info("%s: works again", name)
 
-    def _fail(self, at: int, reason: str) -> None:
-        self._failures[at] = reason
+    def _fail(self, name: str, turn: Turn | None, reason: str) -> None:
+        if turn:
+            turn.failure = reason
         self._errors += 1
-        self._log_once(f"{_names(self._collectors[at])}: {reason}")
+        self._log_once(f"{name}: {reason}")
 
     def _log_once(self, text: str) -> None:
         """Each sentence at most once a minute."""
@@ -202,20 +297,21 @@ class Engine:
                 await self._in_booking_thread(self._booker.rename, device, name)
 
     async def _tend(self) -> None:
-        """Let collectors follow interfaces that come and go, once a second."""
+        """Look at the clock, and let collectors follow interfaces that come and go, once a second."""
         while True:
             await asyncio.sleep(TEND_EVERY_S)
-            for collector in self._collectors:
+            await self._in_booking_thread(self.look)
+            for turn in self._turns:
                 try:
-                    await self._in_booking_thread(collector.tend)
+                    await self._in_booking_thread(_tend, turn)
                 except (CollectorError, OSError) as error:
-                    self._log_once(f"{_names(collector)}: {error}")
+                    self._log_once(f"{turn.name}: {error}")
 
     async def _expire(self) -> None:
         """Drop what is past its retention, once an hour."""
         while True:
             try:
-                await self._in_booking_thread(self._writer.expire, self._clock.now_ms() // 1000)
+                await self._in_booking_thread(self._writer.expire, self.now_ms() // 1000)
             except LedgerError as error:
                 self._log_once(str(error))
             await asyncio.sleep(EXPIRE_EVERY_S)
@@ -224,8 +320,9 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _close(self) -> None:
-        for collector in self._collectors:
-            collector.close()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        for turn in self._turns:
+            turn.collector.close()
         self._writer.close()
 
 
@@ -235,5 +332,6 @@ def resident_octets() -> int:
     return pages * resource.getpagesize()
 
 
-def _names(collector: Collector) -> str:
-    return ", ".join(point.name for point in collector.points)
+def _tend(turn: Turn) -> None:
+    if not turn.busy:
+        turn.collector.tend()

@@ -50,7 +50,7 @@ async def _serve(config: Config) -> int:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    zone, clock = zone_of(config), SystemClock()
+    zone = zone_of(config)
     points = points_of(config)
     _make_home(config.store.path)
     writer = Writer(config.store.path, zone)
@@ -67,13 +67,13 @@ async def _serve(config: Config) -> int:
         vendor=vendor,
         host_name=socket.gethostname(),
     )
-    engine = Engine(collectors, writer, booker, flush_s=config.store.flush_s, clock=clock, notices=notices)
-    live = Live(engine.today, zone=zone, now_ms=clock.now_ms)
+    engine = Engine(collectors, writer, booker, flush_s=config.store.flush_s, clock=SystemClock(), notices=notices)
+    live = Live(engine.today, zone=zone, now_ms=engine.now_ms)
     sources = Sources(
         queries=Queries(config.store.path, zone, cycle_of(config)),
         zone=zone,
         version=__version__,
-        now_ms=clock.now_ms,
+        now_ms=engine.now_ms,
         health=engine.health,
         live=live.listen,
         lan=locality(config, points).networks,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from whitestat.model import Address, Episode, Mac
 
@@ -86,6 +87,16 @@ class Devices:
         self._new.clear()
         self._seen.clear()
         self._changed.clear()
+
+    def move(self, correct: Callable[[int], int]) -> None:
+        """The clock was set: instants noted since `forget_changes` are corrected."""
+        self._seen = {episode: correct(at_ms) for episode, at_ms in self._seen.items()}
+        self._changed = {key: correct(at_ms) for key, at_ms in self._changed.items()}
+        for (episode, address), at_ms in self._changed.items():
+            self._addresses[episode][address] = at_ms
+        self._new = [replace(episode, start_ms=correct(episode.start_ms)) for episode in self._new]
+        for each in self._new:
+            self._keep(each)
 
     def _keep(self, episode: Episode) -> None:
         self._next = max(self._next, episode.id + 1, episode.device + 1)

@@ -111,12 +111,12 @@ class PacketCollector:
             self._changed.wait_for(lambda: self._caught_up_ns > due, _SETTLE_LIMIT_S)
             if self._mark:
                 self._mark_now()
-            table, self._table = self._table, _Table()
             audits = self._audits(known, seen)
+            table, self._table = self._table, _Table()  # last: an error before it loses nothing
         return Harvest(since_ms, now_ms, deltas=self._deltas(table, since_ms, now_ms), audits=audits)
 
     def settle(self, receipt: Receipt) -> None:
-        """Nothing is kept here: what was read is gone."""
+        """Nothing is kept here: whoever reads keeps what was handed out until it is written."""
 
     def peek(self) -> Iterable[Delta]:
         with self._changed:

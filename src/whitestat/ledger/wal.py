@@ -8,6 +8,7 @@ would drop SQLite's own locks on them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from struct import Struct
@@ -36,15 +37,16 @@ class WalReader:
         self.octets = 0  # what was there before us was written by somebody else
 
     def follow(self) -> None:
-        """Counts what was appended since the last call; call it after each commit."""
-        try:
+        """Counts what was appended since the last call; call it after each commit.
+
+        Raises nothing: a disk that cannot be read costs a figure, and must not look like a commit that failed.
+        """
+        with contextlib.suppress(OSError):
             file = os.open(self._log, os.O_RDONLY)
-        except FileNotFoundError:
-            return
-        try:
-            self._read(file)
-        finally:
-            os.close(file)
+            try:
+                self._read(file)
+            finally:
+                os.close(file)
 
     def checkpointed(self) -> None:
         """The pages in the log have gone to the database, each once however often it was logged."""

@@ -1,0 +1,371 @@
+"""The engine's turns: all collectors in one flush, whatever fails, whatever the clock says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.test_booking import GATEWAY, HOST, PHONE, ZONE, Meter
+from whitestat import engine as module
+from whitestat.attribution.attribute import Attributor
+from whitestat.attribution.devices import Devices
+from whitestat.attribution.locality import Locality
+from whitestat.booking import Booker
+from whitestat.engine import Engine
+from whitestat.errors import CollectorError, LedgerError
+from whitestat.ledger.queries import Queries, Question
+from whitestat.ledger.writer import Flush, Writer
+from whitestat.model import Counts, Delta, FlowKey, Harvest, Point, Receipt, Scope
+from whitestat.timeline import BUILT_MS
+from whitestat.units import address_bytes
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+NOW_MS = BUILT_MS + 30 * DAY_MS + 12 * HOUR_MS
+FOR_EVER = Question(0, 4_000_000_000, by=("point",), scope=Scope.WAN)
+
+
+@dataclass
+class FakeClock:
+    """The seam to the system: the wall may be set, the ticks only go on."""
+
+    wall_ms: int = NOW_MS
+    ticks_ms: int = 5_000_000
+
+    def now_ms(self) -> int:
+        return self.wall_ms
+
+    def monotonic_ms(self) -> int:
+        return self.ticks_ms
+
+    def run(self, ms: int) -> None:
+        self.wall_ms += ms
+        self.ticks_ms += ms
+
+
+@dataclass
+class Ring(Meter):
+    """A meter that hands its counts out once and keeps nothing, as the packet collector does."""
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        octets, self.running = self.running, 0
+        return Harvest(since_ms, now_ms, deltas=[delta(self.points[0].name, octets, since_ms, now_ms)])
+
+    def settle(self, receipt: Receipt) -> None:
+        raise AssertionError("there is nothing to settle")
+
+
+@dataclass
+class Failing(Meter):
+    """Cannot be read for a while."""
+
+    reason: str | None = "no route to the router"
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        if self.reason:
+            raise CollectorError(self.reason)
+        return super().read(since_ms, now_ms)
+
+
+@dataclass
+class Stuck(Ring):
+    """Does not answer until it is let go."""
+
+    answer: threading.Event = field(default_factory=threading.Event)
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        self.answer.wait(30)
+        return super().read(since_ms, now_ms)
+
+
+def delta(point: str, octets: int, start_ms: int, end_ms: int) -> Delta:
+    key = FlowKey(point, PHONE, address_bytes("192.168.50.11"), GATEWAY, HOST, 6, 443)
+    return Delta(key, Counts(0, octets, 0, 1), start_ms, end_ms)
+
+
+def named(name: str) -> tuple[Point, ...]:
+    return (Point(name, "kernel", name),)
+
+
+class Service:
+    """An engine on a real ledger, with collectors in memory and a clock of its own."""
+
+    def __init__(self, path: Path, *collectors: Meter, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.path = path
+        self.writer = Writer(path, ZONE)
+        home = Locality(own_macs=frozenset({GATEWAY}))
+        booker = Booker(
+            self.writer,
+            Attributor(home, Devices(self.writer.state().episodes)),
+            zone=ZONE,
+            points=[point for each in collectors for point in each.points],
+            locality=lambda: home,
+            names={PHONE: "phone"},
+            people={},
+            vendor=lambda mac: None,
+            host_name="gateway",
+        )
+        self.engine = Engine(collectors, self.writer, booker, flush_s=30, clock=self.clock)
+
+    def tick(self, after_ms: int = 30_000) -> None:
+        self.clock.run(after_ms)
+        self.engine.tick()
+
+    @property
+    def notices(self) -> list[str]:
+        notices = self.engine.health()["notices"]
+        assert isinstance(notices, list)
+        return notices
+
+    def failures(self) -> dict[str, str]:
+        points = self.engine.health()["points"]
+        assert isinstance(points, list)
+        return {each["point"]: each["notice"] for each in points if each["state"] == "failed"}
+
+    def booked(self) -> dict[str, int]:
+        """Octets by point."""
+        with closing(Queries(self.path, ZONE)) as queries:
+            return {str(row.point): row.counts.octets for row in queries.usage(FOR_EVER) if row.counts.octets}
+
+    def octets(self, start_ms: int, end_ms: int) -> int:
+        """Octets of a span, minutes."""
+        with closing(Queries(self.path, ZONE)) as queries:
+            question = Question(start_ms // 60_000 * 60, -(-end_ms // 60_000) * 60, scope=Scope.WAN)
+            return sum(row.counts.octets for row in queries.usage(question))
+
+    def today(self) -> int:
+        rows = asyncio.run(self.engine.today())
+        return sum(row.counts.octets for row in rows.values())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "whitestat.db"
+
+
+def full(flush: Flush) -> bool:
+    raise LedgerError("whitestat.db: commit failed: database or disk is full")
+
+
+def test_all_collectors_of_a_turn_go_into_one_flush(path: Path) -> None:
+    meters = Meter(named("lan")), Meter(named("guest"), name="n"), Ring(named("garage"))
+    service = Service(path, *meters)
+    for each in meters:
+        each.carry(1000)
+    service.tick()
+    assert service.booked() == {"lan": 1000, "guest": 1000, "garage": 1000}
+    assert service.writer.flushes == 1
+    assert service.writer.state().receipts == {"m": 1, "n": 1}
+    assert [each.held for each in meters] == [0, 0, 0]  # settled
+
+
+def test_a_failing_collector_is_shown_and_costs_the_others_nothing(path: Path) -> None:
+    failing, ring, meter = Failing(named("router"), name="r"), Ring(named("guest")), Meter(named("lan"))
+    service = Service(path, failing, ring, meter)
+    for each in (failing, ring, meter):
+        each.carry(1000)
+    service.tick()
+    assert service.booked() == {"guest": 1000, "lan": 1000}
+    assert service.failures() == {"router": "no route to the router"}
+    assert service.engine.health()["status"] == "starting"
+    failing.reason = None
+    service.tick()
+    assert service.booked() == {"guest": 1000, "lan": 1000, "router": 1000}
+    assert service.engine.health()["status"] == "ok"
+
+
+def test_a_collector_that_does_not_answer_holds_up_nobody_and_is_booked_when_it_does(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_S", 0.05)
+    stuck, ring = Stuck(named("router")), Ring(named("guest"))
+    service = Service(path, stuck, ring)
+    stuck.carry(500)
+    for _ in range(2):
+        ring.carry(1000)
+        service.tick()
+    assert service.booked() == {"guest": 2000}
+    assert "does not answer" in service.failures()["router"]
+    assert service.today() == 2000
+    stuck.answer.set()
+    monkeypatch.setattr(module, "ANSWER_S", 5)
+    service.tick()
+    assert service.booked() == {"guest": 2000, "router": 500}
+    assert service.failures() == {}
+
+
+@pytest.fixture
+def meters() -> tuple[Meter, Ring]:
+    return Meter(named("lan")), Ring(named("guest"))
+
+
+def test_what_a_full_disk_refuses_is_kept_told_and_written_once(
+    path: Path, meters: tuple[Meter, Ring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(path, *meters)
+    began_ms = service.clock.wall_ms
+    service.tick()
+    with monkeypatch.context() as disk:
+        disk.setattr(service.writer, "commit", full)
+        for turn in range(1, 11):
+            for each in meters:
+                each.carry(1000)
+            service.tick()
+            assert service.today() == turn * 2000
+        assert service.engine.health()["status"] == "degraded"
+        assert any("kept in memory until it can be written" in each and "is full" in each for each in service.notices)
+        assert service.booked() == {}
+    for each in meters:
+        each.carry(1)
+    service.tick()
+    assert service.booked() == {"lan": 10_001, "guest": 10_001}
+    assert service.today() == 20_002
+    assert service.notices == []
+    assert service.engine.health()["status"] == "ok"
+    assert service.octets(began_ms, service.clock.wall_ms) == 20_002
+    service.tick()
+    assert service.today() == 20_002
+
+
+def test_a_drained_meter_is_not_booked_twice_when_it_cannot_be_cleared(
+    path: Path, meters: tuple[Meter, Ring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter, ring = meters
+    service = Service(path, meter, ring)
+    meter.carry(1000)
+
+    def refuse(receipt: Receipt) -> None:
+        raise CollectorError("the map cannot be cleared")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(meter, "settle", refuse)
+        for _ in range(3):
+            ring.carry(10)
+            service.tick()
+        assert service.failures() == {"lan": "the map cannot be cleared"}
+    meter.carry(7)
+    service.tick()
+    service.tick()
+    assert service.booked() == {"lan": 1007, "guest": 30}
+    assert service.failures() == {}
+
+
+@pytest.fixture
+def in_1970(path: Path, meters: tuple[Meter, Ring]) -> Service:
+    """A board without a battery, after a power cut an hour ago."""
+    before = Service(path, *meters, clock=FakeClock(NOW_MS - HOUR_MS))
+    before.tick()
+    before.writer.close()
+    return Service(path, *meters, clock=FakeClock(wall_ms=20_000))
+
+
+def test_a_clock_in_1970_holds_usage_which_is_booked_where_it_belongs(
+    in_1970: Service, meters: tuple[Meter, Ring]
+) -> None:
+    in_1970.tick()
+    for _ in range(10):
+        for each in meters:
+            each.carry(1000)
+        in_1970.tick()
+    assert in_1970.booked() == {}
+    assert in_1970.today() == 20_000
+    assert in_1970.engine.health()["status"] == "degraded"
+    assert in_1970.notices == ["the clock says 1970-01-01 00:05 UTC; usage is held until it is set"]
+    in_1970.clock.wall_ms = NOW_MS
+    in_1970.tick()
+    assert in_1970.booked() == {"lan": 10_000, "guest": 10_000}
+    assert in_1970.octets(NOW_MS - 6 * 60_000 - 60_000, NOW_MS + 30_000) == 20_000
+    assert in_1970.engine.health()["status"] == "ok"
+    assert in_1970.today() == 20_000
+
+
+def test_usage_held_is_written_when_the_service_stops(in_1970: Service, meters: tuple[Meter, Ring]) -> None:
+    for each in meters:
+        each.carry(1000)
+    in_1970.tick()
+    for each in meters:
+        each.carry(1000)
+    assert in_1970.booked() == {}
+    asyncio.run(in_1970.engine.stop())
+    assert in_1970.booked() == {"lan": 2000, "guest": 2000}
+    assert in_1970.octets(NOW_MS - HOUR_MS - 60_000, NOW_MS) == 4000  # from the last instant known
+
+
+def test_a_jump_to_tomorrow_and_back_moves_nothing_that_is_booked(path: Path, meters: tuple[Meter, Ring]) -> None:
+    service = Service(path, *meters)
+    for jump_ms in (0, DAY_MS, 0, -DAY_MS):
+        service.clock.wall_ms += jump_ms
+        for each in meters:
+            each.carry(1000)
+        before = service.octets(0, NOW_MS + 10 * DAY_MS)
+        service.tick()
+        assert service.octets(0, NOW_MS + 10 * DAY_MS) == before + 2000
+    assert service.octets(NOW_MS + DAY_MS, NOW_MS + DAY_MS + 120_000) == 4000
+    assert service.octets(NOW_MS, NOW_MS + 120_000) == 4000
+    assert service.today() == 4000  # today is today again
+    assert "ahead before" in service.notices[0]
+
+
+def test_spans_come_from_the_monotonic_clock_while_the_wall_clock_jumps(path: Path) -> None:
+    ring = Ring(named("lan"))
+    service = Service(path, ring)
+    service.tick()
+    ring.carry(3000)
+    service.clock.wall_ms += DAY_MS
+    service.tick()
+    assert service.octets(service.clock.wall_ms - 30_000, service.clock.wall_ms) == 3000
+
+
+jumps = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0, -(10**12), DAY_MS, -DAY_MS, 7 * DAY_MS, -HOUR_MS, 1500, -1500]),
+        st.sampled_from([30_000, 30_000, 10 * 60_000, 8 * HOUR_MS]),
+        st.booleans(),
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(jumps)
+def test_whatever_the_clock_and_the_disk_do_no_octet_is_lost_or_doubled(
+    tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[int, int, bool]]
+) -> None:
+    meters = Meter(named("lan")), Ring(named("guest"))
+    service = Service(tmp_path_factory.mktemp("clock") / "whitestat.db", *meters)
+    carried = 0
+    for jump_ms, run_ms, disk_is_full in turns:
+        service.clock.wall_ms += jump_ms
+        for each in meters:
+            each.carry(1000)
+        carried += 1000
+        with pytest.MonkeyPatch.context() as disk:
+            if disk_is_full:
+                disk.setattr(service.writer, "commit", full)
+            service.tick(run_ms)
+    asyncio.run(service.engine.stop())
+    assert service.booked() == ({"lan": carried, "guest": carried} if carried else {})
+
+
+@pytest.fixture(autouse=True)
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what a test left open, so that warnings stay errors."""
+    opened: list[Service] = []
+    begin = Service.__init__
+
+    def remembered(self: Service, *arguments: object, **more: object) -> None:
+        begin(self, *arguments, **more)  # type: ignore[arg-type]
+        opened.append(self)
+
+    monkeypatch.setattr(Service, "__init__", remembered)
+    yield
+    for service in opened:
+        service.writer.close()
