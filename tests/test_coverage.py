@@ -84,6 +84,40 @@ def test_metered_and_unmetered_add_up_to_the_interface_when_it_falls_quiet(
     assert booked == missed
 
 
+TAG = 4
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 50)), min_size=1, max_size=40), st.booleans())
+def test_tags_beside_frames_are_metered_as_far_as_the_interface_has_them(
+    spans: list[tuple[int, int]], counted: bool
+) -> None:
+    """However far the interface, read first, is behind the meter in what a span brought."""
+
+    def tagged(interface: int, carried: int) -> Audit:
+        octets = interface * (PACKET + TAG * counted)
+        now = audit(interface, carried)._replace(tags=Counts(carried * TAG))
+        return now._replace(frames_interface=Counts(octets, 0, interface, 0))
+
+    carried = interface_octets = metered_octets = 0
+    before = tagged(0, 0)
+    quiet = [(0, 0)] * 2
+    for packets, skew in (*spans, *quiet):
+        carried += packets
+        found = step(before, tagged(carried - min(skew, packets), carried))
+        before = found.baseline
+        interface_octets += found.frame_octets_interface
+        metered_octets += found.frame_octets_metered
+        assert found.unmetered == Counts()
+    assert metered_octets == interface_octets == carried * (PACKET + TAG * counted)
+
+
+def test_a_packet_that_nobody_metered_is_more_than_the_tags_of_its_span() -> None:
+    before = audit(0, 0)
+    first = step(before, audit(100, 90)._replace(tags=Counts(10 * TAG)))
+    second = step(first.baseline, audit(100, 90)._replace(tags=Counts(10 * TAG)))
+    assert second.unmetered == Counts(10 * 100 - 10 * TAG, 0, 10, 0)
+
+
 def test_packets_between_the_first_two_readings_of_all_are_no_ghost() -> None:
     """The interface was read before a packet, the meter after it."""
     first = step(None, audit(1000, 5)._replace(frames_at_attach=Counts(1000 * PACKET, 0, 1000, 0)))

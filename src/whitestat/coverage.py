@@ -4,6 +4,10 @@ The interface is read first and the meter after it while packets flow, so the me
 passed in between, and a packet on its way up may be counted by the interface alone. What is missing is
 therefore booked as unattributed only when two reads in a row miss it; until then it is owed, and kept with the
 audit: a process that dies owes it still.
+
+VLAN tags that the kernel keeps beside their frames are in some interfaces' octets and not in others'. What the
+interface has more is taken for them first. Tags that did not show yet may be hidden behind packets that the meter
+saw after the interface was read: they stay open until both agree, at most `OPEN_MAX` and those of one span.
 """
 
 from __future__ import annotations
@@ -11,6 +15,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from whitestat.model import Audit, Counts
+
+OPEN_MAX = 1 << 16
+"""Octets of tags that packets may hide which the meter saw after the interface was read."""
 
 
 class Step(NamedTuple):
@@ -33,7 +40,7 @@ def step(before: Audit | None, now: Audit) -> Step:
     if before is None and now.frames_at_attach is not None:
         # The first two readings were taken while packets flowed; what counts is where both began.
         begun = now._replace(frames_interface=now.frames_at_attach, frames_metered=Counts(), giants=Counts())
-        before = begun._replace(packets_lost=0, since_ms=now.at_ms)
+        before = begun._replace(tags=Counts(), packets_lost=0, since_ms=now.at_ms)
     if before is None:
         return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms))
     same_meter = before.meter == now.meter
@@ -42,7 +49,12 @@ def step(before: Audit | None, now: Audit) -> Step:
     )
     metered = _since(before.frames_metered, now.frames_metered, same_meter)
     owed = _less(interface, metered).plus(before.owed)
-    booked = Counts(*(max(0, min(a, b)) for a, b in zip(owed, before.owed, strict=True)))
+    tags = _since(before.tags, now.tags, same_meter)
+    tags_due = tags.plus(before.tags_open)
+    shown = _common(owed, tags_due)
+    tags_open = [_open(*each) for each in zip(owed, tags, _less(tags_due, shown), strict=True)]
+    owed, metered = _less(owed, shown), metered.plus(shown)
+    booked = _common(owed, before.owed)
     left = _less(owed, booked)
     lost = now.packets_lost - before.packets_lost if same_meter else now.packets_lost
     return Step(
@@ -52,7 +64,11 @@ def step(before: Audit | None, now: Audit) -> Step:
         _ip_octets(booked, now.link_header),
         before.since_ms,
         # What is left began where this span did; without any, the next debt begins now.
-        now._replace(owed=left, since_ms=before.at_ms if any(left) else now.at_ms),
+        now._replace(
+            owed=left,
+            since_ms=before.at_ms if any(left) else now.at_ms,
+            tags_open=Counts(*tags_open),
+        ),
     )
 
 
@@ -65,6 +81,16 @@ def _since(before: Counts, now: Counts, same: bool) -> Counts:
 
 def _less(a: Counts, b: Counts) -> Counts:
     return Counts(*(x - y for x, y in zip(a, b, strict=True)))
+
+
+def _open(owed: int, tags: int, unseen: int) -> int:
+    """Octets of tags that may still show: of those `unseen`, with `tags` of this span."""
+    return min(unseen, tags + OPEN_MAX) if owed else 0
+
+
+def _common(a: Counts, b: Counts) -> Counts:
+    """What both have, at least nothing."""
+    return Counts(*(max(0, min(x, y)) for x, y in zip(a, b, strict=True)))
 
 
 def _ip_octets(frames: Counts, header: int) -> Counts:

@@ -137,6 +137,8 @@ class Audit(NamedTuple):
     index), `meter` the life of ours. `owed` is what the interface had more than the meter since
     `since_ms` and is not booked yet, `at_ms` when all this was read. `frames_at_attach` is what
     the interface had when the meter began to watch it: the baseline where there is no earlier audit.
+    `tags` is a running total of octets of VLAN tags that came beside their frames: not in `frames_metered`, and
+    in `frames_interface` only on some links. `tags_open` is what of them may still show there.
     """
 
     epoch: str
@@ -146,10 +148,12 @@ class Audit(NamedTuple):
     giants: Counts = Counts()
     packets_lost: int = 0
     link_header: int = 14
+    tags: Counts = Counts()
     owed: Counts = Counts()
     at_ms: int = 0
     since_ms: int = 0
     frames_at_attach: Counts | None = None
+    tags_open: Counts = Counts()
 
 
 @dataclass(frozen=True, slots=True)

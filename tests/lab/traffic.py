@@ -6,7 +6,7 @@ import atexit
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -111,6 +111,14 @@ def echo(machine: Machine, address: str, count: int = 20, payload: int = 1200) -
             request = bytes([128 if six else 8, 0, 0, 0, 0, 0]) + number.to_bytes(2, "big") + bytes(payload)
             sock.send(request)
             sock.recv(65536)
+
+
+def put(machine: Machine, link: str, frames: Iterable[bytes]) -> None:
+    """Frames onto a link as they are, tags in the frame."""
+    with machine.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        sock.bind((link, 0))
+        for frame in frames:
+            sock.send(frame)
 
 
 def shout(machine: Machine, link: str = "eth0", count: int = 20) -> None:

@@ -92,6 +92,16 @@ def frames(link: Link, seen: Counts) -> Counts:
     return seen
 
 
+def tag_octets(link: Link, received: int, sent: int) -> Counts:
+    """Octets of VLAN tags kept beside frames, which the interface's counter may hold.
+
+    A network card or a veth counts them or not, as its driver does, or as the frame came: a tag that the kernel
+    took out of the frame after it was counted is in, one that was never in the frame is not. A bridge and a
+    VLAN interface never count them (seen in Linux 6.18).
+    """
+    return Counts() if link.kind in VIRTUAL_WITHOUT_HEADER else Counts(received, sent)
+
+
 def unknown_interface(name: str, known: Mapping[str, Link]) -> CollectorError:
     """The error for an interface that does not exist; names those that do."""
     return CollectorError(f"interface {name!r} does not exist; there are: {', '.join(sorted(known))}")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from whitestat.collectors.decode import Link as Layer
 from whitestat.collectors.decode import decode
-from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, links
+from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, links, tag_octets
 from whitestat.collectors.ring import BLOCK_OCTETS, BLOCKS, RETIRE_MS, Frame, Ring
 from whitestat.errors import CollectorError
 from whitestat.model import (
@@ -81,8 +81,9 @@ class PacketCollector:
         self._layer = Layer.ETHERNET
         self._once = False  # what loopback sends it receives: counted once, as its interface counters are
         self._wire = ([0, 0], [0, 0])  # frame octets and packets received, sent
+        self._tags = [0, 0]  # octets of tags beside the frames received, sent
         self._mark: tuple[int, int] | None = None  # when the referee was read, until a later packet is seen
-        self._marked = Counts()  # what had been received and sent then
+        self._marked = (Counts(), Counts())  # what had been received and sent then: frames, tags
         self._lost = 0
         self._meter = self._boot = ""
         self._outward: str | None = None
@@ -166,17 +167,21 @@ class PacketCollector:
             ring.wait(_POLL_MS)
 
     def _count(self, block: Iterable[Frame]) -> None:
-        table, wire, layer, once = self._table, self._wire, self._layer, self._once
+        table, wire, tags, layer, once = self._table, self._wire, self._tags, self._layer, self._once
         flows = table.flows
         mark = self._mark
-        for second, nanosecond, sent, vlan, wire_length, captured in block:
+        for second, nanosecond, sent, tag, wire_length, captured in block:
             if mark and (second, nanosecond) > mark:
                 self._mark_now()
                 mark = None
             if sent and once:
                 continue
-            packet = decode(captured, wire_length, layer)
-            flow = packet[:7] if vlan is None else (*packet[:6], vlan)
+            if tag is None:
+                packet = decode(captured, wire_length, layer)
+            else:
+                packet = decode(captured[:12] + tag + captured[12:], wire_length + 4, layer)
+                tags[sent] += 4
+            flow = packet[:7]
             counts = flows.get(flow) or table.room(flow, sent)
             counts[0] += packet[7]
             counts[1] += 1
@@ -186,7 +191,7 @@ class PacketCollector:
 
     def _mark_now(self) -> None:
         """Note what the meter had seen when the referee was read: the ring tells of packets later than that."""
-        self._mark, self._marked = None, _both(self._wire)
+        self._mark, self._marked = None, (_both(self._wire), Counts(*self._tags))
 
     def _deltas(self, table: _Table, start_ms: int, end_ms: int) -> Iterator[Delta]:
         """Counts are the sender's: out is what it sent. The rest is nobody's, seen from the people's side."""
@@ -231,7 +236,8 @@ class PacketCollector:
                 return False
             self._layer = Layer.ETHERNET if link.header else Layer.RAW
             self._once = link.type == "loopback"
-            self._wire, self._lost, self._meter = ([0, 0], [0, 0]), 0, uuid.uuid4().hex[:16]
+            self._wire, self._tags = ([0, 0], [0, 0]), [0, 0]
+            self._lost, self._meter = 0, uuid.uuid4().hex[:16]
         return True
 
     def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
@@ -241,8 +247,9 @@ class PacketCollector:
             return {}
         carried = self._turned(frames(link, seen[link.name]))
         epoch = f"{self._boot}:{link.index}"
-        metered = self._turned(self._marked)
-        audit = Audit(epoch, self._meter, carried, metered, packets_lost=self._lost, link_header=link.header)
+        metered, tags = self._marked
+        audit = Audit(epoch, self._meter, carried, self._turned(metered), packets_lost=self._lost)
+        audit = audit._replace(link_header=link.header, tags=self._turned(tag_octets(link, *tags[:2])))
         return {self._point.name: audit}
 
 

@@ -26,28 +26,31 @@ _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
 _RETURN = 0x06  # BPF_RET | BPF_K: capture as many octets of every packet
 _TP_STATUS_USER = 1
-_TP_STATUS_VLAN_VALID = 1 << 4
+_TP_STATUS_VLAN_VALID, _TP_STATUS_VLAN_TPID_VALID = 1 << 4, 1 << 6
+_TAG = Struct("!HH").pack
+_8021Q = 0x8100
 _PACKET_OUTGOING = 4
 
 _REQUEST = Struct("=7I")  # tpacket_req3
 _STATUS_AT = 8  # of tpacket_block_desc: version and offset of private data stand in front
 _WORD = Struct("=I")
 _BLOCK = Struct("=12xII").unpack_from  # packets, offset of the first
-# tpacket3_hdr: next, second, nanosecond, snaplen, length, status, offset of the link header, VLAN tag;
+# tpacket3_hdr: next, second, nanosecond, snaplen, length, status, offset of the link header, VLAN tag and its type;
 # sockaddr_ll: packet type
-_PACKET = Struct("=6IH6xI22xB").unpack_from
+_PACKET = Struct("=6IH6xIH20xB").unpack_from
 
 
 class Frame(NamedTuple):
     """One packet as it passed at an instant of the wall clock, in seconds and nanoseconds.
 
-    `vlan` is the tag that the kernel took out of the frame, None without one.
+    `tag` is the VLAN tag that the kernel keeps beside the frame, as it stood or is to stand in it, type first;
+    None without one. Neither `wire_length` nor `captured` has it.
     """
 
     second: int
     nanosecond: int
     sent: bool
-    vlan: int | None
+    tag: bytes | None
     wire_length: int
     captured: bytes
 
@@ -104,11 +107,11 @@ class Ring:
         count, first = _BLOCK(ring, block)
         at = block + first
         for _ in range(count):
-            following, second, nanosecond, captured, wire_length, status, link, tag, kind = _PACKET(ring, at)
-            vlan = tag & 0x0FFF if status & _TP_STATUS_VLAN_VALID else None
+            following, second, nanosecond, captured, wire_length, status, link, tci, tpid, kind = _PACKET(ring, at)
+            tag = _tag(status, tpid, tci) if status & _TP_STATUS_VLAN_VALID else None
             start = at + link
             sent, frame = kind == _PACKET_OUTGOING, ring[start : start + captured]
-            yield new(Frame, (second, nanosecond, sent, vlan, wire_length, frame))
+            yield new(Frame, (second, nanosecond, sent, tag, wire_length, frame))
             at += following
         _WORD.pack_into(ring, block + _STATUS_AT, 0)
         self._at = (block + BLOCK_OCTETS) % (BLOCK_OCTETS * BLOCKS)
@@ -121,6 +124,11 @@ class Ring:
     def close(self) -> None:
         self._map.close()
         self._socket.close()
+
+
+def _tag(status: int, tpid: int, tci: int) -> bytes:
+    """The tag as IEEE 802.1Q puts it into a frame."""
+    return _TAG(tpid if status & _TP_STATUS_VLAN_TPID_VALID else _8021Q, tci & 0xFFFF)
 
 
 def _capture(sock: socket.socket, octets: int) -> None:

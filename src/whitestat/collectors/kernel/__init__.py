@@ -25,6 +25,7 @@ from whitestat.collectors.links import (
     default_interface,
     frames,
     links,
+    tag_octets,
 )
 from whitestat.errors import CollectorError
 from whitestat.model import (
@@ -259,7 +260,8 @@ def _audit(link: Link, frame_counts: Counts, totals: Totals, epoch: str, meter: 
     giants = Counts()
     if link.kind not in COUNT_SEGMENTS:
         giants = Counts(totals.wire_in - totals.frames_in, totals.wire_out - totals.frames_out)
-    return Audit(epoch, f"{meter:x}:{link.index}", frame_counts, wire, giants, 0, link.header)
+    tags = tag_octets(link, totals.tags_in, totals.tags_out)
+    return Audit(epoch, f"{meter:x}:{link.index}", frame_counts, wire, giants, 0, link.header, tags)
 
 
 def _turned(audit: Audit) -> Audit:
@@ -268,6 +270,7 @@ def _turned(audit: Audit) -> Audit:
         frames_interface=audit.frames_interface.turned(),
         frames_metered=audit.frames_metered.turned(),
         giants=audit.giants.turned(),
+        tags=audit.tags.turned(),
         frames_at_attach=audit.frames_at_attach.turned() if audit.frames_at_attach else None,
     )
 

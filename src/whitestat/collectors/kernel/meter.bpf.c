@@ -59,6 +59,7 @@ struct point {
 	__u64 packets[2];
 	__u64 frames[2];   // octets of layer 2 as the interface counts them: a giant packet once
 	__u64 wire[2];     // octets of layer 2 as the wire carries them: a giant packet cut to segments
+	__u64 tags[2];     // octets of VLAN tags that the kernel keeps beside their frames: in none of the above
 	__u64 lost_packets[2]; // what found no place in any map
 	__u64 lost_octets[2];
 };
@@ -276,6 +277,8 @@ static __always_inline __u32 read_any(struct __sk_buff *skb, __u32 link, struct 
 
 			if (ethertype != 0x8100 && ethertype != 0x88a8 && ethertype != 0x9100)
 				break;
+			if (i == TAGS_MAX - 1 && skb->vlan_present)
+				break;  // the one beside the frame is the first
 			if (bpf_skb_load_bytes(skb, at, tag, sizeof(tag)) < 0)
 				break;
 			if (i == 0 && !skb->vlan_present)
@@ -344,8 +347,10 @@ int meter(struct __sk_buff *skb)
 		return 0;
 	__builtin_memset(&key, 0, sizeof(key));
 	key.point = point->point;
-	if (skb->vlan_present)
+	if (skb->vlan_present) {
 		key.vlan = skb->vlan_tci & 0x0fff;
+		point->tags[out & 1] += 4 * (skb->gso_segs ? skb->gso_segs : 1);
+	}
 
 	// The common packet takes one read: Ethernet, then IPv4 without options, or IPv6, then its ports.
 	octets = length - 14;

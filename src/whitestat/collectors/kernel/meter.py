@@ -20,7 +20,7 @@ FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
 PAIR_KEY = struct.Struct("=I6s6s")
 _INDEX = struct.Struct("=I")
 _STATE = struct.Struct("=QQ")
-_POINT = struct.Struct("=II10Q")
+_POINT = struct.Struct("=II12Q")
 _COUNTS = struct.Struct("=QQ")
 _ENTRY_OCTETS = 72
 """What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
@@ -38,6 +38,8 @@ class Totals(NamedTuple):
     frames_out: int
     wire_in: int
     wire_out: int
+    tags_in: int
+    tags_out: int
     lost_packets_in: int
     lost_packets_out: int
     lost_octets_in: int
@@ -78,7 +80,7 @@ class Meter:
         key = _INDEX.pack(index)
         held = self._points.get(key)
         if held is None or _POINT.unpack_from(held)[:2] != (link, point):
-            self._points.put(key, _POINT.pack(link, point, *[0] * 10) * self._cpus)
+            self._points.put(key, _POINT.pack(link, point, *[0] * 12) * self._cpus)
 
     def watched(self) -> list[int]:
         """Indexes of the interfaces watched, by this process or by one before it that left its maps."""
