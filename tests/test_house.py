@@ -70,7 +70,10 @@ MAY_IMPORT = {
 
 PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking"}
 PURE |= {"timeline", "draft", "collectors.decode"}
-PURE |= {f"attribution.{name}" for name in ("attribute", "devices", "edits", "locality", "proposals")}
+PURE |= {
+    f"attribution.{name}"
+    for name in ("arm", "attribute", "devices", "edits", "locality", "proposals", "shape", "sightings")
+}
 PURE |= {f"plans.{name}" for name in ("forecast", "tariff")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
 PURE |= {f"attribution.evidence.{name}" for name in EVIDENCE}

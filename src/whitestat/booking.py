@@ -6,6 +6,7 @@ hold add up to the live view, so a flush never shows in it. What could not be wr
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -16,6 +17,7 @@ from whitestat import counters, coverage, periods
 from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.names import Name, by_address, configured, stronger
+from whitestat.attribution.shape import Shape
 from whitestat.collectors import Collector
 from whitestat.draft import Draft
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
@@ -38,6 +40,8 @@ from whitestat.model import (
     UsageKey,
 )
 from whitestat.timeline import Correction
+
+log = logging.getLogger("whitestat")
 
 
 @dataclass(slots=True)
@@ -94,6 +98,8 @@ class Booker:
         self._seen: dict[int, int] = {}
         self._today: dict[UsageKey, Counts] = {}
         self._day = 0
+        self._shape = Shape()
+        self.notices: tuple[str, ...] = ()
         self.tally = Tally()
         for episode in attributor.devices.episodes():
             self._name(episode)
@@ -135,6 +141,7 @@ class Booker:
         steps = self._steps(harvest)
         self._add(harvest, attributed, steps, observed_ms)
         self._attributor.settle(attributed)
+        self._notice(attributed, harvest.end_ms)
         audits = {name: step.baseline for name, step in steps.items()}
         self._draft.add(readings, audits, receipt)
         self._draft.bound(self._zone)
@@ -166,6 +173,13 @@ class Booker:
         self._audits.update(self._draft.audits)
         self._attributor.devices.move(correction.of)
         self._seen = {episode: correction.of(at_ms) for episode, at_ms in self._seen.items()}
+
+    def _notice(self, attributed: Attributed, now_ms: int) -> None:
+        """What the page should say of the home's shape; the log says it when it is new."""
+        self._shape.saw_doubles(attributed.doubles, now_ms)
+        told, self.notices = self.notices, self._shape.notices(lambda each: self._row(each).name, now_ms)
+        for notice in set(self.notices).difference(told):
+            log.warning("%s", notice)
 
     def live(self, collectors: Iterable[Collector], counting: Container[str], now_ms: int) -> dict[int, DeviceToday]:
         """Wide-area usage of the local day so far by device, what the meters still hold included."""

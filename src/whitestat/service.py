@@ -241,6 +241,7 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
         own_addresses=frozenset(address for link in known.values() for address in link.addresses),
         routers=frozenset(config.lan.routers),
         outward=frozenset(point.name for point in points if point.interface in outward),
+        counting=tuple(point.name for point in points if point.counts),
     )
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from whitestat.attribution.arm import Amount, Crossing, Crossings, Road
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import UNSPECIFIED, Locality, is_group_mac
+from whitestat.attribution.sightings import Double, Flow, Sighting, Sightings
 from whitestat.model import (
     PROTOCOL_OTHER,
     UNATTRIBUTED,
@@ -47,12 +48,15 @@ class PointSum:
 class Attributed:
     """Usage of one interval by key; each octet once in `points`, whoever it was booked to.
 
-    `debts` is what the gateways with one arm among the points left over for the next interval.
+    `debts` is what the gateways with one arm among the points left over for the next interval; `seen` and `doubles`
+    are the flows that other counting points may have too, and those that had been booked at another.
     """
 
     usage: dict[UsageKey, list[int]] = field(default_factory=dict)
     points: dict[str, PointSum] = field(default_factory=dict)
     debts: dict[Road, Amount] = field(default_factory=dict)
+    seen: dict[Flow, Sighting] = field(default_factory=dict)
+    doubles: list[Double] = field(default_factory=list)
 
     def book(self, key: UsageKey, counts: Counts) -> None:
         held = self.usage.get(key)
@@ -78,6 +82,11 @@ class Verdict(NamedTuple):
     source: Address | None = None
     crossing: Crossing | None = None
 
+    @property
+    def episodes(self) -> tuple[int | None, int | None]:
+        """The sender's and the receiver's."""
+        return self.sender.episode if self.sender else None, self.receiver.episode if self.receiver else None
+
 
 class Attributor:
     """Holds what is local and which devices are known; the verdict of a flow is remembered."""
@@ -88,6 +97,7 @@ class Attributor:
         self._verdicts: dict[FlowKey, Verdict] = {}
         self._carriers: set[Mac] = set()
         self._debts: dict[Road, Amount] = {}
+        self._seen: dict[Flow, Sighting] = {}
 
     def move(self, locality: Locality) -> None:
         """Addresses of this machine or its networks changed: every verdict is open again."""
@@ -100,34 +110,48 @@ class Attributor:
 
         Once the result is kept for good, it is to be `settle`d; a look at what is pending is not.
         """
-        result, verdicts, crossings = Attributed(), self._verdicts, Crossings(self._debts)
+        result, crossings = Attributed(), Crossings(self._debts)
+        sightings = Sightings(self.locality.counting, self._seen)
+        verdicts, several = self._verdicts, len(self.locality.counting) > 1
         for delta in deltas:
-            key = delta.key
-            verdict = verdicts.get(key)
-            if verdict is None:
-                verdict = self._judge(key, at_ms)
-                if len(verdicts) >= VERDICTS_MAX:
-                    verdicts.clear()
-                if verdict.known:
-                    verdicts[key] = verdict
-            point = result.points.get(key.point)
+            verdict = verdicts.get(delta.key) or self._verdict(delta.key, at_ms)
+            point = result.points.get(delta.key.point)
             if point is None:
-                point = result.points[key.point] = PointSum()
+                point = result.points[delta.key.point] = PointSum()
             if verdict.known:
                 point.attributed += delta.counts.octets
             else:
                 point.unattributed += delta.counts.octets
-            if not (verdict.crossing and crossings.held(verdict.crossing, delta)):
-                self._book(result, delta, verdict, at_ms)
+            if verdict.crossing and crossings.held(verdict.crossing, delta):
+                continue
+            if several and verdict.known and sightings.held(delta, *verdict.episodes):
+                continue
+            self._book(result, delta, verdict, at_ms)
         for delta in crossings.own():
-            self._book(result, delta, verdicts.get(delta.key) or self._judge(delta.key, at_ms), at_ms)
-        result.debts = crossings.debts()
+            verdict = self._verdict(delta.key, at_ms)
+            if not (several and sightings.held(delta, *verdict.episodes)):
+                self._book(result, delta, verdict, at_ms)
+        for delta in sightings.rest():
+            self._book(result, delta, self._verdict(delta.key, at_ms), at_ms)
+        result.debts, result.seen, result.doubles = crossings.debts(), sightings.seen, sightings.doubles
         return result
 
     def settle(self, result: Attributed) -> None:
         """What `attribute` returned is booked: its points' next interval goes on where it ended."""
         others = {road: amount for road, amount in self._debts.items() if road.point not in result.points}
         self._debts = others | result.debts
+        elsewhere = {flow: each for flow, each in self._seen.items() if each.point not in result.points}
+        self._seen = elsewhere | result.seen if len(elsewhere) < VERDICTS_MAX else result.seen
+
+    def _verdict(self, key: FlowKey, at_ms: int) -> Verdict:
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._judge(key, at_ms)
+            if len(self._verdicts) >= VERDICTS_MAX:
+                self._verdicts.clear()
+            if verdict.known:
+                self._verdicts[key] = verdict
+        return verdict
 
     def _book(self, result: Attributed, delta: Delta, verdict: Verdict, at_ms: int) -> None:
         counts = delta.counts

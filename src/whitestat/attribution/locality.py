@@ -24,7 +24,8 @@ class Locality:
     """What lies inside: `networks`, and this machine by its MACs and addresses.
 
     `routers` are MACs that forward for others: what carries them belongs to somebody behind or beyond.
-    `outward` are the points that have the way to the outside on their own interface.
+    `outward` are the points that have the way to the outside on their own interface, `counting` those that are
+    summed for people, in the order of the configuration.
     """
 
     networks: tuple[Network, ...] = PRIVATE
@@ -32,6 +33,7 @@ class Locality:
     own_addresses: frozenset[Address] = frozenset()
     routers: frozenset[Mac] = frozenset()
     outward: frozenset[str] = frozenset()
+    counting: tuple[str, ...] = ()
     _masks: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _groups: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _known: dict[Address, str] = field(init=False, repr=False, compare=False, default_factory=dict)
