@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from whitestat.errors import QueryError
 from whitestat.ledger.question import DeviceRow, Question, Step
@@ -38,8 +38,16 @@ class Now(NamedTuple):
         return span(word, self.at_s, self.zone, self.cycle)
 
 
-def usage_question(texts: Mapping[str, str], now: Now, devices: Callable[[], Sequence[DeviceRow]]) -> Question:
-    """What checked texts ask; `devices` is called only where they name some. QueryError says what is wrong."""
+class Known(Protocol):
+    """What the words of a question may name; asked only where a question names some."""
+
+    def devices(self) -> Sequence[DeviceRow]: ...
+
+    def points(self) -> Sequence[str]: ...
+
+
+def usage_question(texts: Mapping[str, str], now: Now, known: Known) -> Question:
+    """What checked texts ask. QueryError says what is wrong."""
     start_s, end_s = asked_span(texts, now)
     step = Step(texts.get("step", STEP.default or ""))
     if step in _STEP_S and (end_s - start_s) // _STEP_S[step] > MOST_STEPS:
@@ -49,8 +57,11 @@ def usage_question(texts: Mapping[str, str], now: Now, devices: Callable[[], Seq
         end_s,
         step,
         tuple(listed(texts.get("by", BY.default or ""))),
-        find_devices(texts["device"], devices()) if "device" in texts else (),
+        find_devices(texts["device"], known.devices()) if "device" in texts else (),
         Scope(texts["scope"]) if "scope" in texts else None,
+        _found("point", texts["point"], known.points()) if "point" in texts else (),
+        _found("person", texts["person"], _persons(known)) if "person" in texts else (),
+        int(texts["top"]) if "top" in texts else None,
     )
 
 
@@ -69,6 +80,28 @@ def asked_span(texts: Mapping[str, str], now: Now) -> tuple[int, int]:
     return start_s, end_s
 
 
+def _persons(known: Known) -> list[str]:
+    return sorted({each.person for each in known.devices() if each.person})
+
+
+def _found(parameter: str, text: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The names that a list means, in any case of their letters."""
+    if not listed(text):
+        raise QueryError(parameter, "is empty")
+    found: dict[str, None] = {}
+    for word in listed(text):
+        meant = [name for name in names if name.casefold() == word.casefold()]
+        if not meant:
+            raise QueryError(parameter, f"no {parameter} {word!r}{_near(word, names)}")
+        found |= dict.fromkeys(meant)
+    return tuple(found)
+
+
+def _near(word: str, names: Sequence[str]) -> str:
+    near = get_close_matches(word, names, 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
 def find_devices(text: str, devices: Sequence[DeviceRow]) -> tuple[int, ...]:
     """Ids of the devices a list names by id, name or MAC; a name with a comma is found as a whole."""
     words = [text.strip()] if _matching(text.strip(), devices) else listed(text)
@@ -81,9 +114,7 @@ def find_devices(text: str, devices: Sequence[DeviceRow]) -> tuple[int, ...]:
 def _find(word: str, devices: Sequence[DeviceRow]) -> list[int]:
     found = _matching(word, devices)
     if not found:
-        names = [each.name for each in devices if each.name]
-        near = get_close_matches(word, names, 1)
-        raise QueryError("device", f"no device {word!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+        raise QueryError("device", f"no device {word!r}{_near(word, [each.name for each in devices if each.name])}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from whitestat.ledger.question import BY_WORDS, Step
 from whitestat.model import Scope
 from whitestat.periods import SPAN_WORDS
 
+_WHOLE = re.compile("[0-9]{1,9}")
+
 MOST_LETTERS = 1000
 """A longer value is nobody's question."""
 
@@ -18,7 +21,8 @@ MOST_LETTERS = 1000
 class Parameter(NamedTuple):
     """One parameter of the query string.
 
-    With `words`, only these are taken; with `several`, a comma-separated list of them.
+    With `words`, only these are taken; with `several`, a comma-separated list of them; with `most`, a whole
+    number from 1 to that.
     """
 
     name: str
@@ -27,11 +31,14 @@ class Parameter(NamedTuple):
     words: tuple[str, ...] = ()
     several: bool = False
     example: str | None = None
+    most: int | None = None
 
     def check(self, text: str) -> None:
         """QueryError where the text is none of the words."""
         if len(text) > MOST_LETTERS:
             raise QueryError(self.name, f"longer than {MOST_LETTERS} letters")
+        if self.most is not None and not (_WHOLE.fullmatch(text) and 1 <= int(text) <= self.most):
+            raise QueryError(self.name, f"must be a whole number from 1 to {self.most}, got {text!r}")
         for word in listed(text) if self.several else [text]:
             if self.words and word not in self.words:
                 expected = f"expected {'some' if self.several else 'one'} of {', '.join(self.words)}"
@@ -57,6 +64,16 @@ DEVICE = Parameter(
 SCOPE = Parameter(
     "scope", "Only traffic with the outside (wan) or between local devices (lan).", words=tuple(map(str, Scope))
 )
+POINT = Parameter("point", "Only what was counted at these points.", several=True, example="lan")
+PERSON = Parameter("person", "Only the devices of these persons.", several=True, example="Anna")
+TOP = Parameter(
+    "top",
+    "Rows of their own for the so many of most octets in the span; all others are one row a step, its rest true.",
+    example="10",
+    most=1_000,
+)
+LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)
+CURSOR = Parameter("cursor", "Where a page begins, as the address of the next page has it; needs limit.")
 
 
 FIRST_DAY = Parameter("start", f"First day: {_DAY}; today without it.", example="2026-11-21")

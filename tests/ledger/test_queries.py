@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +33,8 @@ from tests.ledger.flushes import (
 )
 from whitestat.errors import LedgerError, QueryError
 from whitestat.ledger import queries as queries_module
-from whitestat.ledger.queries import DeviceName, DeviceRow, Queries, Question, Step
+from whitestat.ledger.queries import Cursor, DeviceName, DeviceRow, Queries, Question, Step
+from whitestat.ledger.queries import Row as QueriesRow
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Coverage, Episode, Point, Scope
 from whitestat.periods import Cycle, day_bounds, day_of, hour_start, minute_start, parse_instant, span
@@ -85,11 +89,14 @@ def expected(sequence: list[Flush], question: Question, zone: ZoneInfo) -> dict[
         if start_s <= minute_s < end_s
         and (question.scope in (None, usage.scope))
         and (not question.devices or usage.episode in question.devices)
+        and (not question.points or usage.point in question.points)
+        and (not question.persons or PEOPLE.get(usage.episode) in question.persons)
     )
 
 
+PEOPLE = {1: "Anna", 2: "Anna", 3: "Bo"}
 DEVICES = Flush(
-    devices=[DeviceRecord(number) for number in range(1, 6)],
+    devices=[DeviceRecord(number, person=PEOPLE.get(number)) for number in range(1, 6)],
     episodes=[Episode(number, number, None, None, 0) for number in range(1, 6)],
 )
 instants = st.one_of(st.integers(-40 * DAY_S, 40 * DAY_S), st.integers(-2 * DAY_S, 2 * DAY_S)).map(
@@ -106,8 +113,10 @@ def questions(draw: st.DrawFn) -> Question:
     step, by = draw(st.sampled_from(Step)), draw(by_words)
     devices = draw(st.lists(st.integers(1, 6), max_size=2).map(tuple))
     scope = draw(st.sampled_from([None, *Scope]))
+    points = draw(st.sampled_from([(), ("lan",), ("guest", "lan"), ("nowhere",)]))
+    persons = draw(st.sampled_from([(), (), ("Anna",), ("Bo", "Cy")]))
     first, last = sorted((start_s, end_s))
-    return Question(first, last + (first == last), step, by, devices, scope)
+    return Question(first, last + (first == last), step, by, devices, scope, points, persons)
 
 
 @settings(max_examples=100, deadline=None)
@@ -162,17 +171,137 @@ def test_before_the_first_flush_answers_are_empty(ledger: tuple[Writer, Queries]
     assert queries.coverage(0, NOON_S) == {}
 
 
-def test_a_step_that_is_no_longer_kept_is_refused_with_the_first_instant_that_is(
+def test_a_step_that_is_no_longer_kept_is_answered_by_a_longer_one_that_is(
     ledger: tuple[Writer, Queries],
 ) -> None:
     writer, queries = ledger
+    writer.commit(flush_of({(NOON_S - 90 * 60 * n, key()): 1 for n in range(8 * 400)}))
+    writer.expire(NOON_S)
+    start_s = NOON_S - 6 * DAY_S - 12 * HOUR_S
+    answer = queries.answer(Question(start_s, NOON_S + 60, Step.MINUTE))
+    assert (answer.step, answer.notice) == (Step.MINUTE, None)
+    for days, step, longer, kept in (
+        (8, Step.MINUTE, Step.HOUR, "each minute is kept since 2026-11-14T12:00:00+01:00, so each row is an hour"),
+        (401, Step.HOUR, Step.DAY, "each hour is kept since 2025-10-17T00:00:00+02:00, so each row is a day"),
+        (
+            401,
+            Step.MINUTE,
+            Step.DAY,
+            "each minute is kept since 2026-11-14T12:00:00+01:00, each hour is kept since 2025-10-17T00:00:00+02:00, "
+            "so each row is a day",
+        ),
+    ):
+        start_s = parse_instant("2026-11-21", STOCKHOLM) - days * DAY_S
+        answer = queries.answer(Question(start_s, NOON_S + 60, step))
+        assert answer.step is longer
+        assert (answer.notice or "").startswith(kept)
+        asked = queries.usage(Question(start_s, NOON_S + 60, longer))
+        assert list(answer.rows()) == queries.usage(Question(start_s, NOON_S + 60, step)) == asked
+
+
+def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
     writer.commit(flush_of({(NOON_S, key()): 1}))
     writer.expire(NOON_S)
-    with pytest.raises(QueryError, match=r"each minute is kept since 2026-11-14T12:00:00\+01:00; ask for a longer"):
-        queries.usage(Question(NOON_S - 8 * DAY_S, NOON_S + 60, Step.MINUTE))
-    with pytest.raises(QueryError, match=r"step: each hour is kept since 2025-10-17T00:00:00\+02:00"):
-        queries.usage(Question(NOON_S - 401 * DAY_S, NOON_S + 60, Step.HOUR))
-    assert queries.usage(Question(NOON_S - 7 * DAY_S, NOON_S + 60, Step.MINUTE))
+    first_s, last_s = (parse_instant(text, STOCKHOLM) for text in ("2025-01-01T12:00", "2026-11-10T12:30"))
+    assert queries.answer(Question(first_s, last_s)).notice == (
+        "start moved back to 2025-01-01T00:00:00+01:00, as nothing finer is kept there, "
+        "end moved back to 2026-11-10T12:00:00+01:00, as nothing finer is kept there"
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(flushes, max_size=4), questions(), st.integers(1, 4), st.integers(1, 12), st.sampled_from(ZONES))
+def test_the_rest_of_a_top_and_the_pages_of_an_answer_are_all_there_is(
+    sequence: list[Flush], question: Question, top: int, limit: int, zone: ZoneInfo
+) -> None:
+    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
+        for flush in [DEVICES, *sequence]:
+            writer.commit(flush)
+        everything = queries.usage(question)
+        topped = queries.usage(replace(question, top=top))
+        assert total(topped) == total(everything)
+        assert {row.start_s for row in topped} == {row.start_s for row in everything}
+        kinds = {row[1:4] for row in everything}
+        ranked = Counter[object]()
+        for row in everything:
+            ranked[row[1:4]] += row.counts.octets
+        shown = {row[1:4] for row in topped if not row.rest}
+        assert len(shown) == min(top, len(kinds))
+        assert all(ranked[each] >= ranked[other] for each in shown for other in kinds - shown)
+        assert [row for row in everything if row[1:4] in shown] == [row for row in topped if not row.rest]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(queries_module, "ROWS_A_WINDOW", 3)
+            answer = queries.answer(question)
+            assert list(answer.rows()) == everything
+            rows, cursor = answer.page(limit)
+            while cursor:
+                page, cursor = queries.answer(question).page(limit, Cursor.read(str(cursor)))
+                assert 0 < len(page) <= limit
+                rows += page
+            assert rows == everything
+
+
+def total(rows: list[QueriesRow]) -> Row:
+    return tuple(map(sum, zip(*(row.counts for row in rows), strict=True)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(flushes, min_size=1, max_size=3), questions(), flushes)
+def test_a_tag_changes_with_the_rows_and_with_nothing_else(
+    sequence: list[Flush], question: Question, later: Flush
+) -> None:
+    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
+        for flush in [DEVICES, *sequence]:
+            writer.commit(flush)
+        before = queries.answer(question)
+        rows = list(before.rows())
+        assert queries.answer(question).tag == before.tag
+        writer.commit(later)
+        after = queries.answer(question)
+        same = (list(after.rows()), after.coverage, after.notice) == (rows, before.coverage, before.notice)
+        assert (after.tag == before.tag) == same
+
+
+def test_a_new_name_is_a_new_tag_for_those_who_see_it(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    writer.commit(DEVICES)
+    writer.commit(flush_of({(NOON_S, key()): 1}))
+    seen, unseen = Question(NOON_S, NOON_S + 60), Question(NOON_S, NOON_S + 60, by=("scope",))
+    tags = [queries.answer(each).tag for each in (seen, unseen)]
+    writer.commit(Flush(devices=[DeviceRecord(PHONE, "phone")]))
+    assert [queries.answer(each).tag == tag for each, tag in zip((seen, unseen), tags, strict=True)] == [False, True]
+
+
+@pytest.mark.parametrize("cursor", [Cursor(NOON_S + 60), Cursor(NOON_S - DAY_S), Cursor(NOON_S + 3 * DAY_S), Cursor(1)])
+@pytest.mark.parametrize("step", [Step.TOTAL, Step.HOUR, Step.WEEK])
+def test_a_cursor_of_another_question_is_refused(ledger: tuple[Writer, Queries], cursor: Cursor, step: Step) -> None:
+    with pytest.raises(QueryError, match="cursor: is not one of this question"):
+        ledger[1].answer(Question(NOON_S, NOON_S + DAY_S, step)).page(1, cursor)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1.", "a.b", "-1.0", "1.1.1", "99999999999.0"])
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(QueryError, match="cursor: is not one that an answer gave"):
+        Cursor.read(text)
+
+
+def test_a_long_answer_needs_little_memory(ledger: tuple[Writer, Queries]) -> None:
+    writer, queries = ledger
+    for hour in range(24):
+        minutes = range(NOON_S + hour * HOUR_S, NOON_S + (hour + 1) * HOUR_S, 60)
+        writer.commit(flush_of({(at_s, key(episode)): at_s for at_s in minutes for episode in range(50)}))
+    answer = queries.answer(Question(NOON_S, NOON_S + DAY_S, Step.MINUTE, by=("point", "scope")))
+    assert sum(1 for _ in answer.rows()) == 24 * 60
+    writer.commit(DEVICES)
+    writer.commit(Flush(episodes=[Episode(number, number, None, None, 0) for number in range(1, 50)]))
+    answer = queries.answer(Question(NOON_S, NOON_S + DAY_S, Step.MINUTE))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in answer.rows()) == 24 * 60 * 50
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000  # all of them at once take 36 MB
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ PHONE_MAC = "02:50:00:00:00:11"
 EVIL_NAME = "=cmd|' /C calc'!A0<script>alert(\"x\")</script>"
 NAMES = {PHONE: "phone", LAPTOP: "Annas laptop", EVIL: EVIL_NAME}
 
+PEOPLE = {LAPTOP: "Anna", EVIL: "Bo"}
+
 
 def booked() -> Flush:
     """Phone, laptop and a device of an evil name, all at noon; something nobody could be found for."""
@@ -56,7 +58,7 @@ def booked() -> Flush:
     return Flush(
         usage=usage,
         coverage={(NOON_S, "lan"): Coverage(60_000, 7_000, 7_000, 6_721, 33, 0)},
-        devices=[DeviceRecord(id, name, "config") for id, name in NAMES.items()],
+        devices=[DeviceRecord(id, name, "config", PEOPLE.get(id)) for id, name in NAMES.items()],
         episodes=[Episode(id, id, bytes.fromhex(f"02500000001{id}"), None, NOON_S * 1000) for id in NAMES],
         seen=dict.fromkeys(NAMES, NOON_S * 1000),
     )
@@ -81,6 +83,7 @@ class House:
     """Answers as the sources of the web part; `say` is what the live stream tells next."""
 
     queries: Queries
+    writer: Writer
     health: dict[str, object] = field(default_factory=lambda: {"status": "ok", "points": [LAN_POINT]})
     items: list[dict[str, object]] = field(default_factory=list)
     live_every_s: float = 0.05
@@ -180,7 +183,7 @@ def household(
         for flush in flushes:
             writer.commit(flush)
         with closing(Queries(path / "whitestat.db", zone, CYCLE)) as queries:
-            house = House(queries, zone=zone, now_s=now_s, lan=lan)
+            house = House(queries, writer, zone=zone, now_s=now_s, lan=lan)
             with served(house):
                 yield house
 

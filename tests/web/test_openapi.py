@@ -42,7 +42,8 @@ def test_refusals_are_as_it_says(home: House, document: dict[str, Any]) -> None:
 
 def test_every_way_of_telling_rows_apart_is_as_it_says(home: House, document: dict[str, Any]) -> None:
     for by in ("", "device", "scope", "device,scope,point"):
-        schema_of(document, "Usage").validate(home.get(f"/api/v1/usage?by={by}").json)
+        for more in ("", "&top=1", "&limit=1"):
+            schema_of(document, "Usage").validate(home.get(f"/api/v1/usage?by={by}{more}").json)
 
 
 def test_live_items_are_as_it_says(document: dict[str, Any]) -> None:

@@ -189,7 +189,7 @@ def test_an_empty_day_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_a_lost_connection_is_told_and_mended(browser: Browser, house: House) -> None:
-    other = House(house.queries, items=[item(NOON_S, *FAMILY)])
+    other = House(house.queries, house.writer, items=[item(NOON_S, *FAMILY)])
     with served(other) as server, opened(browser, other) as page:
         page.wait_for("document.querySelector('.phase.live')")
         port = int(other.url.rstrip("/").rpartition(":")[2])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.web.house import EVIL, EVIL_NAME, LAPTOP, NAMES, PHONE, PHONE_MAC, House
+from tests.web.house import EVIL, EVIL_NAME, LAPTOP, NAMES, NOON_S, PHONE, PHONE_MAC, House
+from whitestat.ledger.flush import Flush
+from whitestat.model import Counts, Scope, UsageKey
 
 START = "2026-11-21T00:00:00+01:00"
 NOBODY = None
@@ -155,6 +159,16 @@ def test_an_evil_name_finds_its_device(home: House) -> None:
         ("device=99", "device", "no device '99'"),
         ("device=,", "device", "is empty"),
         ("scope=WAN", "scope", "one of wan, lan"),
+        ("point=la", "point", "no point 'la' (did you mean 'lan'?)"),
+        ("point=", "point", "is empty"),
+        ("person=Ann", "person", "no person 'Ann' (did you mean 'Anna'?)"),
+        ("top=0", "top", "must be a whole number from 1 to 1000, got '0'"),
+        ("top=1.5", "top", "must be a whole number from 1 to 1000, got '1.5'"),
+        ("top=%D9%A3", "top", "must be a whole number"),
+        ("limit=10001", "limit", "must be a whole number from 1 to 10000"),
+        ("cursor=1.1", "cursor", "needs limit"),
+        ("cursor=x&limit=1", "cursor", "is not one that an answer gave"),
+        ("cursor=1.1&limit=1", "cursor", "is not one of this question"),
         ("scope=" + "x" * 2000, "scope", "longer than"),
     ],
 )
@@ -214,3 +228,105 @@ def test_many_rows_are_sent_in_pieces_and_whole(home: House) -> None:
     answer = home.get("/api/v1/usage?step=minute&start=2026-11-20")
     assert answer.headers["transfer-encoding"] == "chunked"
     assert len(answer.json["rows"]) == 6
+
+
+def test_persons_and_points_narrow_it_down(home: House) -> None:
+    assert set(octets(home, "person=anna")) == {LAPTOP}
+    assert set(octets(home, "person=Anna,Bo")) == {LAPTOP, EVIL}
+    assert octets(home, "person=Anna&device=phone") == {}
+    assert octets(home, "point=lan") == octets(home, "")
+
+
+def test_all_but_the_top_are_one_rest(home: House) -> None:
+    found = rows(home, "top=1")
+    assert [(row["device"] and row["device"]["id"], row["rest"], row["octets"]) for row in found] == [
+        (LAPTOP, False, 5644),
+        (None, True, 1100 + 77 + 33),
+    ]
+    assert "rest" not in rows(home)[0]
+    lines = list(csv.DictReader(io.StringIO(home.get("/api/v1/usage.csv?top=1").text, newline="")))
+    assert [(line["device"], line["rest"]) for line in lines] == [(NAMES[LAPTOP], ""), ("rest", "true")]
+
+
+def test_pages_follow_each_other_by_their_addresses(home: House) -> None:
+    query = "start=yesterday&end=today&step=hour&by=device,scope"
+    everything, pages = rows(home, query), []
+    following = f"/api/v1/usage?{query}&limit=2"
+    while following:
+        answer = home.get(following)
+        pages.append(answer.json["rows"])
+        following = answer.json["next"]
+        assert ("link" in answer.headers) == bool(following)
+    assert [len(page) for page in pages] == [2, 2, 2, 1]
+    assert [row for page in pages for row in page] == everything
+
+
+def test_the_next_page_of_a_form_is_of_that_form(home: House) -> None:
+    for form in (".csv", ".html"):
+        link = home.get(f"/api/v1/usage{form}?limit=1").headers["link"]
+        found = re.fullmatch(r"<(/api/v1/usage\.\w+\?.*)>; rel=\"next\"", link)
+        assert found
+        assert found[1].startswith(f"/api/v1/usage{form}?")
+        assert home.get(found[1]).status == 200
+    assert 'rel="next">next page</a>' in home.get("/api/v1/usage.html?limit=1").text
+
+
+def test_every_answer_says_how_much_of_its_span_was_seen(home: House) -> None:
+    answer = home.get("/api/v1/usage").json
+    assert answer["elapsed_ms"] == 12 * 3_600_000
+    assert answer["coverage"] == [
+        {
+            "point": "lan",
+            "observed_ms": 60_000,
+            "frame_octets_interface": 7_000,
+            "frame_octets_metered": 7_000,
+            "octets_attributed": 6_721,
+            "octets_unattributed": 33,
+            "packets_lost": 0,
+            "coverage": 6_721 / 6_754,
+        }
+    ]
+    silent = home.get("/api/v1/usage?start=2026-11-02&end=2026-11-03").json
+    assert (silent["rows"], silent["elapsed_ms"]) == ([], 86_400_000)
+    assert [(point["point"], point["observed_ms"]) for point in silent["coverage"]] == [("lan", 0)]
+
+
+def test_forms_of_rows_alone_say_it_in_a_header_and_stay_rows_alone(home: House) -> None:
+    answer = home.get("/api/v1/usage.csv")
+    assert answer.headers["whitestat-coverage"] == (
+        '"lan";observed_ms=60000;elapsed_ms=43200000;octets_attributed=6721;octets_unattributed=33'
+    )
+    assert answer.headers["whitestat-resolution"] == "total"
+    assert "whitestat-notice" not in answer.headers
+    assert all(line["octets"].isdigit() for line in csv.DictReader(io.StringIO(answer.text, newline="")))
+    told = "lan: watched 0.1 % of the time, 99.5 % of the octets attributed"
+    assert told in home.get("/api/v1/usage.html").text
+
+
+@pytest.mark.parametrize("form", ["", ".csv", ".html"])
+def test_an_answer_that_is_had_already_is_not_sent_again(house: House, form: str) -> None:
+    past = f"/api/v1/usage{form}?start=2026-11-20&end=2026-11-21&step=hour"
+    today = f"/api/v1/usage{form}"
+    tags = {each: house.get(each).headers["etag"] for each in (past, today, f"{past}&limit=1", f"{past}&by=scope")}
+    assert all(tag.startswith('W/"') for tag in tags.values())
+    assert len(set(tags.values())) == len(tags)
+    for each, tag in tags.items():
+        answer = house.get(each, If_None_Match=f'"x", {tag}')
+        assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", tag)
+        assert answer.headers["cache-control"] == "private, no-cache"
+    house.writer.commit(Flush(usage={(NOON_S + 60, UsageKey(PHONE, "lan", Scope.WAN)): Counts(1)}))
+    assert house.get(past, If_None_Match=tags[past]).status == 304
+    assert house.get(today, If_None_Match=tags[today]).status == 200
+
+
+def test_a_step_that_has_aged_out_is_answered_by_a_longer_one_which_is_said(house: House) -> None:
+    house.writer.commit(Flush(usage={(NOON_S - 9 * 86_400, UsageKey(PHONE, "lan", Scope.WAN)): Counts(5)}))
+    house.writer.expire(NOON_S)
+    query = "start=2026-11-12&end=2026-11-13"
+    answer = house.get(f"/api/v1/usage?{query}&step=minute").json
+    assert (answer["step"], answer["resolution"]) == ("minute", "hour")
+    assert answer["notice"] == "each minute is kept since 2026-11-14T12:00:00+01:00, so each row is an hour"
+    assert [row["start"] for row in answer["rows"]] == ["2026-11-12T12:00:00+01:00"]
+    headers = house.get(f"/api/v1/usage.csv?{query}&step=minute").headers
+    assert (headers["whitestat-resolution"], headers["whitestat-notice"]) == ("hour", f'"{answer["notice"]}"')
+    assert answer["notice"] in unescape(house.get(f"/api/v1/usage.html?{query}&step=minute").text)

@@ -4,47 +4,56 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import tzinfo
 from functools import cache, partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
 from whitestat.errors import LedgerError, QueryError
+from whitestat.ledger.answer import REST, Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
 from whitestat.ledger.rows import SCOPES
 from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.wal import log_of
-from whitestat.model import Counts, Coverage, Scope
-from whitestat.periods import CALENDAR_MONTHS, Cycle, day_bounds, day_of, instant_text, steps
+from whitestat.model import Counts, Coverage
+from whitestat.periods import CALENDAR_MONTHS, Cycle, day_bounds, day_of, instant_text, minute_start, steps
 from whitestat.units import address_text, mac_text
 
-__all__ = ["BY_WORDS", "ROWS_MAX", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
+__all__ = ["BY_WORDS", "ROWS_MAX", "Answer", "Cursor", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
 
 ROWS_MAX = 100_000
-"""More rows than this are refused: an answer must fit a small machine's memory."""
+"""More rows than this are refused where all are wanted at once: they must fit a small machine's memory."""
+
+ROWS_A_WINDOW = 4_096
+"""How many rows of a long answer are read at a time: about 2 MB."""
 
 SCANS_MAX = 4
 """Up to this many groups are summed one by one, in the order of the table; more are summed by series."""
 
+
+class _Coarser(NamedTuple):
+    """What a step is made of, and the step to answer with where that has aged out."""
+
+    of: Resolution
+    step: Step
+
+
+_INSTEAD = {
+    Step.MINUTE: _Coarser(Resolution.MINUTE, Step.HOUR),
+    Step.HOUR: _Coarser(Resolution.HOUR, Step.DAY),
+}
 
 _LEVELS = {
     Step.MINUTE: (Resolution.MINUTE,),
     Step.HOUR: (Resolution.HOUR, Resolution.MINUTE),
 }
 """Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
-
-
-class _Group(NamedTuple):
-    """What a row is told apart by; None where the question does not ask."""
-
-    device: int | None
-    scope: Scope | None
-    point: str | None
 
 
 class _Cut(NamedTuple):
@@ -56,8 +65,9 @@ class _Cut(NamedTuple):
 
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
 _COVERAGE_SUMS = ", ".join(f"sum({column})" for column in Coverage._fields)
-_SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
-    LEFT JOIN episode e ON e.id = s.episode WHERE p.counts"""
+_SERIES = """SELECT s.id, e.device, d.person, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
+    LEFT JOIN episode e ON e.id = s.episode LEFT JOIN device d ON d.id = e.device WHERE p.counts"""
+_COUNTING = "SELECT name FROM point WHERE counts ORDER BY name"
 _DEVICES = """SELECT d.id, d.name, d.name_source, d.person, min(e.start_ms), max(e.last_seen_ms)
     FROM device d LEFT JOIN episode e ON e.device = d.id GROUP BY d.id"""
 _NAMES = "SELECT id, name FROM device"
@@ -81,19 +91,37 @@ class Queries:
             self._connection.close()
 
     def usage(self, question: Question) -> list[Row]:
-        """Rows by start, then octets, most first; QueryError where a step is not kept or rows are too many.
+        """Rows as those of `answer`, all at once; QueryError where they are too many."""
+        rows = list(islice(self.answer(question).rows(), ROWS_MAX + 1))
+        if len(rows) > ROWS_MAX:
+            raise QueryError("step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step")
+        return rows
 
-        Whatever the step, the rows of a span add up to its total. Edges that fall into a bucket which is
-        the finest still kept move back to its start.
+    def answer(self, question: Question) -> Answer:
+        """What can be said at once; its rows are read as they are taken, a window of some thousand at a time.
+
+        Whatever the step, the rows of a span add up to its total. Each window is of whole flushes. Edges that fall
+        into a bucket which is the finest still kept move back to its start.
         """
         with self._snapshot():
-            sums = self._sums(question)
+            step, notice = self._settled(question)
+            totals = self._sums(replace(question, step=Step.TOTAL), self._groups(question))
             names = self._names() if "device" in question.by else {}
-        rows = [
-            Row(start_s, _device(names, group.device), group.scope, group.point, counts)
-            for (start_s, group), counts in sums.items()
-        ]
-        return sorted(rows, key=lambda row: (row.start_s, -row.counts.octets, row.device or (0,), row[2:4]))
+            coverage = self._coverage(question.start_s, question.end_s, question.points)
+        found = sorted((group.order, group, counts) for (_, group), counts in totals.items() if group)
+        top = top_of({group: counts for _, group, counts in found}, question.top)
+        shown = [names.get(group.device) for _, group, _ in found if group.device is not None]
+        tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, coverage)
+        if step is Step.TOTAL and top is None:
+            rows = rows_of(totals, names)
+            return Answer(question, step, notice, coverage, tag, lambda _: iter([rows]))
+        windows = partial(self._windows, replace(question, step=step), top, names)
+        return Answer(question, step, notice, coverage, tag, windows)
+
+    def points(self) -> list[str]:
+        """The names of all points that count, in their order."""
+        with self._snapshot():
+            return [name for (name,) in self._connection.execute(_COUNTING)]
 
     def devices(self) -> list[DeviceRow]:
         """Every device, by id."""
@@ -111,46 +139,89 @@ class Queries:
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """How much of each point was seen, by its name; a point that was not watched has all zeros."""
         check_span(start_s, end_s)
-        sums: dict[str, Coverage] = {}
         with self._snapshot():
-            for (name,) in self._connection.execute("SELECT name FROM point ORDER BY name"):
-                sums[name] = Coverage()
-            for piece in self._pieces(start_s, end_s, COARSEST_FIRST):
-                for name, *covered in self._connection.execute(_coverage_of(piece), piece[1:3]):
-                    sums[name] = sums[name].plus(Coverage(*covered))
-        return sums
+            return self._sums_of_coverage(start_s, end_s)
 
     def octets_on_disk(self) -> int:
         """The database with its write-ahead log."""
         files = (self._path, log_of(self._path))
         return sum(file.stat().st_size for file in files if file.exists())
 
-    def _sums(self, question: Question) -> dict[tuple[int, _Group], Counts]:
-        groups = self._groups(question)
-        sums: dict[tuple[int, _Group], Counts] = {}
+    def _coverage(self, start_s: int, end_s: int, points: tuple[str, ...]) -> dict[str, Coverage]:
+        """That of the points named, or of all, which count."""
+        counting = [name for (name,) in self._connection.execute(_COUNTING) if not points or name in points]
+        sums = self._sums_of_coverage(start_s, end_s)
+        return {name: sums[name] for name in counting}
+
+    def _sums_of_coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
+        names = self._connection.execute("SELECT name FROM point ORDER BY name").fetchall()
+        sums = {name: Coverage() for (name,) in names}
+        for piece in self._pieces(start_s, end_s, COARSEST_FIRST):
+            for name, *covered in self._connection.execute(_coverage_of(piece), piece[1:3]):
+                sums[name] = sums[name].plus(Coverage(*covered))
+        return sums
+
+    def _windows(
+        self, question: Question, top: frozenset[Group] | None, names: Mapping[int, DeviceName], from_s: int
+    ) -> Iterator[list[Row]]:
+        """Rows from the step on that starts then, in lists of whole steps, so that few are in memory at a time."""
+        low_s = self._checked_start(question, from_s)
+        while low_s < question.end_s:
+            with self._snapshot():
+                groups = self._groups(question, top)
+                high_s = self._window_end(question, low_s, len(groups))
+                sums = self._sums(replace(question, start_s=low_s, end_s=high_s), groups)
+            yield rows_of(sums, names)
+            low_s = high_s
+
+    def _checked_start(self, question: Question, from_s: int) -> int:
+        """Where in the span the step that starts then begins; QueryError where none does."""
+        if from_s == question.start_s:
+            return from_s
+        low_s = max(from_s, question.start_s)
+        if low_s < question.end_s and next(self._steps(question, low_s)) == from_s:
+            return low_s
+        raise QueryError("cursor", "is not one of this question")
+
+    def _window_end(self, question: Question, low_s: int, groups: int) -> int:
+        if question.step is Step.TOTAL:
+            return question.end_s
+        size = max(1, ROWS_A_WINDOW // max(1, groups))
+        return next(islice(self._steps(question, low_s), size, None), question.end_s)
+
+    def _steps(self, question: Question, from_s: int) -> Iterator[int]:
+        return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
+
+    def _sums(
+        self, question: Question, groups: Mapping[Group | None, list[int]]
+    ) -> dict[tuple[int, Group | None], Counts]:
+        sums: dict[tuple[int, Group | None], Counts] = {}
         for piece, cut in self._cuts(question):
             for bucket, group, counts in self._scan(piece, cut.expression, groups):
                 key = cut.start_s(bucket), group
                 sums[key] = sums[key].plus(counts) if key in sums else counts
-                if len(sums) > ROWS_MAX:
-                    raise QueryError("step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step")
         return sums
 
-    def _groups(self, question: Question) -> dict[_Group, list[int]]:
+    def _groups(self, question: Question, top: frozenset[Group] | None = None) -> dict[Group | None, list[int]]:
         """The series asked for, by what their usage is told apart by; those of points that count."""
-        groups: dict[_Group, list[int]] = {}
-        for series, device, scope_number, point in self._connection.execute(_SERIES):
+        groups: dict[Group | None, list[int]] = {}
+        for series, device, person, scope_number, point in self._connection.execute(_SERIES):
             scope = SCOPES[scope_number]
-            if question.scope not in (None, scope) or (question.devices and device not in question.devices):
+            if (
+                question.scope not in (None, scope)
+                or (question.devices and device not in question.devices)
+                or (question.points and point not in question.points)
+                or (question.persons and person not in question.persons)
+            ):
                 continue
             by = dict(zip(BY_WORDS, (device, scope, point), strict=True))
-            group = _Group(*(value if word in question.by else None for word, value in by.items()))
-            groups.setdefault(group, []).append(series)
+            group = Group(*(value if word in question.by else None for word, value in by.items()))
+            groups.setdefault(group if top is None or group in top else REST, []).append(series)
         return groups
 
     def _scan(
-        self, piece: Piece, expression: str, groups: dict[_Group, list[int]]
-    ) -> Iterator[tuple[int, _Group, Counts]]:
+        self, piece: Piece, expression: str, groups: Mapping[Group | None, list[int]]
+    ) -> Iterator[tuple[int, Group | None, Counts]]:
         """Sums of a piece's buckets by the expression and by group, or by a part of a group."""
         if len(groups) <= SCANS_MAX:
             for group, series in groups.items():
@@ -196,11 +267,24 @@ class Queries:
         return _Cut("bucket", lambda start_s: start_s)
 
     def _question_pieces(self, question: Question) -> list[Piece]:
-        kept = self._kept()
-        if question.step in _LEVELS and question.start_s < kept.since(Resolution(question.step.value)):
-            since = instant_text(kept.since(Resolution(question.step.value)), self._zone)
-            raise QueryError("step", f"each {question.step} is kept since {since}; ask for a longer step")
         return self._pieces(question.start_s, question.end_s, _LEVELS.get(question.step, COARSEST_FIRST))
+
+    def _settled(self, question: Question) -> tuple[Step, str | None]:
+        """How long the rows can be at least, and what must be said where that is not what was asked."""
+        kept, step = self._kept(), question.step
+        notices = []
+        while step in _INSTEAD and question.start_s < kept.since(_INSTEAD[step].of):
+            since = instant_text(kept.since(_INSTEAD[step].of), self._zone)
+            notices.append(f"each {_INSTEAD[step].of} is kept since {since}")
+            step = _INSTEAD[step].step
+        if notices:
+            notices.append(f"so each row is a {step}".replace("a hour", "an hour"))
+        for name, at_s in (("start", question.start_s), ("end", question.end_s)):
+            aligned_s = kept.aligned(at_s, self._zone)
+            if aligned_s < minute_start(at_s):
+                text = instant_text(aligned_s, self._zone)
+                notices.append(f"{name} moved back to {text}, as nothing finer is kept there")
+        return step, ", ".join(notices) or None
 
     def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
         kept, zone = self._kept(), self._zone

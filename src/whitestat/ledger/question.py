@@ -39,8 +39,9 @@ def check_span(start_s: int, end_s: int) -> None:
 class Question:
     """Usage from `start_s` up to and without `end_s`, UTC seconds, told apart `by` the words of BY_WORDS.
 
-    Devices and scope narrow it down; without them all is meant, the unattributed too. QueryError names the
-    parameter at fault.
+    Devices, points, persons (whose devices are meant) and scope narrow it down; without them all is meant, the
+    unattributed too. Of more than `top` kinds of rows, those of the most octets in the whole span stay, and all
+    others are one rest. QueryError names the parameter at fault.
     """
 
     start_s: int
@@ -49,12 +50,17 @@ class Question:
     by: tuple[str, ...] = ("device",)
     devices: tuple[int, ...] = ()
     scope: Scope | None = None
+    points: tuple[str, ...] = ()
+    persons: tuple[str, ...] = ()
+    top: int | None = None
 
     def __post_init__(self) -> None:
         check_span(self.start_s, self.end_s)
         for word in self.by:
             if word not in BY_WORDS:
                 raise QueryError("by", f"unknown word {word!r}, expected some of {', '.join(BY_WORDS)}")
+        if self.top is not None and self.top < 1:
+            raise QueryError("top", f"must be at least 1, got {self.top}")
 
 
 class DeviceName(NamedTuple):
@@ -67,13 +73,14 @@ class DeviceName(NamedTuple):
 
 class Row(NamedTuple):
     """One answer. `device` is None for what nobody could be found for, and like `scope` and `point` where
-    the question does not tell them apart."""
+    the question does not tell them apart. `rest` is all that is not among the top of a question."""
 
     start_s: int
     device: DeviceName | None
     scope: Scope | None
     point: str | None
     counts: Counts
+    rest: bool = False
 
 
 class DeviceRow(NamedTuple):

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from whitestat.asking import asked_span, usage_question
-from whitestat.ledger.queries import DeviceRow
+from whitestat.errors import QueryError
+from whitestat.ledger.queries import Answer, Cursor, DeviceRow, Question, Row
 from whitestat.periods import day_of, instant_text
 from whitestat.web.answers import in_pieces, json_answer
 from whitestat.web.sources import Sources
-from whitestat.web.usage_forms import UsageAnswer
+from whitestat.web.usage_forms import UsageAnswer, covered_points
 
 Texts = Mapping[str, str]
 
 
 def usage(sources: Sources, texts: Texts) -> Response:
-    return in_pieces(_usage(sources, texts).as_json(), "application/json")
+    answer = _usage(sources, texts, "/api/v1/usage")
+    return in_pieces(answer.as_json(), "application/json", answer.headers)
 
 
 def usage_csv(sources: Sources, texts: Texts) -> Response:
-    answer = _usage(sources, texts)
+    answer = _usage(sources, texts, "/api/v1/usage.csv")
     name = f"whitestat-{day_of(answer.question.start_s, sources.zone)}.csv"
-    return in_pieces(answer.as_csv(), "text/csv; charset=utf-8", name)
+    saved = {"content-disposition": f'attachment; filename="{name}"'}
+    return in_pieces(answer.as_csv(), "text/csv; charset=utf-8", answer.headers | saved)
 
 
 def usage_html(sources: Sources, texts: Texts) -> Response:
-    return in_pieces(_usage(sources, texts).as_html(), "text/html; charset=utf-8")
+    answer = _usage(sources, texts, "/api/v1/usage.html")
+    return in_pieces(answer.as_html(), "text/html; charset=utf-8", answer.headers)
 
 
 def devices(sources: Sources, texts: Texts) -> Response:
@@ -42,9 +47,7 @@ def coverage(sources: Sources, texts: Texts) -> Response:
         {
             "start": instant_text(start_s, sources.zone),
             "end": instant_text(end_s, sources.zone),
-            "points": [
-                {"point": name, **covered._asdict(), "coverage": covered.ratio} for name, covered in points.items()
-            ],
+            "points": covered_points(points),
         }
     )
 
@@ -55,9 +58,38 @@ def health(sources: Sources, texts: Texts) -> Response:
     return json_answer(report, 200 if report.get("status") == "ok" else 503)
 
 
-def _usage(sources: Sources, texts: Texts) -> UsageAnswer:
-    question = usage_question(texts, sources.now, sources.queries.devices)
-    return UsageAnswer(question, sources.queries.usage(question), sources.zone)
+def _usage(sources: Sources, texts: Texts, path: str) -> UsageAnswer:
+    if "cursor" in texts and "limit" not in texts:
+        raise QueryError("cursor", "needs limit")
+    now = sources.now
+    question = usage_question(texts, now, sources.queries)
+    answer = sources.queries.answer(question)
+    span_s = min(question.end_s, now.at_s) - question.start_s
+    page = _page(answer, texts)
+    following = page and page[1]
+    return UsageAnswer(
+        question,
+        page[0] if page else answer.rows(),
+        sources.zone,
+        resolution=answer.step,
+        notice=answer.notice,
+        elapsed_ms=max(0, span_s - span_s % 60) * 1000,
+        coverage=answer.coverage,
+        following=_address(path, texts, question, following, sources) if following else None,
+        tag=f"{sources.version} {answer.tag} {texts.get('limit')} {texts.get('cursor')}",
+    )
+
+
+def _page(answer: Answer, texts: Texts) -> tuple[list[Row], Cursor | None] | None:
+    if "limit" not in texts:
+        return None
+    return answer.page(int(texts["limit"]), Cursor.read(texts["cursor"]) if "cursor" in texts else None)
+
+
+def _address(path: str, texts: Texts, question: Question, cursor: Cursor, sources: Sources) -> str:
+    """That of the next page; of the same span, when the day that was asked for by a word is over too."""
+    span = {"start": instant_text(question.start_s, sources.zone), "end": instant_text(question.end_s, sources.zone)}
+    return f"{path}?{urlencode({**texts, **span, 'cursor': str(cursor)})}"
 
 
 def _device(row: DeviceRow, sources: Sources) -> dict[str, object]:

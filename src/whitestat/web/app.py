@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from whitestat.errors import LedgerError, QueryError
 from whitestat.parameters import check_all
-from whitestat.web.answers import json_answer, refused
+from whitestat.web.answers import InPieces, has_tag, json_answer, refused, unchanged
 from whitestat.web.api import Texts
 from whitestat.web.guard import Guard, own_names, security_headers
 from whitestat.web.live import LiveStreams
@@ -76,7 +76,11 @@ def _paths(route: Route, function: Answering, sources: Sources, ledger: ThreadPo
     async def answer(request: Request, texts: Texts) -> Response:
         if not route.asks_ledger:
             return function(sources, texts)
-        return await asyncio.get_running_loop().run_in_executor(ledger, function, sources, texts)
+        found = await asyncio.get_running_loop().run_in_executor(ledger, function, sources, texts)
+        tag = found.headers.get("etag")
+        if tag and has_tag(request.headers.get("if-none-match", ""), tag):
+            return unchanged(tag)
+        return found.made_by(ledger) if isinstance(found, InPieces) else found
 
     endpoint = _checked(route, answer)
     return [Path(path, endpoint) for path in (route.path, *route.also)]

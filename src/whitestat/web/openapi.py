@@ -29,6 +29,8 @@ def document(version: str) -> Schema:
 def _operation(route: Route) -> Schema:
     schema = {"$ref": f"#/components/schemas/{route.schema}"} if route.schema else {"type": "string"}
     answers: Schema = {"200": {"description": route.summary, "content": {route.media_type: {"schema": schema}}}}
+    if route.tagged:
+        answers["304"] = {"description": "What has the entity tag of If-None-Match is the answer still."}
     if route.parameters:
         answers["400"] = _refusal("A parameter is unknown or cannot be used.")
     if route.asks_ledger:
@@ -45,6 +47,8 @@ def _operation(route: Route) -> Schema:
 
 def _parameter(parameter: Parameter) -> Schema:
     schema: Schema = {"type": "string", **({"enum": list(parameter.words)} if parameter.words else {})}
+    if parameter.most is not None:
+        schema = {"type": "integer", "minimum": 1, "maximum": parameter.most}
     if parameter.several:
         schema = {"type": "array", "items": schema}
     if parameter.default is not None:
@@ -58,6 +62,8 @@ def _parameter(parameter: Parameter) -> Schema:
 
 def _example(parameter: Parameter) -> object:
     text = parameter.example or ""
+    if parameter.most is not None:
+        return int(text)
     return text.split(",") if parameter.several else text
 
 
@@ -97,7 +103,21 @@ _UNSPLIT = _or_null("integer", minimum=0, description="null where a meter cannot
 _SCHEMAS: Schema = {
     "Error": _object({"error": _object({"parameter": _or_null("string"), "reason": _TEXT})}),
     "Usage": _object(
-        {"start": _INSTANT, "end": _INSTANT, "step": _TEXT, "by": _list(_TEXT), "rows": _list(_ref("Row"))}
+        {
+            "start": _INSTANT,
+            "end": _INSTANT,
+            "step": _TEXT,
+            "resolution": {
+                "type": "string",
+                "description": "how long each row is: the step, or a longer one where the step is no longer kept",
+            },
+            "notice": _or_null("string", description="says where the answer is not quite what was asked"),
+            "by": _list(_TEXT),
+            "elapsed_ms": {**_COUNT, "description": "how much of the span is over"},
+            "coverage": {**_list(_ref("PointCoverage")), "description": "how much of that each point saw"},
+            "rows": _list(_ref("Row")),
+            "next": _or_null("string", description="the address of the next page, where there is one"),
+        }
     ),
     "Row": _object(
         {
@@ -108,13 +128,14 @@ _SCHEMAS: Schema = {
             },
             "scope": {"enum": ["wan", "lan", None], "description": "null where both are added up"},
             "point": _or_null("string", description="there only where by has point"),
+            "rest": {"type": "boolean", "description": "there only with top: all that is not among it"},
             "octets": _COUNT,
             "octets_in": _UNSPLIT,
             "octets_out": _UNSPLIT,
             "packets_in": _COUNT,
             "packets_out": _COUNT,
         },
-        optional=("device", "point"),
+        optional=("device", "point", "rest"),
     ),
     "Devices": _object(
         {
@@ -132,24 +153,23 @@ _SCHEMAS: Schema = {
             )
         }
     ),
+    "PointCoverage": _object(
+        {
+            "point": _TEXT,
+            "observed_ms": _COUNT,
+            "frame_octets_interface": _COUNT,
+            "frame_octets_metered": _COUNT,
+            "octets_attributed": _COUNT,
+            "octets_unattributed": _COUNT,
+            "packets_lost": _COUNT,
+            "coverage": _RATIO,
+        }
+    ),
     "Coverage": _object(
         {
             "start": _INSTANT,
             "end": _INSTANT,
-            "points": _list(
-                _object(
-                    {
-                        "point": _TEXT,
-                        "observed_ms": _COUNT,
-                        "frame_octets_interface": _COUNT,
-                        "frame_octets_metered": _COUNT,
-                        "octets_attributed": _COUNT,
-                        "octets_unattributed": _COUNT,
-                        "packets_lost": _COUNT,
-                        "coverage": _RATIO,
-                    }
-                )
-            ),
+            "points": _list(_ref("PointCoverage")),
         }
     ),
     "Frame": _object(

@@ -7,7 +7,22 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from whitestat.parameters import BY, DEVICE, END, FIRST_DAY, LAST_DAY, SCOPE, START, STEP, Parameter
+from whitestat.parameters import (
+    BY,
+    CURSOR,
+    DEVICE,
+    END,
+    FIRST_DAY,
+    LAST_DAY,
+    LIMIT,
+    PERSON,
+    POINT,
+    SCOPE,
+    START,
+    STEP,
+    TOP,
+    Parameter,
+)
 from whitestat.web import api, legacy, metrics
 from whitestat.web.sources import Sources
 
@@ -15,7 +30,8 @@ from whitestat.web.sources import Sources
 class Route(NamedTuple):
     """One path. `answers` names the schema of its media type; `asks_ledger`: it may take a while.
 
-    `also` holds other spellings of the path, `others` whether parameters it does not know are passed over.
+    `also` holds other spellings of the path, `others` whether parameters it does not know are passed over, `tagged`
+    whether answers have an entity tag, and one that the asker has already is 304.
     """
 
     path: str
@@ -28,9 +44,10 @@ class Route(NamedTuple):
     may_be_unwell: bool = False
     also: tuple[str, ...] = ()
     others: bool = False
+    tagged: bool = False
 
 
-_USAGE = (START, END, STEP, BY, DEVICE, SCOPE)
+_USAGE = (START, END, STEP, BY, DEVICE, PERSON, POINT, SCOPE, TOP, LIMIT, CURSOR)
 
 LIVE = Route(
     "/api/v1/live",
@@ -62,9 +79,9 @@ LEGACY = (
 """v5 took whatever parameters it was given, and its README had a slash at the end of some paths."""
 
 ROUTES = (
-    Route("/api/v1/usage", "Who used how much, when.", api.usage, _USAGE, schema="Usage"),
-    Route("/api/v1/usage.csv", "The same as CSV.", api.usage_csv, _USAGE, "text/csv"),
-    Route("/api/v1/usage.html", "The same as a plain table.", api.usage_html, _USAGE, "text/html"),
+    Route("/api/v1/usage", "Who used how much, when.", api.usage, _USAGE, schema="Usage", tagged=True),
+    Route("/api/v1/usage.csv", "The same as CSV.", api.usage_csv, _USAGE, "text/csv", tagged=True),
+    Route("/api/v1/usage.html", "The same as a plain table.", api.usage_html, _USAGE, "text/html", tagged=True),
     Route("/api/v1/devices", "Every device known.", api.devices, schema="Devices"),
     Route("/api/v1/coverage", "How much of each point was seen.", api.coverage, (START, END), schema="Coverage"),
     Route(

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from whitestat.web.answers import has_tag
+
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -42,7 +44,7 @@ class StaticFile(NamedTuple):
         packs = _takes_gzip(request.headers.get("accept-encoding", "")) and len(self.packed) < len(self.plain)
         tag = f'"{self.tag}-gz"' if packs else f'"{self.tag}"'
         headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
-        if _has(request.headers.get("if-none-match", ""), tag):
+        if has_tag(request.headers.get("if-none-match", ""), tag):
             return Response(None, 304, headers)
         if packs:
             headers["content-encoding"] = "gzip"
@@ -87,8 +89,3 @@ def _takes_gzip(accepted: str) -> bool:
         if name.strip() == "gzip":
             return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
     return False
-
-
-def _has(tags: str, tag: str) -> bool:
-    """Whether an If-None-Match holds the tag (weak comparison, RFC 9110, section 13.1.2)."""
-    return tags.strip() == "*" or tag in (each.strip().removeprefix("W/") for each in tags.split(","))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
+from hashlib import blake2b
 from itertools import islice
 
 from jinja2 import Environment, PackageLoader
 
-from whitestat.ledger.queries import Question, Row
+from whitestat.ledger.queries import Question, Row, Step
+from whitestat.model import Coverage
 from whitestat.periods import instant_text
 
 ROWS_A_PIECE = 500
@@ -25,19 +27,34 @@ _page = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim
 
 @dataclass(frozen=True, slots=True)
 class UsageAnswer:
-    """What was asked, and what the ledger said."""
+    """What was asked, and what the ledger said.
+
+    `elapsed_ms` is how much of the span is over, `coverage` how much of that each point saw, `following` the address
+    of the next page, and `tag` differs where the answer does.
+    """
 
     question: Question
-    rows: Sequence[Row]
+    rows: Iterable[Row]
     zone: tzinfo
+    resolution: Step | None = None
+    notice: str | None = None
+    elapsed_ms: int = 0
+    coverage: Mapping[str, Coverage] = field(default_factory=dict)
+    following: str | None = None
+    tag: str = ""
 
     def as_json(self) -> Iterator[str]:
-        """`{"start", "end", "step", "by", "rows": [...]}`."""
+        """`{"start", "end", "step", ..., "rows": [...]}`."""
         head = {
             "start": self._text(self.question.start_s),
             "end": self._text(self.question.end_s),
             "step": str(self.question.step),
+            "resolution": str(self.resolution or self.question.step),
+            "notice": self.notice,
             "by": list(self.question.by),
+            "elapsed_ms": self.elapsed_ms,
+            "coverage": covered_points(self.coverage),
+            "next": self.following,
         }
         yield _dumps(head)[:-1] + ',"rows":['
         rows, comma = iter(self.rows), ""
@@ -63,9 +80,46 @@ class UsageAnswer:
             rows=map(self.cells, self.rows),
             first=self._text(self.question.start_s),
             end=self._text(self.question.end_s),
+            notice=self.notice,
+            coverage=self._coverage_texts(),
+            following=self.following,
         )
         stream.enable_buffering(ROWS_A_PIECE)
         return stream
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Entity tag, and for forms that are rows alone what JSON says beside them (RFC 9651, RFC 8288)."""
+        tag = blake2b(f"{self.tag} {self.elapsed_ms}".encode(), digest_size=12).hexdigest()
+        headers = {
+            "etag": f'W/"{tag}"',
+            "whitestat-resolution": str(self.resolution or self.question.step),
+            "whitestat-coverage": ", ".join(map(self._covered_item, self.coverage.items())),
+        }
+        if self.notice:
+            headers["whitestat-notice"] = f'"{self.notice}"'
+        if self.following:
+            headers["link"] = f'<{self.following}>; rel="next"'
+        return {name: text for name, text in headers.items() if text}
+
+    def _covered_item(self, point: tuple[str, Coverage]) -> str:
+        name, covered = point
+        figures = {
+            "observed_ms": covered.observed_ms,
+            "elapsed_ms": self.elapsed_ms,
+            "octets_attributed": covered.octets_attributed,
+            "octets_unattributed": covered.octets_unattributed,
+        }
+        return f'"{name}"' + "".join(f";{figure}={number}" for figure, number in figures.items())
+
+    def _coverage_texts(self) -> list[str]:
+        """`lan: watched 99.9 % of the time, 100.0 % of the octets attributed`."""
+        return [
+            f"{name}: watched {_percent(covered.observed_ms, self.elapsed_ms)} of the time, "
+            f"{_percent(covered.octets_attributed, covered.octets_attributed + covered.octets_unattributed)} "
+            "of the octets attributed"
+            for name, covered in self.coverage.items()
+        ]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,6 +129,7 @@ class UsageAnswer:
             *(("device_id", "device", "mac") if "device" in by else ()),
             "scope",
             *(("point",) if "point" in by else ()),
+            *(("rest",) if self.question.top else ()),
             *("octets", "octets_in", "octets_out", "packets_in", "packets_out"),
         )
 
@@ -85,9 +140,11 @@ class UsageAnswer:
         if "device" in self.question.by:
             fields |= {
                 "device_id": device and device.id,
-                "device": (device.name or device.mac) if device else "unattributed",
+                "device": (device.name or device.mac) if device else "rest" if row.rest else "unattributed",
                 "mac": device and device.mac,
             }
+        if self.question.top:
+            fields["rest"] = "true" if row.rest else None
         return [fields[column] for column in self.columns]  # type: ignore[misc]
 
     def _row(self, row: Row) -> dict[str, object]:
@@ -99,6 +156,8 @@ class UsageAnswer:
         fields["scope"] = row.scope or self.question.scope
         if "point" in by:
             fields["point"] = row.point
+        if self.question.top:
+            fields["rest"] = row.rest
         return fields | {
             "octets": counts.octets,
             "octets_in": counts.octets_in if whole else None,
@@ -109,6 +168,19 @@ class UsageAnswer:
 
     def _text(self, at_s: int) -> str:
         return instant_text(at_s, self.zone)
+
+
+def covered_points(coverage: Mapping[str, Coverage]) -> list[dict[str, object]]:
+    """One object for each point; its `coverage` is null where nothing flowed."""
+    return [{"point": name, **covered._asdict(), "coverage": covered.ratio} for name, covered in coverage.items()]
+
+
+def _percent(part: int, whole: int) -> str:
+    """One decimal, rounded down, so that 100.0 % is all of it."""
+    if not whole:
+        return "none"
+    tenths = min(1000, part * 1000 // whole)
+    return f"{tenths // 10}.{tenths % 10} %"
 
 
 def _dumps(content: object) -> str:

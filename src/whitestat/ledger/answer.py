@@ -1,0 +1,121 @@
+"""An answer of any length: what is known of it at once, and its rows as they are taken."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from typing import NamedTuple
+
+from whitestat.errors import QueryError
+from whitestat.ledger.question import DeviceName, Question, Row, Step
+from whitestat.model import Counts, Coverage, Scope
+
+_CURSOR = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})")
+
+
+class Group(NamedTuple):
+    """What a row is told apart by; None where the question does not ask."""
+
+    device: int | None
+    scope: Scope | None
+    point: str | None
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        return self.device or 0, self.scope or "", self.point or ""
+
+
+REST = None
+"""Stands for all groups that are not among the top."""
+
+
+class Cursor(NamedTuple):
+    """Where a page begins: the start of a step, UTC seconds, and how many of its rows lie on pages before.
+
+    What is booked later moves rows within the steps it is booked to, never those of other steps.
+    """
+
+    start_s: int
+    row: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.start_s}.{self.row}"
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """The cursor of a text; QueryError where it is none."""
+        found = _CURSOR.fullmatch(text)
+        if not found:
+            raise QueryError("cursor", "is not one that an answer gave as the cursor of its next page")
+        return cls(int(found[1]), int(found[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What can be said of an answer before its first row.
+
+    `step` is how long each row is, longer than asked where what was asked is no longer kept: `notice` then
+    says so. `coverage` is that of the span, by point. `tag` is the same for as long as the rows are.
+    """
+
+    question: Question
+    step: Step
+    notice: str | None
+    coverage: Mapping[str, Coverage]
+    tag: str
+    windows: Callable[[int], Iterator[list[Row]]]
+    """The rows from a step's start on, UTC seconds, in lists of whole steps; each is read when it is asked for."""
+
+    def rows(self, cursor: Cursor | None = None) -> Iterator[Row]:
+        """Rows by start, then octets, most first, the rest last; QueryError for a cursor of another question."""
+        start_s, skipped = cursor or Cursor(self.question.start_s)
+        if self.step is Step.TOTAL and start_s != self.question.start_s:
+            raise QueryError("cursor", "is not one of this question")
+        rows = (row for window in self.windows(start_s) for row in window)
+        deque(islice(rows, skipped), maxlen=0)
+        return rows
+
+    def page(self, limit: int, cursor: Cursor | None = None) -> tuple[list[Row], Cursor | None]:
+        """So many rows from the cursor on, and the cursor of what follows, if anything does."""
+        rows = list(islice(self.rows(cursor), limit + 1))
+        if len(rows) <= limit:
+            return rows, None
+        following = rows.pop()
+        before = sum(row.start_s == following.start_s for row in rows)
+        if cursor and cursor.start_s == following.start_s:
+            before += cursor.row
+        return rows, Cursor(following.start_s, before)
+
+
+def top_of(totals: Mapping[Group, Counts], top: int | None) -> frozenset[Group] | None:
+    """The groups of the most octets, of equal ones those that come first by their order; None for all."""
+    if top is None or len(totals) <= top:
+        return None
+    ranked = sorted(totals, key=lambda group: (-totals[group].octets, group.order))
+    return frozenset(ranked[:top])
+
+
+def rows_of(sums: Mapping[tuple[int, Group | None], Counts], names: Mapping[int, DeviceName]) -> list[Row]:
+    """The rows of steps in their order."""
+    rows = [_row(start_s, group, counts, names) for (start_s, group), counts in sums.items()]
+    return sorted(rows, key=lambda row: (row.start_s, row.rest, -row.counts.octets, row.device or (0,), row[2:4]))
+
+
+def _row(start_s: int, group: Group | None, counts: Counts, names: Mapping[int, DeviceName]) -> Row:
+    if group is REST:
+        return Row(start_s, None, None, None, counts, rest=True)
+    device = group.device
+    name = None if device is None else names.get(device) or DeviceName(device, None, None)
+    return Row(start_s, name, group.scope, group.point, counts)
+
+
+def tag_of(*parts: object) -> str:
+    """A short text that differs wherever the parts do. They must be values, written alike by each process.
+
+    What is booked is never taken back, so the totals of a span differ wherever a row within it does.
+    """
+    return blake2b(repr(parts).encode("utf-8", "replace"), digest_size=12).hexdigest()
