@@ -23,6 +23,9 @@ bench: $(VENV)/test.stamp ## the published contract, measured here beside darkst
 soak: $(VENV)/test.stamp ## 200 kills under traffic and five million forged packets, looking for a lost octet
 	WHITESTAT_KILLS=200 WHITESTAT_FORGED=5000000 $(BIN)/python -m pytest -s tests/lab/test_degraded.py
 
+armv7: $(VENV)/bin/pip ## the same on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
+	packaging/armv7/boot $(abspath $(BIN))/python
+
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel
 
@@ -30,7 +33,7 @@ screenshot: $(VENV)/test.stamp ## take the README's picture from the lab's home 
 	$(BIN)/python -m tests.lab.screenshot docs/page.png
 
 clean: ## forget the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || packaging/install-venv
@@ -44,4 +47,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench soak object screenshot clean
+.PHONY: help run test lint bench soak armv7 object screenshot clean

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "attribution": {"model", "errors", "units", "attribution"},
     "plans": {"model", "errors", "units", "periods", "plans"},
     "ledger": {"model", "errors", "units", "periods", "ledger"},
-    "timeline": set(),
+    "timeline": {"periods"},
     "draft": {"model", "periods", "timeline"},
     "turn": {"model", "errors", "collectors"},
     "booking": {
@@ -143,3 +143,10 @@ def test_the_catch_all_has_one_place() -> None:
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     ]
     assert places == ["engine"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_dates_come_from_arithmetic_as_a_32_bit_c_library_knows_none_after_2038(path: Path) -> None:
+    names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    found = names & {"fromtimestamp", "utcfromtimestamp", "localtime", "gmtime", "mktime"}
+    assert not found, "periods.wall_time is exact for every instant"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from typing import NamedTuple
 from whitestat.model import Counts
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 MOST_PIECES = 7 * DAY_S // MINUTE_S
 """How many minutes `split` books one interval to: those of the week that minutes are kept."""
@@ -64,7 +65,7 @@ def day_of(at_s: int, zone: tzinfo) -> int:
     Clocks that move back over midnight (St. John's, 00:01 to 23:01) do not bring yesterday back: a
     day that has begun goes on.
     """
-    day = datetime.fromtimestamp(at_s, zone).date()
+    day = wall_time(at_s, zone).date()
     tomorrow = day + timedelta(days=1)
     return _number(tomorrow if at_s >= _day_start(tomorrow, zone) else day)
 
@@ -136,9 +137,14 @@ def parse_instant(text: str, zone: tzinfo) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
 
 
+def wall_time(at_s: int, zone: tzinfo) -> datetime:
+    """The instant in the zone. `fromtimestamp` asks the C library, whose time ends in 2038 where it has 32 bits."""
+    return (_EPOCH + timedelta(seconds=at_s)).astimezone(zone)
+
+
 def instant_text(at_s: int, zone: tzinfo) -> str:
     """`2026-11-21T00:00:00+01:00`: the instant in the zone (ISO 8601)."""
-    return datetime.fromtimestamp(at_s, zone).isoformat()
+    return wall_time(at_s, zone).isoformat()
 
 
 def steps(start_s: int, end_s: int, step: str, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) -> Iterator[int]:
@@ -270,7 +276,7 @@ def _first_at(wall: datetime, zone: tzinfo) -> int:
     # The first of two such times; one that clocks skip is read with the offset before the gap.
     at_s = int(wall.replace(tzinfo=zone).timestamp())
     # A gap that opens before midnight (Toronto 1919: 23:30 to 00:30) starts the day itself.
-    if datetime.fromtimestamp(at_s - 1, zone).replace(tzinfo=None) >= wall:
+    if wall_time(at_s - 1, zone).replace(tzinfo=None) >= wall:
         return _after_shift(at_s - DAY_S, at_s, zone)
     return at_s
 
@@ -288,7 +294,7 @@ def _after_shift(low_s: int, high_s: int, zone: tzinfo) -> int:
 
 def _offset(at_s: int, zone: tzinfo) -> int:
     """Seconds that local clocks are ahead of UTC."""
-    offset = datetime.fromtimestamp(at_s, zone).utcoffset() or timedelta()
+    offset = wall_time(at_s, zone).utcoffset() or timedelta()
     return offset.days * DAY_S + offset.seconds
 
 

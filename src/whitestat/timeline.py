@@ -9,9 +9,11 @@ from the last instant known, and moved when the clock is set. What is booked nev
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 from typing import NamedTuple
+
+from whitestat.periods import wall_time
 
 BUILT_MS = 1_793_491_200_000
 """2026-11-01: no clock of this program says an earlier time and is right. Raised with each release."""
@@ -148,7 +150,7 @@ class Timeline:
 def _text(at_ms: int) -> str:
     """An instant to the minute, UTC; in seconds where the calendar has no such year."""
     try:
-        return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return wall_time(at_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     except (ValueError, OverflowError, OSError):
         return f"{at_ms // 1000} s after 1970"
 

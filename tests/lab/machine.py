@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
-TOOLS = ("ip", "nft", "nsenter", "unshare", "setpriv", "sysctl", "iperf3", "cc")
+TOOLS = ("ip", "nft", "nsenter", "unshare", "setpriv", "sysctl")
+TRAFFIC_TOOLS = ("iperf3", "cc")
 _HOLD = """
 mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && mount --bind /dev/null /etc/resolv.conf &&
 echo ready && exec cat
@@ -28,11 +29,11 @@ class LabError(Exception):
     """A command of the lab failed; carries its output."""
 
 
-def missing() -> str | None:
-    """Why no lab can be built here, in a sentence; None when it can."""
+def missing(*more: str) -> str | None:
+    """Why no lab can be built here, or one that needs `more` programs, in a sentence; None when it can."""
     if os.geteuid() != 0:
         return "the lab builds network namespaces, which needs root"
-    absent = [tool for tool in TOOLS if not shutil.which(tool)]
+    absent = [tool for tool in (*TOOLS, *more) if not shutil.which(tool)]
     if absent:
         return f"the lab needs {', '.join(absent)} (Debian: iproute2 nftables util-linux procps iperf3 gcc)"
     probe = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False)

@@ -123,6 +123,16 @@ class Referee:
         return carried_in - rules["all_in"][0], carried_out - rules["all_out"][0]
 
 
+def frames(machine: Machine, link: str) -> tuple[int, int]:
+    """(IP octets, packets) that a bridge carried by its own counters; it counts what it receives without header."""
+    for line in machine.run("cat", "/proc/net/dev").splitlines():
+        name, _, figures = line.partition(":")
+        if name.strip() == link:
+            column = list(map(int, figures.split()))
+            return column[0] + column[8] - 14 * column[9], column[1] + column[9]
+    raise LabError(f"no {link}")
+
+
 def _names(way: str) -> list[str]:
     """Counters of one direction to or from the outside: each family's, and those of its protocols."""
     kinds = [f"{way}_{family}_{protocol}" for family in PROTOCOLS for protocol in PROTOCOLS[family]]

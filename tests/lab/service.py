@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tests.lab.home import DEVICES
 from tests.lab.machine import LabError, Machine
-from tests.lab.referee import Octets
+from tests.lab.referee import Octets, frames
 
 SOURCE = Path(__file__).parents[2] / "src"
 PORT = 7777
@@ -63,6 +63,7 @@ class Service:
         self._born = datetime.now(UTC) - timedelta(minutes=1)
         self._process: subprocess.Popen[str] | None = None
         self.start_seconds = 0.0
+        self.start_limit_s = START_LIMIT_S
         self.python = sys.executable
         self.modules = str(SOURCE)
         self.prefix: tuple[str, ...] = ()  # a program that starts the service with other rights
@@ -83,8 +84,8 @@ class Service:
         while not self._healthy():
             if self._process and self._process.poll() is not None:
                 raise LabError(f"the service ended with {self._process.returncode}:\n{self.log}")
-            if time.monotonic() - began > START_LIMIT_S:
-                raise LabError(f"no healthy answer in {START_LIMIT_S} s:\n{self.log}")
+            if time.monotonic() - began > self.start_limit_s:
+                raise LabError(f"no healthy answer in {self.start_limit_s} s:\n{self.log}")
             time.sleep(0.01)
         self.start_seconds = time.monotonic() - began
         return self
@@ -127,6 +128,11 @@ class Service:
         """Octets per device by its name (its MAC where it has none; "unattributed"), one scope."""
         return {_name(row["device"]): _octets(row) for row in self.rows(by="device", scope=scope)}
 
+    def booked(self) -> int:
+        """IP octets of the one point, attributed or not, since ever."""
+        (point,) = self.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
+        return int(point["octets_attributed"] + point["octets_unattributed"])
+
     def settle(self, limit_s: float = 15) -> None:
         """Wait until all that has passed is booked: for the end of a flush that began after now."""
         time.sleep(0.2)  # one that began before is over
@@ -135,6 +141,17 @@ class Service:
             if time.monotonic() > until:
                 raise LabError(f"no flush in {limit_s} s:\n{self.log}")
             time.sleep(0.1)
+
+    def at_rest(self, link: str = "br0") -> tuple[tuple[int, int], int]:
+        """((octets, packets) that the link carried, octets booked), looked at until no packet came between."""
+        for _ in range(10):
+            carried = frames(self._machine, link)
+            for _ in range(2):  # what nobody metered is booked when two reads have missed it
+                self.settle(60)
+            booked = self.booked()
+            if frames(self._machine, link) == carried:
+                return carried, booked
+        raise LabError(f"{link} is never quiet")
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""

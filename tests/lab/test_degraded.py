@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.lab.home import DEVICES, GATEWAY_MAC, INTERNET4, LAPTOP, PHONE, Home, Links
-from tests.lab.machine import Machine
 from tests.lab.referee import Referee
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import flood, forge
@@ -30,22 +29,6 @@ NOISE = 2_000
 def home() -> Iterator[Home]:
     with Home(Links.CUT) as home:
         yield home
-
-
-def frames(machine: Machine, link: str) -> tuple[int, int]:
-    """(IP octets, packets) that a bridge carried by its own counters; it counts what it receives without header."""
-    for line in machine.run("cat", "/proc/net/dev").splitlines():
-        name, _, figures = line.partition(":")
-        if name.strip() == link:
-            column = list(map(int, figures.split()))
-            return column[0] + column[8] - 14 * column[9], column[1] + column[9]
-    raise AssertionError(f"no {link}")
-
-
-def booked(service: Service) -> int:
-    """IP octets of the point, attributed or not, since ever."""
-    (point,) = service.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
-    return int(point["octets_attributed"] + point["octets_unattributed"])
 
 
 def test_without_capabilities_totals_are_counted_and_one_sentence_says_what_is_missing(
@@ -74,8 +57,7 @@ def test_killed_at_any_moment_under_traffic_nothing_metered_is_lost_or_doubled(h
     service = Service(home.gateway, tmp_path, settings(tmp_path)).start()
     referee = Referee(home)
     try:
-        service.settle()
-        before, carried_before, booked_before = frames(home.gateway, "br0"), referee.read(), booked(service)
+        (before, booked_before), carried_before = service.at_rest(), referee.read()
         seconds = KILLS * 1.6 + 1
         sender = threading.Thread(
             target=flood, args=(home[PHONE], INTERNET4), kwargs={"packets": int(RATE * seconds), "rate": RATE}
@@ -87,15 +69,13 @@ def test_killed_at_any_moment_under_traffic_nothing_metered_is_lost_or_doubled(h
             service.start()
         sender.join()
         flood(home[LAPTOP], INTERNET4, packets=100)
-        for _ in range(3):  # what nobody metered is booked when two reads have missed it
-            service.settle()
-        after, carried = frames(home.gateway, "br0"), referee.read()[PHONE].minus(carried_before[PHONE]).wan
+        (after, booked), carried = service.at_rest(), referee.read()[PHONE].minus(carried_before[PHONE]).wan
         usage = service.usage("wan")
         missed = usage.get("unattributed")
         # ARP and neighbour discovery that nobody metered are unattributed too.
         assert 0 <= usage["phone"].octets_out + (missed.octets_out if missed else 0) - carried.octets_out < NOISE
         assert 0 < usage["phone"].octets_out < carried.octets_out
-        assert booked(service) - booked_before == after[0] - before[0]
+        assert booked - booked_before == after[0] - before[0]
         print(f"{KILLS} kills: {missed.packets_out if missed else 0} of {carried.packets_out} packets unmetered")
         assert service.stop() == 0, service.log
     finally:
@@ -104,8 +84,7 @@ def test_killed_at_any_moment_under_traffic_nothing_metered_is_lost_or_doubled(h
 
 def test_forged_addresses_cost_detail_never_octets_or_memory(home: Home, tmp_path: Path) -> None:
     with running(home.gateway, tmp_path) as service:
-        service.settle()
-        before, booked_before, resident = frames(home.gateway, "br0"), booked(service), memory(service)
+        (before, booked_before), resident = service.at_rest(), memory(service)
         slowest = 0.0
         sender = threading.Thread(target=forge, args=(home[PHONE], GATEWAY_MAC, FORGED))
         sender.start()
@@ -114,11 +93,9 @@ def test_forged_addresses_cost_detail_never_octets_or_memory(home: Home, tmp_pat
             assert service.get("/api/v1/health").status == 200
             slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.1)
-        for _ in range(4):
-            service.settle(60)
-        after = frames(home.gateway, "br0")
+        after, booked = service.at_rest()
         assert after[1] - before[1] >= FORGED
-        assert booked(service) - booked_before == after[0] - before[0]
+        assert booked - booked_before == after[0] - before[0]
         assert len(service.get("/api/v1/devices").json["devices"]) <= 4096 + len(DEVICES)
         (point,) = service.get("/api/v1/health").json["points"]
         assert "more flows at once than the table holds" in point["notice"]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import NamedTuple
 
-from whitestat.periods import DAY_S, MINUTE_S
+from whitestat.periods import DAY_S, MINUTE_S, wall_time
 
 MINUTES_A_DAY = 1440
 
@@ -50,7 +50,7 @@ class Tariffs:
 
     def at(self, at_s: int) -> str:
         """The tariff of the minute that holds the instant (UTC seconds)."""
-        local = datetime.fromtimestamp(at_s, self._zone)
+        local = wall_time(at_s, self._zone)
         minute = local.hour * 60 + local.minute
         weekday = local.weekday()
         return next((each.tariff for each in self._windows if each.holds(weekday, minute)), self._otherwise)
@@ -72,8 +72,8 @@ class Tariffs:
     def _edges(self, start_s: int, end_s: int) -> list[int]:
         """Every instant at which a window may begin or end: its wall times, and where clocks move."""
         found: set[int] = set()
-        day = datetime.fromtimestamp(start_s, self._zone).date() - timedelta(days=1)
-        last = datetime.fromtimestamp(end_s, self._zone).date() + timedelta(days=1)
+        day = wall_time(start_s, self._zone).date() - timedelta(days=1)
+        last = wall_time(end_s, self._zone).date() + timedelta(days=1)
         walls = {0} | {edge % MINUTES_A_DAY for each in self._windows for edge in (each.start, each.end)}
         while day <= last:
             for wall in walls:
@@ -87,13 +87,13 @@ class Tariffs:
 
     def _moves(self, low_s: int, high_s: int) -> list[int]:
         """The instant at which clocks move between the two, to the minute."""
-        before = datetime.fromtimestamp(low_s, self._zone).utcoffset()
-        if datetime.fromtimestamp(high_s, self._zone).utcoffset() == before:
+        before = wall_time(low_s, self._zone).utcoffset()
+        if wall_time(high_s, self._zone).utcoffset() == before:
             return []
         low, high = low_s // MINUTE_S, high_s // MINUTE_S
         while high - low > 1:
             middle = (low + high) // 2
-            same = datetime.fromtimestamp(middle * MINUTE_S, self._zone).utcoffset() == before
+            same = wall_time(middle * MINUTE_S, self._zone).utcoffset() == before
             low, high = (middle, high) if same else (low, middle)
         return [high * MINUTE_S]
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from starlette.responses import Response
 
 from whitestat.errors import QueryError
 from whitestat.ledger.queries import DeviceRow, Question, Row, Step
-from whitestat.periods import day_bounds, day_of, parse_instant
+from whitestat.periods import day_bounds, day_of, parse_instant, wall_time
 from whitestat.web.answers import fresh, in_pieces
 from whitestat.web.api import Texts
 from whitestat.web.frame import FrameRow, as_json, as_table
@@ -144,7 +144,7 @@ def _who(device: DeviceRow) -> tuple[str, str, str]:
 def _seen(last_seen_ms: int | None, start_s: int, end_s: int, zone: tzinfo) -> str:
     """When it was last seen; on a day that is over its last second at most, as finer is not kept."""
     at_s = end_s if last_seen_ms is None else last_seen_ms // 1000
-    return f"{datetime.fromtimestamp(min(max(at_s, start_s), end_s - 1), zone):%Y-%m-%d %H:%M:%S}"
+    return f"{wall_time(min(max(at_s, start_s), end_s - 1), zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _date(day: int) -> str:
