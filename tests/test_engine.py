@@ -56,7 +56,8 @@ class Ring(Meter):
 
     def read(self, since_ms: int, now_ms: int) -> Harvest:
         octets, self.running = self.running, 0
-        return Harvest(since_ms, now_ms, deltas=[delta(self.points[0].name, octets, since_ms, now_ms)])
+        deltas = [delta(self.points[0].name, octets, since_ms, now_ms)] if octets else []
+        return Harvest(since_ms, now_ms, deltas=deltas)
 
     def settle(self, receipt: Receipt) -> None:
         raise AssertionError("there is nothing to settle")
@@ -285,6 +286,12 @@ def test_a_clock_in_1970_holds_usage_which_is_booked_where_it_belongs(
     assert in_1970.octets(NOW_MS - 6 * 60_000 - 60_000, NOW_MS + 30_000) == 20_000
     assert in_1970.engine.health()["status"] == "ok"
     assert in_1970.today() == 20_000
+    with closing(Queries(in_1970.path, ZONE)) as queries:
+        (phone,) = queries.devices()
+    assert phone.first_seen_ms
+    assert phone.first_seen_ms > NOW_MS - 6 * 60_000 - 60_000
+    assert phone.last_seen_ms
+    assert phone.last_seen_ms > NOW_MS - 60_000
 
 
 def test_usage_held_is_written_when_the_service_stops(in_1970: Service, meters: tuple[Meter, Ring]) -> None:

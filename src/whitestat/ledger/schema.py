@@ -151,6 +151,8 @@ def _check_place(path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise LedgerError(f"{path}: the folder {path.parent} cannot be created: {error.strerror}") from error
+    if os.statvfs(path.parent).f_flag & os.ST_RDONLY:  # SQLite would not say why
+        raise LedgerError(f"{path}: the folder {path.parent} is on a read-only file system")
 
 
 def _check_content(path: Path, *, thoroughly: bool) -> None:
