@@ -63,8 +63,8 @@ class Told:
 def test_history_is_a_table_of_days(told: Told) -> None:
     assert told("history", *SPAN, "--device", "phone").splitlines()[:3] == [
         "From            In    Out   Total",
-        "2026-11-20   7.0 kB   70 B  7.1 kB",
-        "2026-11-21    990 B  110 B  1.1 kB",
+        "2026-11-20  7.0 kB   70 B  7.1 kB",
+        "2026-11-21   990 B  110 B  1.1 kB",
     ]
 
 
