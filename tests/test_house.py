@@ -52,9 +52,7 @@ MAY_IMPORT = {
     "live": {"model", "units", "periods", "booking"},
     "parameters": {"model", "errors", "periods", "ledger.question"},
     "asking": {"model", "errors", "units", "periods", "parameters", "ledger.question"},
-    "forms": {"model", "periods", "ledger.queries", "ledger.question"},
     "web": {
-        "forms",
         "model",
         "errors",
         "units",
@@ -66,7 +64,19 @@ MAY_IMPORT = {
         "web",
         "",
     },
-    "reports": {"model", "units", "periods", "forms", "ledger.queries", "ledger.question"},
+    "importers": {
+        "model",
+        "config",
+        "errors",
+        "units",
+        "periods",
+        "attribution",
+        "ledger.queries",
+        "ledger.writer",
+        "reports",
+        "importers",
+    },
+    "reports": {"model", "units", "ledger.queries", "ledger.question"},
 }
 """What each room may import; rooms not named here (the command line's) may import all."""
 

@@ -31,6 +31,10 @@ class CaptureError(CollectorError):
     """A capture file is damaged or of a kind not known here."""
 
 
+class ImportFault(WhiteStatError):
+    """Old data cannot be read: damaged, or of a kind not known here; nothing of it is booked."""
+
+
 class LedgerError(WhiteStatError):
     """The database cannot be used: not ours, newer, damaged, not writable."""
 

@@ -36,6 +36,9 @@ from whitestat.periods import Cycle
 
 log = logging.getLogger("whitestat")
 
+OLD_STORE = "WhiteStat.db"
+"""What WhiteStat 1 to 11 called their database, in the folder `DATA_STORE`."""
+
 
 def run(config: Config) -> int:
     """Meter, keep and show until SIGTERM or SIGINT; returns the exit status."""
@@ -54,6 +57,7 @@ async def _serve(config: Config) -> int:
     points = points_of(config)
     _make_home(config.store.path)
     writer = Writer(config.store.path, zone)
+    import_old(writer, config, zone)
     state = writer.state()
     collectors, notices = open_collectors(points, state.receipts, config.store.path)
     booker = Booker(
@@ -92,6 +96,17 @@ async def _serve(config: Config) -> int:
     finally:
         await engine.stop()
     return 0
+
+
+def import_old(writer: Writer, config: Config, zone: tzinfo) -> None:
+    """On the first start beside a WhiteStat.db of version 1 to 11, its history becomes ours."""
+    store = config.store.path
+    old = store.with_name(OLD_STORE)
+    if old.is_file() and old.name != store.name:
+        from whitestat.importers import run
+
+        home = run.Home(store, zone, run.locality_of(config), SystemClock().now_ms() // 1000)
+        run.import_once(writer, old, home)
 
 
 def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:

@@ -21,7 +21,7 @@ from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution
 from whitestat.ledger.rows import SCOPES
 from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.wal import log_of
-from whitestat.model import Counts, Coverage
+from whitestat.model import Counts, Coverage, Episode
 from whitestat.periods import CALENDAR_MONTHS, Cycle, day_bounds, day_of, instant_text, minute_start, steps
 from whitestat.units import address_text, mac_text
 
@@ -70,6 +70,7 @@ _SERIES = """SELECT s.id, e.device, d.person, s.scope, p.name FROM series s JOIN
 _COUNTING = "SELECT name FROM point WHERE counts ORDER BY name"
 _DEVICES = """SELECT d.id, d.name, d.name_source, d.person, min(e.start_ms), max(e.last_seen_ms)
     FROM device d LEFT JOIN episode e ON e.device = d.id GROUP BY d.id"""
+_EPISODES = "SELECT id, device, mac, address, start_ms, end_ms FROM episode ORDER BY id"
 _NAMES = "SELECT id, name FROM device"
 _MACS = "SELECT device, mac FROM episode WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
 _ADDRESSES = """SELECT e.device, a.address FROM episode_address a JOIN episode e ON e.id = a.episode
@@ -135,6 +136,11 @@ class Queries:
             DeviceRow(id, name, source, _mac(macs.get(id)), tuple(addresses.get(id, ())), person, first_ms, last_ms)
             for id, name, source, person, first_ms, last_ms in rows
         ]
+
+    def episodes(self) -> list[Episode]:
+        """Every episode, by id."""
+        with self._snapshot():
+            return [Episode(*row) for row in self._connection.execute(_EPISODES)]
 
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """How much of each point was seen, by its name; a point that was not watched has all zeros."""

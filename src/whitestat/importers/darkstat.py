@@ -1,0 +1,203 @@
+"""What darkstat leaves behind: export files (`--export`, formats 1 to 4) and day logs (`--daylog`).
+
+An export holds each host's running totals, of which nobody knows the days: they are a baseline, and no usage. Its
+graph holds the local network's traffic of the last 31 days, a day log that of every day, both for all hosts together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta, tzinfo
+from typing import NamedTuple
+
+from whitestat.attribution.names import Name, clean
+from whitestat.errors import ImportFault
+from whitestat.importers.history import NOBODY, History, Host, HostDay, Sight, device_mac
+from whitestat.model import Address, Counts, Mac
+from whitestat.periods import wall_time
+from whitestat.units import address_bytes, octets_text
+
+POINT = "darkstat import"
+
+MAGIC = b"\xda1AY"
+_HOSTS, _GRAPHS = b"\xdaHS\x01", b"\xdaGR\x01"
+_BARS = (60, 60, 24, 31)
+"""Seconds, minutes, hours and days; the bar of a day is its day of the month less one."""
+
+_NEWEST = 4
+_LATEST_S = 7_258_118_400
+"""The year 2200: the ends of the calendar have no neighbours."""
+_LINE = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2}) [0-9:]{8} [+-][0-9]{4}\|[0-9]+\|(?P<counts>[0-9]+(?:\|[0-9]+){3})"
+)
+
+
+class ExportHost(NamedTuple):
+    """One host of an export; `seen_s` is None in the oldest format."""
+
+    address: Address
+    mac: Mac
+    name: str
+    seen_s: int | None
+    counts: Counts
+
+
+class Export(NamedTuple):
+    """A whole export. `last_s` is when its graph was last moved, 0 where darkstat read a capture file."""
+
+    hosts: tuple[ExportHost, ...]
+    last_s: int
+    pos: int
+    days: tuple[Counts, ...]
+
+
+def read(content: bytes, name: str, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
+    """An export or a day log, told apart by their first octets; ImportFault says where it broke."""
+    try:
+        if content.startswith(MAGIC):
+            return _from_export(export(content), zone, is_local)
+        return _totals(sorted(day_log(content).items()), (), {})
+    except ValueError as fault:
+        raise ImportFault(f"{name}: {fault}; nothing is imported") from None
+
+
+def export(content: bytes) -> Export:
+    """The export's content; ValueError with the octet where it stops making sense."""
+    cursor = _Cursor(content)
+    cursor.expect(MAGIC, "darkstat's mark")
+    cursor.expect(_HOSTS, "the mark of the hosts")
+    hosts = tuple(_host(cursor) for _ in range(cursor.number(4)))
+    cursor.expect(_GRAPHS, "the mark of the graphs")
+    last_s = cursor.number(8)
+    graphs = [_graph(cursor, bars) for bars in _BARS]
+    cursor.end()
+    pos, days = graphs[-1]
+    return Export(hosts, last_s, pos, days)
+
+
+def day_log(content: bytes) -> dict[int, Counts]:
+    """Totals by local day (YYYYMMDD): a restart begins a new line, the lines of a day are added up. ValueError."""
+    days: dict[int, Counts] = {}
+    if not content.startswith(b"#"):
+        raise ValueError("neither an export nor a day log of darkstat")
+    for number, line in enumerate(content.split(b"\n"), 1):
+        text = line.decode("ascii", "replace").strip()
+        if not text or text.startswith("#"):
+            continue
+        found = _LINE.fullmatch(text)
+        if not found:
+            raise ValueError(f"line {number}: not a line of a day log: {text[:80]!r}")
+        day = _number(date.fromisoformat(found["day"]))
+        counts = Counts(*map(int, found["counts"].split("|")))
+        days[day] = days[day].plus(counts) if day in days else counts
+    return days
+
+
+class _Cursor:
+    """Reads forward; a ValueError names the octet where something else stands than was expected."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    def take(self, octets: int) -> bytes:
+        taken = self._content[self._at : self._at + octets]
+        if len(taken) < octets:
+            raise ValueError(f"ends at octet {len(self._content)}, in the middle of something")
+        self._at += octets
+        return taken
+
+    def number(self, octets: int) -> int:
+        return int.from_bytes(self.take(octets), "big")
+
+    def expect(self, mark: bytes, what: str) -> None:
+        at = self._at
+        if (found := self.take(len(mark))) != mark:
+            raise ValueError(f"octet {at}: expected {what}, found {found.hex(' ')}")
+
+    def skip_table(self, mark: bytes, what: str, count_octets: int, row_octets: int) -> None:
+        self.expect(mark, what)
+        self.take(self.number(count_octets) * row_octets)
+
+    def end(self) -> None:
+        if self._at != len(self._content):
+            raise ValueError(f"octet {self._at}: expected the end, found {len(self._content) - self._at} octets more")
+
+
+def _host(cursor: _Cursor) -> ExportHost:
+    cursor.expect(b"HST", "the mark of a host")
+    version = cursor.number(1)
+    if not 1 <= version <= _NEWEST:
+        raise ValueError(f"a host of format {version}, where 1 to {_NEWEST} are known")
+    family = cursor.number(1) if version >= 3 else 4
+    if family not in (4, 6):
+        raise ValueError(f"a host of address family {family}, where 4 and 6 are known")
+    raw = cursor.take(16 if family == 6 else 4)
+    address = raw if family == 6 else address_bytes(".".join(map(str, raw)))
+    seen_s = cursor.number(8) if version >= 2 else None
+    mac = cursor.take(6)
+    name = cursor.take(cursor.number(1)).decode("utf-8", "replace")
+    counts = Counts(cursor.number(8), cursor.number(8))
+    cursor.skip_table(b"P", "the protocols", 1, 17)
+    cursor.skip_table(b"T", "the TCP ports", 2, 26)
+    cursor.skip_table(b"U", "the UDP ports", 2, 18)
+    if version >= 4:
+        cursor.skip_table(b"t", "the remote TCP ports", 2, 26)
+        cursor.skip_table(b"u", "the remote UDP ports", 2, 18)
+    return ExportHost(address, mac, name, seen_s, counts)
+
+
+def _graph(cursor: _Cursor, bars: int) -> tuple[int, tuple[Counts, ...]]:
+    found, pos = cursor.number(1), cursor.number(1)
+    if found != bars or pos >= bars:
+        raise ValueError(f"a graph of {found} bars at {pos}, where {bars} were expected")
+    return pos, tuple(Counts(cursor.number(8), cursor.number(8)) for _ in range(bars))
+
+
+def _from_export(found: Export, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
+    left_out = []
+    if found.hosts:
+        octets = octets_text(sum(each.counts.octets for each in found.hosts))
+        left_out.append(
+            f"the running totals of {len(found.hosts)} hosts ({octets}): nobody knows of which days they are"
+        )
+    days = list(_dated(found, zone))
+    if not days and any(map(any, found.days)):
+        left_out.append("the graph of days: it does not say of which month they are")
+    return _totals(days, tuple(left_out), _sights(found, is_local))
+
+
+def _dated(found: Export, zone: tzinfo) -> Iterator[tuple[int, Counts]]:
+    """The bars as dates, up to that of the last. Nothing where it does not fit the clock.
+
+    darkstat empties the bars it passes, so after a short month those of the days that it lacks are empty.
+    """
+    last = wall_time(min(found.last_s, _LATEST_S), zone).date()
+    if not found.last_s or last.day != found.pos + 1:
+        return
+    for back in range(_BARS[-1] - 1, -1, -1):
+        day = last - timedelta(days=back)
+        same_month = (day.year, day.month) == (last.year, last.month)
+        if same_month == (day.day <= last.day) and any(found.days[day.day - 1]):
+            yield _number(day), found.days[day.day - 1]
+
+
+def _sights(found: Export, is_local: Callable[[Address], bool]) -> dict[Host, Sight]:
+    """Local hosts that sent: darkstat knows the last sight of no others."""
+    sights = {}
+    for each in found.hosts:
+        name = clean(each.name)
+        if each.seen_s and each.counts.octets_out and device_mac(each.mac) and is_local(each.address):
+            known = Name(name.split(".", 1)[0], "dns") if name and not name.startswith(("(", ".")) else None
+            sights[Host(device_mac(each.mac), each.address)] = Sight(known, each.seen_s, each.seen_s)
+    return sights
+
+
+def _totals(days: Iterable[tuple[int, Counts]], left_out: tuple[str, ...], hosts: Mapping[Host, Sight]) -> History:
+    rows = tuple(HostDay(day, NOBODY, counts) for day, counts in days)
+    return History(POINT, len(rows), lambda: iter(rows), hosts, left_out)
+
+
+def _number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day

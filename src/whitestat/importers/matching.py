@@ -1,0 +1,134 @@
+"""Which device an old host is: by its MAC, else by its address, else by its name; pure.
+
+An address tells a device only where one of the two has no MAC: two MACs at one address are two devices that had
+it one after the other. A name tells one only where no other device, old or known, has it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from whitestat.attribution.names import RANKS, Name
+from whitestat.importers.history import Host, Sight
+from whitestat.ledger.queries import DeviceRow
+from whitestat.ledger.writer import DeviceRecord
+from whitestat.model import UNATTRIBUTED, Address, Episode, Mac
+from whitestat.units import address_bytes, address_text
+
+_UNSPECIFIED = (address_bytes("0.0.0.0"), address_bytes("::"))  # noqa: S104 - no socket is bound
+_GIVEN = RANKS["dns"]
+"""Names weaker than these (vendor, MAC) are our own last resort and tell nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The episode of each host (0: nobody's), with the devices and episodes that are new."""
+
+    episodes: dict[Host, int] = field(default_factory=dict)
+    devices: dict[int, int] = field(default_factory=lambda: {UNATTRIBUTED: UNATTRIBUTED})
+    new_devices: list[DeviceRecord] = field(default_factory=list)
+    new_episodes: list[Episode] = field(default_factory=list)
+    seen: dict[int, int] = field(default_factory=dict)
+    addresses: dict[tuple[int, Address], int] = field(default_factory=dict)
+
+
+def match(
+    hosts: Mapping[Host, Sight],
+    episodes: Sequence[Episode],
+    devices: Sequence[DeviceRow],
+    routers: frozenset[Mac] = frozenset(),
+) -> Matched:
+    """Finds or begins an episode for each host.
+
+    Hosts of one MAC are one device, whatever addresses it had; those behind one of the `routers` are told apart
+    by address, where there are several of them.
+    """
+    known = _Known(episodes, devices)
+    matched = Matched()
+    groups = _groups(hosts, routers)
+    names = Counter(_key(sight.name) for _, sight in groups.values())
+    for identity, (members, sight) in groups.items():
+        telling = sight if names[_key(sight.name)] == 1 else sight._replace(name=None)
+        episode = _episode(known, matched, identity, members, telling)
+        matched.episodes.update(dict.fromkeys(members, episode.id))
+        matched.devices[episode.id] = episode.device
+        matched.seen[episode.id] = sight.last_s * 1000
+        for member in members:
+            if member.address is not None and member.address not in _UNSPECIFIED:
+                matched.addresses[episode.id, member.address] = hosts[member].last_s * 1000
+    matched.episodes.update(dict.fromkeys(set(hosts) - set(matched.episodes), UNATTRIBUTED))
+    return matched
+
+
+class _Known:
+    """What the ledger knows, by what a host may be found by; open episodes go before ended ones."""
+
+    def __init__(self, episodes: Sequence[Episode], devices: Sequence[DeviceRow]) -> None:
+        ordered = sorted(episodes, key=lambda each: (each.end_ms is None, each.id))
+        self.by_identity = {Host(each.mac, None if each.mac else each.address): each for each in ordered}
+        self.by_address = _unique((address, each) for each in devices for address in each.addresses)
+        self.by_name = _unique(
+            (each.name.casefold(), each)
+            for each in devices
+            if each.name and RANKS.get(each.name_source or "", 0) >= _GIVEN
+        )
+        self.next = 1 + max((max(each.id, each.device) for each in episodes), default=0)
+        self.next = max(self.next, 1 + max((each.id for each in devices), default=0))
+
+
+def _unique(pairs: Iterable[tuple[str, DeviceRow]]) -> dict[str, DeviceRow]:
+    """Only what one device alone has."""
+    found: dict[str, list[DeviceRow]] = {}
+    for key, device in pairs:
+        found.setdefault(key, []).append(device)
+    return {key: devices[0] for key, devices in found.items() if len(devices) == 1}
+
+
+def _groups(hosts: Mapping[Host, Sight], routers: frozenset[Mac]) -> dict[Host, tuple[list[Host], Sight]]:
+    """Hosts that are one device, by their MAC or else their address, with what is known of them together."""
+    carried = Counter(host.mac for host in hosts if host.address not in _UNSPECIFIED)
+    groups: dict[Host, tuple[list[Host], Sight]] = {}
+    for host, sight in hosts.items():
+        behind = host.mac in routers and carried[host.mac] > 1
+        mac = None if behind else host.mac
+        identity = Host(mac, None if mac else host.address)
+        if identity.mac is None and identity.address in (None, *_UNSPECIFIED):
+            continue
+        members, before = groups.get(identity, ([], sight))
+        groups[identity] = [*members, host], _together(before, sight)
+    return groups
+
+
+def _together(one: Sight, other: Sight) -> Sight:
+    later, earlier = (one, other) if one.last_s >= other.last_s else (other, one)
+    return Sight(later.name or earlier.name, min(one.first_s, other.first_s), later.last_s)
+
+
+def _episode(known: _Known, matched: Matched, identity: Host, members: list[Host], sight: Sight) -> Episode:
+    """The one that is there; else a new one, of a known device or of a new one."""
+    if found := known.by_identity.get(identity):
+        return found
+    number = known.next + len(matched.new_episodes)
+    device = _device(known, identity, members, sight.name)
+    if device is None:
+        matched.new_devices.append(DeviceRecord(number, *(sight.name or (None, None))))
+    # A device that shows its MAC by now is not found by an address that is somebody else's tomorrow.
+    ended_ms = sight.last_s * 1000 if device and identity.mac is None else None
+    episode = Episode(number, device or number, identity.mac, identity.address, sight.first_s * 1000, ended_ms)
+    matched.new_episodes.append(episode)
+    return episode
+
+
+def _device(known: _Known, identity: Host, members: list[Host], name: Name | None) -> int | None:
+    for member in members:
+        at_address = known.by_address.get(address_text(member.address)) if member.address else None
+        if at_address and None in (identity.mac, at_address.mac):
+            return at_address.id
+    by_name = known.by_name.get(_key(name) or "")
+    return by_name.id if by_name else None
+
+
+def _key(name: Name | None) -> str | None:
+    return name.text.casefold() if name else None

@@ -1,0 +1,186 @@
+"""What of old data is to be booked: what is not there yet, of days that WhiteStat did not count itself.
+
+What a source has been booked for is taken off what it says now, so a second run books nothing, and a run on data
+that has grown books what is new.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from itertools import groupby
+
+from whitestat.importers.history import NOBODY, History, HostDay
+from whitestat.importers.matching import Matched, match
+from whitestat.ledger.queries import DeviceName, DeviceRow, Queries, Question, Step
+from whitestat.ledger.writer import Flush
+from whitestat.model import UNATTRIBUTED, Counts, Mac, Point, Scope, UsageKey
+from whitestat.periods import day_bounds, day_of, minute_start
+from whitestat.units import address_text, mac_text
+
+COLLECTOR = "import"
+"""What the ledger calls the collector of points that were imported."""
+
+Booked = dict[tuple[int, str], Counts]
+"""What is in the ledger for one day, by device (0: nobody's) and point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The flush that books it all, and what there is to say of it."""
+
+    point: str
+    flush: Flush
+    matched: Matched
+    days: tuple[int, ...]
+    left_out: tuple[str, ...]
+    names: Mapping[int, DeviceName]
+
+    def by_device(self) -> dict[int, Counts]:
+        """What would be booked to each device; 0 is what is nobody's."""
+        sums: dict[int, Counts] = {}
+        for (_, key), counts in self.flush.usage.items():
+            device = self.matched.devices[key.episode]
+            sums[device] = sums[device].plus(counts) if device in sums else counts
+        return sums
+
+
+def plan(
+    history: History,
+    queries: Queries | None,
+    *,
+    zone: tzinfo,
+    now_s: int,
+    routers: frozenset[Mac] = frozenset(),
+    tick: Callable[[int], None] = lambda rows: None,
+) -> Plan:
+    """Reads the history a second time, day by day; `queries` is None where there is no ledger yet.
+
+    `tick` is told the number of rows done. A day's usage is placed at its last sight: the ledger adds it
+    to that minute's hour and day.
+    """
+    episodes, devices = (queries.episodes(), queries.devices()) if queries else ([], [])
+    matched = match(history.hosts, episodes, devices, history.routers | routers)
+    matched.episodes.setdefault(NOBODY, UNATTRIBUTED)
+    ledger = _Ledger(queries, zone, history.point)
+    usage: dict[tuple[int, UsageKey], Counts] = {}
+    days: list[int] = []
+    ours: list[int] = []
+    done = 0
+    for day, rows in groupby(history.days(), key=lambda row: row.day):
+        found = list(rows)
+        if ledger.counted_itself(found):
+            ours.append(day)
+        elif booked := _rest(found, matched, ledger.booked(day), history.point):
+            days.append(day)
+            for episode, (counts, seen_s) in booked.items():
+                at_s = _minute(day, seen_s, now_s, zone)
+                usage[at_s, UsageKey(episode, history.point, Scope.WAN)] = counts
+        done += len(found)
+        tick(done)
+    flush = Flush(
+        usage=usage,
+        devices=matched.new_devices,
+        episodes=matched.new_episodes,
+        seen=matched.seen,
+        addresses=matched.addresses,
+        points=[Point(history.point, COLLECTOR)],
+    )
+    left_out = (*history.left_out, *_ours(ours))
+    return Plan(history.point, flush, matched, tuple(days), left_out, _names(devices, matched))
+
+
+class _Ledger:
+    """What is there already, asked month by month."""
+
+    def __init__(self, queries: Queries | None, zone: tzinfo, point: str) -> None:
+        self._queries = queries
+        self._zone = zone
+        self._point = point
+        self._month = 0
+        self._days: dict[int, Booked] = {}
+
+    def booked(self, day: int) -> Booked:
+        if self._queries and day // 100 != self._month:
+            self._month = day // 100
+            self._days = defaultdict(dict)
+            first, following = self._month * 100 + 1, (self._month + (1 if self._month % 100 < 12 else 89)) * 100 + 1
+            bounds = day_bounds(first, self._zone)[0], day_bounds(following, self._zone)[0]
+            for row in self._queries.usage(Question(*bounds, Step.DAY, ("device", "point"))):
+                device = row.device.id if row.device else UNATTRIBUTED
+                self._days[day_of(row.start_s, self._zone)][device, row.point or ""] = row.counts
+        return self._days.get(day, {})
+
+    def counted_itself(self, rows: list[HostDay]) -> bool:
+        """Whether the day's usage is there from elsewhere.
+
+        Totals are left out where anything is. Usage of hosts is, where one of our own meters had begun before the
+        hosts were last seen: the day of the change has both, one after the other.
+        """
+        day = rows[0].day
+        others = {point for _, point in self.booked(day)} - {self._point}
+        if rows[0].host == NOBODY:
+            return bool(others)
+        if not self._queries or all(is_imported(point) for point in others):
+            return False
+        start_s, end_s = day_bounds(day, self._zone)
+        sights = [row.seen_s for row in rows if row.seen_s is not None]
+        until_s = min(max(start_s + 1, *sights), end_s) if sights else end_s
+        found = self._queries.usage(Question(start_s, until_s, by=("point",)))
+        return any(not is_imported(row.point or "") and row.counts.octets for row in found)
+
+
+def is_imported(point: str) -> bool:
+    """By its name: those of the configuration have no blank."""
+    return point.endswith(" import")
+
+
+def _rest(
+    rows: Iterable[HostDay], matched: Matched, booked: Booked, point: str
+) -> dict[int, tuple[Counts, int | None]]:
+    """By episode what is not booked yet, and the last sight; what is booked is known by device alone."""
+    told: dict[int, tuple[Counts, int | None]] = {}
+    for row in rows:
+        episode = matched.episodes[row.host]
+        counts, seen_s = told.get(episode, (Counts(), None))
+        told[episode] = counts.plus(row.counts), max(seen_s or 0, row.seen_s or 0) or None
+    there = {device: counts for (device, name), counts in booked.items() if name == point}
+    rest: dict[int, tuple[Counts, int | None]] = {}
+    for episode, (counts, seen_s) in told.items():
+        device = matched.devices[episode]
+        known = there.get(device, Counts())
+        taken = Counts(*map(min, counts, known))
+        there[device] = _less(known, taken)
+        if any(new := _less(counts, taken)):
+            rest[episode] = new, seen_s
+    return rest
+
+
+def _names(devices: Iterable[DeviceRow], matched: Matched) -> dict[int, DeviceName]:
+    names = {each.id: DeviceName(each.id, each.name, each.mac) for each in devices}
+    given = {each.id: each.name for each in matched.new_devices}
+    for each in matched.new_episodes:
+        address = address_text(each.address) if each.address else None
+        mac = mac_text(each.mac) if each.mac else None
+        names.setdefault(each.device, DeviceName(each.device, given.get(each.device) or address, mac))
+    return names
+
+
+def _minute(day: int, seen_s: int | None, now_s: int, zone: tzinfo) -> int:
+    """Where a day's usage is placed: its last sight, or else its middle; inside of it, and never ahead of the clock."""
+    start_s, end_s = day_bounds(day, zone)
+    at_s = (start_s + end_s) // 2 if seen_s is None else seen_s
+    return minute_start(max(start_s, min(at_s, now_s, end_s - 1)))
+
+
+def _ours(days: list[int]) -> tuple[str, ...]:
+    if not days:
+        return ()
+    first, last = (f"{day // 10_000}-{day // 100 % 100:02}-{day % 100:02}" for day in (days[0], days[-1]))
+    return (f"{len(days)} days from {first} to {last}: their usage is here already, counted elsewhere",)
+
+
+def _less(one: Counts, other: Counts) -> Counts:
+    return Counts(*(a - b for a, b in zip(one, other, strict=True)))

@@ -1,0 +1,32 @@
+"""What an import books, as text."""
+
+from __future__ import annotations
+
+from whitestat.importers.plan import Plan
+from whitestat.model import Counts
+from whitestat.reports import Line, usage
+
+
+def report(plan: Plan, *, done: bool) -> str:
+    """Each device with its octets, then the days, and what was left out."""
+    lines = []
+    if plan.days:
+        lines.append(usage([_line(plan, device, counts) for device, counts in plan.by_device().items()], "text"))
+        span = f"from {_date(plan.days[0])} to {_date(plan.days[-1])}"
+        lines.append(f"{'Booked' if done else 'Would be booked'}: {len(plan.days)} days {span}, as {plan.point!r}.\n")
+    else:
+        lines.append("Nothing to book: there is no usage in it that is not here already.\n")
+    new = len(plan.flush.devices)
+    if new:
+        lines.append(f"{'New devices' if done else 'Devices that would be new'}: {new}.\n")
+    lines += [f"Left out: {each}.\n" for each in plan.left_out]
+    return "".join(lines)
+
+
+def _line(plan: Plan, device: int, counts: Counts) -> Line:
+    found = plan.names.get(device)
+    return Line((found.name or found.mac) if found else None, found.mac if found else None, None, counts)
+
+
+def _date(day: int) -> str:
+    return f"{day // 10_000}-{day // 100 % 100:02}-{day % 100:02}"

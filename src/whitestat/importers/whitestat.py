@@ -1,0 +1,174 @@
+"""The databases of WhiteStat 1 to 11, opened so that nothing is ever written to them or beside them."""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import date, datetime, tzinfo
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from whitestat.attribution.names import Name, clean, stronger
+from whitestat.errors import ImportFault
+from whitestat.importers.history import History, Host, HostDay, Sight, device_mac
+from whitestat.importers.whitestat_schema import Row, names, statement
+from whitestat.model import Address, Counts, Mac
+from whitestat.periods import day_bounds
+from whitestat.units import address_bytes, kb_octets, mac_bytes, octets_text
+
+POINT = "whitestat import"
+
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?: [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)?")
+
+
+def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
+    """The whole database, read through once; ImportFault says where it broke.
+
+    Rows of addresses that are not local show traffic of local ones from its other end: they are left out. The
+    database's own word on that goes before `is_local`.
+    """
+    old = _Database(path, zone, is_local)
+    hosts: dict[Host, Sight] = {}
+    outside: dict[Address | None, int] = {}
+    routers: set[Mac] = set()
+    rows = 0
+    for day, name, local in old.days():
+        if local:
+            rows += 1
+            hosts[day.host] = _sight(hosts.get(day.host), day, name, zone)
+        else:
+            outside[day.host.address] = outside.get(day.host.address, 0) + day.counts.octets
+            routers.update([day.host.mac] if day.host.mac else ())
+    return History(POINT, rows, old.local_days, hosts, _left_out(outside), frozenset(routers))
+
+
+class _Database:
+    def __init__(self, path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> None:
+        self._path = path
+        self._zone = zone
+        self._is_local = is_local
+
+    def local_days(self) -> Iterator[HostDay]:
+        return (day for day, _, local in self.days() if local)
+
+    def days(self) -> Iterator[tuple[HostDay, Name | None, bool]]:
+        """Each host once a day, oldest first, with its name then and whether it is local."""
+        with _opened(self._path) as connection:
+            try:
+                sql, (by_mac, by_address) = statement(connection), names(connection)
+            except ValueError as fault:
+                raise ImportFault(f"{self._path}: {fault}") from None
+            for _, same in groupby(map(Row._make, self._rows(connection, sql)), key=_host_and_day):
+                day, row = self._last([(self._day(row), row) for row in same])
+                yield day, _name(row, by_mac, by_address), self._local(row, day.host.address)
+
+    def _rows(self, connection: sqlite3.Connection, sql: str) -> Iterator[Any]:
+        return (row[:-1] for row in connection.execute(sql))
+
+    def _last(self, rows: list[tuple[HostDay, Row]]) -> tuple[HostDay, Row]:
+        """Usage of a day only grows: of what stands twice in the table that counts the largest is the last."""
+        table = rows[0][1].table
+        return max((each for each in rows if each[1].table == table), key=lambda each: each[0].counts.octets)
+
+    def _day(self, row: Row) -> HostDay:
+        try:
+            host = Host(_mac(row.mac), address_bytes(str(row.ip)))
+            return HostDay(_number(row.date), host, Counts(_octets(row.into), _octets(row.out)), self._seen(row.seen))
+        except ValueError as fault:
+            raise ImportFault(f"{self._path}: {row.table}, row {row.number}: {fault}; nothing is imported") from None
+
+    def _seen(self, text: Any) -> int | None:
+        """v5's local text; None for anything else, as it is worth no fault."""
+        try:
+            return int(datetime.strptime(str(text), "%Y-%m-%d %H:%M:%S").replace(tzinfo=self._zone).timestamp())
+        except ValueError:
+            return None
+
+    def _local(self, row: Row, address: Address | None) -> bool:
+        if row.local in (0, 1):
+            return bool(row.local)
+        return address is not None and self._is_local(address)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Read-only and immutable: SQLite then takes no lock, and makes no file beside it."""
+    for suffix in ("-journal", "-wal"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists() and beside.stat().st_size:
+            raise ImportFault(
+                f"{path}: {beside.name} shows a write that was not finished; start and stop WhiteStat 5 once"
+            )
+    if not path.is_file():
+        raise ImportFault(f"{path}: there is no such file")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if fault != "ok":
+                raise ImportFault(f"{path}: the database is damaged: {' '.join(fault.split())}; nothing is imported")
+            yield connection
+    except sqlite3.Error as error:
+        raise ImportFault(f"{path}: the database cannot be read: {error}; nothing is imported") from None
+
+
+def _host_and_day(row: Row) -> tuple[str, Any, Any]:
+    return str(row.date)[:10], row.ip, row.mac
+
+
+def _number(text: Any) -> int:
+    found = _DATE.fullmatch(str(text))
+    if not found:
+        raise ValueError(f"DATE: not a date like 2021-01-30 00:00:00: {text!r}")
+    return int(date.fromisoformat(found[1]).strftime("%Y%m%d"))
+
+
+def _octets(amount: Any) -> int:
+    """SQLite keeps what is no number (NaN) as NULL."""
+    if amount is None:
+        return 0
+    if not isinstance(amount, int | float) or not math.isfinite(amount):
+        raise ValueError(f"not an amount of KB: {amount!r}")
+    return kb_octets(amount)
+
+
+def _mac(text: Any) -> Mac | None:
+    """None for what is no device's, and for what a map file put there that is no MAC at all."""
+    try:
+        return device_mac(mac_bytes(str(text)))
+    except ValueError:
+        return None
+
+
+def _name(row: Row, by_mac: dict[Any, Any], by_address: dict[Any, Any]) -> Name | None:
+    if given := _cleaned(by_mac.get(row.mac)):
+        return Name(given, "user")
+    found = _cleaned(row.name) or _cleaned(by_address.get(row.ip))
+    return Name(found.split(".", 1)[0], "dns") if found else None
+
+
+def _cleaned(text: Any) -> str:
+    """Without darkstat's own words, `(none)` and its like, and without MACs, which v5's map files gave for names."""
+    name = clean(text) if isinstance(text, str) else ""
+    return "" if name.startswith(("(", ".")) or _mac(name) else name
+
+
+def _sight(known: Sight | None, day: HostDay, name: Name | None, zone: tzinfo) -> Sight:
+    start_s, end_s = day_bounds(day.day, zone)
+    seen_s = end_s - 1 if day.seen_s is None else min(max(day.seen_s, start_s), end_s - 1)
+    if known is None:
+        return Sight(name, start_s, seen_s)
+    latest = name if name and stronger(name, known.name) else known.name
+    return Sight(latest, min(start_s, known.first_s), max(seen_s, known.last_s))
+
+
+def _left_out(outside: dict[Address | None, int]) -> tuple[str, ...]:
+    if not outside:
+        return ()
+    octets = octets_text(sum(outside.values()))
+    return (f"{len(outside)} addresses that are not local, the other end of the same traffic ({octets})",)

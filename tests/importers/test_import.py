@@ -1,0 +1,276 @@
+"""The command `import` over a real ledger: what it books, shows, refuses and does not do twice."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import shutil
+from contextlib import closing
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.importers.old_databases import OldDatabase
+from whitestat import config
+from whitestat.attribution.locality import Locality
+from whitestat.cli import run_command
+from whitestat.importers import run
+from whitestat.importers.progress import Progress
+from whitestat.ledger.queries import Queries, Question, Step
+from whitestat.ledger.writer import DeviceRecord, Flush, Writer
+from whitestat.model import Counts, Episode, Scope, UsageKey
+from whitestat.periods import instant_text, parse_instant
+from whitestat.service import import_old
+from whitestat.units import mac_bytes
+
+ZONE = ZoneInfo("Europe/Stockholm")
+A, B = "02:00:5e:00:00:0a", "02:00:5e:00:00:0b"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+NOW_S = parse_instant("2026-11-24T08:00", ZONE)
+
+
+class Home:
+    """A folder with a configuration, a ledger to be, and old data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = folder / "ledger" / "whitestat.db"
+        self.config = folder / "whitestat.toml"
+        self.config.write_text(f'timezone = "Europe/Stockholm"\n[store]\npath = "{self.store}"\n')
+        self.old = OldDatabase(folder / "WhiteStat.db")
+        (folder / "ledger").mkdir()
+
+    def run(self, *arguments: str | Path) -> int:
+        return run_command(["import", *map(str, arguments), "--config", str(self.config)])
+
+    def days(self) -> dict[tuple[str, str | None], Counts]:
+        """Everything in the ledger, by day and device."""
+        start_s, end_s = parse_instant("2020-01-01", ZONE), parse_instant("2027-01-01", ZONE)
+        with closing(Queries(self.store, ZONE)) as queries:
+            rows = queries.usage(Question(start_s, end_s, Step.DAY))
+        return {
+            (instant_text(row.start_s, ZONE)[:10], row.device and (row.device.name or row.device.mac)): row.counts
+            for row in rows
+        }
+
+    def count(self, at: str, counts: Counts, mac: str = A) -> None:
+        """Usage that a meter of our own counted."""
+        at_s = parse_instant(at, ZONE)
+        with closing(Writer(self.store, ZONE)) as writer:
+            writer.commit(
+                Flush(
+                    usage={(at_s, UsageKey(1, "lan", Scope.WAN)): counts},
+                    devices=[DeviceRecord(1, "phone", "config")],
+                    episodes=[Episode(1, 1, mac_bytes(mac), None, at_s * 1000)],
+                )
+            )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def a_few_days(home: Home) -> None:
+    home.old.add("usagehistory", "192.168.1.10", A, "2026-11-20", 100.0, 1.0, Hostname="phone.lan")
+    home.old.add("usagehistory", "192.168.1.11", B, "2026-11-20", 7.0, 3.0, Hostname="(none)")
+    home.old.add("dailyusage", "192.168.1.10", A, "2026-11-21", 50.0, 2.0, LastSeen="2026-11-21 08:00:00")
+
+
+BOOKED = {
+    ("2026-11-20", "phone"): Counts(102_400, 1_024),
+    ("2026-11-20", B): Counts(7_168, 3_072),
+    ("2026-11-21", "phone"): Counts(51_200, 2_048),
+}
+
+
+def test_old_days_are_booked_to_their_days_and_devices(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    a_few_days(home)
+    assert home.run("whitestat", home.old.path) == 0
+    assert home.days() == BOOKED
+    said = capsys.readouterr().out
+    assert "Booked: 2 days from 2026-11-20 to 2026-11-21, as 'whitestat import'." in said
+    assert "New devices: 2." in said
+
+
+def test_a_second_run_books_nothing(home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    a_few_days(home)
+    home.run("whitestat", home.old.path)
+    moved = tmp_path / "copy.db"
+    shutil.copy(home.old.path, moved)
+    capsys.readouterr()
+    for path in (home.old.path, moved):
+        assert home.run("whitestat", path) == 0
+        assert "Nothing to book" in capsys.readouterr().out
+    assert home.days() == BOOKED
+
+
+def test_of_data_that_has_grown_what_is_new_is_booked(home: Home) -> None:
+    a_few_days(home)
+    home.run("whitestat", home.old.path)
+    home.old.add("usagehistory", "192.168.1.10", A, "2026-11-21", 999.0, 999.0)  # the daily table still goes first
+    home.old.add("dailyusage", "192.168.1.10", A, "2026-11-22", 1.0, 0.0)
+    home.run("whitestat", home.old.path)
+    assert home.days() == BOOKED | {("2026-11-22", "phone"): Counts(1_024, 0)}
+
+
+def test_a_dry_run_says_the_same_and_books_nothing(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    a_few_days(home)
+    home.old.add("dailyusage", "203.0.113.9", B, "2026-11-21", 1.0, 1.0)
+    assert home.run("whitestat", home.old.path, "--dry-run") == 0
+    assert not home.store.exists()
+    said = capsys.readouterr().out
+    assert "Would be booked: 2 days from 2026-11-20 to 2026-11-21" in said
+    assert re.search(r"phone +153\.6 kB +3\.1 kB +156\.7 kB", said)
+    assert "Left out: 1 addresses that are not local" in said
+
+
+def test_a_dry_run_may_be_made_while_the_service_runs(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    a_few_days(home)
+    with closing(Writer(home.store, ZONE)):
+        assert home.run("whitestat", home.old.path, "--dry-run") == 0
+        assert home.run("whitestat", home.old.path) == 1
+    assert "stop it first" in capsys.readouterr().err
+    assert home.days() == {}
+
+
+def test_a_damaged_file_books_nothing(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    a_few_days(home)
+    home.old.add("usagehistory", "192.168.1.10", A, "2026-11-22", "much", 0.0)
+    assert home.run("whitestat", home.old.path) == 1
+    assert "usagehistory, row 3: not an amount of KB: 'much'; nothing is imported" in capsys.readouterr().err
+    assert not home.store.exists()
+
+
+def test_a_known_device_keeps_its_name_and_gets_its_history(home: Home) -> None:
+    home.count("2026-11-23T12:00", Counts(5, 5))
+    a_few_days(home)
+    home.run("whitestat", home.old.path)
+    assert home.days() == BOOKED | {("2026-11-23", "phone"): Counts(5, 5)}
+
+
+def test_days_that_were_counted_here_are_not_booked_again(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    a_few_days(home)
+    home.count("2026-11-20T06:00", Counts(5, 5))
+    home.run("whitestat", home.old.path)
+    assert home.days()["2026-11-20", "phone"] == Counts(5, 5)
+    assert "Left out: 1 days from 2026-11-20 to 2026-11-20: their usage is here already" in capsys.readouterr().out
+
+
+def test_the_day_of_the_change_has_both_one_after_the_other(home: Home) -> None:
+    a_few_days(home)
+    home.count("2026-11-21T09:00", Counts(5, 5))
+    home.run("whitestat", home.old.path)
+    assert home.days() == BOOKED | {("2026-11-21", "phone"): Counts(51_205, 2_053)}
+
+
+def test_totals_are_nobodys_and_stay_out_where_hosts_are(home: Home) -> None:
+    home.count("2026-11-19T12:00", Counts(5, 5))
+    for _ in range(2):
+        assert home.run("vnstat", FIXTURES / "vnstat" / "two_years.json") == 0
+    found = home.days()
+    assert found["2026-11-18", None] == Counts(100, 10)
+    assert ("2026-11-19", None) not in found
+    assert found["2026-11-20", None] == Counts(300, 30)
+
+
+def test_darkstat_leaves_its_days_and_its_hosts(home: Home) -> None:
+    for name in ("live.db", "lan.db", "day2.log", "live.db"):
+        assert home.run("darkstat", FIXTURES / "darkstat_export" / name) == 0
+    assert home.days() == {("2026-11-21", None): Counts(504, 504, 6, 6)}
+    with closing(Queries(home.store, ZONE)) as queries:
+        assert A in [each.mac for each in queries.devices()]
+
+
+@pytest.mark.parametrize(
+    ("program", "path", "said"),
+    [
+        ("darkstat", "nowhere", "nowhere: cannot be read: no such file or directory"),
+        ("vnstat", ".", "cannot be read: is a directory"),
+        ("whitestat", "nowhere", "nowhere: there is no such file"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    home: Home, capsys: pytest.CaptureFixture[str], program: str, path: str, said: str
+) -> None:
+    assert home.run(program, path) == 1
+    assert said in capsys.readouterr().err
+
+
+def at_home(home: Home) -> run.Home:
+    return run.Home(home.store, ZONE, Locality(), NOW_S)
+
+
+def test_the_first_start_takes_over_what_lies_beside_it_and_the_next_does_not(home: Home) -> None:
+    a_few_days(home)
+    before = home.old.path.read_bytes()
+    with closing(Writer(home.store, ZONE)) as writer:
+        run.import_once(writer, home.old.path, at_home(home))
+    assert (home.days(), home.old.path.read_bytes()) == (BOOKED, before)
+    home.old.add("dailyusage", "192.168.1.10", A, "2026-11-23", 1.0, 0.0)
+    with closing(Writer(home.store, ZONE)) as writer:
+        run.import_once(writer, home.old.path, at_home(home))
+    assert home.days() == BOOKED
+
+
+def test_a_first_start_beside_damage_or_nothing_goes_on(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    home.old.path.write_bytes(b"no database at all")
+    with closing(Writer(home.store, ZONE)) as writer, caplog.at_level(logging.INFO):
+        run.import_once(writer, home.old.path, at_home(home))
+        assert "nothing is imported" in caplog.text
+        run.import_once(writer, home.old.path.with_name("none.db"), at_home(home))
+    assert home.days() == {}
+
+
+def test_the_service_looks_for_it_in_the_folder_of_the_store(home: Home) -> None:
+    a_few_days(home)
+    loaded = config.load(home.config, {}, root=True)
+    for folder, expected in ((home.store.parent.parent, {}), (home.store.parent, BOOKED)):
+        if folder == home.store.parent:
+            shutil.copy(home.old.path, folder)
+        with closing(Writer(home.store, ZONE)) as writer:
+            import_old(writer, loaded, ZONE)
+        assert home.days() == expected
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_drawn_on_a_terminal_alone() -> None:
+    for out, drawn in ((Terminal(), True), (io.StringIO(), False)):
+        progress = Progress(200, out)
+        for done in range(0, 201, 10):
+            progress(done)
+        progress.end()
+        assert ("100 % of 200 rows" in out.getvalue()) is drawn
+        assert out.getvalue().count("\r") == (22 if drawn else 0)
+
+
+amounts = st.integers(0, 10**6).map(lambda octets: round(octets / 1024, 2))
+days = st.sampled_from(["2026-11-18", "2026-11-19", "2026-12-01"])
+table = st.dictionaries(st.tuples(st.sampled_from([10, 11, 12]), st.sampled_from([A, B]), days), amounts, max_size=6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(table, table)
+def test_runs_over_data_that_grows_end_where_one_run_over_the_last_of_it_does(
+    tmp_path_factory: pytest.TempPathFactory,
+    first: dict[tuple[int, str, str], float],
+    more: dict[tuple[int, str, str], float],
+) -> None:
+    grown = {key: max(first.get(key, 0.0), more.get(key, 0.0)) for key in {*first, *more}}
+    results = []
+    for states in ([first, grown, grown], [grown]):
+        home = Home(tmp_path_factory.mktemp("home"))
+        for number, state in enumerate(states):
+            old = OldDatabase(home.store.parent.parent / f"{number}.db")
+            for (ip, mac, day), kilobytes in state.items():
+                old.add("usagehistory", f"192.168.1.{ip}", mac, day, kilobytes, 0.0)
+            assert home.run("whitestat", old.path) == 0
+        results.append({key: counts for key, counts in home.days().items() if counts.octets})
+    assert results[0] == results[1]
