@@ -84,7 +84,7 @@ PURE = {"model", "errors", "units", "counters", "coverage", "periods", "paramete
 PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {
     f"attribution.{name}"
-    for name in ("arm", "attribute", "devices", "edits", "locality", "proposals", "shape", "sightings")
+    for name in ("arm", "attribute", "devices", "edits", "locality", "proposals", "routers", "shape", "sightings")
 }
 PURE |= {f"plans.{name}" for name in ("forecast", "tariff")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")

@@ -177,7 +177,8 @@ class Booker:
     def _notice(self, attributed: Attributed, now_ms: int) -> None:
         """What the page should say of the home's shape; the log says it when it is new."""
         self._shape.saw_doubles(attributed.doubles, now_ms)
-        told, self.notices = self.notices, self._shape.notices(lambda each: self._row(each).name, now_ms)
+        told, routers = self.notices, self._attributor.routers.learned
+        self.notices = self._shape.notices(lambda each: self._row(each).name, routers, now_ms)
         for notice in set(self.notices).difference(told):
             log.warning("%s", notice)
 

@@ -99,7 +99,7 @@ class Lan:
     routers: Annotated[
         tuple[bytes, ...],
         Key(
-            "Routers whose forwarded traffic is somebody else's.",
+            "Routers that forward for others: what they carry is somebody else's.",
             MACS,
             example='["02:50:00:00:00:01"]',
         ),

@@ -257,6 +257,7 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
         routers=frozenset(config.lan.routers),
         outward=frozenset(point.name for point in points if point.interface in outward),
         counting=tuple(point.name for point in points if point.counts),
+        on_link=tuple(each.network for link in known.values() for each in link.interfaces if not each.is_link_local),
     )
 
 

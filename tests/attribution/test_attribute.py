@@ -199,3 +199,27 @@ def test_every_octet_is_attributed_or_unattributed_once_whatever_the_packets(flo
     assert not any((episode.mac or b"\0")[0] & 1 for episode in devices.episodes())
     nobody = [counts for key, counts in result.counts().items() if key.episode == UNATTRIBUTED]
     assert sum(counts.octets for counts in nobody) == (point.unattributed if point else 0)
+
+
+_prefixes = st.sampled_from(("2001:db8:50::", "2001:db8:51::", "2001:db8:52::", "fd00:50::"))
+
+
+@given(st.lists(st.tuples(_prefixes, st.integers(1, 9999), st.integers(1, 999), st.booleans()), min_size=1))
+def test_whatever_prefixes_are_delegated_and_known_a_device_stays_one(
+    steps: list[tuple[str, int, int, bool]],
+) -> None:
+    """A new prefix may be used before this machine has an address of it, and an old one after it has none."""
+    devices = Devices()
+    attributor = Attributor(HOME, devices)
+    for prefix, host, octets, known in steps:
+        networks = (*PRIVATE, *([ip_network(f"{prefix}/64")] if known else []))
+        attributor.move(Locality(networks, HOME.own_macs, HOME.own_addresses, on_link=networks))
+        phone = f"{prefix}{host:x}"
+        pair = (
+            flow(phone, PHONE, "2001:db8:cafe::9", GATEWAY, octets),
+            flow("2001:db8:cafe::9", GATEWAY, phone, PHONE, 2 * octets),
+        )
+        result = attributor.attribute(pair, 0)
+        assert by_mac(result, devices) == {(PHONE, "wan"): (2 * octets, octets)}
+        assert attributor.routers.learned == {}
+    assert len(devices) == 1

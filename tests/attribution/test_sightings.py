@@ -108,16 +108,16 @@ def test_a_flood_of_flows_is_compared_up_to_a_bound() -> None:
 def test_the_notice_names_the_device_both_points_and_the_remedy_and_goes_when_it_is_mended() -> None:
     shape, result = Shape(), attributor("lan", "port").attribute([at("lan", up(50_000)), at("port", up(50_000))], 0)
     shape.saw_doubles(result.doubles, 1000)
-    [notice] = shape.notices(lambda episode: "phone", 2000)
+    [notice] = shape.notices(lambda episode: "phone", {}, 2000)
     assert "phone is seen at the points lan and port" in notice
     assert "counts = false" in notice
-    assert shape.notices(lambda episode: "phone", 1000 + SHOWN_MS) == ()
+    assert shape.notices(lambda episode: "phone", {}, 1000 + SHOWN_MS) == ()
 
 
 def test_two_small_answers_of_one_length_are_no_notice() -> None:
     shape, result = Shape(), attributor("lan", "port").attribute([at("lan", up(80)), at("port", up(80))], 0)
     shape.saw_doubles(result.doubles, 0)
-    assert shape.notices(str, 0) == ()
+    assert shape.notices(str, {}, 0) == ()
 
 
 _flows = st.lists(

@@ -2,11 +2,14 @@
 
 The rules, in the order they are tried, for the sender and the receiver of a flow alike:
 multicast and broadcast are nobody; an address of this machine is this machine; a local address
-behind this machine's MAC (or a known router's) is somebody else's, forwarded; any other local address
-is the device of its MAC. Where neither side is local by address, the side opposite to a router's MAC is
+behind this machine's MAC is somebody else's, forwarded. Behind another router's MAC (configured, or learned by
+the hosts it carries, routers.py) an IPv4 address of a network that this machine is not on is a device of its
+own; an address of this network behind a configured router is forwarded. Any other local address is the device
+of its MAC. Where neither side is local by address, the side opposite to a router's MAC is
 the device (a new IPv6 prefix, a forged source): this machine's, a configured one's, or one that was seen to
 carry the outside to a local device. A flow between two local devices is booked to
-both, out for the one and in for the other.
+both, out for the one and in for the other. On a gateway's only arm, what its own address carried for
+devices is theirs (arm.py); what two counting points see of one flow is booked at one of them (sightings.py).
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from typing import NamedTuple
 
 from whitestat.attribution.arm import Amount, Crossing, Crossings, Road
 from whitestat.attribution.devices import Devices
-from whitestat.attribution.locality import UNSPECIFIED, Locality, is_group_mac
+from whitestat.attribution.locality import UNSPECIFIED, Locality, is_group_mac, is_ipv4
+from whitestat.attribution.routers import Routers
 from whitestat.attribution.sightings import Double, Flow, Sighting, Sightings
 from whitestat.model import (
     PROTOCOL_OTHER,
@@ -96,6 +100,7 @@ class Attributor:
         self.devices = devices
         self._verdicts: dict[FlowKey, Verdict] = {}
         self._carriers: set[Mac] = set()
+        self.routers = Routers()
         self._debts: dict[Road, Amount] = {}
         self._seen: dict[Flow, Sighting] = {}
 
@@ -169,6 +174,8 @@ class Attributor:
             return self._judge_link(key, at_ms)
         here, there = self.locality.kind(key.address), self.locality.kind(key.peer)
         scope = Scope.WAN if "outside" in (here, there) else Scope.LAN
+        self._learn_router(key.mac, key.address, here, at_ms, sent=True)
+        self._learn_router(key.peer_mac, key.peer, there, at_ms, sent=False)
         sender = self._side(key.mac, key.address, here, at_ms)
         receiver = self._side(key.peer_mac, key.peer, there, at_ms)
         if here == there == "outside":
@@ -177,7 +184,7 @@ class Attributor:
             self._learn_carrier(key, here, sender, receiver)
         crossing = self._crossing(key, here, there, sender, receiver) if scope is Scope.WAN else None
         if sender is None and receiver is None:
-            if self._forwarded(key.mac, here) or self._forwarded(key.peer_mac, there):
+            if self._forwarded(key.mac, key.address, here) or self._forwarded(key.peer_mac, key.peer, there):
                 return Verdict(None, None, True, None, crossing)
             return self._nobody(key, inside=here != "outside")
         source = key.address if here in ("own", "local") and key.address not in UNSPECIFIED else None
@@ -222,13 +229,34 @@ class Attributor:
         """The episode of one side, or None when it is nobody's of ours."""
         if kind in ("outside", "group") or (mac is not None and is_group_mac(mac)):
             return None
-        if kind == "local" and self._forwarded(mac, kind):
-            return None
+        if kind == "local" and mac is not None:
+            if self._forwarded(mac, address, kind):
+                return None
+            if self._is_router(mac) and is_ipv4(address) and self.locality.is_elsewhere(address):
+                return self.devices.find(None, address, at_ms)
         return self.devices.find(mac, address, at_ms)
 
-    def _forwarded(self, mac: Mac | None, kind: str) -> bool:
-        """A local address behind a router's MAC: the packet only passes here."""
-        return kind == "local" and (mac in self.locality.own_macs or mac in self.locality.routers)
+    def _forwarded(self, mac: Mac | None, address: Address, kind: str) -> bool:
+        """A local address behind a router's MAC: the packet only passes here, or passes again.
+
+        IPv6 behind a second router is the router's own: hosts there change their addresses every day.
+        """
+        if kind != "local":
+            return False
+        again = mac in self.locality.routers and not self.locality.is_elsewhere(address)
+        return mac in self.locality.own_macs or again
+
+    def _is_router(self, mac: Mac) -> bool:
+        return mac in self.locality.routers or mac in self.routers.learned
+
+    def _learn_router(self, mac: Mac | None, address: Address, kind: str, at_ms: int, *, sent: bool) -> None:
+        """Hosts of another network behind one MAC are evidence of a router; verdicts are open again."""
+        if mac is None or kind != "local" or mac in self.locality.own_macs or is_group_mac(mac):
+            return
+        if not is_ipv4(address) or self._is_router(mac) or not self.locality.is_elsewhere(address):
+            return
+        if self.routers.saw(mac, address, at_ms, sent=sent, known=self.devices.is_known(address)):
+            self._verdicts.clear()
 
     def _learn_carrier(self, key: FlowKey, here: str, sender: int | None, receiver: int | None) -> None:
         """The MAC that stands for an outside address, opposite to a device of ours, is a router's."""

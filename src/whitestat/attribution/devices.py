@@ -61,6 +61,10 @@ class Devices:
             self._new.append(episode)
         return episode.id
 
+    def is_known(self, address: Address) -> bool:
+        """Whether the address is a device of its own."""
+        return address in self._by_address
+
     def saw(self, episode: int, address: Address | None, at_ms: int) -> None:
         """Remember that the device itself sent from `address` (None: not an IP packet)."""
         self._seen[episode] = at_ms

@@ -15,7 +15,8 @@ PRIVATE: tuple[Network, ...] = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/
 ALWAYS_LOCAL: tuple[Network, ...] = tuple(map(ip_network, ("169.254.0.0/16", "fe80::/10", "127.0.0.0/8", "::1/128")))
 """Link-local (RFC 3927, RFC 4291) and loopback space never leaves the link."""
 GROUPS: tuple[Network, ...] = tuple(map(ip_network, ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")))
-UNSPECIFIED = (bytes(10) + b"\xff\xff" + bytes(4), bytes(16))
+_MAPPED = bytes(10) + b"\xff\xff"
+UNSPECIFIED = (_MAPPED + bytes(4), bytes(16))
 CACHE_MAX = 4096
 
 
@@ -23,9 +24,9 @@ CACHE_MAX = 4096
 class Locality:
     """What lies inside: `networks`, and this machine by its MACs and addresses.
 
-    `routers` are MACs that forward for others: what carries them belongs to somebody behind or beyond.
+    `routers` are MACs that forward for others: what they carry belongs to somebody behind or beyond.
     `outward` are the points that have the way to the outside on their own interface, `counting` those that are
-    summed for people, in the order of the configuration.
+    summed for people, in the order of the configuration. `on_link` are the networks that this machine is on.
     """
 
     networks: tuple[Network, ...] = PRIVATE
@@ -34,6 +35,7 @@ class Locality:
     routers: frozenset[Mac] = frozenset()
     outward: frozenset[str] = frozenset()
     counting: tuple[str, ...] = ()
+    on_link: tuple[Network, ...] = ()
     _masks: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _groups: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _known: dict[Address, str] = field(init=False, repr=False, compare=False, default_factory=dict)
@@ -57,6 +59,12 @@ class Locality:
             self._known[address] = known
         return known
 
+    def is_elsewhere(self, address: Address) -> bool:
+        """Whether the address is of no network that this machine is on, where it is on one of that family."""
+        on_link = [each for each in self.on_link if (each.version == 4) == is_ipv4(address)]
+        number = int.from_bytes(address, "big")
+        return bool(on_link) and not any(number & mask == net for mask, net in _masks((*on_link, *ALWAYS_LOCAL)))
+
     def _kind(self, address: Address) -> str:
         if address in self.own_addresses:
             return "own"
@@ -66,6 +74,11 @@ class Locality:
         if address in UNSPECIFIED or any(number & mask == prefix for mask, prefix in self._masks):
             return "local"
         return "outside"
+
+
+def is_ipv4(address: Address) -> bool:
+    """IPv4-mapped (RFC 4291, section 2.5.5.2)."""
+    return address.startswith(_MAPPED)
 
 
 def is_group_mac(mac: Mac) -> bool:

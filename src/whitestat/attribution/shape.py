@@ -5,9 +5,11 @@ Each notice stays while what it says was seen of late, and goes when it is mende
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from whitestat.attribution.sightings import Double
+from whitestat.model import Address, Mac
+from whitestat.units import address_text, mac_text
 
 SHOWN_MS = 600_000
 """How long a notice stays after the last sign of it."""
@@ -29,11 +31,24 @@ class Shape:
             if amount >= DOUBLED_OCTETS:
                 self._doubled[first, point] = episode, at_ms
 
-    def notices(self, name: Callable[[int], str], at_ms: int) -> tuple[str, ...]:
-        """The sentences to show now; `name` tells an episode's device."""
+    def notices(
+        self, name: Callable[[int], str], routers: Mapping[Mac, Sequence[Address]], at_ms: int
+    ) -> tuple[str, ...]:
+        """The sentences to show now; `name` tells an episode's device, `routers` are those learned."""
+        return (*self._doubles(name, at_ms), *map(_router, routers, routers.values()))
+
+    def _doubles(self, name: Callable[[int], str], at_ms: int) -> tuple[str, ...]:
         return tuple(
             f"{name(episode)} is seen at the points {first} and {point} at once, and counted at {first} alone: "
             f"if {point} sees only what {first} sees too, set counts = false in its [[point]]"
             for (first, point), (episode, seen_ms) in self._doubled.items()
             if 0 <= at_ms - seen_ms < SHOWN_MS
         )
+
+
+def _router(mac: Mac, behind: Sequence[Address]) -> str:
+    return (
+        f"{mac_text(mac)} carries traffic of other hosts ({', '.join(map(address_text, behind))}) and is taken for a "
+        "router: each IPv4 address behind it is a device of its own, from now on; routers in [lan] says so from "
+        "the first packet"
+    )
