@@ -52,7 +52,9 @@ MAY_IMPORT = {
     "live": {"model", "units", "periods", "booking"},
     "parameters": {"model", "errors", "periods", "ledger.question"},
     "asking": {"model", "errors", "units", "periods", "parameters", "ledger.question"},
+    "forms": {"model", "periods", "ledger.queries", "ledger.question"},
     "web": {
+        "forms",
         "model",
         "errors",
         "units",
@@ -76,7 +78,7 @@ MAY_IMPORT = {
         "reports",
         "importers",
     },
-    "reports": {"model", "units", "ledger.queries", "ledger.question"},
+    "reports": {"model", "units", "periods", "forms", "ledger.queries", "ledger.question"},
 }
 """What each room may import; rooms not named here (the command line's) may import all."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from whitestat import __version__
 from whitestat.config import Config
-from whitestat.errors import LedgerError, WhiteStatError
+from whitestat.errors import WhiteStatError
+from whitestat.parameters import QUESTION
 
 DEFAULT_CONFIG = Path("/etc/whitestat/whitestat.toml")
 
@@ -52,6 +53,17 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     today = commands.add_parser("today", parents=[common, listing], help="usage of today by device")
     today.set_defaults(command=_today)
+    history = commands.add_parser("history", parents=[common, listing], help="usage of any span, in the API's words")
+    _add_question(history, start="month", step="day", by="")
+    history.set_defaults(command=_history)
+    top = commands.add_parser("top", parents=[common, listing], help="the devices of most usage in a span")
+    top.add_argument(
+        "top", nargs="?", metavar="N", help="how many; all others are one rest (default: 10)", default="10"
+    )
+    _add_question(top, start="cycle", step="total", by="device")
+    top.set_defaults(command=_history)
+    devices = commands.add_parser("devices", parents=[common, listing], help="every device known")
+    devices.set_defaults(command=_devices)
     check = commands.add_parser("check", parents=[common], help="try the configuration and every point")
     check.set_defaults(command=_check)
     replay = commands.add_parser("replay", parents=[common, listing], help="usage by device of a capture file")
@@ -73,6 +85,19 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(command=_config)
     parser.set_defaults(command=_run, config=None)
     return parser
+
+
+def _add_question(parser: argparse.ArgumentParser, **defaults: str) -> None:
+    """An option for each parameter of a question that the command does not take otherwise."""
+    taken = {action.dest for action in parser._actions}
+    for each in QUESTION:
+        if each.name not in taken:
+            default = defaults.get(each.name)
+            said = "" if default is None else f" (default: {default or 'none'})"
+            words = f" One of {', '.join(each.words)}." if each.words else ""
+            parser.add_argument(
+                f"--{each.name}", metavar=each.name.upper(), default=default, help=f"{each.sentence}{words}{said}"
+            )
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -98,19 +123,33 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _today(options: argparse.Namespace) -> int:
-    from whitestat import periods, reports
-    from whitestat.engine import SystemClock
-    from whitestat.ledger.queries import Queries, Question
-    from whitestat.service import cycle_of, zone_of
+    from whitestat import history, reports
+    from whitestat.ledger.queries import Question
 
     config = _load(options)
-    zone = zone_of(config)
-    if not config.store.path.exists():
-        raise LedgerError(f"{config.store.path}: no usage is kept here yet; start whitestat run first")
-    queries = Queries(config.store.path, zone, cycle_of(config))
-    start_s, end_s = periods.span("today", SystemClock().now_ms() // 1000, zone)
-    rows = queries.usage(Question(start_s, end_s, by=("device", "scope")))
+    queries = history.queries_of(config)
+    rows = queries.usage(Question(*history.now_of(config).span("today"), by=("device", "scope")))
     print(reports.usage([reports.from_row(row) for row in rows], options.form), end="")
+    return EXIT_OK
+
+
+def _history(options: argparse.Namespace) -> int:
+    from whitestat import history
+
+    given = vars(options)
+    texts = {each.name: given[each.name] for each in QUESTION if given[each.name] is not None}
+    return _printed(history.usage(_load(options), texts, options.form))
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from whitestat import history
+
+    return _printed(history.devices(_load(options), options.form))
+
+
+def _printed(pieces: Iterable[str]) -> int:
+    for piece in pieces:
+        sys.stdout.write(piece)
     return EXIT_OK
 
 

@@ -72,6 +72,9 @@ TOP = Parameter(
     example="10",
     most=1_000,
 )
+QUESTION = (START, END, STEP, BY, DEVICE, PERSON, POINT, SCOPE, TOP)
+"""What a question is made of, for the API and the command line."""
+
 LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)
 CURSOR = Parameter("cursor", "Where a page begins, as the address of the next page has it; needs limit.")
 

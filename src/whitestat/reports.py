@@ -6,15 +6,16 @@ import csv
 import io
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from whitestat.forms import UsageAnswer, plain_cell
 from whitestat.ledger.queries import Row
 from whitestat.model import Counts
 from whitestat.units import octets_text
 
 FIELDS = ("device", "mac", "scope", "octets", "octets_in", "octets_out", "packets_in", "packets_out")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+DEVICE_FIELDS = ("id", "name", "name_source", "mac", "addresses", "person", "first_seen", "last_seen")
 
 
 class Line(NamedTuple):
@@ -42,6 +43,95 @@ def usage(lines: Sequence[Line], form: str) -> str:
     return {"text": _text, "csv": _csv, "json": _json}[form](ordered)
 
 
+def history(answer: UsageAnswer) -> Iterator[str]:
+    """The rows as a table, with the columns the question tells apart, and below it what was watched."""
+    rows = list(answer.rows)
+    if rows:
+        yield _table(*_history_columns(answer), [_history_cells(answer, row) for row in rows])
+    else:
+        yield "No usage in this span.\n"
+    for sentence in (*answer.coverage_texts(), answer.notice):
+        if sentence:
+            yield f"{sentence}\n"
+
+
+def lines_of_json(answer: UsageAnswer) -> Iterator[str]:
+    yield from answer.as_json()
+    yield "\n"
+
+
+def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
+    """Devices, told as the API tells them, as `text`, `csv` or `json`."""
+    if form == "json":
+        return json.dumps({"devices": rows}, ensure_ascii=False, indent=1) + "\n"
+    flat = [{**row, "addresses": " ".join(map(str, _list(row["addresses"])))} for row in rows]
+    if form == "csv":
+        return _csv_of(DEVICE_FIELDS, flat)
+    if not rows:
+        return "No devices yet. Is whitestat running, and does traffic flow?\n"
+    columns = ("Id", "Device", "MAC", "Address", "Person", "Last seen")
+    cells = [
+        (
+            str(row["id"]),
+            _printable(str(row["name"] or "")),
+            str(row["mac"] or ""),
+            str(row["addresses"]).partition(" ")[0],
+            _printable(str(row["person"] or "")),
+            _minute(str(row["last_seen"] or "")),
+        )
+        for row in flat
+    ]
+    return _table(columns, "><<<<<", cells)
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _history_columns(answer: UsageAnswer) -> tuple[tuple[str, ...], str]:
+    """Titles, and for each whether it is flush left or right."""
+    by = answer.question.by
+    names = [title for word, title in (("device", "Device"), ("scope", "Scope"), ("point", "Point")) if word in by]
+    if answer.question.top and "device" not in by:
+        names.append("Rest")
+    return ("From", *names, "In", "Out", "Total"), "<" * (1 + len(names)) + ">>>"
+
+
+def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
+    by, known = answer.question.by, not row.counts.octets_unsplit
+    told = {"device": _device_text(row), "scope": str(row.scope or ""), "point": row.point or ""}
+    names = [told[word] for word in ("device", "scope", "point") if word in by]
+    if answer.question.top and "device" not in by:
+        names.append("rest" if row.rest else "")
+    return (
+        _minute(answer.text(row.start_s)),
+        *names,
+        octets_text(row.counts.octets_in) if known else "",
+        octets_text(row.counts.octets_out) if known else "",
+        octets_text(row.counts.octets),
+    )
+
+
+def _device_text(row: Row) -> str:
+    if row.rest:
+        return "rest"
+    return _printable(row.device.name or row.device.mac or str(row.device.id)) if row.device else "unattributed"
+
+
+def _minute(instant: str) -> str:
+    """`2026-11-21` where a day begins, else `2026-11-21 11:00+01:00`."""
+    day, _, time = instant.partition("T")
+    return day if time.startswith("00:00:00") else f"{day} {time[:5]}{time[8:]}".rstrip()
+
+
+def _table(titles: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    return "".join(
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip() + "\n"
+        for row in (titles, *rows)
+    )
+
+
 def _fields(line: Line) -> dict[str, object]:
     known = not line.counts.octets_unsplit
     counts = line.counts
@@ -62,23 +152,23 @@ def _json(lines: Sequence[Line]) -> str:
 
 
 def _csv(lines: Sequence[Line]) -> str:
+    return _csv_of(FIELDS, [_fields(line) for line in lines])
+
+
+def _csv_of(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     """RFC 4180, with names that a spreadsheet would take for a formula made plain text."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(FIELDS)
-    for line in lines:
-        writer.writerow([_plain(value) for value in _fields(line).values()])
+    writer.writerow(fields)
+    for row in rows:
+        writer.writerow([plain_cell(row[field]) for field in fields])
     return out.getvalue()
-
-
-def _plain(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def _text(lines: Sequence[Line]) -> str:
     if not lines:
         return "No usage yet. Is whitestat running, and does traffic flow?\n"
-    rows = [("Device", "In", "Out", "Total", "Scope")]
+    rows = []
     for line in lines:
         split = not line.counts.octets_unsplit
         rows.append(
@@ -90,11 +180,7 @@ def _text(lines: Sequence[Line]) -> str:
                 line.scope or "",
             )
         )
-    widths = [max(len(row[at]) for row in rows) for at in range(5)]
-    return "".join(
-        f"{name:<{widths[0]}}  {into:>{widths[1]}}  {out:>{widths[2]}}  {total:>{widths[3]}}  {scope}".rstrip() + "\n"
-        for name, into, out, total, scope in rows
-    )
+    return _table(("Device", "In", "Out", "Total", "Scope"), "<>>><", rows)
 
 
 def _printable(text: str) -> str:

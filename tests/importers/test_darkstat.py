@@ -72,12 +72,12 @@ def test_ipv6_came_with_the_third_format(version: int) -> None:
 
 
 def test_what_the_real_darkstat_wrote_is_read() -> None:
-    found = export((FIXTURES / "lan.db").read_bytes())
+    found = export((FIXTURES / "lan.export").read_bytes())
     counts = {each.address: each.counts for each in found.hosts}
     assert len(counts) == 13
     assert counts[address_bytes("192.168.1.10")] == Counts(1_343_340, 15_292)
-    assert len(export((FIXTURES / "ties.db").read_bytes()).hosts) == 20
-    assert totals(history((FIXTURES / "live.db").read_bytes())) == {20261121: 84}
+    assert len(export((FIXTURES / "ties.export").read_bytes()).hosts) == 20
+    assert totals(history((FIXTURES / "live.export").read_bytes())) == {20261121: 84}
 
 
 def test_running_totals_are_a_baseline_and_no_usage() -> None:
@@ -104,7 +104,7 @@ def test_bars_are_days_of_this_month_and_of_the_last() -> None:
 
 
 def test_a_graph_that_does_not_fit_its_clock_is_left_out() -> None:
-    content = (FIXTURES / "lan.db").read_bytes()  # made from a capture file: its clock stands at 0
+    content = (FIXTURES / "lan.export").read_bytes()  # made from a capture file: its clock stands at 0
     assert history(content).rows == 0
     assert "does not say of which month" in history(content).left_out[1]
 

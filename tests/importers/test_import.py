@@ -178,7 +178,7 @@ def test_totals_are_nobodys_and_stay_out_where_hosts_are(home: Home) -> None:
 
 
 def test_darkstat_leaves_its_days_and_its_hosts(home: Home) -> None:
-    for name in ("live.db", "lan.db", "day2.log", "live.db"):
+    for name in ("live.export", "lan.export", "day2.log", "live.export"):
         assert home.run("darkstat", FIXTURES / "darkstat_export" / name) == 0
     assert home.days() == {("2026-11-21", None): Counts(504, 504, 6, 6)}
     with closing(Queries(home.store, ZONE)) as queries:

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from whitestat.forms import ROWS_A_PIECE, UsageAnswer
 from whitestat.ledger.queries import DeviceName, Question, Row
 from whitestat.model import Counts, Scope
-from whitestat.web.usage_forms import ROWS_A_PIECE, UsageAnswer
 
 ZONE = ZoneInfo("Asia/Kathmandu")
 names = st.none() | st.text(max_size=30) | st.sampled_from(["=1+1", "+1", "-1", "@x", "\t=1", "a,b", 'a"b', "\r\n"])

@@ -9,34 +9,35 @@ from starlette.responses import Response
 
 from whitestat.asking import asked_span, usage_question
 from whitestat.errors import QueryError
-from whitestat.ledger.queries import Answer, Cursor, DeviceRow, Question, Row
+from whitestat.forms import UsageAnswer, covered_points, device_fields
+from whitestat.ledger.queries import Answer, Cursor, Question, Row
 from whitestat.periods import day_of, instant_text
 from whitestat.web.answers import in_pieces, json_answer
 from whitestat.web.sources import Sources
-from whitestat.web.usage_forms import UsageAnswer, covered_points
+from whitestat.web.usage_page import as_html, headers
 
 Texts = Mapping[str, str]
 
 
 def usage(sources: Sources, texts: Texts) -> Response:
     answer = _usage(sources, texts, "/api/v1/usage")
-    return in_pieces(answer.as_json(), "application/json", answer.headers)
+    return in_pieces(answer.as_json(), "application/json", headers(answer))
 
 
 def usage_csv(sources: Sources, texts: Texts) -> Response:
     answer = _usage(sources, texts, "/api/v1/usage.csv")
     name = f"whitestat-{day_of(answer.question.start_s, sources.zone)}.csv"
     saved = {"content-disposition": f'attachment; filename="{name}"'}
-    return in_pieces(answer.as_csv(), "text/csv; charset=utf-8", answer.headers | saved)
+    return in_pieces(answer.as_csv(), "text/csv; charset=utf-8", headers(answer) | saved)
 
 
 def usage_html(sources: Sources, texts: Texts) -> Response:
     answer = _usage(sources, texts, "/api/v1/usage.html")
-    return in_pieces(answer.as_html(), "text/html; charset=utf-8", answer.headers)
+    return in_pieces(as_html(answer), "text/html; charset=utf-8", headers(answer))
 
 
 def devices(sources: Sources, texts: Texts) -> Response:
-    return json_answer({"devices": [_device(row, sources) for row in sources.queries.devices()]})
+    return json_answer({"devices": [device_fields(row, sources.zone) for row in sources.queries.devices()]})
 
 
 def coverage(sources: Sources, texts: Texts) -> Response:
@@ -90,20 +91,3 @@ def _address(path: str, texts: Texts, question: Question, cursor: Cursor, source
     """That of the next page; of the same span, when the day that was asked for by a word is over too."""
     span = {"start": instant_text(question.start_s, sources.zone), "end": instant_text(question.end_s, sources.zone)}
     return f"{path}?{urlencode({**texts, **span, 'cursor': str(cursor)})}"
-
-
-def _device(row: DeviceRow, sources: Sources) -> dict[str, object]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "name_source": row.name_source,
-        "mac": row.mac,
-        "addresses": list(row.addresses),
-        "person": row.person,
-        "first_seen": _instant(row.first_seen_ms, sources),
-        "last_seen": _instant(row.last_seen_ms, sources),
-    }
-
-
-def _instant(at_ms: int | None, sources: Sources) -> str | None:
-    return None if at_ms is None else instant_text(at_ms // 1000, sources.zone)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader
 
+from whitestat.forms import ROWS_A_PIECE, plain_cell
 from whitestat.units import kb_text
-from whitestat.web.usage_forms import ROWS_A_PIECE, plain_cell
 
 COLUMNS = ("IP", "MAC", "Hostname", "LastSeen", "KBIn", "KBOut", "DATE", "LSTDAY_KBIn", "LSTDAY_KBOut")
 

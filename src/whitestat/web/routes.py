@@ -7,22 +7,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from whitestat.parameters import (
-    BY,
-    CURSOR,
-    DEVICE,
-    END,
-    FIRST_DAY,
-    LAST_DAY,
-    LIMIT,
-    PERSON,
-    POINT,
-    SCOPE,
-    START,
-    STEP,
-    TOP,
-    Parameter,
-)
+from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST_DAY, LIMIT, QUESTION, START, Parameter
 from whitestat.web import api, legacy, metrics
 from whitestat.web.sources import Sources
 
@@ -47,7 +32,7 @@ class Route(NamedTuple):
     tagged: bool = False
 
 
-_USAGE = (START, END, STEP, BY, DEVICE, PERSON, POINT, SCOPE, TOP, LIMIT, CURSOR)
+_USAGE = (*QUESTION, LIMIT, CURSOR)
 
 LIVE = Route(
     "/api/v1/live",

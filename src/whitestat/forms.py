@@ -1,4 +1,4 @@
-"""A usage answer as JSON, CSV and a plain HTML table; in pieces, so that a large one needs little memory."""
+"""Usage and devices as JSON and CSV, for the API and the command line; in pieces, so that much needs little memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from hashlib import blake2b
 from itertools import islice
+from typing import TypeVar
 
-from jinja2 import Environment, PackageLoader
-
-from whitestat.ledger.queries import Question, Row, Step
+from whitestat.ledger.queries import DeviceRow, Question, Row, Step
 from whitestat.model import Coverage
 from whitestat.periods import instant_text
 
@@ -21,8 +19,6 @@ ROWS_A_PIECE = 500
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes a spreadsheet run a cell; a name of a device may begin with it."""
-
-_page = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True).get_template("usage.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,8 @@ class UsageAnswer:
     def as_json(self) -> Iterator[str]:
         """`{"start", "end", "step", ..., "rows": [...]}`."""
         head = {
-            "start": self._text(self.question.start_s),
-            "end": self._text(self.question.end_s),
+            "start": self.text(self.question.start_s),
+            "end": self.text(self.question.end_s),
             "step": str(self.question.step),
             "resolution": str(self.resolution or self.question.step),
             "notice": self.notice,
@@ -73,51 +69,10 @@ class UsageAnswer:
             yield _taken(lines)
         yield _taken(lines)
 
-    def as_html(self) -> Iterator[str]:
-        """The same table as a page without a script, for people and for Excel's web query."""
-        stream = _page.stream(
-            columns=self.columns,
-            rows=map(self.cells, self.rows),
-            first=self._text(self.question.start_s),
-            end=self._text(self.question.end_s),
-            notice=self.notice,
-            coverage=self._coverage_texts(),
-            following=self.following,
-        )
-        stream.enable_buffering(ROWS_A_PIECE)
-        return stream
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Entity tag, and for forms that are rows alone what JSON says beside them (RFC 9651, RFC 8288)."""
-        tag = blake2b(f"{self.tag} {self.elapsed_ms}".encode(), digest_size=12).hexdigest()
-        headers = {
-            "etag": f'W/"{tag}"',
-            "whitestat-resolution": str(self.resolution or self.question.step),
-            "whitestat-coverage": ", ".join(map(self._covered_item, self.coverage.items())),
-        }
-        if self.notice:
-            headers["whitestat-notice"] = f'"{self.notice}"'
-        if self.following:
-            headers["link"] = f'<{self.following}>; rel="next"'
-        return {name: text for name, text in headers.items() if text}
-
-    def _covered_item(self, point: tuple[str, Coverage]) -> str:
-        name, covered = point
-        figures = {
-            "observed_ms": covered.observed_ms,
-            "elapsed_ms": self.elapsed_ms,
-            "octets_attributed": covered.octets_attributed,
-            "octets_unattributed": covered.octets_unattributed,
-        }
-        return f'"{name}"' + "".join(f";{figure}={number}" for figure, number in figures.items())
-
-    def _coverage_texts(self) -> list[str]:
+    def coverage_texts(self) -> list[str]:
         """`lan: watched 99.9 % of the time, 100.0 % of the octets attributed`."""
         return [
-            f"{name}: watched {_percent(covered.observed_ms, self.elapsed_ms)} of the time, "
-            f"{_percent(covered.octets_attributed, covered.octets_attributed + covered.octets_unattributed)} "
-            "of the octets attributed"
+            f"{name}: watched {_percent(covered.observed_ms, self.elapsed_ms)} of the time, {_attributed(covered)}"
             for name, covered in self.coverage.items()
         ]
 
@@ -150,7 +105,7 @@ class UsageAnswer:
     def _row(self, row: Row) -> dict[str, object]:
         counts, by = row.counts, self.question.by
         whole = not counts.octets_unsplit
-        fields: dict[str, object] = {"start": self._text(row.start_s)}
+        fields: dict[str, object] = {"start": self.text(row.start_s)}
         if "device" in by:
             fields["device"] = row.device._asdict() if row.device else None
         fields["scope"] = row.scope or self.question.scope
@@ -166,7 +121,7 @@ class UsageAnswer:
             "packets_out": counts.packets_out,
         }
 
-    def _text(self, at_s: int) -> str:
+    def text(self, at_s: int) -> str:
         return instant_text(at_s, self.zone)
 
 
@@ -175,11 +130,32 @@ def covered_points(coverage: Mapping[str, Coverage]) -> list[dict[str, object]]:
     return [{"point": name, **covered._asdict(), "coverage": covered.ratio} for name, covered in coverage.items()]
 
 
+def device_fields(row: DeviceRow, zone: tzinfo) -> dict[str, object]:
+    """A device as the API tells it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "name_source": row.name_source,
+        "mac": row.mac,
+        "addresses": list(row.addresses),
+        "person": row.person,
+        "first_seen": _instant(row.first_seen_ms, zone),
+        "last_seen": _instant(row.last_seen_ms, zone),
+    }
+
+
+def _instant(at_ms: int | None, zone: tzinfo) -> str | None:
+    return None if at_ms is None else instant_text(at_ms // 1000, zone)
+
+
+def _attributed(covered: Coverage) -> str:
+    octets = covered.octets_attributed + covered.octets_unattributed
+    return f"{_percent(covered.octets_attributed, octets)} of the octets attributed" if octets else "nothing flowed"
+
+
 def _percent(part: int, whole: int) -> str:
     """One decimal, rounded down, so that 100.0 % is all of it."""
-    if not whole:
-        return "none"
-    tenths = min(1000, part * 1000 // whole)
+    tenths = min(1000, part * 1000 // max(1, whole))
     return f"{tenths // 10}.{tenths % 10} %"
 
 
@@ -187,7 +163,10 @@ def _dumps(content: object) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def plain_cell(cell: str | int | None) -> str | int | None:
+Cell = TypeVar("Cell")
+
+
+def plain_cell(cell: Cell) -> Cell | str:
     """What a spreadsheet would run is made text by a quotation mark in front of it."""
     return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 

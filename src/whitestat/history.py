@@ -1,0 +1,54 @@
+"""`whitestat history`, `top` and `devices`: what the API answers, in a terminal, a script or a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+
+from whitestat import reports
+from whitestat.asking import Now, usage_question
+from whitestat.config import Config
+from whitestat.engine import SystemClock
+from whitestat.errors import LedgerError
+from whitestat.forms import UsageAnswer, device_fields
+from whitestat.ledger.queries import Queries
+from whitestat.parameters import QUESTION, check_all
+from whitestat.service import cycle_of, zone_of
+
+
+def now_of(config: Config) -> Now:
+    return Now(SystemClock().now_ms() // 1000, zone_of(config), cycle_of(config))
+
+
+def queries_of(config: Config) -> Queries:
+    """The ledger of a service that runs or ran; LedgerError where none ever did."""
+    if not config.store.path.exists():
+        raise LedgerError(f"{config.store.path}: no usage is kept here yet; start whitestat run first")
+    return Queries(config.store.path, zone_of(config), cycle_of(config))
+
+
+def usage(config: Config, texts: Mapping[str, str], form: str) -> Iterator[str]:
+    """The answer as `text`, `csv` or `json`, in pieces; QueryError where it cannot be asked so."""
+    checked = check_all(QUESTION, texts.items())
+    now = now_of(config)
+    with closing(queries_of(config)) as queries:
+        found = queries.answer(usage_question(checked, now, queries))
+        rows = queries.usage(found.question) if form == "text" else found.rows()
+        span_s = min(found.question.end_s, now.at_s) - found.question.start_s
+        answer = UsageAnswer(
+            found.question,
+            rows,
+            now.zone,
+            resolution=found.step,
+            notice=found.notice,
+            elapsed_ms=max(0, span_s - span_s % 60) * 1000,
+            coverage=found.coverage,
+        )
+        yield from {"text": reports.history, "csv": UsageAnswer.as_csv, "json": reports.lines_of_json}[form](answer)
+
+
+def devices(config: Config, form: str) -> Iterator[str]:
+    """Every device known as `text`, `csv` or `json`."""
+    zone = zone_of(config)
+    with closing(queries_of(config)) as queries:
+        yield reports.devices([device_fields(row, zone) for row in queries.devices()], form)
