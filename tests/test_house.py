@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "model": set(),
     "errors": set(),
     "units": {"model"},
+    "services": {"model"},
     "counters": {"model"},
     "coverage": {"model"},
     "periods": {"model"},
@@ -82,7 +83,7 @@ MAY_IMPORT = {
 }
 """What each room may import; rooms not named here (the command line's) may import all."""
 
-PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking"}
+PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking", "services"}
 PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {
     f"attribution.{name}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import add
 from typing import NamedTuple
 
 Mac = bytes
@@ -69,7 +70,7 @@ class Counts(NamedTuple):
         return self.octets_in + self.octets_out + self.octets_unsplit
 
     def plus(self, other: Counts) -> Counts:
-        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
+        return Counts._make(map(add, self, other))
 
     def turned(self) -> Counts:
         """The same traffic seen from the other side."""
@@ -205,7 +206,7 @@ class Coverage(NamedTuple):
     packets_lost: int = 0
 
     def plus(self, other: Coverage) -> Coverage:
-        return Coverage(*(a + b for a, b in zip(self, other, strict=True)))
+        return Coverage._make(map(add, self, other))
 
     @property
     def ratio(self) -> float | None:
