@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
 from whitestat.ledger.flush import Flush
+from whitestat.ledger.resolutions import Resolution
 from whitestat.model import Counts, Coverage, Receipt, Scope, UsageKey
-from whitestat.periods import parse_instant
+from whitestat.periods import day_of, parse_instant
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 ZONES = [ZoneInfo(name) for name in ("Europe/Stockholm", "Asia/Kathmandu", "Australia/Lord_Howe")]
@@ -76,3 +79,25 @@ def modelled(
     return summed(
         ((bucket(minute_s), each), row) for flush in all_flushes for (minute_s, each), row in part(flush).items()
     )
+
+
+KEYS = {
+    "usage": "SELECT s.id, s.episode, p.name, s.scope FROM series s JOIN point p ON p.id = s.point",
+    "coverage": "SELECT id, name FROM point",
+}
+
+
+def stored(
+    connection: sqlite3.Connection, kind: str, resolution: Resolution, zone: tzinfo
+) -> dict[tuple[int, int], Row]:
+    """What the tables hold by bucket and number: closed buckets, and the finer ones of those that are open."""
+    closed = dict(connection.execute("SELECT resolution, until FROM closed"))
+    rows = [((row[2], row[1]), row[3:]) for row in connection.execute(f"SELECT * FROM {kind}_{resolution}")]
+    if resolution is Resolution.DAY:
+        hours = stored(connection, kind, Resolution.HOUR, zone).items()
+        open_s = closed.get("day", 0)
+        rows += [((day_of(hour_s, zone), key), row) for (hour_s, key), row in hours if hour_s >= open_s]
+    if resolution is Resolution.MONTH:
+        days = stored(connection, kind, Resolution.DAY, zone).items()
+        rows += [((day // 100, key), row) for (day, key), row in days if day >= closed.get("month", 0)]
+    return summed(rows)

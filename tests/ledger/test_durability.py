@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.flushes import STOCKHOLM, whole
+from tests.ledger.flushes import STOCKHOLM, stored, whole
+from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.writer import Writer
 
 FLUSHES = 12
@@ -40,11 +41,10 @@ def flushes_in(path: Path) -> int:
     with closing(Writer(path, STOCKHOLM)) as writer:
         booked = writer.state().receipts.get("kernel", 0)
     with closing(sqlite3.connect(path)) as connection:
-        observed = connection.execute("SELECT coalesce(sum(observed_ms), 0) FROM coverage_day").fetchone()
-        assert observed == (booked,)
-        for table in ("usage_minute", "usage_hour", "usage_day"):
-            sums = connection.execute(f"SELECT coalesce(sum(octets_in), 0) FROM {table}").fetchone()
-            assert sums == (40 * booked,)
+        for resolution in Resolution:
+            observed = stored(connection, "coverage", resolution, STOCKHOLM).values()
+            assert sum(row[0] for row in observed) == booked
+            assert sum(row[0] for row in stored(connection, "usage", resolution, STOCKHOLM).values()) == 40 * booked
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     return booked
 

@@ -158,6 +158,7 @@ def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, i
     with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
         writer.commit(flush_of({(NOON_S, key(0)): 1}))
         writer.commit(flush_of({(NOON_S - 60 * age, key()): octets for age, octets in ages.items()}))
+        writer.fold()
         writer.expire(NOON_S)
         for step in (Step.TOTAL, Step.DAY, Step.WEEK, Step.MONTH, Step.CYCLE):
             rows = [row for first, last in pairwise(edges) for row in queries.usage(Question(first, last, step))]
@@ -176,6 +177,7 @@ def test_a_step_that_is_no_longer_kept_is_answered_by_a_longer_one_that_is(
 ) -> None:
     writer, queries = ledger
     writer.commit(flush_of({(NOON_S - 90 * 60 * n, key()): 1 for n in range(8 * 400)}))
+    writer.fold()
     writer.expire(NOON_S)
     start_s = NOON_S - 6 * DAY_S - 12 * HOUR_S
     answer = queries.answer(Question(start_s, NOON_S + 60, Step.MINUTE))
@@ -202,6 +204,7 @@ def test_a_step_that_is_no_longer_kept_is_answered_by_a_longer_one_that_is(
 def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     writer.commit(flush_of({(NOON_S, key()): 1}))
+    writer.fold()
     writer.expire(NOON_S)
     first_s, last_s = (parse_instant(text, STOCKHOLM) for text in ("2025-01-01T12:00", "2026-11-10T12:30"))
     assert queries.answer(Question(first_s, last_s)).notice == (

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ledger.flushes import (
+    KEYS,
     NOON_S,
     PHONE,
     STOCKHOLM,
@@ -25,6 +26,7 @@ from tests.ledger.flushes import (
     flushes,
     key,
     modelled,
+    stored,
     whole,
 )
 from whitestat.errors import LedgerError
@@ -65,22 +67,21 @@ def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names}
 
 
-def usage(path: Path, resolution: Resolution) -> dict[tuple[int, UsageKey], Row]:
+def usage(path: Path, resolution: Resolution, zone: ZoneInfo = STOCKHOLM) -> dict[tuple[int, UsageKey], Row]:
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute(
-            f"""SELECT bucket, episode, p.name, scope, octets_in, octets_out, packets_in, packets_out,
-                octets_unsplit FROM usage_{resolution} u JOIN series s ON s.id = u.series
-                JOIN point p ON p.id = s.point"""
-        )
-        return {(row[0], UsageKey(row[1], row[2], list(Scope)[row[3]])): row[4:] for row in rows}
+        keys = {
+            number: UsageKey(episode, point, list(Scope)[scope])
+            for number, episode, point, scope in connection.execute(KEYS["usage"])
+        }
+        rows = stored(connection, "usage", resolution, zone)
+    return {(bucket, keys[number]): row for (bucket, number), row in rows.items()}
 
 
-def coverage(path: Path, resolution: Resolution) -> dict[tuple[int, str], Row]:
+def coverage(path: Path, resolution: Resolution, zone: ZoneInfo) -> dict[tuple[int, str], Row]:
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute(
-            f"SELECT bucket, p.name, c.* FROM coverage_{resolution} c JOIN point p ON p.id = c.point"
-        )
-        return {row[:2]: row[4:] for row in rows}
+        names = dict(connection.execute(KEYS["coverage"]))
+        rows = stored(connection, "coverage", resolution, zone)
+    return {(bucket, names[number]): row for (bucket, number), row in rows.items()}
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,8 +97,8 @@ def test_every_table_holds_the_sums_of_a_plain_model(sequence: list[Flush], zone
             def bucket(minute_s: int, resolution: Resolution = resolution) -> int:
                 return resolution.bucket(minute_s, zone)
 
-            assert usage(path, resolution) == modelled(sequence, lambda flush: flush.usage, bucket)
-            assert coverage(path, resolution) == modelled(sequence, lambda flush: flush.coverage, bucket)
+            assert usage(path, resolution, zone) == modelled(sequence, lambda flush: flush.usage, bucket)
+            assert coverage(path, resolution, zone) == modelled(sequence, lambda flush: flush.coverage, bucket)
 
 
 def test_a_booked_receipt_changes_nothing(writer: Writer, path: Path) -> None:
@@ -165,6 +166,7 @@ def test_only_the_latest_addresses_of_an_episode_are_kept(writer: Writer, path: 
     seen = {(PHONE, number.to_bytes(16, "big")): 1_000 + number for number in range(ADDRESSES_KEPT + 5)}
     writer.commit(Flush(addresses=seen))
     writer.commit(Flush(addresses={(PHONE, (5).to_bytes(16, "big")): 9_000, (PHONE, (6).to_bytes(16, "big")): 1}))
+    writer.fold()
     rows = tables(path)["episode_address"]
     assert len(rows) == ADDRESSES_KEPT
     assert rows[0][1:] == ((5).to_bytes(16, "big"), 1_005, 9_000)
@@ -178,6 +180,7 @@ def test_a_name_with_half_a_character_does_not_hold_up_the_flush(writer: Writer)
 
 def test_a_clock_gone_wild_expires_nothing(writer: Writer, path: Path) -> None:
     writer.commit(whole(1))
+    writer.fold()
     before = usage(path, Resolution.MINUTE)
     writer.expire(NOON_S + 100 * 365 * DAY_S)
     assert usage(path, Resolution.MINUTE) == before
@@ -194,6 +197,7 @@ def test_minutes_expire_after_a_week_hours_after_400_days_and_days_never(writer:
             ],
         )
     )
+    writer.fold()
     writer.expire(NOON_S)
     assert sorted(start for start, _ in usage(path, Resolution.MINUTE)) == sorted(starts[:2])
     assert sorted(start for start, _ in usage(path, Resolution.HOUR)) == sorted(starts[:4])
@@ -225,6 +229,7 @@ def test_a_full_disk_books_nothing_and_the_same_flush_goes_in_later(writer: Writ
         writer.commit(large)
     assert tables(path) == before
     assert writer.commit(large)
+    writer.fold()
     assert len(usage(path, Resolution.DAY)) == 3_000
 
 

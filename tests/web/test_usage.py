@@ -321,6 +321,7 @@ def test_an_answer_that_is_had_already_is_not_sent_again(house: House, form: str
 
 def test_a_step_that_has_aged_out_is_answered_by_a_longer_one_which_is_said(house: House) -> None:
     house.writer.commit(Flush(usage={(NOON_S - 9 * 86_400, UsageKey(PHONE, "lan", Scope.WAN)): Counts(5)}))
+    house.writer.fold()
     house.writer.expire(NOON_S)
     query = "start=2026-11-12&end=2026-11-13"
     answer = house.get(f"/api/v1/usage?{query}&step=minute").json

@@ -15,14 +15,16 @@ from threading import Lock
 from typing import NamedTuple
 
 from whitestat.errors import LedgerError, QueryError
+from whitestat.ledger import buckets
 from whitestat.ledger.answer import REST, Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
 from whitestat.ledger.rows import SCOPES
 from whitestat.ledger.schema import open_for_reading
+from whitestat.ledger.tail import Tail
 from whitestat.ledger.wal import log_of
 from whitestat.model import Counts, Coverage, Episode
-from whitestat.periods import CALENDAR_MONTHS, Cycle, day_bounds, day_of, instant_text, minute_start, steps
+from whitestat.periods import CALENDAR_MONTHS, Cycle, instant_text, minute_start, steps
 from whitestat.units import address_text, mac_text
 
 __all__ = ["BY_WORDS", "ROWS_MAX", "Answer", "Cursor", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
@@ -35,6 +37,10 @@ ROWS_A_WINDOW = 4_096
 
 SCANS_MAX = 4
 """Up to this many groups are summed one by one, in the order of the table; more are summed by series."""
+
+
+SEEKS_MAX = 12
+"""Up to this many series are sought one by one within each chunk of a table; of more, all chunks are read."""
 
 
 class _Coarser(NamedTuple):
@@ -50,6 +56,7 @@ _INSTEAD = {
 }
 
 _LEVELS = {
+    Step.DAY: COARSEST_FIRST[1:],
     Step.MINUTE: (Resolution.MINUTE,),
     Step.HOUR: (Resolution.HOUR, Resolution.MINUTE),
 }
@@ -69,11 +76,11 @@ _SERIES = """SELECT s.id, e.device, d.person, s.scope, p.name FROM series s JOIN
     LEFT JOIN episode e ON e.id = s.episode LEFT JOIN device d ON d.id = e.device WHERE p.counts"""
 _COUNTING = "SELECT name FROM point WHERE counts ORDER BY name"
 _DEVICES = """SELECT d.id, d.name, d.name_source, d.person, min(e.start_ms), max(e.last_seen_ms)
-    FROM device d LEFT JOIN episode e ON e.device = d.id GROUP BY d.id"""
+    FROM device d LEFT JOIN episode_seen e ON e.device = d.id GROUP BY d.id"""
 _EPISODES = "SELECT id, device, mac, address, start_ms, end_ms FROM episode ORDER BY id"
 _NAMES = "SELECT id, name FROM device"
-_MACS = "SELECT device, mac FROM episode WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
-_ADDRESSES = """SELECT e.device, a.address FROM episode_address a JOIN episode e ON e.id = a.episode
+_MACS = "SELECT device, mac FROM episode_seen WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
+_ADDRESSES = """SELECT e.device, a.address FROM address_seen a JOIN episode e ON e.id = a.episode
     GROUP BY e.device, a.address ORDER BY max(a.last_ms) DESC, a.address"""
 
 
@@ -86,6 +93,7 @@ class Queries:
         self._cycle = cycle
         self._lock = Lock()
         self._connection = open_for_reading(path)
+        self._tail = Tail(self._connection)
 
     def close(self) -> None:
         with self._lock:
@@ -148,6 +156,13 @@ class Queries:
         with self._snapshot():
             return self._sums_of_coverage(start_s, end_s)
 
+    def _add_coverage(self, sums: dict[str, Coverage], table: str, piece: Piece) -> None:
+        chunked, chunks = _chunks(table, piece, SEEKS_MAX + 1)
+        sql = f"""SELECT p.name, {_COVERAGE_SUMS} FROM {table} c JOIN point p ON p.id = c.point
+            WHERE {chunked} bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608 - words of this module
+        for name, *covered in self._connection.execute(sql, (*chunks, piece.low, piece.high)):
+            sums[name] = sums[name].plus(Coverage(*covered))
+
     def octets_on_disk(self) -> int:
         """The database with its write-ahead log."""
         files = (self._path, log_of(self._path))
@@ -163,8 +178,8 @@ class Queries:
         names = self._connection.execute("SELECT name FROM point ORDER BY name").fetchall()
         sums = {name: Coverage() for (name,) in names}
         for piece in self._pieces(start_s, end_s, COARSEST_FIRST):
-            for name, *covered in self._connection.execute(_coverage_of(piece), piece[1:3]):
-                sums[name] = sums[name].plus(Coverage(*covered))
+            self._add_coverage(sums, f"coverage_{piece.resolution}", piece)
+        self._add_coverage(sums, "tail_coverage", self._tail_piece(start_s, end_s))
         return sums
 
     def _windows(
@@ -202,8 +217,8 @@ class Queries:
         self, question: Question, groups: Mapping[Group | None, list[int]]
     ) -> dict[tuple[int, Group | None], Counts]:
         sums: dict[tuple[int, Group | None], Counts] = {}
-        for piece, cut in self._cuts(question):
-            for bucket, group, counts in self._scan(piece, cut.expression, groups):
+        for table, piece, cut in self._cuts(question):
+            for bucket, group, counts in self._scan(table, piece, cut.expression, groups):
                 key = cut.start_s(bucket), group
                 sums[key] = sums[key].plus(counts) if key in sums else counts
         return sums
@@ -226,61 +241,70 @@ class Queries:
         return groups
 
     def _scan(
-        self, piece: Piece, expression: str, groups: Mapping[Group | None, list[int]]
+        self, table: str, piece: Piece, expression: str, groups: Mapping[Group | None, list[int]]
     ) -> Iterator[tuple[int, Group | None, Counts]]:
         """Sums of a piece's buckets by the expression and by group, or by a part of a group."""
         if len(groups) <= SCANS_MAX:
             for group, series in groups.items():
-                for bucket, *sums in self._select(piece, expression, "", series):
+                for bucket, *sums in self._select(table, piece, expression, "", series):
                     yield bucket, group, Counts(*sums)
             return
         group_of = {each: group for group, series in groups.items() for each in series}
-        for bucket, each, *sums in self._select(piece, expression, "series,", list(group_of)):
+        for bucket, each, *sums in self._select(table, piece, expression, "series,", list(group_of)):
             yield bucket, group_of[each], Counts(*sums)
 
-    def _select(self, piece: Piece, expression: str, also: str, series: list[int]) -> sqlite3.Cursor:
+    def _select(self, table: str, piece: Piece, expression: str, also: str, series: list[int]) -> sqlite3.Cursor:
         by = "1, 2" if also else "1"
-        sql = f"""SELECT {expression}, {also} {_SUMS} FROM usage_{piece.resolution}
-            WHERE bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
-            GROUP BY {by}"""  # noqa: S608 - all four are words of this module
-        return self._connection.execute(sql, (piece.low, piece.high, json.dumps(series)))
+        chunked, chunks = _chunks(table, piece, len(series))
+        sql = f"""SELECT {expression}, {also} {_SUMS} FROM {table}
+            WHERE {chunked} bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
+            GROUP BY {by}"""  # noqa: S608 - all are words of this module
+        return self._connection.execute(sql, (*chunks, piece.low, piece.high, json.dumps(series)))
 
-    def _cuts(self, question: Question) -> Iterator[tuple[Piece, _Cut]]:
-        """The pieces to sum, with how; weeks and cycles one by one, as a cycle may begin within a day."""
+    def _cuts(self, question: Question) -> Iterator[tuple[str, Piece, _Cut]]:
+        """The tables to sum and which of their buckets, with how; each octet is in one of them.
+
+        Weeks and cycles are summed one by one, as a cycle may begin within a day.
+        """
         if question.step not in (Step.WEEK, Step.CYCLE):
-            yield from ((piece, self._cut(question, piece)) for piece in self._question_pieces(question))
+            levels = _LEVELS.get(question.step, COARSEST_FIRST)
+            for table, piece in self._parts(question.start_s, question.end_s, levels):
+                yield table, piece, self._cut(question, piece)
             return
         starts = list(steps(question.start_s, question.end_s, question.step, self._zone, self._cycle))
         edges = [question.start_s, *starts[1:], question.end_s]
         for start_s, (low_s, high_s) in zip(starts, pairwise(edges), strict=True):
             cut = _Cut("0", partial(_same, start_s))
-            yield from ((piece, cut) for piece in self._pieces(low_s, high_s, COARSEST_FIRST))
+            yield from ((table, piece, cut) for table, piece in self._parts(low_s, high_s, COARSEST_FIRST))
 
     def _cut(self, question: Question, piece: Piece) -> _Cut:
         step, zone = question.step, self._zone
         if step is Step.TOTAL:
             return _Cut("0", lambda _: question.start_s)
+        of_step = Resolution(step.value)
         if step is Step.MONTH and piece.resolution is Resolution.DAY:
-            return _Cut("bucket / 100", cache(lambda month: day_bounds(month * 100 + 1, zone)[0]))
-        if step is Step.MONTH:
-            first = day_of(piece.start_s, zone) // 100 * 100 + 1
-            return _Cut("0", lambda _: day_bounds(first, zone)[0])
-        if step.value != piece.resolution.value:  # a part of one bucket, at an end of the span
-            start_s = Resolution(step.value).floor(piece.start_s, zone)
+            return _Cut("bucket / 100", cache(lambda month: of_step.start(month, zone)))
+        if of_step is piece.resolution:
+            return _Cut("bucket", cache(lambda bucket: of_step.start(bucket, zone)))
+        start_s = of_step.floor(piece.start_s, zone)
+        if start_s == of_step.floor(piece.end_s - 1, zone):  # a part of one bucket
             return _Cut("0", lambda _: start_s)
-        if step is Step.DAY:
-            return _Cut("bucket", cache(lambda day: day_bounds(day, zone)[0]))
-        return _Cut("bucket", lambda start_s: start_s)
+        return _Cut("bucket", cache(lambda bucket: of_step.floor(piece.resolution.start(bucket, zone), zone)))
 
-    def _question_pieces(self, question: Question) -> list[Piece]:
-        return self._pieces(question.start_s, question.end_s, _LEVELS.get(question.step, COARSEST_FIRST))
+    def _parts(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[tuple[str, Piece]]:
+        """Closed buckets as coarse as they come, then finer ones, then the journal's tail."""
+        whole = self._pieces(start_s, end_s, levels)
+        return [
+            *((f"usage_{each.resolution}", each) for each in whole),
+            ("tail_usage", self._tail_piece(start_s, end_s)),
+        ]
 
     def _settled(self, question: Question) -> tuple[Step, str | None]:
         """How long the rows can be at least, and what must be said where that is not what was asked."""
         kept, step = self._kept(), question.step
         notices = []
-        while step in _INSTEAD and question.start_s < kept.since(_INSTEAD[step].of):
-            since = instant_text(kept.since(_INSTEAD[step].of), self._zone)
+        while step in _INSTEAD and question.start_s < kept.since_s(_INSTEAD[step].of):
+            since = instant_text(kept.since_s(_INSTEAD[step].of), self._zone)
             notices.append(f"each {_INSTEAD[step].of} is kept since {since}")
             step = _INSTEAD[step].step
         if notices:
@@ -294,11 +318,15 @@ class Queries:
 
     def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
         kept, zone = self._kept(), self._zone
-        return pieces(kept.aligned(start_s, zone), kept.aligned(end_s, zone), zone, levels)
+        return pieces(kept.aligned(start_s, zone), kept.aligned(end_s, zone), zone, levels, kept.until)
+
+    def _tail_piece(self, start_s: int, end_s: int) -> Piece:
+        """The minutes of the journal's tail."""
+        low, high = (self._kept().aligned(at_s, self._zone) for at_s in (start_s, end_s))
+        return Piece(Resolution.MINUTE, low, high, low, max(high, low + 1))
 
     def _kept(self) -> Kept:
-        since = dict(self._connection.execute("SELECT resolution, since FROM kept"))
-        return Kept(since.get(Resolution.MINUTE, 0), since.get(Resolution.HOUR, 0))
+        return buckets.kept(self._connection, self._zone)
 
     def _names(self) -> dict[int, DeviceName]:
         macs = dict(self._connection.execute(_MACS))
@@ -309,21 +337,27 @@ class Queries:
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        """All statements of an answer see the same flushes."""
+        """All statements of an answer see the same flushes. What the tail took in stays for the next answer."""
         with self._lock:
             try:
                 self._connection.execute("BEGIN")
                 try:
+                    self._tail.follow()
                     yield
                 finally:
-                    self._connection.execute("ROLLBACK")
+                    self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise LedgerError(f"{self._path}: cannot be read: {error}") from error
 
 
-def _coverage_of(piece: Piece) -> str:
-    return f"""SELECT p.name, {_COVERAGE_SUMS} FROM coverage_{piece.resolution} c
-        JOIN point p ON p.id = c.point WHERE bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608
+def _chunks(table: str, piece: Piece, series: int) -> tuple[str, tuple[object, ...]]:
+    """The part of a condition that finds the rows of some series: by seeks for a few, else in one sweep."""
+    if table.startswith("tail"):
+        return "", ()
+    low, high = piece.resolution.chunk(piece.low), piece.resolution.chunk(piece.high)
+    if series <= SEEKS_MAX:
+        return "chunk IN (SELECT value FROM json_each(?)) AND", (json.dumps(list(range(low, high + 1))),)
+    return "chunk BETWEEN ? AND ? AND", (low, high)
 
 
 def _same(start_s: int, _: int) -> int:

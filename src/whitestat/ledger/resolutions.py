@@ -1,12 +1,13 @@
-"""Minutes, hours and days: which bucket an instant falls in, and which buckets cover a span; pure."""
+"""Minutes, hours, days and months: which bucket an instant falls in, and which buckets cover a span; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from whitestat.periods import day_bounds, day_of, hour_start, minute_start, steps
@@ -14,7 +15,7 @@ from whitestat.periods import day_bounds, day_of, hour_start, minute_start, step
 MINUTES_KEPT_S = 7 * 86_400
 HOURS_KEPT_S = 400 * 86_400
 
-LONGEST_BUCKETS_S = 4 * 86_400
+LONGEST_BUCKETS_S = 64 * 86_400
 """Holds two buckets of any resolution, in zones that skip a day too."""
 
 EARLIEST_S = 0
@@ -23,14 +24,17 @@ LATEST_S = 7_258_118_400
 
 
 class Resolution(StrEnum):
-    """How long a bucket is. Hours are local (a zone may be 45 minutes off), days are local dates."""
+    """How long a bucket is. Hours are local (a zone may be 45 minutes off), days and months are local dates."""
 
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
+    MONTH = "month"
 
     def bucket(self, at_s: int, zone: tzinfo) -> int:
-        """The bucket's number: its start as UTC seconds, or for a day the local date YYYYMMDD."""
+        """The bucket's number: its start as UTC seconds; the local date YYYYMMDD of a day, YYYYMM of a month."""
+        if self is Resolution.MONTH:
+            return day_of(at_s, zone) // 100
         return day_of(at_s, zone) if self is Resolution.DAY else self.floor(at_s, zone)
 
     def floor(self, at_s: int, zone: tzinfo) -> int:
@@ -39,12 +43,25 @@ class Resolution(StrEnum):
             return minute_start(at_s)
         if self is Resolution.HOUR:
             return hour_start(at_s, zone)
-        return day_bounds(day_of(at_s, zone), zone)[0]
+        return self.start(self.bucket(at_s, zone), zone)
+
+    def start(self, bucket: int, zone: tzinfo) -> int:
+        """Where a bucket begins, by its number, UTC seconds."""
+        if self is Resolution.MONTH:
+            return day_bounds(bucket * 100 + 1, zone)[0]
+        return day_bounds(bucket, zone)[0] if self is Resolution.DAY else bucket
 
     def ceiling(self, at_s: int, zone: tzinfo) -> int:
         """The instant itself where a bucket starts, else the start of the next one, UTC seconds."""
         start, following = islice(steps(at_s, at_s + LONGEST_BUCKETS_S, self.value, zone), 2)
         return at_s if start == at_s else following
+
+    def chunk(self, bucket: int) -> int:
+        """What rows of the bucket are stored together by: its hour, its UTC day, its month or its year."""
+        return bucket // _CHUNKS[self]
+
+
+_CHUNKS = {Resolution.MINUTE: 3_600, Resolution.HOUR: 86_400, Resolution.DAY: 100, Resolution.MONTH: 100}
 
 
 class Additive(Protocol):
@@ -69,53 +86,61 @@ def fold(minutes: Mapping[tuple[int, K], A], resolution: Resolution, zone: tzinf
     return sums
 
 
-class Kept(NamedTuple):
-    """Since when minutes and hours are there, UTC seconds: the start of an hour, and of a day."""
+COARSEST_FIRST = (Resolution.MONTH, Resolution.DAY, Resolution.HOUR, Resolution.MINUTE)
 
-    minutes_since_s: int = EARLIEST_S
-    hours_since_s: int = EARLIEST_S
 
-    def since(self, resolution: Resolution) -> int:
-        return {Resolution.MINUTE: self.minutes_since_s, Resolution.HOUR: self.hours_since_s}.get(
-            resolution, EARLIEST_S
-        )
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is where, in UTC seconds: `since` when a resolution's rows are there (from the beginning where it is
+    not named), and `until` when days and months are closed: what came after is in finer rows alone.
+    """
+
+    since: Mapping[Resolution, int] = field(default_factory=dict)
+    until: Mapping[Resolution, int] = field(default_factory=dict)
+
+    def since_s(self, resolution: Resolution) -> int:
+        return self.since.get(resolution, EARLIEST_S)
 
     def aligned(self, at_s: int, zone: tzinfo) -> int:
         """The instant moved back to the start of its finest bucket that is still there."""
-        if at_s < self.hours_since_s:
-            return Resolution.DAY.floor(at_s, zone)
-        if at_s < self.minutes_since_s:
-            return Resolution.HOUR.floor(at_s, zone)
-        return Resolution.MINUTE.floor(at_s, zone)
+        finest = Resolution.MINUTE
+        for coarser, finer in pairwise(COARSEST_FIRST):
+            if at_s < self.since_s(finer):
+                finest = coarser
+                break
+        return finest.floor(at_s, zone)
 
 
 class Piece(NamedTuple):
-    """Whole buckets of one resolution, from `low` up to and without `high`; the first starts at `start_s`."""
+    """Whole buckets of one resolution, from `low` up to and without `high`; they span `start_s` to `end_s`."""
 
     resolution: Resolution
     low: int
     high: int
     start_s: int
+    end_s: int
 
 
-COARSEST_FIRST = (Resolution.DAY, Resolution.HOUR, Resolution.MINUTE)
+def pieces(
+    start_s: int,
+    end_s: int,
+    zone: tzinfo,
+    levels: tuple[Resolution, ...] = COARSEST_FIRST,
+    until: Mapping[Resolution, int] | None = None,
+) -> list[Piece]:
+    """The span as whole buckets, as coarse as they come: months, with days, hours and minutes at both ends.
 
-
-def pieces(start_s: int, end_s: int, zone: tzinfo, levels: tuple[Resolution, ...] = COARSEST_FIRST) -> list[Piece]:
-    """The span as whole buckets, as coarse as they come: days, with hours and minutes at both ends.
-
-    `levels` are the resolutions to choose from, coarsest first. Edges must fit the last of them.
+    `levels` are the resolutions to choose from, coarsest first. Edges must fit the last of them. `until` says
+    up to which instant the buckets of a resolution may be taken.
     """
     if start_s >= end_s:
         return []
     level, *rest = levels
     finer = tuple(rest)
-    low_s, high_s = level.ceiling(start_s, zone), level.floor(end_s, zone)
-    if low_s > high_s:  # the span lies within one bucket
-        return pieces(start_s, end_s, zone, finer)
-    before = pieces(start_s, low_s, zone, finer)
-    after = pieces(high_s, end_s, zone, finer)
-    if low_s == high_s:
-        return before + after
-    whole = Piece(level, level.bucket(low_s, zone), level.bucket(high_s, zone), low_s)
-    return [*before, whole, *after]
+    low_s = level.ceiling(start_s, zone)
+    high_s = level.floor(min(end_s, (until or {}).get(level, end_s)), zone)
+    if low_s >= high_s:
+        return pieces(start_s, end_s, zone, finer, until)
+    whole = Piece(level, level.bucket(low_s, zone), level.bucket(high_s, zone), low_s, high_s)
+    before = pieces(start_s, low_s, zone, finer, until)
+    return [*before, whole, *pieces(high_s, end_s, zone, finer, until)]

@@ -1,4 +1,4 @@
-"""The tables of the ledger, their migrations, and the opening of a database that is surely ours.
+"""The opening of a database that is surely ours, brought to the newest version of its tables.
 
 A file that is not ours, newer, or damaged is looked at through a read-only connection alone, which
 SQLite never lets write: it is refused with a sentence and stays as it was.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from whitestat.errors import LedgerError
+from whitestat.ledger.migrations import MIGRATIONS
 from whitestat.ledger.wal import log_of
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "lock", "open_for_reading", "open_for_writing", "transaction"]
 
 APPLICATION_ID = 0x57535437
 """Marks the file as WhiteStat's (SQLite file format, database header)."""
@@ -25,63 +28,12 @@ SMALLEST_OCTETS = 512
 BUSY_MS = 1000
 """How long a connection waits for another one's lock before it gives up."""
 
-WAL_OCTETS_KEPT = 4 * 1024 * 1024
-"""What the write-ahead log is cut back to after a large transaction; the size SQLite checkpoints at."""
+WAL_PAGES = 2048
+"""How long the write-ahead log grows before it is moved into the database: a page of the journal that is
+rewritten every hour is then moved once in many hours."""
 
-_COUNTS = """octets_in INTEGER NOT NULL, octets_out INTEGER NOT NULL, packets_in INTEGER NOT NULL,
-    packets_out INTEGER NOT NULL, octets_unsplit INTEGER NOT NULL"""
-
-_COVERAGE = """observed_ms INTEGER NOT NULL, frame_octets_interface INTEGER NOT NULL,
-    frame_octets_metered INTEGER NOT NULL, octets_attributed INTEGER NOT NULL,
-    octets_unattributed INTEGER NOT NULL, packets_lost INTEGER NOT NULL"""
-
-
-def _bucket_tables(resolution: str) -> tuple[str, str]:
-    """Time first in the key: a flush then touches the last pages of each table and no others."""
-    return (
-        f"""CREATE TABLE usage_{resolution} (bucket INTEGER NOT NULL, series INTEGER NOT NULL, {_COUNTS},
-            PRIMARY KEY (bucket, series)) STRICT, WITHOUT ROWID""",
-        f"""CREATE TABLE coverage_{resolution} (bucket INTEGER NOT NULL, point INTEGER NOT NULL, {_COVERAGE},
-            PRIMARY KEY (bucket, point)) STRICT, WITHOUT ROWID""",
-    )
-
-
-_FIRST = (
-    """CREATE TABLE point (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, collector TEXT NOT NULL,
-        interface TEXT, counts INTEGER NOT NULL) STRICT""",
-    "CREATE TABLE device (id INTEGER PRIMARY KEY, name TEXT, name_source TEXT, person TEXT) STRICT",
-    """CREATE TABLE episode (id INTEGER PRIMARY KEY, device INTEGER NOT NULL, mac BLOB, address BLOB,
-        start_ms INTEGER NOT NULL, end_ms INTEGER, last_seen_ms INTEGER NOT NULL) STRICT""",
-    """CREATE TABLE episode_address (episode INTEGER NOT NULL, address BLOB NOT NULL,
-        first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
-        PRIMARY KEY (episode, address)) STRICT, WITHOUT ROWID""",
-    # Whose usage, where and of which scope, as one small number, which usage rows carry.
-    """CREATE TABLE series (id INTEGER PRIMARY KEY, episode INTEGER NOT NULL, point INTEGER NOT NULL,
-        scope INTEGER NOT NULL, UNIQUE (episode, point, scope)) STRICT""",
-    # `bucket` is the start as UTC seconds for minutes and local hours, and the local date YYYYMMDD for days.
-    *_bucket_tables("minute"),
-    *_bucket_tables("hour"),
-    *_bucket_tables("day"),
-    # Since when rows of a resolution are kept, in UTC seconds; a resolution without a row is complete.
-    "CREATE TABLE kept (resolution TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-    # Keys of a running counter: what was not seen is x'' or -1, since no column of a primary key may be NULL.
-    f"""CREATE TABLE reading (point INTEGER NOT NULL, mac BLOB NOT NULL, address BLOB NOT NULL,
-        peer_mac BLOB NOT NULL, peer BLOB NOT NULL, protocol INTEGER NOT NULL, service INTEGER NOT NULL,
-        vlan INTEGER NOT NULL, {_COUNTS}, at_ms INTEGER NOT NULL, epoch TEXT NOT NULL, width INTEGER NOT NULL,
-        PRIMARY KEY (point, mac, address, peer_mac, peer, protocol, service, vlan)) STRICT, WITHOUT ROWID""",
-    # Nothing is ever asked about an audit but the whole of it, so it is one JSON object.
-    "CREATE TABLE audit (point INTEGER PRIMARY KEY, content TEXT NOT NULL) STRICT",
-    "CREATE TABLE receipt (meter TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-)
-
-
-def _create_tables(connection: sqlite3.Connection) -> None:
-    for statement in _FIRST:
-        connection.execute(statement)
-
-
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables,)
-"""Number n brings a database from `user_version` n to n + 1."""
+WAL_OCTETS_KEPT = 9 * 1024 * 1024
+"""What the log is cut back to after a large transaction: a little more than its usual size."""
 
 
 @contextmanager
@@ -245,6 +197,7 @@ def _set_up(path: Path, connection: sqlite3.Connection) -> None:
     if mode != "wal":
         raise LedgerError(f"{path}: the file system cannot hold a write-ahead log (journal mode is {mode})")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_OCTETS_KEPT}")
 
 

@@ -1,17 +1,19 @@
-"""The one writer: every flush is one transaction, into minutes, hours and days at once."""
+"""The one writer: every flush is one row of the journal, folded into buckets once an hour."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 
 from whitestat.errors import LedgerError
+from whitestat.ledger import buckets, journal
 from whitestat.ledger.flush import DeviceRecord, Flush, State
-from whitestat.ledger.resolutions import HOURS_KEPT_S, MINUTES_KEPT_S, Resolution, fold
+from whitestat.ledger.folding import ADDRESSES_KEPT, fold, summed
+from whitestat.ledger.resolutions import HOURS_KEPT_S, MINUTES_KEPT_S, Resolution
 from whitestat.ledger.rows import (
     SCOPES,
     audit_of,
@@ -23,30 +25,17 @@ from whitestat.ledger.rows import (
 )
 from whitestat.ledger.schema import lock, open_for_writing, transaction
 from whitestat.ledger.wal import WalReader
-from whitestat.model import Audit, Counts, Coverage, Episode, Point, Receipt, UsageKey
+from whitestat.model import Address, Audit, Counts, Episode, Point, Receipt, UsageKey
+from whitestat.periods import day_bounds, hour_start
 
 __all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "State", "Writer"]
 
-ADDRESSES_KEPT = 16
-"""How many addresses of an episode are remembered: the latest; IPv6 privacy addresses change daily."""
+SLOTS_MAX = 400
+"""The journal is folded when it holds so many: 1.6 MB, an hour of flushes every 10 s."""
 
+ADDRESS_EVERY_MS = 600_000
+"""An address that goes on being seen is journaled this often: it would fill half of each entry."""
 
-def _adding(table: str, columns: Sequence[str]) -> str:
-    """Adds a row to the bucket that is there; the names are this module's own."""
-    places = ", ".join("?" * (len(columns) + 2))
-    sums = ", ".join(f"{column} = {column} + excluded.{column}" for column in columns)
-    return f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO UPDATE SET {sums}"  # noqa: S608
-
-
-_ADD_USAGE = {each: _adding(f"usage_{each}", Counts._fields) for each in Resolution}
-_ADD_COVERAGE = {each: _adding(f"coverage_{each}", Coverage._fields) for each in Resolution}
-_DELETE_OLD = {
-    each: (
-        f"DELETE FROM usage_{each} WHERE bucket < ?",  # noqa: S608
-        f"DELETE FROM coverage_{each} WHERE bucket < ?",  # noqa: S608
-    )
-    for each in (Resolution.MINUTE, Resolution.HOUR)
-}
 _PUT_POINT = """INSERT INTO point (name, collector, interface, counts) VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET collector = excluded.collector, interface = excluded.interface,
     counts = excluded.counts"""
@@ -54,24 +43,14 @@ _PUT_DEVICE = "INSERT OR REPLACE INTO device (id, name, name_source, person) VAL
 _PUT_EPISODE = """INSERT INTO episode (id, device, mac, address, start_ms, end_ms, last_seen_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET device = excluded.device, mac = excluded.mac,
     address = excluded.address, start_ms = excluded.start_ms, end_ms = excluded.end_ms"""
-_SEE_EPISODE = "UPDATE episode SET last_seen_ms = ? WHERE id = ? AND last_seen_ms < ?"
-_SEE_ADDRESS = """INSERT INTO episode_address VALUES (?1, ?2, ?3, ?3)
-    ON CONFLICT DO UPDATE SET last_ms = excluded.last_ms WHERE last_ms < excluded.last_ms"""
-_FORGET_ADDRESSES = """DELETE FROM episode_address WHERE episode = ?1 AND address NOT IN
-    (SELECT address FROM episode_address WHERE episode = ?1 ORDER BY last_ms DESC, address LIMIT ?2)"""
-_PUT_READING = "INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PUT_AUDIT = "INSERT OR REPLACE INTO audit VALUES (?, ?)"
-_PUT_RECEIPT = "INSERT OR REPLACE INTO receipt VALUES (?, ?)"
-_PUT_KEPT = """INSERT INTO kept VALUES (?, ?)
-    ON CONFLICT DO UPDATE SET since = excluded.since WHERE since < excluded.since"""
 _READINGS = """SELECT p.name, mac, address, peer_mac, peer, protocol, service, vlan, octets_in, octets_out,
     packets_in, packets_out, octets_unsplit, at_ms, epoch, width
     FROM reading r JOIN point p ON p.id = r.point"""
 _RECEIPTS = "SELECT meter, epoch FROM receipt"
 _AUDITS = "SELECT p.name, a.content FROM audit a JOIN point p ON p.id = a.point"
-_DAY_USAGE = """SELECT s.episode, p.name, s.scope, u.octets_in, u.octets_out, u.packets_in, u.packets_out,
-    u.octets_unsplit FROM usage_day u JOIN series s ON s.id = u.series JOIN point p ON p.id = s.point
-    WHERE u.bucket = ?"""
+_SERIES = "SELECT s.id, s.episode, p.name, s.scope FROM series s JOIN point p ON p.id = s.point"
+_DAY_USAGE = f"""SELECT series, {buckets.USAGE.sums} FROM usage_hour
+    WHERE chunk BETWEEN ? AND ? AND bucket >= ? AND bucket < ? GROUP BY series"""  # noqa: S608
 
 
 class Writer:
@@ -93,13 +72,26 @@ class Writer:
         self._wal = WalReader(path)
         self._points: dict[str, int] = {}
         self._series: dict[UsageKey, int] = {}
+        self._addresses: dict[tuple[int, Address], int] = {}
+        self._seen_again: dict[tuple[int, Address], int] = {}
+        self._receipts: dict[str, int] = {}
+        self._sequence = self._folded = 0
+        self._hour_s: int | None = None
         self.flushes = 0
+        try:
+            self._begin()
+        except LedgerError:
+            self._connection.close()
+            os.close(self._lock)
+            raise
 
     @property
     def octets_written(self) -> int:
         return self._wal.octets
 
     def close(self) -> None:
+        with suppress(LedgerError):  # what cannot be folded now is journaled, and folded by the next writer
+            self.fold()
         self._connection.close()
         self._wal.checkpointed()
         if self._lock >= 0:
@@ -114,12 +106,30 @@ class Writer:
         not be booked (disk full, database locked): the same flush may be committed again later. Raises it too
         when some of its receipts were booked and others not, as its usage cannot be told apart by meter.
         """
+        if self._is_booked(flush.receipts):
+            return False
+        newest_s = max((minute_s for minute_s, _ in (*flush.usage, *flush.coverage)), default=None)
+        if self._is_due(newest_s):
+            self.fold()
         with self._writing("commit"):
-            if self._is_booked(flush.receipts):
-                return False
-            self._book(flush)
+            entry = self._entry(flush)
+            sequence = journal.append(self._connection, self._folded, self._sequence, journal.packed(entry))
+        self._sequence = sequence
+        self._receipts.update(flush.receipts)
+        if newest_s is not None:
+            self._hour_s = max(hour_start(newest_s, self._zone), self._hour_s or 0)
         self.flushes += 1
         return True
+
+    def fold(self) -> None:
+        """Move what was journaled into buckets; raises LedgerError, and the journal is as it was."""
+        if self._sequence == self._folded:
+            return
+        with self._writing("fold"):
+            self._sequence = self._folded = fold(self._connection, self._zone, self._seen_again)
+        self._hour_s = None
+        self._addresses.clear()
+        self._seen_again.clear()
 
     def expire(self, now_s: int) -> None:
         """Drops minutes and hours, and readings, that are past their time; raises LedgerError.
@@ -128,13 +138,13 @@ class Writer:
         nothing.
         """
         with self._writing("expire"):
-            newest = self._connection.execute("SELECT max(bucket) FROM usage_minute").fetchone()[0]
-            if newest is None:
-                return
-            self._expire(min(now_s, newest))
+            newest = buckets.newest_minute(self._connection)
+            if newest is not None:
+                self._expire(min(now_s, newest))
 
     def state(self) -> State:
         """What is known from before; raises LedgerError."""
+        self.fold()
         with self._reading():
             return State(
                 readings=tuple(map(reading_of, self._connection.execute(_READINGS))),
@@ -150,63 +160,69 @@ class Writer:
 
     def day_usage(self, day: int) -> dict[UsageKey, Counts]:
         """What is booked to a local date (YYYYMMDD), of all points; raises LedgerError."""
+        start_s, end_s = day_bounds(day, self._zone)
+        chunks = (Resolution.HOUR.chunk(start_s), Resolution.HOUR.chunk(end_s))
         with self._reading():
-            return {
-                UsageKey(episode, point, SCOPES[scope]): Counts(*counts)
-                for episode, point, scope, *counts in self._connection.execute(_DAY_USAGE, (day,))
+            keys = {
+                series: UsageKey(episode, point, SCOPES[scope])
+                for series, episode, point, scope in self._connection.execute(_SERIES)
             }
+            booked = self._connection.execute(_DAY_USAGE, (*chunks, start_s, end_s)).fetchall()
+            entries = journal.entries(self._connection, self._folded, self._folded)
+            fresh = [row for _, entry in entries for row in entry.usage if start_s <= row[0] < end_s]
+        rows = [*([0, *row] for row in booked), *([0, *row[1:]] for row in fresh)]
+        return {keys[series]: counts for (_, series), counts in summed(rows, Counts).items()}
 
     def _rows(self, table: str, columns: Iterable[str]) -> sqlite3.Cursor:
         return self._connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608
 
+    def _begin(self) -> None:
+        """Fold what a writer before left behind."""
+        with self._writing("opening"):
+            buckets.align(self._connection, self._zone)
+            self._sequence = self._folded = fold(self._connection, self._zone, self._seen_again)
+            self._receipts = dict(self._connection.execute(_RECEIPTS))
+
+    def _is_due(self, newest_s: int | None) -> bool:
+        """Whether to fold before the next flush: an hour is whole, or the journal is full."""
+        if self._sequence - self._folded >= SLOTS_MAX:
+            return True
+        return self._hour_s is not None and newest_s is not None and hour_start(newest_s, self._zone) > self._hour_s
+
     def _is_booked(self, receipts: Sequence[Receipt]) -> bool:
-        booked = dict(self._connection.execute(_RECEIPTS))
-        known = [each for each in receipts if each.epoch <= booked.get(each.meter, each.epoch - 1)]
+        known = [each for each in receipts if each.epoch <= self._receipts.get(each.meter, each.epoch - 1)]
         if known and len(known) < len(receipts):
             meter, epoch = known[0]
             raise LedgerError(f"{self._path}: epoch {epoch} of {meter} is booked, others of its flush are not")
         return bool(known)
 
-    def _book(self, flush: Flush) -> None:
+    def _entry(self, flush: Flush) -> journal.Entry:
+        """The flush as rows; what is new and rare goes to its table at once, since questions need its name."""
         self._put_points(flush.points)
-        self._book_usage(flush.usage)
-        self._book_coverage(flush.coverage)
-        self._put_devices(flush)
-        run = self._connection.executemany
-        run(_PUT_READING, (reading_row(self._point(each.key.point), each) for each in flush.readings))
-        run(_PUT_AUDIT, ((self._point(name), audit_text(each)) for name, each in flush.audits.items()))
-        run(_PUT_RECEIPT, flush.receipts)
+        self._connection.executemany(_PUT_DEVICE, map(device_row, flush.devices))
+        self._connection.executemany(_PUT_EPISODE, map(episode_row, flush.episodes))
+        return journal.Entry(
+            usage=[[minute_s, self._series_of(key), *counts] for (minute_s, key), counts in flush.usage.items()],
+            coverage=[[minute_s, self._point(name), *each] for (minute_s, name), each in flush.coverage.items()],
+            seen=[[episode, at_ms] for episode, at_ms in flush.seen.items()],
+            addresses=list(self._fresh(flush)),
+            readings=[_hexadecimal(reading_row(self._point(each.key.point), each)) for each in flush.readings],
+            audits=[[self._point(name), audit_text(each)] for name, each in flush.audits.items()],
+            receipts=[list(each) for each in flush.receipts],
+        )
+
+    def _fresh(self, flush: Flush) -> Iterator[list[int | str]]:
+        """Addresses that were not journaled just before."""
+        for key, at_ms in flush.addresses.items():
+            if at_ms - self._addresses.get(key, -ADDRESS_EVERY_MS) >= ADDRESS_EVERY_MS:
+                self._addresses[key] = at_ms
+                yield [key[0], key[1].hex(), at_ms]
+            else:
+                self._seen_again[key] = at_ms
 
     def _put_points(self, points: Sequence[Point]) -> None:
         rows = [(each.name, each.collector, each.interface, each.counts) for each in points]
         self._connection.executemany(_PUT_POINT, rows)
-
-    def _book_usage(self, usage: Mapping[tuple[int, UsageKey], Counts]) -> None:
-        for resolution in Resolution:
-            rows = fold(usage, resolution, self._zone)
-            self._connection.executemany(
-                _ADD_USAGE[resolution],
-                [(bucket, self._series_of(key), *counts) for (bucket, key), counts in rows.items()],
-            )
-
-    def _book_coverage(self, coverage: Mapping[tuple[int, str], Coverage]) -> None:
-        for resolution in Resolution:
-            rows = fold(coverage, resolution, self._zone)
-            self._connection.executemany(
-                _ADD_COVERAGE[resolution],
-                [(bucket, self._point(name), *covered) for (bucket, name), covered in rows.items()],
-            )
-
-    def _put_devices(self, flush: Flush) -> None:
-        run = self._connection.executemany
-        run(_PUT_DEVICE, map(device_row, flush.devices))
-        run(_PUT_EPISODE, map(episode_row, flush.episodes))
-        run(_SEE_EPISODE, ((at_ms, episode, at_ms) for episode, at_ms in flush.seen.items()))
-        run(_SEE_ADDRESS, ((*key, at_ms) for key, at_ms in flush.addresses.items()))
-        run(
-            _FORGET_ADDRESSES,
-            ((episode, ADDRESSES_KEPT) for episode in {each for each, _ in flush.addresses}),
-        )
 
     def _point(self, name: str) -> int:
         if name not in self._points:
@@ -228,10 +244,8 @@ class Writer:
     def _expire(self, now_s: int) -> None:
         minutes_since = Resolution.HOUR.floor(now_s - MINUTES_KEPT_S, self._zone)
         hours_since = Resolution.DAY.floor(now_s - HOURS_KEPT_S, self._zone)
-        for resolution, since in ((Resolution.MINUTE, minutes_since), (Resolution.HOUR, hours_since)):
-            for delete in _DELETE_OLD[resolution]:
-                self._connection.execute(delete, (since,))
-            self._connection.execute(_PUT_KEPT, (resolution, since))
+        buckets.expire(self._connection, self._zone, Resolution.MINUTE, minutes_since)
+        buckets.expire(self._connection, self._zone, Resolution.HOUR, hours_since)
         self._connection.execute("DELETE FROM reading WHERE at_ms < ?", (hours_since * 1000,))
 
     def _audits(self) -> Iterator[tuple[str, Audit]]:
@@ -248,8 +262,11 @@ class Writer:
         except BaseException as error:
             self._points.clear()  # numbers given inside a transaction that came to nothing
             self._series.clear()
+            self._addresses.clear()
             if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
                 raise LedgerError(f"{self._path}: {what} failed: {error}") from error
+            if isinstance(error, LedgerError):
+                raise LedgerError(f"{self._path}: {error}") from error
             raise
         finally:
             self._wal.follow()
@@ -260,3 +277,7 @@ class Writer:
             yield
         except sqlite3.Error as error:
             raise LedgerError(f"{self._path}: cannot be read: {error}") from error
+
+
+def _hexadecimal(row: Sequence[object]) -> list[object]:
+    return [each.hex() if isinstance(each, bytes) else each for each in row]

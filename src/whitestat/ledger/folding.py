@@ -1,0 +1,85 @@
+"""Moves what was journaled into the tables that questions are asked of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import tzinfo
+from typing import Any
+
+from whitestat.ledger import buckets, journal
+from whitestat.ledger.journal import Entry
+from whitestat.model import Address, Counts, Coverage
+
+ADDRESSES_KEPT = 16
+"""How many addresses of an episode are remembered: the latest; IPv6 privacy addresses change daily."""
+
+_SEE_EPISODE = "UPDATE episode SET last_seen_ms = ?2 WHERE id = ?1 AND last_seen_ms < ?2"
+_SEE_ADDRESS = """INSERT INTO episode_address VALUES (?1, ?2, ?3, ?3)
+    ON CONFLICT DO UPDATE SET last_ms = excluded.last_ms WHERE last_ms < excluded.last_ms"""
+_FORGET_ADDRESSES = """DELETE FROM episode_address WHERE episode = ?1 AND address NOT IN
+    (SELECT address FROM episode_address WHERE episode = ?1 ORDER BY last_ms DESC, address LIMIT ?2)"""
+_PUT_READING = "INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_AUDIT = "INSERT OR REPLACE INTO audit VALUES (?, ?)"
+_PUT_RECEIPT = "INSERT OR REPLACE INTO receipt VALUES (?, ?)"
+
+
+def fold(connection: sqlite3.Connection, zone: tzinfo, addresses: Mapping[tuple[int, Address], int]) -> int:
+    """Book every entry of the journal; returns the sequence of the last. Call it in a transaction.
+
+    `addresses` were seen since the entry that has them, UTC milliseconds.
+    """
+    before = journal.folded(connection)
+    found = list(journal.entries(connection, before, before))
+    if not found:
+        return before
+    entries = [entry for _, entry in found]
+    usage = summed((row for each in entries for row in each.usage), Counts)
+    coverage = summed((row for each in entries for row in each.coverage), Coverage)
+    buckets.book(connection, zone, buckets.USAGE, usage)
+    buckets.book(connection, zone, buckets.COVERAGE, coverage)
+    if usage or coverage:
+        buckets.close(connection, zone, max(minute_s for minute_s, _ in (*usage, *coverage)))
+    _see(connection, entries, addresses)
+    _go_on(connection, entries)
+    sequence = found[-1][0]
+    journal.set_folded(connection, sequence)
+    return sequence
+
+
+def summed(rows: Iterable[list[int]], make: Any) -> dict[tuple[int, int], Any]:
+    """Rows of minute, number and amounts, added up by the first two."""
+    sums: dict[tuple[int, int], list[int]] = {}
+    for minute_s, key, *amounts in rows:
+        held = sums.get((minute_s, key))
+        if held is None:
+            sums[minute_s, key] = amounts
+        else:
+            for at, amount in enumerate(amounts):
+                held[at] += amount
+    return {place: make(*amounts) for place, amounts in sums.items()}
+
+
+def _see(connection: sqlite3.Connection, entries: list[Entry], again: Mapping[tuple[int, Address], int]) -> None:
+    """When episodes and their addresses were last seen."""
+    run = connection.executemany
+    run(_SEE_EPISODE, [row for each in entries for row in each.seen])
+    addresses = [
+        (episode, bytes.fromhex(address), at_ms) for each in entries for episode, address, at_ms in each.addresses
+    ]
+    run(_SEE_ADDRESS, addresses)
+    run(_SEE_ADDRESS, [(*key, at_ms) for key, at_ms in again.items()])
+    run(_FORGET_ADDRESSES, [(episode, ADDRESSES_KEPT) for episode in {row[0] for row in addresses}])
+
+
+def _go_on(connection: sqlite3.Connection, entries: list[Entry]) -> None:
+    """Of readings, audits and receipts the latest counts."""
+    run = connection.executemany
+    run(_PUT_READING, [_reading(row) for each in entries for row in each.readings])
+    run(_PUT_AUDIT, [row for each in entries for row in each.audits])
+    run(_PUT_RECEIPT, [row for each in entries for row in each.receipts])
+
+
+def _reading(row: list[Any]) -> list[Any]:
+    point, *names = row[:5]
+    return [point, *map(bytes.fromhex, names), *row[5:]]

@@ -1,0 +1,96 @@
+"""What was flushed and not folded yet: one entry per flush, in rows that each fill a page.
+
+Rewriting a row in place writes one page of the log, the least SQLite can write. Entries are numbered by a
+sequence; entry n after the last fold lies in slot n, so a fold frees all slots by saying how far it got.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from whitestat.errors import LedgerError
+
+SLOT_OCTETS = 4000
+"""With its row's header this fills a page of 4,096 octets, so that no two slots share one."""
+
+MOST = 2**53
+"""No count of a flush may reach this (9 PB): a thousand such flushes still fit a bucket."""
+
+_PUT = "INSERT OR REPLACE INTO journal VALUES (?, ?, ?, ?)"
+_FOLDED = "SELECT until FROM closed WHERE resolution = 'minute'"
+_SET_FOLDED = "INSERT OR REPLACE INTO closed VALUES ('minute', ?)"
+_GET = "SELECT following, content FROM journal WHERE slot = ? AND sequence = ?"
+
+Numbers = list[int]
+
+
+class Entry(NamedTuple):
+    """A flush as rows, with the numbers that points and series have in the database.
+
+    `usage` is minute, series and counts; `coverage` minute, point and coverage; `seen` episode and ms;
+    `addresses` episode, address in hexadecimal digits and ms; `readings` have theirs in hexadecimal digits too.
+    """
+
+    usage: list[Numbers] = []  # noqa: RUF012 - never changed
+    coverage: list[Numbers] = []  # noqa: RUF012
+    seen: list[Numbers] = []  # noqa: RUF012
+    addresses: list[list[Any]] = []  # noqa: RUF012
+    readings: list[list[Any]] = []  # noqa: RUF012
+    audits: list[list[Any]] = []  # noqa: RUF012
+    receipts: list[list[Any]] = []  # noqa: RUF012
+
+
+def packed(entry: Entry) -> bytes:
+    """OverflowError for a number and UnicodeError for a text that no table could hold."""
+    for row in (*entry.usage, *entry.coverage):
+        if max(row) >= MOST or min(row) < 0:
+            raise OverflowError(f"a count of {max(row)} cannot be booked")
+    for number in (each for row in (*entry.readings, *entry.receipts) for each in row if isinstance(each, int)):
+        if not -(2**63) <= number < 2**63:
+            raise OverflowError(f"{number} has more than 64 bits")
+    return zlib.compress(json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def unpacked(content: bytes) -> Entry:
+    """ValueError for what `packed` never made."""
+    try:
+        return Entry(*json.loads(zlib.decompressobj().decompress(content)))
+    except (zlib.error, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def folded(connection: sqlite3.Connection) -> int:
+    """The last sequence that is in buckets."""
+    row = connection.execute(_FOLDED).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_folded(connection: sqlite3.Connection, sequence: int) -> None:
+    connection.execute(_SET_FOLDED, (sequence,))
+
+
+def append(connection: sqlite3.Connection, folded: int, sequence: int, content: bytes) -> int:
+    """Write an entry behind the one of this sequence; returns its own, that of its last part."""
+    parts = [content[at : at + SLOT_OCTETS].ljust(SLOT_OCTETS, b"\0") for at in range(0, len(content), SLOT_OCTETS)]
+    for following, part in zip(reversed(range(len(parts))), parts, strict=True):
+        sequence += 1
+        connection.execute(_PUT, (sequence - folded - 1, sequence, following, part))
+    return sequence
+
+
+def entries(connection: sqlite3.Connection, folded: int, sequence: int) -> Iterator[tuple[int, Entry]]:
+    """Sequence and content of each entry behind `sequence`; LedgerError where one cannot be read."""
+    parts: list[bytes] = []
+    while row := connection.execute(_GET, (sequence - folded, sequence + 1)).fetchone():
+        sequence += 1
+        parts.append(row[1])
+        if row[0] == 0:
+            try:
+                yield sequence, unpacked(b"".join(parts))
+            except ValueError as error:
+                raise LedgerError(f"the journal is damaged at {sequence}: {error}") from error
+            parts.clear()

@@ -1,0 +1,103 @@
+"""The tables of the ledger, as ordered steps from one version to the next."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+_COUNTS = """octets_in INTEGER NOT NULL, octets_out INTEGER NOT NULL, packets_in INTEGER NOT NULL,
+    packets_out INTEGER NOT NULL, octets_unsplit INTEGER NOT NULL"""
+
+_COVERAGE = """observed_ms INTEGER NOT NULL, frame_octets_interface INTEGER NOT NULL,
+    frame_octets_metered INTEGER NOT NULL, octets_attributed INTEGER NOT NULL,
+    octets_unattributed INTEGER NOT NULL, packets_lost INTEGER NOT NULL"""
+
+
+def _bucket_tables(resolution: str) -> tuple[str, str]:
+    """Time first in the key: a flush then touches the last pages of each table and no others."""
+    return (
+        f"""CREATE TABLE usage_{resolution} (bucket INTEGER NOT NULL, series INTEGER NOT NULL, {_COUNTS},
+            PRIMARY KEY (bucket, series)) STRICT, WITHOUT ROWID""",
+        f"""CREATE TABLE coverage_{resolution} (bucket INTEGER NOT NULL, point INTEGER NOT NULL, {_COVERAGE},
+            PRIMARY KEY (bucket, point)) STRICT, WITHOUT ROWID""",
+    )
+
+
+_FIRST = (
+    """CREATE TABLE point (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, collector TEXT NOT NULL,
+        interface TEXT, counts INTEGER NOT NULL) STRICT""",
+    "CREATE TABLE device (id INTEGER PRIMARY KEY, name TEXT, name_source TEXT, person TEXT) STRICT",
+    """CREATE TABLE episode (id INTEGER PRIMARY KEY, device INTEGER NOT NULL, mac BLOB, address BLOB,
+        start_ms INTEGER NOT NULL, end_ms INTEGER, last_seen_ms INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE episode_address (episode INTEGER NOT NULL, address BLOB NOT NULL,
+        first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+        PRIMARY KEY (episode, address)) STRICT, WITHOUT ROWID""",
+    # Whose usage, where and of which scope, as one small number, which usage rows carry.
+    """CREATE TABLE series (id INTEGER PRIMARY KEY, episode INTEGER NOT NULL, point INTEGER NOT NULL,
+        scope INTEGER NOT NULL, UNIQUE (episode, point, scope)) STRICT""",
+    # `bucket` is the start as UTC seconds for minutes and local hours, and the local date YYYYMMDD for days.
+    *_bucket_tables("minute"),
+    *_bucket_tables("hour"),
+    *_bucket_tables("day"),
+    # Since when rows of a resolution are kept, in UTC seconds; a resolution without a row is complete.
+    "CREATE TABLE kept (resolution TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    # Keys of a running counter: what was not seen is x'' or -1, since no column of a primary key may be NULL.
+    f"""CREATE TABLE reading (point INTEGER NOT NULL, mac BLOB NOT NULL, address BLOB NOT NULL,
+        peer_mac BLOB NOT NULL, peer BLOB NOT NULL, protocol INTEGER NOT NULL, service INTEGER NOT NULL,
+        vlan INTEGER NOT NULL, {_COUNTS}, at_ms INTEGER NOT NULL, epoch TEXT NOT NULL, width INTEGER NOT NULL,
+        PRIMARY KEY (point, mac, address, peer_mac, peer, protocol, service, vlan)) STRICT, WITHOUT ROWID""",
+    # Nothing is ever asked about an audit but the whole of it, so it is one JSON object.
+    "CREATE TABLE audit (point INTEGER PRIMARY KEY, content TEXT NOT NULL) STRICT",
+    "CREATE TABLE receipt (meter TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+)
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    for statement in _FIRST:
+        connection.execute(statement)
+
+
+_COLUMNS = {"usage": ("series", _COUNTS), "coverage": ("point", _COVERAGE)}
+_CHUNKS = {"minute": 3_600, "hour": 86_400, "day": 100}
+
+
+def _clustered(kind: str, resolution: str) -> str:
+    """A device's span is read by seeks, and what is booked together lies together: chunk (the UTC hour of minutes,
+    the UTC day of hours, the month of days, the year of months), then whose, then when."""
+    key, columns = _COLUMNS[kind]
+    return f"""CREATE TABLE {kind}_{resolution} (chunk INTEGER NOT NULL, {key} INTEGER NOT NULL,
+        bucket INTEGER NOT NULL, {columns}, PRIMARY KEY (chunk, {key}, bucket)) STRICT, WITHOUT ROWID"""
+
+
+_SECOND = (
+    # One flush, or a part of one, in each row, which fills its page, so that it is rewritten in place.
+    """CREATE TABLE journal (slot INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, following INTEGER NOT NULL,
+        content BLOB NOT NULL) STRICT""",
+    # Up to where a resolution holds what is in the next finer one: `minute` up to and with a sequence of the
+    # journal, `day` up to the start of an hour, `month` up to the date of a day.
+    "CREATE TABLE closed (resolution TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    # Version 1 booked each flush to its day at once: whatever is in hours is in days.
+    """INSERT INTO closed SELECT 'day', max(bucket) + 1 FROM
+        (SELECT bucket FROM usage_hour UNION ALL SELECT bucket FROM coverage_hour) HAVING max(bucket) IS NOT NULL""",
+)
+
+
+def _journal_and_chunks(connection: sqlite3.Connection) -> None:
+    for statement in _SECOND:
+        connection.execute(statement)
+    for kind, (key, columns) in _COLUMNS.items():
+        names = ", ".join(each.split()[0] for each in columns.split(","))
+        for resolution, length in _CHUNKS.items():
+            table = f"{kind}_{resolution}"
+            connection.execute(f"ALTER TABLE {table} RENAME TO old")
+            connection.execute(_clustered(kind, resolution))
+            connection.execute(
+                f"""INSERT INTO {table} SELECT bucket / {length}, {key}, bucket, {names}
+                    FROM old ORDER BY 1, 2, 3"""  # noqa: S608 - words of this module
+            )
+            connection.execute("DROP TABLE old")
+        connection.execute(_clustered(kind, "month"))
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _journal_and_chunks)
+"""Number n brings a database from `user_version` n to n + 1."""

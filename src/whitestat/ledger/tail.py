@@ -1,0 +1,67 @@
+"""What readers see of the journal: entries that no bucket holds yet, in TEMP tables of the reading connection."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from whitestat.ledger import journal
+from whitestat.ledger.journal import Entry
+from whitestat.model import Counts, Coverage
+
+
+def _adding(table: str, columns: tuple[str, ...]) -> str:
+    places = ", ".join("?" * (len(columns) + 2))
+    sums = ", ".join(f"{column} = {column} + excluded.{column}" for column in columns)
+    return f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO UPDATE SET {sums}"  # noqa: S608
+
+
+_TABLES = (
+    f"CREATE TEMP TABLE tail_usage (bucket, series, {', '.join(Counts._fields)}, PRIMARY KEY (bucket, series))",
+    f"CREATE TEMP TABLE tail_coverage (bucket, point, {', '.join(Coverage._fields)}, PRIMARY KEY (bucket, point))",
+    "CREATE TEMP TABLE tail_seen (episode INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL)",
+    "CREATE TEMP TABLE tail_address (episode INTEGER, address BLOB, last_ms INTEGER, PRIMARY KEY (episode, address))",
+    """CREATE TEMP VIEW episode_seen AS SELECT e.id, e.device, e.mac, e.start_ms,
+        max(e.last_seen_ms, coalesce(t.last_ms, 0)) AS last_seen_ms
+        FROM main.episode e LEFT JOIN tail_seen t ON t.episode = e.id""",
+    """CREATE TEMP VIEW address_seen AS SELECT episode, address, last_ms FROM main.episode_address
+        UNION ALL SELECT episode, address, last_ms FROM tail_address""",
+)
+_NAMES = ("tail_usage", "tail_coverage", "tail_seen", "tail_address")
+_ADD_USAGE = _adding("tail_usage", Counts._fields)
+_ADD_COVERAGE = _adding("tail_coverage", Coverage._fields)
+_SEE = """INSERT INTO tail_seen VALUES (?, ?)
+    ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)"""
+_SEE_ADDRESS = """INSERT INTO tail_address VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)"""
+
+
+class Tail:
+    """The TEMP tables `tail_usage` and `tail_coverage` have the columns of minutes; the views `episode_seen`
+    and `address_seen` are their tables with the journal's times put in."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.execute("PRAGMA temp_store = MEMORY")
+        for statement in _TABLES:
+            connection.execute(statement)
+        self._folded = self._sequence = -1
+
+    def follow(self) -> None:
+        """Take in what was journaled since the last call. Call it in the transaction that asks, and commit that."""
+        folded, last = journal.folded(self._connection), self._sequence
+        if folded != self._folded:
+            for name in _NAMES:
+                self._connection.execute(f"DELETE FROM {name}")  # noqa: S608 - a name from above
+            last = folded
+        self._folded = -1  # until all is in
+        for sequence, entry in journal.entries(self._connection, folded, last):
+            self._take(entry)
+            last = sequence
+        self._folded, self._sequence = folded, last
+
+    def _take(self, entry: Entry) -> None:
+        run = self._connection.executemany
+        run(_ADD_USAGE, entry.usage)
+        run(_ADD_COVERAGE, entry.coverage)
+        run(_SEE, entry.seen)
+        run(_SEE_ADDRESS, [(episode, bytes.fromhex(address), at_ms) for episode, address, at_ms in entry.addresses])
