@@ -16,6 +16,7 @@ from whitestat.config import (
     DeviceConfig,
     Lan,
     PointConfig,
+    Retention,
     Service,
     Store,
     Web,
@@ -68,6 +69,10 @@ def test_every_key_has_its_effect(file: Path) -> None:
         [store]
         path = "/srv/usage.db"
         flush = "1m"
+        [store.retention]
+        minute = "31d"
+        hour = "forever"
+        day = "3650d"
         [lan]
         networks = ["192.168.50.7/24", "2001:db8::/64"]
         routers = ["02-50-00-00-00-01"]
@@ -113,6 +118,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         devices=(DeviceConfig(b"\x02\x50\0\0\0\x11", "phone", "Anna"),),
         source=str(file),
         billing=Billing(31, 6),
+        retention=Retention(31 * 86_400, None, 3650 * 86_400),
     )
 
 
@@ -229,6 +235,10 @@ def test_an_unknown_key_is_told_with_the_nearest_right_one(file: Path, text: str
         ("[store]\nflush = 1.5", "store.flush: must be text or a whole number, got 1.5"),
         ("[store]\nflush = 0", 'store.flush: must be a duration from "1s" to "1h", got 0'),
         ("[store]\nflush = '61m'", 'store.flush: must be a duration from "1s" to "1h", got \'61m\''),
+        ("[store]\nretention = 7", "store.retention: must be a table, got 7"),
+        ("[store.retention]\nhour = '2d'", "store.retention.hour: must be at least '3d'"),
+        ("[store.retention]\nday = 9", "store.retention.day: must be text, got 9"),
+        ("[store.retention]\nweek = '2d'", "store.retention.week: unknown key 'week' (did you mean 'minute'?)"),
         ("[billing]\nday = 0", "billing.day: must be a whole number from 1 to 31, got 0"),
         ("[billing]\nday = 32", "billing.day: must be a whole number from 1 to 31, got 32"),
         ("[billing]\nhour = 24", "billing.hour: must be a whole number from 0 to 23, got 24"),
@@ -390,6 +400,7 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
         "web.": Web,
         "service.": Service,
         "store.": Store,
+        "store.retention.": Retention,
         "billing.": Billing,
         "lan.": Lan,
         "point.": PointConfig,

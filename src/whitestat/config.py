@@ -16,6 +16,7 @@ from whitestat.keys import (
     DURATION,
     FLAG,
     HOUR,
+    KEEPING,
     LISTEN,
     MAC,
     MACS,
@@ -32,6 +33,7 @@ from whitestat.keys import (
     declared,
     shown,
 )
+from whitestat.units import duration_text
 
 ON_AN_INTERFACE = ("kernel", "packet", "interface")
 """The collectors that cannot do without `interface`."""
@@ -66,6 +68,21 @@ class Service:
             otherwise="`whitestat` where there is such a user, else `nobody`",
         ),
     ] = None
+
+
+HOUR_S, DAY_S = 3_600, 86_400
+
+LEAST_KEPT_S = {"minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * DAY_S}
+"""Days are made of hours when they are over, and months of days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the rows of each resolution are kept, in seconds, None for ever. Months always are."""
+
+    minute: Annotated[int | None, Key("Usage of each minute; at least an hour.", KEEPING)] = 7 * DAY_S
+    hour: Annotated[int | None, Key("Usage of each hour; at least 3 days.", KEEPING)] = 400 * DAY_S
+    day: Annotated[int | None, Key("Usage of each day; at least 63 days.", KEEPING)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +185,7 @@ class Config:
     devices: tuple[DeviceConfig, ...]
     source: str | None
     billing: Billing = Billing()
+    retention: Retention = Retention()
 
 
 class _Section(NamedTuple):
@@ -183,6 +201,7 @@ _SECTIONS = (
     _Section("web", Web, "The pages and the API."),
     _Section("service", Service, "The process."),
     _Section("store", Store, "The database."),
+    _Section("store.retention", Retention, "How long usage is kept; that of months always is."),
     _Section("lan", Lan, "What is local."),
     _Section("billing", Billing, "The billing period, which `cycle` names in questions."),
     _Section(
@@ -233,6 +252,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         devices=tuple(DeviceConfig(**row) for row in values["device"]),
         source=str(path) if path else None,
         billing=Billing(**values["billing"]),
+        retention=Retention(**values["store.retention"]),
     )
 
 
@@ -259,16 +279,37 @@ def _syntax(said: str, text: str) -> str:
 
 def _read(reader: Reader, document: Mapping[str, Any]) -> dict[str, Any]:
     """By section what the document gives: field values, or a list of them; the top level is section ''."""
-    values: dict[str, Any] = {"": reader.table(Config, document, "", [section.name for section in _SECTIONS])}
+    values: dict[str, Any] = {"": reader.table(Config, document, "", _within(""))}
     for section in _SECTIONS:
-        raw = document.get(section.name, [] if section.many else {})
+        raw = _found(document, section)
         values[section.name] = (_rows if section.many else _table)(reader, section, raw)
+    _check_retention(reader, values["store.retention"])
     return values
+
+
+def _within(parent: str) -> list[str]:
+    """The names of the tables within a section."""
+    return [section.name.rpartition(".")[2] for section in _SECTIONS if section.name.rpartition(".")[0] == parent]
+
+
+def _found(document: Mapping[str, Any], section: _Section) -> object:
+    *parents, name = section.name.split(".")
+    for parent in parents:
+        within = document.get(parent, {})
+        document = within if isinstance(within, dict) else {}  # told where the parent is read
+    return document.get(name, [] if section.many else {})
+
+
+def _check_retention(reader: Reader, kept: Mapping[str, int | None]) -> None:
+    for name, least_s in LEAST_KEPT_S.items():
+        kept_s = kept.get(name)
+        if kept_s is not None and kept_s < least_s:
+            reader.fault(f"store.retention.{name}", f"must be at least {shown(duration_text(least_s))}")
 
 
 def _table(reader: Reader, section: _Section, raw: object) -> dict[str, Any]:
     if isinstance(raw, dict):
-        return reader.table(section.holds, raw, f"{section.name}.")
+        return reader.table(section.holds, raw, f"{section.name}.", _within(section.name))
     reader.fault(section.name, f"must be a table, got {shown(raw)}")
     return {}
 

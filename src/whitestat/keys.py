@@ -67,7 +67,7 @@ class Declared(NamedTuple):
         """The default as Markdown: TOML, or words where it has none."""
         if self.key.otherwise is not None:
             return self.key.otherwise
-        if self.default in (MISSING, None):
+        if self.default is MISSING or (self.default is None and self.key.kind is not KEEPING):
             return "must be given" if self.required else "none"
         return f"`{self.key.kind.write(self.default)}`"
 
@@ -168,6 +168,12 @@ PATH = Kind(
 LISTEN = Kind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
 ZONE = Kind("a time zone like Europe/Stockholm", (str,), _zone)
 DURATION = Kind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))
+KEEPING = Kind(
+    'a duration like "7d", or "forever"',
+    (str,),
+    lambda value: None if value == "forever" else duration_seconds(value),
+    lambda seconds: json.dumps("forever" if seconds is None else duration_text(seconds)),
+)
 SIZE = Kind(f"a whole number from 1 to {_MOST_ENTRIES}", (int,), lambda value: _between(value, _MOST_ENTRIES))
 MONTH_DAY = Kind("a whole number from 1 to 31", (int,), lambda value: _between(value, 31))
 HOUR = Kind("a whole number from 0 to 23", (int,), _hour)

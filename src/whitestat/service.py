@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -56,7 +57,7 @@ async def _serve(config: Config) -> int:
     zone = zone_of(config)
     points = points_of(config)
     _make_home(config.store.path)
-    writer = Writer(config.store.path, zone)
+    writer = Writer(config.store.path, zone, asdict(config.retention))
     import_old(writer, config, zone)
     state = writer.state()
     collectors, notices = open_collectors(points, state.receipts, config.store.path)

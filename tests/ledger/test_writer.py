@@ -30,6 +30,8 @@ from tests.ledger.flushes import (
     whole,
 )
 from whitestat.errors import LedgerError
+from whitestat.ledger.queries import Queries
+from whitestat.ledger.question import Question, Step
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.writer import ADDRESSES_KEPT, DeviceRecord, Flush, Writer
 from whitestat.model import (
@@ -45,7 +47,7 @@ from whitestat.model import (
 )
 from whitestat.periods import parse_instant
 
-DAY_S = 86_400
+HOUR_S, DAY_S = 3_600, 86_400
 MAC = bytes.fromhex("025000000011")
 
 
@@ -263,3 +265,24 @@ def test_octets_written_are_those_given_to_the_kernel(writer: Writer) -> None:
         writer.commit(flush_of({(minute_s, key(episode)): number for episode in range(20)}))
     writer.close()
     assert writer.octets_written == pytest.approx(octets_given_to_the_kernel() - before, rel=0.01)
+
+
+def test_each_resolution_is_kept_as_long_as_it_is_told(path: Path) -> None:
+    kept_s = {"minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * DAY_S}
+    ages_s = [0, 90 * 60, 5 * DAY_S, 200 * DAY_S]
+    with closing(Writer(path, STOCKHOLM, kept_s)) as writer, closing(Queries(path, STOCKHOLM)) as queries:
+        writer.commit(flush_of({(NOON_S - age_s, key()): 1 for age_s in ages_s}))
+        writer.fold()
+        writer.expire(NOON_S)
+        assert [len(usage(path, each)) for each in Resolution] == [1, 2, 2, 2]
+        answer = queries.answer(Question(NOON_S - 300 * DAY_S, NOON_S + 60, Step.DAY))
+        assert answer.step is Step.MONTH
+        assert sum(row.counts.octets for row in answer.rows()) == len(ages_s)
+
+
+def test_what_is_kept_for_ever_does_not_expire(path: Path) -> None:
+    with closing(Writer(path, STOCKHOLM, dict.fromkeys(Resolution, None))) as writer:
+        writer.commit(flush_of({(NOON_S - age * 100 * DAY_S, key()): 1 for age in range(20)}))
+        writer.fold()
+        writer.expire(NOON_S)
+        assert len(usage(path, Resolution.MINUTE)) == 20

@@ -53,6 +53,7 @@ class _Coarser(NamedTuple):
 _INSTEAD = {
     Step.MINUTE: _Coarser(Resolution.MINUTE, Step.HOUR),
     Step.HOUR: _Coarser(Resolution.HOUR, Step.DAY),
+    Step.DAY: _Coarser(Resolution.DAY, Step.MONTH),
 }
 
 _LEVELS = {

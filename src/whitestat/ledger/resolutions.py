@@ -12,9 +12,6 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 
 from whitestat.periods import day_bounds, day_of, hour_start, minute_start, steps
 
-MINUTES_KEPT_S = 7 * 86_400
-HOURS_KEPT_S = 400 * 86_400
-
 LONGEST_BUCKETS_S = 64 * 86_400
 """Holds two buckets of any resolution, in zones that skip a day too."""
 
@@ -62,6 +59,14 @@ class Resolution(StrEnum):
 
 
 _CHUNKS = {Resolution.MINUTE: 3_600, Resolution.HOUR: 86_400, Resolution.DAY: 100, Resolution.MONTH: 100}
+
+
+KEPT_S: Mapping[str, int | None] = {
+    Resolution.MINUTE: 7 * 86_400,
+    Resolution.HOUR: 400 * 86_400,
+    Resolution.DAY: None,
+}
+"""How long rows are kept where nothing else is configured, in seconds; None is for ever. Months always are."""
 
 
 class Additive(Protocol):

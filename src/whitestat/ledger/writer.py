@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
@@ -13,7 +13,7 @@ from whitestat.errors import LedgerError
 from whitestat.ledger import buckets, journal
 from whitestat.ledger.flush import DeviceRecord, Flush, State
 from whitestat.ledger.folding import ADDRESSES_KEPT, fold, summed
-from whitestat.ledger.resolutions import HOURS_KEPT_S, MINUTES_KEPT_S, Resolution
+from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.rows import (
     SCOPES,
     audit_of,
@@ -36,6 +36,14 @@ SLOTS_MAX = 400
 ADDRESS_EVERY_MS = 600_000
 """An address that goes on being seen is journaled this often: it would fill half of each entry."""
 
+READINGS_KEPT_S = 400 * 86_400
+"""A counter that was not read for so long is forgotten."""
+
+_COARSER = {
+    Resolution.MINUTE: Resolution.HOUR,
+    Resolution.HOUR: Resolution.DAY,
+    Resolution.DAY: Resolution.MONTH,
+}
 _PUT_POINT = """INSERT INTO point (name, collector, interface, counts) VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET collector = excluded.collector, interface = excluded.interface,
     counts = excluded.counts"""
@@ -60,8 +68,10 @@ class Writer:
     went from there into the database.
     """
 
-    def __init__(self, path: Path, zone: tzinfo) -> None:
+    def __init__(self, path: Path, zone: tzinfo, kept_s: Mapping[str, int | None] = KEPT_S) -> None:
+        """`kept_s` is how long the rows of each resolution are kept, as KEPT_S."""
         self._path = path
+        self._kept_s = kept_s
         self._zone = zone
         self._connection = open_for_writing(path)
         try:
@@ -242,11 +252,13 @@ class Writer:
         return self._series[key]
 
     def _expire(self, now_s: int) -> None:
-        minutes_since = Resolution.HOUR.floor(now_s - MINUTES_KEPT_S, self._zone)
-        hours_since = Resolution.DAY.floor(now_s - HOURS_KEPT_S, self._zone)
-        buckets.expire(self._connection, self._zone, Resolution.MINUTE, minutes_since)
-        buckets.expire(self._connection, self._zone, Resolution.HOUR, hours_since)
-        self._connection.execute("DELETE FROM reading WHERE at_ms < ?", (hours_since * 1000,))
+        """Each ends where a bucket of the next coarser resolution begins, so that no bucket is half there."""
+        for resolution, coarser in _COARSER.items():
+            kept_s = self._kept_s.get(resolution)
+            if kept_s is not None:
+                since_s = coarser.floor(now_s - kept_s, self._zone)
+                buckets.expire(self._connection, self._zone, resolution, since_s)
+        self._connection.execute("DELETE FROM reading WHERE at_ms < ?", ((now_s - READINGS_KEPT_S) * 1000,))
 
     def _audits(self) -> Iterator[tuple[str, Audit]]:
         for name, content in self._connection.execute(_AUDITS):
