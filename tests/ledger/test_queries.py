@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import tracemalloc
 from collections import Counter
@@ -32,9 +33,11 @@ from tests.ledger.flushes import (
     whole,
 )
 from whitestat.errors import LedgerError, QueryError
+from whitestat.ledger import buckets
 from whitestat.ledger import queries as queries_module
 from whitestat.ledger.queries import Cursor, DeviceName, DeviceRow, Queries, Question, Step
 from whitestat.ledger.queries import Row as QueriesRow
+from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Coverage, Episode, Point, Scope
 from whitestat.periods import Cycle, day_bounds, day_of, hour_start, minute_start, parse_instant, span
@@ -199,6 +202,25 @@ def test_a_step_that_is_no_longer_kept_is_answered_by_a_longer_one_that_is(
         assert (answer.notice or "").startswith(kept)
         asked = queries.usage(Question(start_s, NOON_S + 60, longer))
         assert list(answer.rows()) == queries.usage(Question(start_s, NOON_S + 60, step)) == asked
+
+
+def test_where_days_have_aged_out_months_are_what_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "whitestat.db"
+    start_s, end_s = (parse_instant(text, STOCKHOLM) for text in ("2024-01-15", "2026-11-21"))
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(flush_of({(at_s, key()): 1 for at_s in range(start_s + 12 * HOUR_S, end_s, DAY_S)}))
+    with closing(sqlite3.connect(path)) as connection:
+        since_s = buckets.expire(connection, STOCKHOLM, Resolution.DAY, parse_instant("2026-06-01", STOCKHOLM))
+        connection.commit()
+    with closing(Queries(path, STOCKHOLM, CYCLE)) as queries:
+        months = queries.usage(Question(start_s, end_s, Step.MONTH, by=()))
+        assert [row.counts.octets for row in months[:2]] == [17, 29]
+        for step in (Step.DAY, Step.WEEK, Step.CYCLE):
+            answer = queries.answer(Question(start_s, end_s, step, by=()))
+            assert (answer.step, list(answer.rows())) == (Step.MONTH, months)
+            assert "each day is kept since 2026-06-01T00:00:00+02:00, so each row is a month" in (answer.notice or "")
+            kept = queries.answer(Question(since_s, end_s, step, by=()))
+            assert (kept.step, kept.notice, sum(row.counts.octets for row in kept.rows())) == (step, None, 173)
 
 
 def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tuple[Writer, Queries]) -> None:

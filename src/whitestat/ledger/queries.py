@@ -35,8 +35,8 @@ ROWS_MAX = 100_000
 ROWS_A_WINDOW = 4_096
 """How many rows of a long answer are read at a time: about 2 MB."""
 
-SCANS_MAX = 4
-"""Up to this many groups are summed one by one, in the order of the table; more are summed by series."""
+SWEEPS_MAX, SCANS_MAX = 4, 32
+"""Up to this many groups are summed one by one, if few of them need a sweep; more are summed by series."""
 
 
 SEEKS_MAX = 12
@@ -54,6 +54,8 @@ _INSTEAD = {
     Step.MINUTE: _Coarser(Resolution.MINUTE, Step.HOUR),
     Step.HOUR: _Coarser(Resolution.HOUR, Step.DAY),
     Step.DAY: _Coarser(Resolution.DAY, Step.MONTH),
+    Step.WEEK: _Coarser(Resolution.DAY, Step.MONTH),
+    Step.CYCLE: _Coarser(Resolution.DAY, Step.MONTH),
 }
 
 _LEVELS = {
@@ -245,14 +247,15 @@ class Queries:
         self, table: str, piece: Piece, expression: str, groups: Mapping[Group | None, list[int]]
     ) -> Iterator[tuple[int, Group | None, Counts]]:
         """Sums of a piece's buckets by the expression and by group, or by a part of a group."""
-        if len(groups) <= SCANS_MAX:
+        sweeps = sum(len(series) > SEEKS_MAX for series in groups.values())
+        if len(groups) <= SCANS_MAX and sweeps <= SWEEPS_MAX:
             for group, series in groups.items():
-                for bucket, *sums in self._select(table, piece, expression, "", series):
-                    yield bucket, group, Counts(*sums)
+                for row in self._select(table, piece, expression, "", series):
+                    yield row[0], group, Counts._make(row[1:])
             return
         group_of = {each: group for group, series in groups.items() for each in series}
-        for bucket, each, *sums in self._select(table, piece, expression, "series,", list(group_of)):
-            yield bucket, group_of[each], Counts(*sums)
+        for row in self._select(table, piece, expression, "series,", list(group_of)):
+            yield row[0], group_of[row[1]], Counts._make(row[2:])
 
     def _select(self, table: str, piece: Piece, expression: str, also: str, series: list[int]) -> sqlite3.Cursor:
         by = "1, 2" if also else "1"
