@@ -23,8 +23,17 @@ bench: $(VENV)/test.stamp ## the published contract, measured here beside darkst
 soak: $(VENV)/test.stamp ## 200 kills under traffic and five million forged packets, looking for a lost octet
 	WHITESTAT_KILLS=200 WHITESTAT_FORGED=5000000 $(BIN)/python -m pytest -s tests/lab/test_degraded.py
 
-armv7: $(VENV)/bin/pip ## the same on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
+armv7: $(VENV)/bin/pip ## the service on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
 	packaging/armv7/boot $(abspath $(BIN))/python
+
+image: $(VENV)/bin/pip ## the container image of this machine's kind, built, run to its first healthy answer, in dist/
+	$(MAKE) image-$(subst armhf,armv7,$(shell dpkg --print-architecture))
+
+images: image-amd64 image-arm64 image-armv7 ## the container images of all three kinds; two of them are emulated
+
+image-%: $(VENV)/bin/pip
+	packaging/container/image $(abspath $(BIN))/python $*
+	PYTHONPATH=. $(BIN)/python packaging/container/try_image.py $*
 
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel
@@ -47,4 +56,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench soak armv7 object screenshot clean
+.PHONY: help run test lint bench soak armv7 image images object screenshot clean

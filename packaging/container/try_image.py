@@ -1,0 +1,130 @@
+"""Runs an image as a container engine would: its own user, environment and commands, nothing writable but the data.
+
+No engine is needed: a network and mount namespace of the lab, a read-only bind mount, and chroot.
+    PYTHONPATH=. python packaging/container/try_image.py ARCH      after packaging/container/image PYTHON ARCH
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.lab.machine import LabError, Machine
+
+HEALTHY_S = 90
+"""An emulated one takes a while."""
+
+METERING = "+net_raw,+bpf,+perfmon,+net_bind_service,+chown,+setuid,+setgid"
+"""What compose.yaml gives the one that meters."""
+
+NATIVE = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armv7"}
+
+
+def main(arch: str) -> None:
+    image = f"whitestat:{arch}"
+    config = json.loads(_buildah("inspect", "--type", "image", image))["Docker"]["config"]
+    with _unpacked(image) as root:
+        uid, gid = _ids(root, config["User"])
+        said = _run(root, config, (uid, gid), [])
+        _hold("counts eth0 (totals)" in said, f"it was to count totals:\n{said}")
+        if arch == NATIVE.get(platform.machine()):  # an emulator of programs has no bpf(2)
+            said = _run(root, config, (0, 0), ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{METERING}"])
+            _hold("counts eth0 (in the kernel)" in said, f"it was to meter in the kernel:\n{said}")
+
+
+def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: list[str]) -> str:
+    """From the start to the first healthy answer and to SIGTERM; returns what it printed."""
+    with TemporaryDirectory() as data, closing(Machine("container")) as machine:
+        os.chown(data, *owner)
+        _mounts(machine, root, Path(data))
+        _network(machine)
+        log = Path(data, "log")
+        enter = ["chroot", f"--userspec={owner[0]}:{owner[1]}", "--groups=", str(root), "env", "-i", *config["Env"]]
+        health = [*enter, *config["Healthcheck"]["Test"][1:]]
+        _hold(not _succeeds(machine, health), "the health check must fail before anything runs")
+        began = time.monotonic()
+        with log.open("w") as output:
+            command = [*enter, *prefix, *config["Entrypoint"], *config["Cmd"]]
+            process = machine.start(*command, stdout=output.fileno())
+        while not _succeeds(machine, health):
+            _hold(process.poll() is None, f"it ended with {process.returncode}:\n{log.read_text()}")
+            _hold(time.monotonic() - began < HEALTHY_S, f"not healthy in {HEALTHY_S} s:\n{log.read_text()}")
+            time.sleep(0.1)
+        took_s = time.monotonic() - began
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+        _hold(set(status["Uid"].split()) == {str(owner[0])}, f"it runs as {status['Uid']}")
+        _hold(int(status["CapEff"], 16) == 0, f"it holds capabilities {status['CapEff']}")
+        _hold(Path(data, "whitestat.db").stat().st_uid == owner[0], "the database must be its user's")
+        process.terminate()
+        _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{log.read_text()}")
+        resident = status["VmRSS"].strip()
+        print(f"image: healthy after {took_s:.1f} s as user {owner[0]} without capabilities, {resident} resident")
+        return log.read_text()
+
+
+def _buildah(*words: str) -> str:
+    environment = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+    return subprocess.run(["buildah", *words], check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
+
+
+@contextmanager
+def _unpacked(image: str) -> Iterator[Path]:
+    container = _buildah("from", "--pull-never", image).strip()
+    try:
+        yield Path(_buildah("mount", container).strip())
+    finally:
+        _buildah("rm", container)
+
+
+def _ids(root: Path, user: str) -> tuple[int, int]:
+    for line in (root / "etc/passwd").read_text().splitlines():
+        name, _, uid, gid, *_ = line.split(":")
+        if name == user:
+            return int(uid), int(gid)
+    raise LabError(f"the image has no user {user!r}")
+
+
+def _mounts(machine: Machine, root: Path, data: Path) -> None:
+    """They are the machine's own and go with it."""
+    machine.run("mount", "--bind", str(root), str(root))
+    machine.run("mount", "-o", "remount,bind,ro", str(root))
+    for kind, place in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "tmp")):
+        machine.run("mount", "-t", kind, kind, str(root / place))
+    machine.run("mount", "--bind", "/dev", str(root / "dev"))
+    machine.run("mount", "--bind", "/sys/fs/bpf", str(root / "sys/fs/bpf"))
+    machine.run("mount", "--bind", str(data), str(root / "data"))
+
+
+def _network(machine: Machine) -> None:
+    """One interface with the default route, and low ports for everybody, as Docker sets it."""
+    machine.ip("link add eth0 type veth peer name far0")
+    machine.ip("link set far0 up")
+    machine.ip("link set eth0 up")
+    machine.ip("address add 192.168.50.2/24 dev eth0")
+    machine.ip("route add default via 192.168.50.1")
+    machine.sysctl(net__ipv4__ip_unprivileged_port_start=0)
+
+
+def _succeeds(machine: Machine, words: list[str]) -> bool:
+    done: subprocess.CompletedProcess[Any] = subprocess.run(
+        machine.command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False
+    )
+    return done.returncode == 0
+
+
+def _hold(held: bool, otherwise: str) -> None:
+    if not held:
+        raise LabError(otherwise)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
