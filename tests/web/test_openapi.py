@@ -55,3 +55,11 @@ def test_words_it_lists_are_words_the_api_takes(home: House, document: dict[str,
         schema = parameter["schema"]
         for word in schema.get("items", schema).get("enum", ()):
             assert home.get(f"/api/v1/usage?{parameter['name']}={word}").status == 200
+
+
+def test_headers_it_lists_are_sent_and_those_sent_are_listed(home: House, document: dict[str, Any]) -> None:
+    for path in ("/api/v1/usage", "/api/v1/usage.csv", "/api/v1/usage.html"):
+        listed = {name.lower() for name in document["paths"][path]["get"]["responses"]["200"]["headers"]}
+        sent = set(home.get(f"{path}?start=2025-11-20T12:00&limit=1").headers)
+        assert {name for name in sent if name.startswith("whitestat-") or name in ("etag", "link")} <= listed
+        assert listed - {"whitestat-notice", "link"} <= sent

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -331,3 +333,33 @@ def test_a_step_that_has_aged_out_is_answered_by_a_longer_one_which_is_said(hous
     headers = house.get(f"/api/v1/usage.csv?{query}&step=minute").headers
     assert (headers["whitestat-resolution"], headers["whitestat-notice"]) == ("hour", f'"{answer["notice"]}"')
     assert answer["notice"] in unescape(house.get(f"/api/v1/usage.html?{query}&step=minute").text)
+
+
+def test_twenty_askers_get_whole_flushes_while_the_writer_goes_on(house: House) -> None:
+    """Each flush books one octet for each of ten devices: a sum that ten does not divide is half a flush."""
+    asked = "/api/v1/usage?start=2026-11-21T13:00&end=2026-11-21T14:00&by="
+    sums: list[int] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            answer = house.get(asked)
+            assert answer.status == 200
+            sums.extend(row["octets"] for row in answer.json["rows"])
+
+    with ThreadPoolExecutor(20) as askers:
+        asking = [askers.submit(ask) for _ in range(20)]
+        try:
+            for minute in range(40):
+                at_s = NOON_S + 3600 + 60 * minute
+                usage = {(at_s, UsageKey(episode, "lan", Scope.WAN)): Counts(1) for episode in range(100, 110)}
+                house.writer.commit(Flush(usage=usage))
+                if minute % 10 == 9:
+                    house.writer.fold()
+        finally:
+            ended.set()
+        for each in asking:
+            each.result()
+    assert sums
+    assert all(octets % 10 == 0 for octets in sums)
+    assert [row["octets"] for row in house.get(asked).json["rows"]] == [400]

@@ -28,7 +28,13 @@ def document(version: str) -> Schema:
 
 def _operation(route: Route) -> Schema:
     schema = {"$ref": f"#/components/schemas/{route.schema}"} if route.schema else {"type": "string"}
-    answers: Schema = {"200": {"description": route.summary, "content": {route.media_type: {"schema": schema}}}}
+    answers: Schema = {
+        "200": {
+            "description": route.summary,
+            "content": {route.media_type: {"schema": schema}},
+            **({"headers": _HEADERS} if route.tagged else {}),
+        }
+    }
     if route.tagged:
         answers["304"] = {"description": "What has the entity tag of If-None-Match is the answer still."}
     if route.parameters:
@@ -93,7 +99,20 @@ def _or_null(kind: str, **more: object) -> Schema:
     return {"type": [kind, "null"], **more}
 
 
+def _header(description: str) -> Schema:
+    return {"description": description, "schema": _TEXT}
+
+
 _TEXT: Schema = {"type": "string"}
+_HEADERS: Schema = {
+    "ETag": _header("Weak; the same for as long as the answer is."),
+    "Link": _header("The address of the next page, where there is one (RFC 8288)."),
+    "WhiteStat-Coverage": _header(
+        "For each point how much of the span it saw: observed_ms, elapsed_ms, octets_attributed, octets_unattributed."
+    ),
+    "WhiteStat-Resolution": _header("How long each row is."),
+    "WhiteStat-Notice": _header("Says where the answer is not quite what was asked."),
+}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _INSTANT: Schema = {"type": "string", "format": "date-time"}
 _RATIO = _or_null("number", minimum=0, maximum=1, description="null where nothing flowed")
