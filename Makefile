@@ -23,6 +23,9 @@ bench: $(VENV)/test.stamp ## the published contract, measured here beside darkst
 soak: $(VENV)/test.stamp ## 200 kills under traffic and five million forged packets, looking for a lost octet
 	WHITESTAT_KILLS=200 WHITESTAT_FORGED=5000000 $(BIN)/python -m pytest -s tests/lab/test_degraded.py
 
+soak-darkstat: $(VENV)/test.stamp ## five minutes of a real darkstat that is restarted, wiped and pruned, read every second
+	WHITESTAT_SOAK=300 $(BIN)/python -m pytest -s tests/lab/test_darkstat.py
+
 armv7: $(VENV)/bin/pip ## the service on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
 	packaging/armv7/boot $(abspath $(BIN))/python
 
@@ -56,4 +59,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench soak armv7 image images object screenshot clean
+.PHONY: help run test lint bench soak soak-darkstat armv7 image images object screenshot clean

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from shutil import which
@@ -27,9 +29,9 @@ class Seen(NamedTuple):
 
 
 class Darkstat:
-    """One darkstat in `machine`, with the names it would look up left alone."""
+    """One darkstat in `machine`, with the names it would look up left alone; `options` are more of its own."""
 
-    def __init__(self, machine: Machine, folder: Path, link: str = "br0") -> None:
+    def __init__(self, machine: Machine, folder: Path, link: str = "br0", options: Sequence[str] = ()) -> None:
         program = which("darkstat") or "/usr/sbin/darkstat"
         if not Path(program).exists():
             raise LabError("darkstat is not installed (Debian: darkstat)")
@@ -38,7 +40,7 @@ class Darkstat:
         more = ("--no-promisc", "--user", "nobody", "--chroot", str(folder))
         self._machine = machine
         self._log = (folder / "darkstat.log").open("w")
-        self._process = machine.start(*words, *more, stdout=self._log.fileno(), stderr=subprocess.STDOUT)
+        self._process = machine.start(*words, *more, *options, stdout=self._log.fileno(), stderr=subprocess.STDOUT)
         self.pid = self._process.pid
         self._wait()
 
@@ -53,6 +55,19 @@ class Darkstat:
         if "404 Not Found" in page:
             return 0, 0
         return int(_one(r"<b>In:</b> (\d+)", page)), int(_one(r"<b>Out:</b> (\d+)", page))
+
+    def page(self, path: str) -> str:
+        return self._get(path)
+
+    def tell(self, number: int) -> None:
+        """Send a signal: SIGUSR1 exports and wipes, SIGUSR2 exports."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as a crash would: nothing is exported."""
+        self._process.kill()
+        self._process.wait()
+        self.close()
 
     def close(self) -> None:
         end(self._process)

@@ -85,6 +85,7 @@ MAY_IMPORT = {
 
 PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking", "services"}
 PURE |= {"timeline", "draft", "collectors.decode"}
+PURE |= {"collectors.darkstat.parse", "collectors.darkstat.follow"}
 PURE |= {
     f"attribution.{name}"
     for name in ("arm", "attribute", "devices", "edits", "locality", "proposals", "routers", "shape", "sightings")

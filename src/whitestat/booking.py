@@ -143,7 +143,7 @@ class Booker:
         self._attributor.settle(attributed)
         self._notice(attributed, harvest.end_ms)
         audits = {name: step.baseline for name, step in steps.items()}
-        self._draft.add(readings, audits, receipt)
+        self._draft.add([*readings, *harvest.marks], audits, receipt)
         self._draft.bound(self._zone)
         self._readings.update((reading.key, reading) for reading in readings)
         self._audits.update(audits)

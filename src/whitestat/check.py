@@ -8,6 +8,7 @@ from collections.abc import Callable
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.collectors import Collector
+from whitestat.collectors.darkstat import DarkstatCollector
 from whitestat.config import Config
 from whitestat.engine import SystemClock
 from whitestat.errors import WhiteStatError
@@ -25,7 +26,8 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     say(f"time zone: {zone_of(config)}")
     works = _check_store(config, say)
     points = points_of(config)
-    collectors, notices = open_collectors(points, {}, None)
+    attributor = Attributor(locality(config, points), Devices())
+    collectors, notices = open_collectors(points, attributor.is_local)
     for notice in notices:
         say(f"note: {notice}")
     try:
@@ -70,7 +72,8 @@ def _look(collector: Collector, attributor: Attributor, say: Callable[[str], Non
         devices = {key.episode for key in seen.usage if key.point == point.name and key.episode}
         what = f"{octets_text(octets)} of {len(devices)} devices in {LOOK_S} s" if devices or octets else "no traffic"
         if collector.memory() == 0:
-            what = "totals can be read"
-        say(f"point {point.name} ({point.collector} on {point.interface}): {status.notice or status.state}; {what}")
+            what = "totals can be read" if status.state is PointState.OK else "nothing can be read"
+        where = f"at {collector.url}" if isinstance(collector, DarkstatCollector) else f"on {point.interface}"
+        say(f"point {point.name} ({point.collector} {where}): {status.notice or status.state}; {what}")
         works &= status.state is PointState.OK
     return works

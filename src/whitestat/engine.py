@@ -120,7 +120,8 @@ class Engine:
     def health(self) -> dict[str, object]:
         """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked."""
         waiting = any(each.read_ms is None for each in self._turns)
-        failing = any(each.failure for each in self._turns)
+        points = self._points()
+        failing = any(point["state"] == PointState.FAILED for point in points)
         degraded = failing or self._unwritten or self._timeline.state is not State.SET
         return {
             "status": "starting" if waiting else "degraded" if degraded else "ok",
@@ -136,7 +137,7 @@ class Engine:
             "errors": self._errors,
             "discarded": {str(quality): n for quality, n in self._booker.tally.deltas_discarded.items()},
             "notices": [*self._notices, *self._troubles(), *self._booker.notices],
-            "points": self._points(),
+            "points": points,
         }
 
     def _troubles(self) -> Iterator[str]:

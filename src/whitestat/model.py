@@ -8,7 +8,7 @@ a frozen dataclass); all others are frozen, slotted dataclasses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import add
@@ -163,7 +163,8 @@ class Harvest:
 
     `deltas` may be an iterator that reads the meter as it goes; it is consumed once. When `receipt` is
     not None the meter keeps the drained counts until `Collector.settle` says they are booked.
-    `audits` is by point name, read after the deltas were set aside.
+    `audits` is by point name, read after the deltas were set aside. `marks` are running counters whose growth is
+    in the deltas already: kept in the ledger for the next process to go on from, and never compared here.
     """
 
     start_ms: int
@@ -172,6 +173,7 @@ class Harvest:
     deltas: Iterable[Delta] = ()
     receipt: Receipt | None = None
     audits: Mapping[str, Audit] = field(default_factory=dict)
+    marks: Sequence[CounterReading] = ()
 
 
 class UsageKey(NamedTuple):

@@ -9,10 +9,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from whitestat import __version__, privileges
@@ -22,6 +23,7 @@ from whitestat.attribution.locality import PRIVATE, Locality, Network
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
 from whitestat.collectors import Collector
+from whitestat.collectors.darkstat import DarkstatCollector
 from whitestat.collectors.interface import InterfaceCollector
 from whitestat.collectors.kernel import KernelCollector
 from whitestat.collectors.links import default_interface, default_interfaces, links, unknown_interface
@@ -32,7 +34,7 @@ from whitestat.errors import CollectorError, ConfigError, NotPermitted
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.live import Live
-from whitestat.model import Point
+from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
 
 log = logging.getLogger("whitestat")
@@ -60,10 +62,12 @@ async def _serve(config: Config) -> int:
     writer = Writer(config.store.path, zone, asdict(config.retention))
     import_old(writer, config, zone)
     state = writer.state()
-    collectors, notices = open_collectors(points, state.receipts, config.store.path)
+    attributor = Attributor(locality(config, points), Devices(state.episodes))
+    before = Before(state.receipts, state.readings, config.store.path)
+    collectors, notices = open_collectors(points, attributor.is_local, before)
     booker = Booker(
         writer,
-        Attributor(locality(config, points), Devices(state.episodes)),
+        attributor,
         zone=zone,
         points=[point_of(each) for each in points],
         locality=lambda: locality(config, points),
@@ -155,10 +159,21 @@ def point_of(config: PointConfig) -> Point:
     return Point(config.name, config.collector, config.interface, config.counts)
 
 
+class Before(NamedTuple):
+    """What the ledger has from the last process: epochs by meter, and readings; `ledger` is whose maps are kept."""
+
+    receipts: Mapping[str, int]
+    readings: Sequence[CounterReading]
+    ledger: Path | None
+
+
+NOTHING_BEFORE = Before({}, (), None)
+
+
 def open_collectors(
-    points: Sequence[PointConfig], booked: dict[str, int], ledger: Path | None
+    points: Sequence[PointConfig], local: Callable[[Address], bool], before: Before = NOTHING_BEFORE
 ) -> tuple[list[Collector], list[str]]:
-    """Every collector open and ready, with what the user should know; `ledger` is whose maps are kept.
+    """Every collector open and ready, with what the user should know; `local` says which addresses are ours.
 
     Where the kernel refuses the meter, packet sockets stand in, and without the rights to these the
     interface's own counters.
@@ -171,11 +186,11 @@ def open_collectors(
     notices: list[str] = []
     kernel = [point for point in points if point.collector == "kernel"]
     if kernel:
-        collectors += _open_kernel(kernel, booked, notices, ledger)
+        collectors += _open_kernel(kernel, before.receipts, notices, before.ledger)
     for point in points:
         if point.collector != "kernel":
-            collectors.append(_build(point)(point_of(point)))
-            collectors[-1].open(booked)
+            collectors.append(_build(point, local, before.readings))
+            collectors[-1].open(before.receipts)
     if any(point.collector == "interface" for point in points) and os.geteuid() != 0:
         notices.append(NOT_ROOT)
     return collectors, notices
@@ -186,20 +201,33 @@ NOT_ROOT = (
     "(sudo make run), so that the kernel may count for us"
 )
 
-BUILDERS: dict[str, Callable[[Point], Collector]] = {
-    "packet": PacketCollector,
-    "interface": InterfaceCollector,
+Builder = Callable[[PointConfig, Callable[[Address], bool], Sequence[CounterReading]], Collector]
+
+
+def _darkstat(
+    config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]
+) -> DarkstatCollector:
+    if config.url is None:
+        raise ConfigError(f"point {config.name!r}: url is missing: collector 'darkstat' needs it")
+    kept = [each for each in readings if each.key.point == config.name]
+    return DarkstatCollector(point_of(config), config.url, config.interval_s, local, kept)
+
+
+BUILDERS: dict[str, Builder] = {
+    "packet": lambda config, local, readings: PacketCollector(point_of(config)),
+    "interface": lambda config, local, readings: InterfaceCollector(point_of(config)),
+    "darkstat": _darkstat,
 }
 
 
-def _build(point: PointConfig) -> Callable[[Point], Collector]:
-    if point.collector not in BUILDERS:
-        raise ConfigError(f"point {point.name!r}: the collector {point.collector!r} is not in this version")
-    return BUILDERS[point.collector]
+def _build(config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]) -> Collector:
+    if config.collector not in BUILDERS:
+        raise ConfigError(f"point {config.name!r}: the collector {config.collector!r} is not in this version")
+    return BUILDERS[config.collector](config, local, readings)
 
 
 def _open_kernel(
-    points: Sequence[PointConfig], booked: dict[str, int], notices: list[str], ledger: Path | None
+    points: Sequence[PointConfig], booked: Mapping[str, int], notices: list[str], ledger: Path | None
 ) -> list[Collector]:
     meter = KernelCollector(
         [point_of(point) for point in points],
@@ -229,7 +257,7 @@ def _open_kernel(
     return [meter]
 
 
-def _open_packet(points: Sequence[PointConfig], booked: dict[str, int]) -> list[Collector]:
+def _open_packet(points: Sequence[PointConfig], booked: Mapping[str, int]) -> list[Collector]:
     """A packet collector for each point, open; none at all where one of them could not be opened."""
     collectors: list[Collector] = [PacketCollector(point_of(point)) for point in points]
     try:
@@ -249,7 +277,9 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
     if not networks:
         networks.extend(PRIVATE)
         for point in points:
-            link = known.get(str(point.interface)) if point.counts else None
+            # Another program's table tells of the network this machine is in, as far as we know.
+            name = point.interface or default_interface()
+            link = known.get(str(name)) if point.counts else None
             networks += [each.network for each in link.interfaces] if link else []
     return Locality(
         tuple(dict.fromkeys(networks)),
@@ -265,11 +295,15 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
 HOW = {KernelCollector: "in the kernel", PacketCollector: "packet by packet"}
 
 
+def _how(collector: Collector) -> str:
+    if isinstance(collector, DarkstatCollector):
+        return f"from {collector.url}"
+    return HOW.get(type(collector), "totals")
+
+
 def _announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str], user: str) -> None:
     metered = ", ".join(
-        f"{point.interface or point.name} ({HOW.get(type(each), 'totals')})"
-        for each in collectors
-        for point in each.points
+        f"{point.interface or point.name} ({_how(each)})" for each in collectors for point in each.points
     )
     print(f"WhiteStat {__version__} counts {metered}, keeps it in {config.store.path} and runs as {user}")
     for notice in notices:

@@ -110,6 +110,10 @@ class Attributor:
             self.locality = locality
             self._verdicts.clear()
 
+    def is_local(self, address: Address) -> bool:
+        """Whether a host of this address may be a device of ours. Any thread may ask."""
+        return self.locality.kind(address) in ("own", "local")
+
     def attribute(self, deltas: Iterable[Delta], at_ms: int) -> Attributed:
         """Book every delta to the devices at its ends, or to `UNATTRIBUTED`; `at_ms` is when they were seen.
 
@@ -162,7 +166,7 @@ class Attributor:
         counts = delta.counts
         if verdict.sender:
             result.book(verdict.sender, counts)
-            if verdict.sender.episode and counts.packets_out:
+            if verdict.sender.episode and (counts.packets_out or counts.octets_out):
                 self.devices.saw(verdict.sender.episode, verdict.source, at_ms)
         if verdict.receiver:
             result.book(verdict.receiver, counts.turned())
@@ -170,6 +174,8 @@ class Attributor:
     def _judge(self, key: FlowKey, at_ms: int) -> Verdict:
         if key.mac is None and key.address is None:
             return self._nobody(key, inside=False)
+        if key.protocol is None and key.address is not None and key.peer_mac is None and key.peer is None:
+            return self._judge_row(key, key.address, at_ms)
         if key.protocol == PROTOCOL_OTHER or key.address is None or key.peer is None:
             return self._judge_link(key, at_ms)
         here, there = self.locality.kind(key.address), self.locality.kind(key.peer)
@@ -224,6 +230,24 @@ class Attributor:
         if sides == [None, None]:
             return self._nobody(key, inside=True)
         return Verdict(_key(sides[0], key.point, scope), _key(sides[1], key.point, scope), True)
+
+    def _judge_row(self, key: FlowKey, address: Address, at_ms: int) -> Verdict:
+        """A host in the table of another program, which knows no peers: the wide area, as far as anybody can tell.
+
+        A known router's MAC stands for somebody behind it, who is left out as configured; this machine's own
+        MAC at a host's address only says that the table was made beyond this machine.
+        """
+        kind = self.locality.kind(address)
+        if kind in ("outside", "group"):
+            return self._nobody(key, inside=False)
+        if key.mac in self.locality.routers:
+            return Verdict(None, None, True)
+        behind = key.mac is None or is_group_mac(key.mac) or (kind == "local" and key.mac in self.locality.own_macs)
+        nameless = address in UNSPECIFIED  # a device that has no address yet
+        found = None if behind and nameless else self.devices.find(None if behind else key.mac, address, at_ms)
+        if found is None:
+            return self._nobody(key, inside=True)
+        return Verdict(UsageKey(found, key.point, Scope.WAN), None, True, None if nameless else address)
 
     def _side(self, mac: Mac | None, address: Address, kind: str, at_ms: int) -> int | None:
         """The episode of one side, or None when it is nobody's of ours."""

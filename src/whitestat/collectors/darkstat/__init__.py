@@ -1,0 +1,277 @@
+"""Reads a darkstat over HTTP: who used how much by its table of hosts, in a thread that nobody waits for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from whitestat.collectors.darkstat.follow import Follower, Sight, Step, same_life
+from whitestat.collectors.darkstat.parse import DarkstatError, Host
+from whitestat.collectors.darkstat.reader import Reader
+from whitestat.collectors.http import Http
+from whitestat.errors import CollectorError
+from whitestat.model import (
+    Address,
+    Audit,
+    CounterReading,
+    Counts,
+    Delta,
+    FlowKey,
+    Harvest,
+    Mac,
+    Point,
+    PointState,
+    PointStatus,
+    Quality,
+    Receipt,
+)
+
+__all__ = ["DarkstatCollector", "DarkstatError"]
+
+log = logging.getLogger("whitestat")
+
+BACKOFF_S = (1, 2, 4, 8, 15, 30, 60)
+"""Seconds from one failure to the next try: short at first, so that a restart is caught at its beginning."""
+GONE = "gone"
+"""The epoch of a row that darkstat shows no more."""
+
+_Key = tuple[Mac | None, Address | None]
+
+
+class DarkstatCollector:
+    """One darkstat as a meter that is drained: what passed between polls is held until it is booked.
+
+    The table last seen goes to the ledger with it, so the next process goes on from there; `kept` is what
+    the last one left. In and out are as darkstat has them: in is towards the host.
+    """
+
+    def __init__(
+        self,
+        point: Point,
+        url: str,
+        interval_s: int,
+        local: Callable[[Address], bool],
+        kept: Iterable[CounterReading] = (),
+    ) -> None:
+        self._point = point
+        self._http = Http(url, timeout_s=max(5.0, min(30.0, float(interval_s))))
+        self._reader = Reader(self._http, local)
+        self._interval_s = interval_s
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._kept = {each.key.address: each for each in kept if each.epoch != GONE}
+        before = _sight_of(self._kept)
+        self._follower = Follower(before)
+        self._fresh: dict[_Key, Counts] = {}  # since the last read
+        self._handed: Harvest | None = None  # read, and not yet settled
+        self._epoch = 0
+        self._seen: Sight | None = None
+        self._told: Sight | None = None  # the last one that was handed out
+        self._told_at_s = 0.0
+        self._before_ms = before.at_ms if before else None
+        self._life = uuid.uuid4().hex
+        self._passed = self._lost = Counts()
+        self._packets_lost = 0
+        self._status = PointStatus(PointState.STARTING)
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        return (self._point,)
+
+    @property
+    def url(self) -> str:
+        return self._http.url
+
+    def open(self, booked: Mapping[str, int]) -> None:
+        """Nothing is asked yet: the thread must wait until privileges were given up."""
+        self._epoch = booked.get(self._meter, 0)
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        """What passed between the polls since what was handed out last; the same again until that is settled."""
+        self._begin()
+        with self._lock:
+            if self._handed is None and self._seen is not None and self._seen is not self._told:
+                self._handed = self._harvest(self._seen, since_ms, now_ms)
+                self._fresh = {}
+            return self._handed or Harvest(since_ms, now_ms)
+
+    def settle(self, receipt: Receipt) -> None:
+        """What was read is booked, and the next process knows up to where."""
+        with self._lock:
+            if self._handed is None or receipt != self._handed.receipt:
+                return
+            self._kept |= {mark.key.address: mark for mark in self._handed.marks}
+            self._kept = {key: each for key, each in self._kept.items() if each.epoch != GONE}
+            self._handed = None
+
+    def peek(self) -> Iterable[Delta]:
+        with self._lock:
+            handed = list(self._handed.deltas) if self._handed else []
+            return [*handed, *self._deltas(self._fresh, 0, 0)]
+
+    def statuses(self) -> Mapping[str, PointStatus]:
+        return {self._point.name: self._status}
+
+    def tend(self) -> None:
+        """Nothing to do: each poll connects anew."""
+
+    def memory(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._http.abort()
+        if self._thread:
+            self._thread.join(self._interval_s)
+            self._thread = None
+
+    @property
+    def _meter(self) -> str:
+        return f"darkstat {self._point.name}"
+
+    def _begin(self) -> None:
+        if self._thread is None and not self._stopped.is_set():
+            self._thread = threading.Thread(target=self._run, name=f"darkstat {self._point.name}", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        """Poll for as long as the collector is open; a failure is told once, and tried again ever later."""
+        failures = 0
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            try:
+                self._poll()
+            except CollectorError as error:
+                wait_s = float(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                failures += 1
+                self._failed(str(error))
+            else:
+                failures = 0
+                wait_s = max(0.0, began + self._interval_s - time.monotonic())
+            self._stopped.wait(wait_s)
+
+    def _poll(self) -> None:
+        sight = self._reader.look(lambda: time.time_ns() // 1_000_000)
+        with self._lock:
+            before = self._follower.before
+            step = self._follower.take(sight)
+            self._seen = self._follower.before
+            self._book(step, sight)
+            self._audit(before, sight)
+        self._works(sight)
+
+    def _book(self, step: Step, sight: Sight) -> None:
+        grown: dict[_Key, Counts] = {
+            (sight.rows[address].mac, address): counts for address, counts in step.grown.items()
+        }
+        if step.nobodys:
+            grown[None, None] = Counts(octets_unsplit=step.nobodys)
+            log.warning(
+                "%s: %s was restored from an export older than what is remembered: %d octets are unattributed",
+                self._point.name,
+                self.url,
+                step.nobodys,
+            )
+        if step.refused:
+            log.warning(
+                "%s: %d hosts of %s grew by more than passed; not booked", self._point.name, step.refused, self.url
+            )
+        _add_all(self._fresh, grown)
+
+    def _audit(self, before: Sight | None, now: Sight) -> None:
+        """What darkstat saw of all traffic, and what pcap dropped before it could, at the average packet's size."""
+        if before is None or now.passed is None:
+            return
+        same = same_life(before, now)
+        octets = max(0, now.passed - (before.passed or 0) if same else now.passed)
+        packets = max(0, now.packets - before.packets if same else now.packets)
+        # The count of drops goes on through a wipe, and begins anew at a restart.
+        dropped = now.dropped - before.dropped if now.dropped >= before.dropped else now.dropped
+        size = octets // packets if packets else now.passed // now.packets if now.packets else 0
+        self._passed = self._passed.plus(Counts(octets_unsplit=octets, packets_in=packets))
+        self._lost = self._lost.plus(Counts(octets_unsplit=dropped * size, packets_in=dropped))
+        self._packets_lost += dropped
+
+    def _harvest(self, seen: Sight, since_ms: int, now_ms: int) -> Harvest:
+        """All that is fresh, over the time it took: longer than since the last read where darkstat was away."""
+        began_ms = self._before_ms if self._told is None else now_ms - int((time.monotonic() - self._told_at_s) * 1000)
+        start_ms = min(since_ms, now_ms, since_ms if began_ms is None else began_ms)
+        audit = Audit(
+            self._life,
+            self._life,
+            self._passed.plus(self._lost),
+            self._passed,
+            packets_lost=self._packets_lost,
+            link_header=0,
+            frames_at_attach=Counts(),
+        )
+        self._epoch += 1
+        self._told, self._told_at_s = seen, time.monotonic()
+        return Harvest(
+            start_ms,
+            now_ms,
+            deltas=list(self._deltas(self._fresh, start_ms, now_ms)),
+            receipt=Receipt(self._meter, self._epoch),
+            audits={self._point.name: audit},
+            marks=tuple(self._marks(seen)),
+        )
+
+    def _marks(self, seen: Sight) -> Iterator[CounterReading]:
+        """Readings that differ from those in the ledger: rows that changed or went, and darkstat's own totals."""
+        name, epoch = self._point.name, str(seen.life)
+        for address, host in seen.rows.items():
+            counts, kept = Counts(host.octets_in, host.octets_out), self._kept.get(address)
+            if kept is None or kept.counts != counts or kept.epoch != epoch:
+                yield CounterReading(FlowKey(name, address=address), counts, seen.at_ms, epoch)
+        for place, last in self._kept.items():
+            if place is not None and place not in seen.rows:
+                yield last._replace(epoch=GONE)
+        totals = Counts(seen.octets_in, seen.octets_out, seen.packets, seen.dropped, seen.passed or 0)
+        yield CounterReading(FlowKey(name), totals, seen.at_ms, epoch)
+
+    def _deltas(self, held: Mapping[_Key, Counts], start_ms: int, end_ms: int) -> Iterator[Delta]:
+        for (mac, address), counts in held.items():
+            quality = Quality.AMBIGUOUS if address is None else Quality.EXACT
+            yield Delta(FlowKey(self._point.name, mac, address), counts, start_ms, end_ms, quality)
+
+    def _works(self, sight: Sight) -> None:
+        if self._status.state is PointState.FAILED:
+            log.info("%s: %s answers again", self._point.name, self.url)
+        notice = ""
+        if self._reader.unreadable:
+            notice = f"{self._reader.unreadable} rows of {self.url} could not be read"
+        elif self._packets_lost:
+            notice = f"darkstat lost {self._packets_lost} packets since we started: their octets are an estimate"
+        self._status = PointStatus(PointState.OK, notice)
+
+    def _failed(self, reason: str) -> None:
+        if self._stopped.is_set():
+            return
+        notice = f"{reason}; it is asked again, and goes on from what it has by then"
+        if self._status.notice != notice:
+            log.error("%s: %s", self._point.name, notice)
+        self._status = PointStatus(PointState.FAILED, notice)
+
+
+def _sight_of(kept: Mapping[Address | None, CounterReading]) -> Sight | None:
+    """The table as the last process left it in the ledger, None where there is none; without the hosts outside."""
+    totals = kept.get(None)
+    if totals is None or not totals.epoch.removeprefix("-").isdigit():
+        return None
+    rows = {
+        address: Host(each.counts.octets_in, each.counts.octets_out)
+        for address, each in kept.items()
+        if address is not None and each.epoch == totals.epoch
+    }
+    octets_in, octets_out, packets, dropped, passed = totals.counts
+    return Sight(totals.at_ms, int(totals.epoch), rows, octets_in, octets_out, passed, passed, packets, dropped)
+
+
+def _add_all(to: dict[_Key, Counts], more: Mapping[_Key, Counts]) -> None:
+    for key, counts in more.items():
+        held = to.get(key)
+        to[key] = held.plus(counts) if held else counts

@@ -1,0 +1,283 @@
+"""darkstat's pages to values; pure. Both markup generations (to 3.0.719, from 3.0.720) read alike.
+
+Columns are found by the text of their headers, since MAC and last-seen columns are optional. A page is
+cut at its table tags alone: names in it come from the DNS unescaped, and its port tables are
+malformed (`<th>Port</td>`), so a cell ends where the next tag of a table begins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from html import unescape
+from typing import NamedTuple
+
+from whitestat.errors import CollectorError
+from whitestat.model import Address, Counts, Mac
+from whitestat.units import address_bytes, mac_bytes
+
+LARGEST = (1 << 64) - 1
+ROWS_MAX = 200_000
+
+
+class DarkstatError(CollectorError):
+    """A page that is not what darkstat shows; says what is wrong with it."""
+
+
+class Host(NamedTuple):
+    """One address's running totals since darkstat first saw it: octets of IP, in is towards it.
+
+    `mac` is that of the last packet: a router's for every host beyond it. None where it is not shown.
+    """
+
+    octets_in: int
+    octets_out: int
+    mac: Mac | None = None
+
+
+class Hosts(NamedTuple):
+    """The whole table by address; `unreadable` rows were left out."""
+
+    rows: dict[Address, Host]
+    unreadable: int = 0
+
+
+class Front(NamedTuple):
+    """The front page: `since_s` (UTC) is when darkstat began or was last wiped, and tells its lives apart.
+
+    `octets` and `packets` have passed since then, each packet once; `dropped` is what pcap lost, since the
+    process began. None where the page does not say.
+    """
+
+    since_s: int
+    octets: int | None = None
+    packets: int | None = None
+    dropped: int = 0
+    version: str = ""
+
+
+class Service(NamedTuple):
+    """One port of a detail page; `protocol` is IANA's number, `remote` a port of the other side."""
+
+    protocol: int
+    port: int
+    remote: bool
+
+
+class Detail(NamedTuple):
+    """A host's ports and protocols as octets seen from the host: the remote tables are turned round.
+
+    A table holds the 30 largest at most, and darkstat forgets ports all the time.
+    """
+
+    ports: dict[Service, Counts]
+    protocols: dict[int, Counts]
+
+
+_TAG = re.compile(r"<(/?)(table|tr|td|th)(?![a-z])[^>]{0,200}>", re.IGNORECASE)
+_ANY_TAG = re.compile(r"<[^>]{0,200}>")
+_NUMBER = re.compile(r"[0-9]{1,20}|[0-9]{1,3}(?:[,.'\u2019\u00a0 ][0-9]{3}){1,6}")
+_NOT_DIGIT = re.compile(r"[^0-9]")
+_OF = re.compile(r"\(([0-9]{1,9})-([0-9]{1,9}) of ([0-9]{1,9})\)")
+_SINCE = re.compile(r"since</b>\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)[^<]{0,20}?([+-])(\d\d)(\d\d)\s*<")
+_SPAN = re.compile(r'<span id="(tb|tp|pd)">([^<]{1,40})</span>')
+_VERSION = re.compile(r'name="generator" content="darkstat ([0-9A-Za-z.+~-]{1,30})"')
+_METRIC = re.compile(r'host_bytes_total\{((?:[a-z_]+="[^"]*",?)+)\} ([0-9]{1,20})')
+_LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
+_SECTIONS = {
+    "tcp ports on this host": (6, False),
+    "tcp ports on remote hosts": (6, True),
+    "udp ports on this host": (17, False),
+    "udp ports on remote hosts": (17, True),
+}
+_NO_MAC = bytes(6)
+"""Shown on links without MACs: loopback, ppp."""
+
+
+def front(page: str) -> Front:
+    """The front page; DarkstatError when it does not say since when it counts."""
+    found = _SINCE.search(page)
+    if not found:
+        raise DarkstatError(f"the front page is not darkstat's: {_excerpt(page)}")
+    day, sign, hours, minutes = found.groups()
+    try:
+        offset = timedelta(hours=int(hours), minutes=int(minutes)) * (1 if sign == "+" else -1)
+        since = datetime.strptime(day, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone(offset))
+        since_s = int(since.timestamp())
+    except (ValueError, OverflowError):
+        raise DarkstatError(f"the front page counts since {found[0][9:60]!r}") from None
+    figures = {name: _number(text) for name, text in _SPAN.findall(page)}
+    version = _VERSION.search(page)
+    return Front(since_s, figures.get("tb"), figures.get("tp"), figures.get("pd") or 0, version[1] if version else "")
+
+
+def hosts(page: str) -> Hosts:
+    """The hosts page with `full=yes`; DarkstatError for an error in its place, or a part of the table."""
+    cells = _rows(page)
+    header = next(cells, None)
+    if header is None:
+        if "The table is empty." in page:
+            return Hosts({})
+        raise DarkstatError(f"there is no table of hosts: {_excerpt(page)}")
+    places = _places(header, ("ip", "in", "out"))
+    mac, total = places.get("mac address"), places.get("total")
+    columns = places["ip"], places["in"], places["out"]
+    found: dict[Address, Host] = {}
+    rows = unreadable = 0
+    for row in cells:
+        rows += 1
+        if rows > ROWS_MAX:
+            raise DarkstatError(f"the table of hosts has more than {ROWS_MAX} rows")
+        read = _host(row, columns, mac, total) if len(row) == len(header) else None
+        if read is None or read[0] in found:
+            unreadable += 1
+        else:
+            found[read[0]] = read[1]
+    if (said := _OF.search(page)) and (said[1] != "1" or said[2] != said[3] or int(said[3]) != rows):
+        raise DarkstatError(f"the page says it has hosts {said[0][1:-1]} and holds {rows}")
+    if unreadable and not found:
+        raise DarkstatError(f"none of {unreadable} rows can be read: {_excerpt(page)}")
+    return Hosts(found, unreadable)
+
+
+def metrics(text: str) -> Hosts:
+    """The Prometheus text of darkstat 3.0.720 and later; DarkstatError when it is none."""
+    if "host_bytes_total" not in text:
+        raise DarkstatError(f"there is no host_bytes_total: {_excerpt(text)}")
+    sides: dict[Address, list[int | None]] = {}
+    macs: dict[Address, Mac | None] = {}
+    unreadable = 0
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        read = _metric(line)
+        if read is None:
+            unreadable += 1
+            continue
+        address, mac, outward, octets = read
+        sides.setdefault(address, [None, None])[outward] = octets
+        macs[address] = mac
+        if len(sides) > ROWS_MAX:
+            raise DarkstatError(f"there are more than {ROWS_MAX} hosts")
+    rows = {
+        address: Host(octets[0], octets[1], macs[address])
+        for address, octets in sides.items()
+        if octets[0] is not None and octets[1] is not None
+    }
+    return Hosts(rows, unreadable + len(sides) - len(rows))
+
+
+def detail(page: str) -> Detail:
+    """A host's own page; DarkstatError when it has no such sections."""
+    ports: dict[Service, Counts] = {}
+    protocols: dict[int, Counts] = {}
+    sections = re.split(r"<h3>([^<]{1,60})</h3>", page)
+    if len(sections) < 3:
+        raise DarkstatError(f"not the page of a host: {_excerpt(page)}")
+    for title, body in zip(sections[1::2], sections[2::2], strict=True):
+        name = title.strip().lower()
+        if name in _SECTIONS:
+            protocol, remote = _SECTIONS[name]
+            for port, counts in _numbered(body, "port", 65_535):
+                ports[Service(protocol, port, remote)] = counts.turned() if remote else counts
+        elif name == "ip protocols":
+            protocols.update(_numbered(body, "#", 255))
+    return Detail(ports, protocols)
+
+
+def _numbered(section: str, column: str, most: int) -> Iterator[tuple[int, Counts]]:
+    """Rows of a port or protocol table: the number, and octets as the table has them."""
+    cells = _rows(section)
+    header = next(cells, None)
+    if header is None:
+        return
+    places = _places(header, (column, "in", "out"))
+    for row in cells:
+        if len(row) == len(header):
+            number, into, out = (_number(_plain(row[places[name]])) for name in (column, "in", "out"))
+            if number is not None and number <= most and into is not None and out is not None:
+                yield number, Counts(into, out)
+
+
+def _rows(page: str) -> Iterator[list[str]]:
+    """The cells of each row of the first table, markup inside them left as it is."""
+    row: list[str] | None = None
+    pieces = _TAG.split(page)  # text, then for each tag: "/" or nothing, its name, the text after it
+    begun = False
+    for closing, name, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        if name in ("td", "TD", "th", "TH"):
+            if row is not None and not closing:
+                row.append(text)
+        else:
+            if row:
+                yield row
+            row = None
+            if name.lower() == "tr":
+                row = [] if begun and not closing else None
+            elif closing and begun:
+                return
+            else:
+                begun = True
+    if row:
+        raise DarkstatError("the page ends inside a row")
+
+
+def _places(header: list[str], needed: tuple[str, ...]) -> dict[str, int]:
+    places = {_plain(cell).lower(): at for at, cell in enumerate(header)}
+    for name in needed:
+        if name not in places:
+            raise DarkstatError(f"the table has no column {name!r}, but {', '.join(map(repr, places))[:200]}")
+    return places
+
+
+def _host(
+    row: list[str], columns: tuple[int, int, int], mac: int | None, total: int | None
+) -> tuple[Address, Host] | None:
+    """None where the row contradicts itself or holds what is no address or number."""
+    ip, into, out = columns
+    octets_in, octets_out = _number(row[into]), _number(row[out])
+    try:
+        address = address_bytes(_plain(row[ip]))
+        seen = mac_bytes(_plain(row[mac])) if mac is not None else None
+    except ValueError:
+        return None
+    if octets_in is None or octets_out is None:
+        return None
+    if total is not None and _number(row[total]) != (octets_in + octets_out) & LARGEST:
+        return None
+    return address, Host(octets_in, octets_out, None if seen == _NO_MAC else seen)
+
+
+def _metric(line: str) -> tuple[Address, Mac | None, bool, int] | None:
+    found = _METRIC.fullmatch(line)
+    if not found or int(found[2]) > LARGEST:
+        return None
+    labels: Mapping[str, str] = dict(_LABEL.findall(found[1]))
+    try:
+        mac = mac_bytes(labels["mac"]) if "mac" in labels else None
+        address = address_bytes(labels["ip"])
+        outward = ("in", "out").index(labels["dir"])
+    except (ValueError, KeyError):
+        return None
+    return address, None if mac == _NO_MAC else mac, bool(outward), int(found[2])
+
+
+def _number(text: str) -> int | None:
+    """A whole number with or without thousands separators; None where it is none, or too large for darkstat."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = int(_NOT_DIGIT.sub("", text))
+    return number if number <= LARGEST else None
+
+
+def _plain(cell: str) -> str:
+    text = _ANY_TAG.sub("", cell) if "<" in cell else cell
+    return (unescape(text) if "&" in text else text).strip()
+
+
+def _excerpt(page: str) -> str:
+    """The beginning of what came instead, safe to print."""
+    text = " ".join(_ANY_TAG.sub(" ", page[:2000]).split())
+    return repr(text[:80]) if text else "an empty page"

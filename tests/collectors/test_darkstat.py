@@ -1,0 +1,183 @@
+"""The darkstat collector over a real socket: v5's golden run, failures that are shown, harvests that are kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from tests.collectors.server import NOT_FOUND, page, serving
+from whitestat.collectors.darkstat import DarkstatCollector
+from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
+from whitestat.units import address_bytes, address_text
+
+K = 1024
+POINT = Point("darkstat", "darkstat")
+FRONT = '<b>Measuring for</b> <span id="rf">1 day</span><b>, since</b> 2026-11-20 05:04:29 IST+0530<b>.</b><br>'
+NAMES = ("IP", "Hostname", "MAC Address", "In", "Out", "Total", "Last seen")
+HEADER = f"<tr>{''.join(f'<th>{name}</th>' for name in NAMES)}</tr>"
+Row = tuple[str, str, int, int]
+A = ("192.168.1.10", "02:00:5e:00:00:0a")
+B = ("192.168.1.11", "02:00:5e:00:00:0b")
+C = ("192.168.1.12", "02:00:5e:00:00:0c")
+GOLDEN: list[list[Row]] = [
+    [(*A, 100 * K, 10 * K), (*B, 50 * K, 5 * K)],
+    [(*A, 150 * K, 12 * K), (*B, 10 * K, 1 * K)],
+    [(*A, 150 * K, 12 * K), (*C, 7 * K, 3 * K)],
+    [(*A, 160 * K, 12 * K), (*B, 20 * K, 2 * K), (*C, 7 * K, 3 * K)],
+    [("192.168.1.20", A[1], 1 * K, 1 * K), (*A, 160 * K, 12 * K), (*B, 20 * K, 2 * K), (*C, 7 * K, 3 * K)],
+]
+"""What darkstat shows at each poll of the run that WhiteStat 5 was recorded with."""
+
+
+class Peer:
+    """A darkstat that shows the rows it is given, behind a front page that tells no totals."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.front: bytes = page(FRONT)
+
+    def __call__(self, path: str) -> bytes:
+        if path == "/metrics":
+            return NOT_FOUND
+        if path == "/":
+            return self.front
+        cells = "".join(
+            f'<tr><td><a href="./{ip}/">{ip}</a></td><td></td><td><tt>{mac}</tt></td><td class="num">{i:,}</td>'
+            f'<td class="num">{o:,}</td><td class="num">{i + o:,}</td><td class="num">1 sec</td></tr>'
+            for ip, mac, i, o in self.rows
+        )
+        return page(f"<html><body><table>{HEADER}{cells}</table></body></html>")
+
+
+class Collector(DarkstatCollector):
+    """Polls when it is told to, not in a thread."""
+
+    def _begin(self) -> None: ...
+
+    def poll(self) -> Harvest:
+        """One poll, and what it yields, settled."""
+        self._poll()
+        harvest = self.read(0, 1000)
+        assert harvest.receipt
+        self.settle(harvest.receipt)
+        return harvest
+
+
+def is_local(address: Address) -> bool:
+    return address_text(address).startswith("192.168.")
+
+
+def collector_of(url: str, kept: tuple[CounterReading, ...] = ()) -> Collector:
+    return Collector(POINT, url, 3600, is_local, kept)
+
+
+@contextmanager
+def threaded(url: str) -> Iterator[DarkstatCollector]:
+    with closing(DarkstatCollector(POINT, url, 3600, is_local)) as collector:
+        collector.open({})
+        yield collector
+
+
+def usage(harvests: list[Harvest]) -> dict[str, tuple[float, float]]:
+    """KB in and out by MAC."""
+    found: dict[str, Counts] = {}
+    for delta in (each for harvest in harvests for each in harvest.deltas):
+        assert delta.key.mac
+        name = delta.key.mac.hex(":")
+        found[name] = found.get(name, Counts()).plus(delta.counts)
+    return {name: (counts.octets_in / K, counts.octets_out / K) for name, counts in found.items()}
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_the_golden_run_of_whitestat_5_gives_its_deltas_without_its_bug() -> None:
+    peer, harvests = Peer(GOLDEN[0]), []
+    with serving(peer) as url:
+        collector = collector_of(url)
+        for rows in GOLDEN:
+            peer.rows = rows
+            harvests.append(collector.poll())
+            if len(harvests) == 4:
+                assert usage(harvests) == {A[1]: (60, 2), B[1]: (20, 2), C[1]: (7, 3)}
+    # WhiteStat 5 gave A another 160 when its MAC had two addresses.
+    assert usage(harvests) == {A[1]: (61, 3), B[1]: (20, 2), C[1]: (7, 3)}
+
+
+def test_a_harvest_is_handed_out_until_it_is_settled_and_what_comes_after_goes_with_the_next() -> None:
+    peer = Peer([(*A, 100, 10)])
+    with serving(peer) as url:
+        collector = collector_of(url)
+        collector.poll()
+        peer.rows = [(*A, 150, 10)]
+        collector._poll()
+        first = collector.read(0, 1000)
+        peer.rows = [(*A, 157, 10)]
+        collector._poll()
+        assert collector.read(0, 2000) == first
+        assert sum(delta.counts.octets for delta in collector.peek()) == 57
+        assert first.receipt
+        collector.settle(first.receipt)
+        second = collector.read(1000, 2000)
+        assert [delta.counts for delta in second.deltas] == [Counts(7)]
+        assert second.receipt
+        assert second.receipt.epoch == first.receipt.epoch + 1
+
+
+def test_the_next_process_goes_on_from_what_the_ledger_keeps() -> None:
+    peer = Peer([(*A, 100, 10), (*B, 5, 5)])
+    with serving(peer) as url:
+        marks = collector_of(url).poll().marks
+        peer.rows = [(*A, 130, 10), (*B, 5, 5), (*C, 3, 3)]
+        harvest = collector_of(url, tuple(marks)).poll()
+    assert {delta.key.address: delta.counts for delta in harvest.deltas} == {
+        address_bytes(A[0]): Counts(30),
+        address_bytes(C[0]): Counts(3, 3),
+    }
+    assert {mark.key.address for mark in harvest.marks} == {address_bytes(A[0]), address_bytes(C[0]), None}
+
+
+@pytest.mark.parametrize(
+    ("front", "reason"),
+    [
+        (page("<h1>It works!</h1>"), "the front page is not darkstat's: 'It works!'"),
+        (NOT_FOUND, "answers 404 to /"),
+        (b"\x00\x01\r\n\r\n", "not an answer in HTTP"),
+    ],
+)
+def test_rubbish_is_shown_told_once_and_asked_again(
+    front: bytes, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("whitestat.collectors.darkstat.BACKOFF_S", (0.01,))
+    peer = Peer([(*A, 100, 10)])
+    asked: list[bytes] = []
+    peer.front = front
+    with serving(peer, asked) as url, threaded(url) as collector:
+        assert collector.read(0, 1).receipt is None
+        wait_until(lambda: len(asked) > 5)
+        status = collector.statuses()["darkstat"]
+        assert status.state is PointState.FAILED
+        assert reason in status.notice
+        assert caplog.text.count(reason) == 1
+        peer.front = page(FRONT)
+        wait_until(lambda: collector.statuses()["darkstat"].state is PointState.OK)
+        assert collector.read(0, 1).receipt
+
+
+def test_a_slow_darkstat_delays_nobody() -> None:
+    def slow(path: str) -> bytes:
+        time.sleep(1)
+        return page(FRONT)
+
+    with serving(slow) as url, threaded(url) as collector:
+        began = time.monotonic()
+        assert collector.read(0, 1) == Harvest(0, 1)
+        assert list(collector.peek()) == []
+        assert time.monotonic() - began < 0.5
