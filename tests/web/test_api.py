@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.house import EVIL_NAME, LAN_POINT, PHONE, PHONE_MAC, House, household
+from tests.web.house import EVIL_NAME, LAN_POINT, NOON_S, PHONE, PHONE_MAC, House, household
 from whitestat.errors import WhiteStatError
+from whitestat.ledger.writer import DeviceRecord, Flush
+from whitestat.model import Coverage
 from whitestat.web import create_app, serve
 from whitestat.web.guard import is_own, own_names
 
@@ -68,6 +70,16 @@ def test_coverage_of_a_day_without_traffic_is_unknown(home: House) -> None:
 def test_coverage_takes_no_step(home: House) -> None:
     answer = home.get("/api/v1/coverage?step=day")
     assert (answer.status, answer.json["error"]["parameter"]) == (400, "step")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/devices", "/api/v1/coverage"])
+def test_what_has_not_changed_is_not_sent_again(house: House, path: str) -> None:
+    tag = house.get(path).headers["etag"]
+    answer = house.get(path, If_None_Match=tag)
+    assert (answer.status, answer.body) == (304, b"")
+    minute = {(NOON_S, "lan"): Coverage(1)}
+    house.writer.commit(Flush(devices=[DeviceRecord(PHONE, "my phone", "user")], coverage=minute))
+    assert house.get(path, If_None_Match=tag).status == 200
 
 
 def test_health_is_200_while_all_is_well_and_503_else(house: House) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor
+from hashlib import blake2b
 
 from starlette.responses import Response, StreamingResponse
 
@@ -16,10 +17,11 @@ _KEPT = {"cache-control": "private, no-cache"}
 """The asker may keep it, and asks each time whether it is the answer still."""
 
 
-def json_answer(content: object, status: int = 200) -> Response:
-    """The content as compact JSON."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(encoded(text), status, _FRESH, "application/json")
+def json_answer(content: object, status: int = 200, *, tagged: bool = False) -> Response:
+    """The content as compact JSON; with an entity tag, askers keep it."""
+    body = encoded(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    tag = {"etag": f'W/"{blake2b(body, digest_size=12).hexdigest()}"'} if tagged else {}
+    return Response(body, status, _KEPT | tag if tagged else _FRESH, "application/json")
 
 
 def fresh(text: str, media_type: str) -> Response:

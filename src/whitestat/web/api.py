@@ -37,7 +37,8 @@ def usage_html(sources: Sources, texts: Texts) -> Response:
 
 
 def devices(sources: Sources, texts: Texts) -> Response:
-    return json_answer({"devices": [device_fields(row, sources.zone) for row in sources.queries.devices()]})
+    rows = sources.queries.devices()
+    return json_answer({"devices": [device_fields(row, sources.zone) for row in rows]}, tagged=True)
 
 
 def coverage(sources: Sources, texts: Texts) -> Response:
@@ -49,7 +50,8 @@ def coverage(sources: Sources, texts: Texts) -> Response:
             "start": instant_text(start_s, sources.zone),
             "end": instant_text(end_s, sources.zone),
             "points": covered_points(points),
-        }
+        },
+        tagged=True,
     )
 
 

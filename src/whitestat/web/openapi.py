@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whitestat.parameters import Parameter
+from whitestat.parameters import LIMIT, Parameter
 from whitestat.web.frame import COLUMNS
 from whitestat.web.routes import ROUTES, Route
 
@@ -32,7 +32,7 @@ def _operation(route: Route) -> Schema:
         "200": {
             "description": route.summary,
             "content": {route.media_type: {"schema": schema}},
-            **({"headers": _HEADERS} if route.tagged else {}),
+            **({"headers": _headers(route)} if route.tagged else {}),
         }
     }
     if route.tagged:
@@ -97,6 +97,10 @@ def _ref(name: str) -> Schema:
 
 def _or_null(kind: str, **more: object) -> Schema:
     return {"type": [kind, "null"], **more}
+
+
+def _headers(route: Route) -> Schema:
+    return _HEADERS if LIMIT in route.parameters else {"ETag": _HEADERS["ETag"]}
 
 
 def _header(description: str) -> Schema:

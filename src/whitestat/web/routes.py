@@ -67,8 +67,15 @@ ROUTES = (
     Route("/api/v1/usage", "Who used how much, when.", api.usage, _USAGE, schema="Usage", tagged=True),
     Route("/api/v1/usage.csv", "The same as CSV.", api.usage_csv, _USAGE, "text/csv", tagged=True),
     Route("/api/v1/usage.html", "The same as a plain table.", api.usage_html, _USAGE, "text/html", tagged=True),
-    Route("/api/v1/devices", "Every device known.", api.devices, schema="Devices"),
-    Route("/api/v1/coverage", "How much of each point was seen.", api.coverage, (START, END), schema="Coverage"),
+    Route("/api/v1/devices", "Every device known.", api.devices, schema="Devices", tagged=True),
+    Route(
+        "/api/v1/coverage",
+        "How much of each point was seen.",
+        api.coverage,
+        (START, END),
+        schema="Coverage",
+        tagged=True,
+    ),
     Route(
         "/api/v1/health",
         "Whether all is well, and what each point says.",
