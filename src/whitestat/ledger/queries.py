@@ -24,7 +24,7 @@ from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.tail import Tail
 from whitestat.ledger.wal import log_of
 from whitestat.model import Counts, Coverage, Episode
-from whitestat.periods import CALENDAR_MONTHS, Cycle, instant_text, minute_start, steps
+from whitestat.periods import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start, steps
 from whitestat.units import address_text, mac_text
 
 __all__ = ["BY_WORDS", "ROWS_MAX", "Answer", "Cursor", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
@@ -58,8 +58,12 @@ _INSTEAD = {
     Step.CYCLE: _Coarser(Resolution.DAY, Step.MONTH),
 }
 
+_LENGTHS_S = {Step.MINUTE: MINUTE_S, Step.HOUR: HOUR_S}
+"""The longest there are: a zone may cut an hour, and never makes one longer."""
+
 _LEVELS = {
     Step.DAY: COARSEST_FIRST[1:],
+    Step.WEEK: COARSEST_FIRST[1:],
     Step.MINUTE: (Resolution.MINUTE,),
     Step.HOUR: (Resolution.HOUR, Resolution.MINUTE),
 }
@@ -211,6 +215,9 @@ class Queries:
         if question.step is Step.TOTAL:
             return question.end_s
         size = max(1, ROWS_A_WINDOW // max(1, groups))
+        if question.step in _LENGTHS_S:  # no need to walk thousands of steps to find where one starts
+            far_s = low_s + size * _LENGTHS_S[question.step]
+            return min(question.end_s, Resolution(question.step.value).floor(far_s, self._zone))
         return next(islice(self._steps(question, low_s), size, None), question.end_s)
 
     def _steps(self, question: Question, from_s: int) -> Iterator[int]:
@@ -220,7 +227,7 @@ class Queries:
         self, question: Question, groups: Mapping[Group | None, list[int]]
     ) -> dict[tuple[int, Group | None], Counts]:
         sums: dict[tuple[int, Group | None], Counts] = {}
-        for table, piece, cut in self._cuts(question):
+        for table, piece, cut in self._cuts(question, few=_are_few(groups)):
             for bucket, group, counts in self._scan(table, piece, cut.expression, groups):
                 key = cut.start_s(bucket), group
                 sums[key] = sums[key].plus(counts) if key in sums else counts
@@ -247,8 +254,7 @@ class Queries:
         self, table: str, piece: Piece, expression: str, groups: Mapping[Group | None, list[int]]
     ) -> Iterator[tuple[int, Group | None, Counts]]:
         """Sums of a piece's buckets by the expression and by group, or by a part of a group."""
-        sweeps = sum(len(series) > SEEKS_MAX for series in groups.values())
-        if len(groups) <= SCANS_MAX and sweeps <= SWEEPS_MAX:
+        if _are_few(groups):
             for group, series in groups.items():
                 for row in self._select(table, piece, expression, "", series):
                     yield row[0], group, Counts._make(row[1:])
@@ -265,12 +271,13 @@ class Queries:
             GROUP BY {by}"""  # noqa: S608 - all are words of this module
         return self._connection.execute(sql, (*chunks, piece.low, piece.high, json.dumps(series)))
 
-    def _cuts(self, question: Question) -> Iterator[tuple[str, Piece, _Cut]]:
+    def _cuts(self, question: Question, *, few: bool) -> Iterator[tuple[str, Piece, _Cut]]:
         """The tables to sum and which of their buckets, with how; each octet is in one of them.
 
-        Weeks and cycles are summed one by one, as a cycle may begin within a day.
+        Cycles are summed one by one, as a cycle may begin within a day; weeks too where adding up their days
+        would be more work than reading a month for each.
         """
-        if question.step not in (Step.WEEK, Step.CYCLE):
+        if question.step is not Step.CYCLE and (few or question.step is not Step.WEEK):
             levels = _LEVELS.get(question.step, COARSEST_FIRST)
             for table, piece in self._parts(question.start_s, question.end_s, levels):
                 yield table, piece, self._cut(question, piece)
@@ -285,6 +292,9 @@ class Queries:
         step, zone = question.step, self._zone
         if step is Step.TOTAL:
             return _Cut("0", lambda _: question.start_s)
+        if step is Step.WEEK:
+            start_of = piece.resolution.start
+            return _Cut("bucket", cache(lambda bucket: next(self._steps(question, start_of(bucket, zone)))))
         of_step = Resolution(step.value)
         if step is Step.MONTH and piece.resolution is Resolution.DAY:
             return _Cut("bucket / 100", cache(lambda month: of_step.start(month, zone)))
@@ -352,6 +362,12 @@ class Queries:
                     self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise LedgerError(f"{self._path}: cannot be read: {error}") from error
+
+
+def _are_few(groups: Mapping[Group | None, list[int]]) -> bool:
+    """Whether they are summed one by one."""
+    sweeps = sum(len(series) > SEEKS_MAX for series in groups.values())
+    return len(groups) <= SCANS_MAX and sweeps <= SWEEPS_MAX
 
 
 def _chunks(table: str, piece: Piece, series: int) -> tuple[str, tuple[object, ...]]:
