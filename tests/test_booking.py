@@ -232,3 +232,30 @@ def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: 
         book(booker_on(writer), meter, start_ms, start_ms + 1000, 30_000)
         start_ms += 1000
     assert octets_of(path) == {None: 1000}
+
+
+def test_services_and_peers_are_written_when_due_with_the_octets_of_the_usage(path: Path) -> None:
+    writer, meter = Writer(path, ZONE), Meter()
+    booker = booker_on(writer)
+    handed_in: list[Flush] = []
+    commit = writer.commit
+
+    def committed(flush: Flush) -> bool:
+        handed_in.append(flush)
+        return commit(flush)
+
+    writer.commit = committed  # type: ignore[method-assign]
+    for tick in range(12):
+        meter.carry(100)
+        book(booker, meter, DAY_S * 1000 + tick * 30_000, DAY_S * 1000 + (tick + 1) * 30_000, 30_000)
+    with_detail = [flush for flush in handed_in if flush.services]
+    assert len(with_detail) == 1
+    [(_, service)] = with_detail[0].services
+    assert (service.usage.scope, service.protocol, service.service) == (Scope.WAN, UP.protocol, UP.service or 0)
+    assert sum(counts.octets for counts in with_detail[0].services.values()) == 1100
+    assert {peer.peer for _, peer in with_detail[0].peers} == {UP.peer}
+    meter.carry(100)
+    harvest = meter.read(DAY_S * 1000 + 360_000, DAY_S * 1000 + 390_000)
+    booker.gather(meter, harvest, 30_000)
+    booker.flush(last=True)
+    assert sum(counts.octets for counts in handed_in[-1].services.values()) == 200

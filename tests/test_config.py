@@ -69,10 +69,15 @@ def test_every_key_has_its_effect(file: Path) -> None:
         [store]
         path = "/srv/usage.db"
         flush = "1m"
+        detail = "10m"
         [store.retention]
         minute = "31d"
         hour = "forever"
         day = "3650d"
+        service_hour = "1d"
+        service_day = "2d"
+        peer_day = "3d"
+        peer_month = "forever"
         [lan]
         networks = ["192.168.50.7/24", "2001:db8::/64"]
         routers = ["02-50-00-00-00-01"]
@@ -102,7 +107,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         timezone="Europe/Stockholm",
         web=Web("[::1]:8080"),
         service=Service(),
-        store=Store(Path("/srv/usage.db"), 60),
+        store=Store(Path("/srv/usage.db"), 60, 600),
         lan=Lan((ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")), (b"\x02\x50\0\0\0\x01",)),
         points=(
             PointConfig("lan", "kernel", "br0", counts=False, flows=1024, devices=64),
@@ -118,7 +123,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         devices=(DeviceConfig(b"\x02\x50\0\0\0\x11", "phone", "Anna"),),
         source=str(file),
         billing=Billing(31, 6),
-        retention=Retention(31 * 86_400, None, 3650 * 86_400),
+        retention=Retention(31 * 86_400, None, 3650 * 86_400, 86_400, 2 * 86_400, 3 * 86_400, None),
     )
 
 
@@ -238,7 +243,7 @@ def test_an_unknown_key_is_told_with_the_nearest_right_one(file: Path, text: str
         ("[store]\nretention = 7", "store.retention: must be a table, got 7"),
         ("[store.retention]\nhour = '2d'", "store.retention.hour: must be at least '3d'"),
         ("[store.retention]\nday = 9", "store.retention.day: must be text, got 9"),
-        ("[store.retention]\nweek = '2d'", "store.retention.week: unknown key 'week' (did you mean 'minute'?)"),
+        ("[store.retention]\nhours = '9d'", "store.retention.hours: unknown key 'hours' (did you mean 'hour'?)"),
         ("[billing]\nday = 0", "billing.day: must be a whole number from 1 to 31, got 0"),
         ("[billing]\nday = 32", "billing.day: must be a whole number from 1 to 31, got 32"),
         ("[billing]\nhour = 24", "billing.hour: must be a whole number from 0 to 23, got 24"),

@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "timeline": {"periods"},
     "draft": {"model", "periods", "timeline"},
     "turn": {"model", "errors", "collectors"},
+    "detail": {"model", "periods"},
     "booking": {
+        "detail",
         "model",
         "errors",
         "periods",
@@ -83,7 +85,7 @@ MAY_IMPORT = {
 }
 """What each room may import; rooms not named here (the command line's) may import all."""
 
-PURE = {"model", "errors", "units", "counters", "coverage", "periods", "parameters", "asking", "services"}
+PURE = {"model", "errors", "units", "counters", "coverage", "detail", "periods", "parameters", "asking", "services"}
 PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {"collectors.darkstat.parse", "collectors.darkstat.follow"}
 PURE |= {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from itertools import chain
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from whitestat.attribution.locality import Locality
 from whitestat.attribution.names import Name, by_address, configured, stronger
 from whitestat.attribution.shape import Shape
 from whitestat.collectors import Collector
+from whitestat.detail import Detail
 from whitestat.draft import Draft
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import (
@@ -77,8 +78,13 @@ class Booker:
         people: Mapping[Mac, str],
         vendor: Callable[[str], str | None],
         host_name: str,
+        detail_s: int = 300,
     ) -> None:
+        """`detail_s` is how often services and peers go into a flush; usage is in each."""
         self._writer = writer
+        self._detail = Detail()
+        self._detail_ms = detail_s * 1000
+        self._detail_since_ms: int | None = None
         self._attributor = attributor
         self._zone = zone
         self._new_points = tuple(points)
@@ -137,26 +143,35 @@ class Booker:
             return False
         readings = list(harvest.readings)
         deltas = chain(self._differences(readings), harvest.deltas)
-        attributed = self._attributor.attribute(deltas, harvest.end_ms)
+        attributed = self._attributor.attribute(deltas, harvest.end_ms, detail=True)
         steps = self._steps(harvest)
         self._add(harvest, attributed, steps, observed_ms)
         self._attributor.settle(attributed)
         self._notice(attributed, harvest.end_ms)
         audits = {name: step.baseline for name, step in steps.items()}
         self._draft.add([*readings, *harvest.marks], audits, receipt)
-        self._draft.bound(self._zone)
+        if self._draft.bound(self._zone):
+            self._detail.clear()
         self._readings.update((reading.key, reading) for reading in readings)
         self._audits.update(audits)
         if receipt:
             self._held.update(point.name for point in collector.points)
         return True
 
-    def flush(self) -> None:
-        """Write what was gathered, all of it or nothing. Raises LedgerError: it is kept, and goes with the next."""
+    def flush(self, *, last: bool = False) -> None:
+        """Write what was gathered, all of it or nothing. Raises LedgerError: it is kept, and goes with the next.
+
+        Services and peers go with it when they are due, or when it is the last.
+        """
         if not self._draft.harvests:
             return
         flush = self._flush()
+        if last or self._detail_is_due():
+            flush = replace(flush, services=self._detail.services, peers=self._detail.peers)
         self._writer.commit(flush)
+        if flush.services or flush.peers:
+            self._detail = Detail()
+            self._detail_since_ms = None
         self._booked.update((each.meter, each.epoch) for each in flush.receipts)
         self._draft = Draft()
         self._held.clear()
@@ -169,6 +184,8 @@ class Booker:
     def move(self, correction: Correction) -> None:
         """The clock was set: what is not written yet is moved to where it belongs."""
         self._draft.move(correction)
+        self._detail = Detail()  # its hours would not be those of the usage
+        self._detail_since_ms = None
         self._readings.update(self._draft.readings)
         self._audits.update(self._draft.audits)
         self._attributor.devices.move(correction.of)
@@ -235,6 +252,11 @@ class Booker:
         draft, span = self._draft, (harvest.start_ms, harvest.end_ms)
         for key, counts in attributed.counts().items():
             draft.add_usage(key, counts, *span)
+        services = {service: Counts._make(held) for service, held in attributed.services.items()}
+        peers = {peer: Counts._make(held) for peer, held in attributed.peers.items()}
+        self._detail.add(services, peers, span, self._zone)
+        if self._detail and self._detail_since_ms is None:
+            self._detail_since_ms = harvest.end_ms
         for name, point in attributed.points.items():
             draft.add_coverage(name, Coverage(0, 0, 0, point.attributed, point.unattributed), *span)
         for name, step in steps.items():
@@ -244,6 +266,10 @@ class Booker:
             draft.add_usage(missed, step.unmetered, step.since_ms, harvest.end_ms)
             unmetered = Coverage(octets_unattributed=step.unmetered.octets)
             draft.add_coverage(name, unmetered, step.since_ms, harvest.end_ms)
+
+    def _detail_is_due(self) -> bool:
+        since_ms = self._detail_since_ms
+        return bool(self._detail) and since_ms is not None and self.newest_ms - since_ms >= self._detail_ms
 
     def _flush(self) -> Flush:
         draft = self._draft

@@ -83,6 +83,10 @@ class Retention:
     minute: Annotated[int | None, Key("Usage of each minute; at least an hour.", KEEPING)] = 7 * DAY_S
     hour: Annotated[int | None, Key("Usage of each hour; at least 3 days.", KEEPING)] = 400 * DAY_S
     day: Annotated[int | None, Key("Usage of each day; at least 63 days.", KEEPING)] = None
+    service_hour: Annotated[int | None, Key("What the usage of each hour was on.", KEEPING)] = 31 * DAY_S
+    service_day: Annotated[int | None, Key("What the usage of each day was on.", KEEPING)] = 400 * DAY_S
+    peer_day: Annotated[int | None, Key("With whom the usage of each day was.", KEEPING)] = 31 * DAY_S
+    peer_month: Annotated[int | None, Key("With whom the usage of each month was.", KEEPING)] = 400 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,10 @@ class Store:
         ),
     ]
     flush_s: Annotated[int, Key("How often usage is written: what a power cut can cost.", DURATION, name="flush")] = 30
+    detail_s: Annotated[
+        int,
+        Key("How often services and peers are written.", DURATION, name="detail"),
+    ] = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,12 +61,18 @@ class Draft:
             self.receipts[receipt.meter] = receipt
         self.harvests += 1
 
-    def bound(self, zone: tzinfo) -> None:
-        """Coarsen while there is too much: to local hours, then to local days, which every sum survives."""
+    def bound(self, zone: tzinfo) -> bool:
+        """Coarsen while there is too much: to local hours, then to local days, which every sum survives.
+
+        Whether anything was.
+        """
+        coarsened = False
         for start in (periods.hour_start, _day_start):
             if len(self.usage) + len(self.coverage) > MOST_ENTRIES:
                 self.usage = _coarser(self.usage, start, zone)
                 self.coverage = _coarser(self.coverage, start, zone)
+                coarsened = True
+        return coarsened
 
     def move(self, correction: Correction) -> None:
         """The clock was set: what lies after the correction's instant moves by whole minutes."""

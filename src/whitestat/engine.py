@@ -185,7 +185,7 @@ class Engine:
         with self._guarded("addresses of this machine"):
             self._booker.locate()
         held_back = self._read(self._turns)
-        if (last or not self._timeline.held) and self._flush() and held_back:
+        if (last or not self._timeline.held) and self._flush(last) and held_back:
             self._read(held_back)
             self._flush()
 
@@ -231,9 +231,9 @@ class Engine:
         self._settle(turn)
         return gathered
 
-    def _flush(self) -> bool:
+    def _flush(self, last: bool = False) -> bool:
         try:
-            self._booker.flush()
+            self._booker.flush(last=last)
         except (LedgerError, OSError) as error:
             self._errors += 1
             self._unwritten = (self._unwritten or (self._clock.monotonic_ms(),))[0], str(error)

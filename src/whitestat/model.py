@@ -197,6 +197,26 @@ class Usage(NamedTuple):
     end_ms: int
 
 
+class ServiceKey(NamedTuple):
+    """What a device's usage was on: the IP protocol and the lower of the two ports, -1 for all others together."""
+
+    usage: UsageKey
+    protocol: int
+    service: int
+
+
+class PeerKey(NamedTuple):
+    """Whom a device's usage was with, empty for all others together."""
+
+    usage: UsageKey
+    peer: Address
+
+
+OTHER_SERVICE = (-1, -1)
+OTHER_PEER = b""
+"""What stands for services and peers that are not told apart."""
+
+
 class Coverage(NamedTuple):
     """How much of a point was seen in a span; additive. Frame octets are of layer 2, octets of IP."""
 

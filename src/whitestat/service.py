@@ -75,6 +75,7 @@ async def _serve(config: Config) -> int:
         people={each.mac: each.person for each in config.devices if each.person},
         vendor=vendor,
         host_name=socket.gethostname(),
+        detail_s=config.store.detail_s,
     )
     engine = Engine(collectors, writer, booker, flush_s=config.store.flush_s, clock=SystemClock(), notices=notices)
     live = Live(engine.today, zone=zone, now_ms=engine.now_ms)

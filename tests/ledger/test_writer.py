@@ -206,7 +206,8 @@ def test_minutes_expire_after_a_week_hours_after_400_days_and_days_never(writer:
     assert len(usage(path, Resolution.DAY)) == 5
     assert len(writer.state().readings) == 4
     day_start_s = parse_instant("2025-10-17", STOCKHOLM)
-    assert tables(path)["kept"] == [("hour", day_start_s), ("minute", NOON_S - 7 * DAY_S)]
+    kept = [row for row in tables(path)["kept"] if row[0] in list(Resolution)]
+    assert kept == [("hour", day_start_s), ("minute", NOON_S - 7 * DAY_S)]
 
 
 @contextmanager

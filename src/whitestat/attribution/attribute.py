@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from whitestat.attribution.arm import Amount, Crossing, Crossings, Road
 from whitestat.attribution.devices import Devices
@@ -31,13 +31,17 @@ from whitestat.model import (
     Delta,
     FlowKey,
     Mac,
+    PeerKey,
     Scope,
+    ServiceKey,
     UsageKey,
 )
 
 ETHERTYPE_ARP = 0x0806
 VERDICTS_MAX = 5000
 CARRIERS_MAX = 64
+
+K = TypeVar("K")
 
 
 @dataclass(slots=True)
@@ -57,18 +61,22 @@ class Attributed:
     """
 
     usage: dict[UsageKey, list[int]] = field(default_factory=dict)
+    services: dict[ServiceKey, list[int]] = field(default_factory=dict)
+    peers: dict[PeerKey, list[int]] = field(default_factory=dict)
     points: dict[str, PointSum] = field(default_factory=dict)
     debts: dict[Road, Amount] = field(default_factory=dict)
     seen: dict[Flow, Sighting] = field(default_factory=dict)
     doubles: list[Double] = field(default_factory=list)
 
     def book(self, key: UsageKey, counts: Counts) -> None:
-        held = self.usage.get(key)
-        if held is None:
-            self.usage[key] = list(counts)
-        else:
-            for at, amount in enumerate(counts):
-                held[at] += amount
+        _add(self.usage, key, counts)
+
+    def book_detail(self, key: UsageKey, flow: FlowKey, peer: Address | None, counts: Counts) -> None:
+        """What the usage was on, and with whom, where the meter can tell."""
+        if flow.protocol is not None:
+            _add(self.services, ServiceKey(key, flow.protocol, flow.service or 0), counts)
+        if peer is not None:
+            _add(self.peers, PeerKey(key, peer), counts)
 
     def counts(self) -> dict[UsageKey, Counts]:
         return {key: Counts(*held) for key, held in self.usage.items()}
@@ -114,9 +122,10 @@ class Attributor:
         """Whether a host of this address may be a device of ours. Any thread may ask."""
         return self.locality.kind(address) in ("own", "local")
 
-    def attribute(self, deltas: Iterable[Delta], at_ms: int) -> Attributed:
+    def attribute(self, deltas: Iterable[Delta], at_ms: int, *, detail: bool = False) -> Attributed:
         """Book every delta to the devices at its ends, or to `UNATTRIBUTED`; `at_ms` is when they were seen.
 
+        `detail` asks for services and peers too.
         Once the result is kept for good, it is to be `settle`d; a look at what is pending is not.
         """
         result, crossings = Attributed(), Crossings(self._debts)
@@ -135,13 +144,13 @@ class Attributor:
                 continue
             if several and verdict.known and sightings.held(delta, *verdict.episodes):
                 continue
-            self._book(result, delta, verdict, at_ms)
+            self._book(result, delta, verdict, at_ms, detail)
         for delta in crossings.own():
             verdict = self._verdict(delta.key, at_ms)
             if not (several and sightings.held(delta, *verdict.episodes)):
-                self._book(result, delta, verdict, at_ms)
+                self._book(result, delta, verdict, at_ms, detail)
         for delta in sightings.rest():
-            self._book(result, delta, self._verdict(delta.key, at_ms), at_ms)
+            self._book(result, delta, self._verdict(delta.key, at_ms), at_ms, detail)
         result.debts, result.seen, result.doubles = crossings.debts(), sightings.seen, sightings.doubles
         return result
 
@@ -162,14 +171,21 @@ class Attributor:
                 self._verdicts[key] = verdict
         return verdict
 
-    def _book(self, result: Attributed, delta: Delta, verdict: Verdict, at_ms: int) -> None:
+    def _book(self, result: Attributed, delta: Delta, verdict: Verdict, at_ms: int, detail: bool) -> None:
         counts = delta.counts
-        if verdict.sender:
-            result.book(verdict.sender, counts)
-            if verdict.sender.episode and (counts.packets_out or counts.octets_out):
-                self.devices.saw(verdict.sender.episode, verdict.source, at_ms)
-        if verdict.receiver:
-            result.book(verdict.receiver, counts.turned())
+        sender, receiver = verdict.sender, verdict.receiver
+        if sender:
+            result.book(sender, counts)
+            if sender.episode:
+                if counts.packets_out or counts.octets_out:
+                    self.devices.saw(sender.episode, verdict.source, at_ms)
+                if detail:
+                    result.book_detail(sender, delta.key, delta.key.peer, counts)
+        if receiver:
+            turned = counts.turned()
+            result.book(receiver, turned)
+            if detail and receiver.episode:
+                result.book_detail(receiver, delta.key, delta.key.address, turned)
 
     def _judge(self, key: FlowKey, at_ms: int) -> Verdict:
         if key.mac is None and key.address is None:
@@ -305,6 +321,15 @@ class Attributor:
         if key.address is None and key.mac is None:
             return Verdict(usage, None, False)
         return Verdict(usage, None, False) if inside else Verdict(None, usage, False)
+
+
+def _add(to: dict[K, list[int]], key: K, counts: Counts) -> None:
+    held = to.get(key)
+    if held is None:
+        to[key] = list(counts)
+    else:
+        for at, amount in enumerate(counts):
+            held[at] += amount
 
 
 def _key(episode: int | None, point: str, scope: Scope) -> UsageKey | None:

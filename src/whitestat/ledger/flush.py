@@ -12,8 +12,10 @@ from whitestat.model import (
     Counts,
     Coverage,
     Episode,
+    PeerKey,
     Point,
     Receipt,
+    ServiceKey,
     UsageKey,
 )
 
@@ -35,7 +37,7 @@ class Flush:
     Times in the keys of `usage` and `coverage` are starts of minutes, UTC seconds; `coverage` and `audits`
     are by the point's name. Points, devices and episodes are those that are new or have changed; a point
     that was never named is one that counts. `seen` and `addresses` give when an episode, or an address of it,
-    was last seen, UTC milliseconds.
+    was last seen, UTC milliseconds. `services` and `peers` are by the start of a local hour, UTC seconds.
     """
 
     usage: Mapping[tuple[int, UsageKey], Counts] = field(default_factory=dict)
@@ -48,6 +50,8 @@ class Flush:
     seen: Mapping[int, int] = field(default_factory=dict)
     addresses: Mapping[tuple[int, Address], int] = field(default_factory=dict)
     points: Sequence[Point] = ()
+    services: Mapping[tuple[int, ServiceKey], Counts] = field(default_factory=dict)
+    peers: Mapping[tuple[int, PeerKey], Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,5 +99,33 @@ def _journal_and_chunks(connection: sqlite3.Connection) -> None:
         connection.execute(_clustered(kind, "month"))
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _journal_and_chunks)
+def _detail_table(name: str, columns: str, keys: str) -> str:
+    return f"""CREATE TABLE {name} (chunk INTEGER NOT NULL, series INTEGER NOT NULL, bucket INTEGER NOT NULL, {columns},
+        {_COUNTS}, PRIMARY KEY (chunk, series, bucket, {keys})) STRICT, WITHOUT ROWID"""
+
+
+_SERVICE = ("protocol INTEGER NOT NULL, service INTEGER NOT NULL", "protocol, service")
+_PEER = ("peer BLOB NOT NULL", "peer")
+
+_THIRD = (
+    # Services and peers as they were handed in, compressed, until they are folded.
+    "CREATE TABLE detail (id INTEGER PRIMARY KEY AUTOINCREMENT, content BLOB NOT NULL) STRICT",
+    _detail_table("service_hour", *_SERVICE),
+    _detail_table("service_day", *_SERVICE),
+    # An IPv4 address has four octets here; none at all stands for all others.
+    _detail_table("peer_day", *_PEER),
+    _detail_table("peer_month", *_PEER),
+)
+
+
+def _services_and_peers(connection: sqlite3.Connection) -> None:
+    for statement in _THIRD:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create_tables,
+    _journal_and_chunks,
+    _services_and_peers,
+)
 """Number n brings a database from `user_version` n to n + 1."""

@@ -61,7 +61,7 @@ class Resolution(StrEnum):
 _CHUNKS = {Resolution.MINUTE: 3_600, Resolution.HOUR: 86_400, Resolution.DAY: 100, Resolution.MONTH: 100}
 
 
-KEPT_S: Mapping[str, int | None] = {
+KEPT_S: dict[str, int | None] = {
     Resolution.MINUTE: 7 * 86_400,
     Resolution.HOUR: 400 * 86_400,
     Resolution.DAY: None,

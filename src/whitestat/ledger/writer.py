@@ -10,7 +10,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from whitestat.errors import LedgerError
-from whitestat.ledger import buckets, journal
+from whitestat.ledger import buckets, details, journal
 from whitestat.ledger.flush import DeviceRecord, Flush, State
 from whitestat.ledger.folding import ADDRESSES_KEPT, fold, summed
 from whitestat.ledger.resolutions import KEPT_S, Resolution
@@ -35,6 +35,10 @@ SLOTS_MAX = 400
 
 ADDRESS_EVERY_MS = 600_000
 """An address that goes on being seen is journaled this often: it would fill half of each entry."""
+
+DETAILS_MAX = 72
+"""Services and peers are folded when so many were handed in, every six hours at one in five minutes: each fold
+rewrites most pages of the day's peers, and questions read what is not folded."""
 
 READINGS_KEPT_S = 400 * 86_400
 """A counter that was not read for so long is forgotten."""
@@ -68,7 +72,7 @@ class Writer:
     went from there into the database.
     """
 
-    def __init__(self, path: Path, zone: tzinfo, kept_s: Mapping[str, int | None] = KEPT_S) -> None:
+    def __init__(self, path: Path, zone: tzinfo, kept_s: Mapping[str, int | None] = KEPT_S | details.KEPT_S) -> None:
         """`kept_s` is how long the rows of each resolution are kept, as KEPT_S."""
         self._path = path
         self._kept_s = kept_s
@@ -87,6 +91,7 @@ class Writer:
         self._receipts: dict[str, int] = {}
         self._sequence = self._folded = 0
         self._hour_s: int | None = None
+        self._details = 0
         self.flushes = 0
         try:
             self._begin()
@@ -123,6 +128,7 @@ class Writer:
             self.fold()
         with self._writing("commit"):
             entry = self._entry(flush)
+            self._append_detail(flush)
             sequence = journal.append(self._connection, self._folded, self._sequence, journal.packed(entry))
         self._sequence = sequence
         self._receipts.update(flush.receipts)
@@ -138,8 +144,16 @@ class Writer:
         with self._writing("fold"):
             self._sequence = self._folded = fold(self._connection, self._zone, self._seen_again)
         self._hour_s = None
+        if self._details >= DETAILS_MAX:
+            self.fold_details()
         self._addresses.clear()
         self._seen_again.clear()
+
+    def fold_details(self) -> None:
+        """Move services and peers into their tables; raises LedgerError, and they stay as handed in."""
+        with self._writing("fold"):
+            details.fold(self._connection, self._zone)
+        self._details = 0
 
     def expire(self, now_s: int) -> None:
         """Drops minutes and hours, and readings, that are past their time; raises LedgerError.
@@ -192,6 +206,7 @@ class Writer:
             buckets.align(self._connection, self._zone)
             self._sequence = self._folded = fold(self._connection, self._zone, self._seen_again)
             self._receipts = dict(self._connection.execute(_RECEIPTS))
+            self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
 
     def _is_due(self, newest_s: int | None) -> bool:
         """Whether to fold before the next flush: an hour is whole, or the journal is full."""
@@ -220,6 +235,19 @@ class Writer:
             audits=[[self._point(name), audit_text(each)] for name, each in flush.audits.items()],
             receipts=[list(each) for each in flush.receipts],
         )
+
+    def _append_detail(self, flush: Flush) -> None:
+        if flush.services or flush.peers:
+            service = [
+                [hour_s, self._series_of(key.usage), key.protocol, key.service, *counts]
+                for (hour_s, key), counts in flush.services.items()
+            ]
+            peer = [
+                [hour_s, self._series_of(key.usage), details.stored(key.peer).hex(), *counts]
+                for (hour_s, key), counts in flush.peers.items()
+            ]
+            details.append(self._connection, details.Entry(service, peer))
+            self._details += 1
 
     def _fresh(self, flush: Flush) -> Iterator[list[int | str]]:
         """Addresses that were not journaled just before."""
@@ -258,6 +286,7 @@ class Writer:
             if kept_s is not None:
                 since_s = coarser.floor(now_s - kept_s, self._zone)
                 buckets.expire(self._connection, self._zone, resolution, since_s)
+        details.expire(self._connection, self._zone, now_s, self._kept_s)
         self._connection.execute("DELETE FROM reading WHERE at_ms < ?", ((now_s - READINGS_KEPT_S) * 1000,))
 
     def _audits(self) -> Iterator[tuple[str, Audit]]:
