@@ -412,7 +412,11 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
         "device.": DeviceConfig,
     }
     keys = {f"{prefix}{one.name}" for prefix, holds in holders.items() for one in declared(holds)}
-    assert told == keys | {"DATA_STORE", "SERVER_PORT", "TZ"}
+    assert told == keys | {"DATA_STORE", "SERVER_PORT", "TZ"} | {
+        "DARKSTAT_URL",
+        "LAN_SEGMENT_MASKS",
+        "LAN_ROUTERS_TO_SKIP",
+    }
     assert all(cell.strip() for row in rows for cell in row)
 
 

@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "coverage": {"model"},
     "periods": {"model"},
     "keys": {"errors", "units", "model"},
-    "config": {"errors", "units", "keys"},
+    "legacy_config": set(),
+    "config": {"legacy_config", "errors", "units", "keys"},
     "collectors": {"model", "errors", "units", "collectors"},
     "attribution": {"model", "errors", "units", "attribution"},
     "plans": {"model", "errors", "units", "periods", "plans"},
@@ -87,7 +88,7 @@ MAY_IMPORT = {
 
 PURE = {"model", "errors", "units", "counters", "coverage", "detail", "periods", "parameters", "asking", "services"}
 PURE |= {"timeline", "draft", "collectors.decode"}
-PURE |= {"collectors.darkstat.parse", "collectors.darkstat.follow"}
+PURE |= {"legacy_config", "collectors.darkstat.parse", "collectors.darkstat.follow"}
 PURE |= {
     f"attribution.{name}"
     for name in ("arm", "attribute", "devices", "edits", "locality", "proposals", "routers", "shape", "sightings")

@@ -6,10 +6,11 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from whitestat import legacy_config
 from whitestat.errors import ConfigError
 from whitestat.keys import (
     COLLECTOR,
@@ -33,7 +34,7 @@ from whitestat.keys import (
     declared,
     shown,
 )
-from whitestat.units import duration_text
+from whitestat.units import duration_text, mac_bytes
 
 ON_AN_INTERFACE = ("kernel", "packet", "interface")
 """The collectors that cannot do without `interface`."""
@@ -194,6 +195,8 @@ class Config:
     source: str | None
     billing: Billing = Billing()
     retention: Retention = Retention()
+    notices: tuple[str, ...] = ()
+    """What the log should say of how it came about."""
 
 
 class _Section(NamedTuple):
@@ -237,17 +240,32 @@ _VARIABLES = {
         "web", "listen", "a port from 0 to 65535, on every address", lambda v: LISTEN.read(f"0.0.0.0:{v}")
     ),
     "TZ": _Variable("", "timezone", ZONE.words, lambda v: ZONE.read(v.removeprefix(":"))),
+    "DARKSTAT_URL": _Variable("point", "url", f"{URL.words}: the darkstat to read", URL.read),
+    "LAN_SEGMENT_MASKS": _Variable(
+        "lan",
+        "networks",
+        "beginnings of IPv4 addresses like 192.168.1|10.0",
+        lambda v: tuple(map(ip_network, legacy_config.networks(v))),
+    ),
+    "LAN_ROUTERS_TO_SKIP": _Variable(
+        "lan",
+        "routers",
+        "MAC addresses with | between them",
+        lambda v: tuple(map(mac_bytes, legacy_config.routers(v))),
+    ),
 }
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config:
     """The values of the file, or of none, under those of the environment and over the defaults.
 
-    `root` picks the default place of the database. Raises ConfigError with every fault there is.
+    Without a file, one of WhiteStat 5 in the folder `DATA_STORE` is read. `root` picks the default place of the
+    database. Raises ConfigError with every fault there is.
     """
-    reader = Reader(path, _homes())
-    values = _read(reader, _document(path) if path else {})
-    faults = [*reader.faults, *_take(environ, values)]
+    path = path or _left_behind(environ)
+    reader, notices = Reader(path, _homes()), list[str]()
+    values = _read(reader, _document(path, notices) if path else {})
+    faults = [*reader.faults, *_take(environ, values, notices)]
     if faults:
         raise ConfigError(*faults)
     return Config(
@@ -261,10 +279,17 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         source=str(path) if path else None,
         billing=Billing(**values["billing"]),
         retention=Retention(**values["store.retention"]),
+        notices=tuple(notices),
     )
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _left_behind(environ: Mapping[str, str]) -> Path | None:
+    """The file of WhiteStat 5, where there is one."""
+    path = Path(environ.get("DATA_STORE", "")) / legacy_config.NAME
+    return path if environ.get("DATA_STORE") and path.exists() else None
+
+
+def _document(path: Path, notices: list[str]) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode()
     except OSError as error:
@@ -272,9 +297,14 @@ def _document(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text at octet {error.start}") from None
     try:
+        if path.suffix == ".json":
+            legacy = legacy_config.document(text)
+            notices += [f"{path}: {each}" for each in ("read as WhiteStat 5 wrote it", *legacy.notices)]
+            return legacy.document
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {_syntax(str(error), text)}") from None
+        said = str(error) if path.suffix == ".json" else _syntax(str(error), text)
+        raise ConfigError(f"{path}: {said}") from None
 
 
 def _syntax(said: str, text: str) -> str:
@@ -338,17 +368,31 @@ def _rows(reader: Reader, section: _Section, raw: object) -> list[dict[str, Any]
     return rows
 
 
-def _take(environ: Mapping[str, str], values: dict[str, Any]) -> Iterator[str]:
-    """Puts the environment's values over those of the file; yields the faults. Empty counts as unset."""
+def _take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str]) -> Iterator[str]:
+    """Puts the environment's values over those of the file, with a notice; yields the faults. Empty counts as unset."""
     for name, variable in _VARIABLES.items():
         text = environ.get(name, "")
         # Some systems name TZ's own default in every process's environment.
         if not text or text.removeprefix(":") == "/etc/localtime":
             continue
         try:
-            values[variable.section][variable.field] = variable.read(text)
+            value = variable.read(text)
         except ValueError:
             yield f"environment: {name}: must be {variable.words}, got {shown(text)}"
+            continue
+        fields = _darkstat_point(values["point"]) if variable.section == "point" else values[variable.section]
+        if fields.get(variable.field, value) != value:
+            notices.append(f"{name} of the environment goes before the configuration file")
+        fields[variable.field] = value
+
+
+def _darkstat_point(points: list[dict[str, Any]]) -> dict[str, Any]:
+    """The point that reads a darkstat; one more where there is none."""
+    for point in points:
+        if point.get("collector") == "darkstat":
+            return point
+    points.append({"name": legacy_config.POINT, "collector": "darkstat"})
+    return points[-1]
 
 
 def _store_path(environ: Mapping[str, str], *, root: bool) -> Path:

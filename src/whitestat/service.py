@@ -47,6 +47,8 @@ def run(config: Config) -> int:
     """Meter, keep and show until SIGTERM or SIGINT; returns the exit status."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="whitestat: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for notice in config.notices:
+        log.info("%s", notice)
     return asyncio.run(_serve(config))
 
 

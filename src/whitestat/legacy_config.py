@@ -1,0 +1,81 @@
+"""WhiteStat 5's `WhiteStatConfig.json` and its words of the environment, as the tables of our configuration; pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+NAME = "WhiteStatConfig.json"
+POINT = "darkstat"
+"""What the one point of WhiteStat 5 is called here."""
+
+_ANY_IPV4 = r"([\d]+\.){3,3}\d+"
+"""The filter that WhiteStat 5 wrote into every file: IPv4 addresses, since it read no others."""
+_PLACES = {"DBFile": "WhiteStat.db", "IPFilter": _ANY_IPV4}
+_ELSEWHERE = frozenset({"LOGFile", "TRACEFile", "IP_MAC_REWRITE", "MAC_MAC_REWRITE", "MAC_HOST_MAP"})
+_KNOWN = frozenset(
+    {"DATA_STORE", "DARKSTAT_URL", "IdleSeconds", "UpdateDBSeconds", "SERVER_PORT", *_PLACES, *_ELSEWHERE}
+) | {"LAN_SEGMENT_MASKS", "LAN_ROUTERS_TO_SKIP"}
+_MASK = re.compile(r"(?:[0-9]{1,3}\.){0,3}[0-9]{1,3}\.?")
+
+
+class Legacy(NamedTuple):
+    """The file as tables of TOML, each value to be judged like any other, and what of it has no effect."""
+
+    document: dict[str, Any]
+    notices: tuple[str, ...]
+
+
+def document(text: str) -> Legacy:
+    """ValueError when it is not JSON, or a value is none that WhiteStat 5 took."""
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("not an object of keys")
+    notices = [f"{key} is not a key of WhiteStat 5 and has no effect" for key in found if key not in _KNOWN]
+    notices += [
+        f"{key} {found[key]!r} has no effect; it was {usual!r} unless somebody changed it"
+        for key, usual in _PLACES.items()
+        if found.get(key, usual) != usual
+    ]
+    point = {"name": POINT, "collector": "darkstat"}
+    tables: dict[str, Any] = {"web": {}, "store": {}, "lan": {}, "point": [point]}
+    if "DARKSTAT_URL" in found:
+        point["url"] = found["DARKSTAT_URL"]
+    if "IdleSeconds" in found:
+        point["interval"] = found["IdleSeconds"]
+    if "UpdateDBSeconds" in found:
+        tables["store"]["flush"] = found["UpdateDBSeconds"]
+    if found.get("DATA_STORE"):
+        tables["store"]["path"] = f"{found['DATA_STORE']}/whitestat.db"
+    if "SERVER_PORT" in found:
+        tables["web"]["listen"] = f"0.0.0.0:{found['SERVER_PORT']}"
+    tables["lan"]["networks"] = list(networks(str(found.get("LAN_SEGMENT_MASKS", ""))))
+    tables["lan"]["routers"] = list(routers(str(found.get("LAN_ROUTERS_TO_SKIP", ""))))
+    return Legacy(tables, tuple(notices))
+
+
+def networks(masks: str) -> tuple[str, ...]:
+    """`192.168.1|10.` as networks; empty means none. ValueError for what is not the beginning of an address.
+
+    In WhiteStat 5 `192.168.1` was the beginning of `192.168.100.7` too; here it is 192.168.1.0/24.
+    """
+    found = []
+    for mask in _parts(masks):
+        octets = mask.rstrip(".").split(".")
+        if not _MASK.fullmatch(mask) or any(int(octet) > 255 for octet in octets):
+            raise ValueError(f"LAN_SEGMENT_MASKS: {mask[:40]!r} is not the beginning of an IPv4 address like 192.168.1")
+        found.append(f"{'.'.join([*octets, '0', '0', '0'][:4])}/{8 * len(octets)}")
+    return tuple(found)
+
+
+def routers(macs: str) -> tuple[str, ...]:
+    """MAC addresses with `|` between them; empty means none, where WhiteStat 5 then skipped everybody."""
+    return _parts(macs)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split("|") if part.strip())

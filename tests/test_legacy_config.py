@@ -1,0 +1,110 @@
+"""WhiteStat 5's configuration file and environment: each key means what it meant, and empty means none."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whitestat import legacy_config
+from whitestat.config import Config, load
+from whitestat.errors import ConfigError
+from whitestat.units import mac_bytes
+
+FILE = {
+    "DATA_STORE": "/mnt/whitestat",
+    "DBFile": "WhiteStat.db",
+    "LOGFile": "WhiteStatLog.txt",
+    "IPFilter": "([\\d]+\\.){3,3}\\d+",
+    "DARKSTAT_URL": "http://192.168.1.5:777",
+    "IdleSeconds": 20,
+    "UpdateDBSeconds": 40,
+    "SERVER_PORT": 18777,
+    "LAN_SEGMENT_MASKS": "192.168.1|10.",
+    "LAN_ROUTERS_TO_SKIP": "02:00:5e:00:00:01|02:00:5e:00:00:02",
+}
+
+
+def read(folder: Path, changes: dict[str, object] | None = None, **environ: str) -> Config:
+    (folder / legacy_config.NAME).write_text(json.dumps(FILE | (changes or {})))
+    return load(None, {"DATA_STORE": str(folder)} | environ, root=False)
+
+
+def test_the_file_in_the_data_folder_is_read_with_the_meaning_it_had(tmp_path: Path) -> None:
+    config = read(tmp_path)
+    (point,) = config.points
+    assert (point.collector, point.url, point.interval_s) == ("darkstat", "http://192.168.1.5:777", 20)
+    assert config.store.flush_s == 40
+    assert config.web.listen == "0.0.0.0:18777"
+    assert config.store.path == tmp_path / "whitestat.db"
+    assert config.lan.networks == (ip_network("192.168.1.0/24"), ip_network("10.0.0.0/8"))
+    assert config.lan.routers == (mac_bytes("02:00:5e:00:00:01"), mac_bytes("02:00:5e:00:00:02"))
+    assert config.source == str(tmp_path / legacy_config.NAME)
+    assert any("read as WhiteStat 5 wrote it" in notice for notice in config.notices)
+
+
+def test_the_environment_wins_and_the_log_says_so(tmp_path: Path) -> None:
+    config = read(tmp_path, DARKSTAT_URL="http://127.0.0.1:667", SERVER_PORT="99", LAN_SEGMENT_MASKS="172.16")
+    assert config.points[0].url == "http://127.0.0.1:667"
+    assert config.points[0].interval_s == 20
+    assert config.web.port == 99
+    assert config.lan.networks == (ip_network("172.16.0.0/16"),)
+    for name in ("DARKSTAT_URL", "SERVER_PORT", "LAN_SEGMENT_MASKS"):
+        assert f"{name} of the environment goes before the configuration file" in config.notices
+
+
+def test_empty_masks_and_routers_are_none_and_not_everybody(tmp_path: Path) -> None:
+    config = read(tmp_path, {"LAN_SEGMENT_MASKS": "", "LAN_ROUTERS_TO_SKIP": " | "})
+    assert config.lan.networks == config.lan.routers == ()
+
+
+def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
+    environ = {"DATA_STORE": str(tmp_path), "DARKSTAT_URL": "http://10.0.0.1:777", "LAN_ROUTERS_TO_SKIP": ""}
+    config = load(None, environ | {"TZ": "Asia/Kolkata"}, root=True)
+    assert [(point.name, point.url) for point in config.points] == [("darkstat", "http://10.0.0.1:777")]
+    assert config.timezone == "Asia/Kolkata"
+    assert config.notices == ()
+
+
+def test_keys_without_effect_are_named(tmp_path: Path) -> None:
+    notices = "\n".join(read(tmp_path, {"IPFilter": "192", "Colour": "red"}).notices)
+    assert "IPFilter '192' has no effect" in notices
+    assert "Colour is not a key of WhiteStat 5" in notices
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"DARKSTAT_URL": "192.168.1.5"}, "point[1].url: must be an address"),
+        ({"IdleSeconds": 0}, "point[1].interval: must be"),
+        ({"UpdateDBSeconds": "soon"}, "store.flush: must be"),
+        ({"SERVER_PORT": 99999}, "web.listen: must be"),
+        ({"LAN_SEGMENT_MASKS": "192.168.1|house"}, "LAN_SEGMENT_MASKS: 'house' is not the beginning"),
+        ({"LAN_ROUTERS_TO_SKIP": "router"}, "lan.routers: must be MAC addresses"),
+    ],
+)
+def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, object], fault: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(tmp_path, changes)
+    assert legacy_config.NAME in str(error.value)
+    assert fault in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"a": NaN'])
+def test_what_is_no_such_file_is_a_fault(tmp_path: Path, text: str) -> None:
+    (tmp_path / legacy_config.NAME).write_text(text)
+    with pytest.raises(ConfigError, match=legacy_config.NAME):
+        load(None, {"DATA_STORE": str(tmp_path)}, root=False)
+
+
+@given(st.lists(st.lists(st.integers(0, 255), min_size=1, max_size=4), max_size=5), st.booleans())
+def test_every_mask_is_the_network_of_the_addresses_it_begins(masks: list[list[int]], dot: bool) -> None:
+    texts = [".".join(map(str, mask)) + ("." if dot and len(mask) < 4 else "") for mask in masks]
+    found = legacy_config.networks("|".join(texts))
+    assert [ip_network(each).prefixlen for each in found] == [8 * len(mask) for mask in masks]
+    for mask, network in zip(masks, found, strict=True):
+        assert list(ip_network(network).network_address.packed[: len(mask)]) == mask
