@@ -54,8 +54,15 @@ class Record:
     data: bytes
 
 
+class Records(list[Record]):
+    """Millions of octets, which no failure should print."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} records"
+
+
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+def records(tmp_path_factory: pytest.TempPathFactory) -> Records:
     """Everything one process told the disk: two lives of a writer, with its migrations, flushes and ends."""
     folder = tmp_path_factory.mktemp("writes")
     shim, log, data = folder / "writes.so", folder / "log", folder / "data"
@@ -64,7 +71,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", shim, source, "-ldl"], check=True)
     told = {"LD_PRELOAD": str(shim), "WRITES_OF": str(data), "WRITES_TO": str(log)}
     subprocess.run([sys.executable, "-c", WRITING, data], env=os.environ | told, check=True)
-    return list(parsed(log.read_bytes()))
+    return Records(parsed(log.read_bytes()))
 
 
 def parsed(log: bytes) -> Iterator[Record]:
@@ -115,7 +122,7 @@ def told_by(records: list[Record]) -> int:
     return max((each.data[-1] for each in records if each.name == "told"), default=0)
 
 
-def test_the_record_is_complete(records: list[Record]) -> None:
+def test_the_record_is_complete(records: Records) -> None:
     """Without this, a write that escaped the notes would make the tests below mean nothing."""
     files = files_after(records, random.Random(0), 1)
     assert told_by(records) == FLUSHES - 1
@@ -126,11 +133,11 @@ def test_the_record_is_complete(records: list[Record]) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(records: list[Record], data: st.DataObject) -> None:
-    cut = data.draw(st.integers(0, len(records)))
-    chance = random.Random(data.draw(st.integers(0, 2**32)))
-    kept = data.draw(st.sampled_from([0, 0.5, 0.9, 1]))
+@given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([0, 0.5, 0.9, 1]))
+def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(
+    records: Records, moment: int, seed: int, kept: float
+) -> None:
+    cut, chance = moment % (len(records) + 1), random.Random(seed)
     before = records[:cut]
     with TemporaryDirectory() as folder:
         for name, content in files_after(before, chance, kept).items():
