@@ -80,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     old.add_argument("--interface", metavar="NAME", help="which one, where vnStat has several")
     old.add_argument("--lan", action="store_true", help="vnStat's interface faces the LAN: what it received is upload")
     old.set_defaults(command=_import)
+    backup = commands.add_parser("backup", parents=[common], help="copy the ledger, while the service runs too")
+    backup.add_argument("file", type=Path, metavar="FILE", help="where to; to restore, copy it back")
+    backup.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    backup.set_defaults(command=_backup)
     config = commands.add_parser("config", parents=[common], help="show what the configuration can hold")
     config.add_argument("--example", action="store_true", help="print a commented example that loads")
     config.set_defaults(command=_config)
@@ -173,6 +177,14 @@ def _import(options: argparse.Namespace) -> int:
     home = run.Home(config.store.path, zone_of(config), run.locality_of(config), SystemClock().now_ms() // 1000)
     history = run.read(options.program, options.file, home, interface=options.interface, faces_lan=options.lan)
     print(run.show(history, home) if options.dry_run else run.book(history, home), end="")
+    return EXIT_OK
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from whitestat.ledger.backup import back_up
+
+    octets = back_up(_load(options).store.path, options.file, replace=options.force)
+    print(f"{options.file}: {octets} octets, checked")
     return EXIT_OK
 
 

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from whitestat.errors import LedgerError
+from whitestat.ledger.copies import copy_before_migration
 from whitestat.ledger.migrations import MIGRATIONS
 from whitestat.ledger.wal import log_of
 
@@ -177,7 +178,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _prepared(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         _set_up(path, connection)
-        _migrate(connection)
+        _migrate(path, connection)
     except BaseException:
         connection.close()
         raise
@@ -201,10 +202,19 @@ def _set_up(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {WAL_OCTETS_KEPT}")
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _migrate(path: Path, connection: sqlite3.Connection) -> None:
+    """Nobody else may write meanwhile, and the old version is kept beside the new one."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number in range(version, len(MIGRATIONS)):
-        with transaction(connection):
-            MIGRATIONS[number](connection)
-            connection.execute(f"PRAGMA user_version = {number + 1}")
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if version == len(MIGRATIONS):
+        return
+    held = lock(path)
+    try:
+        if version:
+            copy_before_migration(connection, path, version)
+        for number in range(version, len(MIGRATIONS)):
+            with transaction(connection):
+                MIGRATIONS[number](connection)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    finally:
+        os.close(held)
