@@ -13,6 +13,7 @@ from whitestat.units import (
     duration_text,
     kb_octets,
     kb_text,
+    kb_texts,
     mac_bytes,
     mac_text,
     octets_text,
@@ -163,3 +164,8 @@ def test_kb_are_rounded_as_v5_did_and_read_back(octets: int) -> None:
 def test_what_is_no_amount_of_kb_is_refused(amount: float) -> None:
     with pytest.raises(ValueError, match="not an amount of KB"):
         kb_octets(amount)
+
+
+@given(st.lists(st.integers(0, 2**60)))
+def test_many_amounts_of_kb_are_written_as_each_is(octets: list[int]) -> None:
+    assert kb_texts(octets) == [kb_text(each) for each in octets]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
@@ -61,6 +62,13 @@ def kb_text(octets: int) -> str:
     hundredths, rest = divmod(octets * 100, 1024)
     hundredths += rest > 512 or (rest == 512 and hundredths % 2)
     return f"{hundredths // 100}.{hundredths % 100:02}"
+
+
+def kb_texts(octets: Sequence[int]) -> list[str]:
+    """`kb_text` of many, faster: below 2^53 a float holds the quotient exactly, and is rounded from that."""
+    if max(octets, default=0) >= 1 << 53:
+        return [kb_text(each) for each in octets]
+    return [f"{each / 1024:.2f}" for each in octets]
 
 
 def kb_octets(kilobytes: float) -> int:

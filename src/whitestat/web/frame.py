@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader
 
 from whitestat.forms import ROWS_A_PIECE, plain_cell
-from whitestat.units import kb_text
+from whitestat.units import kb_texts
 
 COLUMNS = ("IP", "MAC", "Hostname", "LastSeen", "KBIn", "KBOut", "DATE", "LSTDAY_KBIn", "LSTDAY_KBOut")
 
@@ -40,16 +39,15 @@ class FrameRow(NamedTuple):
 def as_json(rows: Sequence[FrameRow]) -> Iterator[str]:
     """`{"columns": [...], "data": [[...], ...]}`, as pandas writes a frame (`orient="split"`)."""
     yield f'{{"columns":{_dumps(COLUMNS)},"data":['
-    lines, comma = map(_json_line, rows), ""
-    while piece := ",".join(islice(lines, ROWS_A_PIECE)):
-        yield comma + piece
-        comma = ","
+    heads: dict[tuple[str, ...], str] = {}
+    for at in range(0, len(rows), ROWS_A_PIECE):
+        yield ("," if at else "") + ",".join(_json_lines(rows[at : at + ROWS_A_PIECE], heads))
     yield "]}"
 
 
 def as_table(rows: Sequence[FrameRow]) -> Iterator[str]:
     """The table alone, as pandas writes a frame: one decimal in a column where that is enough for all of it."""
-    whole = [[kb_text(octets) for octets in column] for column in _octets(rows)]
+    whole = [kb_texts(column) for column in _octets(rows)]
     columns = [column if any(map(_needs_two, column)) else [text[:-1] for text in column] for column in whole]
     figures = zip(*columns, strict=True) if rows else ()
     stream = _page.stream(columns=COLUMNS, rows=map(_cells, rows, figures))
@@ -71,15 +69,20 @@ def _cells(row: FrameRow, figures: tuple[str, ...]) -> list[object]:
     return [*map(plain_cell, row[:4]), into, out, row.day, total_in, total_out]
 
 
-def _json_line(row: FrameRow) -> str:
-    into, out, total_in, total_out = map(_number, (row.octets_in, row.octets_out, row.total_in, row.total_out))
-    return f'{_dumps(row[:4])[:-1]},{into},{out},"{row.day}",{total_in},{total_out}]'
+def _json_lines(rows: Sequence[FrameRow], heads: dict[tuple[str, ...], str]) -> Iterator[str]:
+    """One JSON list for each row; `heads` keeps the names of a device as they are written."""
+    figures = zip(*(_numbers(column) for column in _octets(rows)), strict=True)
+    for row, (into, out, total_in, total_out) in zip(rows, figures, strict=True):
+        names = row[:3]
+        head = heads.get(names)
+        if head is None:
+            head = heads[names] = _dumps(names)[:-1]
+        yield f'{head},"{row[3]}",{into},{out},"{row[6]}",{total_in},{total_out}]'
 
 
-def _number(octets: int) -> str:
-    """As JSON writes a float of at most two decimals: `0.0`, `14.9`, `14.93`."""
-    text = kb_text(octets)
-    return text if _needs_two(text) else text[:-1]
+def _numbers(octets: Sequence[int]) -> list[str]:
+    """As JSON writes floats of at most two decimals: `0.0`, `14.9`, `14.93`."""
+    return [text[:-1] if text[-1] == "0" else text for text in kb_texts(octets)]
 
 
 def _needs_two(text: str) -> bool:

@@ -6,13 +6,15 @@ Not kept are its faults: an empty answer is the frame with no rows, and a date t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
+from operator import attrgetter, itemgetter
 
 from starlette.responses import Response
 
 from whitestat.errors import QueryError
-from whitestat.ledger.queries import DeviceRow, Question, Row, Step
+from whitestat.ledger.queries import ROWS_MAX, DeviceRow, Question, Row
+from whitestat.ledger.question import check_span
 from whitestat.periods import day_bounds, day_of, parse_instant, wall_time
 from whitestat.web.answers import fresh, in_pieces
 from whitestat.web.api import Texts
@@ -90,42 +92,51 @@ def _day(name: str, texts: Texts, today: int, zone: tzinfo) -> int:
 
 
 def _frame(sources: Sources, first: int, last: int) -> list[FrameRow]:
-    """The rows of these local days (YYYYMMDD): the latest day first, on it the largest download."""
-    zone = sources.zone
-    start_s, end_s = day_bounds(first, zone)[0], day_bounds(last, zone)[1]
-    usage = _asked(sources, Question(start_s, end_s, Step.DAY))
-    before = _asked(sources, Question(day_bounds(_FIRST_DAY, zone)[0], start_s)) if usage else []
-    rows = _rows(usage, before, {each.id: each for each in sources.queries.devices()}, zone)
-    rows.sort(key=lambda row: (-row.octets_in, row.ip, row.mac))
-    rows.sort(key=lambda row: row.day, reverse=True)
+    """The rows of these local days (YYYYMMDD): the latest day first, on it the largest download.
+
+    What is unattributed has no address to be listed by: it stays out.
+    """
+    start_s, end_s = day_bounds(first, sources.zone)[0], day_bounds(last, sources.zone)[1]
+    check_span(start_s, end_s)
+    usage = sources.queries.days(start_s, end_s)
+    if len(usage) > ROWS_MAX:
+        raise QueryError("start", f"the answer has more than {ROWS_MAX} rows; ask for a shorter span")
+    rows = _rows(usage, _before(sources, start_s) if usage else {}, sources.queries.devices(), sources.zone)
+    rows.sort(key=itemgetter(0, 1))
+    rows.sort(key=_octets_in, reverse=True)
+    rows.sort(key=_date_of, reverse=True)
     return rows
 
 
-def _asked(sources: Sources, question: Question) -> list[Row]:
-    try:
-        return sources.queries.usage(question)
-    except QueryError as fault:  # too many rows; it names the step, which nobody can choose here
-        raise QueryError("start", f"{fault.reason.partition(';')[0]}; ask for a shorter span") from None
+_octets_in, _date_of = attrgetter("octets_in"), attrgetter("day")
 
 
-def _rows(usage: Iterable[Row], before: Iterable[Row], devices: dict[int, DeviceRow], zone: tzinfo) -> list[FrameRow]:
-    """What is unattributed has no address to be listed by: it stays out."""
-    totals = {row.device.id: _in_out(row) for row in before if row.device}
-    days: dict[int, tuple[str, int]] = {}
+def _before(sources: Sources, start_s: int) -> dict[int, tuple[int, int]]:
+    """What each device used before the span."""
+    rows = sources.queries.usage(Question(day_bounds(_FIRST_DAY, sources.zone)[0], start_s))
+    return {row.device.id: _in_out(row) for row in rows if row.device}
+
+
+def _rows(
+    usage: Mapping[tuple[int, int], tuple[int, int]],
+    before: dict[int, tuple[int, int]],
+    devices: Iterable[DeviceRow],
+    zone: tzinfo,
+) -> list[FrameRow]:
+    known = {each.id: (*_who(each), each.last_seen_ms) for each in devices}
     rows: list[FrameRow] = []
-    for row in usage:
-        if row.device is None:
-            continue
-        if row.start_s not in days:
-            day = day_of(row.start_s, zone)
-            days[row.start_s] = f"{_date(day)} 00:00:00", day_bounds(day, zone)[1]
-        date, end_s = days[row.start_s]
-        into, out = _in_out(row)
-        earlier_in, earlier_out = totals.get(row.device.id, (0, 0))
-        total_in, total_out = totals[row.device.id] = earlier_in + into, earlier_out + out
-        device = devices[row.device.id]
-        seen = _seen(device.last_seen_ms, row.start_s, end_s, zone)
-        rows.append(FrameRow(*_who(device), seen, into, out, date, total_in, total_out))
+    date, over, day_s, end_s = "", "", -1, -1
+    for key in sorted(usage):
+        (start_s, device), (into, out) = key, usage[key]
+        if start_s != day_s:
+            day_s, end_s = start_s, day_bounds(day_of(start_s, zone), zone)[1]
+            date, over = f"{_date(day_of(start_s, zone))} 00:00:00", _time(end_s - 1, zone)
+        ip, mac, name, last_ms = known[device]
+        # On a day that is over its last second: when it was last seen on each day is not kept.
+        seen = over if last_ms is None or last_ms >= end_s * 1000 else _time(max(last_ms // 1000, start_s), zone)
+        earlier_in, earlier_out = before.get(device, (0, 0))
+        total_in, total_out = before[device] = earlier_in + into, earlier_out + out
+        rows.append(FrameRow(ip, mac, name, seen, into, out, date, total_in, total_out))
     return rows
 
 
@@ -141,10 +152,8 @@ def _who(device: DeviceRow) -> tuple[str, str, str]:
     return address, device.mac or NO_MAC, device.name or NO_NAME
 
 
-def _seen(last_seen_ms: int | None, start_s: int, end_s: int, zone: tzinfo) -> str:
-    """When it was last seen; on a day that is over its last second at most, as finer is not kept."""
-    at_s = end_s if last_seen_ms is None else last_seen_ms // 1000
-    return f"{wall_time(min(max(at_s, start_s), end_s - 1), zone):%Y-%m-%d %H:%M:%S}"
+def _time(at_s: int, zone: tzinfo) -> str:
+    return f"{wall_time(at_s, zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _date(day: int) -> str:
