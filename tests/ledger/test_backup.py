@@ -21,7 +21,6 @@ from whitestat.ledger import copies
 from whitestat.ledger.backup import back_up
 from whitestat.ledger.writer import Writer
 
-
 OURS = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 
 
