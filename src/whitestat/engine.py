@@ -73,7 +73,7 @@ class Engine:
         self._booker = booker
         self._flush_ms = flush_s * 1000
         self._clock = clock
-        self._notices = tuple(notices)
+        self._notices = notices  # the caller may add to them
         self._resolver = resolver
         self._thread = ThreadPoolExecutor(1, "booking")
         self._readers = ThreadPoolExecutor(max(1, len(collectors)), "reading")

@@ -31,6 +31,7 @@ from whitestat.collectors.packet import PacketCollector
 from whitestat.config import Config, PointConfig
 from whitestat.engine import Engine, SystemClock
 from whitestat.errors import CollectorError, ConfigError, NotPermitted
+from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.live import Live
@@ -94,6 +95,8 @@ async def _serve(config: Config) -> int:
     web = serve(create_app(sources), config.web.host, config.web.port)
     user = _unprivileged(config, collectors)
     await engine.start()
+    inspection = Inspection(config.store.path, notices.append)
+    inspection.start()
     try:
         _announce(config, web.url, collectors, notices, user)
         ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
@@ -102,6 +105,7 @@ async def _serve(config: Config) -> int:
         await ends[0]
         ends[1].cancel()
     finally:
+        inspection.stop()
         await engine.stop()
     return 0
 
