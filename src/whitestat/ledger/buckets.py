@@ -63,8 +63,8 @@ def kept(connection: sqlite3.Connection, zone: tzinfo) -> Kept:
     """What a question may be answered from."""
     hours_s, day = closed(connection)
     until = {Resolution.DAY: hours_s, Resolution.MONTH: day_bounds(day, zone)[0] if day else 0}
-    since = connection.execute("SELECT resolution, since FROM kept")
-    return Kept({Resolution(each): since_s for each, since_s in since}, until)
+    since = dict(connection.execute("SELECT resolution, since FROM kept"))  # tables of detail have theirs there too
+    return Kept({each: since[each] for each in Resolution if each in since}, until)
 
 
 def book(connection: sqlite3.Connection, zone: tzinfo, kind: Kind, minutes: Rows) -> None:
