@@ -42,7 +42,9 @@ MAY_IMPORT = {
         "draft",
         "timeline",
     },
+    "identity": {"model", "errors", "booking", "attribution", "ledger.writer", "ledger.people"},
     "engine": {
+        "identity",
         "model",
         "errors",
         "booking",

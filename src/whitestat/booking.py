@@ -45,6 +45,9 @@ from whitestat.timeline import Correction
 log = logging.getLogger("whitestat")
 
 
+FORGOTTEN = "forgotten device"
+
+
 @dataclass(slots=True)
 class Tally:
     """What the health page counts."""
@@ -246,6 +249,55 @@ class Booker:
         old = Name(record.name, record.name_source) if record.name and record.name_source else None
         if stronger(name, old):
             self._keep(DeviceRecord(device, name.text, name.source, record.person))
+
+    def episode_of(self, mac: Mac | None, address: Address | None) -> int | None:
+        """The running episode of an address, None where no device has it."""
+        found = self._attributor.devices.episode_of(mac, address)
+        return found.id if found else None
+
+    def device_of(self, episode: int) -> int:
+        return self._attributor.devices.by_id(episode).device
+
+    def name_of(self, device: int) -> str:
+        """As it is shown, empty where nobody knows one."""
+        record = self._records.get(device)
+        return (record.name if record else None) or ""
+
+    def episodes(self) -> list[Episode]:
+        """The running ones."""
+        return self._attributor.devices.episodes()
+
+    def last_seen_ms(self, episode: int) -> int:
+        """When this process saw it last; 0 for never."""
+        return self._seen.get(episode, 0)
+
+    def keep_names(self) -> None:
+        """Write changed names now, and not with the next flush."""
+        self._writer.name(self._changed_records.values())
+        self._changed_records.clear()
+
+    def reassign(self, episode: int, device: int) -> None:
+        """The episode is another device's: live figures and what is booked from now on follow."""
+        self._attributor.devices.reassign(episode, device)
+        if device not in self._records:
+            self._name(self._attributor.devices.by_id(episode))
+
+    def call(self, device: int, text: str | None) -> None:
+        """The user's name for a device; None takes it away, and the best of the others holds."""
+        old = self._records.get(device, DeviceRecord(device, None, None, None))
+        if text is not None:
+            self._keep(DeviceRecord(device, text, "user", old.person))
+            return
+        self._keep(DeviceRecord(device, None, None, old.person))
+        for episode in self.episodes():
+            if episode.device == device:
+                self._name(episode)
+
+    def forget(self, device: int, episodes: Iterable[int]) -> None:
+        """The device keeps its usage and nothing that tells who it was."""
+        self._attributor.devices.forget(episodes)
+        self._attributor.judge_again()
+        self._keep(DeviceRecord(device, FORGOTTEN, "user", None))
 
     def _add(self, harvest: Harvest, attributed: Attributed, steps: dict[str, coverage.Step], observed_ms: int) -> None:
         """Usage and coverage of a harvest, into the minutes of its span."""

@@ -118,6 +118,10 @@ class Attributor:
             self.locality = locality
             self._verdicts.clear()
 
+    def judge_again(self) -> None:
+        """Devices changed: every verdict is open again."""
+        self._verdicts.clear()
+
     def is_local(self, address: Address) -> bool:
         """Whether a host of this address may be a device of ours. Any thread may ask."""
         return self.locality.kind(address) in ("own", "local")

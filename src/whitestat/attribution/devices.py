@@ -86,6 +86,30 @@ class Devices:
         kept = {key: at for key, at in self._changed.items() if key[1] in self._addresses.get(key[0], ())}
         return list(self._new), dict(self._seen), kept
 
+    def episode_of(self, mac: Mac | None, address: Address | None) -> Episode | None:
+        """The running episode of a link address, or of an address that is a device of its own."""
+        by_mac = self._by_mac.get(mac) if mac is not None else None
+        return by_mac or (self._by_address.get(address) if address is not None else None)
+
+    def reassign(self, episode: int, device: int) -> None:
+        """The episode is another device's from now on, and was from its beginning."""
+        self._keep(replace(self._by_id[episode], device=device))
+
+    def forget(self, episodes: Iterable[int]) -> None:
+        """Addresses of these episodes are nobody's: whoever has them next is a new device."""
+        for each in episodes:
+            episode = self._by_id.get(each)
+            if episode is None:
+                continue
+            if episode.mac is not None:
+                self._by_mac.pop(episode.mac, None)
+            if episode.address is not None:
+                self._by_address.pop(episode.address, None)
+            self._by_id[each] = replace(episode, mac=None, address=None)
+            self._addresses.pop(each, None)
+            self._seen.pop(each, None)
+            self._changed = {key: at_ms for key, at_ms in self._changed.items() if key[0] != each}
+
     def forget_changes(self) -> None:
         """The ledger has them."""
         self._new.clear()

@@ -11,7 +11,18 @@ from whitestat.model import Address, Mac
 from whitestat.units import address_text, mac_text
 
 NAME_MAX = 64
-RANKS = {"user": 5, "config": 4, "host": 4, "dns": 2, "vendor": 1, "mac": 0}
+RANKS = {
+    "user": 9,
+    "config": 8,
+    "host": 8,
+    "dhcp": 7,
+    "mdns": 6,
+    "llmnr": 5,
+    "netbios": 4,
+    "dns": 3,
+    "vendor": 1,
+    "mac": 0,
+}
 """Where a name came from, the strongest first; a weaker source never replaces a stronger one."""
 
 

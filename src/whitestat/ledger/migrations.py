@@ -123,9 +123,37 @@ def _services_and_peers(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_FOURTH = (
+    "CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
+    # From a local day up to and without another (YYYYMMDD); 0 is from the beginning, NULL still.
+    """CREATE TABLE ownership (device INTEGER NOT NULL, from_day INTEGER NOT NULL, person INTEGER NOT NULL,
+        until_day INTEGER, PRIMARY KEY (device, from_day)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE label (device INTEGER NOT NULL, text TEXT NOT NULL,
+        PRIMARY KEY (device, text)) STRICT, WITHOUT ROWID""",
+    # What the user calls a device; the table device has the name that is shown.
+    "CREATE TABLE user_name (device INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT",
+    """CREATE TABLE proposal (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, device INTEGER NOT NULL,
+        into_device INTEGER NOT NULL, percent INTEGER NOT NULL, reasons TEXT NOT NULL, state TEXT NOT NULL) STRICT""",
+    # Each edit with the rows it changed, before and after: undoing it is the same the other way round.
+    """CREATE TABLE edit (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, by TEXT NOT NULL,
+        action TEXT NOT NULL, changes TEXT NOT NULL, undoes INTEGER) STRICT""",
+    """CREATE TABLE event (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+        device INTEGER, content TEXT NOT NULL) STRICT""",
+    # What an episode said of itself: a name, a DHCP identity (in hexadecimal digits) or a vendor class.
+    """CREATE TABLE heard (episode INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, last_ms INTEGER NOT NULL,
+        PRIMARY KEY (episode, kind, text)) STRICT, WITHOUT ROWID""",
+)
+
+
+def _people(connection: sqlite3.Connection) -> None:
+    for statement in _FOURTH:
+        connection.execute(statement)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _journal_and_chunks,
     _services_and_peers,
+    _people,
 )
 """Number n brings a database from `user_version` n to n + 1."""

@@ -155,6 +155,17 @@ class Writer:
             details.fold(self._connection, self._zone)
         self._details = 0
 
+    def name(self, devices: Iterable[DeviceRecord]) -> None:
+        """Put the rows of devices at once; raises LedgerError."""
+        with self._writing("naming"):
+            self._connection.executemany(_PUT_DEVICE, map(device_row, devices))
+
+    @contextmanager
+    def transaction(self, what: str) -> Iterator[sqlite3.Connection]:
+        """A transaction of the writing connection, for what is no usage; LedgerError where it fails."""
+        with self._writing(what):
+            yield self._connection
+
     def expire(self, now_s: int) -> None:
         """Drops minutes and hours, and readings, that are past their time; raises LedgerError.
 

@@ -1,0 +1,192 @@
+"""Who a device is: hears names, applies what users change, and proposes which devices are one.
+
+All of it happens in the booking thread, beside the booker, which holds the devices. An edit is committed at once,
+in one transaction with its entry in the list of edits; memory follows the ledger, never the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
+from typing import NamedTuple
+
+from whitestat.attribution import edits
+from whitestat.attribution.edits import Change, Edit, Merge, Picture
+from whitestat.attribution.evidence import Evidence, Prefix
+from whitestat.attribution.names import Name, clean, is_private_mac
+from whitestat.attribution.proposals import Facts, Proposal, proposals
+from whitestat.booking import Booker
+from whitestat.errors import EditError
+from whitestat.ledger import people
+from whitestat.ledger.people import EditRow, ProposalRow
+from whitestat.ledger.writer import Writer
+from whitestat.model import Episode
+
+SETTLES_MS = 120_000
+"""How long a new device is watched before it is told, so that its name is known."""
+NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
+HEARD_MAX = 4096
+PROPOSALS_MAX = 200
+
+_NAME, _CLIENT, _CLASS = "name", "client", "class"
+
+
+class Done(NamedTuple):
+    """An edit that was made: its number, 0 where nothing had to change."""
+
+    edit: int
+
+
+class Identity:
+    """Goes on from what the ledger has. `known_ms` is when the service started: devices from before are no news."""
+
+    def __init__(self, writer: Writer, booker: Booker, known_ms: int) -> None:
+        self._writer = writer
+        self._booker = booker
+        self._told_ms = known_ms
+        with writer.transaction("reading of names") as connection:
+            self._heard = people.heard(connection)
+            self._last_seen = people.last_seen(connection)
+            named = people.rows(connection)[edits.NAME]
+        for (device,), row in named.items():  # a process that died may have left the shown name behind
+            if row and booker.name_of(int(device)) != row[0]:
+                booker.call(int(device), str(row[0]))
+        self._fresh: dict[tuple[int, str, str], int] = {}
+        self._prefixes: dict[Prefix, int] = {}
+
+    def hear(self, found: Iterable[Evidence | Prefix], now_ms: int) -> None:
+        """Take in what devices said; names of known devices alone."""
+        for each in found:
+            if isinstance(each, Evidence):
+                self._hear(each)
+
+    def edit(self, edit: Edit, by: str, now_ms: int) -> Done:
+        """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
+        self._booker.flush()  # an edit may be about a device that the ledger has not seen yet
+        with self._writer.transaction("edit") as connection:
+            made = edits.changes(edit, Picture(people.rows(connection)))
+            number = people.apply(connection, EditRow(0, now_ms, by, action_of(edit), tuple(made), None)) if made else 0
+        self._follow(made)
+        return Done(number)
+
+    def undo(self, number: int, by: str, now_ms: int) -> Done:
+        """Take an edit back, as an edit of its own; undoing that one does it again."""
+        with self._writer.transaction("edit") as connection:
+            edit = people.edit_of(connection, number)
+            later = [each for each in people.edits(connection, most=1_000_000) if each.undoes == number]
+            if later:
+                raise EditError("edit", f"edit {number} was undone already, by edit {later[0].id}")
+            made = edits.undone(Change(*each) for each in edit.changes)
+            done = people.apply(connection, EditRow(0, now_ms, by, f"undo: {edit.action}", tuple(made), number))
+        self._follow(made)
+        return Done(done)
+
+    def forget(self, device: int, now_ms: int) -> None:
+        """Remove what tells who a device was; its usage stays. EditError where there is none."""
+        self._booker.flush(last=True)
+        self._writer.fold()
+        self._writer.fold_details()  # what is folded later would bring its peers and addresses back
+        with self._writer.transaction("forgetting") as connection:
+            if device not in Picture(people.rows(connection)).devices():
+                raise EditError("device", f"there is no device {device}")
+            episodes = people.forget(connection, device)
+        self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
+        self._booker.forget(device, episodes)
+
+    def tend(self, now_ms: int) -> None:
+        """Keep what was heard, tell of new devices, and look for devices that are one; about once a minute."""
+        facts = self._facts()
+        new = [each for each in facts if self._told_ms < each.first_ms <= now_ms - SETTLES_MS]
+        with self._writer.transaction("names and proposals") as connection:
+            people.hear(connection, self._fresh)
+            held = people.proposals(connection)
+            settled = {frozenset((each.device, each.into)) for each in held}
+            waiting = sum(each.state == edits.OPEN for each in held)
+            found = [each for each in proposals(facts, settled) if each.certain or waiting < PROPOSALS_MAX]
+            for each in found:
+                state = "automatic" if each.certain else edits.OPEN
+                people.add_proposal(connection, ProposalRow(0, now_ms, *each, state))
+            probably = {each.device: each for each in found} | {
+                each.device: Proposal(each.device, each.into, each.percent, each.reasons) for each in held
+            }
+            for device in new:
+                self._tell(connection, now_ms, device, probably.get(device.device))
+        self._fresh = {}
+        self._told_ms = max([self._told_ms, *(each.first_ms for each in new)])
+        for each in found:
+            if each.certain:
+                self._merge(each, now_ms)
+
+    def _tell(self, connection: Connection, now_ms: int, device: Facts, probably: Proposal | None) -> None:
+        content: dict[str, object] = {"name": self._booker.name_of(device.device)}
+        kind = "new-device"
+        if probably:
+            kind = "new-address"
+            content |= {
+                "of": probably.into,
+                "of_name": self._booker.name_of(probably.into),
+                "percent": probably.percent,
+            }
+        people.add_event(connection, now_ms, kind, device.device, content)
+
+    def _merge(self, certain: Proposal, now_ms: int) -> None:
+        name = self._booker.name_of(certain.device)
+        done = self.edit(Merge(certain.device, certain.into), "whitestat", now_ms)
+        with self._writer.transaction("event") as connection:
+            content = {"name": name, "reasons": list(certain.reasons), "edit": done.edit}
+            people.add_event(connection, now_ms, "merged", certain.into, content)
+
+    def _hear(self, each: Evidence) -> None:
+        episode = self._booker.episode_of(each.mac, each.address)
+        if episode is None:
+            return
+        name = clean(each.name) if each.name else ""
+        said = [
+            (_NAME, name),
+            (_CLIENT, each.client.hex() if each.client else ""),
+            (_CLASS, clean(each.vendor_class or "")),
+        ]
+        for kind, text in said:
+            if text and len(self._heard) < HEARD_MAX * 4:
+                key = episode, kind, text
+                self._heard[key] = self._fresh[key] = each.at_ms
+        if name and each.source in NAMING:
+            self._booker.rename(self._booker.device_of(episode), Name(name, each.source))
+
+    def _follow(self, made: Sequence[Change]) -> None:
+        """Memory follows what the ledger has."""
+        for table, key, _, after in made:
+            if table == edits.EPISODE and after:
+                self._booker.reassign(int(key[0]), int(after[0] or 0))
+            elif table == edits.NAME:
+                self._booker.call(int(key[0]), str(after[0]) if after else None)
+        self._booker.keep_names()
+
+    def _facts(self) -> list[Facts]:
+        """What is known of each device."""
+        said: dict[int, dict[str, list[tuple[int, str]]]] = {}
+        for (episode, kind, text), at_ms in self._heard.items():
+            device = self._booker.device_of(episode)
+            said.setdefault(device, {}).setdefault(kind, []).append((at_ms, text))
+        by_device: dict[int, list[Episode]] = {}
+        for each in self._booker.episodes():
+            by_device.setdefault(each.device, []).append(each)
+        return [self._fact(device, episodes, said.get(device, {})) for device, episodes in by_device.items()]
+
+    def _fact(self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]]) -> Facts:
+        seen = [max(self._booker.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
+        return Facts(
+            device,
+            min(each.start_ms for each in episodes),
+            max(seen),
+            max(said.get(_NAME, [(0, "")]))[1] or None,
+            frozenset(bytes.fromhex(text) for _, text in said.get(_CLIENT, [])),
+            max(said.get(_CLASS, [(0, "")]))[1] or None,
+            all(each.mac is not None and is_private_mac(each.mac) for each in episodes),
+        )
+
+
+def action_of(edit: Edit) -> str:
+    """`Rename`, `Merge` and so on as the list of edits says it: `rename`, `add person`."""
+    name = type(edit).__name__
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

@@ -1,0 +1,217 @@
+"""Names heard, edits with undo and devices that are one, on a real ledger: no octet moves but with its device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.attribution.test_edits import edits as any_edits
+from tests.test_booking import DAY_S, END_S, LAN, PHONE, ZONE, Meter, booker_on
+from whitestat.attribution.edits import AddPerson, Answer, Edit, Merge, Own, Rename, Split
+from whitestat.attribution.evidence import Evidence
+from whitestat.booking import FORGOTTEN, Booker
+from whitestat.errors import EditError
+from whitestat.identity import SETTLES_MS, Identity
+from whitestat.ledger import people
+from whitestat.ledger.queries import Queries
+from whitestat.ledger.question import Question
+from whitestat.ledger.writer import Writer
+from whitestat.model import Counts, Delta, FlowKey, Harvest
+from whitestat.units import address_bytes
+
+MINUTE_MS = 60_000
+START_MS = DAY_S * 1000
+MACS = [bytes([2, 0x50, 0, 0, 0, number]) for number in range(0x31, 0x36)]
+TABLET = MACS[0]
+
+
+class House:
+    """A ledger, its booker and the identities of its devices."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer = Writer(path, ZONE)
+        self.booker: Booker = booker_on(self.writer)
+        self.identity = Identity(self.writer, self.booker, START_MS - 1)
+        self.now_ms = START_MS
+
+    def flows(self, mac: bytes, octets: int, number: int = 10) -> None:
+        """A minute in which the device sends."""
+        key = FlowKey(LAN.name, mac, address_bytes(f"192.168.50.{number}"), None, address_bytes("203.0.113.9"), 6, 443)
+        delta = Delta(key, Counts(0, octets, 0, 1), self.now_ms, self.now_ms + MINUTE_MS)
+        self.now_ms += MINUTE_MS
+        self.booker.gather(Meter(), Harvest(delta.start_ms, delta.end_ms, deltas=[delta]), MINUTE_MS)
+
+    def edit(self, edit: Edit) -> int:
+        return self.identity.edit(edit, "test", self.now_ms).edit
+
+    def device(self, mac: bytes) -> int:
+        episode = self.booker.episode_of(mac, None)
+        assert episode is not None
+        return self.booker.device_of(episode)
+
+    def usage(self) -> dict[str | None, int]:
+        with closing(Queries(self.path, ZONE)) as queries:
+            rows = queries.usage(Question(0, END_S))
+        return {row.device.name if row.device else None: row.counts.octets for row in rows}
+
+    def close(self) -> None:
+        self.booker.flush()
+        self.writer.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with closing(House(tmp_path / "whitestat.db")) as each:
+        yield each
+
+
+def test_a_renamed_device_is_so_called_back_to_its_first_octet_and_undo_takes_it_back(house: House) -> None:
+    house.flows(PHONE, 100)
+    number = house.edit(Rename(house.device(PHONE), "Anna's phone"))
+    assert house.usage() == {"Anna's phone": 100}
+    house.identity.undo(number, "test", house.now_ms)
+    house.flows(PHONE, 1)
+    house.booker.flush()
+    assert house.usage() == {"phone": 101}
+    with pytest.raises(EditError, match="was undone already"):
+        house.identity.undo(number, "test", house.now_ms)
+
+
+def test_merged_devices_are_one_in_every_report_and_two_again_after_undo(house: House) -> None:
+    house.flows(PHONE, 100)
+    house.flows(TABLET, 10)
+    number = house.edit(Merge(house.device(TABLET), house.device(PHONE)))
+    house.flows(TABLET, 1)
+    house.booker.flush()
+    assert house.usage() == {"phone": 111}
+    assert sorted(row.counts.octets for row in house.booker.live([], {"lan"}, house.now_ms).values()) == [111]
+    house.identity.undo(number, "test", house.now_ms)
+    assert sorted(house.usage().values()) == [11, 100]
+
+
+def test_a_restart_finds_devices_as_they_were_edited(house: House) -> None:
+    house.flows(PHONE, 100)
+    house.flows(TABLET, 10)
+    house.edit(Merge(house.device(TABLET), house.device(PHONE)))
+    house.close()
+    again = House(house.path)
+    again.now_ms = house.now_ms
+    again.flows(TABLET, 5)
+    again.close()
+    assert house.usage() == {"phone": 115}
+
+
+def test_a_name_heard_is_taken_where_the_user_gave_none(house: House) -> None:
+    house.flows(TABLET, 10)
+    heard = Evidence("dhcp", house.now_ms, TABLET, name="kids<b>tablet\x1b", client=b"\xff0000duid1234")
+    house.identity.hear([heard], house.now_ms)
+    assert house.booker.name_of(house.device(TABLET)) == "kids<b>tablet"
+    house.edit(Rename(house.device(TABLET), "Bo's tablet"))
+    house.identity.hear([heard._replace(name="other")], house.now_ms)
+    assert house.booker.name_of(house.device(TABLET)) == "Bo's tablet"
+
+
+def events(house: House) -> list[tuple[str, int | None]]:
+    with house.writer.transaction("test") as connection:
+        return [(each.kind, each.device) for each in people.events(connection)]
+
+
+def test_a_new_device_is_told_once_when_its_name_may_be_known(house: House) -> None:
+    house.flows(TABLET, 10)
+    house.identity.tend(house.now_ms)
+    assert events(house) == []
+    for _ in range(3):
+        house.now_ms += SETTLES_MS
+        house.identity.tend(house.now_ms)
+    assert events(house) == [("new-device", house.device(TABLET))]
+
+
+def test_a_private_mac_that_takes_over_a_name_is_proposed_and_merged_when_confirmed(house: House) -> None:
+    for mac, number in ((MACS[1], 11), (MACS[2], 12)):
+        house.flows(mac, 10, number)
+        house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")], house.now_ms)
+        house.booker.flush()
+        house.now_ms += 6 * MINUTE_MS
+    house.identity.tend(house.now_ms)
+    with house.writer.transaction("test") as connection:
+        [proposal] = people.proposals(connection)
+    assert (proposal.device, proposal.into) == (house.device(MACS[2]), house.device(MACS[1]))
+    assert proposal.state == "open"
+    house.edit(Answer(proposal.id, True))
+    assert house.device(MACS[2]) == house.device(MACS[1])
+    house.identity.tend(house.now_ms)
+    with house.writer.transaction("test") as connection:
+        assert [each.state for each in people.proposals(connection)] == ["confirmed"]
+
+
+def test_one_dhcp_identity_on_two_interfaces_is_merged_at_once_and_told(house: House) -> None:
+    for mac, association in ((MACS[1], b"eth0"), (MACS[2], b"wlan")):
+        house.flows(mac, 10)
+        said = Evidence("dhcp", house.now_ms, mac, name="laptop", client=b"\xff" + association + b"\x00\x02duid")
+        house.identity.hear([said], house.now_ms)
+    house.identity.tend(house.now_ms)
+    assert house.device(MACS[1]) == house.device(MACS[2])
+    assert events(house)[0] == ("merged", house.device(MACS[1]))
+    assert house.usage() == {"laptop": 20}
+
+
+def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> None:
+    house.flows(TABLET, 10)
+    house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, name="secret-name")], house.now_ms)
+    forgotten = house.device(TABLET)
+    house.edit(Rename(forgotten, "secret user name"))
+    house.identity.tend(house.now_ms)
+    house.identity.forget(forgotten, house.now_ms)
+    house.flows(TABLET, 5)
+    house.booker.flush()
+    assert house.device(TABLET) != forgotten
+    house.close()
+    assert house.usage()[FORGOTTEN] == 10
+    content = house.path.read_bytes()
+    with closing(Queries(house.path, ZONE)) as queries:
+        row = next(each for each in queries.devices() if each.id == forgotten)
+    assert (row.mac, row.addresses) == (None, ())
+    assert b"secret" not in content.split(b"SQLite format 3")[0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(any_edits, max_size=8))
+def test_no_edit_moves_an_octet_out_of_the_sum_and_all_are_undone(several: list[Edit]) -> None:
+    with TemporaryDirectory() as folder, closing(House(Path(folder) / "whitestat.db")) as house:
+        for number, mac in enumerate(MACS, 1):
+            house.flows(mac, 10**number, number)
+        house.edit(AddPerson("Anna"))
+        house.booker.flush()
+        before = sorted(house.usage().values())
+        done = []
+        for edit in several:
+            try:
+                done.append(house.edit(edit))
+            except EditError:
+                continue
+            assert sum(house.usage().values()) == sum(before)
+        for number in reversed([each for each in done if each]):
+            house.identity.undo(number, "test", house.now_ms)
+        assert sorted(house.usage().values()) == before
+
+
+def test_an_owner_and_a_split_are_kept(house: House) -> None:
+    house.flows(PHONE, 100)
+    house.flows(TABLET, 10)
+    house.edit(AddPerson("Anna"))
+    house.edit(Own(house.device(PHONE), 1))
+    house.edit(Merge(house.device(TABLET), house.device(PHONE)))
+    episode = house.booker.episode_of(TABLET, None)
+    assert episode is not None
+    house.edit(Split(house.device(PHONE), (episode,)))
+    assert house.device(TABLET) != house.device(PHONE)
+    assert sorted(house.usage().values()) == [10, 100]
+    with house.writer.transaction("test") as connection:
+        assert people.rows(connection)["owner"] == {(house.device(PHONE), 0): (1, None)}
