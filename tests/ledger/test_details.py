@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -162,3 +163,43 @@ def test_damaged_detail_is_told(writer: Writer, path: Path) -> None:
         connection.commit()
     with pytest.raises(LedgerError, match="detail is damaged"):
         writer.fold_details()
+
+
+happenings = st.lists(
+    st.one_of(
+        st.dictionaries(st.tuples(st.integers(0, 80), st.sampled_from([53, 443])), st.integers(1, 2**40), max_size=4),
+        st.sampled_from(["fold", "reopen", "cut off"]),
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(happenings)
+def test_detail_survives_folds_reopening_and_power_cuts_whole(
+    sequence: list[dict[tuple[int, int], int] | str],
+) -> None:
+    """A power cut is a copy of the files as they are; what was committed is in it once."""
+    committed, writers = 0, []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "whitestat.db"
+        writers.append(Writer(path, STOCKHOLM))
+        for step in sequence:
+            if isinstance(step, dict):
+                assert writers[-1].commit(services(step))
+                committed += sum(step.values())
+            elif step == "fold":
+                writers[-1].fold_details()
+            elif step == "reopen":
+                writers.pop().close()
+                writers.append(Writer(path, STOCKHOLM))
+            else:
+                copy = Path(folder) / str(len(writers))
+                copy.mkdir()
+                for name in ("whitestat.db", "whitestat.db-wal"):
+                    shutil.copy(path.with_name(name), copy)
+                path = copy / "whitestat.db"
+                writers.append(Writer(path, STOCKHOLM))
+            assert sum(stored(path, SERVICE, NOON_S - 9 * DAY_S, NOON_S + DAY_S).values()) == committed
+        for writer in writers:
+            writer.close()
