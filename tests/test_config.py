@@ -61,6 +61,9 @@ def test_without_a_file_everything_has_its_default() -> None:
     )
 
 
+LEASES = (Path("/run/leases"), Path("own.leases"))
+
+
 def test_every_key_has_its_effect(file: Path) -> None:
     text = """
         timezone = "Europe/Stockholm"
@@ -81,6 +84,8 @@ def test_every_key_has_its_effect(file: Path) -> None:
         [lan]
         networks = ["192.168.50.7/24", "2001:db8::/64"]
         routers = ["02-50-00-00-00-01"]
+        hear = false
+        leases = ["/run/leases", "own.leases"]
         [billing]
         day = 31
         hour = 6
@@ -108,7 +113,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         web=Web("[::1]:8080"),
         service=Service(),
         store=Store(Path("/srv/usage.db"), 60, 600),
-        lan=Lan((ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")), (b"\x02\x50\0\0\0\x01",)),
+        lan=Lan((ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")), (b"\x02\x50\0\0\0\x01",), False, LEASES),
         points=(
             PointConfig("lan", "kernel", "br0", counts=False, flows=1024, devices=64),
             PointConfig(

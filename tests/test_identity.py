@@ -38,7 +38,7 @@ class House:
         self.path = path
         self.writer = Writer(path, ZONE)
         self.booker: Booker = booker_on(self.writer)
-        self.identity = Identity(self.writer, self.booker, START_MS - 1)
+        self.identity = Identity(self.writer, self.booker, START_MS - 1, {PHONE: "Anna"})
         self.now_ms = START_MS
 
     def flows(self, mac: bytes, octets: int, number: int = 10) -> None:
@@ -111,10 +111,10 @@ def test_a_restart_finds_devices_as_they_were_edited(house: House) -> None:
 def test_a_name_heard_is_taken_where_the_user_gave_none(house: House) -> None:
     house.flows(TABLET, 10)
     heard = Evidence("dhcp", house.now_ms, TABLET, name="kids<b>tablet\x1b", client=b"\xff0000duid1234")
-    house.identity.hear([heard], house.now_ms)
+    house.identity.hear([heard])
     assert house.booker.name_of(house.device(TABLET)) == "kids<b>tablet"
     house.edit(Rename(house.device(TABLET), "Bo's tablet"))
-    house.identity.hear([heard._replace(name="other")], house.now_ms)
+    house.identity.hear([heard._replace(name="other")])
     assert house.booker.name_of(house.device(TABLET)) == "Bo's tablet"
 
 
@@ -136,7 +136,7 @@ def test_a_new_device_is_told_once_when_its_name_may_be_known(house: House) -> N
 def test_a_private_mac_that_takes_over_a_name_is_proposed_and_merged_when_confirmed(house: House) -> None:
     for mac, number in ((MACS[1], 11), (MACS[2], 12)):
         house.flows(mac, 10, number)
-        house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")], house.now_ms)
+        house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
         house.booker.flush()
         house.now_ms += 6 * MINUTE_MS
     house.identity.tend(house.now_ms)
@@ -155,7 +155,7 @@ def test_one_dhcp_identity_on_two_interfaces_is_merged_at_once_and_told(house: H
     for mac, association in ((MACS[1], b"eth0"), (MACS[2], b"wlan")):
         house.flows(mac, 10)
         said = Evidence("dhcp", house.now_ms, mac, name="laptop", client=b"\xff" + association + b"\x00\x02duid")
-        house.identity.hear([said], house.now_ms)
+        house.identity.hear([said])
     house.identity.tend(house.now_ms)
     assert house.device(MACS[1]) == house.device(MACS[2])
     assert events(house)[0] == ("merged", house.device(MACS[1]))
@@ -164,7 +164,7 @@ def test_one_dhcp_identity_on_two_interfaces_is_merged_at_once_and_told(house: H
 
 def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> None:
     house.flows(TABLET, 10)
-    house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, name="secret-name")], house.now_ms)
+    house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, name="secret-name")])
     forgotten = house.device(TABLET)
     house.edit(Rename(forgotten, "secret user name"))
     house.identity.tend(house.now_ms)
@@ -215,3 +215,18 @@ def test_an_owner_and_a_split_are_kept(house: House) -> None:
     assert sorted(house.usage().values()) == [10, 100]
     with house.writer.transaction("test") as connection:
         assert people.rows(connection)["owner"] == {(house.device(PHONE), 0): (1, None)}
+
+
+def test_the_configurations_owner_is_set_once_and_the_users_edit_holds(house: House) -> None:
+    house.flows(PHONE, 100)
+    device = house.device(PHONE)
+    house.identity.tend(house.now_ms)
+    assert owners(house) == {(device, 0): (1, None)}
+    house.edit(Own(device, None))
+    house.identity.tend(house.now_ms)
+    assert owners(house) == {}
+
+
+def owners(house: House) -> dict[tuple[int | str, ...], object]:
+    with house.writer.transaction("test") as connection:
+        return dict(people.rows(connection)["owner"])

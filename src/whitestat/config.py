@@ -25,6 +25,7 @@ from whitestat.keys import (
     NAME,
     NETWORKS,
     PATH,
+    PATHS,
     SIZE,
     TEXT,
     URL,
@@ -128,6 +129,16 @@ class Lan:
             "Routers that forward for others: what they carry is somebody else's.",
             MACS,
             example='["02:50:00:00:00:01"]',
+        ),
+    ] = ()
+    hear: Annotated[bool, Key("Whether to hear what devices call themselves.", FLAG)] = True
+    leases: Annotated[
+        tuple[Path, ...],
+        Key(
+            "Lease files of the DHCP server.",
+            PATHS,
+            example='["/var/lib/misc/dnsmasq.leases"]',
+            otherwise="where dnsmasq, ISC dhcpd, Kea and udhcpd keep them",
         ),
     ] = ()
 

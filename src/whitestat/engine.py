@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from whitestat import __version__
+from whitestat.attribution.gather import Gatherer
 from whitestat.attribution.names import by_dns, resolve
 from whitestat.booking import Booker, DeviceToday
 from whitestat.collectors import Collector
 from whitestat.errors import CollectorError, LedgerError
+from whitestat.identity import Identity
 from whitestat.ledger.writer import Writer
 from whitestat.model import PointState, PointStatus
 from whitestat.timeline import State, Timeline
@@ -31,6 +33,7 @@ LOG_EVERY_MS = 60_000
 NAME_EVERY_S = 2
 EXPIRE_EVERY_S = 3600
 TEND_EVERY_S = 1
+IDENTIFY_EVERY_MS = 60_000
 ANSWER_S = 2.0
 """How long a flush waits for the slowest collector; what comes later goes with the next one."""
 NAME_AGAIN_MS = 6 * 3600 * 1000
@@ -66,6 +69,8 @@ class Engine:
         flush_s: int,
         clock: Clock,
         notices: Sequence[str] = (),
+        identity: Identity | None = None,
+        gatherer: Gatherer | None = None,
         resolver: Callable[[str], str | None] = resolve,
     ) -> None:
         self._turns = tuple(Turn(each) for each in collectors)
@@ -74,6 +79,9 @@ class Engine:
         self._flush_ms = flush_s * 1000
         self._clock = clock
         self._notices = notices  # the caller may add to them
+        self._identity = identity
+        self._gatherer = gatherer
+        self._tended_ms = clock.monotonic_ms()
         self._resolver = resolver
         self._thread = ThreadPoolExecutor(1, "booking")
         self._readers = ThreadPoolExecutor(max(1, len(collectors)), "reading")
@@ -198,6 +206,18 @@ class Engine:
             self._told = self._timeline.news
             log.warning("%s", self._timeline.notice(self._clock.monotonic_ms()) or "the clock is right again")
 
+    def identify(self) -> None:
+        """Hear what devices say of themselves; once a minute tell of new ones and look for those that are one."""
+        if self._identity is None:
+            return
+        now_ms, ticks_ms = self.now_ms(), self._clock.monotonic_ms()
+        with self._guarded("names of devices"):
+            if self._gatherer:
+                self._identity.hear(self._gatherer.gather(now_ms, ticks_ms))
+            if ticks_ms - self._tended_ms >= IDENTIFY_EVERY_MS and not self._timeline.held:
+                self._tended_ms = ticks_ms
+                self._identity.tend(now_ms)
+
     def _read(self, turns: Sequence[Turn]) -> list[Turn]:
         """One read of each; returns those that handed out once more what is gathered already."""
         for turn in turns:
@@ -302,6 +322,7 @@ class Engine:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             await self._in_booking_thread(self.look)
+            await self._in_booking_thread(self.identify)
             for turn in self._turns:
                 try:
                     await self._in_booking_thread(_tend, turn)
@@ -324,6 +345,8 @@ class Engine:
         self._readers.shutdown(wait=False, cancel_futures=True)
         for turn in self._turns:
             turn.collector.close()
+        if self._gatherer:
+            self._gatherer.close()
         self._writer.close()
 
 

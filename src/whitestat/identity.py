@@ -6,13 +6,13 @@ in one transaction with its entry in the list of edits; memory follows the ledge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
 
 from whitestat.attribution import edits
-from whitestat.attribution.edits import Change, Edit, Merge, Picture
-from whitestat.attribution.evidence import Evidence, Prefix
+from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture
+from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.names import Name, clean, is_private_mac
 from whitestat.attribution.proposals import Facts, Proposal, proposals
 from whitestat.booking import Booker
@@ -20,7 +20,7 @@ from whitestat.errors import EditError
 from whitestat.ledger import people
 from whitestat.ledger.people import EditRow, ProposalRow
 from whitestat.ledger.writer import Writer
-from whitestat.model import Episode
+from whitestat.model import Episode, Mac
 
 SETTLES_MS = 120_000
 """How long a new device is watched before it is told, so that its name is known."""
@@ -28,7 +28,7 @@ NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 HEARD_MAX = 4096
 PROPOSALS_MAX = 200
 
-_NAME, _CLIENT, _CLASS = "name", "client", "class"
+_NAME, _CLIENT, _CLASS, _OWNER = "name", "client", "class", "owner"
 
 
 class Done(NamedTuple):
@@ -40,7 +40,9 @@ class Done(NamedTuple):
 class Identity:
     """Goes on from what the ledger has. `known_ms` is when the service started: devices from before are no news."""
 
-    def __init__(self, writer: Writer, booker: Booker, known_ms: int) -> None:
+    def __init__(self, writer: Writer, booker: Booker, known_ms: int, owners: Mapping[Mac, str] | None = None) -> None:
+        """`owners` are the people whom the configuration gives devices to."""
+        self._owners = dict(owners or {})
         self._writer = writer
         self._booker = booker
         self._told_ms = known_ms
@@ -52,13 +54,11 @@ class Identity:
             if row and booker.name_of(int(device)) != row[0]:
                 booker.call(int(device), str(row[0]))
         self._fresh: dict[tuple[int, str, str], int] = {}
-        self._prefixes: dict[Prefix, int] = {}
 
-    def hear(self, found: Iterable[Evidence | Prefix], now_ms: int) -> None:
-        """Take in what devices said; names of known devices alone."""
+    def hear(self, found: Iterable[Evidence]) -> None:
+        """Take in what devices said; that of known devices alone."""
         for each in found:
-            if isinstance(each, Evidence):
-                self._hear(each)
+            self._hear(each)
 
     def edit(self, edit: Edit, by: str, now_ms: int) -> Done:
         """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
@@ -95,6 +95,7 @@ class Identity:
 
     def tend(self, now_ms: int) -> None:
         """Keep what was heard, tell of new devices, and look for devices that are one; about once a minute."""
+        self._own(now_ms)
         facts = self._facts()
         new = [each for each in facts if self._told_ms < each.first_ms <= now_ms - SETTLES_MS]
         with self._writer.transaction("names and proposals") as connection:
@@ -116,6 +117,24 @@ class Identity:
         for each in found:
             if each.certain:
                 self._merge(each, now_ms)
+
+    def _own(self, now_ms: int) -> None:
+        """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
+        for mac, person in self._owners.items():
+            episode = self._booker.episode_of(mac, None)
+            if episode is None or (episode, _OWNER, person) in self._heard:
+                continue
+            known = self._people()
+            if person.casefold() not in known:
+                self.edit(AddPerson(person), "configuration", now_ms)
+                known = self._people()
+            self.edit(Own(self._booker.device_of(episode), known[person.casefold()]), "configuration", now_ms)
+            self._heard[episode, _OWNER, person] = self._fresh[episode, _OWNER, person] = now_ms
+
+    def _people(self) -> dict[str, int]:
+        with self._writer.transaction("reading of people") as connection:
+            found = people.rows(connection)[edits.PERSON]
+        return {str(row[0]).casefold(): int(key[0]) for key, row in found.items() if row}
 
     def _tell(self, connection: Connection, now_ms: int, device: Facts, probably: Proposal | None) -> None:
         content: dict[str, object] = {"name": self._booker.name_of(device.device)}

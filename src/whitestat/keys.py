@@ -165,6 +165,7 @@ PATH = Kind(
     _path,
     lambda path: json.dumps(str(path)),
 )
+PATHS = PATH._replace(words="paths", write=lambda paths: json.dumps([str(path) for path in paths]), many=True)
 LISTEN = Kind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
 ZONE = Kind("a time zone like Europe/Stockholm", (str,), _zone)
 DURATION = Kind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 from whitestat import __version__, privileges
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
+from whitestat.attribution.evidence.listen import Listener
+from whitestat.attribution.gather import KNOWN_LEASES, Gatherer
 from whitestat.attribution.locality import PRIVATE, Locality, Network
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
@@ -31,6 +33,7 @@ from whitestat.collectors.packet import PacketCollector
 from whitestat.config import Config, PointConfig
 from whitestat.engine import Engine, SystemClock
 from whitestat.errors import CollectorError, ConfigError, NotPermitted
+from whitestat.identity import Identity
 from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
@@ -66,6 +69,8 @@ async def _serve(config: Config) -> int:
     import_old(writer, config, zone)
     state = writer.state()
     attributor = Attributor(locality(config, points), Devices(state.episodes))
+    clock = SystemClock()
+    gatherer = gatherer_of(config, points)
     before = Before(state.receipts, state.readings, config.store.path)
     collectors, notices = open_collectors(points, attributor.is_local, before)
     booker = Booker(
@@ -73,14 +78,24 @@ async def _serve(config: Config) -> int:
         attributor,
         zone=zone,
         points=[point_of(each) for each in points],
-        locality=lambda: locality(config, points),
+        locality=lambda: locality(config, points, gatherer.networks(clock.monotonic_ms())),
         names={each.mac: each.name for each in config.devices},
         people={each.mac: each.person for each in config.devices if each.person},
         vendor=vendor,
         host_name=socket.gethostname(),
         detail_s=config.store.detail_s,
     )
-    engine = Engine(collectors, writer, booker, flush_s=config.store.flush_s, clock=SystemClock(), notices=notices)
+    owners = {each.mac: each.person for each in config.devices if each.person}
+    engine = Engine(
+        collectors,
+        writer,
+        booker,
+        flush_s=config.store.flush_s,
+        clock=clock,
+        notices=notices,
+        identity=Identity(writer, booker, clock.now_ms(), owners),
+        gatherer=gatherer,
+    )
     live = Live(engine.today, zone=zone, now_ms=engine.now_ms)
     sources = Sources(
         queries=Queries(config.store.path, zone, cycle_of(config)),
@@ -277,8 +292,21 @@ def _open_packet(points: Sequence[PointConfig], booked: Mapping[str, int]) -> li
     return collectors
 
 
-def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
-    """What is local now: configured networks, or those of the points that count, and private space."""
+def gatherer_of(config: Config, points: Sequence[PointConfig]) -> Gatherer:
+    """What hears of devices on the points that count; without the right to listen it looks into tables alone."""
+    interfaces = [point.interface for point in points if point.counts and point.interface]
+    listener: Listener | None = None
+    if config.lan.hear:
+        with contextlib.suppress(OSError):
+            listener = Listener(interfaces)
+    return Gatherer(listener, config.lan.leases or KNOWN_LEASES)
+
+
+def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable[Network] = ()) -> Locality:
+    """What is local now: configured networks, or those of the points that count, and private space.
+
+    `advertised` are those that routers tell of.
+    """
     known, outward = links(), default_interfaces()
     networks: list[Network] = list(config.lan.networks)
     if not networks:
@@ -288,6 +316,7 @@ def locality(config: Config, points: Sequence[PointConfig]) -> Locality:
             name = point.interface or default_interface()
             link = known.get(str(name)) if point.counts else None
             networks += [each.network for each in link.interfaces] if link else []
+        networks += advertised
     return Locality(
         tuple(dict.fromkeys(networks)),
         own_macs=frozenset(link.mac for link in known.values() if link.mac),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.gather import LOOK_EVERY_MS, REPEAT_MS, Gatherer
 
 LEASE = "4102444800 02:50:00:00:00:11 192.168.50.17 {} *\n"
@@ -13,7 +12,7 @@ NEIGHBOUR = b'[{"dst": "192.168.50.20", "lladdr": "02:50:00:00:00:12", "state": 
 
 
 def names(gatherer: Gatherer, ticks_ms: int) -> list[str | None]:
-    return [each.name for each in gatherer.gather(1_760_000_000_000, ticks_ms) if isinstance(each, Evidence)]
+    return [each.name for each in gatherer.gather(1_760_000_000_000, ticks_ms)]
 
 
 def test_a_lease_file_is_read_again_when_it_changed(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Network
 from pathlib import Path
 
-from whitestat.attribution.evidence import Evidence, leases, neighbours
-from whitestat.attribution.evidence.frame import Found
+from whitestat.attribution.evidence import Evidence, Prefix, leases, neighbours
 from whitestat.attribution.evidence.listen import Listener
 
 KNOWN_LEASES = (
@@ -24,6 +24,7 @@ LOOK_EVERY_MS = 30_000
 REPEAT_MS = 600_000
 """The same statement is handed on again after this long."""
 REMEMBERED_MAX = 8192
+PREFIXES_MAX = 16
 
 
 def neighbour_table() -> bytes:
@@ -49,20 +50,35 @@ class Gatherer:
         self._looked_ms: int | None = None
         self._stamps: dict[Path, tuple[int, int]] = {}
         self._told: dict[Evidence, int] = {}
+        self._prefixes: dict[IPv6Network, int] = {}
         self.faults: dict[Path, str] = {}
 
-    def gather(self, at_ms: int, ticks_ms: int) -> Found:
+    def gather(self, at_ms: int, ticks_ms: int) -> list[Evidence]:
         """What is new since the last call; `at_ms` labels it (UTC), `ticks_ms` is a monotonic clock."""
-        found: Found = []
+        found: list[Evidence] = []
         if self._listener:
             self._listener.follow()
-            found += self._listener.hear(at_ms)
+            for each in self._listener.hear(at_ms):
+                if isinstance(each, Prefix):
+                    self._take(each, ticks_ms)
+                else:
+                    found.append(each)
         if self._looked_ms is None or ticks_ms - self._looked_ms >= LOOK_EVERY_MS:
             self._looked_ms = ticks_ms
             found += neighbours.read(self._table(), at_ms)
             for file in self._files:
                 found += self._leases(file, at_ms)
-        return [each for each in found if not isinstance(each, Evidence) or self._is_news(each, ticks_ms)]
+        return [each for each in found if self._is_news(each, ticks_ms)]
+
+    def networks(self, ticks_ms: int) -> tuple[IPv6Network, ...]:
+        """Networks that routers advertise for the links that are listened on."""
+        return tuple(sorted(network for network, until_ms in self._prefixes.items() if until_ms > ticks_ms))
+
+    def _take(self, prefix: Prefix, ticks_ms: int) -> None:
+        if prefix.network in self._prefixes or len(self._prefixes) < PREFIXES_MAX:
+            self._prefixes[prefix.network] = ticks_ms + prefix.lifetime_s * 1000
+        if not prefix.lifetime_s:
+            self._prefixes.pop(prefix.network, None)
 
     def close(self) -> None:
         if self._listener:

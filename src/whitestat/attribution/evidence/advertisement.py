@@ -25,8 +25,9 @@ def decode(message: bytes, router: Mac) -> list[Prefix]:
         length = message[at + 1] * 8
         if message[at] == _PREFIX_TYPE and length == _PREFIX.size and at + length <= len(message):
             _, _, bits, flags, valid_s, _, prefix = _PREFIX.unpack_from(message, at)
-            # Only global space: link-local and private space is local without anybody's word.
-            if flags & (_ON_LINK | _AUTONOMOUS) and 32 <= bits <= 128 and prefix[0] >> 5 == 1:
+            # Only global space: link-local and private space is local without anybody's word. Only what a link
+            # has: whoever advertises a provider's whole network would make the outside look local.
+            if flags & (_ON_LINK | _AUTONOMOUS) and 64 <= bits <= 128 and prefix[0] >> 5 == 1:
                 found.append(Prefix(IPv6Network((prefix, bits), strict=False), valid_s, router))
         at += length
     return found
