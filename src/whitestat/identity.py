@@ -174,7 +174,8 @@ class Identity:
 
     def _follow(self, made: Sequence[Change]) -> None:
         """Memory follows what the ledger has."""
-        for table, key, _, after in made:
+        # Episodes first: a device without a name of its own is called by the addresses it has then.
+        for table, key, _, after in sorted(made, key=lambda each: each.table != edits.EPISODE):
             if table == edits.EPISODE and after:
                 self._booker.reassign(int(key[0]), int(after[0] or 0))
             elif table == edits.NAME:
