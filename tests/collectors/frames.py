@@ -216,3 +216,26 @@ def _addressed(link: Link, chain: bytes, seen: bool) -> tuple[bytes, bytes | Non
 def samples(draw: st.DrawFn, links: tuple[Link, ...] = tuple(Link)) -> Sample:
     network = draw(ipv4_packets() | ipv6_packets())
     return Sample(draw(fronts(draw(st.sampled_from(links)), network.version)), network)
+
+
+def mixed() -> list[bytes]:
+    """An Ethernet frame of every shape a home's link carries; the longest fits links of 9,000 octets."""
+    request = ETHERNET + b"\x08\x06" + bytes.fromhex("0001080006040001") + PHONE + bytes(20)
+    session = b"\x88\x64\x11\x00\x00\x07"
+    tags = (b"", b"\x81\x00\x00\x07", b"\x88\xa8\x00\x09\x81\x00\x00\x07", b"\x81\x00\xe0\x00")
+    four = [
+        ipv4(ports(), protocol, fragment=fragment, options=options)
+        for protocol in (1, 2, 6, 17, 47, 50, 132)
+        for fragment in (0, 0x2000, 0x2007)
+        for options in (b"", b"\x94\x04\0\0")
+    ]
+    six = [ipv6(extension(kind, 17, 1) + ports(), kind) for kind in EXTENSIONS]
+    six += [ipv6(ports(), 6), ipv6(extension(0, 60) + extension(60, 58) + ports(), 0)]
+    jumbo = [ipv4(ports(rest=8500)), ipv6(ports(rest=8500))]
+    frames = [request, ETHERNET + b"\x88\xcc" + bytes(46), b"\xff" * 6 + PHONE + b"\x00\x26" + bytes(46)]
+    for tag in tags:
+        frames += [ETHERNET + tag + b"\x08\x00" + packet for packet in (*four, jumbo[0])]
+        frames += [ETHERNET + tag + b"\x86\xdd" + packet for packet in (*six, jumbo[1])]
+        frames += [ETHERNET + tag + session + pack("!H", len(four[0]) + 2) + b"\x00\x21" + four[0]]
+        frames += [ETHERNET + tag + session + pack("!H", len(six[0]) + 2) + b"\x00\x57" + six[0]]
+    return frames

@@ -105,7 +105,7 @@ class Home:
     def _machine(self, name: str) -> Machine:
         machine = Machine(name)
         self._stack.callback(machine.close)
-        _quiet(machine)
+        quiet(machine)
         return machine
 
     def _wire(self) -> None:
@@ -146,7 +146,7 @@ table inet nat {
 """
 
 
-def _quiet(machine: Machine) -> None:
+def quiet(machine: Machine) -> None:
     """No duplicate address detection, no router solicitations: less noise, and addresses usable at once."""
     for scope in ("all", "default"):
         machine.sysctl(
