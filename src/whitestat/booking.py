@@ -289,7 +289,7 @@ class Booker:
             self._keep(DeviceRecord(device, text, "user", old.person))
             return
         self._keep(DeviceRecord(device, None, None, old.person))
-        for episode in self.episodes():
+        for episode in sorted(self.episodes(), key=lambda each: -each.id):  # of equal names that of the first holds
             if episode.device == device:
                 self._name(episode)
 

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from typing import NamedTuple
 
 from whitestat.attribution import edits
-from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture
+from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.names import Name, clean, is_private_mac
 from whitestat.attribution.proposals import Facts, Proposal, proposals
@@ -28,7 +28,7 @@ NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 HEARD_MAX = 4096
 PROPOSALS_MAX = 200
 
-_NAME, _CLIENT, _CLASS, _OWNER = "name", "client", "class", "owner"
+_CLIENT, _CLASS, _OWNER = "client", "class", "owner"
 
 
 class Done(NamedTuple):
@@ -161,26 +161,38 @@ class Identity:
             return
         name = clean(each.name) if each.name else ""
         said = [
-            (_NAME, name),
+            (each.source if each.source in NAMING else "", name),
             (_CLIENT, each.client.hex() if each.client else ""),
             (_CLASS, clean(each.vendor_class or "")),
         ]
         for kind, text in said:
-            if text and len(self._heard) < HEARD_MAX * 4:
+            if kind and text and len(self._heard) < HEARD_MAX * 4:
                 key = episode, kind, text
                 self._heard[key] = self._fresh[key] = each.at_ms
         if name and each.source in NAMING:
             self._booker.rename(self._booker.device_of(episode), Name(name, each.source))
 
     def _follow(self, made: Sequence[Change]) -> None:
-        """Memory follows what the ledger has."""
-        # Episodes first: a device without a name of its own is called by the addresses it has then.
-        for table, key, _, after in sorted(made, key=lambda each: each.table != edits.EPISODE):
-            if table == edits.EPISODE and after:
+        """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""
+        named = {int(key[0]): after for table, key, _, after in made if table == edits.NAME}
+        affected = set(named)
+        for table, key, before, after in made:
+            if table == edits.EPISODE and before and after:
                 self._booker.reassign(int(key[0]), int(after[0] or 0))
-            elif table == edits.NAME:
-                self._booker.call(int(key[0]), str(after[0]) if after else None)
+                affected |= {int(before[0] or 0), int(after[0] or 0)}
+        for device in affected:
+            self._call(device, named[device] if device in named else self._user_name(device))
         self._booker.keep_names()
+
+    def _call(self, device: int, own: Row) -> None:
+        self._booker.call(device, str(own[0]) if own else None)
+        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
+            if kind in NAMING and self._booker.device_of(episode) == device:
+                self._booker.rename(device, Name(text, kind))
+
+    def _user_name(self, device: int) -> Row:
+        with self._writer.transaction("reading of names") as connection:
+            return people.rows(connection)[edits.NAME].get((device,))
 
     def _facts(self) -> list[Facts]:
         """What is known of each device."""
@@ -199,7 +211,7 @@ class Identity:
             device,
             min(each.start_ms for each in episodes),
             max(seen),
-            max(said.get(_NAME, [(0, "")]))[1] or None,
+            max((each for kind in NAMING for each in said.get(kind, ())), default=(0, ""))[1] or None,
             frozenset(bytes.fromhex(text) for _, text in said.get(_CLIENT, [])),
             max(said.get(_CLASS, [(0, "")]))[1] or None,
             all(each.mac is not None and is_private_mac(each.mac) for each in episodes),
