@@ -176,7 +176,7 @@ def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None
         timezone = "Europe/Stokholm"
         colour = "red"
         [web]
-        prot = 80
+        lisen = 80
         listen = 5
         [store]
         flush = "500ms"
@@ -202,7 +202,7 @@ def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None
         for fault in [
             "colour: unknown key 'colour' (did you mean 'store'?)",
             "timezone: must be a time zone like Europe/Stockholm, got 'Europe/Stokholm'",
-            "web.prot: unknown key 'prot' (did you mean 'listen'?)",
+            "web.lisen: unknown key 'lisen' (did you mean 'listen'?)",
             "web.listen: must be text, got 5",
             'store.flush: must be a duration from "1s" to "1h", got \'500ms\'',
             "lan.networks: must be networks like 192.168.50.0/24, got '10.0.0.0/99', 7",
@@ -360,8 +360,8 @@ def test_empty_variables_count_as_unset() -> None:
 
 
 def test_faults_of_the_environment_join_those_of_the_file(file: Path) -> None:
-    assert faults(file, "[web]\nprot = 1", SERVER_PORT="http", TZ="Mars/Olympus") == [
-        "web.prot: unknown key 'prot' (did you mean 'listen'?)",
+    assert faults(file, "[web]\nlisen = 1", SERVER_PORT="http", TZ="Mars/Olympus") == [
+        "web.lisen: unknown key 'lisen' (did you mean 'listen'?)",
         "environment: SERVER_PORT: must be a port from 0 to 65535, on every address, got 'http'",
         "environment: TZ: must be a time zone like Europe/Stockholm, got 'Mars/Olympus'",
     ]

@@ -67,6 +67,7 @@ MAY_IMPORT = {
         "periods",
         "parameters",
         "asking",
+        "attribution.edits",
         "ledger.queries",
         "ledger.question",
         "web",

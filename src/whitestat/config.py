@@ -46,6 +46,9 @@ class Web:
     """The pages and the API."""
 
     listen: Annotated[str, Key("Where they are served; port 0 takes any free one.", LISTEN)] = "127.0.0.1:7777"
+    edit: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], Key("Networks whose requests may edit devices and people.", NETWORKS)
+    ] = (ip_network("127.0.0.1/32"), ip_network("::1/128"))
 
     @property
     def host(self) -> str:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from whitestat import __version__
+from whitestat.attribution.edits import Edit
 from whitestat.attribution.gather import Gatherer
 from whitestat.attribution.names import by_dns, resolve
 from whitestat.booking import Booker, DeviceToday
 from whitestat.collectors import Collector
 from whitestat.errors import CollectorError, LedgerError
-from whitestat.identity import Identity
+from whitestat.identity import Done, Identity
 from whitestat.ledger.writer import Writer
 from whitestat.model import PointState, PointStatus
 from whitestat.timeline import State, Timeline
@@ -115,6 +116,23 @@ class Engine:
     def now_ms(self) -> int:
         """The instant that usage is booked to now, UTC milliseconds."""
         return self._timeline.at(self._clock.monotonic_ms())
+
+    async def edit(self, edit: Edit, by: str) -> Done:
+        """Change devices or people, at once; EditError for what cannot be, LedgerError where it cannot be kept."""
+        return await self._in_booking_thread(self._known().edit, edit, by, self.now_ms())
+
+    async def undo(self, number: int, by: str) -> Done:
+        """Take an edit back; errors as those of `edit`."""
+        return await self._in_booking_thread(self._known().undo, number, by, self.now_ms())
+
+    async def forget(self, device: int) -> None:
+        """Remove what tells who a device was; errors as those of `edit`."""
+        await self._in_booking_thread(self._known().forget, device, self.now_ms())
+
+    def _known(self) -> Identity:
+        if self._identity is None:
+            raise LedgerError("devices cannot be edited here")
+        return self._identity
 
     async def today(self) -> dict[int, DeviceToday]:
         """Usage of the local day by device, what the meters still hold included."""

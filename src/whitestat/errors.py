@@ -57,3 +57,7 @@ class EditError(WhiteStatError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class Missing(EditError):
+    """What an edit names is not there."""

@@ -11,12 +11,12 @@ from sqlite3 import Connection
 from typing import NamedTuple
 
 from whitestat.attribution import edits
-from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row
+from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row, Together
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.names import Name, clean, is_private_mac
 from whitestat.attribution.proposals import Facts, Proposal, proposals
 from whitestat.booking import Booker
-from whitestat.errors import EditError
+from whitestat.errors import EditError, Missing
 from whitestat.ledger import people
 from whitestat.ledger.people import EditRow, ProposalRow
 from whitestat.ledger.writer import Writer
@@ -32,9 +32,10 @@ _CLIENT, _CLASS, _OWNER = "client", "class", "owner"
 
 
 class Done(NamedTuple):
-    """An edit that was made: its number, 0 where nothing had to change."""
+    """An edit that was made: its number, 0 where nothing had to change, and what it changed."""
 
     edit: int
+    made: tuple[Change, ...] = ()
 
 
 class Identity:
@@ -67,7 +68,7 @@ class Identity:
             made = edits.changes(edit, Picture(people.rows(connection)))
             number = people.apply(connection, EditRow(0, now_ms, by, action_of(edit), tuple(made), None)) if made else 0
         self._follow(made)
-        return Done(number)
+        return Done(number, tuple(made))
 
     def undo(self, number: int, by: str, now_ms: int) -> Done:
         """Take an edit back, as an edit of its own; undoing that one does it again."""
@@ -79,7 +80,7 @@ class Identity:
             made = edits.undone(Change(*each) for each in edit.changes)
             done = people.apply(connection, EditRow(0, now_ms, by, f"undo: {edit.action}", tuple(made), number))
         self._follow(made)
-        return Done(done)
+        return Done(done, tuple(made))
 
     def forget(self, device: int, now_ms: int) -> None:
         """Remove what tells who a device was; its usage stays. EditError where there is none."""
@@ -88,7 +89,7 @@ class Identity:
         self._writer.fold_details()  # what is folded later would bring its peers and addresses back
         with self._writer.transaction("forgetting") as connection:
             if device not in Picture(people.rows(connection)).devices():
-                raise EditError("device", f"there is no device {device}")
+                raise Missing("device", f"there is no device {device}")
             episodes = people.forget(connection, device)
         self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
         self._booker.forget(device, episodes)
@@ -219,6 +220,8 @@ class Identity:
 
 
 def action_of(edit: Edit) -> str:
-    """`Rename`, `Merge` and so on as the list of edits says it: `rename`, `add person`."""
+    """`Rename`, `Merge` and so on as the list of edits says it: `rename`, `add person`; each once where several."""
+    if isinstance(edit, Together):
+        return ", ".join(dict.fromkeys(map(action_of, edit.edits)))
     name = type(edit).__name__
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

@@ -31,6 +31,7 @@ from whitestat.collectors.kernel import KernelCollector
 from whitestat.collectors.links import default_interface, default_interfaces, links, unknown_interface
 from whitestat.collectors.packet import PacketCollector
 from whitestat.config import Config, PointConfig
+from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine, SystemClock
 from whitestat.errors import CollectorError, ConfigError, NotPermitted
 from whitestat.identity import Identity
@@ -106,8 +107,11 @@ async def _serve(config: Config) -> int:
         live=live.listen,
         lan=locality(config, points).networks,
         cycle=cycle_of(config),
+        edits=engine,
+        editors=config.web.edit,
     )
-    web = serve(create_app(sources), config.web.host, config.web.port)
+    control = control_socket(config.store.path)
+    web = serve(create_app(sources), config.web.host, config.web.port, control)
     user = _unprivileged(config, collectors)
     await engine.start()
     inspection = Inspection(config.store.path, notices.append)
@@ -121,6 +125,7 @@ async def _serve(config: Config) -> int:
         ends[1].cancel()
     finally:
         inspection.stop()
+        close_control(config.store.path, control)
         await engine.stop()
     return 0
 

@@ -19,6 +19,7 @@ from whitestat.attribution.edits import (
     AddPerson,
     Answer,
     Edit,
+    Give,
     Label,
     Merge,
     Own,
@@ -28,6 +29,7 @@ from whitestat.attribution.edits import (
     Rename,
     RenamePerson,
     Split,
+    Together,
     changes,
     undone,
 )
@@ -126,7 +128,8 @@ def test_what_was_changed_later_is_not_undone() -> None:
 numbers = st.integers(1, 5)
 days = st.sampled_from([ALWAYS, 20260101, 20260301, 20260901])
 texts = st.text(max_size=8)
-edits = st.one_of(
+single = st.one_of(
+    st.builds(Give, numbers, texts, days),
     st.builds(Rename, numbers, texts),
     st.builds(Own, numbers, st.none() | numbers, days),
     st.builds(Label, numbers, st.lists(texts, max_size=3).map(tuple)),
@@ -138,6 +141,7 @@ edits = st.one_of(
     st.builds(RemovePerson, numbers),
     st.builds(Answer, numbers, st.booleans()),
 )
+edits = single | st.builds(Together, st.lists(single, max_size=3).map(tuple))
 
 
 @given(st.lists(edits, max_size=12))
@@ -169,3 +173,17 @@ def test_a_device_has_one_owner_at_most_on_any_day(several: list[Edit], day: int
         rows = [(int(key[1]), now.row(OWNER, key)) for key in now.of_device(OWNER, device)]
         holding = [row for since, row in rows if row and since <= day and (row[1] is None or day < int(row[1]))]
         assert len(holding) <= 1
+
+
+def test_a_device_given_to_somebody_new_adds_the_person_and_to_one_that_is_known_adds_none() -> None:
+    given = after(Give(2, "Cleo"))
+    assert given.row(PERSON, (3,)) == ("Cleo",)
+    assert given.row(OWNER, (2, ALWAYS)) == (3, None)
+    assert after(Give(2, "ANNA")).row(OWNER, (2, ALWAYS)) == (1, None)
+
+
+def test_edits_together_are_made_in_their_order_or_not_at_all() -> None:
+    made = after(Together((AddPerson("Cleo"), Own(2, 3), Rename(2, "Cleo's"))))
+    assert (made.row(OWNER, (2, ALWAYS)), made.row(NAME, (2,))) == ((3, None), ("Cleo's",))
+    with pytest.raises(EditError, match="there is no device 99"):
+        changes(Together((Rename(1, "x"), Rename(99, "y"))), HOME)

@@ -10,11 +10,15 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from tests.test_booking import booker_on
+from whitestat.attribution.edits import Edit
+from whitestat.identity import Done, Identity
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Counts, Coverage, Episode, Scope, UsageKey
@@ -92,6 +96,20 @@ class House:
     zone: tzinfo = ZONE
     now_s: int = NOON_S
     lan: Sequence[Network] = ()
+    editors: Sequence[Network] = (ip_network("127.0.0.0/8"),)
+    identity: Identity | None = None
+
+    async def edit(self, edit: Edit, by: str) -> Done:
+        assert self.identity
+        return self.identity.edit(edit, by, self.now_s * 1000)
+
+    async def undo(self, number: int, by: str) -> Done:
+        assert self.identity
+        return self.identity.undo(number, by, self.now_s * 1000)
+
+    async def forget(self, device: int) -> None:
+        assert self.identity
+        self.identity.forget(device, self.now_s * 1000)
 
     def sources(self) -> Sources:
         return Sources(
@@ -103,6 +121,8 @@ class House:
             live=self._live,
             lan=self.lan,
             cycle=CYCLE,
+            edits=self,
+            editors=self.editors,
         )
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:
@@ -123,10 +143,14 @@ class House:
         """One more second of the live stream."""
         self.items.append(item(at_s, *devices, **more))
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    def send(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        """A request that changes something, as our own page sends it."""
+        return self.get(path, method, json.dumps(body or {}), **{"Content_Type": "application/json"} | headers)
+
+    def get(self, path: str, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
         address = urlsplit(self.url)
         with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as line:
-            line.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+            line.request(method, path, body, headers={k.replace("_", "-"): v for k, v in headers.items()})
             reply = line.getresponse()
             return Answer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
 
@@ -176,14 +200,15 @@ def _merged(items: list[dict[str, object]]) -> dict[str, object]:
 
 @contextmanager
 def household(
-    path: Path, *flushes: Flush, zone: tzinfo = ZONE, now_s: int = NOON_S, lan: Sequence[Network] = ()
+    path: Path, *flushes: Flush, zone: tzinfo = ZONE, now_s: int = NOON_S, lan: Sequence[Network] = (), **more: Any
 ) -> Iterator[House]:
     """The server on a free port of the loopback, with these flushes in its ledger."""
     with closing(Writer(path / "whitestat.db", zone)) as writer:
         for flush in flushes:
             writer.commit(flush)
         with closing(Queries(path / "whitestat.db", zone, CYCLE)) as queries:
-            house = House(queries, writer, zone=zone, now_s=now_s, lan=lan)
+            house = House(queries, writer, zone=zone, now_s=now_s, lan=lan, **more)
+            house.identity = Identity(writer, booker_on(writer), now_s * 1000)
             with served(house):
                 yield house
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -27,10 +28,10 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 
 def test_every_path_of_it_answers_as_it_says(home: House, document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
-        if path == "/api/v1/live":
+        if path == "/api/v1/live" or "get" not in operations:
             continue
         ((media_type, content),) = operations["get"]["responses"]["200"]["content"].items()
-        answer = home.get(path)
+        answer = home.get(re.sub("{[a-z]+}", "1", path))
         assert answer.headers["content-type"].startswith(media_type)
         if media_type == "application/json":
             schema_of(document, content["schema"]["$ref"].rpartition("/")[2]).validate(answer.json)

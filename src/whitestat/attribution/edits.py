@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from whitestat.attribution.names import clean
-from whitestat.errors import EditError
+from whitestat.errors import EditError, Missing
 
 Key = tuple[int | str, ...]
 Row = tuple[int | str | None, ...] | None
@@ -93,6 +93,14 @@ class Own(NamedTuple):
     from_day: int = ALWAYS
 
 
+class Give(NamedTuple):
+    """Give a device to the person of that name, who is added where there is none."""
+
+    device: int
+    name: str
+    from_day: int = ALWAYS
+
+
 class Label(NamedTuple):
     """The labels a device has from now on: kids, TV room."""
 
@@ -143,7 +151,15 @@ class Answer(NamedTuple):
     confirmed: bool
 
 
-Edit = Rename | Own | Label | Merge | Split | Reassign | AddPerson | RenamePerson | RemovePerson | Answer
+class Together(NamedTuple):
+    """Several edits as one: all of them or none, and one undo takes all back."""
+
+    edits: tuple[Edit, ...]
+
+
+Edit = (
+    Rename | Own | Give | Label | Merge | Split | Reassign | AddPerson | RenamePerson | RemovePerson | Answer | Together
+)
 
 
 def changes(edit: Edit, now: Picture) -> list[Change]:
@@ -163,12 +179,12 @@ def _set(now: Picture, table: str, key: Key, after: Row) -> Change:
 
 def _known(now: Picture, device: int, what: str = "device") -> None:
     if device not in now.devices():
-        raise EditError(what, f"there is no device {device}")
+        raise Missing(what, f"there is no device {device}")
 
 
 def _person(now: Picture, person: int) -> None:
     if now.row(PERSON, (person,)) is None:
-        raise EditError("person", f"there is no person {person}")
+        raise Missing("person", f"there is no person {person}")
 
 
 def _text(text: str, what: str) -> str:
@@ -200,6 +216,24 @@ def _own(edit: Own, now: Picture) -> list[Change]:
         key = (edit.device, edit.from_day)
         made = [each for each in made if each.key != key]
         made.append(_set(now, OWNER, key, (edit.person, None)))
+    return made
+
+
+def _give(edit: Give, now: Picture) -> list[Change]:
+    name = _text(edit.name, "person").casefold()
+    for key, row in now.tables[PERSON].items():
+        if row and str(row[0]).casefold() == name:
+            return _own(Own(edit.device, int(key[0]), edit.from_day), now)
+    added = _add_person(AddPerson(edit.name), now)
+    return [*added, *_own(Own(edit.device, int(added[0].key[0]), edit.from_day), now.with_changes(added))]
+
+
+def _together(edit: Together, now: Picture) -> list[Change]:
+    made: list[Change] = []
+    for each in edit.edits:
+        step = changes(each, now)
+        made += step
+        now = now.with_changes(step)
     return made
 
 
@@ -249,7 +283,7 @@ def _unused(now: Picture, episodes: set[int]) -> int:
 
 def _reassign(edit: Reassign, now: Picture) -> list[Change]:
     if now.row(EPISODE, (edit.episode,)) is None:
-        raise EditError("episode", f"there is no episode {edit.episode}")
+        raise Missing("episode", f"there is no episode {edit.episode}")
     _known(now, edit.device)
     return [_set(now, EPISODE, (edit.episode,), (edit.device,))]
 
@@ -284,7 +318,7 @@ def _remove_person(edit: RemovePerson, now: Picture) -> list[Change]:
 def _answer(edit: Answer, now: Picture) -> list[Change]:
     row = now.row(PROPOSAL, (edit.proposal,))
     if row is None:
-        raise EditError("proposal", f"there is no proposal {edit.proposal}")
+        raise Missing("proposal", f"there is no proposal {edit.proposal}")
     state, device, into = row
     if state != OPEN:
         raise EditError("proposal", f"was {state} already")
@@ -296,6 +330,8 @@ def _answer(edit: Answer, now: Picture) -> list[Change]:
 _BY_KIND: dict[type, Callable[..., list[Change]]] = {
     Rename: _rename,
     Own: _own,
+    Give: _give,
+    Together: _together,
     Label: _label,
     Merge: _merge,
     Split: _split,

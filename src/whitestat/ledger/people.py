@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from whitestat.errors import EditError
+from whitestat.errors import EditError, Missing
 
 Key = tuple[int | str, ...]
 Row = tuple[int | str | None, ...] | None
@@ -133,7 +133,7 @@ def edit_of(connection: sqlite3.Connection, number: int) -> EditRow:
     """EditError where there is none."""
     row = connection.execute(f"SELECT {_EDIT} FROM edit WHERE id = ?", (number,)).fetchone()  # noqa: S608
     if row is None:
-        raise EditError("edit", f"there is no edit {number}")
+        raise Missing("edit", f"there is no edit {number}")
     return _edit(row)
 
 

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from whitestat.errors import LedgerError, QueryError
-from whitestat.ledger import buckets
+from whitestat.ledger import buckets, people
 from whitestat.ledger.answer import REST, Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
@@ -174,6 +174,26 @@ class Queries:
         """Every episode, by id."""
         with self._snapshot():
             return [Episode(*row) for row in self._connection.execute(_EPISODES)]
+
+    def picture(self) -> dict[str, dict[people.Key, people.Row]]:
+        """All that edits are about, by table and key."""
+        with self._snapshot():
+            return people.rows(self._connection)
+
+    def proposals(self) -> list[people.ProposalRow]:
+        """The latest first."""
+        with self._snapshot():
+            return people.proposals(self._connection)
+
+    def edits(self, most: int = 200) -> list[people.EditRow]:
+        """The latest first."""
+        with self._snapshot():
+            return people.edits(self._connection, most)
+
+    def events(self, most: int = 200) -> list[people.EventRow]:
+        """The latest first."""
+        with self._snapshot():
+            return people.events(self._connection, most=most)
 
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """How much of each point was seen, by its name; a point that was not watched has all zeros."""

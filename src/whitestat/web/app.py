@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
-from whitestat.errors import LedgerError, QueryError
+from whitestat.errors import EditError, LedgerError, Missing, QueryError
 from whitestat.parameters import check_all
+from whitestat.web import edits
 from whitestat.web.answers import InPieces, has_tag, json_answer, refused, unchanged
 from whitestat.web.api import Texts
 from whitestat.web.guard import Guard, own_names, security_headers
@@ -64,6 +65,7 @@ def create_app(sources: Sources) -> Starlette:
             Path("/openapi.json", openapi),
             Path(LIVE.path, _checked(LIVE, live)),
             *(path for route in ROUTES if route.answer for path in _paths(route, route.answer, sources, ledger)),
+            *(_writing(path, sources) for path in dict.fromkeys(each.path for each in edits.WRITES)),
         ],
         exception_handlers={HTTPException: _no_answer, 500: _failed},
     )
@@ -86,15 +88,28 @@ def _paths(route: Route, function: Answering, sources: Sources, ledger: ThreadPo
     return [Path(path, endpoint) for path in (route.path, *route.also)]
 
 
+def _writing(path: str, sources: Sources) -> Path:
+    """One path with every method that changes something there."""
+    writes = {each.method: each for each in edits.WRITES if each.path == path}
+
+    async def answer(request: Request, texts: Texts) -> Response:
+        return await edits.answer(writes[request.method], sources, request)
+
+    return Path(path, _checked(Route(path, "", None), answer), methods=list(writes))
+
+
 def _checked(route: Route, answer: Callable[[Request, Texts], Awaitable[Response]]) -> Endpoint:
     """The answer to a request whose parameters are those of the route, or a refusal."""
 
     async def endpoint(request: Request) -> Response:
         try:
             texts = check_all(route.parameters, request.query_params.multi_items(), others=route.others)
-            return await answer(request, texts)
+            return await answer(request, {**texts, **request.path_params})
         except QueryError as fault:
             return refused(fault.parameter, fault.reason)
+        except EditError as fault:
+            gone = isinstance(fault, Missing) and fault.field in request.path_params
+            return refused(fault.field, fault.reason, 404 if gone else 400)
         except LedgerError as fault:
             return refused(None, str(fault), 503)
 

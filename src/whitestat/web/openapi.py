@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from whitestat.parameters import LIMIT, Parameter
+from whitestat.web import bodies
+from whitestat.web.edits import WRITES, Write
 from whitestat.web.frame import COLUMNS
 from whitestat.web.routes import ROUTES, Route
 
@@ -21,9 +25,59 @@ def document(version: str) -> Schema:
             "exclude their end.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": {route.path: {"get": _operation(route)} for route in ROUTES},
+        "paths": _paths(),
         "components": {"schemas": _SCHEMAS},
     }
+
+
+def _paths() -> Schema:
+    paths: dict[str, dict[str, object]] = {route.path: {"get": _operation(route)} for route in ROUTES}
+    for write in WRITES:
+        paths.setdefault(write.path, {})[write.method.lower()] = _write(write)
+    return dict(paths)
+
+
+def _write(write: Write) -> Schema:
+    answers: Schema = {
+        "200": {"description": "It is done.", "content": {"application/json": {"schema": _ref("Edited")}}},
+        "400": _refusal("A field is unknown, missing or cannot be used."),
+        "403": _refusal("The asker may not edit, or the request is not from our own page."),
+        "413": _refusal(f"The body is longer than {bodies.MOST_OCTETS} octets."),
+        "415": _refusal("The body is not sent as application/json."),
+        "503": _refusal("The ledger cannot be written now."),
+    }
+    names = _in_path(write.path)
+    if names:
+        answers["404"] = _refusal(f"There is no such {names[0]}.")
+    operation: Schema = {
+        "summary": write.summary,
+        "operationId": f"{write.method.lower()}_{_identifier(write.path)}",
+        "parameters": [_number(name) for name in names],
+        "responses": answers,
+    }
+    if write.fields:
+        schema: Schema = {
+            "type": "object",
+            "properties": {each.name: each.schema() for each in write.fields},
+            "required": [each.name for each in write.fields if each.required],
+            "additionalProperties": False,
+        }
+        needed = any(each.required for each in write.fields)
+        operation["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _in_path(path: str) -> list[str]:
+    return re.findall("{([a-z]+)}", path)
+
+
+def _identifier(path: str) -> str:
+    return re.sub("[^a-z0-9]+", "_", path).strip("_")
+
+
+def _number(name: str) -> Schema:
+    schema: Schema = {"type": "integer", "minimum": 1}
+    return {"name": name, "in": "path", "required": True, "description": f"The {name}'s number.", "schema": schema}
 
 
 def _operation(route: Route) -> Schema:
@@ -37,6 +91,9 @@ def _operation(route: Route) -> Schema:
     }
     if route.tagged:
         answers["304"] = {"description": "What has the entity tag of If-None-Match is the answer still."}
+    names = _in_path(route.path)
+    if names:
+        answers["404"] = _refusal(f"There is no such {names[0]}.")
     if route.parameters:
         answers["400"] = _refusal("A parameter is unknown or cannot be used.")
     if route.asks_ledger:
@@ -45,8 +102,8 @@ def _operation(route: Route) -> Schema:
         answers["503"] = {"description": "Not now.", "content": {"application/json": {"schema": _unwell(route)}}}
     return {
         "summary": route.summary,
-        "operationId": route.path.strip("/").replace("/", "_").replace(".", "_"),
-        "parameters": [_parameter(each) for each in route.parameters],
+        "operationId": _identifier(route.path),
+        "parameters": [*map(_number, names), *map(_parameter, route.parameters)],
         "responses": answers,
     }
 
@@ -123,6 +180,18 @@ _RATIO = _or_null("number", minimum=0, maximum=1, description="null where nothin
 _NAMED: Schema = {"id": {"type": "integer"}, "name": _or_null("string"), "mac": _or_null("string")}
 _UNSPLIT = _or_null("integer", minimum=0, description="null where a meter cannot tell in and out apart")
 
+_DEVICE: Schema = {
+    **_NAMED,
+    "name_source": _or_null("string"),
+    "addresses": _list(_TEXT),
+    "person": _or_null("string"),
+    "first_seen": _or_null("string", format="date-time"),
+    "last_seen": _or_null("string", format="date-time"),
+}
+_DAY = _or_null("string", format="date", description="null where there is no such day")
+_CALLED: Schema = {"id": {"type": "integer"}, "name": _or_null("string")}
+_ROW = {"type": ["array", "null"], "items": {"type": ["integer", "string", "null"]}}
+
 _SCHEMAS: Schema = {
     "Error": _object({"error": _object({"parameter": _or_null("string"), "reason": _TEXT})}),
     "Usage": _object(
@@ -161,19 +230,98 @@ _SCHEMAS: Schema = {
         optional=("device", "point", "rest"),
     ),
     "Devices": _object(
+        {"devices": _list(_object(_DEVICE))},
+    ),
+    "Device": _object(
         {
-            "devices": _list(
+            **_DEVICE,
+            "labels": _list(_TEXT),
+            "owners": _list(
+                _object({"person": {"type": "integer"}, "name": _or_null("string"), "from": _DAY, "until": _DAY})
+            ),
+            "episodes": _list(
                 _object(
                     {
-                        **_NAMED,
-                        "name_source": _or_null("string"),
-                        "addresses": _list(_TEXT),
-                        "person": _or_null("string"),
-                        "first_seen": _or_null("string", format="date-time"),
-                        "last_seen": _or_null("string", format="date-time"),
+                        "id": {"type": "integer"},
+                        "mac": _or_null("string"),
+                        "address": _or_null("string"),
+                        "start": _INSTANT,
+                        "end": _or_null("string", format="date-time", description="null while it goes on"),
+                    }
+                )
+            ),
+        }
+    ),
+    "People": _object(
+        {
+            "people": _list(
+                _object({**_CALLED, "devices": _list(_object({**_CALLED, "from": _DAY, "until": _DAY}))}),
+            )
+        }
+    ),
+    "Proposals": _object(
+        {
+            "proposals": _list(
+                _object(
+                    {
+                        "id": {"type": "integer"},
+                        "at": _INSTANT,
+                        "device": _object(_CALLED),
+                        "into": _object(_CALLED),
+                        "percent": {"type": "integer", "minimum": 0, "maximum": 100},
+                        "reasons": _list(_TEXT),
+                        "state": {"enum": ["open", "confirmed", "refused", "automatic"]},
                     }
                 )
             )
+        }
+    ),
+    "Edits": _object(
+        {
+            "edits": _list(
+                _object(
+                    {
+                        "id": {"type": "integer"},
+                        "at": _INSTANT,
+                        "by": {"type": "string", "description": "owner, an address, or whitestat itself"},
+                        "action": _TEXT,
+                        "undoes": _or_null("integer", description="the edit it took back"),
+                        "undone_by": _or_null("integer", description="the edit that took it back"),
+                        "changes": _list(
+                            _object(
+                                {
+                                    "what": _TEXT,
+                                    "key": _list({"type": ["integer", "string"]}),
+                                    "before": _ROW,
+                                    "after": _ROW,
+                                }
+                            )
+                        ),
+                    }
+                )
+            )
+        }
+    ),
+    "Events": _object(
+        {
+            "events": _list(
+                _object(
+                    {
+                        "id": {"type": "integer"},
+                        "at": _INSTANT,
+                        "kind": _TEXT,
+                        "device": _or_null("integer"),
+                        "content": {"type": "object"},
+                    }
+                )
+            )
+        }
+    ),
+    "Edited": _object(
+        {
+            "edit": {**_COUNT, "description": "its number, to undo it by; 0 where nothing had to change"},
+            "device": _or_null("integer", description="the device that came of it"),
+            "person": _or_null("integer", description="the person that came of it"),
         }
     ),
     "PointCoverage": _object(

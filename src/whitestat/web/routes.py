@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST_DAY, LIMIT, QUESTION, START, Parameter
-from whitestat.web import api, legacy, metrics
+from whitestat.web import api, legacy, metrics, people
 from whitestat.web.sources import Sources
 
 
@@ -68,6 +68,11 @@ ROUTES = (
     Route("/api/v1/usage.csv", "The same as CSV.", api.usage_csv, _USAGE, "text/csv", tagged=True),
     Route("/api/v1/usage.html", "The same as a plain table.", api.usage_html, _USAGE, "text/html", tagged=True),
     Route("/api/v1/devices", "Every device known.", api.devices, schema="Devices", tagged=True),
+    Route("/api/v1/devices/{device}", "A device with its addresses and owners.", people.device, schema="Device"),
+    Route("/api/v1/people", "Every person, with the devices.", people.people, schema="People"),
+    Route("/api/v1/proposals", "Devices that are probably one.", people.proposals, schema="Proposals"),
+    Route("/api/v1/edits", "What was changed, the latest first.", people.edits, schema="Edits"),
+    Route("/api/v1/events", "What happened, the latest first.", people.events, schema="Events"),
     Route(
         "/api/v1/coverage",
         "How much of each point was seen.",

@@ -18,11 +18,18 @@ _MOST_CONNECTIONS = 256
 
 
 class Server(uvicorn.Server):
-    """Serves one app on one socket that is open already; signals are the caller's affair."""
+    """Serves one app on sockets that are open already; signals are the caller's affair."""
 
-    def __init__(self, config: uvicorn.Config, listening: socket.socket, streams: LiveStreams) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listening: socket.socket,
+        streams: LiveStreams,
+        control: socket.socket | None = None,
+    ) -> None:
         super().__init__(config)
         self._listening = listening
+        self._sockets = [listening, control] if control else [listening]
         self._streams = streams
 
     @property
@@ -34,7 +41,7 @@ class Server(uvicorn.Server):
 
     async def run_until_stopped(self) -> None:
         """Serve until `stop`; then answers under way get three seconds, live streams none."""
-        await self.serve([self._listening])
+        await self.serve(self._sockets)
 
     def stop(self) -> None:
         self.should_exit = True
@@ -49,8 +56,11 @@ class Server(uvicorn.Server):
         yield
 
 
-def serve(app: Starlette, host: str, port: int) -> Server:
-    """A server that already holds its address; port 0 is any free one. WhiteStatError where it cannot."""
+def serve(app: Starlette, host: str, port: int, control: socket.socket | None = None) -> Server:
+    """A server that already holds its address; port 0 is any free one. WhiteStatError where it cannot.
+
+    What comes over `control`, a listening Unix socket, is its owner's.
+    """
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -64,7 +74,7 @@ def serve(app: Starlette, host: str, port: int) -> Server:
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    return Server(config, _listen(host, port), app.state.streams)
+    return Server(config, _listen(host, port), app.state.streams, control)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
 
 from whitestat.asking import Now
+from whitestat.attribution.edits import Change, Edit
 from whitestat.ledger.queries import Queries
 from whitestat.periods import CALENDAR_MONTHS, Cycle
 
 Network = IPv4Network | IPv6Network
+
+
+class Made(Protocol):
+    """An edit that was made: its number, 0 where nothing had to change, and what it changed."""
+
+    @property
+    def edit(self) -> int: ...
+
+    @property
+    def made(self) -> Sequence[Change]: ...
+
+
+class Edits(Protocol):
+    """Who makes edits; each is done when the ledger has it. EditError, Missing or LedgerError where it cannot be."""
+
+    def edit(self, edit: Edit, by: str) -> Awaitable[Made]: ...
+
+    def undo(self, number: int, by: str) -> Awaitable[Made]: ...
+
+    def forget(self, device: int) -> Awaitable[None]: ...
 
 
 @dataclass(frozen=True)
@@ -20,7 +42,7 @@ class Sources:
 
     `health` is the engine's own account of itself and must have a `status` ("ok" or why not) and
     `points`. `live` yields, for each listener, one item a second: first every device of today, then
-    those that changed. `lan` holds the local networks.
+    those that changed. `lan` holds the local networks, `editors` those whose requests may edit.
     """
 
     queries: Queries
@@ -31,6 +53,8 @@ class Sources:
     live: Callable[[], AsyncIterator[dict[str, object]]]
     lan: Sequence[Network] = ()
     cycle: Cycle = CALENDAR_MONTHS
+    edits: Edits | None = None
+    editors: Sequence[Network] = ()
 
     @property
     def now(self) -> Now:

@@ -1,0 +1,192 @@
+"""The routes that change devices and people: what each takes, and the edit that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from whitestat.attribution import edits
+from whitestat.attribution.edits import (
+    ALWAYS,
+    AddPerson,
+    Answer,
+    Edit,
+    Give,
+    Label,
+    Merge,
+    Own,
+    RemovePerson,
+    Rename,
+    RenamePerson,
+    Split,
+    Together,
+)
+from whitestat.errors import Missing, QueryError
+from whitestat.web import bodies
+from whitestat.web.answers import json_answer
+from whitestat.web.bodies import Field
+from whitestat.web.permission import editor
+from whitestat.web.sources import Made, Sources
+
+Ids = Mapping[str, int]
+Body = Mapping[str, Any]
+
+
+class Undo(NamedTuple):
+    edit: int
+
+
+class Forget(NamedTuple):
+    device: int
+
+
+class Write(NamedTuple):
+    """One method of one path; `makes` turns the numbers of the path and a checked body into an edit."""
+
+    method: str
+    path: str
+    summary: str
+    makes: Callable[[Ids, Body], Edit | Undo | Forget]
+    fields: tuple[Field, ...] = ()
+
+
+def _change(ids: Ids, body: Body) -> Edit:
+    device, from_day = ids["device"], body.get("from", ALWAYS)
+    made: list[Edit] = []
+    if "name" in body:
+        made.append(Rename(device, body["name"]))
+    if "person" in body:
+        person = body["person"]
+        made.append(Give(device, person, from_day) if isinstance(person, str) else Own(device, person, from_day))
+    elif "from" in body:
+        raise QueryError("from", "needs person")
+    if "labels" in body:
+        made.append(Label(device, tuple(body["labels"])))
+    if not made:
+        raise QueryError("body", "must have some of name, person, labels")
+    return made[0] if len(made) == 1 else Together(tuple(made))
+
+
+def _together(ids: Ids, body: Body) -> Edit:
+    """Names and owners of many devices as one edit."""
+    rows = [bodies.checked(_ROW, each) for each in body["devices"]]
+    return Together(tuple(_change({"device": row["device"]}, _without(row, "device")) for row in rows))
+
+
+def _without(row: Body, name: str) -> Body:
+    return {key: value for key, value in row.items() if key != name}
+
+
+_NAME = Field("name", "What it is called; empty takes your name away.", ("text",))
+_PERSON = Field(
+    "person", "Whose it is: a person's number or name, who is added; null for nobody.", ("number", "text", "null")
+)
+_FROM = Field("from", "The first day it is that person's; without it all its days are.", ("day",))
+_LABELS = Field("labels", "Words to group it by, instead of those it has.", ("texts",))
+_ROW = (Field("device", "Its number.", ("number",), required=True), _NAME, _PERSON, _FROM)
+_CALLED = Field("name", "What the person is called.", ("text",), required=True)
+
+WRITES = (
+    Write(
+        "PATCH",
+        "/api/v1/devices",
+        "Name many devices and say whose they are, as one edit.",
+        _together,
+        (Field("devices", "Each with device and some of name, person and from.", ("objects",), required=True),),
+    ),
+    Write(
+        "PATCH",
+        "/api/v1/devices/{device}",
+        "Name a device, say whose it is, label it.",
+        _change,
+        (_NAME, _PERSON, _FROM, _LABELS),
+    ),
+    Write(
+        "POST",
+        "/api/v1/devices/{device}/merge",
+        "All of a device becomes another's, back to its first day.",
+        lambda ids, body: Merge(ids["device"], body["into"]),
+        (Field("into", "The device that stays.", ("number",), required=True),),
+    ),
+    Write(
+        "POST",
+        "/api/v1/devices/{device}/split",
+        "Some of a device's addresses become a device of their own.",
+        lambda ids, body: Split(ids["device"], tuple(body["episodes"])),
+        (Field("episodes", "Numbers of its episodes.", ("numbers",), required=True),),
+    ),
+    Write(
+        "POST",
+        "/api/v1/devices/{device}/forget",
+        "Remove names, addresses and peers of a device for good; its usage stays, as nobody's.",
+        lambda ids, body: Forget(ids["device"]),
+    ),
+    Write("POST", "/api/v1/people", "Add a person.", lambda ids, body: AddPerson(body["name"]), (_CALLED,)),
+    Write(
+        "PATCH",
+        "/api/v1/people/{person}",
+        "Rename a person.",
+        lambda ids, body: RenamePerson(ids["person"], body["name"]),
+        (_CALLED,),
+    ),
+    Write(
+        "DELETE",
+        "/api/v1/people/{person}",
+        "Remove a person; the devices are nobody's then.",
+        lambda ids, body: RemovePerson(ids["person"]),
+    ),
+    Write(
+        "POST",
+        "/api/v1/proposals/{proposal}",
+        "Confirm that two devices are one, or refuse it for good.",
+        lambda ids, body: Answer(ids["proposal"], body["answer"] == "confirm"),
+        (Field("answer", "What you say to it.", ("text",), required=True, words=("confirm", "refuse")),),
+    ),
+    Write("POST", "/api/v1/edits/{edit}/undo", "Take an edit back.", lambda ids, body: Undo(ids["edit"])),
+)
+
+
+async def answer(write: Write, sources: Sources, request: Request) -> Response:
+    """The number of the edit, 0 where nothing had to change, and the device or person that came of it."""
+    by = editor(request, sources.editors)
+    body = bodies.read(write.fields, await _body(request))
+    ids = {name: number(name, str(text)) for name, text in request.path_params.items()}
+    edit = write.makes(ids, body)
+    if sources.edits is None:
+        raise HTTPException(503, "nothing can be edited now")
+    if isinstance(edit, Forget):
+        await sources.edits.forget(edit.device)
+        return json_answer({"edit": 0, "device": edit.device, "person": None})
+    made = await (sources.edits.undo(edit.edit, by) if isinstance(edit, Undo) else sources.edits.edit(edit, by))
+    return json_answer({"edit": made.edit, "device": _device(made, ids), "person": _person(made, ids)})
+
+
+def number(name: str, text: str) -> int:
+    """A number of a path; Missing where it can be none of ours."""
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise Missing(name, f"there is no {name} {text[:100]!r}")
+    return int(text)
+
+
+async def _body(request: Request) -> bytes:
+    found = b""
+    async for piece in request.stream():
+        found += piece
+        if len(found) > bodies.MOST_OCTETS:
+            raise HTTPException(413, f"more than {bodies.MOST_OCTETS} octets")
+    return found
+
+
+def _device(made: Made, ids: Ids) -> int | None:
+    """Whose the changed episodes are now, else the device that was asked for."""
+    moved = (int(each.after[0] or 0) for each in made.made if each.table == edits.EPISODE and each.after)
+    return next(moved, ids.get("device"))
+
+
+def _person(made: Made, ids: Ids) -> int | None:
+    added = (int(each.key[0]) for each in made.made if each.table == edits.PERSON and each.after)
+    return next(added, ids.get("person"))

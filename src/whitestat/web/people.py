@@ -1,0 +1,144 @@
+"""What the API tells of devices and people: who owns what, proposals, edits and events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+
+from starlette.responses import Response
+
+from whitestat.attribution.edits import ALWAYS, EPISODE, LABEL, OWNER, PERSON, Picture
+from whitestat.errors import Missing
+from whitestat.forms import device_fields
+from whitestat.ledger.queries import DeviceRow
+from whitestat.periods import instant_text
+from whitestat.units import address_text, mac_text
+from whitestat.web.answers import json_answer
+from whitestat.web.edits import number
+from whitestat.web.sources import Sources
+
+Texts = Mapping[str, str]
+Told = dict[str, object]
+
+
+def device(sources: Sources, texts: Texts) -> Response:
+    wanted = number("device", texts["device"])
+    rows = {row.id: row for row in sources.queries.devices()}
+    picture = Picture(sources.queries.picture())
+    if wanted not in picture.devices() or wanted not in rows:
+        raise Missing("device", f"there is no device {wanted}")
+    episodes = [
+        {
+            "id": each.id,
+            "mac": mac_text(each.mac) if each.mac else None,
+            "address": address_text(each.address) if each.address else None,
+            "start": instant_text(each.start_ms // 1000, sources.zone),
+            "end": None if each.end_ms is None else instant_text(each.end_ms // 1000, sources.zone),
+        }
+        for each in sources.queries.episodes()
+        if picture.row(EPISODE, (each.id,)) == (wanted,)
+    ]
+    more: Told = {
+        "labels": sorted(str(key[1]) for key in picture.of_device(LABEL, wanted)),
+        "owners": _owners(picture, wanted),
+        "episodes": episodes,
+    }
+    return json_answer(device_fields(rows[wanted], sources.zone) | more)
+
+
+def _owners(picture: Picture, device: int) -> list[Told]:
+    """Who owned it from which day up to and without which, the first first; null where there is no such end."""
+    return [
+        {"person": row[0], "name": _name(picture, row[0]), "from": _day(key[1]), "until": _day(row[1])}
+        for key in sorted(picture.of_device(OWNER, device), key=lambda each: int(each[1]))
+        if (row := picture.row(OWNER, key))
+    ]
+
+
+def _name(picture: Picture, person: object) -> str | None:
+    row = picture.row(PERSON, (int(str(person)),))
+    return str(row[0]) if row else None
+
+
+def _day(day: int | str | None) -> str | None:
+    text = str(day or ALWAYS)
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 else None
+
+
+def people(sources: Sources, texts: Texts) -> Response:
+    picture = Picture(sources.queries.picture())
+    names = _names(sources.queries.devices())
+    owned: dict[object, list[Told]] = {}
+    for each in sorted(picture.devices()):
+        for held in _owners(picture, each):
+            owned.setdefault(held["person"], []).append(
+                {"id": each, "name": names.get(each), "from": held["from"], "until": held["until"]}
+            )
+    told = [
+        {"id": key[0], "name": row[0], "devices": owned.get(key[0], [])}
+        for key, row in sorted(picture.tables[PERSON].items())
+        if row
+    ]
+    return json_answer({"people": told})
+
+
+def _names(rows: Sequence[DeviceRow]) -> dict[int, str]:
+    return {row.id: row.name or row.mac or f"device {row.id}" for row in rows}
+
+
+def proposals(sources: Sources, texts: Texts) -> Response:
+    names = _names(sources.queries.devices())
+    told = [
+        {
+            "id": each.id,
+            "at": _instant(each.at_ms, sources.zone),
+            "device": {"id": each.device, "name": names.get(each.device)},
+            "into": {"id": each.into, "name": names.get(each.into)},
+            "percent": each.percent,
+            "reasons": list(each.reasons),
+            "state": each.state,
+        }
+        for each in sources.queries.proposals()
+    ]
+    return json_answer({"proposals": told})
+
+
+def edits(sources: Sources, texts: Texts) -> Response:
+    """The latest 200, the latest first."""
+    found = sources.queries.edits()
+    undone = {each.undoes: each.id for each in found if each.undoes}
+    told = [
+        {
+            "id": each.id,
+            "at": _instant(each.at_ms, sources.zone),
+            "by": each.by,
+            "action": each.action,
+            "undoes": each.undoes,
+            "undone_by": undone.get(each.id),
+            "changes": [
+                {"what": what, "key": list(key), "before": before and list(before), "after": after and list(after)}
+                for what, key, before, after in each.changes
+            ],
+        }
+        for each in found
+    ]
+    return json_answer({"edits": told})
+
+
+def events(sources: Sources, texts: Texts) -> Response:
+    """The latest 200, the latest first."""
+    told = [
+        {
+            "id": each.id,
+            "at": _instant(each.at_ms, sources.zone),
+            "kind": each.kind,
+            "device": each.device,
+            "content": each.content,
+        }
+        for each in sources.queries.events()
+    ]
+    return json_answer({"events": told})
+
+
+def _instant(at_ms: int, zone: tzinfo) -> str:
+    return instant_text(at_ms // 1000, zone)
