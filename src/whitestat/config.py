@@ -111,7 +111,7 @@ class Store:
     detail_s: Annotated[
         int,
         Key("How often services and peers are written.", DURATION, name="detail"),
-    ] = 300
+    ] = 1800
 
 
 @dataclass(frozen=True, slots=True)

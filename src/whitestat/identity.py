@@ -87,7 +87,7 @@ class Identity:
         self._booker.flush(last=True)
         self._writer.fold()
         self._writer.fold_details()  # what is folded later would bring its peers and addresses back
-        with self._writer.transaction("forgetting") as connection:
+        with self._writer.erasing(), self._writer.transaction("forgetting") as connection:
             if device not in Picture(people.rows(connection)).devices():
                 raise Missing("device", f"there is no device {device}")
             episodes = people.forget(connection, device)

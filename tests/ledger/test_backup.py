@@ -33,6 +33,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_backup_of_a_running_writer_holds_whole_flushes_and_never_holds_it_up(tmp_path: Path, path: Path) -> None:
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(flush_of({(NOON_S - 86_400 + 60 * n, key(e)): 0 for n in range(300) for e in range(100)}))
+        writer.fold()
         epoch, slowest, taken, to = 0, 0.0, [0], tmp_path / "backup.db"
         backing_up = threading.Thread(target=lambda: taken.append(back_up(path, to, replace=False)))
         backing_up.start()

@@ -39,7 +39,7 @@ from whitestat.ledger.journal import Entry
 from whitestat.ledger.migrations import MIGRATIONS
 from whitestat.ledger.queries import Queries, Question, Step
 from whitestat.ledger.resolutions import Resolution
-from whitestat.ledger.schema import APPLICATION_ID
+from whitestat.ledger.schema import APPLICATION_ID, PAGE_OCTETS
 from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import CounterReading, Counts, FlowKey, Receipt
 from whitestat.periods import day_bounds, day_of
@@ -158,7 +158,7 @@ def total(path: Path, question: Question = ALWAYS, zone: ZoneInfo = STOCKHOLM) -
 
 
 def test_a_flush_writes_one_page_once_the_journal_has_its_place(writer: Writer) -> None:
-    """4,120 octets, the least there is: an hour of 50 devices, then the next hour over it."""
+    """2,072 octets, one page of the log: an hour of 50 devices, then the next hour over it."""
 
     def hour_of_flushes(start_s: int) -> list[int]:
         written = []
@@ -171,7 +171,7 @@ def test_a_flush_writes_one_page_once_the_journal_has_its_place(writer: Writer) 
 
     hour_of_flushes(NOON_S)
     writer.fold()
-    assert set(hour_of_flushes(NOON_S + HOUR_S)) == {4096 + 24}
+    assert set(hour_of_flushes(NOON_S + HOUR_S)) == {PAGE_OCTETS + 24}
 
 
 def test_an_hour_is_folded_by_the_first_flush_of_the_next(writer: Writer, path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_fold_on_a_full_disk_leaves_the_journal_as_it_was(writer: Writer, path
 def test_a_damaged_entry_is_refused_in_a_sentence(writer: Writer, path: Path) -> None:
     writer.commit(whole(1))
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE journal SET content = zeroblob(4000)")
+        connection.execute("UPDATE journal SET content = zeroblob(1952)")
         connection.commit()
     with pytest.raises(LedgerError, match=r"whitestat\.db: the journal is damaged at 1"):
         writer.fold()
@@ -249,11 +249,14 @@ def test_a_new_time_zone_moves_nothing_that_is_booked(path: Path) -> None:
 
 
 numbers = st.integers(0, 2**53 - 1)
-rows = st.lists(st.lists(numbers, min_size=3, max_size=7), max_size=5)
+
+
+def rows(width: int) -> st.SearchStrategy[list[list[int]]]:
+    return st.lists(st.lists(numbers, min_size=width, max_size=width), max_size=5)
 
 
 receipts = st.lists(st.tuples(st.text(), numbers).map(list), max_size=3)
-entries = st.builds(Entry, rows, rows, rows, st.just([[1, "00ff", 5]]), st.just([]), st.just([]), receipts)
+entries = st.builds(Entry, rows(7), rows(8), rows(2), st.just([[1, "00ff", 5]]), st.just([]), st.just([]), receipts)
 
 
 @given(entries)

@@ -124,8 +124,8 @@ def test_a_damaged_page_is_an_error_to_a_reader_when_it_gets_there(path: Path) -
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(flush_of({(NOON_S + 60 * n, key(e)): 1 for n in range(60) for e in range(90)}))
     with path.open("r+b") as file:
-        file.seek(60 * 4096)
-        file.write(b"\xa5" * (path.stat().st_size - 60 * 4096))
+        file.seek(60 * 2048)
+        file.write(b"\xa5" * (path.stat().st_size - 60 * 2048))
     with closing(Queries(path, STOCKHOLM)) as queries, pytest.raises(LedgerError, match="cannot be read"):
         queries.usage(Question(NOON_S, NOON_S + 59 * 60))
 

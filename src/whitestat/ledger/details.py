@@ -11,6 +11,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from whitestat.errors import LedgerError
@@ -88,14 +89,12 @@ def entries(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[in
             raise LedgerError(f"the detail is damaged at {number}: {error}") from error
 
 
-def rows_of(kind: Kind, entry: Entry, bucket: Callable[[int], int]) -> Rows:
-    """The entry's rows of the kind, in the buckets its hours lie in."""
-    sums: Rows = {}
+def add_to(sums: Rows, kind: Kind, entry: Entry, bucket: Callable[[int], int]) -> None:
+    """Add the entry's rows of the kind, in the buckets its hours lie in."""
     width = len(kind.columns)
-    for hour_s, series, *rest in entry.service if kind is SERVICE else entry.peer:
-        about = tuple(rest[:width]) if kind is SERVICE else (bytes.fromhex(rest[0]),)
-        _add(sums, (bucket(hour_s), series, about), rest[width:])
-    return sums
+    for row in entry.service if kind is SERVICE else entry.peer:
+        about = (row[2], row[3]) if kind is SERVICE else (bytes.fromhex(row[2]),)
+        _add(sums, (bucket(row[0]), row[1], about), row[2 + width :])
 
 
 TAIL = """CREATE TEMP TABLE tail_{name} (bucket INTEGER, series INTEGER, {keys}, {counts},
@@ -131,7 +130,8 @@ class Tail:
         self._first = first
 
     def _take(self, kind: Kind, entry: Entry) -> None:
-        sums = rows_of(kind, entry, lambda hour_s: kind.fine.bucket(hour_s, self._zone))
+        sums: Rows = {}
+        add_to(sums, kind, entry, lambda hour_s: kind.fine.bucket(hour_s, self._zone))
         places = ", ".join("?" * (2 + len(kind.columns) + len(Counts._fields)))
         adding = ", ".join(f"{column} = {column} + excluded.{column}" for column in Counts._fields)
         self._connection.executemany(
@@ -177,19 +177,16 @@ def fold(connection: sqlite3.Connection, zone: tzinfo) -> None:
     if not found:
         return
     for kind in KINDS.values():
-        for resolution in (kind.fine, kind.coarse):
-            sums: Rows = {}
-            cache: dict[int, int] = {}
-
-            def bucket(hour_s: int, resolution: Resolution = resolution, cache: dict[int, int] = cache) -> int:
-                if hour_s not in cache:
-                    cache[hour_s] = resolution.bucket(hour_s, zone)
-                return cache[hour_s]
-
-            for _, entry in found:
-                for place, amounts in rows_of(kind, entry, bucket).items():
-                    _add(sums, place, amounts)
-            _merge(connection, kind, resolution, sums)
+        fine: Rows = {}
+        bucket = cache(partial(kind.fine.bucket, zone=zone))
+        for _, entry in found:
+            add_to(fine, kind, entry, bucket)
+        coarse: Rows = {}
+        bucket_of = cache(lambda bucket, kind=kind: kind.coarse.bucket(kind.fine.start(bucket, zone), zone))
+        for (place, series, about), amounts in fine.items():
+            _add(coarse, (bucket_of(place), series, about), amounts)
+        _merge(connection, kind, kind.fine, fine)
+        _merge(connection, kind, kind.coarse, coarse)
     connection.execute("DELETE FROM detail WHERE id <= ?", (found[-1][0],))
 
 

@@ -218,7 +218,8 @@ def last_seen(connection: sqlite3.Connection) -> dict[int, int]:
 def forget(connection: sqlite3.Connection, device: int) -> list[int]:
     """Remove names, addresses and peers of a device, and keep its usage; returns its episodes.
 
-    What edits and events say of it goes too: an undo would bring it back.
+    The connection should delete for good (`Writer.erasing`). What edits and events say of it goes
+    too: an undo would bring it back.
     """
     episodes = [row[0] for row in connection.execute("SELECT id FROM episode WHERE device = ?", (device,))]
     marks = json.dumps(episodes)

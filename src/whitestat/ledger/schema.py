@@ -32,7 +32,10 @@ CHECKED_AT_ONCE_OCTETS = 32 * 1024 * 1024
 BUSY_MS = 1000
 """How long a connection waits for another one's lock before it gives up."""
 
-WAL_PAGES = 2048
+PAGE_OCTETS = 2048
+"""A flush of 50 devices fills one page. It holds for new databases; one that is there keeps its own."""
+
+WAL_PAGES = 4096
 """How long the write-ahead log grows before it is moved into the database: a page of the journal that is
 rewritten every hour is then moved once in many hours."""
 
@@ -200,12 +203,15 @@ def _set_up(path: Path, connection: sqlite3.Connection) -> None:
     30 s between flushes, a power cut could cost a minute. FULL costs one sync per flush, and keeps the
     promise that a committed flush is on the disk.
     """
+    connection.execute(f"PRAGMA page_size = {PAGE_OCTETS}")
     with transaction(connection):  # fails here, before any change, where the file may not be written
         pass
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise LedgerError(f"{path}: the file system cannot hold a write-ahead log (journal mode is {mode})")
     connection.execute("PRAGMA synchronous = FULL")
+    # Zeroing what is deleted would write every page of expired minutes once more; `forget` asks for it.
+    connection.execute("PRAGMA secure_delete = OFF")
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_OCTETS_KEPT}")
 

@@ -31,13 +31,13 @@ from whitestat.periods import day_bounds, hour_start
 __all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "State", "Writer"]
 
 SLOTS_MAX = 400
-"""The journal is folded when it holds so many: 1.6 MB, an hour of flushes every 10 s."""
+"""The journal is folded when it holds so many: 0.8 MB, an hour of flushes every 10 s."""
 
 ADDRESS_EVERY_MS = 600_000
 """An address that goes on being seen is journaled this often: it would fill half of each entry."""
 
-DETAILS_MAX = 72
-"""Services and peers are folded when so many were handed in, every six hours at one in five minutes: each fold
+DETAILS_MAX = 24
+"""Services and peers are folded when so many were handed in, twice a day at one in half an hour: each fold
 rewrites most pages of the day's peers, and questions read what is not folded."""
 
 READINGS_KEPT_S = 400 * 86_400
@@ -159,6 +159,17 @@ class Writer:
         """Put the rows of devices at once; raises LedgerError."""
         with self._writing("naming"):
             self._connection.executemany(_PUT_DEVICE, map(device_row, devices))
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """What is deleted meanwhile is overwritten, in the database and in its log."""
+        self._connection.execute("PRAGMA secure_delete = ON")
+        try:
+            yield
+            with suppress(sqlite3.Error):  # a reader may hold it back; the next one moves it
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._connection.execute("PRAGMA secure_delete = OFF")
 
     @contextmanager
     def transaction(self, what: str) -> Iterator[sqlite3.Connection]:
