@@ -35,7 +35,8 @@ DAY_S = 1_795_300_000 // 86400 * 86400  # a midnight in UTC
 END_S = DAY_S + 10 * 86400
 LAN = Point("lan", "kernel", "br0")
 GATEWAY, PHONE = mac_bytes("02:50:00:00:00:01"), mac_bytes("02:50:00:00:00:11")
-HOST = address_bytes("203.0.113.9")
+HOST, OWN = address_bytes("203.0.113.9"), address_bytes("198.51.100.7")
+HOME = Locality(own_macs=frozenset({GATEWAY}))
 UP = FlowKey("lan", PHONE, address_bytes("192.168.50.11"), GATEWAY, HOST, 6, 443)
 
 
@@ -91,8 +92,7 @@ class Meter:
     def close(self) -> None: ...
 
 
-def booker_on(writer: Writer) -> Booker:
-    home = Locality(own_macs=frozenset({GATEWAY}))
+def booker_on(writer: Writer, home: Locality = HOME) -> Booker:
     return Booker(
         writer,
         Attributor(home, Devices(writer.state().episodes)),
@@ -259,3 +259,22 @@ def test_services_and_peers_are_written_when_due_with_the_octets_of_the_usage(pa
     booker.gather(meter, harvest, 30_000)
     booker.flush(last=True)
     assert sum(counts.octets for counts in handed_in[-1].services.values()) == 200
+
+
+def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_others_appear(path: Path) -> None:
+    home = Locality(own_macs=frozenset({GATEWAY}), own_addresses=frozenset({OWN}), counting=("lan",))
+    booker = booker_on(Writer(path, ZONE), home)
+
+    def pass_by(key: FlowKey, minute: int) -> None:
+        start_ms = (DAY_S + 60 * minute) * 1000
+        delta = Delta(key, Counts(0, 100, 0, 1), start_ms, start_ms + 60_000)
+        booker.gather(Meter(), Harvest(start_ms, start_ms + 60_000, deltas=[delta]), 60_000)
+
+    own = FlowKey("lan", GATEWAY, OWN, bytes([2, 0, 0, 0, 0, 9]), HOST, 6, 443)
+    for minute in range(5):
+        pass_by(own, minute)
+        assert booker.notices == ()
+    pass_by(own, 6)
+    assert [notice for notice in booker.notices if "nobody's Internet traffic but its own" in notice]
+    pass_by(UP, 7)
+    assert booker.notices == ()

@@ -89,7 +89,19 @@ MAY_IMPORT = {
 }
 """What each room may import; rooms not named here (the command line's) may import all."""
 
-PURE = {"model", "errors", "units", "counters", "coverage", "detail", "periods", "parameters", "asking", "services"}
+PURE = {
+    "model",
+    "errors",
+    "units",
+    "counters",
+    "coverage",
+    "detail",
+    "periods",
+    "parameters",
+    "asking",
+    "placement",
+    "services",
+}
 PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {"legacy_config", "collectors.darkstat.parse", "collectors.darkstat.follow"}
 PURE |= {

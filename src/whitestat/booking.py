@@ -197,10 +197,18 @@ class Booker:
     def _notice(self, attributed: Attributed, now_ms: int) -> None:
         """What the page should say of the home's shape; the log says it when it is new."""
         self._shape.saw_doubles(attributed.doubles, now_ms)
+        counting = self._attributor.locality.counting
+        used = {key.episode for key in attributed.usage if key.scope is Scope.WAN and key.point in counting}
+        own = {episode for episode in used if episode and self._is_own(episode)}
+        self._shape.saw_users(own=bool(own), others=bool(used - own - {UNATTRIBUTED}), at_ms=now_ms)
         told, routers = self.notices, self._attributor.routers.learned
         self.notices = self._shape.notices(lambda each: self._row(each).name, routers, now_ms)
         for notice in set(self.notices).difference(told):
             log.warning("%s", notice)
+
+    def _is_own(self, episode: int) -> bool:
+        found, locality = self._attributor.devices.by_id(episode), self._attributor.locality
+        return found.mac in locality.own_macs or found.address in locality.own_addresses
 
     def live(self, collectors: Iterable[Collector], counting: Container[str], now_ms: int) -> dict[int, DeviceToday]:
         """Wide-area usage of the local day so far by device, what the meters still hold included."""

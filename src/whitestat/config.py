@@ -180,6 +180,9 @@ class PointConfig:
     wait: Annotated[bool, Key("Whether to wait for an interface that is not there when the service starts.", FLAG)] = (
         False
     )
+    promiscuous: Annotated[
+        bool, Key("Whether to take frames meant for others too: for a mirror port (kernel and packet).", FLAG)
+    ] = False
     devices: Annotated[int, Key("Devices it can tell apart once its flows are full.", SIZE)] = 4_096
 
 

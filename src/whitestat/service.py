@@ -41,6 +41,7 @@ from whitestat.ledger.writer import Writer
 from whitestat.live import Live
 from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
+from whitestat.placement import misplaced
 
 log = logging.getLogger("whitestat")
 
@@ -220,9 +221,12 @@ def open_collectors(
             collectors[-1].open(before.receipts)
     if any(point.collector == "interface" for point in points) and os.geteuid() != 0:
         notices.append(NOT_ROOT)
+    forwards = FORWARDING.exists() and FORWARDING.read_text().strip() == "1"
+    notices += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards)
     return collectors, notices
 
 
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 NOT_ROOT = (
     "only the interface's totals are counted: to see each device, run as root "
     "(sudo make run), so that the kernel may count for us"
@@ -240,8 +244,12 @@ def _darkstat(
     return DarkstatCollector(point_of(config), config.url, config.interval_s, local, kept)
 
 
+def _packet(config: PointConfig) -> PacketCollector:
+    return PacketCollector(point_of(config), promiscuous=config.promiscuous)
+
+
 BUILDERS: dict[str, Builder] = {
-    "packet": lambda config, local, readings: PacketCollector(point_of(config)),
+    "packet": lambda config, local, readings: _packet(config),
     "interface": lambda config, local, readings: InterfaceCollector(point_of(config)),
     "darkstat": _darkstat,
 }
@@ -260,6 +268,7 @@ def _open_kernel(
         [point_of(point) for point in points],
         flows=max(point.flows for point in points),
         pairs=max(point.devices for point in points),
+        promiscuous=[point.name for point in points if point.promiscuous],
         ledger=ledger,
     )
     try:
@@ -286,7 +295,7 @@ def _open_kernel(
 
 def _open_packet(points: Sequence[PointConfig], booked: Mapping[str, int]) -> list[Collector]:
     """A packet collector for each point, open; none at all where one of them could not be opened."""
-    collectors: list[Collector] = [PacketCollector(point_of(point)) for point in points]
+    collectors: list[Collector] = [_packet(point) for point in points]
     try:
         for each in collectors:
             each.open(booked)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, TV, flow
 from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.devices import Devices
-from whitestat.attribution.shape import SHOWN_MS, Shape
+from whitestat.attribution.shape import ALONE, ALONE_MS, SHOWN_MS, Shape
 from whitestat.attribution.sightings import FLOWS_MAX
 from whitestat.model import Counts, Delta, Scope, UsageKey
 
@@ -140,3 +140,14 @@ def test_whatever_is_seen_where_a_device_has_no_less_than_at_any_one_point_and_n
         assert sum(each.attributed for name, each in result.points.items() if name == point) == whole
     lost = sum(each.octets for each in result.doubles)
     assert sum(by_point(result).values()) + lost == sum(each.counts.octets for each in flows)
+
+
+def test_who_sees_only_itself_for_minutes_is_told_until_others_appear() -> None:
+    shape = Shape()
+    shape.saw_users(own=True, others=False, at_ms=1000)
+    assert shape.notices(str, {}, ALONE_MS) == ()
+    assert shape.notices(str, {}, 1000 + ALONE_MS) == (ALONE,)
+    shape.saw_users(own=True, others=True, at_ms=2000 + ALONE_MS)
+    shape.saw_users(own=True, others=False, at_ms=3 * ALONE_MS)
+    assert shape.notices(str, {}, 9 * ALONE_MS) == ()  # they sleep
+    assert Shape().notices(str, {}, 9 * ALONE_MS) == ()  # nobody uses anything: who knows

@@ -15,6 +15,12 @@ SHOWN_MS = 600_000
 """How long a notice stays after the last sign of it."""
 DOUBLED_OCTETS = 10_000
 """Less than this in one flush may be chance: two answers of the same length, here and there."""
+ALONE_MS = 300_000
+"""How long this machine may be the only one that uses the outside before the page says so."""
+ALONE = (
+    "for some minutes this machine has seen nobody's Internet traffic but its own: to count other devices, meter the "
+    "gateway's LAN interface, or a switch's mirror port with promiscuous = true in its [[point]]"
+)
 
 
 class Shape:
@@ -22,6 +28,8 @@ class Shape:
 
     def __init__(self) -> None:
         self._doubled: dict[tuple[str, str], tuple[int, int]] = {}
+        self._alone_ms: int | None = None
+        self._others = False
 
     def saw_doubles(self, doubles: Iterable[Double], at_ms: int) -> None:
         octets: dict[tuple[str, str, int], int] = {}
@@ -31,11 +39,19 @@ class Shape:
             if amount >= DOUBLED_OCTETS:
                 self._doubled[first, point] = episode, at_ms
 
+    def saw_users(self, *, own: bool, others: bool, at_ms: int) -> None:
+        """Who used the outside of late: this machine's own address, and anybody else. Others that were seen once
+        may sleep: they are not forgotten."""
+        self._others |= others
+        if own and self._alone_ms is None:
+            self._alone_ms = at_ms
+
     def notices(
         self, name: Callable[[int], str], routers: Mapping[Mac, Sequence[Address]], at_ms: int
     ) -> tuple[str, ...]:
         """The sentences to show now; `name` tells an episode's device, `routers` are those learned."""
-        return (*self._doubles(name, at_ms), *map(_router, routers, routers.values()))
+        alone = not self._others and self._alone_ms is not None and at_ms - self._alone_ms >= ALONE_MS
+        return (*((ALONE,) if alone else ()), *self._doubles(name, at_ms), *map(_router, routers, routers.values()))
 
     def _doubles(self, name: Callable[[int], str], at_ms: int) -> tuple[str, ...]:
         return tuple(

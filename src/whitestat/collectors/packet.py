@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from whitestat.collectors.decode import Link as Layer
 from whitestat.collectors.decode import decode
 from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, links, tag_octets
+from whitestat.collectors.promiscuous import Promiscuous
 from whitestat.collectors.ring import BLOCK_OCTETS, BLOCKS, RETIRE_MS, Frame, Ring
 from whitestat.errors import CollectorError
 from whitestat.model import (
@@ -69,10 +70,12 @@ class _Table:
 class PacketCollector:
     """Counts what passes one interface. A thread of its own, begun by the first read, empties the ring."""
 
-    def __init__(self, point: Point) -> None:
+    def __init__(self, point: Point, *, promiscuous: bool = False) -> None:
         self._point = point
+        self._wanted = promiscuous
         self._interface = str(point.interface)
         self._ring: Ring | None = None
+        self._promiscuous: Promiscuous | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._changed = threading.Condition()
@@ -98,6 +101,8 @@ class PacketCollector:
         """What needs CAP_NET_RAW is done here; the thread must wait until privileges were given up."""
         self._boot = boot_id()
         self._ring = Ring()
+        if self._wanted:
+            self._promiscuous = Promiscuous()
         self._follow(links())
 
     def read(self, since_ms: int, now_ms: int) -> Harvest:
@@ -139,6 +144,9 @@ class PacketCollector:
         if self._thread:
             self._thread.join()
             self._thread = None
+        if self._promiscuous:
+            self._promiscuous.close()
+            self._promiscuous = None
         if self._ring:
             self._ring.close()
             self._ring = None
@@ -232,6 +240,8 @@ class PacketCollector:
         with self._changed:
             try:
                 self._opened().bind(self._interface)
+                if self._promiscuous:
+                    self._promiscuous.ask(link.index)
             except OSError:
                 return False
             self._layer = Layer.ETHERNET if link.header else Layer.RAW

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from whitestat.collectors.kernel import pins
@@ -27,6 +28,7 @@ from whitestat.collectors.links import (
     links,
     tag_octets,
 )
+from whitestat.collectors.promiscuous import Promiscuous
 from whitestat.errors import CollectorError
 from whitestat.model import (
     PROTOCOL_OTHER,
@@ -57,14 +59,22 @@ class KernelCollector:
     """Counts in the kernel and is drained: no packet reaches user space, and none is counted twice."""
 
     def __init__(
-        self, points: Iterable[Point], *, flows: int = 65536, pairs: int = 4096, ledger: Path | None = None
+        self,
+        points: Iterable[Point],
+        *,
+        flows: int = 65536,
+        pairs: int = 4096,
+        ledger: Path | None = None,
+        promiscuous: Collection[str] = (),
     ) -> None:
-        """`ledger` names whose maps outlive this process; None keeps none."""
+        """`ledger` names whose maps outlive this process; None keeps none. `promiscuous` are names of points."""
+        self._wanted = promiscuous
         self._points = tuple(points)
         self._ledger = ledger
         self.pins: Path | None = None
         self._sizes = (flows, pairs)
         self._meter: Meter | None = None
+        self._promiscuous: Promiscuous | None = None
         self._boot = ""
         self._outward: str | None = None
         self._now_ms = self._full_ms = 0
@@ -91,6 +101,8 @@ class KernelCollector:
             self.pins = pins.folder(self._ledger, shape(*self._sizes))
         self._meter = Meter(*self._sizes, self.pins)
         self._recover(booked.get(self._name))
+        if self._wanted:
+            self._promiscuous = Promiscuous()
         self._follow(known)
 
     def read(self, since_ms: int, now_ms: int) -> Harvest:
@@ -140,6 +152,9 @@ class KernelCollector:
 
     def close(self) -> None:
         """Stop counting. Maps that hold nothing unbooked are forgotten; others wait for the next process."""
+        if self._promiscuous:
+            self._promiscuous.close()
+            self._promiscuous = None
         if self._meter:
             self._meter.close()
             self._meter = None
@@ -185,6 +200,9 @@ class KernelCollector:
                 self._statuses[point.name] = PointStatus(PointState.WAITING, notice)
                 continue
             if point.name not in self._links:
+                if point.name in self._wanted and self._promiscuous:
+                    with contextlib.suppress(OSError):  # it went while we looked
+                        self._promiscuous.ask(link.index)
                 fresh = self.meter.totals(link.index) is None
                 self._begun[point.name] = frames(link, counters().get(link.name, Counts())) if fresh else None
                 self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()))
