@@ -10,7 +10,7 @@ from pathlib import Path
 
 from whitestat import __version__
 from whitestat.config import Config
-from whitestat.errors import WhiteStatError
+from whitestat.errors import QueryError, WhiteStatError
 from whitestat.parameters import QUESTION
 
 DEFAULT_CONFIG = Path("/etc/whitestat/whitestat.toml")
@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     top.set_defaults(command=_history)
     devices = commands.add_parser("devices", parents=[common, listing], help="every device known")
     devices.set_defaults(command=_devices)
+    devices.add_argument(
+        "--import", type=Path, dest="file", metavar="FILE", help="take names and owners from a CSV file"
+    )
+    _add_household(commands, common, listing)
     check = commands.add_parser("check", parents=[common], help="try the configuration and every point")
     check.set_defaults(command=_check)
     replay = commands.add_parser("replay", parents=[common, listing], help="usage by device of a capture file")
@@ -89,6 +93,54 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(command=_config)
     parser.set_defaults(command=_run, config=None)
     return parser
+
+
+def _add_household(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+    listing: argparse.ArgumentParser,
+) -> None:
+    """What changes devices and people; DEVICE is a number, a MAC, an address or a name that only one has."""
+
+    def add(name: str, sentence: str, *words: str, lists: bool = False) -> argparse.ArgumentParser:
+        parents = [common, listing] if lists else [common]
+        parser = commands.add_parser(name, parents=parents, help=sentence)
+        parser.set_defaults(command=_household, about=name)
+        for word in words:
+            parser.add_argument(word, metavar=word.upper())
+        return parser
+
+    add("name", "give a device a name; an empty one takes yours away", "device", "name")
+    label = add("label", "group a device by words (kids, TV room); none takes them away", "device")
+    label.add_argument("labels", nargs="*", metavar="LABEL")
+    add("merge", "make a device one with another, back to its first day", "device", "into")
+    split = add("split", "make some addresses of a device a device of their own", "device")
+    split.add_argument("addresses", nargs="+", metavar="ADDRESS")
+    people = add("people", "list people, or add, rename and remove them and say what they own", lists=True)
+    people.set_defaults(what=None)
+    kinds = people.add_subparsers(title="to change", dest="what", metavar="WHAT")
+    shapes = {
+        "add": ("name",),
+        "rename": ("person", "name"),
+        "remove": ("person",),
+        "own": ("device", "person"),
+        "disown": ("device",),
+    }
+    for kind, words in shapes.items():
+        parser = kinds.add_parser(kind, parents=[common])
+        for word in words:
+            parser.add_argument(word, metavar=word.upper())
+        if "device" in words:
+            parser.add_argument("--from", dest="since", metavar="DAY", help="like 2026-11-24; without it all its days")
+    proposals = add("proposals", "list devices that are probably one, or answer", lists=True)
+    proposals.add_argument("what", nargs="?", choices=["confirm", "refuse"])
+    proposals.add_argument("proposal", nargs="?", type=int, metavar="NUMBER")
+    add("edits", "list what was changed, the latest first", lists=True)
+    undo = add("undo", "take an edit back; without a number the latest")
+    undo.add_argument("edit", nargs="?", type=int, metavar="EDIT")
+    forget = add("forget", "remove names, addresses and peers of a device for good", "device")
+    forget.add_argument("--yes", action="store_true", help="do it; there is no way back")
+    add("export", "print all that is kept about a device or a person", "who")
 
 
 def _add_question(parser: argparse.ArgumentParser, **defaults: str) -> None:
@@ -145,8 +197,21 @@ def _history(options: argparse.Namespace) -> int:
     return _printed(history.usage(_load(options), texts, options.form))
 
 
+def _household(options: argparse.Namespace) -> int:
+    from whitestat import household
+
+    if options.about == "proposals" and options.what and options.proposal is None:
+        raise QueryError("proposal", f"which one? whitestat proposals lists them, whitestat proposals {options.what} 3")
+    print(household.run(_load(options), options), end="")
+    return EXIT_OK
+
+
 def _devices(options: argparse.Namespace) -> int:
     from whitestat import history
+
+    if options.file:
+        options.about = "import"
+        return _household(options)
 
     return _printed(history.devices(_load(options), options.form))
 

@@ -73,15 +73,33 @@ def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
     cells = [
         (
             str(row["id"]),
-            _printable(str(row["name"] or "")),
+            printable(str(row["name"] or "")),
             str(row["mac"] or ""),
             str(row["addresses"]).partition(" ")[0],
-            _printable(str(row["person"] or "")),
+            printable(str(row["person"] or "")),
             _minute(str(row["last_seen"] or "")),
         )
         for row in flat
     ]
     return _table(columns, "><<<<<", cells)
+
+
+def listing(
+    name: str,
+    fields: Sequence[str],
+    found: Sequence[Mapping[str, object]],
+    flat: Sequence[Mapping[str, object]],
+    form: str,
+) -> str:
+    """What the API answered as it was (`json`), or as rows of one cell for each field (`text`, `csv`)."""
+    if form == "json":
+        return json.dumps({name: found}, ensure_ascii=False, indent=1) + "\n"
+    if form == "csv":
+        return _csv_of(fields, flat)
+    if not flat:
+        return f"There are no {name}.\n"
+    cells = [[printable("" if row[field] is None else str(row[field])) for field in fields] for row in flat]
+    return _table([field.replace("_", " ").capitalize() for field in fields], "<" * len(fields), cells)
 
 
 def _list(value: object) -> list[object]:
@@ -115,7 +133,7 @@ def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
 def _device_text(row: Row) -> str:
     if row.rest:
         return "rest"
-    return _printable(row.device.name or row.device.mac or str(row.device.id)) if row.device else "unattributed"
+    return printable(row.device.name or row.device.mac or str(row.device.id)) if row.device else "unattributed"
 
 
 def _minute(instant: str) -> str:
@@ -173,7 +191,7 @@ def _text(lines: Sequence[Line]) -> str:
         split = not line.counts.octets_unsplit
         rows.append(
             (
-                _printable(line.device or "unattributed"),
+                printable(line.device or "unattributed"),
                 octets_text(line.counts.octets_in) if split else "",
                 octets_text(line.counts.octets_out) if split else "",
                 octets_text(line.counts.octets),
@@ -183,6 +201,6 @@ def _text(lines: Sequence[Line]) -> str:
     return _table(("Device", "In", "Out", "Total", "Scope"), "<>>><", rows)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """No control sequence of a hostile name reaches the terminal."""
     return "".join(each if unicodedata.category(each)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for each in text)

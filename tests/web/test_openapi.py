@@ -28,7 +28,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 
 def test_every_path_of_it_answers_as_it_says(home: House, document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
-        if path == "/api/v1/live" or "get" not in operations:
+        if path in ("/api/v1/live", "/api/v1/people/{person}/export") or "get" not in operations:
             continue
         ((media_type, content),) = operations["get"]["responses"]["200"]["content"].items()
         answer = home.get(re.sub("{[a-z]+}", "1", path))

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from whitestat.errors import LedgerError, QueryError
-from whitestat.ledger import buckets, people
+from whitestat.ledger import buckets, export, people
 from whitestat.ledger.answer import REST, Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
@@ -179,6 +179,11 @@ class Queries:
         """All that edits are about, by table and key."""
         with self._snapshot():
             return people.rows(self._connection)
+
+    def export(self, device: int) -> dict[str, list[export.Cells]]:
+        """All that is kept about a device but its usage, by table."""
+        with self._snapshot():
+            return export.of_device(self._connection, device)
 
     def proposals(self) -> list[people.ProposalRow]:
         """The latest first."""

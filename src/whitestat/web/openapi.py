@@ -252,6 +252,7 @@ _SCHEMAS: Schema = {
             ),
         }
     ),
+    "Export": {"type": "object", "description": "tables and their rows, as they are kept"},
     "People": _object(
         {
             "people": _list(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from whitestat.attribution.edits import ALWAYS, EPISODE, LABEL, OWNER, PERSON, Picture
 from whitestat.errors import Missing
 from whitestat.forms import device_fields
-from whitestat.ledger.queries import DeviceRow
+from whitestat.ledger.queries import DeviceRow, Question, Step
 from whitestat.periods import instant_text
 from whitestat.units import address_text, mac_text
 from whitestat.web.answers import json_answer
@@ -44,6 +44,35 @@ def device(sources: Sources, texts: Texts) -> Response:
         "episodes": episodes,
     }
     return json_answer(device_fields(rows[wanted], sources.zone) | more)
+
+
+def export(sources: Sources, texts: Texts) -> Response:
+    """All that is kept about a device."""
+    wanted = number("device", texts["device"])
+    if wanted not in Picture(sources.queries.picture()).devices():
+        raise Missing("device", f"there is no device {wanted}")
+    return json_answer(_exported(sources, wanted))
+
+
+def export_person(sources: Sources, texts: Texts) -> Response:
+    """All that is kept about a person, and about the devices that were the person's at any time."""
+    wanted = number("person", texts["person"])
+    picture = Picture(sources.queries.picture())
+    if picture.row(PERSON, (wanted,)) is None:
+        raise Missing("person", f"there is no person {wanted}")
+    owned = {int(key[0]) for key, row in picture.tables[OWNER].items() if row and row[0] == wanted}
+    told = [_exported(sources, each) for each in sorted(owned)]
+    return json_answer({"id": wanted, "name": _name(picture, wanted), "devices": told})
+
+
+def _exported(sources: Sources, device: int) -> Told:
+    end_s = sources.now.span("today")[1]
+    question = Question(0, end_s, Step.DAY, ("device", "scope"), (device,))
+    days = [
+        {"start": instant_text(row.start_s, sources.zone), "scope": row.scope, **row.counts._asdict()}
+        for row in sources.queries.usage(question)
+    ]
+    return {"id": device, "kept": sources.queries.export(device), "usage": days}
 
 
 def _owners(picture: Picture, device: int) -> list[Told]:

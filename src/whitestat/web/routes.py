@@ -69,6 +69,8 @@ ROUTES = (
     Route("/api/v1/usage.html", "The same as a plain table.", api.usage_html, _USAGE, "text/html", tagged=True),
     Route("/api/v1/devices", "Every device known.", api.devices, schema="Devices", tagged=True),
     Route("/api/v1/devices/{device}", "A device with its addresses and owners.", people.device, schema="Device"),
+    Route("/api/v1/devices/{device}/export", "All that is kept about a device.", people.export, schema="Export"),
+    Route("/api/v1/people/{person}/export", "All that is kept about a person.", people.export_person, schema="Export"),
     Route("/api/v1/people", "Every person, with the devices.", people.people, schema="People"),
     Route("/api/v1/proposals", "Devices that are probably one.", people.proposals, schema="Proposals"),
     Route("/api/v1/edits", "What was changed, the latest first.", people.edits, schema="Edits"),
