@@ -38,6 +38,10 @@ image-%: $(VENV)/bin/pip
 	packaging/container/image $(abspath $(BIN))/python $*
 	PYTHONPATH=. $(BIN)/python packaging/container/try_image.py $*
 
+fuzz: $(VENV)/test.stamp ## damaged packets, captures and messages at every reader, for five minutes
+	$(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'
+	$(BIN)/python -m fuzz $(ARGS)
+
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel
 
@@ -59,4 +63,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench soak soak-darkstat armv7 image images object screenshot clean
+.PHONY: help run test lint bench fuzz soak soak-darkstat armv7 image images object screenshot clean

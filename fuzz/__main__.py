@@ -1,0 +1,118 @@
+"""Throws damaged packets, captures, messages and lease files at every reader of hostile octets (`make fuzz`).
+
+Coverage-guided (atheris, libFuzzer): each reader for a part of the time, one process each. A reader may refuse with
+its own error and nothing else; whatever else it raises is printed with the input, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["whitestat"]):
+    from whitestat.attribution.evidence import frame, leases
+    from whitestat.collectors import pcap
+    from whitestat.collectors.capture import Record
+    from whitestat.collectors.darkstat import parse as darkstat
+    from whitestat.collectors.decode import Link, decode
+    from whitestat.errors import WhiteStatError
+
+from tests.collectors import captures, frames
+
+
+def decoded(octets: bytes) -> None:
+    link = tuple(Link)[octets[0] % len(Link)] if octets else Link.RAW
+    length = int.from_bytes(octets[1:3], "big")
+    packet = decode(octets[3:], length, link)
+    assert 0 <= packet.octets <= max(length, 0), packet
+    assert 0 <= packet.service < 65536 and 0 <= packet.vlan < 4096, packet
+
+
+def captured(octets: bytes) -> None:
+    for delta in pcap.deltas(BytesIO(octets), "fuzz"):
+        assert delta.counts.octets >= 0, delta
+
+
+def overheard(octets: bytes) -> None:
+    frame.decode(octets, 0)
+
+
+def leased(octets: bytes) -> None:
+    try:
+        leases.read(octets, 0)
+    except ValueError as error:
+        assert "lease file" in str(error), error
+
+
+def scraped(octets: bytes) -> None:
+    for read in (darkstat.hosts, darkstat.detail):
+        read(octets.decode("utf-8", "replace"))
+
+
+READERS: dict[str, Callable[[bytes], None]] = {
+    "decode": decoded,
+    "captures": captured,
+    "evidence": overheard,
+    "leases": leased,
+    "darkstat": scraped,
+}
+
+
+def seeds(reader: str) -> Iterable[bytes]:
+    """Whole inputs to begin with."""
+    if reader == "decode":
+        return [bytes([0]) + len(each).to_bytes(2, "big") + each for each in frames.mixed()]
+    if reader == "evidence":
+        return frames.mixed()[:20]
+    if reader == "captures":
+        records = [Record(n, Link.ETHERNET, len(each), each) for n, each in enumerate(frames.mixed()[:9])]
+        return [captures.classic(records), captures.pcapng(records)]
+    if reader == "leases":
+        return [
+            b"1760003600 02:50:00:00:00:11 192.168.50.17 phone 01:02:50:00:00:00:11\n",
+            b"lease 192.168.50.17 {\n}\n",
+        ]
+    return [b"<table><tr><th>IP</th><th>In</th></tr><tr><td>192.168.50.17</td><td>1,000</td></tr></table>"]
+
+
+def one(reader: str, seconds: int) -> None:
+    """Does not return: libFuzzer ends the process."""
+    read = READERS[reader]
+
+    def attempt(octets: bytes) -> None:
+        try:
+            read(octets)
+        except WhiteStatError:
+            return
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number, seed in enumerate(seeds(reader)):
+            (Path(folder) / str(number)).write_bytes(seed)
+        atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-max_len=65536", "-timeout=10", folder], attempt)
+        atheris.Fuzz()
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=int, default=300, help="for all readers together")
+    options.add_argument("--reader", choices=READERS)
+    chosen = options.parse_args()
+    if chosen.reader:
+        one(chosen.reader, chosen.seconds)
+        return 0
+    share = max(1, chosen.seconds // len(READERS))
+    command = [sys.executable, "-m", "fuzz", "--seconds", str(share), "--reader"]
+    failed = [reader for reader in READERS if subprocess.run([*command, reader], check=False).returncode]
+    print("all readers held" if not failed else f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
