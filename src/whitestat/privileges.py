@@ -79,6 +79,11 @@ def missing_for_metering() -> list[str]:
     return [name for name, number in CAPABILITIES.items() if number not in enough]
 
 
+def may_meter() -> bool:
+    """Whether packets can be seen at all: the kernel meter and the packet collector both need CAP_NET_RAW."""
+    return CAPABILITIES["CAP_NET_RAW"] in effective()
+
+
 def _own_name() -> str:
     user = os.geteuid()
     if user == 0:

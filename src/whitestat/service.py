@@ -179,7 +179,7 @@ def points_of(config: Config) -> tuple[PointConfig, ...]:
         raise CollectorError(
             f"there is no default route to tell which interface to meter; name one in a [[point]]; there are: {known}"
         )
-    kind = "kernel" if os.geteuid() == 0 else "interface"
+    kind = "kernel" if os.geteuid() == 0 or privileges.may_meter() else "interface"
     return (PointConfig(name=interface, collector=kind, interface=interface),)
 
 
@@ -227,6 +227,10 @@ def open_collectors(
 
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+NOT_PINNED = (
+    "the kernel's tables cannot be kept in /sys/fs/bpf by this user: if this process is killed, what it metered "
+    "since its last flush shows as unattributed"
+)
 NOT_ROOT = (
     "only the interface's totals are counted: to see each device, run as root "
     "(sudo make run), so that the kernel may count for us"
@@ -275,13 +279,10 @@ def _open_kernel(
         meter.open(booked)
     except CollectorError as error:
         packets = _open_packet(points, booked)
-        if packets:
-            notice = f"{error}; counting packets in this process instead"
-        elif isinstance(error, NotPermitted):
-            missing = ", ".join(privileges.missing_for_metering())
-            notice = f"{error}; missing here: {missing}" if missing else str(error)
-        else:
-            notice = f"{error}; counting interface totals instead"
+        missing = ", ".join(privileges.missing_for_metering()) if isinstance(error, NotPermitted) else ""
+        lacking = f"; missing here: {missing}" if missing else ""
+        instead = "packets in this process" if packets else "interface totals"
+        notice = f"{error}{lacking}; counting {instead} instead"
         log.warning("%s", notice)
         notices.append(notice)
         if packets:
@@ -290,6 +291,8 @@ def _open_kernel(
         for each in stand_ins:
             each.open(booked)
         return stand_ins
+    if ledger and meter.pins is None:
+        notices.append(NOT_PINNED)
     return [meter]
 
 

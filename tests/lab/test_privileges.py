@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ import pytest
 
 from tests.lab.home import INTERNET4, PHONE, Home, Links
 from tests.lab.referee import Octets, Referee
-from tests.lab.service import Service, running, settings
+from tests.lab.service import Service, environment, running, settings
 from tests.lab.traffic import flood
 from whitestat.privileges import needed_to_read
 
@@ -43,6 +44,27 @@ def public_folder() -> Iterator[Path]:
     folder.mkdir()
     yield folder
     shutil.rmtree(above)
+
+
+def public_modules(public_folder: Path) -> Path:
+    """The program and what it imports, where any user can read them."""
+    modules = public_folder.parent / "modules"
+    for name in MODULES:
+        found = find_spec(name)
+        assert found and found.origin
+        origin = Path(found.origin)
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, modules / name)
+        else:
+            shutil.copy(origin, modules)
+    return modules
+
+
+def as_nobody(*capabilities: str) -> tuple[str, ...]:
+    """The program that starts another as nobody with these capabilities alone."""
+    given = ",".join(["-all", *(f"+{each}" for each in capabilities)])
+    rights = [f"--{kind}={given}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *rights)
 
 
 def status(service: Service) -> dict[str, str]:
@@ -76,15 +98,7 @@ def test_it_holds_no_capability_and_goes_on_metering(home: Home, public_folder: 
 @pytest.mark.skipif(not PYTHON.exists(), reason="needs the system's Python 3.11")
 def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Home, public_folder: Path) -> None:
     nobody = pwd.getpwnam("nobody")
-    modules = public_folder.parent / "modules"
-    for name in MODULES:
-        found = find_spec(name)
-        assert found and found.origin
-        origin = Path(found.origin)
-        if origin.name == "__init__.py":
-            shutil.copytree(origin.parent, modules / name)
-        else:
-            shutil.copy(origin, modules)
+    modules = public_modules(public_folder)
     service = Service(home.gateway, public_folder, settings(public_folder))
     service.python, service.modules = str(PYTHON), str(modules)
     try:
@@ -101,6 +115,54 @@ def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Ho
         assert (public_folder / "whitestat.db").stat().st_uid == nobody.pw_uid
     finally:
         service.end()
+
+
+@pytest.mark.skipif(not PYTHON.exists(), reason="needs the system's Python 3.11")
+def test_nobody_with_the_meters_capabilities_alone_meters_and_then_holds_none(home: Home, public_folder: Path) -> None:
+    shutil.chown(public_folder, "nobody")
+    service = Service(home.gateway, public_folder, settings(public_folder))
+    service.python, service.modules = str(PYTHON), str(public_modules(public_folder))
+    service.prefix = as_nobody("net_raw", "bpf", "perfmon")
+    try:
+        service.start()
+        metered(home, service)
+        held = status(service)
+        assert held["Uid"].split() == [str(pwd.getpwnam("nobody").pw_uid)] * 4
+        assert int(held["CapEff"], 16) == int(held["CapPrm"], 16) == 0
+        assert "br0 (in the kernel)" in service.log
+        [notice] = service.get("/api/v1/health").json["notices"]
+        assert "/sys/fs/bpf" in notice
+        assert service.stop() == 0, service.log
+    finally:
+        service.end()
+
+
+@pytest.mark.skipif(not PYTHON.exists(), reason="needs the system's Python 3.11")
+def test_check_says_which_capability_is_missing_and_what_is_left(home: Home, public_folder: Path) -> None:
+    shutil.chown(public_folder, "nobody")
+    Service(home.gateway, public_folder, settings(public_folder))
+    modules = public_modules(public_folder)
+    for capabilities, missing, instead in (
+        (("net_raw", "bpf", "perfmon"), None, None),
+        (("net_raw",), "CAP_BPF, CAP_PERFMON", "counting packets in this process instead"),
+        (("bpf", "perfmon"), "CAP_NET_RAW", "counting interface totals instead"),
+        ((), "CAP_NET_RAW, CAP_BPF, CAP_PERFMON", "counting interface totals instead"),
+    ):
+        words = (str(PYTHON), "-m", "whitestat", "check", "--config", str(public_folder / "whitestat.toml"))
+        line = home.gateway.command(*as_nobody(*capabilities), *words)
+        done = subprocess.run(
+            line,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env=environment() | {"PYTHONPATH": str(modules)},
+        )
+        assert done.returncode == (1 if missing else 0), done.stdout + done.stderr
+        if missing:
+            assert f"missing here: {missing}; {instead}" in done.stdout
+        else:
+            assert "all is well" in done.stdout
 
 
 def test_a_ledger_that_was_nobodys_is_given_back_where_root_must_stay_root(home: Home, public_folder: Path) -> None:
