@@ -1,0 +1,212 @@
+"""Sums of usage and coverage over any span: which tables hold it, which of their buckets, and what is added up."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from datetime import tzinfo
+from functools import cache, partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from whitestat.ledger import buckets
+from whitestat.ledger.answer import REST, Group
+from whitestat.ledger.question import BY_WORDS, Question, Step
+from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
+from whitestat.ledger.rows import SCOPES
+from whitestat.model import Counts, Coverage
+from whitestat.periods import Cycle, steps
+
+SWEEPS_MAX, SCANS_MAX = 4, 32
+"""Up to this many groups are summed one by one, if few of them need a sweep; more are summed by series."""
+
+SEEKS_MAX = 12
+"""Up to this many series are sought one by one within each chunk of a table; of more, all chunks are read."""
+
+_LEVELS = {
+    Step.DAY: COARSEST_FIRST[1:],
+    Step.WEEK: COARSEST_FIRST[1:],
+    Step.MINUTE: (Resolution.MINUTE,),
+    Step.HOUR: (Resolution.HOUR, Resolution.MINUTE),
+}
+"""Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
+
+
+class _Cut(NamedTuple):
+    """How the buckets of a piece become steps: an expression, and the start of the step it gives."""
+
+    expression: str
+    start_s: Callable[[int], int]
+
+
+_SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
+_IN_OUT = "sum(octets_in + octets_unsplit), sum(octets_out)"
+_COVERAGE_SUMS = ", ".join(f"sum({column})" for column in Coverage._fields)
+_SERIES = """SELECT s.id, e.device, d.person, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
+    LEFT JOIN episode e ON e.id = s.episode LEFT JOIN device d ON d.id = e.device WHERE p.counts"""
+
+
+class Sums:
+    """Reads through a connection in whose transaction the journal's tail was followed."""
+
+    def __init__(self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle) -> None:
+        self._connection = connection
+        self._zone = zone
+        self._cycle = cycle
+
+    def groups(self, question: Question, top: frozenset[Group] | None = None) -> dict[Group | None, list[int]]:
+        """The series asked for, by what their usage is told apart by; those of points that count."""
+        groups: dict[Group | None, list[int]] = {}
+        for series, device, person, scope_number, point in self._connection.execute(_SERIES):
+            scope = SCOPES[scope_number]
+            if (
+                question.scope not in (None, scope)
+                or (question.devices and device not in question.devices)
+                or (question.points and point not in question.points)
+                or (question.persons and person not in question.persons)
+            ):
+                continue
+            by = dict(zip(BY_WORDS, (device, scope, point), strict=True))
+            group = Group(*(value if word in question.by else None for word, value in by.items()))
+            groups.setdefault(group if top is None or group in top else REST, []).append(series)
+        return groups
+
+    def usage(
+        self, question: Question, groups: Mapping[Group | None, list[int]]
+    ) -> dict[tuple[int, Group | None], Counts]:
+        """By the start of the step and the group; the rows of a span add up to its total, whatever the step."""
+        sums: dict[tuple[int, Group | None], Counts] = {}
+        for table, piece, cut in self._cuts(question, few=_are_few(groups)):
+            for bucket, group, counts in self._scan(table, piece, cut.expression, groups):
+                key = cut.start_s(bucket), group
+                sums[key] = sums[key].plus(counts) if key in sums else counts
+        return sums
+
+    def days(self, question: Question) -> dict[tuple[int, int], tuple[int, int]]:
+        """Octets in and out by start of the step and device; what a meter cannot tell apart counts as in."""
+        sums: dict[tuple[int, int], tuple[int, int]] = {}
+        device_of = {row[0]: row[1] for row in self._connection.execute(_SERIES) if row[1] is not None}
+        for table, piece, cut in self._cuts(question, few=False):
+            rows = self._select(table, piece, cut.expression, "series,", list(device_of), sums=_IN_OUT)
+            for bucket, series, into, out in rows:
+                key = cut.start_s(bucket), device_of[series]
+                before = sums.get(key)
+                sums[key] = (before[0] + into, before[1] + out) if before else (into, out)
+        return sums
+
+    def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
+        """By the name of the point, all of them."""
+        names = self._connection.execute("SELECT name FROM point ORDER BY name").fetchall()
+        sums = {name: Coverage() for (name,) in names}
+        for piece in self._pieces(start_s, end_s, COARSEST_FIRST):
+            self._add_coverage(sums, f"coverage_{piece.resolution}", piece)
+        self._add_coverage(sums, "tail_coverage", self._tail_piece(start_s, end_s))
+        return sums
+
+    def kept(self) -> Kept:
+        return buckets.kept(self._connection, self._zone)
+
+    def steps(self, question: Question, from_s: int) -> Iterator[int]:
+        return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
+
+    def _add_coverage(self, sums: dict[str, Coverage], table: str, piece: Piece) -> None:
+        chunked, chunks = _chunks(table, piece, SEEKS_MAX + 1)
+        sql = f"""SELECT p.name, {_COVERAGE_SUMS} FROM {table} c JOIN point p ON p.id = c.point
+            WHERE {chunked} bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608 - words of this module
+        for name, *covered in self._connection.execute(sql, (*chunks, piece.low, piece.high)):
+            sums[name] = sums[name].plus(Coverage(*covered))
+
+    def _scan(
+        self, table: str, piece: Piece, expression: str, groups: Mapping[Group | None, list[int]]
+    ) -> Iterator[tuple[int, Group | None, Counts]]:
+        """Sums of a piece's buckets by the expression and by group, or by a part of a group."""
+        if _are_few(groups):
+            for group, series in groups.items():
+                for row in self._select(table, piece, expression, "", series):
+                    yield row[0], group, Counts._make(row[1:])
+            return
+        group_of = {each: group for group, series in groups.items() for each in series}
+        for row in self._select(table, piece, expression, "series,", list(group_of)):
+            yield row[0], group_of[row[1]], Counts._make(row[2:])
+
+    def _select(
+        self, table: str, piece: Piece, expression: str, also: str, series: list[int], *, sums: str = _SUMS
+    ) -> sqlite3.Cursor:
+        by = "1, 2" if also else "1"
+        chunked, chunks = _chunks(table, piece, len(series))
+        sql = f"""SELECT {expression}, {also} {sums} FROM {table}
+            WHERE {chunked} bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
+            GROUP BY {by}"""  # noqa: S608 - all are words of this module
+        return self._connection.execute(sql, (*chunks, piece.low, piece.high, json.dumps(series)))
+
+    def _cuts(self, question: Question, *, few: bool) -> Iterator[tuple[str, Piece, _Cut]]:
+        """The tables to sum and which of their buckets, with how; each octet is in one of them.
+
+        Cycles are summed one by one, as a cycle may begin within a day; weeks too where adding up their days
+        would be more work than reading a month for each.
+        """
+        if question.step is not Step.CYCLE and (few or question.step is not Step.WEEK):
+            levels = _LEVELS.get(question.step, COARSEST_FIRST)
+            for table, piece in self._parts(question.start_s, question.end_s, levels):
+                yield table, piece, self._cut(question, piece)
+            return
+        starts = list(steps(question.start_s, question.end_s, question.step, self._zone, self._cycle))
+        edges = [question.start_s, *starts[1:], question.end_s]
+        for start_s, (low_s, high_s) in zip(starts, pairwise(edges), strict=True):
+            cut = _Cut("0", partial(_same, start_s))
+            yield from ((table, piece, cut) for table, piece in self._parts(low_s, high_s, COARSEST_FIRST))
+
+    def _cut(self, question: Question, piece: Piece) -> _Cut:
+        step, zone = question.step, self._zone
+        if step is Step.TOTAL:
+            return _Cut("0", lambda _: question.start_s)
+        if step is Step.WEEK:
+            start_of = piece.resolution.start
+            return _Cut("bucket", cache(lambda bucket: next(self.steps(question, start_of(bucket, zone)))))
+        of_step = Resolution(step.value)
+        if step is Step.MONTH and piece.resolution is Resolution.DAY:
+            return _Cut("bucket / 100", cache(lambda month: of_step.start(month, zone)))
+        if of_step is piece.resolution:
+            return _Cut("bucket", cache(lambda bucket: of_step.start(bucket, zone)))
+        start_s = of_step.floor(piece.start_s, zone)
+        if start_s == of_step.floor(piece.end_s - 1, zone):  # a part of one bucket
+            return _Cut("0", lambda _: start_s)
+        return _Cut("bucket", cache(lambda bucket: of_step.floor(piece.resolution.start(bucket, zone), zone)))
+
+    def _parts(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[tuple[str, Piece]]:
+        """Closed buckets as coarse as they come, then finer ones, then the journal's tail."""
+        whole = self._pieces(start_s, end_s, levels)
+        return [
+            *((f"usage_{each.resolution}", each) for each in whole),
+            ("tail_usage", self._tail_piece(start_s, end_s)),
+        ]
+
+    def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
+        kept, zone = self.kept(), self._zone
+        return pieces(kept.aligned(start_s, zone), kept.aligned(end_s, zone), zone, levels, kept.until)
+
+    def _tail_piece(self, start_s: int, end_s: int) -> Piece:
+        """The minutes of the journal's tail."""
+        low, high = (self.kept().aligned(at_s, self._zone) for at_s in (start_s, end_s))
+        return Piece(Resolution.MINUTE, low, high, low, max(high, low + 1))
+
+
+def _are_few(groups: Mapping[Group | None, list[int]]) -> bool:
+    """Whether they are summed one by one."""
+    sweeps = sum(len(series) > SEEKS_MAX for series in groups.values())
+    return len(groups) <= SCANS_MAX and sweeps <= SWEEPS_MAX
+
+
+def _chunks(table: str, piece: Piece, series: int) -> tuple[str, tuple[object, ...]]:
+    """The part of a condition that finds the rows of some series: by seeks for a few, else in one sweep."""
+    if table.startswith("tail"):
+        return "", ()
+    low, high = piece.resolution.chunk(piece.low), piece.resolution.chunk(piece.high)
+    if series <= SEEKS_MAX:
+        return "chunk IN (SELECT value FROM json_each(?)) AND", (json.dumps(list(range(low, high + 1))),)
+    return "chunk BETWEEN ? AND ? AND", (low, high)
+
+
+def _same(start_s: int, _: int) -> int:
+    return start_s
