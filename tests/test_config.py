@@ -73,6 +73,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         path = "/srv/usage.db"
         flush = "1m"
         detail = "10m"
+        old = "old.db"
         [store.retention]
         minute = "31d"
         hour = "forever"
@@ -86,6 +87,9 @@ def test_every_key_has_its_effect(file: Path) -> None:
         routers = ["02-50-00-00-00-01"]
         hear = false
         leases = ["/run/leases", "own.leases"]
+        ip_mac = "/srv/ip"
+        mac_mac = "mac"
+        mac_host = "names"
         [billing]
         day = 31
         hour = 6
@@ -101,6 +105,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         collector = "archer-c20"
         url = "http://192.168.1.1"
         interval = 60
+        only = '^192\\.168\\.'
         username = "admin"
         password_file = "/etc/whitestat/router.password"
         [[device]]
@@ -112,8 +117,16 @@ def test_every_key_has_its_effect(file: Path) -> None:
         timezone="Europe/Stockholm",
         web=Web("[::1]:8080"),
         service=Service(),
-        store=Store(Path("/srv/usage.db"), 60, 600),
-        lan=Lan((ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")), (b"\x02\x50\0\0\0\x01",), False, LEASES),
+        store=Store(Path("/srv/usage.db"), 60, 600, file.parent / "old.db"),
+        lan=Lan(
+            (ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")),
+            (b"\x02\x50\0\0\0\x01",),
+            False,
+            LEASES,
+            Path("/srv/ip"),
+            file.parent / "mac",
+            file.parent / "names",
+        ),
         points=(
             PointConfig("lan", "kernel", "br0", counts=False, flows=1024, devices=64),
             PointConfig(
@@ -121,6 +134,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
                 "archer-c20",
                 url="http://192.168.1.1",
                 interval_s=60,
+                only=r"^192\.168\.",
                 username="admin",
                 password_file=Path("/etc/whitestat/router.password"),
             ),

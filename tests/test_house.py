@@ -106,7 +106,18 @@ PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {"legacy_config", "collectors.darkstat.parse", "collectors.darkstat.follow"}
 PURE |= {
     f"attribution.{name}"
-    for name in ("arm", "attribute", "devices", "edits", "locality", "proposals", "routers", "shape", "sightings")
+    for name in (
+        "arm",
+        "attribute",
+        "devices",
+        "edits",
+        "locality",
+        "maps",
+        "proposals",
+        "routers",
+        "shape",
+        "sightings",
+    )
 }
 PURE |= {f"plans.{name}" for name in ("forecast", "tariff")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")

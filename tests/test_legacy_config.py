@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -29,8 +30,8 @@ FILE = {
 }
 
 
-def read(folder: Path, changes: dict[str, object] | None = None, **environ: str) -> Config:
-    (folder / legacy_config.NAME).write_text(json.dumps(FILE | (changes or {})))
+def read(folder: Path, changes: Mapping[str, object] | None = None, **environ: str) -> Config:
+    (folder / legacy_config.NAME).write_text(json.dumps({**FILE, **(changes or {})}))
     return load(None, {"DATA_STORE": str(folder)} | environ, root=False)
 
 
@@ -71,9 +72,31 @@ def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
 
 
 def test_keys_without_effect_are_named(tmp_path: Path) -> None:
-    notices = "\n".join(read(tmp_path, {"IPFilter": "192", "Colour": "red"}).notices)
-    assert "IPFilter '192' has no effect" in notices
-    assert "Colour is not a key of WhiteStat 5" in notices
+    assert any("Colour is not a key of WhiteStat 5" in each for each in read(tmp_path, {"Colour": "red"}).notices)
+
+
+def test_files_lie_beside_the_configuration_where_version_5_had_them(tmp_path: Path) -> None:
+    changes = {
+        "DBFile": "House.db",
+        "IP_MAC_REWRITE": "a.txt",
+        "MAC_MAC_REWRITE": "/etc/b.txt",
+        "MAC_HOST_MAP": "c.txt",
+    }
+    config = read(tmp_path, changes)
+    assert config.store.old == tmp_path / "House.db"
+    assert (config.lan.ip_mac, config.lan.mac_mac, config.lan.mac_host) == (
+        tmp_path / "a.txt",
+        Path("/etc/b.txt"),
+        tmp_path / "c.txt",
+    )
+    usual = {"IP_MAC_REWRITE": "IP_MAC.txt", "MAC_HOST_MAP": "MAC_HOST.txt", "MAC_MAC_REWRITE": ""}
+    as_written = read(tmp_path, usual)  # they may be missing, so nobody is told when they are
+    assert as_written.lan.ip_mac is as_written.lan.mac_mac is as_written.lan.mac_host is as_written.store.old is None
+
+
+def test_the_filter_of_addresses_holds_when_somebody_changed_it(tmp_path: Path) -> None:
+    assert read(tmp_path).points[0].only is None
+    assert read(tmp_path, {"IPFilter": r"192\.168\.1\."}).points[0].only == r"192\.168\.1\."
 
 
 @pytest.mark.parametrize(
@@ -84,6 +107,8 @@ def test_keys_without_effect_are_named(tmp_path: Path) -> None:
         ({"UpdateDBSeconds": "soon"}, "store.flush: must be"),
         ({"SERVER_PORT": 99999}, "web.listen: must be"),
         ({"LAN_SEGMENT_MASKS": "192.168.1|house"}, "LAN_SEGMENT_MASKS: 'house' is not the beginning"),
+        ({"IPFilter": "(192"}, "point[1].only: must be a regular expression, got '(192'"),
+        ({"MAC_HOST_MAP": 5}, "lan.mac_host: must be text"),
         ({"LAN_ROUTERS_TO_SKIP": "router"}, "lan.routers: must be MAC addresses"),
     ],
 )

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from whitestat import counters, coverage, periods
 from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.locality import Locality
+from whitestat.attribution.map_files import MapFiles
+from whitestat.attribution.maps import Maps
 from whitestat.attribution.names import Name, by_address, configured, stronger
 from whitestat.attribution.shape import Shape
 from whitestat.collectors import Collector
@@ -82,8 +84,9 @@ class Booker:
         vendor: Callable[[str], str | None],
         host_name: str,
         detail_s: int = 300,
+        maps: MapFiles | None = None,
     ) -> None:
-        """`detail_s` is how often services and peers go into a flush; usage is in each."""
+        """`detail_s` is how often services and peers go into a flush; usage is in each, and `maps` are looked at."""
         self._writer = writer
         self._detail = Detail()
         self._detail_ms = detail_s * 1000
@@ -92,7 +95,10 @@ class Booker:
         self._zone = zone
         self._new_points = tuple(points)
         self._locality = locality
-        self._configured = names
+        self._configured = self._names = names
+        self._map_files = maps or MapFiles()
+        self._maps = Maps()
+        self._maps_told: frozenset[str] = frozenset()
         self._people = people
         self._vendor = vendor
         self._host_name = host_name
@@ -108,8 +114,9 @@ class Booker:
         self._today: dict[UsageKey, Counts] = {}
         self._day = 0
         self._shape = Shape()
-        self.notices: tuple[str, ...] = ()
+        self._shape_told: tuple[str, ...] = ()
         self.tally = Tally()
+        self._follow_maps()
         for episode in attributor.devices.episodes():
             self._name(episode)
 
@@ -128,11 +135,17 @@ class Booker:
         return max(audits or [reading.at_ms for reading in self._readings.values()], default=0)
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What the page should say of map files and of the home's shape."""
+        return *self._map_files.notices, *self._shape_told
+
+    @property
     def unwritten_octets(self) -> int:
         return self._draft.octets
 
     def locate(self) -> None:
-        """Look what is local now. Raises CollectorError where the kernel does not say."""
+        """Look what is local now, and what map files say. Raises CollectorError where the kernel does not say."""
+        self._follow_maps()
         self._attributor.move(self._locality())
 
     def gather(self, collector: Collector, harvest: Harvest, observed_ms: int) -> bool:
@@ -194,6 +207,25 @@ class Booker:
         self._attributor.devices.move(correction.of)
         self._seen = {episode: correction.of(at_ms) for episode, at_ms in self._seen.items()}
 
+    def _follow_maps(self) -> None:
+        """Map files that changed hold from now on; what is booked stays. A name that a file takes back is forgotten."""
+        maps, before = self._map_files.look(), self._configured
+        for notice in self._map_files.notices:
+            if notice not in self._maps_told:
+                log.warning("%s", notice)
+        self._maps_told = frozenset(self._map_files.notices)
+        if maps is self._maps:
+            return
+        self._maps = maps
+        self._attributor.follow(maps)
+        self._configured = {**maps.names, **self._names}
+        for episode in self._attributor.devices.episodes():
+            record, had = self._records.get(episode.device), configured(before, episode.mac)
+            gone = had is not None and had != configured(self._configured, episode.mac)
+            if had and gone and record and (record.name, record.name_source) == had:
+                self._keep(DeviceRecord(record.id, None, None, record.person))
+            self._name(episode)
+
     def _notice(self, attributed: Attributed, now_ms: int) -> None:
         """What the page should say of the home's shape; the log says it when it is new."""
         self._shape.saw_doubles(attributed.doubles, now_ms)
@@ -201,9 +233,9 @@ class Booker:
         used = {key.episode for key in attributed.usage if key.scope is Scope.WAN and key.point in counting}
         own = {episode for episode in used if episode and self._is_own(episode)}
         self._shape.saw_users(own=bool(own), others=bool(used - own - {UNATTRIBUTED}), at_ms=now_ms)
-        told, routers = self.notices, self._attributor.routers.learned
-        self.notices = self._shape.notices(lambda each: self._row(each).name, routers, now_ms)
-        for notice in set(self.notices).difference(told):
+        told, routers = self._shape_told, self._attributor.routers.learned
+        self._shape_told = self._shape.notices(lambda each: self._row(each).name, routers, now_ms)
+        for notice in set(self._shape_told).difference(told):
             log.warning("%s", notice)
 
     def _is_own(self, episode: int) -> bool:

@@ -26,6 +26,7 @@ from whitestat.keys import (
     NETWORKS,
     PATH,
     PATHS,
+    PATTERN,
     SIZE,
     TEXT,
     URL,
@@ -112,6 +113,15 @@ class Store:
         int,
         Key("How often services and peers are written.", DURATION, name="detail"),
     ] = 1800
+    old: Annotated[
+        Path | None,
+        Key(
+            "The database of a WhiteStat 1 to 11, taken over at the first start.",
+            PATH,
+            example='"WhiteStat.db"',
+            otherwise="`WhiteStat.db` beside the file, where there is one",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,33 @@ class Lan:
             otherwise="where dnsmasq, ISC dhcpd, Kea and udhcpd keep them",
         ),
     ] = ()
+    ip_mac: Annotated[
+        Path | None,
+        Key(
+            "Map file: the MAC address that an IP address counts as.",
+            PATH,
+            example='"IP_MAC.txt"',
+            otherwise="`IP_MAC.txt` beside the database, where there is one",
+        ),
+    ] = None
+    mac_mac: Annotated[
+        Path | None,
+        Key(
+            "Map file: a MAC address that counts as another one.",
+            PATH,
+            example='"MAC_MAC.txt"',
+            otherwise="`MAC_MAC.txt` beside the database, where there is one",
+        ),
+    ] = None
+    mac_host: Annotated[
+        Path | None,
+        Key(
+            "Map file: the name of a MAC address; those of `[[device]]` go before it.",
+            PATH,
+            example='"MAC_HOST.txt"',
+            otherwise="`MAC_HOST.txt` beside the database, where there is one",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +208,14 @@ class PointConfig:
         str | None, Key("Where a router or a darkstat answers.", URL, '"http://192.168.1.1"', hidden=True)
     ] = None
     interval_s: Annotated[int, Key("How often a router or a darkstat is asked.", DURATION, name="interval")] = 30
+    only: Annotated[
+        str | None,
+        Key(
+            "Leave out hosts in whose IP address this pattern is not found; darkstat alone.",
+            PATTERN,
+            r"'^192\.168\.1\.'",
+        ),
+    ] = None
     username: Annotated[str | None, Key("The name to log in with.", TEXT, '"admin"', hidden=True)] = None
     password_file: Annotated[
         Path | None,

@@ -142,6 +142,14 @@ def _url(value: str) -> str:
     return _text(value)
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(_text(value))
+    except (re.error, RecursionError, OverflowError):
+        raise ValueError(value) from None
+    return value
+
+
 def _point_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]{1,32}", value):
         raise ValueError(value)
@@ -166,6 +174,7 @@ PATH = Kind(
     lambda path: json.dumps(str(path)),
 )
 PATHS = PATH._replace(words="paths", write=lambda paths: json.dumps([str(path) for path in paths]), many=True)
+PATTERN = Kind("a regular expression", (str,), _pattern)
 LISTEN = Kind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
 ZONE = Kind("a time zone like Europe/Stockholm", (str,), _zone)
 DURATION = Kind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))

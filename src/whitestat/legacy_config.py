@@ -12,11 +12,15 @@ POINT = "darkstat"
 
 _ANY_IPV4 = r"([\d]+\.){3,3}\d+"
 """The filter that WhiteStat 5 wrote into every file: IPv4 addresses, since it read no others."""
-_PLACES = {"DBFile": "WhiteStat.db", "IPFilter": _ANY_IPV4}
-_ELSEWHERE = frozenset({"LOGFile", "TRACEFile", "IP_MAC_REWRITE", "MAC_MAC_REWRITE", "MAC_HOST_MAP"})
-_KNOWN = frozenset(
-    {"DATA_STORE", "DARKSTAT_URL", "IdleSeconds", "UpdateDBSeconds", "SERVER_PORT", *_PLACES, *_ELSEWHERE}
-) | {"LAN_SEGMENT_MASKS", "LAN_ROUTERS_TO_SKIP"}
+_FILES = {
+    "DBFile": ("store", "old", "WhiteStat.db"),
+    "IP_MAC_REWRITE": ("lan", "ip_mac", "IP_MAC.txt"),
+    "MAC_MAC_REWRITE": ("lan", "mac_mac", "MAC_MAC.txt"),
+    "MAC_HOST_MAP": ("lan", "mac_host", "MAC_HOST.txt"),
+}
+"""The table and key that name a file here, and what it was called unless somebody changed it."""
+_KNOWN = frozenset({"DATA_STORE", "DARKSTAT_URL", "IdleSeconds", "UpdateDBSeconds", "SERVER_PORT", *_FILES})
+_KNOWN |= {"LAN_SEGMENT_MASKS", "LAN_ROUTERS_TO_SKIP", "IPFilter", "LOGFile", "TRACEFile"}
 _MASK = re.compile(r"(?:[0-9]{1,3}\.){0,3}[0-9]{1,3}\.?")
 
 
@@ -36,15 +40,15 @@ def document(text: str) -> Legacy:
     if not isinstance(found, dict):
         raise ValueError("not an object of keys")
     notices = [f"{key} is not a key of WhiteStat 5 and has no effect" for key in found if key not in _KNOWN]
-    notices += [
-        f"{key} {found[key]!r} has no effect; it was {usual!r} unless somebody changed it"
-        for key, usual in _PLACES.items()
-        if found.get(key, usual) != usual
-    ]
     point = {"name": POINT, "collector": "darkstat"}
     tables: dict[str, Any] = {"web": {}, "store": {}, "lan": {}, "point": [point]}
     if "DARKSTAT_URL" in found:
         point["url"] = found["DARKSTAT_URL"]
+    if found.get("IPFilter", _ANY_IPV4) != _ANY_IPV4:
+        point["only"] = found["IPFilter"]
+    for key, (table, name, usual) in _FILES.items():
+        if found.get(key) and found[key] != usual:  # beside the configuration, as it was, or a whole path
+            tables[table][name] = found[key]
     if "IdleSeconds" in found:
         point["interval"] = found["IdleSeconds"]
     if "UpdateDBSeconds" in found:

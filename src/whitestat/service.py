@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ from whitestat.attribution.devices import Devices
 from whitestat.attribution.evidence.listen import Listener
 from whitestat.attribution.gather import KNOWN_LEASES, Gatherer
 from whitestat.attribution.locality import PRIVATE, Locality, Network
+from whitestat.attribution.map_files import MapFile, MapFiles
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
 from whitestat.collectors import Collector
@@ -42,6 +44,7 @@ from whitestat.live import Live
 from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
 from whitestat.placement import misplaced
+from whitestat.units import address_text
 
 log = logging.getLogger("whitestat")
 
@@ -86,6 +89,7 @@ async def _serve(config: Config) -> int:
         vendor=vendor,
         host_name=socket.gethostname(),
         detail_s=config.store.detail_s,
+        maps=maps_of(config),
     )
     owners = {each.mac: each.person for each in config.devices if each.person}
     engine = Engine(
@@ -134,7 +138,7 @@ async def _serve(config: Config) -> int:
 def import_old(writer: Writer, config: Config, zone: tzinfo) -> None:
     """On the first start beside a WhiteStat.db of version 1 to 11, its history becomes ours."""
     store = config.store.path
-    old = store.with_name(OLD_STORE)
+    old = config.store.old or store.with_name(OLD_STORE)
     if old.is_file() and old.name != store.name:
         from whitestat.importers import run
 
@@ -245,7 +249,15 @@ def _darkstat(
     if config.url is None:
         raise ConfigError(f"point {config.name!r}: url is missing: collector 'darkstat' needs it")
     kept = [each for each in readings if each.key.point == config.name]
-    return DarkstatCollector(point_of(config), config.url, config.interval_s, local, kept)
+    return DarkstatCollector(point_of(config), config.url, config.interval_s, _only(config.only, local), kept)
+
+
+def _only(pattern: str | None, local: Callable[[Address], bool]) -> Callable[[Address], bool]:
+    """Which hosts are ours, where a pattern leaves some out."""
+    if pattern is None:
+        return local
+    found = re.compile(pattern).search
+    return lambda address: found(address_text(address)) is not None and local(address)
 
 
 def _packet(config: PointConfig) -> PacketCollector:
@@ -317,6 +329,21 @@ def gatherer_of(config: Config, points: Sequence[PointConfig]) -> Gatherer:
         with contextlib.suppress(OSError):
             listener = Listener(interfaces)
     return Gatherer(listener, config.lan.leases or KNOWN_LEASES)
+
+
+def maps_of(config: Config) -> MapFiles:
+    """The map files that are configured, else those that WhiteStat 5 left beside the database."""
+    home, lan = config.store.path, config.lan
+    return MapFiles(
+        *(
+            MapFile(named or home.with_name(usual), named is not None)
+            for named, usual in (
+                (lan.ip_mac, "IP_MAC.txt"),
+                (lan.mac_mac, "MAC_MAC.txt"),
+                (lan.mac_host, "MAC_HOST.txt"),
+            )
+        )
+    )
 
 
 def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable[Network] = ()) -> Locality:

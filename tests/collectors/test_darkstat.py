@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
 from tests.collectors.server import NOT_FOUND, page, serving
 from whitestat.collectors.darkstat import DarkstatCollector
+from whitestat.config import PointConfig
 from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
+from whitestat.service import BUILDERS
 from whitestat.units import address_bytes, address_text
 
 K = 1024
@@ -181,3 +184,14 @@ def test_a_slow_darkstat_delays_nobody() -> None:
         assert collector.read(0, 1) == Harvest(0, 1)
         assert list(collector.peek()) == []
         assert time.monotonic() - began < 0.5
+
+
+def test_hosts_that_the_pattern_does_not_find_are_left_out() -> None:
+    config = PointConfig("darkstat", "darkstat", only=r"\.10$")
+    peer = Peer([(*A, 100, 10), (*B, 50, 5)])
+    with serving(peer) as url:
+        built = BUILDERS["darkstat"](replace(config, url=url), is_local, ())
+        with closing(built) as collector:
+            collector.open({})
+            wait_until(lambda: bool(collector.read(0, 1000).marks))
+            assert [mark.key.address for mark in collector.read(0, 1000).marks] == [address_bytes(A[0]), None]

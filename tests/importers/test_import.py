@@ -236,6 +236,16 @@ def test_the_service_looks_for_it_in_the_folder_of_the_store(home: Home) -> None
         assert home.days() == expected
 
 
+def test_the_service_takes_over_the_file_that_is_named(home: Home) -> None:
+    a_few_days(home)
+    named = home.old.path.rename(home.old.path.with_name("House.db"))
+    with home.config.open("a") as file:
+        file.write(f'old = "{named}"\n')
+    with closing(Writer(home.store, ZONE)) as writer:
+        import_old(writer, config.load(home.config, {}, root=True), ZONE)
+    assert home.days() == BOOKED
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

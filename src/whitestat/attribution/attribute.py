@@ -8,8 +8,10 @@ own; an address of this network behind a configured router is forwarded. Any oth
 of its MAC. Where neither side is local by address, the side opposite to a router's MAC is
 the device (a new IPv6 prefix, a forged source): this machine's, a configured one's, or one that was seen to
 carry the outside to a local device. A flow between two local devices is booked to
-both, out for the one and in for the other. On a gateway's only arm, what its own address carried for
-devices is theirs (arm.py); what two counting points see of one flow is booked at one of them (sightings.py).
+both, out for the one and in for the other. Where map files (maps.py) give an address or a MAC another MAC, the device
+is that one's; whether a packet is forwarded is told by the MAC it had. On a gateway's only arm, what its own
+address carried for devices is theirs (arm.py); what two counting points see of one flow is booked at one of
+them (sightings.py).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import NamedTuple, TypeVar
 from whitestat.attribution.arm import Amount, Crossing, Crossings, Road
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import UNSPECIFIED, Locality, is_group_mac, is_ipv4
+from whitestat.attribution.maps import Maps
 from whitestat.attribution.routers import Routers
 from whitestat.attribution.sightings import Double, Flow, Sighting, Sightings
 from whitestat.model import (
@@ -106,6 +109,7 @@ class Attributor:
     def __init__(self, locality: Locality, devices: Devices) -> None:
         self.locality = locality
         self.devices = devices
+        self.maps = Maps()
         self._verdicts: dict[FlowKey, Verdict] = {}
         self._carriers: set[Mac] = set()
         self.routers = Routers()
@@ -116,6 +120,12 @@ class Attributor:
         """Addresses of this machine or its networks changed: every verdict is open again."""
         if locality != self.locality:
             self.locality = locality
+            self._verdicts.clear()
+
+    def follow(self, maps: Maps) -> None:
+        """Map files changed: from now on what they say holds."""
+        if maps is not self.maps:
+            self.maps = maps
             self._verdicts.clear()
 
     def judge_again(self) -> None:
@@ -246,7 +256,7 @@ class Attributor:
         sides: list[int | None] = []
         for mac in (key.mac, key.peer_mac):
             nobody = mac is None or is_group_mac(mac) or (routed and mac in self.locality.own_macs)
-            sides.append(None if nobody else self.devices.find(mac, None, at_ms, begin=begin))
+            sides.append(None if nobody else self._find(mac, None, at_ms, begin=begin))
         if sides == [None, None]:
             return self._nobody(key, inside=True)
         return Verdict(_key(sides[0], key.point, scope), _key(sides[1], key.point, scope), True)
@@ -260,11 +270,13 @@ class Attributor:
         kind = self.locality.kind(address)
         if kind in ("outside", "group"):
             return self._nobody(key, inside=False)
-        if key.mac in self.locality.routers:
+        mac = self.maps.mac(key.mac, address)
+        if mac in self.locality.routers:
             return Verdict(None, None, True)
-        behind = key.mac is None or is_group_mac(key.mac) or (kind == "local" and key.mac in self.locality.own_macs)
+        mapped = mac != key.mac
+        behind = mac is None or is_group_mac(mac) or (kind == "local" and mac in self.locality.own_macs and not mapped)
         nameless = address in UNSPECIFIED  # a device that has no address yet
-        found = None if behind and nameless else self.devices.find(None if behind else key.mac, address, at_ms)
+        found = None if behind and nameless else self.devices.find(None if behind else mac, address, at_ms)
         if found is None:
             return self._nobody(key, inside=True)
         return Verdict(UsageKey(found, key.point, Scope.WAN), None, True, None if nameless else address)
@@ -277,8 +289,12 @@ class Attributor:
             if self._forwarded(mac, address, kind):
                 return None
             if self._is_router(mac) and is_ipv4(address) and self.locality.is_elsewhere(address):
-                return self.devices.find(None, address, at_ms)
-        return self.devices.find(mac, address, at_ms)
+                return self._find(None, address, at_ms)
+        return self._find(mac, address, at_ms)
+
+    def _find(self, mac: Mac | None, address: Address | None, at_ms: int, *, begin: bool = True) -> int | None:
+        """The episode of one side, under the MAC that the map files give it."""
+        return self.devices.find(self.maps.mac(mac, address), address, at_ms, begin=begin)
 
     def _forwarded(self, mac: Mac | None, address: Address, kind: str) -> bool:
         """A local address behind a router's MAC: the packet only passes here, or passes again.
@@ -315,7 +331,7 @@ class Attributor:
             (key.mac, key.peer_mac, False),
         ):
             if router in routers and mac is not None and mac not in routers and not is_group_mac(mac):
-                found = self.devices.find(mac, None, at_ms)
+                found = self._find(mac, None, at_ms)
                 return (found, None) if is_sender else (None, found)
         return None, None
 
