@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,13 @@ def test_what_fails_inside_is_guarded_too(house: House, caplog: pytest.LogCaptur
     house.health = {"status": object()}
     answer = house.get("/api/v1/health")
     assert answer.status == 500
+    until = time.monotonic() + 5
+    while not caplog.records and time.monotonic() < until:
+        time.sleep(0.01)  # the answer comes first
+    [record] = caplog.records
+    assert record.exc_info
+    told = "".join(traceback.format_exception(record.exc_info[1]))
+    assert "not JSON serializable\nwhile answering GET '/api/v1/health'\n" in told
     assert answer.json["error"] == {"parameter": None, "reason": "the server failed; its log says how"}
     assert "content-security-policy" in answer.headers
 

@@ -125,4 +125,6 @@ async def _no_answer(request: Request, fault: Exception) -> Response:
 
 
 async def _failed(request: Request, fault: Exception) -> Response:
+    """The server logs the fault itself, once, when this was sent; what was asked goes with it, parameters left out."""
+    fault.add_note(f"while answering {request.method} {request.url.path[:200]!r}")
     return refused(None, "the server failed; its log says how", 500)
