@@ -77,6 +77,7 @@ class Live:
             for device, row in rows.items()
             if row != self._rows.get(device) or rates.get(device, quiet) != self._rates.get(device, quiet)
         }
+        changed |= self._rows.keys() - rows.keys()
         self._rows, self._rates, self._at_ms = rows, rates, now_ms
         return changed
 
@@ -94,6 +95,7 @@ class Live:
             "octets_out": everything.octets_out,
             "coverage": 1 - nobody / everything.octets if everything.octets else None,
             "devices": [self._device(self._rows[each]) for each in sorted(devices) if each in self._rows],
+            "gone": [each for each in sorted(devices) if each not in self._rows],
         }
 
     def _device(self, row: DeviceToday) -> dict[str, object]:

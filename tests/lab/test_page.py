@@ -82,6 +82,30 @@ def test_any_column_sorts_and_the_search_finds(page: Page) -> None:
     assert page.evaluate(NAMES) == ["laptop"]
 
 
+def test_a_name_edited_on_the_page_is_everywhere_and_back_after_undo(page: Page, service: Service) -> None:
+    page.evaluate(f"{ROW.format('tv')}.querySelector('.editable').focus()")
+    page.press("F2")
+    page.wait_for("document.activeElement.matches('input.line')")
+    page.type("Living room")
+    page.press("Enter")
+    page.wait_for(f"{NAMES}.includes('Living room')")
+    assert "Living room" in service.usage("wan")
+    assert "Living room" in service.command("devices").stdout
+    assert service.command("undo").returncode == 0
+    page.wait_for(f"{NAMES}.includes('tv')")
+    assert "tv" in service.usage("wan")
+
+
+def test_devices_merged_by_a_command_are_one_on_the_page_within_seconds(page: Page, service: Service) -> None:
+    octets = sum(each.octets_in + each.octets_out for each in service.usage("wan").values())
+    done = service.command("merge", "tv", "phone")
+    assert done.returncode == 0, done.stderr
+    page.wait_for(f"!{NAMES}.includes('tv')")
+    assert sum(each.octets_in + each.octets_out for each in service.usage("wan").values()) == octets
+    assert service.command("undo").returncode == 0
+    page.wait_for(f"{NAMES}.includes('tv')")
+
+
 def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
     page.viewport(360, 740)
     page.wait_for("document.documentElement.clientWidth === 360")

@@ -200,15 +200,16 @@ class Page:
         """Text into whatever has the focus."""
         self.ask("Input.insertText", text=text)
 
-    def click(self, selector: str) -> None:
-        """A mouse click into the middle of the first match."""
+    def click(self, selector: str, times: int = 1) -> None:
+        """A mouse click, or a double click, into the middle of the first match."""
         x, y = self.evaluate(
             f"(() => {{ const found = document.querySelector({json.dumps(selector)});"
             " found.scrollIntoView({block: 'center'}); const box = found.getBoundingClientRect();"
             " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        for count in range(1, times + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=count)
 
     def viewport(self, width: int, height: int) -> None:
         """The size of the window; below 600 pixels it is a phone."""

@@ -95,7 +95,15 @@ def test_it_shows_each_device_with_its_figures(page: Page) -> None:
         "[...document.querySelectorAll('tbody tr:first-child > *')]"
         ".map((each) => each.innerText.replaceAll('\\u00a0', ' '))"
     )
-    assert cells == ["tv\n02:50:00:00:00:03", "7.0 GB", "50.0 kB", "7.0 GB", "100 %", "idle", "10:53"]
+    assert cells == [
+        "tv\n02:50:00:00:00:03\nwhose?\nnew person\u2026",
+        "7.0 GB",
+        "50.0 kB",
+        "7.0 GB",
+        "100 %",
+        "idle",
+        "10:53",
+    ]
     assert text(page, ".today .total") == "7.0 GB"
     assert text(page, ".coverage .total") == "99.91 %"
     assert text(page, ".date") == "Saturday 21 November"

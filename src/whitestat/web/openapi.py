@@ -368,6 +368,7 @@ _SCHEMAS: Schema = {
             "octets_in": _UNSPLIT,
             "octets_out": _UNSPLIT,
             "coverage": _RATIO,
+            "gone": {**_list({"type": "integer"}), "description": "devices that are merged into others since"},
             "devices": _list(
                 _object(
                     {
@@ -383,6 +384,6 @@ _SCHEMAS: Schema = {
                 )
             ),
         },
-        optional=("octets",),
+        optional=("octets", "gone"),
     ),
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
+import { Name, Owner } from "./name.js";
 import { Arrow } from "./strip.js";
 import { ago, octets, rate, share } from "./text.js";
 
@@ -17,10 +18,11 @@ const COLUMNS = [
 ];
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
-export function Devices({ devices, at, stale, report }) {
+export function Devices({ devices, at, stale, report, household }) {
   const [sort, setSort] = useState({ key: "total", descending: true });
   const [words, setWords] = useState("");
   const search = useRef(null);
+  const order = useRef(null); // That of the rows while a name is edited: it must not move away.
   useSlashKey(search);
 
   const all = [...devices.values()];
@@ -28,6 +30,8 @@ export function Devices({ devices, at, stale, report }) {
   const known = all.filter((each) => each.id !== null);
   const found = all.filter((each) => matches(each, words));
   if (!all.some((each) => each.octets > 0)) return html`<${Empty} report=${report} />`;
+  const rows = order.current ? inOrder(found, order.current) : sorted(found, sort);
+  const edit = (on) => (order.current = on ? rows.map((each) => each.id) : null);
   const count = words.trim() ? `${found.filter((each) => each.id !== null).length} of ${known.length}` : `${known.length}`;
   return html`<section class="card devices" aria-labelledby="devices">
     <header>
@@ -45,7 +49,7 @@ export function Devices({ devices, at, stale, report }) {
         ${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}
       </tr></thead>
       <tbody role="rowgroup">
-        ${sorted(found, sort).map((each) => html`<${Row} key=${each.id ?? "nobody"} device=${each} whole=${whole} at=${at} stale=${stale} />`)}
+        ${rows.map((each) => html`<${Row} key=${each.id ?? "nobody"} device=${each} whole=${whole} at=${at} stale=${stale} household=${household} onEditing=${edit} />`)}
       </tbody>
     </table>
     ${!found.length && html`<p class="lone">No device matches \u201c<bdi>${words.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setWords("")}>Show all</button></p>`}
@@ -61,15 +65,20 @@ function Heading({ column, sort, onSort }) {
   </th>`;
 }
 
-function Row({ device, whole, at, stale }) {
+function Row({ device, whole, at, stale, household, onEditing }) {
   const nobody = device.id === null;
+  const shown = shownName(device);
+  const { owners, people, change } = household;
   const busy = device.rate_in_bps + device.rate_out_bps > 0;
   const width = (part) => ({ width: whole ? `${(part / whole) * 100}%` : 0 });
   const unsplit = device.octets - (device.octets_in ?? 0) - (device.octets_out ?? 0);
   return html`<tr role="row" class=${nobody ? "nobody" : busy ? "busy" : ""}>
     <th role="rowheader" scope="row" class="name">
-      <bdi class="label" title=${shownName(device)}>${shownName(device)}</bdi>
-      <span class="below">${nobody ? "counted, but no device could be found for it" : device.mac !== shownName(device) && device.mac}</span>
+      ${nobody ? html`<bdi class="label" title=${shown}>${shown}</bdi>` : html`<${Name} device=${device} shown=${shown} change=${change} onEditing=${onEditing} />`}
+      <span class="under">
+        <span class="below">${nobody ? "counted, but no device could be found for it" : device.mac !== shown && device.mac}</span>
+        ${!nobody && html`<${Owner} device=${device} shown=${shown} owner=${owners.get(device.id)} people=${people} change=${change} />`}
+      </span>
     </th>
     <td role="cell" class="in"><span class="tag"><${Arrow} way="in" /></span>${octets(device.octets_in)}</td>
     <td role="cell" class="out"><span class="tag"><${Arrow} way="out" /></span>${octets(device.octets_out)}</td>
@@ -107,6 +116,12 @@ function sorted(devices, { key, descending }) {
     if (left == null || right == null) return (left == null) - (right == null) || a.id - b.id;
     return turn * (text ? byText(left, right) : left - right) || b.octets - a.octets || a.id - b.id;
   });
+}
+
+// As they were, those that are new at the end.
+function inOrder(devices, ids) {
+  const place = (device) => (ids.indexOf(device.id) + 1 || ids.length + 1);
+  return [...devices].sort((a, b) => place(a) - place(b));
 }
 
 function matches(device, words) {

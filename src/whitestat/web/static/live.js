@@ -50,6 +50,7 @@ export function listen(show) {
     if (!first && state.at && state.at.slice(0, 10) !== item.at.slice(0, 10)) return open();
     const devices = first ? new Map() : new Map(state.devices);
     for (const device of item.devices) devices.set(device.id, device);
+    for (const id of item.gone ?? []) devices.delete(id || null);
     const totals = { ...item, devices: undefined };
     if (first) totals.rate_in_bps = totals.rate_out_bps = null; // The first second has no second before it.
     set({ phase: "live", at: item.at, totals, devices, history: first ? state.history : longer(item) });

@@ -4,8 +4,10 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Devices } from "./devices.js";
 import { notices, useHealth } from "./health.js";
+import { useHousehold } from "./household.js";
 import { html } from "./html.js";
 import { listen } from "./live.js";
+import { Events, Proposals, Toast } from "./news.js";
 import { Strip } from "./strip.js";
 import { clock, day } from "./text.js";
 
@@ -23,6 +25,7 @@ function Page() {
   useEffect(() => listen(show), []);
   const phase = live?.phase ?? "connecting";
   const report = useHealth(phase);
+  const household = useHousehold(phase, live?.at?.slice(0, 10));
   return html`
     <header class="head">
       <img src="/static/icon.svg" alt="" width="32" height="32" />
@@ -37,13 +40,16 @@ function Page() {
       ${notices(report).map((each) => html`<p class="notice" key=${each}><${Sign} /><bdi>${each}</bdi></p>`)}
       ${live?.totals
         ? html`<${Strip} totals=${phase === "lost" ? without(live.totals) : live.totals} history=${live.history} />
-            <${Devices} devices=${live.devices} at=${live.at} stale=${phase === "lost"} report=${report} />`
+            <${Proposals} ...${household} />
+            <${Devices} devices=${live.devices} at=${live.at} stale=${phase === "lost"} report=${report} household=${household} />
+            <${Events} events=${household.events} at=${live.at} />`
         : phase !== "lost" && html`<p class="lone">Waiting for the first figures\u2026</p>`}
     </main>
     <footer class="foot">
       <nav aria-label="Today in other forms">${LINKS.map(([href, label]) => html`<a key=${href} href=${href}>${label}</a>`)}</nav>
       <p>WhiteStat ${document.body.dataset.version}</p>
-    </footer>`;
+    </footer>
+    <${Toast} ...${household} />`;
 }
 
 function Lost({ at }) {

@@ -1,0 +1,66 @@
+// Who owns what, what is proposed and what happened: asked at the start, now and then, and after each edit.
+
+import { useCallback, useEffect, useState } from "preact/hooks";
+
+const EVERY_MS = 30000;
+const nothing = { people: [], proposals: [], events: [] };
+
+// {people, proposals, events, owners, toast, change, undo, close}; `owners` holds the person of each device today.
+export function useHousehold(phase, today) {
+  const [found, setFound] = useState(nothing);
+  const [toast, setToast] = useState(null);
+  const look = useCallback(async () => setFound(await everything()), []);
+  useEffect(() => {
+    if (phase !== "live") return undefined;
+    const ask = () => document.hidden || look();
+    ask();
+    const timer = setInterval(ask, EVERY_MS);
+    return () => clearInterval(timer);
+  }, [phase]);
+
+  // Sends an edit; true where it was made. What was said of it is shown with the way back.
+  async function change(method, path, body, said) {
+    const [status, answer] = await send(method, path, body);
+    if (status !== 200) setToast({ text: `Not changed: ${answer.error.reason}`, failed: true });
+    else if (answer.edit) setToast({ text: said, edit: answer.edit });
+    if (status === 200) await look();
+    return status === 200;
+  }
+
+  const undo = (edit) => change("POST", `/api/v1/edits/${edit}/undo`, {}, "Taken back");
+  const close = useCallback(() => setToast(null), []);
+  return { ...found, owners: owners(found.people, today), toast, change, undo, close };
+}
+
+function owners(people, today) {
+  const found = new Map();
+  for (const person of people) {
+    for (const device of person.devices) {
+      if ((device.from ?? "") <= (today ?? "") && (device.until === null || device.until > today)) found.set(device.id, person.id);
+    }
+  }
+  return found;
+}
+
+async function everything() {
+  const parts = await Promise.all(Object.keys(nothing).map((name) => list(name)));
+  return Object.fromEntries(Object.keys(nothing).map((name, at) => [name, parts[at]]));
+}
+
+async function list(name) {
+  try {
+    const answer = await fetch(`/api/v1/${name}`);
+    return answer.ok ? (await answer.json())[name] : [];
+  } catch {
+    return []; // The live stream already says that all is lost.
+  }
+}
+
+async function send(method, path, body) {
+  try {
+    const answer = await fetch(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    return [answer.status, await answer.json()];
+  } catch {
+    return [0, { error: { reason: "WhiteStat does not answer" } }];
+  }
+}
