@@ -24,7 +24,7 @@ from whitestat.errors import LedgerError, QueryError, WhiteStatError
 from whitestat.identity import Done, Identity
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
-from whitestat.service import cycle_of, locality, zone_of
+from whitestat.service import cycle_of, locality, maps_of, zone_of
 
 Ask = Callable[[str, str, object], Any]
 """Method, path and body of a request to the answer's content; WhiteStatError where it is refused."""
@@ -138,6 +138,7 @@ def _booker(config: Config, writer: Writer) -> Booker:
         people={each.mac: each.person for each in config.devices if each.person},
         vendor=vendor,
         host_name="",
+        maps=maps_of(config),
     )
 
 

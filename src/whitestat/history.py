@@ -51,4 +51,6 @@ def devices(config: Config, form: str) -> Iterator[str]:
     """Every device known as `text`, `csv` or `json`."""
     zone = zone_of(config)
     with closing(queries_of(config)) as queries:
-        yield reports.devices([device_fields(row, zone) for row in queries.devices()], form)
+        yield reports.devices(
+            [device_fields(row, zone) for row in queries.devices() if row.first_seen_ms is not None], form
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -109,10 +110,15 @@ def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Ho
         assert held["Gid"].split() == [str(nobody.pw_gid)] * 4
         assert int(held["CapPrm"], 16) == 0
         assert "runs as nobody" in service.log
+        control = (public_folder / "whitestat.db.sock").stat()
+        assert (control.st_uid, stat.S_IMODE(control.st_mode)) == (nobody.pw_uid, 0o600)
+        assert service.command("name", PHONE.name, "Anna's phone").returncode == 0
+        assert "Anna's phone" in service.usage("wan")
         for path in ("/api/v1/usage.html", "/metrics", "/", "/openapi.json"):
             assert service.get(path).status == 200
         assert service.stop() == 0, service.log
         assert (public_folder / "whitestat.db").stat().st_uid == nobody.pw_uid
+        assert not (public_folder / "whitestat.db.sock").exists()
     finally:
         service.end()
 

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from tests.web.house import EVIL, EVIL_NAME, LAPTOP, PHONE, House, booked, household
 from whitestat.errors import QueryError
 from whitestat.web import bodies
 from whitestat.web.edits import WRITES
+from whitestat.web.permission import editor
 
 SPAN = "start=2025-11-01&end=2026-11-22"
 
@@ -49,6 +52,7 @@ def test_merged_devices_are_one_and_split_they_are_two(house: House) -> None:
     assert house.send("POST", f"/api/v1/devices/{LAPTOP}/merge", {"into": PHONE}).json["device"] == PHONE
     assert names(house)["phone"] == before["phone"] + before["Annas laptop"]
     assert house.get(f"/api/v1/devices/{LAPTOP}").status == 404
+    assert [each["id"] for each in house.get("/api/v1/devices").json["devices"]] == [PHONE, EVIL]
     assert [each["id"] for each in house.get(f"/api/v1/devices/{PHONE}").json["episodes"]] == [PHONE, LAPTOP]
     assert house.send("POST", f"/api/v1/devices/{PHONE}/split", {"episodes": [LAPTOP]}).json["device"] == LAPTOP
     assert sum(names(house).values()) == sum(before.values())
@@ -187,3 +191,17 @@ def test_edits_and_their_lists_are_as_the_description_says(house: House) -> None
     check("Error", house.send("POST", "/api/v1/edits/9/undo").json)
     listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert {(each.method, each.path) for each in WRITES} <= listed
+
+
+def test_a_connection_whose_end_nobody_knows_is_not_the_owner_s() -> None:
+    headers = [(b"content-type", b"application/json"), (b"host", b"127.0.0.1")]
+    scope = {"type": "http", "headers": headers, "client": None, "server": ("127.0.0.1", 7777)}
+    with pytest.raises(HTTPException, match="nobody knows"):
+        editor(Request(scope), [ip_network("0.0.0.0/0"), ip_network("::/0")])
+    assert editor(Request(scope | {"server": ("/run/whitestat.db.sock", None)}), []) == "owner"
+
+
+def test_an_address_of_ipv4_in_ipv6_is_that_of_ipv4() -> None:
+    headers = [(b"content-type", b"application/json"), (b"host", b"192.0.2.1")]
+    scope = {"type": "http", "headers": headers, "client": ("::ffff:192.0.2.5", 1), "server": ("::", 7777)}
+    assert editor(Request(scope), [ip_network("192.0.2.0/24")]) == "192.0.2.5"

@@ -37,7 +37,8 @@ def usage_html(sources: Sources, texts: Texts) -> Response:
 
 
 def devices(sources: Sources, texts: Texts) -> Response:
-    rows = sources.queries.devices()
+    """Those that were seen: one that is merged into another has nothing of its own."""
+    rows = [row for row in sources.queries.devices() if row.first_seen_ms is not None]
     return json_answer({"devices": [device_fields(row, sources.zone) for row in rows]}, tagged=True)
 
 
