@@ -278,3 +278,26 @@ def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_oth
     assert [notice for notice in booker.notices if "nobody's Internet traffic but its own" in notice]
     pass_by(UP, 7)
     assert booker.notices == ()
+
+
+def test_details_beside_the_deltas_say_what_usage_was_on_and_are_no_usage(path: Path) -> None:
+    writer = Writer(path, ZONE)
+    booker, meter = booker_on(writer), Meter()
+    row = FlowKey("lan", PHONE, address_bytes("192.168.50.11"))
+    start_ms = DAY_S * 1000
+    harvest = Harvest(
+        start_ms,
+        start_ms + 30_000,
+        deltas=[Delta(row, Counts(1000, 100), start_ms, start_ms + 30_000)],
+        details=[Delta(row._replace(protocol=6, service=443), Counts(700, 70), start_ms, start_ms + 30_000)],
+    )
+    handed_in: list[Flush] = []
+    writer.commit = handed_in.append  # type: ignore[method-assign, assignment]
+    booker.gather(meter, harvest, 30_000)
+    booker.flush(last=True)
+    [flush] = handed_in
+    assert [(key.scope, counts) for (_, key), counts in flush.usage.items()] == [(Scope.WAN, Counts(1000, 100))]
+    [((_, service), counts)] = flush.services.items()
+    assert (service.usage.episode, service.protocol, service.service, counts) == (1, 6, 443, Counts(700, 70))
+    assert not flush.peers
+    assert sum(each.octets_attributed for each in flush.coverage.values()) == 1100

@@ -103,7 +103,7 @@ PURE = {
     "services",
 }
 PURE |= {"timeline", "draft", "collectors.decode"}
-PURE |= {"legacy_config", "collectors.darkstat.parse", "collectors.darkstat.follow"}
+PURE |= {"legacy_config", "collectors.darkstat.parse", "collectors.darkstat.follow", "collectors.darkstat.services"}
 PURE |= {
     f"attribution.{name}"
     for name in (

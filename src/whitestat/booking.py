@@ -36,10 +36,12 @@ from whitestat.model import (
     FlowKey,
     Harvest,
     Mac,
+    PeerKey,
     Point,
     Quality,
     Receipt,
     Scope,
+    ServiceKey,
     UsageKey,
 )
 from whitestat.timeline import Correction
@@ -161,7 +163,9 @@ class Booker:
         deltas = chain(self._differences(readings), harvest.deltas)
         attributed = self._attributor.attribute(deltas, harvest.end_ms, detail=True)
         steps = self._steps(harvest)
+        on = self._attributor.attribute(harvest.details, harvest.end_ms, detail=True).services
         self._add(harvest, attributed, steps, observed_ms)
+        self._add_detail(harvest, attributed.services | on, attributed.peers)
         self._attributor.settle(attributed)
         self._notice(attributed, harvest.end_ms)
         audits = {name: step.baseline for name, step in steps.items()}
@@ -344,11 +348,6 @@ class Booker:
         draft, span = self._draft, (harvest.start_ms, harvest.end_ms)
         for key, counts in attributed.counts().items():
             draft.add_usage(key, counts, *span)
-        services = {service: Counts._make(held) for service, held in attributed.services.items()}
-        peers = {peer: Counts._make(held) for peer, held in attributed.peers.items()}
-        self._detail.add(services, peers, span, self._zone)
-        if self._detail and self._detail_since_ms is None:
-            self._detail_since_ms = harvest.end_ms
         for name, point in attributed.points.items():
             draft.add_coverage(name, Coverage(0, 0, 0, point.attributed, point.unattributed), *span)
         for name, step in steps.items():
@@ -358,6 +357,19 @@ class Booker:
             draft.add_usage(missed, step.unmetered, step.since_ms, harvest.end_ms)
             unmetered = Coverage(octets_unattributed=step.unmetered.octets)
             draft.add_coverage(name, unmetered, step.since_ms, harvest.end_ms)
+
+    def _add_detail(
+        self, harvest: Harvest, services: Mapping[ServiceKey, list[int]], peers: Mapping[PeerKey, list[int]]
+    ) -> None:
+        """What usage was on and with whom; a point says it with its deltas or beside them, never both."""
+        self._detail.add(
+            {service: Counts._make(held) for service, held in services.items()},
+            {peer: Counts._make(held) for peer, held in peers.items()},
+            (harvest.start_ms, harvest.end_ms),
+            self._zone,
+        )
+        if self._detail and self._detail_since_ms is None:
+            self._detail_since_ms = harvest.end_ms
 
     def _detail_is_due(self) -> bool:
         since_ms = self._detail_since_ms

@@ -165,6 +165,8 @@ class Harvest:
     not None the meter keeps the drained counts until `Collector.settle` says they are booked.
     `audits` is by point name, read after the deltas were set aside. `marks` are running counters whose growth is
     in the deltas already: kept in the ledger for the next process to go on from, and never compared here.
+    `details` say of usage that is in the deltas of this harvest, or was in those of earlier ones of the same hour,
+    what it was on: they are no usage.
     """
 
     start_ms: int
@@ -174,6 +176,7 @@ class Harvest:
     receipt: Receipt | None = None
     audits: Mapping[str, Audit] = field(default_factory=dict)
     marks: Sequence[CounterReading] = ()
+    details: Sequence[Delta] = ()
 
 
 class UsageKey(NamedTuple):

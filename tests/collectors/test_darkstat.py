@@ -195,3 +195,45 @@ def test_hosts_that_the_pattern_does_not_find_are_left_out() -> None:
             collector.open({})
             wait_until(lambda: bool(collector.read(0, 1000).marks))
             assert [mark.key.address for mark in collector.read(0, 1000).marks] == [address_bytes(A[0]), None]
+
+
+PORTS = "<tr><th>Port</td><th>Service</td><th>In</td><th>Out</td></tr>"
+
+
+def page_of(octets_in: int) -> bytes:
+    """A host's own page: a download from port 443, and what its protocol had."""
+    on = f"(1-1 of 1)<br><table>{PORTS}<tr><td>443</td><td>https</td><td>0</td><td>{octets_in:,}</td></tr></table>"
+    protocols = (
+        f"<tr><th>#</td><th>Protocol</td><th>In</td><th>Out</td></tr><tr><td>6</td><td>tcp</td><td>{octets_in:,}</td>"
+    )
+    return page(
+        f"<h3>TCP ports on remote hosts</h3>{on}"
+        f"<h3>IP protocols</h3>(1-1 of 1)<br><table>{protocols}<td>0</td></tr></table>"
+    )
+
+
+def test_the_page_of_a_host_that_moved_says_what_its_usage_was_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer, octets = Peer([(*A, 100, 10), (*B, 50, 5)]), 100
+    asked: list[str] = []
+
+    def answer(path: str) -> bytes:
+        if path.startswith("/hosts/1"):
+            asked.append(path)
+            return page_of(octets)
+        return peer(path)
+
+    monkeypatch.setattr("whitestat.collectors.darkstat.PAGE_EVERY_S", 0.0)
+    with serving(answer) as url:
+        collector = collector_of(url)
+        collector.poll()
+        for octets in (400, 900):
+            peer.rows = [(*A, octets, 10), (*B, 50, 5)]
+            collector._poll()
+            collector._look_closer(time.monotonic() + 5)
+        peer.rows = [(*A, 950, 10), (*B, 50, 5)]
+        harvest = collector.poll()
+    assert asked == [f"/hosts/{A[0]}/"] * 2
+    assert [each.counts for each in harvest.deltas] == [Counts(850)]
+    [told] = harvest.details
+    assert (told.key.address, told.key.protocol, told.key.service) == (address_bytes(A[0]), 6, 443)
+    assert told.counts == Counts(500)

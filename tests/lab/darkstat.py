@@ -30,6 +30,7 @@ listen = "127.0.0.1:7777"
 [store]
 path = "{folder / "whitestat.db"}"
 flush = "{flush}"
+detail = "1s"
 [lan]
 networks = ["192.168.50.0/24", "2001:db8:50::/64"]
 [[point]]

@@ -17,12 +17,18 @@ from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, De
 from tests.lab.referee import Referee
 from tests.lab.service import Service, running
 from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
+from tests.ledger.test_details import stored
+from whitestat.ledger.details import SERVICE
 
 pytestmark = [pytest.mark.lab, pytest.mark.needs("darkstat")]
 
 SOAK_S = int(os.environ.get("WHITESTAT_SOAK", "12"))
 """How long the mixed run takes, in seconds: 300 for what the issue asks."""
 IMPORT = ("--import", "kept.db", "--export", "kept.db")
+
+
+DISCARDED = 17, 9
+"""UDP, and the port that floods go to."""
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +170,22 @@ def test_what_passed_while_the_service_was_away_is_booked_when_it_is_back(home: 
         some_of_each(home)
         service.start()
         assert peer.seen_by(service) == peer.expected()
+
+
+def test_hosts_own_pages_tell_what_usage_was_on_and_add_nothing_to_it(home: Home, tmp_path: Path) -> None:
+    with watched(home, tmp_path) as (peer, service):
+        told: dict[tuple[object, ...], int] = {}
+        until = time.monotonic() + 40  # a page every two seconds, and two of a host before anything is told
+        while told.get(DISCARDED, 0) < 100_000 and time.monotonic() < until:
+            flood(home[LAPTOP], INTERNET4, packets=300, payload=400, rate=2_000)
+            time.sleep(0.5)
+            now_s = int(time.time())
+            ledger = max(tmp_path.glob("*/whitestat.db"))
+            told = stored(ledger, SERVICE, now_s - 86_400, now_s + 86_400)
+        assert peer.seen_by(service) == peer.expected()
+        usage = {name: each.octets_in + each.octets_out for name, each in service.usage("wan").items()}
+        assert 100_000 <= told[DISCARDED] <= usage["laptop"]
+        assert sum(told.values()) <= sum(usage.values())
 
 
 def test_a_darkstat_that_is_down_is_told_once_and_nothing_is_lost(home: Home, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ class Attributor:
     def _judge(self, key: FlowKey, at_ms: int) -> Verdict:
         if key.mac is None and key.address is None:
             return self._nobody(key, inside=False)
-        if key.protocol is None and key.address is not None and key.peer_mac is None and key.peer is None:
+        if key.protocol != PROTOCOL_OTHER and key.address is not None and key.peer_mac is None and key.peer is None:
             return self._judge_row(key, key.address, at_ms)
         if key.protocol == PROTOCOL_OTHER or key.address is None or key.peer is None:
             return self._judge_link(key, at_ms)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from whitestat.collectors.darkstat.follow import Follower, Sight, Step, same_life
 from whitestat.collectors.darkstat.parse import DarkstatError, Host
 from whitestat.collectors.darkstat.reader import Reader
+from whitestat.collectors.darkstat.services import Services
 from whitestat.collectors.http import Http
 from whitestat.errors import CollectorError
 from whitestat.model import (
@@ -35,6 +36,8 @@ log = logging.getLogger("whitestat")
 
 BACKOFF_S = (1, 2, 4, 8, 15, 30, 60)
 """Seconds from one failure to the next try: short at first, so that a restart is caught at its beginning."""
+PAGE_EVERY_S = 2.0
+"""The pace at which hosts' own pages are looked at: darkstat answers from the loop that it captures in."""
 GONE = "gone"
 """The epoch of a row that darkstat shows no more."""
 
@@ -66,6 +69,8 @@ class DarkstatCollector:
         self._kept = {each.key.address: each for each in kept if each.epoch != GONE}
         before = _sight_of(self._kept)
         self._follower = Follower(before)
+        self._services = Services()
+        self._page_at_s = 0.0
         self._fresh: dict[_Key, Counts] = {}  # since the last read
         self._handed: Harvest | None = None  # read, and not yet settled
         self._epoch = 0
@@ -151,8 +156,28 @@ class DarkstatCollector:
                 self._failed(str(error))
             else:
                 failures = 0
+                self._look_closer(began + self._interval_s)
                 wait_s = max(0.0, began + self._interval_s - time.monotonic())
             self._stopped.wait(wait_s)
+
+    def _look_closer(self, until_s: float) -> None:
+        """One page of a host after the other, slowly, until the table is due; a failure is no matter of the table's."""
+        while not self._stopped.is_set() and max(self._page_at_s, time.monotonic()) < until_s:
+            if self._stopped.wait(max(0.0, self._page_at_s - time.monotonic())):
+                return
+            with self._lock:
+                address = self._services.due()
+            if address is None:
+                return
+            self._page_at_s = time.monotonic() + PAGE_EVERY_S
+            try:
+                page = self._reader.detail(address)
+            except CollectorError as error:
+                log.debug("%s: the page of a host: %s", self._point.name, error)
+                return
+            if page:
+                with self._lock:
+                    self._services.looked(address, page)
 
     def _poll(self) -> None:
         sight = self._reader.look(lambda: time.time_ns() // 1_000_000)
@@ -161,6 +186,7 @@ class DarkstatCollector:
             step = self._follower.take(sight)
             self._seen = self._follower.before
             self._book(step, sight)
+            self._services.polled(step.grown, same_life=before is not None and same_life(before, sight))
             self._audit(before, sight)
         self._works(sight)
 
@@ -209,6 +235,7 @@ class DarkstatCollector:
             link_header=0,
             frames_at_attach=Counts(),
         )
+        details = self._services.explain(self._fresh, start_ms, now_ms)
         self._epoch += 1
         self._told, self._told_at_s = seen, time.monotonic()
         return Harvest(
@@ -218,6 +245,10 @@ class DarkstatCollector:
             receipt=Receipt(self._meter, self._epoch),
             audits={self._point.name: audit},
             marks=tuple(self._marks(seen)),
+            details=[
+                Delta(FlowKey(self._point.name, *host, protocol=on.protocol, service=on.port), counts, start_ms, now_ms)
+                for (host, on), counts in details.items()
+            ],
         )
 
     def _marks(self, seen: Sight) -> Iterator[CounterReading]:

@@ -65,14 +65,20 @@ class Service(NamedTuple):
     remote: bool
 
 
+Table = tuple[int, bool]
+PROTOCOLS: Table = -1, False
+
+
 class Detail(NamedTuple):
     """A host's ports and protocols as octets seen from the host: the remote tables are turned round.
 
-    A table holds the 30 largest at most, and darkstat forgets ports all the time.
+    A table holds the 30 largest at most, and darkstat forgets ports all the time. `whole` names the tables that hold
+    all there is: as `Service` does without a port, or `PROTOCOLS`.
     """
 
     ports: dict[Service, Counts]
     protocols: dict[int, Counts]
+    whole: frozenset[Table] = frozenset()
 
 
 _TAG = re.compile(r"<(/?)(table|tr|td|th)(?![a-z])[^>]{0,200}>", re.IGNORECASE)
@@ -172,18 +178,23 @@ def detail(page: str) -> Detail:
     """A host's own page; DarkstatError when it has no such sections."""
     ports: dict[Service, Counts] = {}
     protocols: dict[int, Counts] = {}
+    whole: set[Table] = set()
     sections = re.split(r"<h3>([^<]{1,60})</h3>", page)
     if len(sections) < 3:
         raise DarkstatError(f"not the page of a host: {_excerpt(page)}")
     for title, body in zip(sections[1::2], sections[2::2], strict=True):
         name = title.strip().lower()
+        if name != "ip protocols" and name not in _SECTIONS:
+            continue
+        if ((said := _OF.search(body)) and said[1] == "1" and said[2] == said[3]) or "The table is empty." in body:
+            whole.add(_SECTIONS.get(name, PROTOCOLS))
         if name in _SECTIONS:
             protocol, remote = _SECTIONS[name]
             for port, counts in _numbered(body, "port", 65_535):
                 ports[Service(protocol, port, remote)] = counts.turned() if remote else counts
-        elif name == "ip protocols":
+        else:
             protocols.update(_numbered(body, "#", 255))
-    return Detail(ports, protocols)
+    return Detail(ports, protocols, frozenset(whole))
 
 
 def _numbered(section: str, column: str, most: int) -> Iterator[tuple[int, Counts]]:

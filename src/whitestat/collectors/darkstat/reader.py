@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from whitestat.collectors.darkstat import parse
 from whitestat.collectors.darkstat.follow import Sight
-from whitestat.collectors.darkstat.parse import DarkstatError, Front, Hosts
+from whitestat.collectors.darkstat.parse import DarkstatError, Detail, Front, Hosts
 from whitestat.collectors.http import Http, Reply
 from whitestat.model import Address
+from whitestat.units import address_text
 
 TRIES = 3
 
@@ -50,6 +51,12 @@ class Reader:
         self.version = after.version
         self.unreadable = table.unreadable
         return sight
+
+    def detail(self, address: Address) -> Detail | None:
+        """The host's own page, None where darkstat has forgotten the host; CollectorError without one."""
+        path = f"/hosts/{address_text(address)}/"
+        reply = self._http.get(path)
+        return None if reply.status == 404 else self._read(parse.detail, reply)
 
     def _sight(self, table: Hosts, before: Front, after: Front, at_ms: int) -> Sight:
         local = {address: host for address, host in table.rows.items() if self._local(address)}
