@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.darkstat import PORT, Darkstat
 from tests.lab.machine import LabError, Machine
 
 HEALTHY_S = 90
@@ -25,6 +28,20 @@ HEALTHY_S = 90
 
 METERING = "+net_raw,+bpf,+perfmon,+net_bind_service,+chown,+setuid,+setgid"
 """What compose.yaml gives the one that meters."""
+
+MAC = "02:50:00:00:00:02"
+PACKETS = 20
+LEFT = {
+    "DATA_STORE": "/mnt/whitestat",
+    "MAC_HOST_MAP": "MAC_HOST.txt",
+    "DARKSTAT_URL": "http://192.168.1.5:777",
+    "IdleSeconds": 1,
+    "UpdateDBSeconds": 1,
+    "SERVER_PORT": 18777,
+    "LAN_SEGMENT_MASKS": "192.168.50",
+    "LAN_ROUTERS_TO_SKIP": "",
+}
+"""A WhiteStatConfig.json; the environment goes before it."""
 
 NATIVE = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armv7"}
 
@@ -36,9 +53,63 @@ def main(arch: str) -> None:
         uid, gid = _ids(root, config["User"])
         said = _run(root, config, (uid, gid), [])
         _hold("counts eth0 (totals)" in said, f"it was to count totals:\n{said}")
+        _reads_darkstat(root, config, (uid, gid))
         if arch == NATIVE.get(platform.machine()):  # an emulator of programs has no bpf(2)
             said = _run(root, config, (0, 0), ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{METERING}"])
             _hold("counts eth0 (in the kernel)" in said, f"it was to meter in the kernel:\n{said}")
+
+
+def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int]) -> None:
+    """In WhiteStat 5's place, with what that left in its folder, until a poll of a real darkstat is booked."""
+    with TemporaryDirectory() as data, TemporaryDirectory() as home, closing(Machine("container")) as machine:
+        Path(data, "WhiteStatConfig.json").write_text(json.dumps(LEFT))
+        Path(data, "MAC_HOST.txt").write_text(f"{MAC}|this machine")
+        for each in (Path(data), *Path(data).iterdir()):
+            os.chown(each, *owner)
+        _mounts(machine, root, Path(data))
+        _network(machine)
+        machine.ip(f"link set eth0 address {MAC}")
+        machine.ip("neighbour add 192.168.50.1 lladdr 02:50:00:00:00:01 dev eth0 nud permanent")
+        with closing(Darkstat(machine, Path(home), "eth0")), Path(data, "log").open("w") as output:
+            environment = [*config["Env"], f"DARKSTAT_URL=http://127.0.0.1:{PORT}"]
+            enter = ["chroot", f"--userspec={owner[0]}:{owner[1]}", "--groups=", str(root), "env", "-i", *environment]
+            process = machine.start(*enter, *config["Entrypoint"], *config["Cmd"], stdout=output.fileno())
+            began = time.monotonic()
+            _until(lambda: _ask(machine, "/api/v1/health")["status"] == "ok", Path(data, "log"))
+            healthy_s = time.monotonic() - began
+            with machine.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                for _ in range(PACKETS):
+                    sock.sendto(bytes(1000), ("192.168.50.1", 9))
+            _until(lambda: _sent_kb(_ask(machine, "/json")) >= PACKETS * 1028 // 1024, Path(data, "log"))
+            took_s = time.monotonic() - began
+            process.terminate()
+            _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{Path(data, 'log').read_text()}")
+        print(f"image: darkstat read, healthy after {healthy_s:.1f} s, the first poll booked after {took_s:.1f} s")
+
+
+def _until(true: Callable[[], bool], log: Path) -> None:
+    until = time.monotonic() + HEALTHY_S
+    while True:
+        with suppress(OSError, HTTPException):
+            if true():
+                return
+        _hold(time.monotonic() < until, f"not in {HEALTHY_S} s:\n{log.read_text()}")
+        time.sleep(0.1)
+
+
+def _ask(machine: Machine, path: str) -> Any:
+    """The answer to a request from within the machine, as JSON."""
+    connection = HTTPConnection("127.0.0.1", 777, timeout=10)
+    connection.sock = machine.connect("127.0.0.1", 777)
+    with closing(connection):
+        connection.request("GET", path)
+        return json.load(connection.getresponse())
+
+
+def _sent_kb(frame: dict[str, Any]) -> float:
+    """KBOut of the machine in WhiteStat 5's frame, under the name that its map file gives it."""
+    rows = (dict(zip(frame["columns"], row, strict=True)) for row in frame["data"])
+    return sum(float(row["KBOut"]) for row in rows if row["Hostname"] == "this machine")
 
 
 def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: list[str]) -> str:
