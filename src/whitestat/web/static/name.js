@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
+import { quoted } from "./text.js";
 
 const NEW = "new";
 
@@ -16,7 +17,7 @@ export function Name({ device, shown, change, onEditing }) {
   const keep = async (text) => {
     turn(false);
     requestAnimationFrame(() => label.current?.focus());
-    if (text !== null && text !== shown) await change("PATCH", `/api/v1/devices/${device.id}`, { name: text }, `\u201c${shown}\u201d is \u201c${text || "unnamed"}\u201d now`);
+    if (text !== null && text !== shown) await change("PATCH", `/api/v1/devices/${device.id}`, { name: text }, `${quoted(shown)} is ${quoted(text || "unnamed")} now`);
   };
   if (editing) return html`<${Line} text=${shown} label=${`New name of ${shown}`} done=${keep} />`;
   const press = (event) => {
@@ -35,12 +36,12 @@ export function Owner({ device, shown, owner, people, change }) {
     const chosen = event.target.value;
     event.target.value = owner ?? "";
     if (chosen === NEW) setAdding(true);
-    else if (chosen === "") await give(null, `\u201c${shown}\u201d is nobody\u2019s now`);
-    else await give(Number(chosen), `\u201c${shown}\u201d is ${people.find((each) => each.id === Number(chosen)).name}\u2019s now`);
+    else if (chosen === "") await give(null, `${quoted(shown)} is nobody\u2019s now`);
+    else await give(Number(chosen), `${quoted(shown)} is ${people.find((each) => each.id === Number(chosen)).name}\u2019s now`);
   };
   const add = async (name) => {
     setAdding(false);
-    if (name) await give(name, `\u201c${shown}\u201d is ${name}\u2019s now`);
+    if (name) await give(name, `${quoted(shown)} is ${name}\u2019s now`);
   };
   if (adding) return html`<${Line} text="" label=${`Name of the person who has ${shown}`} done=${add} small />`;
   return html`<select class=${owner ? "owner" : "owner none"} aria-label=${`Owner of ${shown}`} value=${owner ?? ""} onChange=${choose}>

@@ -2,7 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { html } from "./html.js";
-import { ago } from "./text.js";
+import { ago, quoted } from "./text.js";
 
 const SHOWN_MS = 20000;
 const EVENTS_SHOWN = 5;
@@ -16,8 +16,8 @@ export function Proposals({ proposals, change }) {
       <h2 id=${`proposal-${each.id}`}>Is <bdi>${name}</bdi> the same device as <bdi>${into}</bdi>? <span class="count">${each.percent}\u00a0% sure</span></h2>
       <ul>${each.reasons.map((reason) => html`<li key=${reason}><bdi>${reason}</bdi></li>`)}</ul>
       <p>
-        <button type="button" class="yes" onClick=${() => answer("confirm", `\u201c${name}\u201d and \u201c${into}\u201d are one now`)}>Yes, it is one device</button>
-        <button type="button" onClick=${() => answer("refuse", `\u201c${name}\u201d and \u201c${into}\u201d stay two`)}>No, never ask again</button>
+        <button type="button" class="yes" onClick=${() => answer("confirm", `${quoted(name)} and ${quoted(into)} are one now`)}>Yes, it is one device</button>
+        <button type="button" onClick=${() => answer("refuse", `${quoted(name)} and ${quoted(into)} stay two`)}>No, never ask again</button>
       </p>
     </section>`;
   });

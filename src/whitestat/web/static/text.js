@@ -53,3 +53,6 @@ export function day(instant) {
   const words = { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" };
   return new Date(Date.UTC(year, month - 1, date)).toLocaleDateString("en-GB", words);
 }
+
+// A name within a sentence: isolated, so that one that turns the direction of text turns its own alone (UAX 9, FSI and PDI).
+export const quoted = (name) => `\u201c\u2068${name}\u2069\u201d`;
