@@ -51,7 +51,7 @@ def folder(home: Home, tmp_path: Path) -> Iterator[Path]:
 
 def report(service: Service, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The health report once it is as wanted; fails after some seconds."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 40
     while True:
         found: dict[str, Any] = service.get("/api/v1/health").json
         if wanted(found) or time.monotonic() > until:
