@@ -45,6 +45,8 @@ class Known(Protocol):
 
     def points(self) -> Sequence[str]: ...
 
+    def persons(self) -> Sequence[str]: ...
+
 
 def usage_question(texts: Mapping[str, str], now: Now, known: Known) -> Question:
     """What checked texts ask. QueryError says what is wrong."""
@@ -60,7 +62,7 @@ def usage_question(texts: Mapping[str, str], now: Now, known: Known) -> Question
         find_devices(texts["device"], known.devices()) if "device" in texts else (),
         Scope(texts["scope"]) if "scope" in texts else None,
         _found("point", texts["point"], known.points()) if "point" in texts else (),
-        _found("person", texts["person"], _persons(known)) if "person" in texts else (),
+        _found("person", texts["person"], known.persons()) if "person" in texts else (),
         int(texts["top"]) if "top" in texts else None,
     )
 
@@ -78,10 +80,6 @@ def asked_span(texts: Mapping[str, str], now: Now) -> tuple[int, int]:
             raise QueryError("start", f"must be before the end of today, got {start!r}")
         raise QueryError("end", f"must be after start, which is {start!r}; it is itself not included")
     return start_s, end_s
-
-
-def _persons(known: Known) -> list[str]:
-    return sorted({each.person for each in known.devices() if each.person})
 
 
 def _found(parameter: str, text: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ class UsageAnswer:
             *(("device_id", "device", "mac") if "device" in by else ()),
             "scope",
             *(("point",) if "point" in by else ()),
+            *(("person",) if "person" in by else ()),
             *(("rest",) if self.question.top else ()),
             *("octets", "octets_in", "octets_out", "packets_in", "packets_out"),
         )
@@ -99,6 +100,8 @@ class UsageAnswer:
         cells.append(row.scope or self.question.scope)
         if "point" in by:
             cells.append(row.point)
+        if "person" in by:
+            cells.append(row.person)
         if self.question.top:
             cells.append("true" if row.rest else None)
         into, out = (None, None) if counts.octets_unsplit else (counts.octets_in, counts.octets_out)
@@ -112,6 +115,8 @@ class UsageAnswer:
         fields["scope"] = row.scope or self.question.scope
         if "point" in by:
             fields["point"] = row.point
+        if "person" in by:
+            fields["person"] = row.person
         if self.question.top:
             fields["rest"] = row.rest
         whole = not counts.octets_unsplit

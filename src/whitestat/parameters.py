@@ -65,7 +65,7 @@ SCOPE = Parameter(
     "scope", "Only traffic with the outside (wan) or between local devices (lan).", words=tuple(map(str, Scope))
 )
 POINT = Parameter("point", "Only what was counted at these points.", several=True, example="lan")
-PERSON = Parameter("person", "Only the devices of these persons.", several=True, example="Anna")
+PERSON = Parameter("person", "Only what devices used while they were these persons'.", several=True, example="Anna")
 TOP = Parameter(
     "top",
     "Rows of their own for the so many of most octets in the span; all others are one row a step, its rest true.",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from whitestat.forms import UsageAnswer, plain_cell
-from whitestat.ledger.queries import Row
+from whitestat.ledger.queries import BY_WORDS, Row
 from whitestat.model import Counts
 from whitestat.units import octets_text
 
@@ -109,7 +109,7 @@ def _list(value: object) -> list[object]:
 def _history_columns(answer: UsageAnswer) -> tuple[tuple[str, ...], str]:
     """Titles, and for each whether it is flush left or right."""
     by = answer.question.by
-    names = [title for word, title in (("device", "Device"), ("scope", "Scope"), ("point", "Point")) if word in by]
+    names = [word.capitalize() for word in BY_WORDS if word in by]
     if answer.question.top and "device" not in by:
         names.append("Rest")
     return ("From", *names, "In", "Out", "Total"), "<" * (1 + len(names)) + ">>>"
@@ -117,8 +117,13 @@ def _history_columns(answer: UsageAnswer) -> tuple[tuple[str, ...], str]:
 
 def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
     by, known = answer.question.by, not row.counts.octets_unsplit
-    told = {"device": _device_text(row), "scope": str(row.scope or ""), "point": row.point or ""}
-    names = [told[word] for word in ("device", "scope", "point") if word in by]
+    told = {
+        "device": _device_text(row),
+        "scope": str(row.scope or ""),
+        "point": row.point or "",
+        "person": _person_text(row),
+    }
+    names = [told[word] for word in BY_WORDS if word in by]
     if answer.question.top and "device" not in by:
         names.append("rest" if row.rest else "")
     return (
@@ -128,6 +133,10 @@ def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
         octets_text(row.counts.octets_out) if known else "",
         octets_text(row.counts.octets),
     )
+
+
+def _person_text(row: Row) -> str:
+    return "" if row.rest else printable(row.person or "nobody's yet")
 
 
 def _device_text(row: Row) -> str:

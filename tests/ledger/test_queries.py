@@ -84,6 +84,7 @@ def expected(sequence: list[Flush], question: Question, zone: ZoneInfo) -> dict[
                 usage.episode if "device" in question.by and usage.episode else None,
                 usage.scope if "scope" in question.by else None,
                 usage.point if "point" in question.by else None,
+                PEOPLE.get(usage.episode) if "person" in question.by else None,
             ),
             counts,
         )
@@ -131,7 +132,8 @@ def test_answers_equal_those_of_a_plain_model(sequence: list[Flush], asked: list
         for question in asked:
             rows = queries.usage(question)
             answer = {
-                (row.start_s, row.device and row.device.id, row.scope, row.point): tuple(row.counts) for row in rows
+                (row.start_s, row.device and row.device.id, row.scope, row.point, row.person): tuple(row.counts)
+                for row in rows
             }
             assert answer == expected(sequence, question, zone)
             assert len(answer) == len(rows)
@@ -407,7 +409,6 @@ def test_devices_come_with_their_latest_mac_and_addresses_and_times(ledger: tupl
     ips = ("192.168.50.10", "192.168.50.11")
     assert queries.devices() == [
         DeviceRow(1, "phone", "user", "02:50:00:00:00:11", ips, "Anna", 1_000, 9_000),
-        DeviceRow(2, None, None, None, (), None, None, None),
     ]
 
 

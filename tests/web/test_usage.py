@@ -156,7 +156,7 @@ def test_an_evil_name_finds_its_device(home: House) -> None:
         ("step=", "step", "one of total, minute, hour, day, week, month, cycle"),
         ("start=1990-01-01&step=minute", "step", "more than 100000 steps"),
         ("by=devcie", "by", "did you mean 'device'?"),
-        ("by=device,person", "by", "unknown word 'person'"),
+        ("by=device,colour", "by", "unknown word 'colour'"),
         ("device=phnoe", "device", "did you mean 'phone'?"),
         ("device=99", "device", "no device '99'"),
         ("device=,", "device", "is empty"),

@@ -23,10 +23,11 @@ class Group(NamedTuple):
     device: int | None
     scope: Scope | None
     point: str | None
+    person: str | None
 
     @property
-    def order(self) -> tuple[int, str, str]:
-        return self.device or 0, self.scope or "", self.point or ""
+    def order(self) -> tuple[int, str, str, str]:
+        return self.device or 0, self.scope or "", self.point or "", self.person or ""
 
 
 REST = None
@@ -102,7 +103,11 @@ def top_of(totals: Mapping[Group, Counts], top: int | None) -> frozenset[Group] 
 def rows_of(sums: Mapping[tuple[int, Group | None], Counts], names: Mapping[int, DeviceName]) -> list[Row]:
     """The rows of steps in their order."""
     rows = [_row(start_s, group, counts, names) for (start_s, group), counts in sums.items()]
-    return sorted(rows, key=lambda row: (row.start_s, row.rest, -row.counts.octets, row.device or (0,), row[2:4]))
+    return sorted(rows, key=_order)
+
+
+def _order(row: Row) -> tuple[object, ...]:
+    return row.start_s, row.rest, -row.counts.octets, row.device or (0,), row[2:4], row.person or ""
 
 
 def _row(start_s: int, group: Group | None, counts: Counts, names: Mapping[int, DeviceName]) -> Row:
@@ -110,7 +115,7 @@ def _row(start_s: int, group: Group | None, counts: Counts, names: Mapping[int, 
         return Row(start_s, None, None, None, counts, rest=True)
     device = group.device
     name = None if device is None else names.get(device) or DeviceName(device, None, None)
-    return Row(start_s, name, group.scope, group.point, counts)
+    return Row(start_s, name, group.scope, group.point, counts, person=group.person)
 
 
 def tag_of(*parts: object) -> str:

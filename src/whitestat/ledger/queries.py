@@ -14,7 +14,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from whitestat.errors import LedgerError, QueryError
-from whitestat.ledger import export, people
+from whitestat.ledger import export, owners, people
 from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import Resolution
@@ -55,8 +55,8 @@ _LENGTHS_S = {Step.MINUTE: MINUTE_S, Step.HOUR: HOUR_S}
 
 
 _COUNTING = "SELECT name FROM point WHERE counts ORDER BY name"
-_DEVICES = """SELECT d.id, d.name, d.name_source, d.person, min(e.start_ms), max(e.last_seen_ms)
-    FROM device d LEFT JOIN episode_seen e ON e.device = d.id GROUP BY d.id"""
+_DEVICES = """SELECT d.id, d.name, d.name_source, min(e.start_ms), max(e.last_seen_ms)
+    FROM device d JOIN episode_seen e ON e.device = d.id GROUP BY d.id"""
 _EPISODES = "SELECT id, device, mac, address, start_ms, end_ms FROM episode ORDER BY id"
 _NAMES = "SELECT id, name FROM device"
 _MACS = "SELECT device, mac FROM episode_seen WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
@@ -95,13 +95,14 @@ class Queries:
         """
         with self._snapshot():
             step, notice = self._settled(question)
-            totals = self._sums.usage(replace(question, step=Step.TOTAL), self._sums.groups(question))
+            totals = self._sums.usage(replace(question, step=Step.TOTAL))
             names = self._names() if "device" in question.by else {}
+            owned = sorted(self._sums.owners(question).items())
             coverage = self._coverage(question.start_s, question.end_s, question.points)
         found = sorted((group.order, group, counts) for (_, group), counts in totals.items() if group)
         top = top_of({group: counts for _, group, counts in found}, question.top)
         shown = [names.get(group.device) for _, group, _ in found if group.device is not None]
-        tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, coverage)
+        tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, owned, coverage)
         if step is Step.TOTAL and top is None:
             rows = rows_of(totals, names)
             return Answer(question, step, notice, coverage, tag, lambda _: iter([rows]))
@@ -122,17 +123,32 @@ class Queries:
             return [name for (name,) in self._connection.execute(_COUNTING)]
 
     def devices(self) -> list[DeviceRow]:
-        """Every device, by id."""
+        """Every device that has episodes, by id; `person` is who owns it now. One that was merged has none."""
         with self._snapshot():
             rows = self._connection.execute(_DEVICES).fetchall()
+            owned = owners.owners(self._connection)
             macs = dict(self._connection.execute(_MACS))  # of several, the latest stays
             addresses: dict[int, list[str]] = {}
             for device, address in self._connection.execute(_ADDRESSES):
                 addresses.setdefault(device, []).append(address_text(address))
         return [
-            DeviceRow(id, name, source, _mac(macs.get(id)), tuple(addresses.get(id, ())), person, first_ms, last_ms)
-            for id, name, source, person, first_ms, last_ms in rows
+            DeviceRow(
+                id,
+                name,
+                source,
+                _mac(macs.get(id)),
+                tuple(addresses.get(id, ())),
+                owners.now(owned.get(id, ())),
+                first_ms,
+                last_ms,
+            )
+            for id, name, source, first_ms, last_ms in rows
         ]
+
+    def persons(self) -> list[str]:
+        """The names of everybody who owns or may own a device."""
+        with self._snapshot():
+            return owners.persons(self._connection)
 
     def episodes(self) -> list[Episode]:
         """Every episode, by id."""
@@ -188,9 +204,9 @@ class Queries:
         low_s = self._checked_start(question, from_s)
         while low_s < question.end_s:
             with self._snapshot():
-                groups = self._sums.groups(question, top)
-                high_s = self._window_end(question, low_s, len(groups))
-                sums = self._sums.usage(replace(question, start_s=low_s, end_s=high_s), groups)
+                groups = self._sums.groups(replace(question, persons=()), top, {})
+                high_s = self._window_end(question, low_s, len(groups) + len(self._sums.owners(question)))
+                sums = self._sums.usage(replace(question, start_s=low_s, end_s=high_s), top)
             yield rows_of(sums, names)
             low_s = high_s
 
@@ -227,6 +243,10 @@ class Queries:
             if aligned_s < minute_start(at_s):
                 text = instant_text(aligned_s, self._zone)
                 notices.append(f"{name} moved back to {text}, as nothing finer is kept there")
+        cuts = [end_s for _, end_s in owners.cut(self._sums.owners(question), self._zone, *question.span)[:-1]]
+        if any(kept.aligned(at_s, self._zone) < at_s for at_s in cuts):
+            since = instant_text(kept.since_s(Resolution.DAY), self._zone)
+            notices.append(f"owners that changed before {since} count from the start of that month")
         return step, ", ".join(notices) or None
 
     def _names(self) -> dict[int, DeviceName]:

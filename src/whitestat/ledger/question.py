@@ -10,7 +10,7 @@ from whitestat.errors import QueryError
 from whitestat.ledger.resolutions import EARLIEST_S, LATEST_S
 from whitestat.model import Counts, Scope
 
-BY_WORDS = ("device", "scope", "point")
+BY_WORDS = ("device", "scope", "point", "person")
 """What usage can be told apart by."""
 
 
@@ -39,7 +39,7 @@ def check_span(start_s: int, end_s: int) -> None:
 class Question:
     """Usage from `start_s` up to and without `end_s`, UTC seconds, told apart `by` the words of BY_WORDS.
 
-    Devices, points, persons (whose devices are meant) and scope narrow it down; without them all is meant, the
+    Devices, points, persons (what was theirs at the time) and scope narrow it down; without them all is meant, the
     unattributed too. Of more than `top` kinds of rows, those of the most octets in the whole span stay, and all
     others are one rest. QueryError names the parameter at fault.
     """
@@ -62,6 +62,10 @@ class Question:
         if self.top is not None and self.top < 1:
             raise QueryError("top", f"must be at least 1, got {self.top}")
 
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.start_s, self.end_s
+
 
 class DeviceName(NamedTuple):
     """How a device is shown; `name` is None where nobody has named it, `mac` where none was seen."""
@@ -73,7 +77,8 @@ class DeviceName(NamedTuple):
 
 class Row(NamedTuple):
     """One answer. `device` is None for what nobody could be found for, and like `scope` and `point` where
-    the question does not tell them apart. `rest` is all that is not among the top of a question."""
+    the question does not tell them apart. `rest` is all that is not among the top of a question.
+    `person` is None for what was nobody's."""
 
     start_s: int
     device: DeviceName | None
@@ -81,6 +86,7 @@ class Row(NamedTuple):
     point: str | None
     counts: Counts
     rest: bool = False
+    person: str | None = None
 
 
 class DeviceRow(NamedTuple):

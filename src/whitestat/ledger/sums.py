@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from whitestat.ledger import buckets
+from whitestat.ledger import buckets, owners
 from whitestat.ledger.answer import REST, Group
 from whitestat.ledger.question import BY_WORDS, Question, Step
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
@@ -43,8 +44,8 @@ class _Cut(NamedTuple):
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
 _IN_OUT = "sum(octets_in + octets_unsplit), sum(octets_out)"
 _COVERAGE_SUMS = ", ".join(f"sum({column})" for column in Coverage._fields)
-_SERIES = """SELECT s.id, e.device, d.person, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
-    LEFT JOIN episode e ON e.id = s.episode LEFT JOIN device d ON d.id = e.device WHERE p.counts"""
+_SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
+    LEFT JOIN episode e ON e.id = s.episode WHERE p.counts"""
 
 
 class Sums:
@@ -55,11 +56,20 @@ class Sums:
         self._zone = zone
         self._cycle = cycle
 
-    def groups(self, question: Question, top: frozenset[Group] | None = None) -> dict[Group | None, list[int]]:
+    def owners(self, question: Question) -> owners.Owners:
+        """Those of the devices asked for, where the question is about persons."""
+        if "person" not in question.by and not question.persons:
+            return {}
+        found = owners.owners(self._connection)
+        return {each: held for each, held in found.items() if not question.devices or each in question.devices}
+
+    def groups(
+        self, question: Question, top: frozenset[Group] | None, person_of: Mapping[int, str]
+    ) -> dict[Group | None, list[int]]:
         """The series asked for, by what their usage is told apart by; those of points that count."""
         groups: dict[Group | None, list[int]] = {}
-        for series, device, person, scope_number, point in self._connection.execute(_SERIES):
-            scope = SCOPES[scope_number]
+        for series, device, scope_number, point in self._connection.execute(_SERIES):
+            scope, person = SCOPES[scope_number], person_of.get(device)
             if (
                 question.scope not in (None, scope)
                 or (question.devices and device not in question.devices)
@@ -67,15 +77,29 @@ class Sums:
                 or (question.persons and person not in question.persons)
             ):
                 continue
-            by = dict(zip(BY_WORDS, (device, scope, point), strict=True))
+            by = dict(zip(BY_WORDS, (device, scope, point, person), strict=True))
             group = Group(*(value if word in question.by else None for word, value in by.items()))
             groups.setdefault(group if top is None or group in top else REST, []).append(series)
         return groups
 
-    def usage(
+    def usage(self, question: Question, top: frozenset[Group] | None = None) -> dict[tuple[int, Group | None], Counts]:
+        """By the start of the step and the group; the rows of a span add up to its total, whatever the step.
+
+        The span is cut where a device changes hands, and each part is summed with the owners it has.
+        """
+        sums: dict[tuple[int, Group | None], Counts] = {}
+        owned = self.owners(question)
+        for start_s, end_s in owners.cut(owned, self._zone, *question.span):
+            groups = self.groups(question, top, owners.at(owned, self._zone, start_s))
+            part = self._within(replace(question, start_s=start_s, end_s=end_s), groups)
+            for (step_s, group), counts in part.items():
+                key = question.start_s if question.step is Step.TOTAL else step_s, group
+                sums[key] = sums[key].plus(counts) if key in sums else counts
+        return sums
+
+    def _within(
         self, question: Question, groups: Mapping[Group | None, list[int]]
     ) -> dict[tuple[int, Group | None], Counts]:
-        """By the start of the step and the group; the rows of a span add up to its total, whatever the step."""
         sums: dict[tuple[int, Group | None], Counts] = {}
         for table, piece, cut in self._cuts(question, few=_are_few(groups)):
             for bucket, group, counts in self._scan(table, piece, cut.expression, groups):

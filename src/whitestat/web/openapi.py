@@ -220,6 +220,7 @@ _SCHEMAS: Schema = {
             },
             "scope": {"enum": ["wan", "lan", None], "description": "null where both are added up"},
             "point": _or_null("string", description="there only where by has point"),
+            "person": _or_null("string", description="who owned it then; there only where by has person"),
             "rest": {"type": "boolean", "description": "there only with top: all that is not among it"},
             "octets": _COUNT,
             "octets_in": _UNSPLIT,
@@ -227,7 +228,7 @@ _SCHEMAS: Schema = {
             "packets_in": _COUNT,
             "packets_out": _COUNT,
         },
-        optional=("device", "point", "rest"),
+        optional=("device", "point", "person", "rest"),
     ),
     "Devices": _object(
         {"devices": _list(_object(_DEVICE))},
