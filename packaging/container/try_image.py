@@ -82,9 +82,13 @@ def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int]) 
                     sock.sendto(bytes(1000), ("192.168.50.1", 9))
             _until(lambda: _sent_kb(_ask(machine, "/json")) >= PACKETS * 1028 // 1024, Path(data, "log"))
             took_s = time.monotonic() - began
+            resident = Path(f"/proc/{process.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
             process.terminate()
             _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{Path(data, 'log').read_text()}")
-        print(f"image: darkstat read, healthy after {healthy_s:.1f} s, the first poll booked after {took_s:.1f} s")
+        print(
+            f"image: darkstat read, healthy after {healthy_s:.1f} s, the first poll booked after {took_s:.1f} s,"
+            f" {resident} kB resident then"
+        )
 
 
 def _until(true: Callable[[], bool], log: Path) -> None:

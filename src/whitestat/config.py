@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -363,6 +362,8 @@ def _document(path: Path, notices: list[str]) -> dict[str, Any]:
             legacy = legacy_config.document(text)
             notices += [f"{path}: {each}" for each in ("read as WhiteStat 5 wrote it", *legacy.notices)]
             return legacy.document
+        import tomllib  # half a megabyte that who starts by the environment alone never needs
+
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         said = str(error) if path.suffix == ".json" else _syntax(str(error), text)

@@ -29,9 +29,7 @@ from whitestat.booking import Booker
 from whitestat.collectors import Collector
 from whitestat.collectors.darkstat import DarkstatCollector
 from whitestat.collectors.interface import InterfaceCollector
-from whitestat.collectors.kernel import KernelCollector
 from whitestat.collectors.links import default_interface, default_interfaces, links, unknown_interface
-from whitestat.collectors.packet import PacketCollector
 from whitestat.config import Config, PointConfig
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine, SystemClock
@@ -149,7 +147,11 @@ def import_old(writer: Writer, config: Config, zone: tzinfo) -> None:
 def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:
     """Give up root. What may have to be read from where root alone can read is read before."""
     vendor("")
-    pins = next((each.pins for each in collectors if isinstance(each, KernelCollector)), None)
+    if os.geteuid() == 0:
+        from whitestat.web import load_all
+
+        load_all()
+    pins = next((each.pins for each in collectors if hasattr(each, "pins")), None)
     return privileges.drop(config.service.user, config.store.path, pins)
 
 
@@ -260,7 +262,9 @@ def _only(pattern: str | None, local: Callable[[Address], bool]) -> Callable[[Ad
     return lambda address: found(address_text(address)) is not None and local(address)
 
 
-def _packet(config: PointConfig) -> PacketCollector:
+def _packet(config: PointConfig) -> Collector:
+    from whitestat.collectors.packet import PacketCollector
+
     return PacketCollector(point_of(config), promiscuous=config.promiscuous)
 
 
@@ -280,6 +284,8 @@ def _build(config: PointConfig, local: Callable[[Address], bool], readings: Sequ
 def _open_kernel(
     points: Sequence[PointConfig], booked: Mapping[str, int], notices: list[str], ledger: Path | None
 ) -> list[Collector]:
+    from whitestat.collectors.kernel import KernelCollector  # 1 MB that who reads another program's table spares
+
     meter = KernelCollector(
         [point_of(point) for point in points],
         flows=max(point.flows for point in points),
@@ -372,13 +378,13 @@ def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable
     )
 
 
-HOW = {KernelCollector: "in the kernel", PacketCollector: "packet by packet"}
+HOW = {"KernelCollector": "in the kernel", "PacketCollector": "packet by packet"}
 
 
 def _how(collector: Collector) -> str:
     if isinstance(collector, DarkstatCollector):
         return f"from {collector.url}"
-    return HOW.get(type(collector), "totals")
+    return HOW.get(type(collector).__name__, "totals")
 
 
 def _announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str], user: str) -> None:

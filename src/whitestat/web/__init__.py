@@ -4,4 +4,13 @@ from whitestat.web.app import create_app
 from whitestat.web.server import Server, serve
 from whitestat.web.sources import Sources
 
-__all__ = ["Server", "Sources", "create_app", "serve"]
+
+def load_all() -> None:
+    """Load what is else loaded when it is first asked for: who gives up root may not be able to read it afterwards."""
+    from whitestat.web import frame, metrics, usage_page  # noqa: F401 - loading is all
+
+    frame.template()
+    usage_page.template()
+
+
+__all__ = ["Server", "Sources", "create_app", "load_all", "serve"]

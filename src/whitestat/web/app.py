@@ -42,7 +42,6 @@ def create_app(sources: Sources) -> Starlette:
     """The application; `app.state.streams.stop()` ends its live streams (the server does that)."""
     static = StaticFiles(sources.version)
     streams = LiveStreams(sources.live)
-    description = document(sources.version)
     # One thread: the ledger answers one question at a time, and the event loop never waits for it.
     ledger = ThreadPoolExecutor(1, "questions")
 
@@ -53,7 +52,7 @@ def create_app(sources: Sources) -> Starlette:
         return static.answer(request)
 
     async def openapi(request: Request) -> Response:
-        return json_answer(description)
+        return json_answer(document(sources.version))
 
     async def live(request: Request, texts: Texts) -> Response:
         return await streams.answer(request)

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
-
-from jinja2 import Environment, PackageLoader
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.forms import ROWS_A_PIECE, plain_cell
 from whitestat.units import kb_texts
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 COLUMNS = ("IP", "MAC", "Hostname", "LastSeen", "KBIn", "KBOut", "DATE", "LSTDAY_KBIn", "LSTDAY_KBOut")
 
-_page = Environment(autoescape=True, loader=PackageLoader("whitestat.web")).get_template("frame.html")
+
+@cache
+def template() -> Template:
+    """The table; what makes it takes 2 MB, and is loaded when the first one is asked for."""
+    from jinja2 import Environment, PackageLoader
+
+    return Environment(autoescape=True, loader=PackageLoader("whitestat.web")).get_template("frame.html")
 
 
 class FrameRow(NamedTuple):
@@ -50,7 +58,7 @@ def as_table(rows: Sequence[FrameRow]) -> Iterator[str]:
     whole = [kb_texts(column) for column in _octets(rows)]
     columns = [column if any(map(_needs_two, column)) else [text[:-1] for text in column] for column in whole]
     figures = zip(*columns, strict=True) if rows else ()
-    stream = _page.stream(columns=COLUMNS, rows=map(_cells, rows, figures))
+    stream = template().stream(columns=COLUMNS, rows=map(_cells, rows, figures))
     stream.enable_buffering(ROWS_A_PIECE)
     return stream
 

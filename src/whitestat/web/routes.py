@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST_DAY, LIMIT, QUESTION, START, Parameter
-from whitestat.web import api, legacy, metrics, people
+from whitestat.web import api, legacy, people
 from whitestat.web.sources import Sources
 
 
@@ -30,6 +30,13 @@ class Route(NamedTuple):
     also: tuple[str, ...] = ()
     others: bool = False
     tagged: bool = False
+
+
+def _metrics(sources: Sources, texts: api.Texts) -> Response:
+    """The client of Prometheus takes 1 MB, and is loaded when the first scraper asks."""
+    from whitestat.web import metrics
+
+    return metrics.metrics(sources, texts)
 
 
 _USAGE = (*QUESTION, LIMIT, CURSOR)
@@ -92,7 +99,7 @@ ROUTES = (
         may_be_unwell=True,
     ),
     LIVE,
-    Route("/metrics", "Totals and health for Prometheus.", metrics.metrics, media_type="text/plain"),
+    Route("/metrics", "Totals and health for Prometheus.", _metrics, media_type="text/plain"),
     *(
         each._replace(also=(*each.also, *(f"{path}/" for path in (each.path, *each.also))), others=True)
         for each in LEGACY

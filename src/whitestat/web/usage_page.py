@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from hashlib import blake2b
-
-from jinja2 import Environment, PackageLoader
+from typing import TYPE_CHECKING
 
 from whitestat.forms import ROWS_A_PIECE, UsageAnswer
 from whitestat.model import Coverage
 
-_page = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True).get_template("usage.html")
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+@cache
+def template() -> Template:
+    """The page; what makes it takes 2 MB, and is loaded when the first table is asked for."""
+    from jinja2 import Environment, PackageLoader
+
+    made = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True)
+    return made.get_template("usage.html")
 
 
 def as_html(answer: UsageAnswer) -> Iterator[str]:
     """The rows as a page without a script, for people and for Excel's web query."""
-    stream = _page.stream(
+    stream = template().stream(
         columns=answer.columns,
         rows=map(answer.cells, answer.rows),
         first=answer.text(answer.question.start_s),
