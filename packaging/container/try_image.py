@@ -53,13 +53,15 @@ def main(arch: str) -> None:
         uid, gid = _ids(root, config["User"])
         said = _run(root, config, (uid, gid), [])
         _hold("counts eth0 (totals)" in said, f"it was to count totals:\n{said}")
-        _reads_darkstat(root, config, (uid, gid))
+        _reads_darkstat(root, config, (uid, gid), [])
+        # WhiteStat 5 ran as root, so its folder is root's; and so is one that Docker makes.
+        _reads_darkstat(root, config, (0, 0), ["setpriv", "--inh-caps=-all", "--bounding-set=-all"])
         if arch == NATIVE.get(platform.machine()):  # an emulator of programs has no bpf(2)
             said = _run(root, config, (0, 0), ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{METERING}"])
             _hold("counts eth0 (in the kernel)" in said, f"it was to meter in the kernel:\n{said}")
 
 
-def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int]) -> None:
+def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: list[str]) -> None:
     """In WhiteStat 5's place, with what that left in its folder, until a poll of a real darkstat is booked."""
     with TemporaryDirectory() as data, TemporaryDirectory() as home, closing(Machine("container")) as machine:
         Path(data, "WhiteStatConfig.json").write_text(json.dumps(LEFT))
@@ -73,7 +75,7 @@ def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int]) 
         with closing(Darkstat(machine, Path(home), "eth0")), Path(data, "log").open("w") as output:
             environment = [*config["Env"], f"DARKSTAT_URL=http://127.0.0.1:{PORT}"]
             enter = ["chroot", f"--userspec={owner[0]}:{owner[1]}", "--groups=", str(root), "env", "-i", *environment]
-            process = machine.start(*enter, *config["Entrypoint"], *config["Cmd"], stdout=output.fileno())
+            process = machine.start(*enter, *prefix, *config["Entrypoint"], *config["Cmd"], stdout=output.fileno())
             began = time.monotonic()
             _until(lambda: _ask(machine, "/api/v1/health")["status"] == "ok", Path(data, "log"))
             healthy_s = time.monotonic() - began
@@ -86,8 +88,8 @@ def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int]) 
             process.terminate()
             _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{Path(data, 'log').read_text()}")
         print(
-            f"image: darkstat read, healthy after {healthy_s:.1f} s, the first poll booked after {took_s:.1f} s,"
-            f" {resident} kB resident then"
+            f"image: darkstat read as user {owner[0]}, healthy after {healthy_s:.1f} s, "
+            f"the first poll booked after {took_s:.1f} s, {resident} kB resident then"
         )
 
 

@@ -147,7 +147,7 @@ def import_old(writer: Writer, config: Config, zone: tzinfo) -> None:
 def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:
     """Give up root. What may have to be read from where root alone can read is read before."""
     vendor("")
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and privileges.effective():
         from whitestat.web import load_all
 
         load_all()
