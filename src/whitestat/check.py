@@ -14,7 +14,7 @@ from whitestat.engine import SystemClock
 from whitestat.errors import WhiteStatError
 from whitestat.ledger.queries import Queries
 from whitestat.model import PointState
-from whitestat.service import locality, open_collectors, points_of, zone_of
+from whitestat.service import locality, maps_of, open_collectors, points_of, zone_of
 from whitestat.units import octets_text
 
 LOOK_S = 2
@@ -24,7 +24,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     """Try every point for two seconds; 0 when all of them work as configured, else 1. Writes nothing."""
     say(f"configuration: {config.source or 'none, the defaults'}: valid")
     say(f"time zone: {zone_of(config)}")
-    works = _check_store(config, say)
+    works = _check_store(config, say) & _check_maps(config, say)
     points = points_of(config)
     attributor = Attributor(locality(config, points), Devices())
     collectors, notices = open_collectors(points, attributor.is_local)
@@ -52,6 +52,17 @@ def _check_store(config: Config, say: Callable[[str], None]) -> bool:
         return False
     say(f"store: {path}: {octets_text(path.stat().st_size)}, {devices} devices known")
     return True
+
+
+def _check_maps(config: Config, say: Callable[[str], None]) -> bool:
+    """What map files say; a line that would be left out falls short."""
+    files = maps_of(config)
+    found = files.look()
+    if any(found):
+        say(f"map files: {len(found.by_address)} addresses, {len(found.by_mac)} MACs, {len(found.names)} names")
+    for notice in files.notices:
+        say(f"map file: {notice}")
+    return not files.notices
 
 
 def _look(collector: Collector, attributor: Attributor, say: Callable[[str], None]) -> bool:

@@ -206,10 +206,16 @@ def test_a_darkstat_that_is_down_is_told_once_and_nothing_is_lost(home: Home, tm
 def test_check_tells_what_it_would_read(home: Home, tmp_path: Path) -> None:
     peer = Watched(home, tmp_path / "darkstat")
     try:
-        done = Service(home.gateway, tmp_path, settings(tmp_path)).command("check")
+        service = Service(home.gateway, tmp_path, settings(tmp_path))
+        done = service.command("check")
+        (tmp_path / "MAC_HOST.txt").write_text(f"{PHONE.mac}|phone\nnonsense\n")
+        short = service.command("check")
     finally:
         peer.close()
     assert done.returncode == 0, done.stdout + done.stderr
+    assert short.returncode == 1
+    assert "map files: 0 addresses, 0 MACs, 1 names" in short.stdout
+    assert "MAC_HOST.txt: line 2: left out" in short.stdout
     assert "darkstat at http://127.0.0.1:6677" in done.stdout
     away = Service(home.gateway, tmp_path, settings(tmp_path)).command("check")
     assert away.returncode == 1
