@@ -1,8 +1,9 @@
-"""The published contract, measured: `python bench/contract.py [--runs N] [--seconds S] [--strict]`.
+"""The published contract, measured: `python bench/contract.py [--only PART] [--runs N] [--seconds S] [--strict]`.
 
-Builds the lab's home network, lets WhiteStat and Debian's darkstat meter the same traffic on the same
-bridge in the same run, and prints the table of limits with the median of the runs. A limit that is missed
-is printed as MISSED; the exit status is 0 all the same, unless --strict asks for 1.
+Two parts. `ledger` fills ledgers with years of a home and measures what a day wears, what they take on disk, and
+how fast they answer. `meter` builds the lab's home network, lets WhiteStat and Debian's darkstat meter the
+same traffic on the same bridge in the same run, and takes the median of the runs. A limit that is missed is
+printed as MISSED; the exit status is 0 all the same, unless --strict asks for 1.
 """
 
 from __future__ import annotations
@@ -11,33 +12,49 @@ import argparse
 import os
 import platform
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from bench.report import table  # noqa: E402
+from bench import ledger, report  # noqa: E402
 from bench.run import Figures, one_run  # noqa: E402
+from bench.table import HEAD, Row  # noqa: E402
 from tests.lab.machine import LabError, NoLabError  # noqa: E402
 
 
 def main() -> int:
     options = _options()
-    runs: list[Figures] = []
-    try:
-        for number in range(options.runs):
-            print(f"run {number + 1} of {options.runs} ...", file=sys.stderr)
-            runs.append(one_run(options.seconds, options.rate))
-    except (NoLabError, LabError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    print(f"Median of {len(runs)} runs on {_machine()}.\n")
-    text, missed = table(runs)
-    print(text)
+    parts: dict[str, Callable[[], Iterable[Row]]] = {
+        "ledger": lambda: ledger.rows(options.ledgers),
+        "meter": lambda: _meter(options),
+    }
+    print(f"On {_machine()}.\n\n{HEAD}", flush=True)
+    missed = 0
+    for name in options.only or parts:
+        try:
+            for row in parts[name]():
+                print(row.line, flush=True)
+                missed += row.met is False
+        except (NoLabError, LabError) as error:
+            print(f"bench: {name}: {error}", file=sys.stderr)
+            return 1
     return 1 if missed and options.strict else 0
+
+
+def _meter(options: argparse.Namespace) -> list[Row]:
+    """The medians of so many runs."""
+    runs: list[Figures] = []
+    for number in range(options.runs):
+        print(f"run {number + 1} of {options.runs} ...", file=sys.stderr)
+        runs.append(one_run(options.seconds, options.rate))
+    return report.rows(runs)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the published contract beside darkstat.")
+    parser.add_argument("--only", action="append", choices=("ledger", "meter"), help="this part; may be repeated")
+    parser.add_argument("--ledgers", type=Path, help="a folder where filled ledgers are kept from run to run")
     parser.add_argument("--runs", type=int, default=3, help="the table shows the median of so many (3)")
     parser.add_argument("--seconds", type=int, default=29, help="of traffic between two flushes (29)")
     parser.add_argument("--rate", type=int, default=300_000, help="packets a second of the flood (300000)")

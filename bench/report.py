@@ -1,35 +1,20 @@
-"""The contract as a Markdown table: promise, limit, measured, darkstat beside it, verdict."""
+"""What runs beside darkstat have shown, a row for each promise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import NamedTuple
 
 from bench.run import Figures, Load
+from bench.table import Row
 
 MB = 1_000_000
 MIB = 1 << 20
 
 
-class Row(NamedTuple):
-    """One promise; `met` is None where there is nothing to keep."""
-
-    promise: str
-    limit: str
-    measured: str
-    darkstat: str
-    met: bool | None
-
-
-def table(runs: Sequence[Figures]) -> tuple[str, int]:
-    """The table, and how many limits were missed."""
-    rows = [*_kernel(runs), *_wire(runs), *_cpu(runs), *_memory(runs), *_rest(runs)]
-    lines = ["| promise | limit | measured | darkstat 3.0.719 | verdict |", "|---|---|---|---|---|"]
-    for row in rows:
-        verdict = "" if row.met is None else "met" if row.met else "MISSED"
-        lines.append(f"| {row.promise} | {row.limit} | {row.measured} | {row.darkstat} | {verdict} |")
-    return "\n".join(lines), sum(row.met is False for row in rows)
+def rows(runs: Sequence[Figures]) -> list[Row]:
+    """A row for each promise, of the runs' medians."""
+    return [*_kernel(runs), *_wire(runs), *_cpu(runs), *_memory(runs), *_rest(runs)]
 
 
 def _middle(runs: Sequence[Figures], take: Callable[[Figures], float]) -> float:
