@@ -14,8 +14,8 @@ from typing import TypeVar
 from whitestat.model import OTHER_PEER, OTHER_SERVICE, Counts, PeerKey, ServiceKey
 from whitestat.periods import hour_start, split
 
-MOST_KEYS = 20_000
-"""Services, and peers, that are told apart between two hand-ins: about 5 MB of each."""
+MOST_KEYS = 5_000
+"""Services, and peers, that are told apart between two hand-ins: about 2 MB of each."""
 
 K = TypeVar("K")
 

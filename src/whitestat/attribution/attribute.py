@@ -27,6 +27,8 @@ from whitestat.attribution.maps import Maps
 from whitestat.attribution.routers import Routers
 from whitestat.attribution.sightings import Double, Flow, Sighting, Sightings
 from whitestat.model import (
+    OTHER_PEER,
+    OTHER_SERVICE,
     PROTOCOL_OTHER,
     UNATTRIBUTED,
     Address,
@@ -43,6 +45,8 @@ from whitestat.model import (
 ETHERTYPE_ARP = 0x0806
 VERDICTS_MAX = 5000
 CARRIERS_MAX = 64
+DETAILS_MAX = 5_000
+"""Services, and peers, that one interval tells apart; a flood of flows costs detail, never memory."""
 
 K = TypeVar("K")
 
@@ -77,9 +81,15 @@ class Attributed:
     def book_detail(self, key: UsageKey, flow: FlowKey, peer: Address | None, counts: Counts) -> None:
         """What the usage was on, and with whom, where the meter can tell."""
         if flow.protocol is not None:
-            _add(self.services, ServiceKey(key, flow.protocol, flow.service or 0), counts)
+            service = ServiceKey(key, flow.protocol, flow.service or 0)
+            if len(self.services) >= DETAILS_MAX and service not in self.services:
+                service = ServiceKey(key, *OTHER_SERVICE)
+            _add(self.services, service, counts)
         if peer is not None:
-            _add(self.peers, PeerKey(key, peer), counts)
+            whom = PeerKey(key, peer)
+            if len(self.peers) >= DETAILS_MAX and whom not in self.peers:
+                whom = PeerKey(key, OTHER_PEER)
+            _add(self.peers, whom, counts)
 
     def counts(self) -> dict[UsageKey, Counts]:
         return {key: Counts(*held) for key, held in self.usage.items()}
