@@ -10,7 +10,7 @@ run: $(VENV)/run.stamp ## meter this machine's Internet interface and show it at
 	$(BIN)/whitestat run $(ARGS)
 
 test: $(VENV)/test.stamp lint ## everything: style, types, unit, property, lab and browser tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope $(ARGS)
 
 lint: $(VENV)/test.stamp ## ruff and mypy, strict
 	$(BIN)/ruff check

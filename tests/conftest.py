@@ -1,4 +1,4 @@
-"""What several rooms of tests need: reasons to skip."""
+"""What several rooms of tests need: reasons to skip, and no deadline for generated examples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about us: `make bench` measures what may take how long.
+settings.register_profile("whole", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=10)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "whole"))
 
 
 def missing(*programs: str) -> str | None:
