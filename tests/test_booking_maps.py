@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -32,14 +34,14 @@ class Household:
         self.path = folder / "whitestat.db"
         self.writer = Writer(self.path, ZONE)
         self.polls = 0
-        home = Locality(routers=frozenset({mac_bytes(ROUTER)}))
+        self.home = Locality(routers=frozenset({mac_bytes(ROUTER)}))
         files = (MapFile(folder / name) for name in ("IP_MAC.txt", "MAC_MAC.txt", "MAC_HOST.txt"))
         self.booker = Booker(
             self.writer,
-            Attributor(home, Devices(self.writer.state().episodes)),
+            Attributor(self.home, Devices(self.writer.state().episodes)),
             zone=ZONE,
             points=[DARKSTAT],
-            locality=lambda: home,
+            locality=lambda: self.home,
             names={mac_bytes(TV): "television"},
             people={},
             vendor=lambda mac: None,
@@ -113,6 +115,12 @@ def test_a_mac_that_is_mapped_to_a_router_to_skip_is_skipped_as_in_version_5(hou
     house.say("MAC_MAC", f"{PHONE}|{ROUTER}")
     house.book(("192.168.50.11", PHONE, 10), ("192.168.50.13", TV, 3))
     assert house.octets == {"television": 3}
+
+
+def test_a_router_leaves_out_the_segments_of_version_5_and_no_hosts_beside_them(house: Household) -> None:
+    house.home = replace(house.home, segments=(ip_network("192.168.50.0/24"),))
+    house.book(("192.168.50.11", ROUTER, 10), ("10.1.2.3", ROUTER, 5), ("10.1.2.4", ROUTER, 4), ("10.1.2.5", PHONE, 3))
+    assert house.octets == {"10.1.2.3": 5, "10.1.2.4": 4, f"{PHONE} (private MAC)": 3}
 
 
 def test_a_bad_line_is_logged_once_and_shown_until_it_is_mended(

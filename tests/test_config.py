@@ -85,6 +85,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         [lan]
         networks = ["192.168.50.7/24", "2001:db8::/64"]
         routers = ["02-50-00-00-00-01"]
+        segments = ["192.168.51.0/24"]
         hear = false
         leases = ["/run/leases", "own.leases"]
         ip_mac = "/srv/ip"
@@ -121,6 +122,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         lan=Lan(
             (ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")),
             (b"\x02\x50\0\0\0\x01",),
+            (ip_network("192.168.51.0/24"),),
             False,
             LEASES,
             Path("/srv/ip"),

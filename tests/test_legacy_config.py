@@ -42,7 +42,8 @@ def test_the_file_in_the_data_folder_is_read_with_the_meaning_it_had(tmp_path: P
     assert config.store.flush_s == 40
     assert config.web.listen == "0.0.0.0:18777"
     assert config.store.path == tmp_path / "whitestat.db"
-    assert config.lan.networks == (ip_network("192.168.1.0/24"), ip_network("10.0.0.0/8"))
+    assert config.lan.segments == (ip_network("192.168.1.0/24"), ip_network("10.0.0.0/8"))
+    assert config.lan.networks == ()  # version 5 showed hosts beside its masks
     assert config.lan.routers == (mac_bytes("02:00:5e:00:00:01"), mac_bytes("02:00:5e:00:00:02"))
     assert config.source == str(tmp_path / legacy_config.NAME)
     assert any("read as WhiteStat 5 wrote it" in notice for notice in config.notices)
@@ -53,14 +54,14 @@ def test_the_environment_wins_and_the_log_says_so(tmp_path: Path) -> None:
     assert config.points[0].url == "http://127.0.0.1:667"
     assert config.points[0].interval_s == 20
     assert config.web.port == 99
-    assert config.lan.networks == (ip_network("172.16.0.0/16"),)
+    assert config.lan.segments == (ip_network("172.16.0.0/16"),)
     for name in ("DARKSTAT_URL", "SERVER_PORT", "LAN_SEGMENT_MASKS"):
         assert f"{name} of the environment goes before the configuration file" in config.notices
 
 
 def test_empty_masks_and_routers_are_none_and_not_everybody(tmp_path: Path) -> None:
     config = read(tmp_path, {"LAN_SEGMENT_MASKS": "", "LAN_ROUTERS_TO_SKIP": " | "})
-    assert config.lan.networks == config.lan.routers == ()
+    assert config.lan.segments == config.lan.routers == ()
 
 
 def test_the_environment_alone_is_enough(tmp_path: Path) -> None:

@@ -143,6 +143,15 @@ class Lan:
             example='["02:50:00:00:00:01"]',
         ),
     ] = ()
+    segments: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key(
+            "WhiteStat 5's LAN_SEGMENT_MASKS: local too, told by `/json/lansegments`; of a table of hosts, `routers` "
+            "leave out these alone.",
+            NETWORKS,
+            example='["192.168.50.0/24"]',
+        ),
+    ] = ()
     hear: Annotated[bool, Key("Whether to hear what devices call themselves.", FLAG)] = True
     leases: Annotated[
         tuple[Path, ...],
@@ -304,7 +313,7 @@ _VARIABLES = {
     "DARKSTAT_URL": _Variable("point", "url", f"{URL.words}: the darkstat to read", URL.read),
     "LAN_SEGMENT_MASKS": _Variable(
         "lan",
-        "networks",
+        "segments",
         "beginnings of IPv4 addresses like 192.168.1|10.0",
         lambda v: tuple(map(ip_network, legacy_config.networks(v))),
     ),

@@ -57,7 +57,7 @@ def document(text: str) -> Legacy:
         tables["store"]["path"] = f"{found['DATA_STORE']}/whitestat.db"
     if "SERVER_PORT" in found:
         tables["web"]["listen"] = f"0.0.0.0:{found['SERVER_PORT']}"
-    tables["lan"]["networks"] = list(networks(str(found.get("LAN_SEGMENT_MASKS", ""))))
+    tables["lan"]["segments"] = list(networks(str(found.get("LAN_SEGMENT_MASKS", ""))))
     tables["lan"]["routers"] = list(routers(str(found.get("LAN_ROUTERS_TO_SKIP", ""))))
     return Legacy(tables, tuple(notices))
 

@@ -24,7 +24,7 @@ def replay(path: Path, config: Config) -> tuple[list[Line], str | None]:
     Raises CaptureError when the file cannot be read at all.
     """
     devices = Devices()
-    locality = Locality(config.lan.networks or PRIVATE, routers=frozenset(config.lan.routers))
+    locality = Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
     attributor = Attributor(locality, devices)
     fault: list[str] = []
     try:

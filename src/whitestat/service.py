@@ -108,7 +108,7 @@ async def _serve(config: Config) -> int:
         now_ms=engine.now_ms,
         health=engine.health,
         live=live.listen,
-        lan=locality(config, points).networks,
+        lan=config.lan.segments or locality(config, points).networks,
         cycle=cycle_of(config),
         edits=engine,
         editors=config.web.edit,
@@ -353,14 +353,14 @@ def maps_of(config: Config) -> MapFiles:
 
 
 def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable[Network] = ()) -> Locality:
-    """What is local now: configured networks, or those of the points that count, and private space.
+    """What is local now: configured networks, or those of the points that count, segments, and private space.
 
     `advertised` are those that routers tell of.
     """
     known, outward = links(), default_interfaces()
     networks: list[Network] = list(config.lan.networks)
     if not networks:
-        networks.extend(PRIVATE)
+        networks += [*PRIVATE, *config.lan.segments]
         for point in points:
             # Another program's table tells of the network this machine is in, as far as we know.
             name = point.interface or default_interface()
@@ -375,6 +375,7 @@ def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable
         outward=frozenset(point.name for point in points if point.interface in outward),
         counting=tuple(point.name for point in points if point.counts),
         on_link=tuple(each.network for link in known.values() for each in link.interfaces if not each.is_link_local),
+        segments=config.lan.segments,
     )
 
 

@@ -281,10 +281,12 @@ class Attributor:
         if kind in ("outside", "group"):
             return self._nobody(key, inside=False)
         mac = self.maps.mac(key.mac, address)
-        if mac in self.locality.routers:
+        routed = mac in self.locality.routers
+        if routed and self.locality.is_left_out(address):
             return Verdict(None, None, True)
         mapped = mac != key.mac
-        behind = mac is None or is_group_mac(mac) or (kind == "local" and mac in self.locality.own_macs and not mapped)
+        own = kind == "local" and mac in self.locality.own_macs and not mapped
+        behind = mac is None or is_group_mac(mac) or routed or own
         nameless = address in UNSPECIFIED  # a device that has no address yet
         found = None if behind and nameless else self.devices.find(None if behind else mac, address, at_ms)
         if found is None:

@@ -26,7 +26,8 @@ class Locality:
 
     `routers` are MACs that forward for others: what they carry belongs to somebody behind or beyond.
     `outward` are the points that have the way to the outside on their own interface, `counting` those that are
-    summed for people, in the order of the configuration. `on_link` are the networks that this machine is on.
+    summed for people, in the order of the configuration. `on_link` are the networks that this machine is on. `segments`
+    are networks to which a configured router's leaving out is limited in a table of hosts; empty limits nothing.
     """
 
     networks: tuple[Network, ...] = PRIVATE
@@ -36,6 +37,7 @@ class Locality:
     outward: frozenset[str] = frozenset()
     counting: tuple[str, ...] = ()
     on_link: tuple[Network, ...] = ()
+    segments: tuple[Network, ...] = ()
     _masks: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _groups: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
     _known: dict[Address, str] = field(init=False, repr=False, compare=False, default_factory=dict)
@@ -64,6 +66,11 @@ class Locality:
         on_link = [each for each in self.on_link if (each.version == 4) == is_ipv4(address)]
         number = int.from_bytes(address, "big")
         return bool(on_link) and not any(number & mask == net for mask, net in _masks((*on_link, *ALWAYS_LOCAL)))
+
+    def is_left_out(self, address: Address) -> bool:
+        """Whether a host of this address behind a configured router is somebody else's."""
+        number = int.from_bytes(address, "big")
+        return not self.segments or any(number & mask == prefix for mask, prefix in _masks(self.segments))
 
     def _kind(self, address: Address) -> str:
         if address in self.own_addresses:

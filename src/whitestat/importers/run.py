@@ -41,7 +41,7 @@ class Home(NamedTuple):
 
 def locality_of(config: Config) -> Locality:
     """What was local then, as far as the configuration says: this machine's interfaces of today know nothing of it."""
-    return Locality(config.lan.networks or PRIVATE, routers=frozenset(config.lan.routers))
+    return Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
 
 
 def read(program: str, path: Path, home: Home, *, interface: str | None = None, faces_lan: bool = False) -> History:

@@ -42,7 +42,8 @@ class _Cut(NamedTuple):
 
 
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
-_IN_OUT = "sum(octets_in + octets_unsplit), sum(octets_out)"
+_IN_OUT = "octets_in + octets_unsplit, octets_out"
+_IN_OUT_SUMS = "sum(octets_in + octets_unsplit), sum(octets_out)"
 _COVERAGE_SUMS = ", ".join(f"sum({column})" for column in Coverage._fields)
 _SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
     LEFT JOIN episode e ON e.id = s.episode WHERE p.counts"""
@@ -112,8 +113,13 @@ class Sums:
         sums: dict[tuple[int, int], tuple[int, int]] = {}
         device_of = {row[0]: row[1] for row in self._connection.execute(_SERIES) if row[1] is not None}
         for table, piece, cut in self._cuts(question, few=False):
-            rows = self._select(table, piece, cut.expression, "series,", list(device_of), sums=_IN_OUT)
-            for bucket, series, into, out in rows:
+            by_bucket = cut.expression == "bucket" and table.startswith("usage")
+            chunked, chunks = _chunks(table, piece, len(device_of))
+            sql = f"""SELECT {cut.expression}, series, {_IN_OUT if by_bucket else _IN_OUT_SUMS} FROM {table}
+                WHERE {chunked} bucket >= ? AND bucket < ?{"" if by_bucket else " GROUP BY 1, 2"}"""  # noqa: S608
+            for bucket, series, into, out in self._connection.execute(sql, (*chunks, piece.low, piece.high)):
+                if series not in device_of:
+                    continue
                 key = cut.start_s(bucket), device_of[series]
                 before = sums.get(key)
                 sums[key] = (before[0] + into, before[1] + out) if before else (into, out)
@@ -154,12 +160,10 @@ class Sums:
         for row in self._select(table, piece, expression, "series,", list(group_of)):
             yield row[0], group_of[row[1]], Counts._make(row[2:])
 
-    def _select(
-        self, table: str, piece: Piece, expression: str, also: str, series: list[int], *, sums: str = _SUMS
-    ) -> sqlite3.Cursor:
+    def _select(self, table: str, piece: Piece, expression: str, also: str, series: list[int]) -> sqlite3.Cursor:
         by = "1, 2" if also else "1"
         chunked, chunks = _chunks(table, piece, len(series))
-        sql = f"""SELECT {expression}, {also} {sums} FROM {table}
+        sql = f"""SELECT {expression}, {also} {_SUMS} FROM {table}
             WHERE {chunked} bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
             GROUP BY {by}"""  # noqa: S608 - all are words of this module
         return self._connection.execute(sql, (*chunks, piece.low, piece.high, json.dumps(series)))

@@ -7,9 +7,8 @@ from whitestat.web.sources import Sources
 
 def load_all() -> None:
     """Load what is else loaded when it is first asked for: who gives up root may not be able to read it afterwards."""
-    from whitestat.web import frame, metrics, usage_page  # noqa: F401 - loading is all
+    from whitestat.web import metrics, usage_page  # noqa: F401 - loading is all
 
-    frame.template()
     usage_page.template()
 
 

@@ -6,25 +6,22 @@ Names, order and text are those v5 had from pandas, to the letter, so that workb
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from itertools import islice
+from typing import NamedTuple
 
 from whitestat.forms import ROWS_A_PIECE, plain_cell
 from whitestat.units import kb_texts
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
 COLUMNS = ("IP", "MAC", "Hostname", "LastSeen", "KBIn", "KBOut", "DATE", "LSTDAY_KBIn", "LSTDAY_KBOut")
 
-
-@cache
-def template() -> Template:
-    """The table; what makes it takes 2 MB, and is loaded when the first one is asked for."""
-    from jinja2 import Environment, PackageLoader
-
-    return Environment(autoescape=True, loader=PackageLoader("whitestat.web")).get_template("frame.html")
+_HEAD = f"""<table border="1" class="dataframe">
+  <thead>
+    <tr style="text-align: right;">
+{"".join(f"      <th>{name}</th>{chr(10)}" for name in ("", *COLUMNS))}    </tr>
+  </thead>
+  <tbody>"""
 
 
 class FrameRow(NamedTuple):
@@ -44,23 +41,51 @@ class FrameRow(NamedTuple):
     total_out: int
 
 
-def as_json(rows: Sequence[FrameRow]) -> Iterator[str]:
+def as_json(rows: Iterable[FrameRow]) -> Iterator[str]:
     """`{"columns": [...], "data": [[...], ...]}`, as pandas writes a frame (`orient="split"`)."""
     yield f'{{"columns":{_dumps(COLUMNS)},"data":['
     heads: dict[tuple[str, ...], str] = {}
-    for at in range(0, len(rows), ROWS_A_PIECE):
-        yield ("," if at else "") + ",".join(_json_lines(rows[at : at + ROWS_A_PIECE], heads))
+    between = ""
+    for piece in _pieces(rows):
+        yield between + ",".join(_json_lines(piece, heads))
+        between = ","
     yield "]}"
 
 
-def as_table(rows: Sequence[FrameRow]) -> Iterator[str]:
-    """The table alone, as pandas writes a frame: one decimal in a column where that is enough for all of it."""
-    whole = [kb_texts(column) for column in _octets(rows)]
-    columns = [column if any(map(_needs_two, column)) else [text[:-1] for text in column] for column in whole]
-    figures = zip(*columns, strict=True) if rows else ()
-    stream = template().stream(columns=COLUMNS, rows=map(_cells, rows, figures))
-    stream.enable_buffering(ROWS_A_PIECE)
-    return stream
+def as_table(rows: Iterable[FrameRow]) -> Iterator[str]:
+    """The table alone, as pandas writes a frame: one decimal in a column where that is enough for all of it.
+
+    That is known before the first row is written, so the rows are gone through twice, to where all columns need two.
+    """
+    two = [False] * 4
+    for piece in _pieces(rows):
+        two = [known or any(map(_needs_two, kb_texts(each))) for known, each in zip(two, _octets(piece), strict=True)]
+        if all(two):
+            break
+    yield _HEAD
+    number = 0
+    for piece in _pieces(rows):
+        columns = [
+            texts if wide else [text[:-1] for text in texts]
+            for wide, texts in zip(two, map(kb_texts, _octets(piece)), strict=True)
+        ]
+        lines = zip(piece, zip(*columns, strict=True), strict=True)
+        yield "".join(_table_row(at, row, figures) for at, (row, figures) in enumerate(lines, number))
+        number += len(piece)
+    yield "\n  </tbody>\n</table>"
+
+
+def _pieces(rows: Iterable[FrameRow]) -> Iterator[list[FrameRow]]:
+    rest = iter(rows)
+    while piece := list(islice(rest, ROWS_A_PIECE)):
+        yield piece
+
+
+def _table_row(number: int, row: FrameRow, figures: tuple[str, ...]) -> str:
+    into, out, total_in, total_out = figures
+    texts = (*(str(plain_cell(text)) for text in row[:4]), into, out, row.day, total_in, total_out)
+    cells = "\n".join(f"      <td>{escape(text)}</td>" for text in texts)
+    return f"\n    <tr>\n      <th>{number}</th>\n{cells}\n    </tr>"
 
 
 def _octets(rows: Sequence[FrameRow]) -> tuple[list[int], ...]:
@@ -70,11 +95,6 @@ def _octets(rows: Sequence[FrameRow]) -> tuple[list[int], ...]:
         [row.total_in for row in rows],
         [row.total_out for row in rows],
     )
-
-
-def _cells(row: FrameRow, figures: tuple[str, ...]) -> list[object]:
-    into, out, total_in, total_out = figures
-    return [*map(plain_cell, row[:4]), into, out, row.day, total_in, total_out]
 
 
 def _json_lines(rows: Sequence[FrameRow], heads: dict[tuple[str, ...], str]) -> Iterator[str]:

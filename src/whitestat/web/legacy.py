@@ -6,14 +6,14 @@ Not kept are its faults: an empty answer is the frame with no rows, and a date t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 
 from starlette.responses import Response
 
 from whitestat.errors import QueryError
-from whitestat.ledger.queries import ROWS_MAX, DeviceRow, Question, Row
+from whitestat.ledger.queries import DeviceRow, Question, Row
 from whitestat.ledger.question import check_span
 from whitestat.periods import day_bounds, day_of, parse_instant, wall_time
 from whitestat.web.answers import fresh, in_pieces
@@ -26,6 +26,11 @@ NO_ADDRESS, NO_MAC, NO_NAME = "(none)", "00:00:00:00:00:00", "(none)"
 
 _FIRST_DAY = 19700102
 """Running totals count from here."""
+
+_DAY_S = 86_400
+_DAYS_AT_FIRST = 8
+_ROWS_AT_ONCE = 4000
+"""How long a span is asked for at once follows from how many rows the one before had."""
 
 _LONGEST_PREFIX = 24
 """v5's prefixes had three numbers at most."""
@@ -70,16 +75,16 @@ def segments(networks: Iterable[Network]) -> list[str]:
 
 def _today(sources: Sources) -> list[FrameRow]:
     today = day_of(sources.now.at_s, sources.zone)
-    return sorted(_frame(sources, today, today), key=lambda row: (-row.octets_in, -row.total_in))
+    return sorted(_Days(sources, today, today), key=lambda row: (-row.octets_in, -row.total_in))
 
 
-def _history(sources: Sources, texts: Texts) -> list[FrameRow]:
+def _history(sources: Sources, texts: Texts) -> _Days:
     """Both days are included, as v5 had it."""
     today = day_of(sources.now.at_s, sources.zone)
     first, last = (_day(name, texts, today, sources.zone) for name in ("start", "end"))
     if first > last:
         raise QueryError("end", f"must not be before start, {_date(first)}, got {_date(last)}")
-    return _frame(sources, first, last)
+    return _Days(sources, first, last)
 
 
 def _day(name: str, texts: Texts, today: int, zone: tzinfo) -> int:
@@ -91,53 +96,79 @@ def _day(name: str, texts: Texts, today: int, zone: tzinfo) -> int:
         raise QueryError(name, str(fault)) from None
 
 
-def _frame(sources: Sources, first: int, last: int) -> list[FrameRow]:
+class _Days:
     """The rows of these local days (YYYYMMDD): the latest day first, on it the largest download.
 
+    Each time they are gone through they are asked anew, some weeks at a time, so a year of them takes little memory.
     What is unattributed has no address to be listed by: it stays out.
     """
-    start_s, end_s = day_bounds(first, sources.zone)[0], day_bounds(last, sources.zone)[1]
-    check_span(start_s, end_s)
-    usage = sources.queries.days(start_s, end_s)
-    if len(usage) > ROWS_MAX:
-        raise QueryError("start", f"the answer has more than {ROWS_MAX} rows; ask for a shorter span")
-    rows = _rows(usage, _before(sources, start_s) if usage else {}, sources.queries.devices(), sources.zone)
-    rows.sort(key=itemgetter(0, 1))
-    rows.sort(key=_octets_in, reverse=True)
-    rows.sort(key=_date_of, reverse=True)
-    return rows
+
+    def __init__(self, sources: Sources, first: int, last: int) -> None:
+        self._sources = sources
+        self._start_s, self._end_s = day_bounds(first, sources.zone)[0], day_bounds(last, sources.zone)[1]
+        check_span(self._start_s, self._end_s)
+
+    def __iter__(self) -> Iterator[FrameRow]:
+        queries, zone = self._sources.queries, self._sources.zone
+        known = _Known(queries.devices())
+        start_s, end_s, days = self._end_s, self._end_s, _DAYS_AT_FIRST
+        totals: dict[int, tuple[int, int]] | None = None
+        while start_s > self._start_s:
+            start_s = max(self._start_s, day_bounds(day_of(end_s - days * _DAY_S, zone), zone)[0])
+            usage = queries.days(start_s, end_s)
+            if totals is None:  # what is before the latest days stays as it is, whatever is booked meanwhile
+                totals = self._before(start_s)
+                for (_, device), counts in usage.items():
+                    totals[device] = _sum(totals.get(device, (0, 0)), counts)
+            yield from _rows(usage, totals, known, zone)
+            days = days * 2 if len(usage) < _ROWS_AT_ONCE else max(1, days * _ROWS_AT_ONCE // len(usage))
+            end_s = start_s
+
+    def _before(self, start_s: int) -> dict[int, tuple[int, int]]:
+        """What each device used before."""
+        first_s = day_bounds(_FIRST_DAY, self._sources.zone)[0]
+        rows = self._sources.queries.usage(Question(first_s, start_s)) if first_s < start_s else []
+        return {row.device.id: _in_out(row) for row in rows if row.device}
 
 
-_octets_in, _date_of = attrgetter("octets_in"), attrgetter("day")
+class _Known:
+    """Devices in the order in which rows of a day stand that are alike in download: by address, then by MAC."""
 
-
-def _before(sources: Sources, start_s: int) -> dict[int, tuple[int, int]]:
-    """What each device used before the span."""
-    rows = sources.queries.usage(Question(day_bounds(_FIRST_DAY, sources.zone)[0], start_s))
-    return {row.device.id: _in_out(row) for row in rows if row.device}
+    def __init__(self, devices: Iterable[DeviceRow]) -> None:
+        found = [(*_who(each), each.last_seen_ms, each.id) for each in devices]
+        found.sort(key=itemgetter(0, 1, 4))
+        self.by_place = [each[:4] for each in found]
+        self.places = {each[4]: place for place, each in enumerate(found)}
+        self.ids = [each[4] for each in found]
 
 
 def _rows(
     usage: Mapping[tuple[int, int], tuple[int, int]],
-    before: dict[int, tuple[int, int]],
-    devices: Iterable[DeviceRow],
+    totals: dict[int, tuple[int, int]],
+    known: _Known,
     zone: tzinfo,
 ) -> list[FrameRow]:
-    known = {each.id: (*_who(each), each.last_seen_ms) for each in devices}
+    """Those of a span; `totals` are what each device had up to its end, and become what it had before it."""
+    places, by_place, ids = known.places, known.by_place, known.ids
+    order = sorted((-start_s, -into, places[device], out) for (start_s, device), (into, out) in usage.items())
     rows: list[FrameRow] = []
     date, over, day_s, end_s = "", "", -1, -1
-    for key in sorted(usage):
-        (start_s, device), (into, out) = key, usage[key]
-        if start_s != day_s:
-            day_s, end_s = start_s, day_bounds(day_of(start_s, zone), zone)[1]
-            date, over = f"{_date(day_of(start_s, zone))} 00:00:00", _time(end_s - 1, zone)
-        ip, mac, name, last_ms = known[device]
+    for less_start, less_in, place, out in order:
+        if -less_start != day_s:
+            day_s = -less_start
+            end_s = day_bounds(day_of(day_s, zone), zone)[1]
+            date, over = f"{_date(day_of(day_s, zone))} 00:00:00", _time(end_s - 1, zone)
+        ip, mac, name, last_ms = by_place[place]
         # On a day that is over its last second: when it was last seen on each day is not kept.
-        seen = over if last_ms is None or last_ms >= end_s * 1000 else _time(max(last_ms // 1000, start_s), zone)
-        earlier_in, earlier_out = before.get(device, (0, 0))
-        total_in, total_out = before[device] = earlier_in + into, earlier_out + out
-        rows.append(FrameRow(ip, mac, name, seen, into, out, date, total_in, total_out))
+        seen = over if last_ms is None or last_ms >= end_s * 1000 else _time(max(last_ms // 1000, day_s), zone)
+        total_in, total_out = totals[ids[place]]
+        totals[ids[place]] = total_in + less_in, total_out - out
+        rows.append(FrameRow(ip, mac, name, seen, -less_in, out, date, total_in, total_out))
     return rows
+
+
+def _sum(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return one[0] + other[0], one[1] + other[1]
 
 
 def _in_out(row: Row) -> tuple[int, int]:

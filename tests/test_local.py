@@ -1,0 +1,32 @@
+"""What is local: the configuration's networks, or private space with what version 5's masks name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from whitestat.config import load
+from whitestat.importers.run import locality_of
+from whitestat.service import locality
+from whitestat.units import address_bytes
+
+HOSTS = ("192.168.1.7", "192.168.2.7", "10.1.2.3", "198.51.100.7", "203.0.113.9", "fd00::7", "fe80::7")
+
+
+@pytest.mark.parametrize(
+    ("lan", "masks", "expected"),
+    [
+        ("", "", {"192.168.1.7", "192.168.2.7", "10.1.2.3", "fd00::7", "fe80::7"}),
+        # Version 5 showed hosts beside its masks, which said no more than which rows a router's were.
+        ("", "192.168.1|198.51.100", {"192.168.1.7", "192.168.2.7", "10.1.2.3", "198.51.100.7", "fd00::7", "fe80::7"}),
+        ('networks = ["192.168.1.0/24"]', "", {"192.168.1.7", "fe80::7"}),
+        ('networks = ["192.168.1.0/24"]', "10.1", {"192.168.1.7", "fe80::7"}),
+    ],
+)
+def test_masks_of_version_5_narrow_nothing(tmp_path: Path, lan: str, masks: str, expected: set[str]) -> None:
+    file = tmp_path / "whitestat.toml"
+    file.write_text(f"[lan]\n{lan}\n")
+    config = load(file, {"LAN_SEGMENT_MASKS": masks}, root=True)
+    for found in (locality(config, ()), locality_of(config)):
+        assert {host for host in HOSTS if found.kind(address_bytes(host)) == "local"} == expected
