@@ -33,7 +33,7 @@ from whitestat.collectors.links import default_interface, default_interfaces, li
 from whitestat.config import Config, PointConfig
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine, SystemClock
-from whitestat.errors import CollectorError, ConfigError, NotPermitted
+from whitestat.errors import CollectorError, ConfigError, LedgerError, NotPermitted
 from whitestat.identity import Identity
 from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
@@ -46,6 +46,7 @@ from whitestat.units import address_text
 
 log = logging.getLogger("whitestat")
 
+OLD_POINT = "whitestat import"
 OLD_STORE = "WhiteStat.db"
 """What WhiteStat 1 to 11 called their database, in the folder `DATA_STORE`."""
 
@@ -56,6 +57,8 @@ def run(config: Config) -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for notice in config.notices:
         log.info("%s", notice)
+    _make_home(config.store.path)
+    import_old(config, zone_of(config))
     return asyncio.run(_serve(config))
 
 
@@ -67,9 +70,7 @@ async def _serve(config: Config) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     zone = zone_of(config)
     points = points_of(config)
-    _make_home(config.store.path)
     writer = Writer(config.store.path, zone, asdict(config.retention))
-    import_old(writer, config, zone)
     state = writer.state()
     attributor = Attributor(locality(config, points), Devices(state.episodes))
     clock = SystemClock()
@@ -133,15 +134,40 @@ async def _serve(config: Config) -> int:
     return 0
 
 
-def import_old(writer: Writer, config: Config, zone: tzinfo) -> None:
-    """On the first start beside a WhiteStat.db of version 1 to 11, its history becomes ours."""
+def import_old(config: Config, zone: tzinfo) -> None:
+    """On the first start beside a WhiteStat.db of version 1 to 11, its history becomes ours.
+
+    A child does it, before there are any threads: years of history take 100 MB, which this process would keep.
+    """
     store = config.store.path
     old = config.store.old or store.with_name(OLD_STORE)
-    if old.is_file() and old.name != store.name:
-        from whitestat.importers import run
+    if not old.is_file() or old.name == store.name or _has_old(store, zone):
+        return
+    from multiprocessing import get_context
 
-        home = run.Home(store, zone, run.locality_of(config), SystemClock().now_ms() // 1000)
+    child = get_context("fork").Process(target=_take_over, args=(config, zone, old))
+    child.start()
+    child.join()
+
+
+def _take_over(config: Config, zone: tzinfo, old: Path) -> None:
+    from whitestat.importers import run
+
+    store = config.store.path
+    home = run.Home(store, zone, run.locality_of(config), SystemClock().now_ms() // 1000)
+    with contextlib.suppress(LedgerError), contextlib.closing(Writer(store, zone)) as writer:  # told at the start
         run.import_once(writer, old, home)
+
+
+def _has_old(store: Path, zone: tzinfo) -> bool:
+    """Whether the ledger took old history over already."""
+    if not store.exists():
+        return False
+    try:
+        with contextlib.closing(Queries(store, zone)) as queries:
+            return OLD_POINT in queries.points()
+    except LedgerError:
+        return False
 
 
 def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:

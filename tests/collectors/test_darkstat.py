@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from tests.collectors.server import NOT_FOUND, page, serving
-from whitestat.collectors.darkstat import DarkstatCollector
-from whitestat.config import PointConfig
+from whitestat.collectors.darkstat import BACKOFF_S, DarkstatCollector
+from whitestat.config import PointConfig, load
 from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
 from whitestat.service import BUILDERS
 from whitestat.units import address_bytes, address_text
 
 K = 1024
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "darkstat"
 POINT = Point("darkstat", "darkstat")
 FRONT = '<b>Measuring for</b> <span id="rf">1 day</span><b>, since</b> 2026-11-20 05:04:29 IST+0530<b>.</b><br>'
 NAMES = ("IP", "Hostname", "MAC Address", "In", "Out", "Total", "Last seen")
@@ -41,10 +44,11 @@ class Peer:
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self.front: bytes = page(FRONT)
+        self.metrics = NOT_FOUND
 
     def __call__(self, path: str) -> bytes:
         if path == "/metrics":
-            return NOT_FOUND
+            return self.metrics
         if path == "/":
             return self.front
         cells = "".join(
@@ -172,6 +176,72 @@ def test_rubbish_is_shown_told_once_and_asked_again(
         peer.front = page(FRONT)
         wait_until(lambda: collector.statuses()["darkstat"].state is PointState.OK)
         assert collector.read(0, 1).receipt
+
+
+def test_a_darkstat_that_fails_is_asked_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(BACKOFF_S) == sorted(BACKOFF_S)
+    waits = (0.05, 0.1, 0.2, 0.4)
+    monkeypatch.setattr("whitestat.collectors.darkstat.BACKOFF_S", waits)
+    peer, asked = Peer([]), list[float]()
+
+    def answer(path: str) -> bytes:
+        asked.append(time.monotonic())
+        return peer(path)
+
+    peer.front = NOT_FOUND
+    with serving(answer) as url, threaded(url) as collector:
+        collector.read(0, 1)
+        wait_until(lambda: len(asked) > 5)
+    for last, following, wait_s in zip(asked, asked[1:], (*waits, waits[-1]), strict=False):
+        assert following - last >= wait_s
+
+
+def test_it_is_polled_as_often_as_version_5_s_file_says(tmp_path: Path) -> None:
+    (tmp_path / "WhiteStatConfig.json").write_text('{"DARKSTAT_URL": "http://192.0.2.1", "IdleSeconds": 1}')
+    (point,) = load(None, {"DATA_STORE": str(tmp_path)}, root=False).points
+    polls = list[float]()
+
+    def answer(path: str) -> bytes:
+        if path.startswith("/hosts/?"):
+            polls.append(time.monotonic())
+        return Peer([])(path)
+
+    with serving(answer) as url, closing(BUILDERS["darkstat"](replace(point, url=url), is_local, ())) as collector:
+        collector.read(0, 1)
+        wait_until(lambda: len(polls) > 2)
+    assert min(after - before for before, after in pairwise(polls)) > 0.9
+
+
+def test_metrics_are_read_where_there_are_any_and_the_table_is_left_alone() -> None:
+    asked: list[bytes] = []
+    peer = Peer([(*A, 1, 1)])
+    peer.metrics = page((FIXTURES / "metrics721.http").read_bytes().split(b"\r\n\r\n", 1)[1])
+    with serving(peer, asked) as url:
+        collector = collector_of(url)
+        marks = {mark.key.address: mark.counts for mark in collector.poll().marks}
+        assert marks[address_bytes("192.168.1.10")] == Counts(1_343_340, 15_292)
+        assert not any(b"/hosts/" in each for each in asked)
+        peer.metrics, peer.front = NOT_FOUND, page(FRONT.replace("05:04:29", "05:09:00"))  # an older one was started
+        harvest = collector.poll()
+    assert any(b"/hosts/?full=yes" in each for each in asked)
+    assert [each.counts for each in harvest.deltas] == [Counts(1, 1)]
+
+
+def totals(octets: int, packets: int, dropped: int) -> bytes:
+    spans = f'<span id="tb">{octets:,}</span> <span id="tp">{packets:,}</span> <span id="pd">{dropped:,}</span>'
+    return page(FRONT + spans)
+
+
+def test_what_pcap_dropped_is_owned_at_the_size_of_the_average_packet() -> None:
+    peer = Peer([(*A, 1000, 0)])
+    peer.front = totals(1000, 10, 5)
+    with serving(peer) as url:
+        collector = collector_of(url)
+        collector.poll()  # what was dropped before is no matter of ours
+        peer.rows, peer.front = [(*A, 5000, 0)], totals(5000, 30, 25)
+        audit = collector.poll().audits["darkstat"]
+        assert collector.statuses()["darkstat"].notice.startswith("darkstat lost 20 packets since we started")
+    assert (audit.packets_lost, audit.frames_metered.octets, audit.frames_interface.octets) == (20, 4000, 8000)
 
 
 def test_a_slow_darkstat_delays_nobody() -> None:

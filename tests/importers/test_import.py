@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import resource
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -80,6 +81,7 @@ def a_few_days(home: Home) -> None:
     home.old.add("dailyusage", "192.168.1.10", A, "2026-11-21", 50.0, 2.0, LastSeen="2026-11-21 08:00:00")
 
 
+ROW = {"MAC": "", "KBIn": 1.0, "KBOut": 1.0}
 BOOKED = {
     ("2026-11-20", "phone"): Counts(102_400, 1_024),
     ("2026-11-20", B): Counts(7_168, 3_072),
@@ -231,9 +233,8 @@ def test_the_service_looks_for_it_in_the_folder_of_the_store(home: Home) -> None
     for folder, expected in ((home.store.parent.parent, {}), (home.store.parent, BOOKED)):
         if folder == home.store.parent:
             shutil.copy(home.old.path, folder)
-        with closing(Writer(home.store, ZONE)) as writer:
-            import_old(writer, loaded, ZONE)
-        assert home.days() == expected
+        import_old(loaded, ZONE)
+        assert (home.days() if home.store.exists() else {}) == expected
 
 
 def test_the_service_takes_over_the_file_that_is_named(home: Home) -> None:
@@ -241,9 +242,19 @@ def test_the_service_takes_over_the_file_that_is_named(home: Home) -> None:
     named = home.old.path.rename(home.old.path.with_name("House.db"))
     with home.config.open("a") as file:
         file.write(f'old = "{named}"\n')
-    with closing(Writer(home.store, ZONE)) as writer:
-        import_old(writer, config.load(home.config, {}, root=True), ZONE)
+    import_old(config.load(home.config, {}, root=True), ZONE)
     assert home.days() == BOOKED
+
+
+def test_years_of_history_leave_no_memory_behind_in_the_service(home: Home) -> None:
+    days = [f"2026-{day // 28 + 1:02}-{day % 28 + 1:02} 00:00:00" for day in range(280)]
+    hosts = [{**ROW, "IP": f"10.0.0.{number}", "Hostname": f"pc{number}"} for number in range(100)]
+    home.old.add_all("usagehistory", (host | {"DATE": day} for day in days for host in hosts))
+    shutil.copy(home.old.path, home.store.parent)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    import_old(config.load(home.config, {}, root=True), ZONE)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 10_000
+    assert sum(counts.octets_in for counts in home.days().values()) == len(days) * len(hosts) * 1024
 
 
 class Terminal(io.StringIO):

@@ -29,7 +29,7 @@ _FIRST_DAY = 19700102
 
 _DAY_S = 86_400
 _DAYS_AT_FIRST = 8
-_ROWS_AT_ONCE = 4000
+_ROWS_AT_ONCE = 1000
 """How long a span is asked for at once follows from how many rows the one before had."""
 
 _LONGEST_PREFIX = 24
