@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_network
@@ -24,6 +24,9 @@ from whitestat.units import address_bytes, mac_bytes
 
 DARKSTAT = Point("darkstat", "darkstat")
 PHONE, TV, ROUTER = "02:50:00:00:00:11", "02:50:00:00:00:13", "02:50:00:00:00:01"
+
+
+NO_NAMES: Mapping[str, str] = {}
 
 
 class Household:
@@ -52,8 +55,8 @@ class Household:
     def say(self, file: str, *lines: str) -> None:
         (self.folder / f"{file}.txt").write_text("\n".join(lines))
 
-    def book(self, *rows: tuple[str, str | None, int]) -> None:
-        """Rows of address, MAC and octets in."""
+    def book(self, *rows: tuple[str, str | None, int], names: Mapping[str, str] = NO_NAMES) -> None:
+        """Rows of address, MAC and octets in, and names by address."""
         since_ms = DAY_S * 1000 + self.polls * 30_000
         self.polls += 1
         deltas = [
@@ -61,7 +64,9 @@ class Household:
             for ip, mac, octets in rows
         ]
         self.booker.locate()
-        self.booker.gather(Meter((DARKSTAT,)), Harvest(since_ms, since_ms + 30_000, deltas=deltas), 30_000)
+        named = [(_mac(mac), address_bytes(ip), names[ip]) for ip, mac, _ in rows if ip in names]
+        harvest = Harvest(since_ms, since_ms + 30_000, deltas=deltas, names=named)
+        self.booker.gather(Meter((DARKSTAT,)), harvest, 30_000)
         self.booker.flush()
 
     @property
@@ -121,6 +126,17 @@ def test_a_router_leaves_out_the_segments_of_version_5_and_no_hosts_beside_them(
     house.home = replace(house.home, segments=(ip_network("192.168.50.0/24"),))
     house.book(("192.168.50.11", ROUTER, 10), ("10.1.2.3", ROUTER, 5), ("10.1.2.4", ROUTER, 4), ("10.1.2.5", PHONE, 3))
     assert house.octets == {"10.1.2.3": 5, "10.1.2.4": 4, f"{PHONE} (private MAC)": 3}
+
+
+def test_devices_are_called_what_darkstat_knows_from_the_dns_unless_somebody_says_better(house: Household) -> None:
+    names = {"192.168.50.11": "phone.lan", "192.168.50.13": "tv.lan", "192.168.50.14": "192.168.50.14"}
+    rows = (("192.168.50.11", PHONE, 1), ("192.168.50.13", TV, 2), ("192.168.50.14", None, 3))
+    house.book(*rows, names=names)
+    assert house.octets == {"phone": 1, "television": 2, "192.168.50.14": 3}
+    house.book(*rows, names={"192.168.50.11": "another.lan"})  # our own DNS may say something else: no quarrel
+    house.say("MAC_HOST", f"{PHONE}|Anna's")
+    house.book(*rows, names=names)
+    assert house.octets == {"Anna's": 3, "television": 6, "192.168.50.14": 9}
 
 
 def test_a_bad_line_is_logged_once_and_shown_until_it_is_mended(

@@ -18,7 +18,7 @@ from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.map_files import MapFiles
 from whitestat.attribution.maps import Maps
-from whitestat.attribution.names import Name, by_address, configured, stronger
+from whitestat.attribution.names import Name, by_address, configured, in_dns, stronger
 from whitestat.attribution.shape import Shape
 from whitestat.collectors import Collector
 from whitestat.detail import Detail
@@ -167,6 +167,7 @@ class Booker:
         self._add(harvest, attributed, steps, observed_ms)
         self._add_detail(harvest, attributed.services | on, attributed.peers)
         self._attributor.settle(attributed)
+        self._hear(harvest.names)
         self._notice(attributed, harvest.end_ms)
         audits = {name: step.baseline for name, step in steps.items()}
         self._draft.add([*readings, *harvest.marks], audits, receipt)
@@ -177,6 +178,16 @@ class Booker:
         if receipt:
             self._held.update(point.name for point in collector.points)
         return True
+
+    def _hear(self, names: Iterable[tuple[Mac | None, Address, str]]) -> None:
+        """Names that another program has from the DNS, for devices that our own DNS did not name."""
+        for mac, address, text in names:
+            episode = self._attributor.devices.episode_of(self._maps.mac(mac, address), address)
+            name = in_dns(text)
+            if episode and name:
+                record = self._records.get(episode.device) or self._name(episode)
+                if record.name_source != name.source:
+                    self.rename(episode.device, name)
 
     def flush(self, *, last: bool = False) -> None:
         """Write what was gathered, all of it or nothing. Raises LedgerError: it is kept, and goes with the next.

@@ -166,7 +166,8 @@ class Harvest:
     `audits` is by point name, read after the deltas were set aside. `marks` are running counters whose growth is
     in the deltas already: kept in the ledger for the next process to go on from, and never compared here.
     `details` say of usage that is in the deltas of this harvest, or was in those of earlier ones of the same hour,
-    what it was on: they are no usage.
+    what it was on: they are no usage. `names` are what the DNS calls hosts, by the word of another program; they are as
+    hostile as any.
     """
 
     start_ms: int
@@ -177,6 +178,7 @@ class Harvest:
     audits: Mapping[str, Audit] = field(default_factory=dict)
     marks: Sequence[CounterReading] = ()
     details: Sequence[Delta] = ()
+    names: Sequence[tuple[Mac | None, Address, str]] = ()
 
 
 class UsageKey(NamedTuple):

@@ -16,7 +16,7 @@ from whitestat.collectors.darkstat import BACKOFF_S, DarkstatCollector
 from whitestat.config import PointConfig, load
 from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
 from whitestat.service import BUILDERS
-from whitestat.units import address_bytes, address_text
+from whitestat.units import address_bytes, address_text, mac_bytes
 
 K = 1024
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "darkstat"
@@ -45,6 +45,7 @@ class Peer:
         self.rows = rows
         self.front: bytes = page(FRONT)
         self.metrics = NOT_FOUND
+        self.names: dict[str, str] = {}
 
     def __call__(self, path: str) -> bytes:
         if path == "/metrics":
@@ -52,7 +53,8 @@ class Peer:
         if path == "/":
             return self.front
         cells = "".join(
-            f'<tr><td><a href="./{ip}/">{ip}</a></td><td></td><td><tt>{mac}</tt></td><td class="num">{i:,}</td>'
+            f'<tr><td><a href="./{ip}/">{ip}</a></td><td>{self.names.get(ip, "")}</td>'
+            f'<td><tt>{mac}</tt></td><td class="num">{i:,}</td>'
             f'<td class="num">{o:,}</td><td class="num">{i + o:,}</td><td class="num">1 sec</td></tr>'
             for ip, mac, i, o in self.rows
         )
@@ -225,6 +227,16 @@ def test_metrics_are_read_where_there_are_any_and_the_table_is_left_alone() -> N
         harvest = collector.poll()
     assert any(b"/hosts/?full=yes" in each for each in asked)
     assert [each.counts for each in harvest.deltas] == [Counts(1, 1)]
+
+
+def test_names_go_with_the_usage_of_their_hosts() -> None:
+    peer = Peer([(*A, 100, 10), (*B, 50, 5)])
+    peer.names = {A[0]: "phone.lan", B[0]: "tv.lan", "203.0.113.9": "far.example"}
+    with serving(peer) as url:
+        collector = collector_of(url)
+        collector.poll()
+        peer.rows = [(*A, 150, 10), (*B, 50, 5), ("203.0.113.9", A[1], 1, 1)]
+        assert collector.poll().names == [(mac_bytes(A[1]), address_bytes(A[0]), "phone.lan")]
 
 
 def totals(octets: int, packets: int, dropped: int) -> bytes:

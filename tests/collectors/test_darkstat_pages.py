@@ -42,6 +42,16 @@ def test_metrics_and_the_hosts_page_agree() -> None:
     assert parse.metrics(recorded("metrics721")) == parse.hosts(recorded("hosts721"))
 
 
+def test_names_are_those_of_the_dns_and_none_of_darkstat_s_own_words() -> None:
+    page = recorded("hosts_full_in2").replace("<td>(none)</td>", "<td>phone.lan</td>", 1)
+    assert parse.hosts(page).names == {PHONE: "phone.lan"}
+    hostile = page.replace("phone.lan", "<b>x&lt;script>" + "y" * 300)
+    assert parse.hosts(hostile).names[PHONE].startswith("x<script>yyy")
+    assert len(parse.hosts(hostile).names[PHONE]) < 256
+    assert parse.detail(recorded("host_A")).name == ""
+    assert parse.detail(recorded("host_A").replace("(none)", "phone.lan", 1)).name == "phone.lan"
+
+
 def test_an_empty_table_is_empty_and_no_error() -> None:
     assert parse.hosts('<h2 class="pageheader">Hosts</h2>\n<p>The table is empty.</p>').rows == {}
 

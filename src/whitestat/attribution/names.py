@@ -58,8 +58,13 @@ def by_address(mac: Mac | None, address: Address | None, vendor: Callable[[str],
 def by_dns(address: Address, resolve: Callable[[str], str | None]) -> Name | None:
     """The first label of the address's name in the DNS (PTR), None without one."""
     found = resolve(address_text(address))
-    label = clean(found.split(".", 1)[0]) if found else ""
-    return Name(label, "dns") if label else None
+    return in_dns(found) if found else None
+
+
+def in_dns(found: str) -> Name | None:
+    """The first label of a name in the DNS; none where that is an address again."""
+    label = clean(found.split(".", 1)[0])
+    return Name(label, "dns") if label and not label.isdigit() and ":" not in label else None
 
 
 def resolve(address: str) -> str | None:

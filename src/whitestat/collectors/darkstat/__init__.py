@@ -236,6 +236,8 @@ class DarkstatCollector:
             frames_at_attach=Counts(),
         )
         details = self._services.explain(self._fresh, start_ms, now_ms)
+        names = self._reader.names
+        named = [(mac, address, names[address]) for mac, address in self._fresh if address in names and address]
         self._epoch += 1
         self._told, self._told_at_s = seen, time.monotonic()
         return Harvest(
@@ -245,6 +247,7 @@ class DarkstatCollector:
             receipt=Receipt(self._meter, self._epoch),
             audits={self._point.name: audit},
             marks=tuple(self._marks(seen)),
+            names=named,
             details=[
                 Delta(FlowKey(self._point.name, *host, protocol=on.protocol, service=on.port), counts, start_ms, now_ms)
                 for (host, on), counts in details.items()

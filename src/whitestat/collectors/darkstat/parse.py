@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from html import unescape
+from types import MappingProxyType
 from typing import NamedTuple
 
 from whitestat.errors import CollectorError
@@ -19,6 +20,8 @@ from whitestat.units import address_bytes, mac_bytes
 
 LARGEST = (1 << 64) - 1
 ROWS_MAX = 200_000
+NAME_MAX = 255
+"""RFC 1035, section 2.3.4."""
 
 
 class DarkstatError(CollectorError):
@@ -36,11 +39,15 @@ class Host(NamedTuple):
     mac: Mac | None = None
 
 
+_NO_NAMES: Mapping[Address, str] = MappingProxyType({})
+
+
 class Hosts(NamedTuple):
-    """The whole table by address; `unreadable` rows were left out."""
+    """The whole table by address; `unreadable` rows were left out. `names` are from the DNS, as somebody wrote them."""
 
     rows: dict[Address, Host]
     unreadable: int = 0
+    names: Mapping[Address, str] = _NO_NAMES
 
 
 class Front(NamedTuple):
@@ -73,12 +80,13 @@ class Detail(NamedTuple):
     """A host's ports and protocols as octets seen from the host: the remote tables are turned round.
 
     A table holds the 30 largest at most, and darkstat forgets ports all the time. `whole` names the tables that hold
-    all there is: as `Service` does without a port, or `PROTOCOLS`.
+    all there is: as `Service` does without a port, or `PROTOCOLS`. `name` is from the DNS, empty without one.
     """
 
     ports: dict[Service, Counts]
     protocols: dict[int, Counts]
     whole: frozenset[Table] = frozenset()
+    name: str = ""
 
 
 _TAG = re.compile(r"<(/?)(table|tr|td|th)(?![a-z])[^>]{0,200}>", re.IGNORECASE)
@@ -97,6 +105,7 @@ _SECTIONS = {
     "udp ports on this host": (17, False),
     "udp ports on remote hosts": (17, True),
 }
+_HOSTNAME = re.compile(r"<b>Hostname:</b> ([^\n]{1,300}?)<br>")
 _NO_MAC = bytes(6)
 """Shown on links without MACs: loopback, ppp."""
 
@@ -127,9 +136,10 @@ def hosts(page: str) -> Hosts:
             return Hosts({})
         raise DarkstatError(f"there is no table of hosts: {_excerpt(page)}")
     places = _places(header, ("ip", "in", "out"))
-    mac, total = places.get("mac address"), places.get("total")
+    mac, total, named = places.get("mac address"), places.get("total"), places.get("hostname")
     columns = places["ip"], places["in"], places["out"]
     found: dict[Address, Host] = {}
+    names: dict[Address, str] = {}
     rows = unreadable = 0
     for row in cells:
         rows += 1
@@ -140,11 +150,13 @@ def hosts(page: str) -> Hosts:
             unreadable += 1
         else:
             found[read[0]] = read[1]
+            if named is not None and (name := _name(row[named])):
+                names[read[0]] = name
     if (said := _OF.search(page)) and (said[1] != "1" or said[2] != said[3] or int(said[3]) != rows):
         raise DarkstatError(f"the page says it has hosts {said[0][1:-1]} and holds {rows}")
     if unreadable and not found:
         raise DarkstatError(f"none of {unreadable} rows can be read: {_excerpt(page)}")
-    return Hosts(found, unreadable)
+    return Hosts(found, unreadable, names)
 
 
 def metrics(text: str) -> Hosts:
@@ -194,7 +206,8 @@ def detail(page: str) -> Detail:
                 ports[Service(protocol, port, remote)] = counts.turned() if remote else counts
         else:
             protocols.update(_numbered(body, "#", 255))
-    return Detail(ports, protocols, frozenset(whole))
+    said = _HOSTNAME.search(sections[0])
+    return Detail(ports, protocols, frozenset(whole), _name(said[1]) if said else "")
 
 
 def _numbered(section: str, column: str, most: int) -> Iterator[tuple[int, Counts]]:
@@ -272,6 +285,14 @@ def _metric(line: str) -> tuple[Address, Mac | None, bool, int] | None:
     except (ValueError, KeyError):
         return None
     return address, None if mac == _NO_MAC else mac, bool(outward), int(found[2])
+
+
+def _name(cell: str) -> str:
+    """Empty for darkstat's own words: (none), (multicast), (resolving...)."""
+    if cell in ("", "(none)"):
+        return ""
+    name = _plain(cell[:NAME_MAX])
+    return "" if name.startswith("(") else name
 
 
 def _number(text: str) -> int | None:

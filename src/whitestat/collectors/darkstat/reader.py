@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from whitestat.collectors.darkstat import parse
@@ -13,6 +13,7 @@ from whitestat.model import Address
 from whitestat.units import address_text
 
 TRIES = 3
+NAMES_MAX = 4096
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ class Reader:
         self._local = local
         self._metrics: bool | None = None  # None: not tried yet with this darkstat
         self._life = 0
+        self.names: dict[Address, str] = {}  # of our hosts, by the DNS that darkstat asks
         self.version = ""
         self.unreadable = 0
 
@@ -50,13 +52,22 @@ class Reader:
         self._life = after.since_s
         self.version = after.version
         self.unreadable = table.unreadable
+        self._know({address: name for address, name in table.names.items() if address in sight.rows})
         return sight
 
     def detail(self, address: Address) -> Detail | None:
         """The host's own page, None where darkstat has forgotten the host; CollectorError without one."""
         path = f"/hosts/{address_text(address)}/"
         reply = self._http.get(path)
-        return None if reply.status == 404 else self._read(parse.detail, reply)
+        found = None if reply.status == 404 else self._read(parse.detail, reply)
+        if found and found.name:
+            self._know({address: found.name})
+        return found
+
+    def _know(self, names: Mapping[Address, str]) -> None:
+        if len(self.names) > NAMES_MAX:
+            self.names.clear()
+        self.names |= names
 
     def _sight(self, table: Hosts, before: Front, after: Front, at_ms: int) -> Sight:
         local = {address: host for address, host in table.rows.items() if self._local(address)}
