@@ -21,8 +21,8 @@ Octets = dict[str, tuple[int, int]]
 """Octets in and out by a device's name."""
 
 
-def settings(folder: Path, *, flush: str = "1s", interval: str = "1s") -> str:
-    """A household that reads darkstat alone."""
+def settings(folder: Path, *, flush: str = "1s", interval: str = "1s", base: str = "") -> str:
+    """A household that reads darkstat alone; `base` is the path it is under."""
     devices = "".join(f'[[device]]\nmac = "{each.mac}"\nname = "{each.name}"\n' for each in DEVICES)
     return f"""timezone = "UTC"
 [web]
@@ -36,7 +36,7 @@ networks = ["192.168.50.0/24", "2001:db8:50::/64"]
 [[point]]
 name = "darkstat"
 collector = "darkstat"
-url = "{URL}"
+url = "{URL}{base}"
 interval = "{interval}"
 {devices}"""
 

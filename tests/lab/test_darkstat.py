@@ -7,11 +7,12 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from bench.darkstat import Darkstat
 from tests.lab.darkstat import Watched, settings
 from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Device, Home, Links
 from tests.lab.referee import Referee
@@ -201,6 +202,24 @@ def test_a_darkstat_that_is_down_is_told_once_and_nothing_is_lost(home: Home, tm
         assert peer.seen_by(service) == peer.expected()
         assert service.log.count("connection refused") == 1
         assert service.log.count("answers again") == 1
+
+
+def test_a_darkstat_under_a_base_path_that_shows_no_macs_and_no_last_seen(home: Home, tmp_path: Path) -> None:
+    options = ("--base", "stats", "--no-macs", "--no-lastseen")
+    (folder := tmp_path / "darkstat").mkdir()
+    with closing(Darkstat(home.gateway, folder, options=options)) as peer:
+        assert "MAC Address" not in peer.page("/stats/hosts/?full=yes")
+        with running(home.gateway, tmp_path, settings(tmp_path, base="/stats")) as service:
+            wait_for(service, "ok")
+            assert peer.host(PHONE.ipv4) == (0, 0)
+            echo(home[PHONE], INTERNET4, count=40, payload=1000)
+            until, found = time.monotonic() + 12, (0, 0)
+            while (found != peer.host(PHONE.ipv4) or found < (40_000, 40_000)) and time.monotonic() < until:
+                time.sleep(0.1)
+                if PHONE.ipv4 in (usage := service.usage("wan")):  # a device is its address then
+                    found = usage[PHONE.ipv4].octets_in, usage[PHONE.ipv4].octets_out
+            assert found == peer.host(PHONE.ipv4)
+            assert min(found) >= 40_000
 
 
 def test_check_tells_what_it_would_read(home: Home, tmp_path: Path) -> None:
