@@ -103,7 +103,8 @@ PURE = {
     "services",
 }
 PURE |= {"timeline", "draft", "collectors.decode"}
-PURE |= {"legacy_config", "collectors.darkstat.parse", "collectors.darkstat.follow", "collectors.darkstat.services"}
+PURE |= {"legacy_config"}
+PURE |= {f"collectors.darkstat.{name}" for name in ("follow", "parse", "prefixes", "services")}
 PURE |= {
     f"attribution.{name}"
     for name in (

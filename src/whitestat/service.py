@@ -82,7 +82,7 @@ async def _serve(config: Config) -> int:
         attributor,
         zone=zone,
         points=[point_of(each) for each in points],
-        locality=lambda: locality(config, points, gatherer.networks(clock.monotonic_ms())),
+        locality=lambda: locality(config, points, (*gatherer.networks(clock.monotonic_ms()), *networks_of(collectors))),
         names={each.mac: each.name for each in config.devices},
         people={each.mac: each.person for each in config.devices if each.person},
         vendor=vendor,
@@ -381,7 +381,7 @@ def maps_of(config: Config) -> MapFiles:
 def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable[Network] = ()) -> Locality:
     """What is local now: configured networks, or those of the points that count, segments, and private space.
 
-    `advertised` are those that routers tell of.
+    `advertised` are those that routers, or tables of other programs, tell of.
     """
     known, outward = links(), default_interfaces()
     networks: list[Network] = list(config.lan.networks)
@@ -403,6 +403,13 @@ def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable
         on_link=tuple(each.network for link in known.values() for each in link.interfaces if not each.is_link_local),
         segments=config.lan.segments,
     )
+
+
+def networks_of(collectors: Iterable[Collector]) -> Iterable[Network]:
+    """IPv6 networks that tables of other programs show to be local."""
+    for each in collectors:
+        if isinstance(each, DarkstatCollector):
+            yield from sorted(each.networks)
 
 
 HOW = {"KernelCollector": "in the kernel", "PacketCollector": "packet by packet"}

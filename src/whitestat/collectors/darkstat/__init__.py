@@ -7,7 +7,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv6Network
 
+from whitestat.collectors.darkstat import prefixes
 from whitestat.collectors.darkstat.follow import Follower, Sight, Step, same_life
 from whitestat.collectors.darkstat.parse import DarkstatError, Host
 from whitestat.collectors.darkstat.reader import Reader
@@ -67,6 +69,7 @@ class DarkstatCollector:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._kept = {each.key.address: each for each in kept if each.epoch != GONE}
+        self._reader.networks = prefixes.of_addresses(self._kept)
         before = _sight_of(self._kept)
         self._follower = Follower(before)
         self._services = Services()
@@ -90,6 +93,11 @@ class DarkstatCollector:
     @property
     def url(self) -> str:
         return self._http.url
+
+    @property
+    def networks(self) -> frozenset[IPv6Network]:
+        """IPv6 networks that its table shows to be local."""
+        return self._reader.networks
 
     def open(self, booked: Mapping[str, int]) -> None:
         """Nothing is asked yet: the thread must wait until privileges were given up."""

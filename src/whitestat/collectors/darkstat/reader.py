@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import IPv6Network
 from typing import TypeVar
 
-from whitestat.collectors.darkstat import parse
+from whitestat.collectors.darkstat import parse, prefixes
 from whitestat.collectors.darkstat.follow import Sight
 from whitestat.collectors.darkstat.parse import DarkstatError, Detail, Front, Hosts
 from whitestat.collectors.http import Http, Reply
@@ -27,6 +28,7 @@ class Reader:
         self._metrics: bool | None = None  # None: not tried yet with this darkstat
         self._life = 0
         self.names: dict[Address, str] = {}  # of our hosts, by the DNS that darkstat asks
+        self.networks: frozenset[IPv6Network] = frozenset()  # that are on darkstat's link, by its table
         self.version = ""
         self.unreadable = 0
 
@@ -71,6 +73,8 @@ class Reader:
 
     def _sight(self, table: Hosts, before: Front, after: Front, at_ms: int) -> Sight:
         local = {address: host for address, host in table.rows.items() if self._local(address)}
+        if len(self.networks) < prefixes.NETWORKS_MAX:
+            self.networks |= prefixes.networks(table.rows, local.keys())
         return Sight(
             at_ms,
             after.since_s,

@@ -1,0 +1,43 @@
+"""Which IPv6 networks are on darkstat's link, told by its table; pure.
+
+Who reads darkstat from elsewhere, or in a container, has no address of these networks. A host beyond a router is shown
+with the router's MAC, so a network whose hosts have MACs of several of our devices is on the link. A MAC that stands
+for IPv4 addresses of the outside is a router's, and proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import IPv6Network
+
+from whitestat.collectors.darkstat.parse import Host
+from whitestat.model import Address, Mac
+
+DEVICES_MIN = 2
+NETWORKS_MAX = 16
+_MAPPED = bytes(10) + b"\xff\xff"
+_GLOBAL = 0x20, 0x3F  # 2000::/3 (RFC 4291, section 2.4)
+
+
+def networks(rows: Mapping[Address, Host], local: Collection[Address]) -> frozenset[IPv6Network]:
+    """The /64 networks among the rows that are not `local`, by the MACs of those that are."""
+    outside = {host.mac for address, host in rows.items() if address.startswith(_MAPPED) and address not in local}
+    ours = {rows[address].mac for address in local} - outside - {None}
+    found: dict[bytes, set[Mac | None]] = {}
+    for address, host in rows.items():
+        if host.mac in ours and address not in local and _is_global(address):
+            found.setdefault(address[:8], set()).add(host.mac)
+    return frozenset(_network(prefix) for prefix, macs in found.items() if len(macs) >= DEVICES_MIN)
+
+
+def of_addresses(addresses: Iterable[Address | None]) -> frozenset[IPv6Network]:
+    """The networks of hosts that were ours before."""
+    return frozenset(_network(each[:8]) for each in addresses if each and _is_global(each))
+
+
+def _is_global(address: Address) -> bool:
+    return _GLOBAL[0] <= address[0] <= _GLOBAL[1]
+
+
+def _network(prefix: bytes) -> IPv6Network:
+    return IPv6Network((prefix + bytes(8), 64))
