@@ -14,7 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_network
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -26,7 +28,7 @@ from bench.wearing import Day  # noqa: E402
 from whitestat.ledger.queries import Queries  # noqa: E402
 from whitestat.ledger.question import Question  # noqa: E402
 from whitestat.ledger.writer import Writer  # noqa: E402
-from whitestat.web import Sources, create_app, serve  # noqa: E402
+from whitestat.web import Access, Sources, create_app, serve  # noqa: E402
 
 DASHBOARDS = 20
 SECONDS = 60
@@ -150,7 +152,8 @@ class Asked:
 
     async def run(self) -> None:
         sources = Sources(self._queries, ZONE, "bench", lambda: self._now_s * 1000, lambda: {"status": "ok"}, _nothing)
-        web = serve(create_app(sources), "127.0.0.1", 0)
+        home = Access(open=[ip_network("127.0.0.1")])
+        web = serve(create_app(replace(sources, access=home)), "127.0.0.1", 0)
         print(web.url.rstrip("/").rpartition(":")[2], flush=True)
         serving = asyncio.create_task(web.run_until_stopped())
         before = self._total()

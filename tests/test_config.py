@@ -244,7 +244,7 @@ def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None
         ("[[devices]]", "devices: unknown key 'devices' (did you mean 'device'?)"),
         ('listen = "x"', "listen: unknown key 'listen' (did you mean 'web.listen'?)"),
         (POINT + "inteval = 5", "point[1].inteval: unknown key 'inteval' (did you mean 'interval'?)"),
-        ('[web]\n"a\\nb" = 1', "web.'a\\nb': unknown key 'a\\nb' (did you mean 'listen'?)"),
+        ('[web]\n"a\\nb" = 1', "web.'a\\nb': unknown key 'a\\nb' (did you mean 'base'?)"),
     ],
 )
 def test_an_unknown_key_is_told_with_the_nearest_right_one(file: Path, text: str, fault: str) -> None:

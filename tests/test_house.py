@@ -59,7 +59,9 @@ MAY_IMPORT = {
     "parameters": {"model", "errors", "periods", "ledger.question"},
     "asking": {"model", "errors", "units", "periods", "parameters", "ledger.question"},
     "forms": {"model", "periods", "ledger.queries", "ledger.question"},
+    "access": {"errors", "access"},
     "web": {
+        "access",
         "forms",
         "model",
         "errors",
@@ -68,6 +70,7 @@ MAY_IMPORT = {
         "parameters",
         "asking",
         "attribution.edits",
+        "ledger.people",
         "ledger.queries",
         "ledger.question",
         "web",
@@ -101,6 +104,7 @@ PURE = {
     "asking",
     "placement",
     "services",
+    "access.roles",
 }
 PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {"legacy_config"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,8 @@ def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
     config = load(None, environ | {"TZ": "Asia/Kolkata"}, root=True)
     assert [(point.name, point.url) for point in config.points] == [("darkstat", "http://10.0.0.1:777")]
     assert config.timezone == "Asia/Kolkata"
-    assert config.notices == ()
+    (notice,) = config.notices
+    assert "need no log-in from private networks" in notice
 
 
 def test_keys_without_effect_are_named(tmp_path: Path) -> None:
@@ -134,3 +135,13 @@ def test_every_mask_is_the_network_of_the_addresses_it_begins(masks: list[list[i
     assert [ip_network(each).prefixlen for each in found] == [8 * len(mask) for mask in masks]
     for mask, network in zip(masks, found, strict=True):
         assert list(ip_network(network).network_address.packed[: len(mask)]) == mask
+
+
+def test_in_the_place_of_version_5_its_addresses_stay_open_at_home_and_nowhere_else(tmp_path: Path) -> None:
+    for config in (read(tmp_path, {}), load(None, {"DATA_STORE": str(tmp_path)}, root=False)):
+        assert ip_network("192.168.0.0/16") in config.web.open_v5
+        assert not any(ip_address("203.0.113.1") in network for network in config.web.open_v5)
+        assert (config.web.open, config.web.edit) == ((), ())
+    toml = tmp_path / "whitestat.toml"
+    toml.write_text("")
+    assert load(toml, {"DATA_STORE": str(tmp_path)}, root=False).web.open_v5 == ()

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from starlette.types import ASGIApp, Message
@@ -24,7 +24,7 @@ from whitestat.errors import LedgerError, QueryError, WhiteStatError
 from whitestat.identity import Done, Identity
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
-from whitestat.service import cycle_of, locality, maps_of, zone_of
+from whitestat.service import access_of, cycle_of, locality, maps_of, zone_of
 
 Ask = Callable[[str, str, object], Any]
 """Method, path and body of a request to the answer's content; WhiteStatError where it is refused."""
@@ -122,7 +122,8 @@ def _app(config: Config) -> Iterator[ASGIApp]:
     ):
         booker = _booker(config, writer)
         identity = Identity(writer, booker, clock.now_ms())
-        yield create_app(Sources(queries, zone, __version__, clock.now_ms, dict, _nothing, edits=_Direct(identity)))
+        sources = Sources(queries, zone, __version__, clock.now_ms, dict, _nothing, edits=_Direct(identity))
+        yield create_app(replace(sources, access=access_of(config)))
         booker.flush(last=True)
 
 

@@ -12,9 +12,11 @@ from typing import Annotated, Any, NamedTuple
 from whitestat import legacy_config
 from whitestat.errors import ConfigError
 from whitestat.keys import (
+    BASE,
     COLLECTOR,
     DURATION,
     FLAG,
+    HOSTS,
     HOUR,
     KEEPING,
     LISTEN,
@@ -41,14 +43,41 @@ ON_AN_INTERFACE = ("kernel", "packet", "interface")
 """The collectors that cannot do without `interface`."""
 
 
+_AT_HOME = "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 ::1 fc00::/7 fe80::/10"
+AT_HOME = tuple(map(ip_network, _AT_HOME.split()))
+"""Where WhiteStat 5's addresses need no log-in in its place (RFC 1918, 3927, 4193, 4291)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Web:
     """The pages and the API."""
 
     listen: Annotated[str, Key("Where they are served; port 0 takes any free one.", LISTEN)] = "127.0.0.1:7777"
+    open: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Networks that need no log-in to look; what comes through a proxy always does.", NETWORKS),
+    ] = ()
     edit: Annotated[
-        tuple[IPv4Network | IPv6Network, ...], Key("Networks whose requests may edit devices and people.", NETWORKS)
-    ] = (ip_network("127.0.0.1/32"), ip_network("::1/128"))
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Networks that need no log-in to look, and to edit devices and people.", NETWORKS),
+    ] = ()
+    open_v5: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key(
+            "Networks that need no log-in for the addresses of WhiteStat 5 (`/json`, `/table` and the like).",
+            NETWORKS,
+            example='["192.168.0.0/16"]',
+            otherwise="none; in WhiteStat 5's place, without a whitestat.toml, private networks",
+        ),
+    ] = ()
+    names: Annotated[
+        tuple[str, ...], Key("Host names it may be opened by, besides this machine's own: a proxy's.", HOSTS)
+    ] = ()
+    base: Annotated[str, Key("The path that a proxy has in front of its addresses.", BASE)] = ""
+    proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Proxies that are believed when they say whom they ask for (X-Forwarded-For and -Proto).", NETWORKS),
+    ] = ()
 
     @property
     def host(self) -> str:
@@ -335,6 +364,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     path = path or _left_behind(environ)
     reader, notices = Reader(path, _homes()), list[str]()
     values = _read(reader, _document(path, notices) if path else {})
+    _follow_v5(path, environ, values["web"], notices)
     faults = [*reader.faults, *_take(environ, values, notices)]
     if faults:
         raise ConfigError(*faults)
@@ -351,6 +381,17 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         retention=Retention(**values["store.retention"]),
         notices=tuple(notices),
     )
+
+
+def _follow_v5(path: Path | None, environ: Mapping[str, str], web: dict[str, Any], notices: list[str]) -> None:
+    """In WhiteStat 5's place its addresses stay as they were for workbooks and scripts at home."""
+    in_place = path.suffix == ".json" if path else bool(environ.get("DATA_STORE"))
+    if in_place:
+        web["open_v5"] = AT_HOME
+        notices.append(
+            "in WhiteStat 5's place: its addresses (/json, /table, /history) need no log-in from private networks, as "
+            "before; all others do (web.open_v5 of a whitestat.toml says otherwise)"
+        )
 
 
 def _left_behind(environ: Mapping[str, str]) -> Path | None:

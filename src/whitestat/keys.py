@@ -103,9 +103,24 @@ def _listen(value: str) -> str:
         IPv6Address(host[1:-1])
     elif re.fullmatch(r"[0-9.]+", host):
         IPv4Address(host)
-    elif not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", host):
+    elif not re.fullmatch(_NAME_OF_HOST, host):
         raise ValueError(value)
     return value
+
+
+_NAME_OF_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(_NAME_OF_HOST, value):
+        raise ValueError(value)
+    return value.lower()
+
+
+def _base(value: str) -> str:
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)*/?", value) or len(value) > 100 or "/." in value:
+        raise ValueError(value)
+    return value.rstrip("/")
 
 
 def _zone(value: str) -> str:
@@ -197,6 +212,8 @@ MACS = MAC._replace(
     write=lambda macs: json.dumps([mac_text(mac) for mac in macs]),
     many=True,
 )
+HOSTS = Kind("host names like stats.example.org", (str,), _host, lambda names: json.dumps(list(names)), many=True)
+BASE = Kind('a path like "/whitestat", empty for none', (str,), _base)
 NETWORKS = Kind(
     "networks like 192.168.50.0/24",
     (str,),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from whitestat import __version__, privileges
@@ -43,6 +43,9 @@ from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
 from whitestat.placement import misplaced
 from whitestat.units import address_text
+
+if TYPE_CHECKING:
+    from whitestat.web import Access
 
 log = logging.getLogger("whitestat")
 
@@ -101,7 +104,10 @@ async def _serve(config: Config) -> int:
         identity=Identity(writer, booker, clock.now_ms(), owners),
         gatherer=gatherer,
     )
+    access = access_of(config)
     live = Live(engine.today, zone=zone, now_ms=engine.now_ms)
+    if access.accounts.fault:
+        notices.append(f"nobody can log in: {access.accounts.fault}")
     sources = Sources(
         queries=Queries(config.store.path, zone, cycle_of(config)),
         zone=zone,
@@ -112,7 +118,7 @@ async def _serve(config: Config) -> int:
         lan=config.lan.segments or locality(config, points).networks,
         cycle=cycle_of(config),
         edits=engine,
-        editors=config.web.edit,
+        access=access,
     )
     control = control_socket(config.store.path)
     web = serve(create_app(sources), config.web.host, config.web.port, control)
@@ -121,7 +127,7 @@ async def _serve(config: Config) -> int:
     inspection = Inspection(config.store.path, notices.append)
     inspection.start()
     try:
-        _announce(config, web.url, collectors, notices, user)
+        _announce(config, _address(web.url, access, engine.now_ms()), collectors, notices, user)
         ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         web.stop()
@@ -132,6 +138,31 @@ async def _serve(config: Config) -> int:
         close_control(config.store.path, control)
         await engine.stop()
     return 0
+
+
+def access_of(config: Config) -> Access:
+    """Who may look and edit, with the accounts beside the ledger."""
+    from whitestat.access import file
+    from whitestat.access.accounts import Accounts
+    from whitestat.web import Access
+
+    web = config.web
+    return Access(
+        accounts=Accounts(file.path_of(config.store.path)),
+        open=web.open,
+        edit=web.edit,
+        open_v5=web.open_v5,
+        proxies=web.proxies,
+        names=web.names,
+        base=web.base,
+    )
+
+
+def _address(url: str, access: Access, now_ms: int) -> str:
+    """Where a browser finds the page, or at first the form that sets the owner's password."""
+    page = f"{url.rstrip('/')}{access.base}/"
+    key = access.accounts.first_link(now_ms)
+    return f"{page}first?key={key} to set your password; the link works once" if key else page
 
 
 def import_old(config: Config, zone: tzinfo) -> None:

@@ -27,6 +27,8 @@ def settings(folder: Path, *, flush: str = "1s", interval: str = "1s", base: str
     return f"""timezone = "UTC"
 [web]
 listen = "127.0.0.1:7777"
+open = ["127.0.0.1/32"]
+edit = ["127.0.0.1/32"]
 [store]
 path = "{folder / "whitestat.db"}"
 flush = "{flush}"

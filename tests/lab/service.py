@@ -41,6 +41,8 @@ def settings(folder: Path, interface: str = "br0", *, port: int = PORT, flush: s
     return f"""timezone = "UTC"
 [web]
 listen = "127.0.0.1:{port}"
+open = ["127.0.0.1/32"]
+edit = ["127.0.0.1/32"]
 [store]
 path = "{folder / "whitestat.db"}"
 flush = "{flush}"

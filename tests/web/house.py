@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tests.test_booking import booker_on
+from whitestat.access.accounts import Accounts
 from whitestat.attribution.edits import Edit
 from whitestat.identity import Done, Identity
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Counts, Coverage, Episode, Scope, UsageKey
 from whitestat.periods import Cycle, instant_text, parse_instant
-from whitestat.web import Server, Sources, create_app, serve
+from whitestat.web import Access, Server, Sources, create_app, serve
 from whitestat.web.sources import Network
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -97,6 +98,12 @@ class House:
     now_s: int = NOON_S
     lan: Sequence[Network] = ()
     editors: Sequence[Network] = (ip_network("127.0.0.0/8"),)
+    readers: Sequence[Network] = (ip_network("127.0.0.0/8"),)
+    open_v5: Sequence[Network] = ()
+    proxies: Sequence[Network] = ()
+    names: Sequence[str] = ()
+    base: str = ""
+    accounts: Accounts = field(default_factory=Accounts)
     identity: Identity | None = None
 
     async def edit(self, edit: Edit, by: str) -> Done:
@@ -122,7 +129,15 @@ class House:
             lan=self.lan,
             cycle=CYCLE,
             edits=self,
-            editors=self.editors,
+            access=Access(
+                accounts=self.accounts,
+                open=self.readers,
+                edit=self.editors,
+                open_v5=self.open_v5,
+                proxies=self.proxies,
+                names=self.names,
+                base=self.base,
+            ),
         )
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:
@@ -152,7 +167,10 @@ class House:
         with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as line:
             line.request(method, path, body, headers={k.replace("_", "-"): v for k, v in headers.items()})
             reply = line.getresponse()
-            return Answer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
+            given: dict[str, str] = {}
+            for name, text in reply.getheaders():  # each cookie has a line of its own
+                given[name.lower()] = f"{given[name.lower()]}\n{text}" if name.lower() in given else text
+            return Answer(reply.status, given, reply.read())
 
 
 def item(at_s: int, *devices: dict[str, object], **more: object) -> dict[str, object]:

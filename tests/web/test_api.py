@@ -110,7 +110,7 @@ def test_every_answer_is_guarded(home: House, path: str) -> None:
     assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self' 'sha256-")
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert "access-control-allow-origin" not in headers
 
 

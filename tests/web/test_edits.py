@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from tests.web.house import EVIL, EVIL_NAME, LAPTOP, PHONE, House, booked, household
+from whitestat.access.roles import Role
 from whitestat.errors import QueryError
 from whitestat.web import bodies
+from whitestat.web.asker import asker_of
 from whitestat.web.edits import WRITES
-from whitestat.web.permission import editor
+from whitestat.web.sources import Access
 
 SPAN = "start=2025-11-01&end=2026-11-22"
 
@@ -142,8 +143,8 @@ def test_any_object_is_taken_or_its_fault_named(given: dict[str, object]) -> Non
         ({"Origin": "null"}, 403),
         ({"Sec_Fetch_Site": "cross-site"}, 403),
         ({"Sec_Fetch_Site": "same-site"}, 403),
-        ({"X_Forwarded_For": "127.0.0.1"}, 403),
-        ({"Forwarded": "for=127.0.0.1"}, 403),
+        ({"X_Forwarded_For": "127.0.0.1"}, 401),
+        ({"Forwarded": "for=127.0.0.1"}, 401),
         ({"Content_Type": "text/plain"}, 415),
         ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
         ({"Host": "evil.example"}, 400),
@@ -194,14 +195,14 @@ def test_edits_and_their_lists_are_as_the_description_says(house: House) -> None
 
 
 def test_a_connection_whose_end_nobody_knows_is_not_the_owner_s() -> None:
-    headers = [(b"content-type", b"application/json"), (b"host", b"127.0.0.1")]
-    scope = {"type": "http", "headers": headers, "client": None, "server": ("127.0.0.1", 7777)}
-    with pytest.raises(HTTPException, match="nobody knows"):
-        editor(Request(scope), [ip_network("0.0.0.0/0"), ip_network("::/0")])
-    assert editor(Request(scope | {"server": ("/run/whitestat.db.sock", None)}), []) == "owner"
+    scope = {"type": "http", "headers": [(b"host", b"127.0.0.1")], "client": None, "server": ("127.0.0.1", 7777)}
+    everywhere = Access(edit=[ip_network("0.0.0.0/0"), ip_network("::/0")])
+    assert asker_of(Request(scope), everywhere, 0) is None
+    found = asker_of(Request(scope | {"server": ("/run/whitestat.db.sock", None)}), Access(), 0)
+    assert found and (found.by, found.role) == ("owner", Role.OWNER)
 
 
 def test_an_address_of_ipv4_in_ipv6_is_that_of_ipv4() -> None:
-    headers = [(b"content-type", b"application/json"), (b"host", b"192.0.2.1")]
-    scope = {"type": "http", "headers": headers, "client": ("::ffff:192.0.2.5", 1), "server": ("::", 7777)}
-    assert editor(Request(scope), [ip_network("192.0.2.0/24")]) == "192.0.2.5"
+    scope = {"type": "http", "headers": [], "client": ("::ffff:192.0.2.5", 1), "server": ("::", 7777)}
+    found = asker_of(Request(scope), Access(edit=[ip_network("192.0.2.0/24")]), 0)
+    assert found and found.by == "192.0.2.5"

@@ -49,6 +49,15 @@ def now(held: Iterable[Held]) -> str | None:
     return next((each.person for each in held if each.until_day is None), None)
 
 
+def spans(held: Iterable[Held], person: str, zone: tzinfo) -> tuple[tuple[int, int | None], ...]:
+    """When a device was a person's: from when up to and without when, UTC seconds, None for still."""
+    return tuple(
+        (_start(each.from_day, zone), None if each.until_day is None else _start(each.until_day, zone))
+        for each in held
+        if each.person == person
+    )
+
+
 def at(owned: Owners, zone: tzinfo, at_s: int) -> dict[int, str]:
     """Who owned each device at an instant, UTC seconds."""
     return {

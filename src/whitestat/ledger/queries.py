@@ -150,6 +150,13 @@ class Queries:
         with self._snapshot():
             return owners.persons(self._connection)
 
+    def held(self, person: str) -> dict[int, tuple[tuple[int, int | None], ...]]:
+        """Devices that are the person's or were: from when up to and without when, UTC seconds; None is still."""
+        with self._snapshot():
+            found = owners.owners(self._connection)
+        spans = {device: owners.spans(held, person, self._zone) for device, held in found.items()}
+        return {device: each for device, each in spans.items() if each}
+
     def episodes(self) -> list[Episode]:
         """Every episode, by id."""
         with self._snapshot():

@@ -2,14 +2,15 @@
 
 from whitestat.web.app import create_app
 from whitestat.web.server import Server, serve
-from whitestat.web.sources import Sources
+from whitestat.web.sources import Access, Sources
 
 
 def load_all() -> None:
     """Load what is else loaded when it is first asked for: who gives up root may not be able to read it afterwards."""
-    from whitestat.web import metrics, usage_page  # noqa: F401 - loading is all
+    from whitestat.web import login, metrics, usage_page  # noqa: F401 - loading is all
 
     usage_page.template()
+    login.template()
 
 
-__all__ = ["Server", "Sources", "create_app", "load_all", "serve"]
+__all__ = ["Access", "Server", "Sources", "create_app", "load_all", "serve"]

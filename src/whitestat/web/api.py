@@ -93,4 +93,4 @@ def _page(answer: Answer, texts: Texts) -> tuple[list[Row], Cursor | None] | Non
 def _address(path: str, texts: Texts, question: Question, cursor: Cursor, sources: Sources) -> str:
     """That of the next page; of the same span, when the day that was asked for by a word is over too."""
     span = {"start": instant_text(question.start_s, sources.zone), "end": instant_text(question.end_s, sources.zone)}
-    return f"{path}?{urlencode({**texts, **span, 'cursor': str(cursor)})}"
+    return f"{sources.base}{path}?{urlencode({**texts, **span, 'cursor': str(cursor)})}"

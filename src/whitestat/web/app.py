@@ -1,10 +1,12 @@
-"""The web application: paths to answers, every answer guarded."""
+"""The web application: paths to answers, every answer guarded, and each path declaring who may ask for it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,111 +15,152 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
+from whitestat.access.roles import Asker, Who
 from whitestat.errors import EditError, LedgerError, Missing, QueryError
 from whitestat.parameters import check_all
-from whitestat.web import edits
+from whitestat.web import edits, login
 from whitestat.web.answers import InPieces, has_tag, json_answer, refused, unchanged
 from whitestat.web.api import Texts
-from whitestat.web.guard import Guard, own_names, security_headers
+from whitestat.web.asker import asker_of, asker_of_v5, require, told
+from whitestat.web.guard import Guard, security_headers
 from whitestat.web.live import LiveStreams
 from whitestat.web.openapi import document
-from whitestat.web.routes import LIVE, ROUTES, Route
-from whitestat.web.sources import Sources
+from whitestat.web.permission import as_json, from_our_pages
+from whitestat.web.routes import LIVE, ME, ROUTES, Route
+from whitestat.web.sources import Access, Sources
 from whitestat.web.static_files import StaticFiles, import_map_hash
 
+T = TypeVar("T")
 Answering = Callable[[Sources, Texts], Response]
-Endpoint = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[Request, Texts, Asker | None], Awaitable[Response]]
 
 
 class _GuardedApp(Starlette):
     """Starlette with the guard outside of everything, its own error answers included."""
 
     headers: dict[str, str]
+    access: Access
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Guard(super().build_middleware_stack(), self.headers, own_names())
+        return Guard(super().build_middleware_stack(), self.headers, self.access)
 
 
 def create_app(sources: Sources) -> Starlette:
     """The application; `app.state.streams.stop()` ends its live streams (the server does that)."""
     static = StaticFiles(sources.version)
-    streams = LiveStreams(sources.live)
-    # One thread: the ledger answers one question at a time, and the event loop never waits for it.
-    ledger = ThreadPoolExecutor(1, "questions")
-
-    async def page(request: Request) -> Response:
-        return static.page.answer(request)
-
-    async def file(request: Request) -> Response:
-        return static.answer(request)
-
-    async def openapi(request: Request) -> Response:
-        return json_answer(document(sources.version))
-
-    async def live(request: Request, texts: Texts) -> Response:
-        return await streams.answer(request)
-
+    streams = LiveStreams()
     app = _GuardedApp(
-        routes=[
-            Path("/", page),
-            Path("/static/{path:path}", file),
-            Path("/openapi.json", openapi),
-            Path(LIVE.path, _checked(LIVE, live)),
-            *(path for route in ROUTES if route.answer for path in _paths(route, route.answer, sources, ledger)),
-            *(_writing(path, sources) for path in dict.fromkeys(each.path for each in edits.WRITES)),
-        ],
-        exception_handlers={HTTPException: _no_answer, 500: _failed},
+        routes=_Paths(sources, static, streams).all(), exception_handlers={HTTPException: _no_answer, 500: _failed}
     )
     app.headers = security_headers(import_map_hash(static.page.plain))
+    app.access = sources.access
     app.state.streams = streams
     return app
 
 
-def _paths(route: Route, function: Answering, sources: Sources, ledger: ThreadPoolExecutor) -> list[Path]:
-    async def answer(request: Request, texts: Texts) -> Response:
-        if not route.asks_ledger:
-            return function(sources, texts)
-        found = await asyncio.get_running_loop().run_in_executor(ledger, function, sources, texts)
-        tag = found.headers.get("etag")
-        if tag and has_tag(request.headers.get("if-none-match", ""), tag):
-            return unchanged(tag)
-        return found.made_by(ledger) if isinstance(found, InPieces) else found
+class _Paths:
+    """Every path of the application; each is made by `_path`, which lets nobody by who may not have it."""
 
-    endpoint = _checked(route, answer)
-    return [Path(path, endpoint) for path in (route.path, *route.also)]
+    def __init__(self, sources: Sources, static: StaticFiles, streams: LiveStreams) -> None:
+        self._sources = sources
+        self._static = static
+        self._streams = streams
+        # One thread: the ledger answers one question at a time, and the event loop never waits for it.
+        self._ledger = ThreadPoolExecutor(1, "questions")
 
+    def all(self) -> list[Path]:
+        return [
+            self._path(Route("/", "", None, Who.PEOPLE), self._page),
+            self._path(Route("/static/{path:path}", "", None, Who.ANYBODY), self._file),
+            self._path(Route("/openapi.json", "", None, Who.EVERYONE), self._openapi),
+            self._path(LIVE, self._live),
+            self._path(ME, self._me),
+            *(
+                self._path(route._replace(path=path), self._asked(route, route.answer))
+                for route in ROUTES
+                if route.answer
+                for path in (route.path, *route.also)
+            ),
+            *(self._writing(path) for path in dict.fromkeys(each.path for each in edits.WRITES)),
+            *(self._path(each.route, each.answer, each.methods) for each in login.pages(self._sources)),
+        ]
 
-def _writing(path: str, sources: Sources) -> Path:
-    """One path with every method that changes something there."""
-    writes = {each.method: each for each in edits.WRITES if each.path == path}
+    def _path(self, route: Route, answer: Answer, methods: Sequence[str] = ("GET",)) -> Path:
+        """The answer to one who may have it and asks with the parameters of the route, or a refusal."""
+        access = self._sources.access
 
-    async def answer(request: Request, texts: Texts) -> Response:
-        return await edits.answer(writes[request.method], sources, request)
+        async def endpoint(request: Request) -> Response:
+            asker = asker_of(request, access, self._sources.now_ms())
+            if asker is None and route.of_v5:
+                asker = asker_of_v5(request, access)
+            require(request, route.who, asker)
+            try:
+                texts = check_all(route.parameters, request.query_params.multi_items(), others=route.others)
+                return await answer(request, {**texts, **request.path_params}, asker)
+            except QueryError as fault:
+                return refused(fault.parameter, fault.reason)
+            except EditError as fault:
+                gone = isinstance(fault, Missing) and fault.field in request.path_params
+                return refused(fault.field, fault.reason, 404 if gone else 400)
+            except LedgerError as fault:
+                return refused(None, str(fault), 503)
 
-    return Path(path, _checked(Route(path, "", None), answer), methods=list(writes))
+        return Path(route.path, endpoint, methods=list(methods), name=route.who)
 
+    async def _page(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+        return self._static.page.answer(request)
 
-def _checked(route: Route, answer: Callable[[Request, Texts], Awaitable[Response]]) -> Endpoint:
-    """The answer to a request whose parameters are those of the route, or a refusal."""
+    async def _file(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+        return self._static.answer(request)
 
-    async def endpoint(request: Request) -> Response:
-        try:
-            texts = check_all(route.parameters, request.query_params.multi_items(), others=route.others)
-            return await answer(request, {**texts, **request.path_params})
-        except QueryError as fault:
-            return refused(fault.parameter, fault.reason)
-        except EditError as fault:
-            gone = isinstance(fault, Missing) and fault.field in request.path_params
-            return refused(fault.field, fault.reason, 404 if gone else 400)
-        except LedgerError as fault:
-            return refused(None, str(fault), 503)
+    async def _openapi(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+        return json_answer(document(self._sources.version))
 
-    return endpoint
+    async def _me(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+        return json_answer(told(asker, self._sources.zone) if asker else {})
+
+    async def _live(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+        def is_same() -> bool:
+            """Whether the asker may go on: the session, the token and what they may are as they were."""
+            with suppress(HTTPException):
+                return asker_of(request, self._sources.access, self._sources.now_ms()) == asker
+            return False
+
+        return await self._streams.answer(request, self._sources.seen_by(asker, self._in_thread).live, is_same)
+
+    def _asked(self, route: Route, function: Answering) -> Answer:
+        async def answer(request: Request, texts: Texts, asker: Asker | None) -> Response:
+            sources = self._sources.seen_by(asker, self._in_thread)
+            if not route.asks_ledger:
+                return function(sources, texts)
+            found = await self._in_thread(lambda: function(sources, texts))
+            tag = found.headers.get("etag")
+            if tag and has_tag(request.headers.get("if-none-match", ""), tag):
+                return unchanged(tag)
+            return found.made_by(self._ledger) if isinstance(found, InPieces) else found
+
+        return answer
+
+    def _writing(self, path: str) -> Path:
+        """One path with every method that changes something there."""
+        writes = {each.method: each for each in edits.WRITES if each.path == path}
+
+        async def answer(request: Request, texts: Texts, asker: Asker | None) -> Response:
+            as_json(request)
+            from_our_pages(request)
+            return await edits.answer(writes[request.method], self._sources, request, asker.by if asker else "")
+
+        return self._path(Route(path, "", None, Who.EDITORS), answer, list(writes))
+
+    async def _in_thread(self, question: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._ledger, question)
 
 
 async def _no_answer(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, HTTPException):
         return await _failed(request, fault)
+    if fault.status_code == 401 and login.is_for_people(request):
+        return login.first(request)
     answer = refused(None, fault.detail.lower(), fault.status_code)
     answer.headers.update(fault.headers or {})
     return answer

@@ -29,7 +29,6 @@ from whitestat.errors import Missing, QueryError
 from whitestat.web import bodies
 from whitestat.web.answers import json_answer
 from whitestat.web.bodies import Field
-from whitestat.web.permission import editor
 from whitestat.web.sources import Made, Sources
 
 Ids = Mapping[str, int]
@@ -150,10 +149,9 @@ WRITES = (
 )
 
 
-async def answer(write: Write, sources: Sources, request: Request) -> Response:
+async def answer(write: Write, sources: Sources, request: Request, by: str) -> Response:
     """The number of the edit, 0 where nothing had to change, and the device or person that came of it."""
-    by = editor(request, sources.editors)
-    body = bodies.read(write.fields, await _body(request))
+    body = bodies.read(write.fields, await body_of(request))
     ids = {name: number(name, str(text)) for name, text in request.path_params.items()}
     edit = write.makes(ids, body)
     if sources.edits is None:
@@ -162,6 +160,9 @@ async def answer(write: Write, sources: Sources, request: Request) -> Response:
         await sources.edits.forget(edit.device)
         return json_answer({"edit": 0, "device": edit.device, "person": None})
     made = await (sources.edits.undo(edit.edit, by) if isinstance(edit, Undo) else sources.edits.edit(edit, by))
+    for table, _, before, after in made.made:
+        if table == edits.PERSON and before and after:
+            sources.access.accounts.follow(str(before[0]), str(after[0]))
     return json_answer({"edit": made.edit, "device": _device(made, ids), "person": _person(made, ids)})
 
 
@@ -172,7 +173,7 @@ def number(name: str, text: str) -> int:
     return int(text)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     found = b""
     async for piece in request.stream():
         found += piece

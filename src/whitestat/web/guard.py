@@ -7,9 +7,12 @@ import socket
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whitestat.web.answers import refused
+from whitestat.web.asker import is_secure
+from whitestat.web.sources import Access
 
 _PRIVATE_SUFFIXES = ("", ".local", ".lan", ".home", ".home.arpa", ".internal", ".localdomain")
 """What home routers put behind a host name; nobody can register these on the Internet (RFC 6762, 8375)."""
@@ -33,7 +36,7 @@ def security_headers(script_hash: str) -> dict[str, str]:
     return {
         "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
+        "referrer-policy": "same-origin",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
     }
@@ -67,12 +70,13 @@ def _is_address(text: str) -> bool:
 
 
 class Guard:
-    """Refuses requests to a foreign host name and puts the headers on whatever goes out."""
+    """Refuses requests to a foreign host name, puts headers on whatever goes out, and the base in front of paths."""
 
-    def __init__(self, app: ASGIApp, headers: dict[str, str], names: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, headers: dict[str, str], access: Access) -> None:
         self._app = app
         self._headers = headers
-        self._names = names
+        self._names = own_names() | {name.lower() for name in access.names}
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,7 +90,22 @@ class Guard:
 
         host = Headers(scope=scope).get("host", "")
         if is_own(host, self._names):
-            await self._app(scope, receive, send_with_headers)
+            await self._based(scope)(scope, receive, send_with_headers)
             return
-        reason = f"not a name of this machine: {host[:100]!r}; open WhiteStat by its IP address or host name"
+        known = "open WhiteStat by its IP address or host name, or name it in web.names"
+        reason = f"not a name of this machine: {host[:100]!r}; {known}"
         await refused("host", reason)(scope, receive, send_with_headers)
+
+    def _based(self, scope: Scope) -> ASGIApp:
+        """Paths are known with the base in front and without: some proxies take it off."""
+        if is_secure(scope, self._access):
+            scope["scheme"] = "https"
+        base = self._access.base
+        if not base:
+            return self._app
+        if scope["path"] == base:
+            return RedirectResponse(f"{base}/", 308)
+        scope["root_path"] = base
+        if not scope["path"].startswith(f"{base}/"):
+            scope["path"] = base + scope["path"]
+        return self._app

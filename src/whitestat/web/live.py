@@ -15,6 +15,8 @@ from whitestat.web.answers import refused
 MOST_STREAMS = 32
 """A page open on every screen of a house is a handful; more than this is a mistake or a nuisance."""
 
+Source = Callable[[], AsyncIterator[dict[str, object]]]
+
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _RETRY = b"retry: 2000\n\n"
 _END = b""
@@ -25,18 +27,17 @@ _log = logging.getLogger(__name__)
 class LiveStreams:
     """Hands the items of a source to each listener; `stop` ends every stream."""
 
-    def __init__(self, source: Callable[[], AsyncIterator[dict[str, object]]]) -> None:
-        self._source = source
+    def __init__(self) -> None:
         self._pumps: set[asyncio.Task[None]] = set()
         self._stopped = False
 
-    async def answer(self, request: Request) -> Response:
-        """The stream, or 503 when there are too many or the program is about to end."""
+    async def answer(self, request: Request, source: Source, goes_on: Callable[[], bool]) -> Response:
+        """The stream, for as long as it goes on; 503 when there are too many or the program is about to end."""
         if request.method == "HEAD":
             return Response(None, 200, _HEADERS, "text/event-stream")
         if self._stopped or len(self._pumps) >= MOST_STREAMS:
             return refused(None, f"no more than {MOST_STREAMS} live streams at a time", 503)
-        return StreamingResponse(self._stream(), 200, _HEADERS, "text/event-stream")
+        return StreamingResponse(self._stream(source, goes_on), 200, _HEADERS, "text/event-stream")
 
     def stop(self) -> None:
         """End every stream now: the server waits for answers that are still under way."""
@@ -44,9 +45,9 @@ class LiveStreams:
         for pump in self._pumps:
             pump.cancel()
 
-    async def _stream(self) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, source: Source, goes_on: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
         pieces: asyncio.Queue[bytes] = asyncio.Queue(1)
-        pump = asyncio.create_task(self._pump(pieces))
+        pump = asyncio.create_task(self._pump(source(), goes_on, pieces))
         self._pumps.add(pump)
         pump.add_done_callback(lambda _: self._ended(pump, pieces))
         try:
@@ -56,11 +57,14 @@ class LiveStreams:
         finally:
             pump.cancel()
 
-    async def _pump(self, pieces: asyncio.Queue[bytes]) -> None:
+    async def _pump(
+        self, items: AsyncIterator[dict[str, object]], goes_on: Callable[[], bool], pieces: asyncio.Queue[bytes]
+    ) -> None:
         """Fetch items in a task of their own, so that a stop need not wait for the next one."""
-        items = self._source()
         try:
             async for item in items:
+                if not goes_on():
+                    return
                 await pieces.put(_event(item))
         finally:
             if isinstance(items, AsyncGenerator):

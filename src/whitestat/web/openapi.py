@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from whitestat.access.roles import Role, Who
 from whitestat.parameters import LIMIT, Parameter
 from whitestat.web import bodies
+from whitestat.web.asker import SESSION
 from whitestat.web.edits import WRITES, Write
 from whitestat.web.frame import COLUMNS
 from whitestat.web.routes import ROUTES, Route
@@ -26,7 +28,8 @@ def document(version: str) -> Schema:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": _paths(),
-        "components": {"schemas": _SCHEMAS},
+        "components": {"schemas": _SCHEMAS, "securitySchemes": _SCHEMES},
+        "security": [{name: []} for name in _SCHEMES],
     }
 
 
@@ -41,6 +44,7 @@ def _write(write: Write) -> Schema:
     answers: Schema = {
         "200": {"description": "It is done.", "content": {"application/json": {"schema": _ref("Edited")}}},
         "400": _refusal("A field is unknown, missing or cannot be used."),
+        "401": _refusal(_NOBODY),
         "403": _refusal("The asker may not edit, or the request is not from our own page."),
         "413": _refusal(f"The body is longer than {bodies.MOST_OCTETS} octets."),
         "415": _refusal("The body is not sent as application/json."),
@@ -92,6 +96,9 @@ def _operation(route: Route) -> Schema:
     if route.tagged:
         answers["304"] = {"description": "What has the entity tag of If-None-Match is the answer still."}
     names = _in_path(route.path)
+    if route.who is not Who.ANYBODY:
+        answers["401"] = _refusal(_NOBODY)
+        answers["403"] = _refusal(f"This is for {route.who}.")
     if names:
         answers["404"] = _refusal(f"There is no such {names[0]}.")
     if route.parameters:
@@ -105,6 +112,7 @@ def _operation(route: Route) -> Schema:
         "operationId": _identifier(route.path),
         "parameters": [*map(_number, names), *map(_parameter, route.parameters)],
         "responses": answers,
+        **({"security": [{}]} if route.who is Who.ANYBODY else {}),
     }
 
 
@@ -164,6 +172,12 @@ def _header(description: str) -> Schema:
     return {"description": description, "schema": _TEXT}
 
 
+_NOBODY = "Nobody is logged in, the token is not known, or the network is not open."
+_SCHEMES: Schema = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "tokenAsPassword": {"type": "http", "scheme": "basic", "description": "any name, the token as the password"},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION},
+}
 _TEXT: Schema = {"type": "string"}
 _HEADERS: Schema = {
     "ETag": _header("Weak; the same for as long as the answer is."),
@@ -319,6 +333,15 @@ _SCHEMAS: Schema = {
             )
         }
     ),
+    "Me": _object(
+        {
+            "name": _or_null("string", description="null where nobody logged in, and the network is open"),
+            "role": {"enum": [str(each) for each in Role]},
+            "person": _or_null("string", description="whose usage alone is shown"),
+            "can_edit": {"type": "boolean"},
+            "expires": _or_null("string", format="date-time", description="when the session ends at the latest"),
+        }
+    ),
     "Edited": _object(
         {
             "edit": {**_COUNT, "description": "its number, to undo it by; 0 where nothing had to change"},
@@ -358,8 +381,10 @@ _SCHEMAS: Schema = {
             "points": _list(
                 _object({"point": _TEXT, "state": _TEXT, "notice": _or_null("string")}, optional=("notice",))
             ),
-        }
-    ),
+        },
+        optional=("points",),
+    )
+    | {"description": "who may not see everything is told the status alone"},
     "Live": _object(
         {
             "at": _INSTANT,

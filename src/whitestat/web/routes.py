@@ -7,21 +7,23 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from whitestat.access.roles import Who
 from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST_DAY, LIMIT, QUESTION, START, Parameter
 from whitestat.web import api, legacy, people
 from whitestat.web.sources import Sources
 
 
 class Route(NamedTuple):
-    """One path. `answers` names the schema of its media type; `asks_ledger`: it may take a while.
+    """One path, and `who` may ask for it. `schema` names that of its media type; `asks_ledger`: it may take a while.
 
     `also` holds other spellings of the path, `others` whether parameters it does not know are passed over, `tagged`
-    whether answers have an entity tag, and one that the asker has already is 304.
+    whether answers have an entity tag, and one that the asker has already is 304. `of_v5`: `web.open_v5` is about it.
     """
 
     path: str
     summary: str
     answer: Callable[[Sources, api.Texts], Response] | None
+    who: Who
     parameters: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
     schema: str | None = None
@@ -30,6 +32,7 @@ class Route(NamedTuple):
     also: tuple[str, ...] = ()
     others: bool = False
     tagged: bool = False
+    of_v5: bool = False
 
 
 def _metrics(sources: Sources, texts: api.Texts) -> Response:
@@ -46,24 +49,43 @@ LIVE = Route(
     "Today's usage and the rates of each second, as server-sent events; the first holds every device of "
     "today, later ones those that changed.",
     None,
+    Who.PEOPLE,
     media_type="text/event-stream",
     schema="Live",
     asks_ledger=False,
     may_be_unwell=True,
 )
 
+ME = Route("/api/v1/me", "Who asks, and what he may.", None, Who.EVERYONE, schema="Me", asks_ledger=False)
+
 _FRAME, _HTML = "Frame", "text/html"
 _DAYS = (FIRST_DAY, LAST_DAY)
 
 LEGACY = (
-    Route("/json", "Today by device, as WhiteStat v5 had it.", legacy.json_today, schema=_FRAME),
-    Route("/table", "The same as a plain table.", legacy.table_today, media_type=_HTML),
-    Route("/json/history", "Each day by device, as WhiteStat v5 had it.", legacy.json_history, _DAYS, schema=_FRAME),
-    Route("/table/history", "The same as a plain table.", legacy.table_history, _DAYS, _HTML, also=("/history",)),
+    Route("/json", "Today by device, as WhiteStat v5 had it.", legacy.json_today, Who.PEOPLE, schema=_FRAME),
+    Route("/table", "The same as a plain table.", legacy.table_today, Who.PEOPLE, media_type=_HTML),
+    Route(
+        "/json/history",
+        "Each day by device, as WhiteStat v5 had it.",
+        legacy.json_history,
+        Who.PEOPLE,
+        _DAYS,
+        schema=_FRAME,
+    ),
+    Route(
+        "/table/history",
+        "The same as a plain table.",
+        legacy.table_history,
+        Who.PEOPLE,
+        _DAYS,
+        _HTML,
+        also=("/history",),
+    ),
     Route(
         "/json/lansegments",
         "What the addresses of the LAN begin with.",
         legacy.lan_segments,
+        Who.PEOPLE,
         schema="Segments",
         asks_ledger=False,
     ),
@@ -71,21 +93,42 @@ LEGACY = (
 """v5 took whatever parameters it was given, and its README had a slash at the end of some paths."""
 
 ROUTES = (
-    Route("/api/v1/usage", "Who used how much, when.", api.usage, _USAGE, schema="Usage", tagged=True),
-    Route("/api/v1/usage.csv", "The same as CSV.", api.usage_csv, _USAGE, "text/csv", tagged=True),
-    Route("/api/v1/usage.html", "The same as a plain table.", api.usage_html, _USAGE, "text/html", tagged=True),
-    Route("/api/v1/devices", "Every device known.", api.devices, schema="Devices", tagged=True),
-    Route("/api/v1/devices/{device}", "A device with its addresses and owners.", people.device, schema="Device"),
-    Route("/api/v1/devices/{device}/export", "All that is kept about a device.", people.export, schema="Export"),
-    Route("/api/v1/people/{person}/export", "All that is kept about a person.", people.export_person, schema="Export"),
-    Route("/api/v1/people", "Every person, with the devices.", people.people, schema="People"),
-    Route("/api/v1/proposals", "Devices that are probably one.", people.proposals, schema="Proposals"),
-    Route("/api/v1/edits", "What was changed, the latest first.", people.edits, schema="Edits"),
-    Route("/api/v1/events", "What happened, the latest first.", people.events, schema="Events"),
+    Route("/api/v1/usage", "Who used how much, when.", api.usage, Who.PEOPLE, _USAGE, schema="Usage", tagged=True),
+    Route("/api/v1/usage.csv", "The same as CSV.", api.usage_csv, Who.PEOPLE, _USAGE, "text/csv", tagged=True),
+    Route(
+        "/api/v1/usage.html", "The same as a plain table.", api.usage_html, Who.PEOPLE, _USAGE, "text/html", tagged=True
+    ),
+    Route("/api/v1/devices", "Every device known.", api.devices, Who.PEOPLE, schema="Devices", tagged=True),
+    Route(
+        "/api/v1/devices/{device}",
+        "A device with its addresses and owners.",
+        people.device,
+        Who.PEOPLE,
+        schema="Device",
+    ),
+    Route(
+        "/api/v1/devices/{device}/export",
+        "All that is kept about a device.",
+        people.export,
+        Who.PEOPLE,
+        schema="Export",
+    ),
+    Route(
+        "/api/v1/people/{person}/export",
+        "All that is kept about a person.",
+        people.export_person,
+        Who.PEOPLE,
+        schema="Export",
+    ),
+    Route("/api/v1/people", "Every person, with the devices.", people.people, Who.PEOPLE, schema="People"),
+    Route("/api/v1/proposals", "Devices that are probably one.", people.proposals, Who.PEOPLE, schema="Proposals"),
+    Route("/api/v1/edits", "What was changed, the latest first.", people.edits, Who.PEOPLE, schema="Edits"),
+    Route("/api/v1/events", "What happened, the latest first.", people.events, Who.PEOPLE, schema="Events"),
     Route(
         "/api/v1/coverage",
         "How much of each point was seen.",
         api.coverage,
+        Who.PEOPLE,
         (START, END),
         schema="Coverage",
         tagged=True,
@@ -94,14 +137,16 @@ ROUTES = (
         "/api/v1/health",
         "Whether all is well, and what each point says.",
         api.health,
+        Who.ANYBODY,
         schema="Health",
         asks_ledger=False,
         may_be_unwell=True,
     ),
     LIVE,
-    Route("/metrics", "Totals and health for Prometheus.", _metrics, media_type="text/plain"),
+    ME,
+    Route("/metrics", "Totals and health for Prometheus.", _metrics, Who.EVERYONE, media_type="text/plain"),
     *(
-        each._replace(also=(*each.also, *(f"{path}/" for path in (each.path, *each.also))), others=True)
+        each._replace(also=(*each.also, *(f"{path}/" for path in (each.path, *each.also))), others=True, of_v5=True)
         for each in LEGACY
     ),
 )

@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from whitestat.access.accounts import Accounts
+from whitestat.access.roles import MAY, Asker, Role, Who
 from whitestat.asking import Now
 from whitestat.attribution.edits import Change, Edit
 from whitestat.ledger.queries import Queries
 from whitestat.periods import CALENDAR_MONTHS, Cycle
+from whitestat.web.own import OwnQueries, own_live
 
+T = TypeVar("T")
 Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may come in. Without anything set, nobody but the owner over the control socket.
+
+    Requests from `open` need no log-in to look, from `edit` none to look and edit, from `open_v5` none for the
+    addresses of WhiteStat 5. `proxies` are believed when they say whom they ask for. `names` are host names besides
+    this machine's own, and `base` is the path in front of all of ours (`/whitestat`), empty for none.
+    """
+
+    accounts: Accounts = field(default_factory=Accounts)
+    open: Sequence[Network] = ()
+    edit: Sequence[Network] = ()
+    open_v5: Sequence[Network] = ()
+    proxies: Sequence[Network] = ()
+    names: Sequence[str] = ()
+    base: str = ""
+
+
+class InThread(Protocol):
+    """Where questions to the ledger are asked, so that nobody waits for them."""
+
+    def __call__(self, question: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class Made(Protocol):
@@ -42,10 +70,11 @@ class Sources:
 
     `health` is the engine's own account of itself and must have a `status` ("ok" or why not) and
     `points`. `live` yields, for each listener, one item a second: first every device of today, then
-    those that changed. `lan` holds the local networks, `editors` those whose requests may edit.
+    those that changed. `lan` holds the local networks. `queries` are cut to what is a person's where one asks
+    (`web.own`).
     """
 
-    queries: Queries
+    queries: Queries | OwnQueries
     zone: tzinfo
     version: str
     now_ms: Callable[[], int]
@@ -54,8 +83,29 @@ class Sources:
     lan: Sequence[Network] = ()
     cycle: Cycle = CALENDAR_MONTHS
     edits: Edits | None = None
-    editors: Sequence[Network] = ()
+    access: Access = field(default_factory=Access)
+
+    @property
+    def base(self) -> str:
+        return self.access.base
 
     @property
     def now(self) -> Now:
         return Now(self.now_ms() // 1000, self.zone, self.cycle)
+
+    def seen_by(self, asker: Asker | None, in_thread: InThread) -> Sources:
+        """What answers to an asker may be made of: everything, what is a person's own, or whether all is well."""
+        if asker and asker.role in MAY[Who.READERS] | {Role.METRICS}:
+            return self
+        if not isinstance(self.queries, Queries):
+            raise TypeError("these sources are a person's already")
+        # Nobody is called nothing: who is not known has no devices.
+        own = OwnQueries(self.queries, (asker and asker.person) or "")
+
+        def live() -> AsyncIterator[dict[str, object]]:
+            return own_live(self.live(), lambda: in_thread(own.devices_now))
+
+        return replace(self, queries=own, health=self._brief_health, live=live, edits=None)
+
+    def _brief_health(self) -> dict[str, object]:
+        return {"status": self.health()["status"]}

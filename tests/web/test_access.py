@@ -1,0 +1,346 @@
+"""Who may look: the first link, the log-in, its end, open networks, proxies, and what each role is answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route as Path_
+
+from tests.web.house import ZONE, House, booked, household
+from tests.web.visitor import PAGE, PASSWORD, Visitor
+from whitestat.access import passwords
+from whitestat.access.accounts import Accounts
+from whitestat.access.roles import Role, Who
+from whitestat.ledger.queries import Queries
+from whitestat.web import Sources, create_app, login
+from whitestat.web.edits import WRITES
+from whitestat.web.routes import ROUTES
+
+HOME = ip_network("127.0.0.0/8")
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[House]:
+    """A household that nobody may look into without a log-in, as every house is at first."""
+    with household(tmp_path, booked(), editors=(), readers=()) as house:
+        yield house
+
+
+def owned(house: House) -> Visitor:
+    """Somebody who set the owner's password by the link of the first start."""
+    visitor = Visitor(house)
+    key = house.accounts.first_link(house.now_s * 1000)
+    assert visitor.get(f"/first?key={key}", **PAGE).status == 303
+    assert visitor.form("/first", password=PASSWORD, again=PASSWORD).status == 303
+    return visitor
+
+
+def as_role(house: House, role: Role, person: str | None = None) -> Visitor:
+    """Somebody logged in with the role; a token where no account can have it."""
+    now_ms = house.now_s * 1000
+    visitor = Visitor(house)
+    if role is Role.METRICS:
+        raise ValueError("metrics is a token's")
+    account = house.accounts.add(f"{role} {person or ''}".strip(), role, person, now_ms)
+    visitor.cookies["whitestat"] = house.accounts.begin(account.id, now_ms)
+    return visitor
+
+
+def test_the_link_of_the_first_start_leads_to_a_password_and_the_page(closed: House) -> None:
+    visitor = Visitor(closed)
+    first = visitor.get("/", **PAGE)
+    assert (first.status, first.headers["location"]) == (303, "/login")
+    assert "No password is set yet" in visitor.get("/login").text
+    key = closed.accounts.first_link(closed.now_s * 1000)
+    assert visitor.get(f"/first?key={key}", "HEAD").status == 204
+    opened = visitor.get(f"/first?key={key}", **PAGE)
+    assert (opened.status, opened.headers["location"]) == (303, "/first"), "the secret is in no address any more"
+    form = visitor.get("/first", **PAGE)
+    assert form.status == 200
+    assert str(key) not in form.text
+    assert "The two are not the same" in visitor.form("/first", password=PASSWORD, again="other").text
+    assert "8 to 256 letters" in visitor.form("/first", password="short", again="short").text
+    done = visitor.form("/first", password=PASSWORD, again=PASSWORD)
+    assert (done.status, done.headers["location"]) == (303, "/")
+    assert "whitestat-password" not in visitor.cookies
+    assert visitor.get("/", **PAGE).status == 200
+    assert visitor.get("/api/v1/me").json == {
+        "name": "owner",
+        "role": "owner",
+        "person": None,
+        "can_edit": True,
+        "expires": "2026-12-21T12:00:00+01:00",
+    }
+    assert visitor.send("PATCH", "/api/v1/devices/1", {"name": "x"}).status == 200
+    assert visitor.get("/api/v1/edits").json["edits"][0]["by"] == "owner"
+
+
+def test_a_link_is_of_use_once_and_for_who_opened_it(closed: House) -> None:
+    key = closed.accounts.first_link(closed.now_s * 1000)
+    first, second = Visitor(closed), Visitor(closed)
+    first.get(f"/first?key={key}")
+    assert "used already" in second.get(f"/first?key={key}").text
+    assert second.get("/first").status == 403
+    assert second.form("/first", password=PASSWORD, again=PASSWORD).status == 403
+    assert not closed.accounts.has_owner
+
+
+def test_a_cookie_is_for_the_server_alone(closed: House) -> None:
+    visitor = owned(closed)
+    for name in ("whitestat", "whitestat-known"):
+        assert "httponly" in visitor.flags[name]
+        assert "samesite=strict" in visitor.flags[name]
+        assert "secure" not in visitor.flags[name], "it would not come back over plain HTTP"
+
+
+def test_log_in_and_out(closed: House) -> None:
+    owned(closed)
+    visitor = Visitor(closed)
+    assert visitor.log_in(password="wrong password").status == 403
+    assert visitor.log_in(name="nobody").status == 403
+    assert visitor.get("/api/v1/usage").status == 401
+    assert visitor.log_in(name=" Owner ").status == 303
+    assert visitor.get("/api/v1/usage").status == 200
+    session = visitor.cookies["whitestat"]
+    out = visitor.form("/logout")
+    assert (out.status, out.headers["location"]) == (303, "/login")
+    visitor.cookies = {"whitestat": session}
+    assert visitor.get("/api/v1/usage").status == 401
+
+
+def test_who_asked_for_a_page_gets_there_once_logged_in_and_nowhere_else(closed: House) -> None:
+    owned(closed)
+    visitor = Visitor(closed)
+    asked = visitor.get("/api/v1/usage.html?start=week&by=", **PAGE)
+    assert asked.status == 303
+    form = visitor.get(asked.headers["location"])
+    (after,) = re.findall('name="next" value="([^"]*)"', form.text)
+    after = after.replace("&amp;", "&")
+    assert visitor.log_in(next=after).headers["location"] == "/api/v1/usage.html?start=week&by="
+    for elsewhere in (
+        "//evil.example",
+        "https://evil.example/",
+        "/\\evil.example",
+        "evil.example",
+        "javascript:x",
+        "/\t/x",
+    ):
+        assert visitor.log_in(next=elsewhere).headers["location"] == "/"
+
+
+def test_a_new_password_needs_the_present_one_and_ends_other_sessions(closed: House) -> None:
+    visitor, other = owned(closed), Visitor(closed)
+    other.log_in()
+    new = "another password"
+    assert "present password" in visitor.form("/password", old="wrong", password=new, again=new).text
+    assert visitor.form("/password", old=PASSWORD, password=new, again=new).status == 303
+    assert visitor.get("/api/v1/usage").status == 200
+    assert other.get("/api/v1/usage").status == 401
+    assert other.log_in().status == 403
+    assert other.log_in(password=new).status == 303
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout", "/first", "/password"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Host": "evil.example"}, 400),
+    ],
+)
+def test_no_form_is_taken_from_another_site(closed: House, path: str, headers: dict[str, str], status: int) -> None:
+    visitor = owned(closed)
+    session = visitor.cookies["whitestat"]
+    kind = {"Content_Type": "application/x-www-form-urlencoded"}
+    assert visitor.get(path, "POST", f"name=owner&password={PASSWORD}", **kind | headers).status == status
+    assert closed.accounts.by_session(session, closed.now_s * 1000)
+
+
+@pytest.mark.parametrize("body", ["a" * 9_000, "&".join(f"a{n}=1" for n in range(99)), "password=%ff%fe", "\x00=%"])
+def test_a_form_that_is_none_is_refused(closed: House, body: str) -> None:
+    owned(closed)
+    kind = {"Content_Type": "application/x-www-form-urlencoded"}
+    assert closed.get("/login", "POST", body, **kind).status in (400, 403, 413)
+    assert closed.get("/login", "POST", body).status == 415
+
+
+class StoppedClock:
+    """However long the machine takes, no time passes."""
+
+    @staticmethod
+    def monotonic() -> float:
+        return 1_000.0
+
+
+def test_wrong_passwords_slow_their_source_and_no_browser_that_is_known(
+    closed: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "time", StoppedClock)
+    known, other = owned(closed), Visitor(closed)
+    answers = [other.log_in(password="wrong password") for _ in range(6)]
+    assert [each.status for each in answers] == [403] * 5 + [429]
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert other.log_in().status == 429, "the right one has to wait too: else it would tell"
+    del known.cookies["whitestat"]
+    assert known.log_in().status == 303
+
+
+def test_tokens_are_taken_as_bearer_and_as_the_password_of_basic(closed: House) -> None:
+    from base64 import b64encode
+
+    _, text = closed.accounts.add_token("Excel", Role.VIEWER, None, 0)
+    for given in (f"Bearer {text}", f"bearer {text}", "Basic " + b64encode(f"any:{text}".encode()).decode()):
+        assert closed.get("/api/v1/usage", Authorization=given).status == 200
+    for wrong in (f"Bearer {text}x", "Bearer", "Basic !", f"Digest {text}", "", "Basic " + b64encode(b"\xff").decode()):
+        answer = closed.get("/api/v1/usage", Authorization=wrong)
+        assert (answer.status, answer.headers["www-authenticate"][:6]) == (401, "Bearer")
+    assert "Basic" in closed.get("/api/v1/usage").headers["www-authenticate"]
+    assert "Basic" not in closed.get("/api/v1/usage", User_Agent=PAGE["User_Agent"]).headers["www-authenticate"]
+
+
+def test_an_open_network_looks_and_an_editing_one_edits(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with household(tmp_path / "a", booked(), editors=(), readers=(HOME,)) as house:
+        assert house.get("/api/v1/me").json["role"] == "viewer"
+        assert house.get("/api/v1/usage").status == 200
+        assert house.send("PATCH", "/api/v1/devices/1", {"name": "x"}).status == 403
+    (tmp_path / "b").mkdir()
+    with household(tmp_path / "b", booked(), editors=(HOME,), readers=()) as house:
+        assert house.get("/api/v1/me").json == {
+            "name": None,
+            "role": "editor",
+            "person": None,
+            "can_edit": True,
+            "expires": None,
+        }
+        assert house.send("PATCH", "/api/v1/devices/1", {"name": "x"}).status == 200
+        assert house.get("/api/v1/edits").json["edits"][0]["by"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded", "Via", "X_Real_IP", "X_Forwarded_Host"])
+@pytest.mark.parametrize("proxies", [(), (HOME,)])
+def test_what_comes_through_a_proxy_is_never_open(tmp_path: Path, header: str, proxies: tuple[object, ...]) -> None:
+    with household(tmp_path, booked(), open_v5=(HOME,), proxies=proxies) as house:
+        for path in ("/api/v1/usage", "/json", "/api/v1/live", "/"):
+            assert house.get(path, **{header: "127.0.0.1"}).status == 401
+        assert house.get("/api/v1/usage").status == 200
+
+
+def test_version_5_s_addresses_can_be_open_and_nothing_else(tmp_path: Path) -> None:
+    with household(tmp_path, booked(), editors=(), readers=(), open_v5=(HOME,)) as house:
+        for path in ("/json", "/json/", "/table", "/json/history", "/table/history", "/history", "/json/lansegments"):
+            assert house.get(path).status == 200, path
+        for path in ("/", "/api/v1/usage", "/api/v1/devices", "/metrics", "/openapi.json", "/api/v1/me"):
+            assert house.get(path).status == 401, path
+
+
+def test_who_is_not_known_is_told_whether_all_is_well_and_nothing_more(closed: House) -> None:
+    assert closed.get("/api/v1/health").json == {"status": "ok"}
+    closed.health["status"] = "degraded"
+    assert closed.get("/api/v1/health").status == 503
+    assert "points" in as_role(closed, Role.VIEWER).get("/api/v1/health").json
+
+
+ROLES = [None, Role.OWNER, Role.EDITOR, Role.VIEWER, Role.PERSON, Role.METRICS]
+"""None is nobody."""
+
+EXPECTED: dict[Who, set[Role | None]] = {
+    Who.ANYBODY: set(ROLES),
+    Who.EVERYONE: set(ROLES) - {None},
+    Who.PEOPLE: set(ROLES) - {None, Role.METRICS},
+    Who.READERS: {Role.OWNER, Role.EDITOR, Role.VIEWER},
+    Who.EDITORS: {Role.OWNER, Role.EDITOR},
+    Who.OWNERS: {Role.OWNER},
+}
+"""Written out once more, by hand: what the program thinks of it is what is tested."""
+
+
+async def live() -> AsyncIterator[dict[str, object]]:
+    yield {}
+
+
+class NoLedger(Queries):
+    """For an application that is looked at and not asked."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def paths() -> list[tuple[str, str, Who]]:
+    """Every path the application answers, with each of its methods and who may ask."""
+    app = create_app(Sources(NoLedger(), ZONE, "12", int, dict, live))
+    found = []
+    for each in app.routes:
+        assert isinstance(each, Path_)
+        found += [(method, each.path, Who(each.name)) for method in sorted(each.methods or ()) if method != "HEAD"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def roles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, dict[Role, str]]]:
+    """A closed house with somebody of each role, and a token of each."""
+    accounts = Accounts()
+    owner = accounts.owner(0)
+    accounts.set_password(owner.id, passwords.kept(PASSWORD))
+    with household(tmp_path_factory.mktemp("roles"), booked(), editors=(), readers=(), accounts=accounts) as house:
+        tokens = {}
+        for role in Role:
+            person = "Anna" if role is Role.PERSON else None
+            tokens[role] = accounts.add_token(f"a {role}", role, person, 0)[1]
+            if role is not Role.METRICS:
+                accounts.add(f"a {role}", role, person, 0)
+        yield house, tokens
+
+
+def known_by(house: House, tokens: dict[Role, str], role: Role | None, *, token: bool) -> dict[str, str]:
+    """A session of its own for each request, as one of them logs out."""
+    if role is None:
+        return {}
+    account = house.accounts.named(f"a {role}")
+    if token or account is None:
+        return {"Authorization": f"Bearer {tokens[role]}"}
+    return {"Cookie": f"whitestat={house.accounts.begin(account.id, house.now_s * 1000)}"}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=str)
+@pytest.mark.parametrize(("method", "path", "who"), paths(), ids=str)
+def test_every_path_is_answered_for_whom_it_is_and_refused_to_all_others(
+    roles: tuple[House, dict[Role, str]], method: str, path: str, who: Who, role: Role | None
+) -> None:
+    house, tokens = roles
+    asked = re.sub("{path:path}", "login.css", path)
+    asked = re.sub("{[a-z]+}", "999", asked)
+    # A body that says nothing, so that nothing is changed by who may.
+    form = path in ("/login", "/logout", "/first", "/password", "/access")
+    kind = "application/x-www-form-urlencoded" if form else "application/json"
+    if path == "/api/v1/live":
+        method = "HEAD"
+    for token in (False, True):
+        known = known_by(house, tokens, role, token=token)
+        answer = house.get(asked, method, "" if method == "GET" else "{}", Content_Type=kind, **known)
+        if role in EXPECTED[who]:
+            assert answer.status not in (401, 500), answer.body[:300]
+            assert answer.status != 403 or form, answer.body[:300]
+        else:
+            assert answer.status == (401 if role is None else 403), answer.body[:300]
+
+
+def test_the_table_holds_every_route_of_the_api() -> None:
+    told = {(method, path) for method, path, _ in paths()}
+    assert {("GET", path) for route in ROUTES for path in (route.path, *route.also)} <= told
+    assert {(each.method, each.path) for each in WRITES} <= told
+    changing = [who for method, path, who in paths() if method != "GET" and path.startswith("/api/")]
+    assert changing and not set(changing) - {Who.EDITORS, Who.OWNERS}
+    assert {path for _, path, who in paths() if who is Who.ANYBODY} == {
+        "/static/{path:path}",
+        "/api/v1/health",
+        "/login",
+        "/logout",
+        "/first",
+    }
