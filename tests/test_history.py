@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.flushes import STOCKHOLM
-from tests.web.house import NAMES, PHONE, booked
+from tests.web.house import NAMES, NOON_S, PHONE, booked
 from whitestat.cli import EXIT_USAGE, run_command
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
+from whitestat.model import Counts, Scope, ServiceKey, UsageKey
 
 SPAN = ("--start", "2026-11-20", "--end", "2026-11-22")
 
@@ -106,6 +107,18 @@ def test_devices_are_listed(told: Told) -> None:
     assert {each["id"]: each["name"] for each in found} == NAMES
     names = [line["name"] for line in csv.DictReader(io.StringIO(told("devices", "--csv"), newline=""))]
     assert names == [name if name[0].isalpha() else f"'{name}" for name in NAMES.values()]
+
+
+def test_services_are_told_apart(told: Told, writer: Writer) -> None:
+    key = ServiceKey(UsageKey(PHONE, "lan", Scope.WAN), 6, 443)
+    writer.commit(Flush(services={(NOON_S, key): Counts(500, 100)}))
+    lines = told("top", "1", *SPAN, "--by", "service,protocol", "--device", "phone").splitlines()
+    assert lines[0].split() == ["From", "Service", "Protocol", "Rest", "In", "Out", "Total"]
+    assert lines[1].split()[1:3] == ["https", "tcp"]
+    assert lines[2].split()[1] == "rest"
+    lines = told("history", *SPAN, "--by", "peer", "--step", "total").splitlines()
+    assert lines[1].split()[1] == "unknown"
+    assert told("history", *SPAN, "--service", "https", "--csv").count("\n") == 2
 
 
 def test_today_takes_json_and_csv(told: Told) -> None:

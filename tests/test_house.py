@@ -57,8 +57,8 @@ MAY_IMPORT = {
     },
     "live": {"model", "units", "periods", "booking"},
     "parameters": {"model", "errors", "periods", "ledger.question"},
-    "asking": {"model", "errors", "units", "periods", "parameters", "ledger.question"},
-    "forms": {"model", "periods", "ledger.queries", "ledger.question"},
+    "asking": {"model", "errors", "units", "periods", "services", "parameters", "ledger.question"},
+    "forms": {"model", "units", "periods", "services", "ledger.queries", "ledger.question"},
     "access": {"errors", "access"},
     "web": {
         "access",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from difflib import get_close_matches
 from typing import NamedTuple, Protocol
 
 from whitestat.errors import QueryError
 from whitestat.ledger.question import DeviceRow, Question, Step
-from whitestat.model import Scope
+from whitestat.model import Address, Scope
 from whitestat.parameters import BY, START, STEP, listed
 from whitestat.periods import CALENDAR_MONTHS, SPAN_WORDS, Cycle, parse_instant, span
-from whitestat.units import mac_bytes, mac_text
+from whitestat.services import protocol_numbers, service_ports
+from whitestat.units import address_bytes, mac_bytes, mac_text
 
 MOST_STEPS = 100_000
 """More buckets than this are refused before the ledger is asked."""
@@ -64,6 +65,9 @@ def usage_question(texts: Mapping[str, str], now: Now, known: Known) -> Question
         _found("point", texts["point"], known.points()) if "point" in texts else (),
         _found("person", texts["person"], known.persons()) if "person" in texts else (),
         int(texts["top"]) if "top" in texts else None,
+        _numbers("service", texts, service_ports, "a name like https or a port"),
+        _numbers("protocol", texts, protocol_numbers, "a name like udp or a number"),
+        _peers(texts["peer"]) if "peer" in texts else (),
     )
 
 
@@ -92,6 +96,34 @@ def _found(parameter: str, text: str, names: Sequence[str]) -> tuple[str, ...]:
         if not meant:
             raise QueryError(parameter, f"no {parameter} {word!r}{_near(word, names)}")
         found |= dict.fromkeys(meant)
+    return tuple(found)
+
+
+def _numbers(
+    parameter: str, texts: Mapping[str, str], read: Callable[[str], tuple[int, ...]], expected: str
+) -> tuple[int, ...]:
+    """What the names and numbers of a list mean."""
+    words = listed(texts.get(parameter, ""))
+    if not words and parameter in texts:
+        raise QueryError(parameter, "is empty")
+    found: dict[int, None] = {}
+    for word in words:
+        try:
+            found |= dict.fromkeys(read(word))
+        except ValueError:
+            raise QueryError(parameter, f"unknown {parameter} {word!r}, expected {expected}") from None
+    return tuple(found)
+
+
+def _peers(text: str) -> tuple[Address, ...]:
+    if not listed(text):
+        raise QueryError("peer", "is empty")
+    found: dict[Address, None] = {}
+    for word in listed(text):
+        try:
+            found[address_bytes(word)] = None
+        except ValueError:
+            raise QueryError("peer", f"expected an IP address, got {word!r}") from None
     return tuple(found)
 
 

@@ -15,8 +15,12 @@ from typing import TypeVar
 from whitestat.ledger.queries import DeviceRow, Question, Row, Step
 from whitestat.model import Coverage
 from whitestat.periods import instant_text
+from whitestat.services import protocol_text, service_text
+from whitestat.units import address_text
 
 ROWS_A_PIECE = 500
+OTHER = "other"
+_ABOUT = ("service", "protocol", "peer")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes a spreadsheet run a cell; a name of a device may begin with it."""
@@ -86,6 +90,7 @@ class UsageAnswer:
             "scope",
             *(("point",) if "point" in by else ()),
             *(("person",) if "person" in by else ()),
+            *(word for word in _ABOUT if word in by),
             *(("rest",) if self.question.top else ()),
             *("octets", "octets_in", "octets_out", "packets_in", "packets_out"),
         )
@@ -102,6 +107,7 @@ class UsageAnswer:
             cells.append(row.point)
         if "person" in by:
             cells.append(row.person)
+        cells += [about_text(row, word) for word in _ABOUT if word in by]
         if self.question.top:
             cells.append("true" if row.rest else None)
         into, out = (None, None) if counts.octets_unsplit else (counts.octets_in, counts.octets_out)
@@ -117,6 +123,7 @@ class UsageAnswer:
             fields["point"] = row.point
         if "person" in by:
             fields["person"] = row.person
+        fields |= {word: about_text(row, word) for word in _ABOUT if word in by}
         if self.question.top:
             fields["rest"] = row.rest
         whole = not counts.octets_unsplit
@@ -134,6 +141,15 @@ class UsageAnswer:
 def covered_points(coverage: Mapping[str, Coverage]) -> list[dict[str, object]]:
     """One object for each point; its `coverage` is null where nothing flowed."""
     return [{"point": name, **covered._asdict(), "coverage": covered.ratio} for name, covered in coverage.items()]
+
+
+def about_text(row: Row, word: str) -> str | None:
+    """What a row says by `service`, `protocol` or `peer`: a name, a number or an address, `other` for the smaller
+    ones of a device together, None where nobody knows."""
+    if word == "peer":
+        return None if row.peer is None else address_text(row.peer) if row.peer else OTHER
+    number, text = (row.service, service_text) if word == "service" else (row.protocol, protocol_text)
+    return None if number is None else text(number) if number >= 0 else OTHER
 
 
 @lru_cache(maxsize=256)

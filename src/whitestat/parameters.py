@@ -57,7 +57,13 @@ END = Parameter(
     example="month",
 )
 STEP = Parameter("step", "How long a span each row stands for.", "total", words=tuple(map(str, Step)))
-BY = Parameter("by", "What rows tell apart; empty for one row a step.", "device", words=BY_WORDS, several=True)
+BY = Parameter(
+    "by",
+    "What rows tell apart; empty for one row a step. Peers go with neither services nor protocols.",
+    "device",
+    words=BY_WORDS,
+    several=True,
+)
 DEVICE = Parameter(
     "device", "Only these devices, each by id, name or MAC.", several=True, example="phone,02:50:00:00:00:11"
 )
@@ -66,13 +72,20 @@ SCOPE = Parameter(
 )
 POINT = Parameter("point", "Only what was counted at these points.", several=True, example="lan")
 PERSON = Parameter("person", "Only what devices used while they were these persons'.", several=True, example="Anna")
+SERVICE = Parameter(
+    "service", "Only what was on these services, each by name or port.", several=True, example="https,53"
+)
+PROTOCOL = Parameter(
+    "protocol", "Only what was of these protocols, each by name or number.", several=True, example="udp"
+)
+PEER = Parameter("peer", "Only what was with these addresses.", several=True, example="192.0.2.1,2001:db8::1")
 TOP = Parameter(
     "top",
     "Rows of their own for the so many of most octets in the span; all others are one row a step, its rest true.",
     example="10",
     most=1_000,
 )
-QUESTION = (START, END, STEP, BY, DEVICE, PERSON, POINT, SCOPE, TOP)
+QUESTION = (START, END, STEP, BY, DEVICE, PERSON, POINT, SCOPE, SERVICE, PROTOCOL, PEER, TOP)
 """What a question is made of, for the API and the command line."""
 
 LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)

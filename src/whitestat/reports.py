@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from whitestat.forms import UsageAnswer, plain_cell
+from whitestat.forms import UsageAnswer, about_text, plain_cell
 from whitestat.ledger.queries import BY_WORDS, Row
+from whitestat.ledger.question import DETAIL_WORDS
 from whitestat.model import Counts
 from whitestat.units import octets_text
 
@@ -122,6 +123,7 @@ def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
         "scope": str(row.scope or ""),
         "point": row.point or "",
         "person": _person_text(row),
+        **{word: _about_text(row, word) for word in DETAIL_WORDS},
     }
     names = [told[word] for word in BY_WORDS if word in by]
     if answer.question.top and "device" not in by:
@@ -137,6 +139,10 @@ def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
 
 def _person_text(row: Row) -> str:
     return "" if row.rest else printable(row.person or "nobody's yet")
+
+
+def _about_text(row: Row, word: str) -> str:
+    return "" if row.rest else about_text(row, word) or "unknown"
 
 
 def _device_text(row: Row) -> str:

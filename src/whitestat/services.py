@@ -54,15 +54,21 @@ SERVICES = {int(port): name for port, name in (each.split() for each in _SERVICE
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
+NO_PORT = "no-port"
+"""The service of what has no ports, as ICMP, or where they were not seen, as in later fragments."""
+
+
 def service_text(port: int) -> str:
     """`https` for 443, the number where no name is known."""
-    return SERVICES.get(port, str(port))
+    return SERVICES.get(port, str(port)) if port else NO_PORT
 
 
 def service_ports(text: str) -> tuple[int, ...]:
     """The ports a name or a number means; ValueError for another text."""
     if _PORT.fullmatch(text) and int(text) <= 65_535:
         return (int(text),)
+    if text.casefold() == NO_PORT:
+        return (0,)
     return _numbers(SERVICES, text)
 
 

@@ -55,13 +55,14 @@ def stored(path: Path, kind: Kind, start_s: int, end_s: int) -> dict[tuple[objec
     with closing(open_for_reading(path)) as connection:
         tail = details.Tail(connection, STOCKHOLM)
         tail.follow()
-        span = details.aligned(connection, STOCKHOLM, kind, (start_s, end_s))
-        for part in details.parts(kind, span, STOCKHOLM):
+        kept = details.kept(connection, STOCKHOLM, kind)
+        span = kept.floor(start_s, STOCKHOLM), kept.ceiling(end_s, STOCKHOLM)
+        for part in details.parts(kept, span, STOCKHOLM):
             columns = ", ".join(kind.columns)
             rows = connection.execute(
                 f"""SELECT {columns}, octets_in + octets_out + octets_unsplit FROM {part.table}
                     WHERE bucket >= ? AND bucket < ?""",
-                (part.low, part.high),
+                (part.piece.low, part.piece.high),
             )
             for *about, octets in rows:
                 sums[tuple(about)] += octets
@@ -152,8 +153,8 @@ def test_detail_is_kept_as_long_as_it_is_told(path: Path) -> None:
     assert rows == {"service_hour": 1, "service_day": 2, "peer_day": 2, "peer_month": 2}
     with closing(open_for_reading(path)) as connection:
         old_s = NOON_S - 10 * DAY_S
-        span = details.aligned(connection, STOCKHOLM, SERVICE, (old_s, old_s + HOUR_S))
-        assert span[0] == Resolution.DAY.floor(old_s, STOCKHOLM)
+        kept = details.kept(connection, STOCKHOLM, SERVICE)
+        assert kept.floor(old_s, STOCKHOLM) == Resolution.DAY.floor(old_s, STOCKHOLM)
 
 
 def test_damaged_detail_is_told(writer: Writer, path: Path) -> None:

@@ -37,6 +37,7 @@ from whitestat.ledger import buckets
 from whitestat.ledger import queries as queries_module
 from whitestat.ledger.queries import Cursor, DeviceName, DeviceRow, Queries, Question, Step
 from whitestat.ledger.queries import Row as QueriesRow
+from whitestat.ledger.question import USAGE_WORDS
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Coverage, Episode, Point, Scope
@@ -107,7 +108,7 @@ instants = st.one_of(st.integers(-40 * DAY_S, 40 * DAY_S), st.integers(-2 * DAY_
     lambda seconds: CLOCKS_BACK_S + seconds
 )
 edges = st.one_of(instants, instants.map(lambda at_s: at_s // HOUR_S * HOUR_S))
-by_words = st.lists(st.sampled_from(queries_module.BY_WORDS), unique=True).map(tuple)
+by_words = st.lists(st.sampled_from(USAGE_WORDS), unique=True).map(tuple)
 
 
 @st.composite

@@ -16,7 +16,8 @@ import pytest
 
 from tests.web.house import EVIL, EVIL_NAME, LAPTOP, NAMES, NOON_S, PHONE, PHONE_MAC, House
 from whitestat.ledger.flush import Flush
-from whitestat.model import Counts, Scope, UsageKey
+from whitestat.model import OTHER_SERVICE, Counts, PeerKey, Scope, ServiceKey, UsageKey
+from whitestat.units import address_bytes
 
 START = "2026-11-21T00:00:00+01:00"
 NOBODY = None
@@ -164,6 +165,12 @@ def test_an_evil_name_finds_its_device(home: House) -> None:
         ("point=la", "point", "no point 'la' (did you mean 'lan'?)"),
         ("point=", "point", "is empty"),
         ("person=Ann", "person", "no person 'Ann' (did you mean 'Anna'?)"),
+        ("service=htps", "service", "unknown service 'htps', expected a name like https or a port"),
+        ("service=", "service", "is empty"),
+        ("protocol=300", "protocol", "unknown protocol '300', expected a name like udp or a number"),
+        ("peer=example.org", "peer", "expected an IP address, got 'example.org'"),
+        ("by=peer,service", "by", "peers are kept apart from services"),
+        ("by=peer&service=https", "by", "peers are kept apart from services"),
         ("top=0", "top", "must be a whole number from 1 to 1000, got '0'"),
         ("top=1.5", "top", "must be a whole number from 1 to 1000, got '1.5'"),
         ("top=%D9%A3", "top", "must be a whole number"),
@@ -237,6 +244,54 @@ def test_persons_and_points_narrow_it_down(home: House) -> None:
     assert set(octets(home, "person=Anna,Bo")) == {LAPTOP, EVIL}
     assert octets(home, "person=Anna&device=phone") == {}
     assert octets(home, "point=lan") == octets(home, "")
+
+
+def test_services_protocols_and_peers_are_told_by_name_and_narrow_it_down(home: House) -> None:
+    usage, hour_s = UsageKey(PHONE, "lan", Scope.WAN), NOON_S
+    services = {
+        ServiceKey(usage, 6, 443): Counts(100, 10),
+        ServiceKey(usage, 17, 443): Counts(200, 20),
+        ServiceKey(usage, 1, 0): Counts(3),
+        ServiceKey(usage, 17, 12_345): Counts(2),
+        ServiceKey(usage, *OTHER_SERVICE): Counts(1),
+    }
+    peers = {
+        PeerKey(usage, address_bytes("192.0.2.1")): Counts(7),
+        PeerKey(usage, address_bytes("2001:db8::1")): Counts(8),
+    }
+    home.writer.commit(
+        Flush(
+            services={(hour_s, key): counts for key, counts in services.items()},
+            peers={(hour_s, key): counts for key, counts in peers.items()},
+        )
+    )
+    phone = f"device={PHONE}&scope=wan"
+
+    def found(query: str, *words: str) -> dict[tuple[str | None, ...], int]:
+        return {tuple(row[word] for word in words): row["octets"] for row in rows(home, f"{phone}&{query}")}
+
+    assert found("by=service", "service") == {
+        ("https",): 330,
+        ("no-port",): 3,
+        ("12345",): 2,
+        ("other",): 1,
+        (None,): 1100 - 336,
+    }
+    assert found("by=protocol,service&service=https", "protocol", "service") == {
+        ("tcp", "https"): 110,
+        ("udp", "https"): 220,
+    }
+    assert found("by=service&protocol=udp&service=443,12345", "service") == {("https",): 220, ("12345",): 2}
+    assert found("by=peer", "peer") == {("2001:db8::1",): 8, ("192.0.2.1",): 7, (None,): 1085}
+    assert found("by=peer&peer=192.0.2.1", "peer") == {("192.0.2.1",): 7}
+    lines = home.get(f"/api/v1/usage.csv?{phone}&by=device,service&top=1").text.splitlines()
+    assert lines[0].startswith("start,device_id,device,mac,scope,service,rest,octets")
+    assert lines[1].split(",")[5:8] == ["https", "", "330"]
+    assert lines[2].split(",")[5:8] == ["", "true", "770"]
+    assert "https" in home.get(f"/api/v1/usage.html?{phone}&by=service").text
+    answer = home.get(f"/api/v1/usage?{phone}&by=service")
+    again = home.get(f"/api/v1/usage?{phone}&by=service", if_none_match=answer.headers["etag"])
+    assert again.status == 304
 
 
 def test_all_but_the_top_are_one_rest(home: House) -> None:

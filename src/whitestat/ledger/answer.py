@@ -12,22 +12,26 @@ from typing import NamedTuple
 
 from whitestat.errors import QueryError
 from whitestat.ledger.question import DeviceName, Question, Row, Step
-from whitestat.model import Counts, Coverage, Scope
+from whitestat.model import Address, Counts, Coverage, Scope
 
 _CURSOR = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})")
 
 
 class Group(NamedTuple):
-    """What a row is told apart by; None where the question does not ask."""
+    """What a row is told apart by; None where the question does not ask, or nobody knows."""
 
     device: int | None
     scope: Scope | None
     point: str | None
     person: str | None
+    protocol: int | None = None
+    service: int | None = None
+    peer: Address | None = None
 
     @property
-    def order(self) -> tuple[int, str, str, str]:
-        return self.device or 0, self.scope or "", self.point or "", self.person or ""
+    def order(self) -> tuple[object, ...]:
+        about = -1 if self.protocol is None else self.protocol, -1 if self.service is None else self.service
+        return self.device or 0, self.scope or "", self.point or "", self.person or "", *about, self.peer or b""
 
 
 REST = None
@@ -107,7 +111,8 @@ def rows_of(sums: Mapping[tuple[int, Group | None], Counts], names: Mapping[int,
 
 
 def _order(row: Row) -> tuple[object, ...]:
-    return row.start_s, row.rest, -row.counts.octets, row.device or (0,), row[2:4], row.person or ""
+    about = -1 if row.protocol is None else row.protocol, -1 if row.service is None else row.service, row.peer or b""
+    return row.start_s, row.rest, -row.counts.octets, row.device or (0,), row[2:4], row.person or "", about
 
 
 def _row(start_s: int, group: Group | None, counts: Counts, names: Mapping[int, DeviceName]) -> Row:
@@ -115,7 +120,8 @@ def _row(start_s: int, group: Group | None, counts: Counts, names: Mapping[int, 
         return Row(start_s, None, None, None, counts, rest=True)
     device = group.device
     name = None if device is None else names.get(device) or DeviceName(device, None, None)
-    return Row(start_s, name, group.scope, group.point, counts, person=group.person)
+    about = group.protocol, group.service, group.peer
+    return Row(start_s, name, group.scope, group.point, counts, False, group.person, *about)
 
 
 def tag_of(*parts: object) -> str:

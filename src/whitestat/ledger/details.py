@@ -15,7 +15,8 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from whitestat.errors import LedgerError
-from whitestat.ledger.resolutions import Resolution, pieces
+from whitestat.ledger.cuts import Part
+from whitestat.ledger.resolutions import Piece, Resolution, pieces
 from whitestat.model import OTHER_PEER, OTHER_SERVICE, Address, Counts
 
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -140,35 +141,46 @@ class Tail:
         )
 
 
-class Part(NamedTuple):
-    """Rows of one table from `low` up to and without `high`, whose buckets are of the resolution."""
+class Kept(NamedTuple):
+    """Of one kind: since when there are fine and coarse buckets, and the last instant that any is of, UTC seconds."""
 
-    table: str
-    resolution: Resolution
-    low: int
-    high: int
+    kind: Kind
+    fine_s: int
+    coarse_s: int
+    newest_s: int
+
+    def floor(self, at_s: int, zone: tzinfo) -> int:
+        """The start of the finest bucket that is still there."""
+        return (self.kind.fine if at_s >= self.fine_s else self.kind.coarse).floor(at_s, zone)
+
+    def ceiling(self, at_s: int, zone: tzinfo) -> int:
+        return (self.kind.fine if at_s >= self.fine_s else self.kind.coarse).ceiling(at_s, zone)
 
 
-def aligned(connection: sqlite3.Connection, zone: tzinfo, kind: Kind, span: tuple[int, int]) -> tuple[int, int]:
-    """The span as whole buckets of the kind, the finest that are still there at each end, UTC seconds."""
+def kept(connection: sqlite3.Connection, zone: tzinfo, kind: Kind) -> Kept:
     since = dict(connection.execute("SELECT resolution, since FROM kept"))
-    start_s, end_s = span
-    edges = []
-    for at_s, up in ((start_s, False), (end_s, True)):
-        kept = at_s >= since.get(kind.table(kind.fine), 0)
-        resolution = kind.fine if kept else kind.coarse
-        edges.append(resolution.ceiling(at_s, zone) if up else resolution.floor(at_s, zone))
-    return edges[0], edges[1]
+    table = kind.table(kind.fine)
+    newest = connection.execute(
+        f"SELECT max(bucket) FROM {table} WHERE chunk = (SELECT max(chunk) FROM {table})"  # noqa: S608
+    ).fetchone()[0]
+    newest_s = 0 if newest is None else kind.fine.start(newest, zone)
+    return Kept(kind, since.get(table, 0), since.get(kind.table(kind.coarse), 0), newest_s)
 
 
-def parts(kind: Kind, span: tuple[int, int], zone: tzinfo) -> list[Part]:
-    """The tables that hold an aligned span: coarse buckets inside, fine ones at both ends, and the tail."""
+def parts(kept: Kept, span: tuple[int, int], zone: tzinfo, levels: tuple[Resolution, ...] = ()) -> list[Part]:
+    """The tables that hold an aligned span: coarse buckets inside, fine ones at both ends, and the tail.
+
+    `levels` are the resolutions to choose from, coarsest first, both where there are none. A coarse bucket that ends
+    after the span is taken too where nothing came later: the running month is one row, not its days.
+    """
+    kind, (start_s, end_s) = kept.kind, span
+    levels = levels or (kind.coarse, kind.fine)
+    whole_s = levels[0].ceiling(end_s, zone) if end_s > kept.newest_s else end_s
     found = [
-        Part(kind.table(each.resolution), each.resolution, each.low, each.high)
-        for each in pieces(*span, zone, (kind.coarse, kind.fine))
+        Part(kind.table(each.resolution), each) for each in pieces(start_s, whole_s, zone, levels) if start_s < end_s
     ]
     low, high = (kind.fine.bucket(at_s, zone) for at_s in span)
-    return [*found, Part(f"tail_{kind.name}", kind.fine, low, high)]
+    return [*found, Part(f"tail_{kind.name}", Piece(kind.fine, low, high, start_s, max(end_s, start_s + 1)))]
 
 
 def fold(connection: sqlite3.Connection, zone: tzinfo) -> None:

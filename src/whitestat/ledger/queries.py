@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import tzinfo
@@ -16,13 +16,14 @@ from typing import NamedTuple
 from whitestat.errors import LedgerError, QueryError
 from whitestat.ledger import export, owners, people
 from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
+from whitestat.ledger.detailed import Detailed, Plan
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.sums import Sums
 from whitestat.ledger.tail import Tail
 from whitestat.ledger.wal import log_of
-from whitestat.model import Coverage, Episode
+from whitestat.model import Counts, Coverage, Episode
 from whitestat.periods import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start
 from whitestat.units import address_text, mac_text
 
@@ -64,6 +65,13 @@ _ADDRESSES = """SELECT e.device, a.address FROM address_seen a JOIN episode e ON
     GROUP BY e.device, a.address ORDER BY max(a.last_ms) DESC, a.address"""
 
 
+class _Window(NamedTuple):
+    """Whole steps of an answer: where they end, and their sums."""
+
+    end_s: int
+    sums: Mapping[tuple[int, Group | None], Counts]
+
+
 class Queries:
     """Holds one reading connection; any thread may ask, one is answered at a time. LedgerError on failure."""
 
@@ -75,6 +83,7 @@ class Queries:
         self._connection = open_for_reading(path)
         self._tail = Tail(self._connection)
         self._sums = Sums(self._connection, zone, cycle)
+        self._detailed = Detailed(self._connection, zone, cycle, self._sums)
 
     def close(self) -> None:
         with self._lock:
@@ -93,6 +102,8 @@ class Queries:
         Whatever the step, the rows of a span add up to its total. Each window is of whole flushes. Edges that fall
         into a bucket which is the finest still kept move back to its start.
         """
+        if question.about:
+            return self._detailed_answer(question)
         with self._snapshot():
             step, notice = self._settled(question)
             totals = self._sums.usage(replace(question, step=Step.TOTAL))
@@ -106,8 +117,27 @@ class Queries:
         if step is Step.TOTAL and top is None:
             rows = rows_of(totals, names)
             return Answer(question, step, notice, coverage, tag, lambda _: iter([rows]))
-        windows = partial(self._windows, replace(question, step=step), top, names)
+        asked = replace(question, step=step)
+        windows = partial(self._windows, asked, partial(self._usage_from, asked, top), names)
         return Answer(question, step, notice, coverage, tag, windows)
+
+    def _detailed_answer(self, question: Question) -> Answer:
+        """One about services or peers: what is known of them beside what is not."""
+        with self._snapshot():
+            plan = self._detailed.plan(question)
+            names = self._names() if "device" in question.by else {}
+            totals = self._sums.usage(replace(plan.question, step=Step.TOTAL))
+            owned = sorted(self._sums.owners(question).items())
+            coverage = self._coverage(question.start_s, question.end_s, question.points)
+        usage = sorted((group.order, counts) for (_, group), counts in totals.items() if group)
+        shown = sorted(names.items())
+        tag = tag_of(plan.mark, plan.notice, str(self._zone), self._cycle, usage, shown, owned, coverage)
+
+        def windows(from_s: int) -> Iterator[list[Row]]:
+            first_s = plan.question.start_s if from_s == question.start_s else from_s
+            return self._windows(plan.question, partial(self._detail_from, plan), names, first_s)
+
+        return Answer(question, plan.question.step, plan.notice, coverage, tag, windows)
 
     def days(self, start_s: int, end_s: int) -> dict[tuple[int, int], tuple[int, int]]:
         """Octets in and out by start of the local day and device, of spans too long for a `Row` each.
@@ -205,17 +235,23 @@ class Queries:
         return {name: sums[name] for name in counting}
 
     def _windows(
-        self, question: Question, top: frozenset[Group] | None, names: Mapping[int, DeviceName], from_s: int
+        self, question: Question, read: Callable[[int], _Window], names: Mapping[int, DeviceName], from_s: int
     ) -> Iterator[list[Row]]:
         """Rows from the step on that starts then, in lists of whole steps, so that few are in memory at a time."""
         low_s = self._checked_start(question, from_s)
         while low_s < question.end_s:
             with self._snapshot():
-                groups = self._sums.groups(replace(question, persons=()), top, {})
-                high_s = self._window_end(question, low_s, len(groups) + len(self._sums.owners(question)))
-                sums = self._sums.usage(replace(question, start_s=low_s, end_s=high_s), top)
+                low_s, sums = read(low_s)
             yield rows_of(sums, names)
-            low_s = high_s
+
+    def _usage_from(self, question: Question, top: frozenset[Group] | None, low_s: int) -> _Window:
+        groups = self._sums.groups(replace(question, persons=()), top, {})
+        high_s = self._window_end(question, low_s, len(groups) + len(self._sums.owners(question)))
+        return _Window(high_s, self._sums.usage(replace(question, start_s=low_s, end_s=high_s), top))
+
+    def _detail_from(self, plan: Plan, low_s: int) -> _Window:
+        high_s = self._window_end(plan.question, low_s, plan.kinds)
+        return _Window(high_s, self._detailed.sums(plan, low_s, high_s))
 
     def _checked_start(self, question: Question, from_s: int) -> int:
         """Where in the span the step that starts then begins; QueryError where none does."""

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from whitestat.errors import QueryError
 from whitestat.ledger.resolutions import EARLIEST_S, LATEST_S
-from whitestat.model import Counts, Scope
+from whitestat.model import Address, Counts, Scope
 
-BY_WORDS = ("device", "scope", "point", "person")
-"""What usage can be told apart by."""
+USAGE_WORDS = ("device", "scope", "point", "person")
+DETAIL_WORDS = ("service", "protocol", "peer")
+BY_WORDS = USAGE_WORDS + DETAIL_WORDS
+"""What usage can be told apart by: whose and where it was, and what is known of what it was on and with whom."""
 
 
 class Step(StrEnum):
@@ -42,6 +44,9 @@ class Question:
     Devices, points, persons (what was theirs at the time) and scope narrow it down; without them all is meant, the
     unattributed too. Of more than `top` kinds of rows, those of the most octets in the whole span stay, and all
     others are one rest. QueryError names the parameter at fault.
+
+    Services are ports and protocols numbers. Peers are kept apart from them, so a question is about the ones or the
+    others.
     """
 
     start_s: int
@@ -53,6 +58,9 @@ class Question:
     points: tuple[str, ...] = ()
     persons: tuple[str, ...] = ()
     top: int | None = None
+    services: tuple[int, ...] = ()
+    protocols: tuple[int, ...] = ()
+    peers: tuple[Address, ...] = ()
 
     def __post_init__(self) -> None:
         check_span(self.start_s, self.end_s)
@@ -61,10 +69,28 @@ class Question:
                 raise QueryError("by", f"unknown word {word!r}, expected some of {', '.join(BY_WORDS)}")
         if self.top is not None and self.top < 1:
             raise QueryError("top", f"must be at least 1, got {self.top}")
+        if self._asks_services and self.about == "peer":
+            raise QueryError("by", "peers are kept apart from services and protocols; ask for the ones or the others")
 
     @property
     def span(self) -> tuple[int, int]:
         return self.start_s, self.end_s
+
+    @property
+    def about(self) -> str | None:
+        """`service` or `peer` where it takes that kind of detail to answer."""
+        if self.peers or "peer" in self.by:
+            return "peer"
+        return "service" if self._asks_services else None
+
+    @property
+    def _asks_services(self) -> bool:
+        return bool(self.services or self.protocols or "service" in self.by or "protocol" in self.by)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it leaves out what nobody knows the service or peer of."""
+        return bool(self.services or self.protocols or self.peers)
 
 
 class DeviceName(NamedTuple):
@@ -78,7 +104,8 @@ class DeviceName(NamedTuple):
 class Row(NamedTuple):
     """One answer. `device` is None for what nobody could be found for, and like `scope` and `point` where
     the question does not tell them apart. `rest` is all that is not among the top of a question.
-    `person` is None for what was nobody's."""
+    `person` is None for what was nobody's. Protocol, service and peer are None where nobody knows them, and
+    OTHER_SERVICE or OTHER_PEER for the smaller ones of a device, which are kept as one."""
 
     start_s: int
     device: DeviceName | None
@@ -87,6 +114,9 @@ class Row(NamedTuple):
     counts: Counts
     rest: bool = False
     person: str | None = None
+    protocol: int | None = None
+    service: int | None = None
+    peer: Address | None = None
 
 
 class DeviceRow(NamedTuple):

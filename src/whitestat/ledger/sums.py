@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
-from functools import cache, partial
-from itertools import pairwise
-from typing import NamedTuple
+from functools import partial
 
 from whitestat.ledger import buckets, owners
 from whitestat.ledger.answer import REST, Group
-from whitestat.ledger.question import BY_WORDS, Question, Step
+from whitestat.ledger.cuts import SEEKS_MAX, Cut, Part, chunked, cuts
+from whitestat.ledger.question import USAGE_WORDS, Question, Step
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
 from whitestat.ledger.rows import SCOPES
 from whitestat.model import Counts, Coverage
@@ -22,9 +21,6 @@ from whitestat.periods import Cycle, steps
 SWEEPS_MAX, SCANS_MAX = 4, 32
 """Up to this many groups are summed one by one, if few of them need a sweep; more are summed by series."""
 
-SEEKS_MAX = 12
-"""Up to this many series are sought one by one within each chunk of a table; of more, all chunks are read."""
-
 _LEVELS = {
     Step.DAY: COARSEST_FIRST[1:],
     Step.WEEK: COARSEST_FIRST[1:],
@@ -32,13 +28,6 @@ _LEVELS = {
     Step.HOUR: (Resolution.HOUR, Resolution.MINUTE),
 }
 """Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
-
-
-class _Cut(NamedTuple):
-    """How the buckets of a piece become steps: an expression, and the start of the step it gives."""
-
-    expression: str
-    start_s: Callable[[int], int]
 
 
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
@@ -78,7 +67,7 @@ class Sums:
                 or (question.persons and person not in question.persons)
             ):
                 continue
-            by = dict(zip(BY_WORDS, (device, scope, point, person), strict=True))
+            by = dict(zip(USAGE_WORDS, (device, scope, point, person), strict=True))
             group = Group(*(value if word in question.by else None for word, value in by.items()))
             groups.setdefault(group if top is None or group in top else REST, []).append(series)
         return groups
@@ -92,17 +81,18 @@ class Sums:
         owned = self.owners(question)
         for start_s, end_s in owners.cut(owned, self._zone, *question.span):
             groups = self.groups(question, top, owners.at(owned, self._zone, start_s))
-            part = self._within(replace(question, start_s=start_s, end_s=end_s), groups)
+            part = self.within(replace(question, start_s=start_s, end_s=end_s), groups)
             for (step_s, group), counts in part.items():
                 key = question.start_s if question.step is Step.TOTAL else step_s, group
                 sums[key] = sums[key].plus(counts) if key in sums else counts
         return sums
 
-    def _within(
+    def within(
         self, question: Question, groups: Mapping[Group | None, list[int]]
     ) -> dict[tuple[int, Group | None], Counts]:
+        """The sums of series that are grouped already."""
         sums: dict[tuple[int, Group | None], Counts] = {}
-        for table, piece, cut in self._cuts(question, few=_are_few(groups)):
+        for (table, piece), cut in self._cuts(question, few=_are_few(groups)):
             for bucket, group, counts in self._scan(table, piece, cut.expression, groups):
                 key = cut.start_s(bucket), group
                 sums[key] = sums[key].plus(counts) if key in sums else counts
@@ -112,11 +102,11 @@ class Sums:
         """Octets in and out by start of the step and device; what a meter cannot tell apart counts as in."""
         sums: dict[tuple[int, int], tuple[int, int]] = {}
         device_of = {row[0]: row[1] for row in self._connection.execute(_SERIES) if row[1] is not None}
-        for table, piece, cut in self._cuts(question, few=False):
+        for (table, piece), cut in self._cuts(question, few=False):
             by_bucket = cut.expression == "bucket" and table.startswith("usage")
-            chunked, chunks = _chunks(table, piece, len(device_of))
+            found, chunks = chunked(table, piece, len(device_of))
             sql = f"""SELECT {cut.expression}, series, {_IN_OUT if by_bucket else _IN_OUT_SUMS} FROM {table}
-                WHERE {chunked} bucket >= ? AND bucket < ?{"" if by_bucket else " GROUP BY 1, 2"}"""  # noqa: S608
+                WHERE {found} bucket >= ? AND bucket < ?{"" if by_bucket else " GROUP BY 1, 2"}"""  # noqa: S608
             for bucket, series, into, out in self._connection.execute(sql, (*chunks, piece.low, piece.high)):
                 if series not in device_of:
                     continue
@@ -141,9 +131,9 @@ class Sums:
         return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
 
     def _add_coverage(self, sums: dict[str, Coverage], table: str, piece: Piece) -> None:
-        chunked, chunks = _chunks(table, piece, SEEKS_MAX + 1)
+        found, chunks = chunked(table, piece, SEEKS_MAX + 1)
         sql = f"""SELECT p.name, {_COVERAGE_SUMS} FROM {table} c JOIN point p ON p.id = c.point
-            WHERE {chunked} bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608 - words of this module
+            WHERE {found} bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608 - words of this module
         for name, *covered in self._connection.execute(sql, (*chunks, piece.low, piece.high)):
             sums[name] = sums[name].plus(Coverage(*covered))
 
@@ -162,52 +152,26 @@ class Sums:
 
     def _select(self, table: str, piece: Piece, expression: str, also: str, series: list[int]) -> sqlite3.Cursor:
         by = "1, 2" if also else "1"
-        chunked, chunks = _chunks(table, piece, len(series))
+        found, chunks = chunked(table, piece, len(series))
         sql = f"""SELECT {expression}, {also} {_SUMS} FROM {table}
-            WHERE {chunked} bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
+            WHERE {found} bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
             GROUP BY {by}"""  # noqa: S608 - all are words of this module
         return self._connection.execute(sql, (*chunks, piece.low, piece.high, json.dumps(series)))
 
-    def _cuts(self, question: Question, *, few: bool) -> Iterator[tuple[str, Piece, _Cut]]:
-        """The tables to sum and which of their buckets, with how; each octet is in one of them.
-
-        Cycles are summed one by one, as a cycle may begin within a day; weeks too where adding up their days
+    def _cuts(self, question: Question, *, few: bool) -> Iterator[tuple[Part, Cut]]:
+        """Cycles are summed one by one, as a cycle may begin within a day; weeks too where adding up their days
         would be more work than reading a month for each.
         """
-        if question.step is not Step.CYCLE and (few or question.step is not Step.WEEK):
-            levels = _LEVELS.get(question.step, COARSEST_FIRST)
-            for table, piece in self._parts(question.start_s, question.end_s, levels):
-                yield table, piece, self._cut(question, piece)
-            return
-        starts = list(steps(question.start_s, question.end_s, question.step, self._zone, self._cycle))
-        edges = [question.start_s, *starts[1:], question.end_s]
-        for start_s, (low_s, high_s) in zip(starts, pairwise(edges), strict=True):
-            cut = _Cut("0", partial(_same, start_s))
-            yield from ((table, piece, cut) for table, piece in self._parts(low_s, high_s, COARSEST_FIRST))
+        each = question.step is Step.CYCLE or (question.step is Step.WEEK and not few)
+        levels = COARSEST_FIRST if each else _LEVELS.get(question.step, COARSEST_FIRST)
+        return cuts(question, self._zone, self._cycle, partial(self._parts, levels), each=each)
 
-    def _cut(self, question: Question, piece: Piece) -> _Cut:
-        step, zone = question.step, self._zone
-        if step is Step.TOTAL:
-            return _Cut("0", lambda _: question.start_s)
-        if step is Step.WEEK:
-            start_of = piece.resolution.start
-            return _Cut("bucket", cache(lambda bucket: next(self.steps(question, start_of(bucket, zone)))))
-        of_step = Resolution(step.value)
-        if step is Step.MONTH and piece.resolution is Resolution.DAY:
-            return _Cut("bucket / 100", cache(lambda month: of_step.start(month, zone)))
-        if of_step is piece.resolution:
-            return _Cut("bucket", cache(lambda bucket: of_step.start(bucket, zone)))
-        start_s = of_step.floor(piece.start_s, zone)
-        if start_s == of_step.floor(piece.end_s - 1, zone):  # a part of one bucket
-            return _Cut("0", lambda _: start_s)
-        return _Cut("bucket", cache(lambda bucket: of_step.floor(piece.resolution.start(bucket, zone), zone)))
-
-    def _parts(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[tuple[str, Piece]]:
+    def _parts(self, levels: tuple[Resolution, ...], start_s: int, end_s: int) -> list[Part]:
         """Closed buckets as coarse as they come, then finer ones, then the journal's tail."""
         whole = self._pieces(start_s, end_s, levels)
         return [
-            *((f"usage_{each.resolution}", each) for each in whole),
-            ("tail_usage", self._tail_piece(start_s, end_s)),
+            *(Part(f"usage_{each.resolution}", each) for each in whole),
+            Part("tail_usage", self._tail_piece(start_s, end_s)),
         ]
 
     def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
@@ -224,17 +188,3 @@ def _are_few(groups: Mapping[Group | None, list[int]]) -> bool:
     """Whether they are summed one by one."""
     sweeps = sum(len(series) > SEEKS_MAX for series in groups.values())
     return len(groups) <= SCANS_MAX and sweeps <= SWEEPS_MAX
-
-
-def _chunks(table: str, piece: Piece, series: int) -> tuple[str, tuple[object, ...]]:
-    """The part of a condition that finds the rows of some series: by seeks for a few, else in one sweep."""
-    if table.startswith("tail"):
-        return "", ()
-    low, high = piece.resolution.chunk(piece.low), piece.resolution.chunk(piece.high)
-    if series <= SEEKS_MAX:
-        return "chunk IN (SELECT value FROM json_each(?)) AND", (json.dumps(list(range(low, high + 1))),)
-    return "chunk BETWEEN ? AND ? AND", (low, high)
-
-
-def _same(start_s: int, _: int) -> int:
-    return start_s

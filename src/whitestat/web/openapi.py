@@ -235,6 +235,9 @@ _SCHEMAS: Schema = {
             "scope": {"enum": ["wan", "lan", None], "description": "null where both are added up"},
             "point": _or_null("string", description="there only where by has point"),
             "person": _or_null("string", description="who owned it then; there only where by has person"),
+            "service": _or_null("string", description="a name or a port; other, or null for unknown; with by alone"),
+            "protocol": _or_null("string", description="a name or a number; other, or null for unknown; with by alone"),
+            "peer": _or_null("string", description="an address; other, or null for unknown; with by alone"),
             "rest": {"type": "boolean", "description": "there only with top: all that is not among it"},
             "octets": _COUNT,
             "octets_in": _UNSPLIT,
@@ -242,7 +245,7 @@ _SCHEMAS: Schema = {
             "packets_in": _COUNT,
             "packets_out": _COUNT,
         },
-        optional=("device", "point", "person", "rest"),
+        optional=("device", "point", "person", "service", "protocol", "peer", "rest"),
     ),
     "Devices": _object(
         {"devices": _list(_object(_DEVICE))},
