@@ -11,6 +11,7 @@ HEAVY = {
     "tomllib",
     "whitestat.collectors.kernel",
     "whitestat.importers",
+    "whitestat.web.openapi",
     "zeroconf",
     "rich",
 }
@@ -29,4 +30,4 @@ def test_parts_that_many_never_need_are_loaded_when_they_are_asked_for() -> None
 
 def test_who_gives_up_root_has_loaded_all_that_answers_need() -> None:
     before = loaded("from whitestat import web; web.load_all()")
-    assert {"jinja2", "prometheus_client", "whitestat.web.metrics"} <= before
+    assert {"jinja2", "prometheus_client", "whitestat.web.metrics", "whitestat.web.openapi"} <= before

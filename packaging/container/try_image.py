@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.darkstat import PORT, Darkstat
+from tests.importers.old_databases import OldDatabase
 from tests.lab.machine import LabError, Machine
 
 HEALTHY_S = 90
@@ -31,6 +32,7 @@ METERING = "+net_raw,+bpf,+perfmon,+net_bind_service,+chown,+setuid,+setgid"
 
 MAC = "02:50:00:00:00:02"
 PACKETS = 20
+OLD_DAY = "2026-01-30"
 LEFT = {
     "DATA_STORE": "/mnt/whitestat",
     "MAC_HOST_MAP": "MAC_HOST.txt",
@@ -66,6 +68,8 @@ def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int], 
     with TemporaryDirectory() as data, TemporaryDirectory() as home, closing(Machine("container")) as machine:
         Path(data, "WhiteStatConfig.json").write_text(json.dumps(LEFT))
         Path(data, "MAC_HOST.txt").write_text(f"{MAC}|this machine")
+        old = OldDatabase(Path(data, "WhiteStat.db")).add("usagehistory", "192.168.50.2", MAC, OLD_DAY, 12.5, 3.25).path
+        before = old.read_bytes()
         for each in (Path(data), *Path(data).iterdir()):
             os.chown(each, *owner)
         _mounts(machine, root, Path(data))
@@ -84,6 +88,9 @@ def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int], 
                     sock.sendto(bytes(1000), ("192.168.50.1", 9))
             _until(lambda: _sent_kb(_ask(machine, "/json")) >= PACKETS * 1028 // 1024, Path(data, "log"))
             took_s = time.monotonic() - began
+            (row,) = _ask(machine, f"/json/history?start={OLD_DAY}&end={OLD_DAY}")["data"]
+            _hold(row[:2] + row[4:6] == ["192.168.50.2", MAC, 12.5, 3.25], f"of {OLD_DAY} it says {row}")
+            _hold(old.read_bytes() == before, "WhiteStat.db must stay as it is")
             resident = Path(f"/proc/{process.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
             process.terminate()
             _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{Path(data, 'log').read_text()}")

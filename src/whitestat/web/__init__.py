@@ -7,7 +7,7 @@ from whitestat.web.sources import Access, Sources
 
 def load_all() -> None:
     """Load what is else loaded when it is first asked for: who gives up root may not be able to read it afterwards."""
-    from whitestat.web import login, metrics, usage_page  # noqa: F401 - loading is all
+    from whitestat.web import login, metrics, openapi, usage_page  # noqa: F401 - loading is all
 
     usage_page.template()
     login.template()

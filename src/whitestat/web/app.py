@@ -24,7 +24,6 @@ from whitestat.web.api import Texts
 from whitestat.web.asker import asker_of, asker_of_v5, require, told
 from whitestat.web.guard import Guard, security_headers
 from whitestat.web.live import LiveStreams
-from whitestat.web.openapi import document
 from whitestat.web.permission import as_json, from_our_pages
 from whitestat.web.routes import LIVE, ME, ROUTES, Route
 from whitestat.web.sources import Access, Sources
@@ -114,6 +113,8 @@ class _Paths:
         return self._static.answer(request)
 
     async def _openapi(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+        from whitestat.web.openapi import document  # who never asks spares 0.3 MB
+
         return json_answer(document(self._sources.version))
 
     async def _me(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
