@@ -114,7 +114,8 @@ class _Days:
         start_s, end_s, days = self._end_s, self._end_s, _DAYS_AT_FIRST
         totals: dict[int, tuple[int, int]] | None = None
         while start_s > self._start_s:
-            start_s = max(self._start_s, day_bounds(day_of(end_s - days * _DAY_S, zone), zone)[0])
+            since_s = max(self._start_s, end_s - days * _DAY_S)
+            start_s = day_bounds(day_of(since_s, zone), zone)[0]
             usage = queries.days(start_s, end_s)
             if totals is None:  # what is before the latest days stays as it is, whatever is booked meanwhile
                 totals = self._before(start_s)
