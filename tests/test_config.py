@@ -3,6 +3,7 @@
 import re
 import string
 from dataclasses import fields
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from whitestat.config import (
 )
 from whitestat.errors import ConfigError
 from whitestat.keys import COLLECTORS, declared
+from whitestat.plan_config import PlanConfig, ShareConfig, TariffConfig
+from whitestat.plans.tariff import Window
 
 HOME = {"HOME": "/home/anna"}
 POINT = '[[point]]\nname = "lan"\ncollector = "kernel"\ninterface = "br0"\n'
@@ -61,6 +64,11 @@ def test_without_a_file_everything_has_its_default() -> None:
     )
 
 
+OFF_PEAK = (
+    Window("", frozenset(range(7)), 22 * 60, 6 * 60),
+    Window("", frozenset((5, 6)), 600, 720),
+    Window("", frozenset((4, 5, 6, 0)), 0, 1440),
+)
 LEASES = (Path("/run/leases"), Path("own.leases"))
 
 
@@ -113,6 +121,36 @@ def test_every_key_has_its_effect(file: Path) -> None:
         mac = "02:50:00:00:00:11"
         name = "phone"
         person = "Anna"
+        [[plan]]
+        name = "line"
+        allowance = "400GB"
+        period = "month"
+        begins = 31
+        hour = 6
+        direction = "in"
+        otherwise = "peak"
+        carry_over = "20GiB"
+        shares = "none"
+        point = "router"
+        of = "person Anna"
+        [[plan.tariff]]
+        name = "off-peak"
+        when = ["22:00-06:00", "sat, Sun 10:00-12:00", "fri-mon"]
+        allowance = "1TB"
+        factor = "half"
+        [[plan.share]]
+        person = "Bo"
+        parts = 2
+        allowance = "1.5GB"
+        [[plan]]
+        name = "week"
+        period = "week"
+        begins = "sunday"
+        shares = "equal"
+        [[plan]]
+        name = "thirty"
+        period = "30d"
+        begins = 2026-11-01
         """
     assert read(file, text) == Config(
         timezone="Europe/Stockholm",
@@ -145,6 +183,23 @@ def test_every_key_has_its_effect(file: Path) -> None:
         source=str(file),
         billing=Billing(31, 6),
         retention=Retention(31 * 86_400, None, 3650 * 86_400, 86_400, 2 * 86_400, 3 * 86_400, None),
+        plans=(
+            PlanConfig(
+                "line",
+                allowance=400 * 10**9,
+                begins=31,
+                hour=6,
+                direction="in",
+                otherwise="peak",
+                carry_over=20 * 2**30,
+                point="router",
+                of=("person", "Anna"),
+                tariffs=(TariffConfig("off-peak", OFF_PEAK, 10**12, 50),),
+                given=(ShareConfig("Bo", 2, 1_500_000_000),),
+            ),
+            PlanConfig("week", period=("week", 1), begins="sunday", shares="equal"),
+            PlanConfig("thirty", period=("days", 30), begins=date(2026, 11, 1)),
+        ),
     )
 
 
@@ -431,6 +486,9 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
         "lan.": Lan,
         "point.": PointConfig,
         "device.": DeviceConfig,
+        "plan.": PlanConfig,
+        "plan.tariff.": TariffConfig,
+        "plan.share.": ShareConfig,
     }
     keys = {f"{prefix}{one.name}" for prefix, holds in holders.items() for one in declared(holds)}
     assert told == keys | {"DATA_STORE", "SERVER_PORT", "TZ"} | {

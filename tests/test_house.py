@@ -20,11 +20,13 @@ MAY_IMPORT = {
     "periods": {"model"},
     "keys": {"errors", "units", "model"},
     "legacy_config": set(),
-    "config": {"legacy_config", "errors", "units", "keys"},
+    "plan_config": {"keys", "plans", "units"},
+    "plan_forms": {"periods", "plans"},
+    "config": {"legacy_config", "errors", "units", "keys", "plan_config"},
     "collectors": {"model", "errors", "units", "collectors"},
     "attribution": {"model", "errors", "units", "attribution"},
     "plans": {"model", "errors", "units", "periods", "plans"},
-    "ledger": {"model", "errors", "units", "periods", "ledger"},
+    "ledger": {"model", "errors", "units", "periods", "plans", "ledger"},
     "timeline": {"periods"},
     "draft": {"model", "periods", "timeline"},
     "turn": {"model", "errors", "collectors"},
@@ -73,6 +75,8 @@ MAY_IMPORT = {
         "ledger.people",
         "ledger.queries",
         "ledger.question",
+        "plan_forms",
+        "plans",
         "web",
         "",
     },
@@ -124,7 +128,8 @@ PURE |= {
         "sightings",
     )
 }
-PURE |= {f"plans.{name}" for name in ("forecast", "tariff")}
+PURE |= {f"plans.{name}" for name in ("carry", "forecast", "plan", "spans", "standing", "tariff")}
+PURE |= {"plan_config"}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
 PURE |= {f"attribution.evidence.{name}" for name in EVIDENCE}
 IMPURE_MODULES = {

@@ -110,6 +110,9 @@ class _Direct:
     async def forget(self, device: int) -> None:
         self._identity.forget(device, SystemClock().now_ms())
 
+    async def reprice(self, plan: int, from_s: int | None) -> int:
+        return self._identity.reprice(plan, from_s)
+
 
 @contextmanager
 def _app(config: Config) -> Iterator[ASGIApp]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ EXIT_OK, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
 
 def run_command(arguments: Sequence[str]) -> int:
     """Parse and run; a fault of the user's or of the machine's is one sentence on stderr."""
-    options = _parser().parse_args(arguments or ["run"])
+    options = _parser().parse_args(_amounts(arguments) or ["run"])
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -33,6 +34,14 @@ def run_command(arguments: Sequence[str]) -> int:
         return EXIT_OK
     except KeyboardInterrupt:
         return 130
+
+
+def _amounts(arguments: Sequence[str]) -> Sequence[str]:
+    """An amount to take off looks like an option to argparse, which takes it for none after `--`."""
+    if list(arguments[:2]) != ["plan", "topup"]:
+        return arguments
+    taken = [each for each in arguments if re.match(r"-[0-9.]", each)]
+    return [*(each for each in arguments if each not in taken), *(["--", *taken] if taken else [])]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_question(top, start="cycle", step="total", by="device")
     top.set_defaults(command=_history)
+    plans = commands.add_parser("plans", parents=[common, listing], help="what is used and left of each plan")
+    plans.set_defaults(command=_plans)
+    _add_plan(commands, common)
     devices = commands.add_parser("devices", parents=[common, listing], help="every device known")
     devices.set_defaults(command=_devices)
     devices.add_argument(
@@ -93,6 +105,19 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(command=_config)
     parser.set_defaults(command=_run, config=None)
     return parser
+
+
+def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    plan = commands.add_parser("plan", help="top a plan up, or count what was used as the plan is now")
+    kinds = plan.add_subparsers(title="to do", dest="what", metavar="WHAT", required=True)
+    topup = kinds.add_parser("topup", parents=[common], help="more for the running period; -5GB takes off")
+    topup.add_argument("plan", metavar="PLAN")
+    topup.add_argument("amount", metavar="AMOUNT", help="like 5GB or -5GB")
+    topup.add_argument("--allowance", metavar="TARIFF", help="which one, where tariffs have their own")
+    reprice = kinds.add_parser("reprice", parents=[common], help="class usage anew, after a plan was changed")
+    reprice.add_argument("plan", metavar="PLAN")
+    reprice.add_argument("--from", dest="since", metavar="DAY", help="like 2026-11-24; without it all of it")
+    plan.set_defaults(command=_plan)
 
 
 def _add_household(
@@ -184,8 +209,32 @@ def _today(options: argparse.Namespace) -> int:
 
     config = _load(options)
     queries = history.queries_of(config)
-    rows = queries.usage(Question(*history.now_of(config).span("today"), by=("device", "scope")))
-    print(reports.usage([reports.from_row(row) for row in rows], options.form), end="")
+    now = history.now_of(config)
+    rows = queries.usage(Question(*now.span("today"), by=("device", "scope")))
+    lines, standings = [reports.from_row(row) for row in rows], queries.standings(now.at_s)
+    if not standings or options.form == "csv":
+        print(reports.usage(lines, options.form), end="")
+        return EXIT_OK
+    from whitestat import plan_reports
+
+    plans = plan_reports.told_of(standings, queries, now)
+    print(reports.usage(lines, options.form, plans=plans), end="")
+    if options.form == "text":
+        print(plan_reports.summary(plans), end="")
+    return EXIT_OK
+
+
+def _plans(options: argparse.Namespace) -> int:
+    from whitestat import plan_reports
+
+    print(plan_reports.listing(_load(options), options.form), end="")
+    return EXIT_OK
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from whitestat import plan_reports
+
+    print(plan_reports.change(_load(options), options), end="")
     return EXIT_OK
 
 

@@ -37,6 +37,7 @@ from whitestat.keys import (
     declared,
     shown,
 )
+from whitestat.plan_config import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
 from whitestat.units import duration_text, mac_bytes
 
 ON_AN_INTERFACE = ("kernel", "packet", "interface")
@@ -294,6 +295,7 @@ class Config:
     source: str | None
     billing: Billing = Billing()
     retention: Retention = Retention()
+    plans: tuple[PlanConfig, ...] = ()
     notices: tuple[str, ...] = ()
     """What the log should say of how it came about."""
 
@@ -321,7 +323,13 @@ _SECTIONS = (
         many=True,
     ),
     _Section("device", DeviceConfig, "Devices that are known beforehand.", many=True),
+    _Section("plan", PlanConfig, "What a line may carry in a period, of everyone or of somebody.", many=True),
+    _Section("plan.tariff", TariffConfig, "Times of the plan above that count otherwise.", many=True),
+    _Section("plan.share", ShareConfig, "A person's share of the plan above.", many=True),
 )
+
+_PARTS = {"tariff": "tariffs", "share": "given"}
+"""The tables within a plan, and the fields that hold them."""
 
 
 class _Variable(NamedTuple):
@@ -379,6 +387,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         source=str(path) if path else None,
         billing=Billing(**values["billing"]),
         retention=Retention(**values["store.retention"]),
+        plans=tuple(map(_plan, values["plan"])),
         notices=tuple(notices),
     )
 
@@ -392,6 +401,14 @@ def _follow_v5(path: Path | None, environ: Mapping[str, str], web: dict[str, Any
             "in WhiteStat 5's place: its addresses (/json, /table, /history) need no log-in from private networks, as "
             "before; all others do (web.open_v5 of a whitestat.toml says otherwise)"
         )
+
+
+def _plan(row: Mapping[str, Any]) -> PlanConfig:
+    parts = {
+        "tariffs": tuple(TariffConfig(**each) for each in row["tariffs"]),
+        "given": tuple(ShareConfig(**each) for each in row["given"]),
+    }
+    return PlanConfig(**{**row, **parts})
 
 
 def _left_behind(environ: Mapping[str, str]) -> Path | None:
@@ -432,10 +449,29 @@ def _read(reader: Reader, document: Mapping[str, Any]) -> dict[str, Any]:
     """By section what the document gives: field values, or a list of them; the top level is section ''."""
     values: dict[str, Any] = {"": reader.table(Config, document, "", _within(""))}
     for section in _SECTIONS:
+        if section.name.startswith("plan."):  # within each plan
+            continue
         raw = _found(document, section)
         values[section.name] = (_rows if section.many else _table)(reader, section, raw)
     _check_retention(reader, values["store.retention"])
+    _read_plans(reader, document.get("plan", []), values)
     return values
+
+
+def _read_plans(reader: Reader, raw: object, values: Mapping[str, list[dict[str, Any]]]) -> None:
+    """The tables within each plan, and what does not go together."""
+    plans = values["plan"]
+    points = [str(each["name"]) for each in values["point"] if "name" in each]
+    if len(plans) > PLANS_MAX:
+        reader.fault("plan", f"there may be at most {PLANS_MAX}, got {len(plans)}")
+    for number, (table, row) in enumerate(zip(raw if isinstance(raw, list) else (), plans, strict=False), 1):
+        where = f"plan[{number}]"
+        for section in _SECTIONS:
+            parent, _, name = section.name.partition(".")
+            if parent == "plan" and name:
+                row[_PARTS[name]] = _rows(reader, section, table.get(name, []), f"{where}.{name}")
+        for key, what in faults(row, points):
+            reader.fault(f"{where}.{key}", what)
 
 
 def _within(parent: str) -> list[str]:
@@ -465,17 +501,19 @@ def _table(reader: Reader, section: _Section, raw: object) -> dict[str, Any]:
     return {}
 
 
-def _rows(reader: Reader, section: _Section, raw: object) -> list[dict[str, Any]]:
+def _rows(reader: Reader, section: _Section, raw: object, place: str = "") -> list[dict[str, Any]]:
+    """`place` is where the tables are, where that is not the section's name."""
+    place = place or section.name
     if not isinstance(raw, list) or not all(isinstance(row, dict) for row in raw):
-        reader.fault(section.name, f"must be tables under [[{section.name}]], got {shown(raw)}")
+        reader.fault(place, f"must be tables under [[{section.name}]], got {shown(raw)}")
         return []
-    rows = [reader.table(section.holds, row, f"{section.name}[{n}].") for n, row in enumerate(raw, 1)]
+    rows = [reader.table(section.holds, row, f"{place}[{n}].", _within(section.name)) for n, row in enumerate(raw, 1)]
     first = declared(section.holds)[0]
     seen: dict[object, int] = {}
     for number, (row, values) in enumerate(zip(raw, rows, strict=True), 1):
-        where, name = f"{section.name}[{number}]", values.get(first.field)
+        where, name = f"{place}[{number}]", values.get(first.field)
         if name is not None and seen.setdefault(name, number) != number:
-            reader.fault(f"{where}.{first.name}", f"{shown(row[first.name])} is {section.name}[{seen[name]}] already")
+            reader.fault(f"{where}.{first.name}", f"{shown(row[first.name])} is {place}[{seen[name]}] already")
         if values.get("collector") in ON_AN_INTERFACE and "interface" not in row:
             reader.fault(f"{where}.interface", f"is missing: collector {values['collector']!r} needs it")
     return rows

@@ -129,6 +129,10 @@ class Engine:
         """Remove what tells who a device was; errors as those of `edit`."""
         await self._in_booking_thread(self._known().forget, device, self.now_ms())
 
+    async def reprice(self, plan: int, from_s: int | None) -> int:
+        """Class a plan's usage anew; returns from when on (UTC seconds); errors as those of `edit`."""
+        return await self._in_booking_thread(self._known().reprice, plan, from_s)
+
     def _known(self) -> Identity:
         if self._identity is None:
             raise LedgerError("devices cannot be edited here")

@@ -65,7 +65,7 @@ class Identity:
         """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
         self._booker.flush()  # an edit may be about a device that the ledger has not seen yet
         with self._writer.transaction("edit") as connection:
-            made = edits.changes(edit, Picture(people.rows(connection)))
+            made = edits.changes(edit, Picture(people.rows(connection), now_ms // 1000))
             number = people.apply(connection, EditRow(0, now_ms, by, action_of(edit), tuple(made), None)) if made else 0
         self._follow(made)
         return Done(number, tuple(made))
@@ -81,6 +81,11 @@ class Identity:
             done = people.apply(connection, EditRow(0, now_ms, by, f"undo: {edit.action}", tuple(made), number))
         self._follow(made)
         return Done(done, tuple(made))
+
+    def reprice(self, plan: int, from_s: int | None) -> int:
+        """Class a plan's usage anew, and say from which instant on; LedgerError, EditError where there is none."""
+        self._booker.flush()
+        return self._writer.reprice(plan, from_s)
 
     def forget(self, device: int, now_ms: int) -> None:
         """Remove what tells who a device was; its usage stays. EditError where there is none."""

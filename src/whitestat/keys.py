@@ -19,7 +19,7 @@ COLLECTORS = ("kernel", "packet", "interface", "pcap", "darkstat", "archer-c20",
 """The words of `collector`; the registry of collectors refuses those it does not have yet."""
 
 _MOST_ENTRIES = 1_048_576
-_TYPES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
+_TYPES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false", date: "a date"}
 
 
 class Kind(NamedTuple):

@@ -206,7 +206,7 @@ def _cycle(at_s: int, zone: tzinfo, cycle: Cycle) -> tuple[int, int]:
 def _cycle_start(month: date, zone: tzinfo, cycle: Cycle) -> int:
     """Where the billing period begins that begins in the month of a date."""
     day = min(cycle.day, monthrange(month.year, month.month)[1])
-    return _first_at(datetime.combine(month.replace(day=day), time(cycle.hour)), zone)
+    return clock_start(month.replace(day=day), cycle.hour, zone)
 
 
 def _year(at_s: int, zone: tzinfo) -> tuple[int, int]:
@@ -265,10 +265,15 @@ def _shares(amounts: Sequence[int], edges: list[int]) -> Iterator[tuple[int, ...
         yield tuple(b - a for a, b in zip(before, after, strict=True))
 
 
-@lru_cache(maxsize=4096)
 def _day_start(day: date, zone: tzinfo) -> int:
     """The first instant whose local date is the day or a later one."""
-    return _first_at(datetime.combine(day, time()), zone)
+    return clock_start(day, 0, zone)
+
+
+@lru_cache(maxsize=4096)
+def clock_start(day: date, hour: int, zone: tzinfo) -> int:
+    """The first instant at which local clocks show the hour of the day, or have passed over it."""
+    return _first_at(datetime.combine(day, time(hour)), zone)
 
 
 def _first_at(wall: datetime, zone: tzinfo) -> int:

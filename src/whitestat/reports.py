@@ -38,10 +38,10 @@ def from_row(row: Row) -> Line:
     )
 
 
-def usage(lines: Sequence[Line], form: str) -> str:
-    """The report as `text`, `csv` or `json`, the largest first."""
+def usage(lines: Sequence[Line], form: str, **more: object) -> str:
+    """The report as `text`, `csv` or `json`, the largest first; `more` is what JSON says beside the rows."""
     ordered = sorted(lines, key=lambda line: -line.counts.octets)
-    return {"text": _text, "csv": _csv, "json": _json}[form](ordered)
+    return _json(ordered, more) if form == "json" else {"text": _text, "csv": _csv}[form](ordered)
 
 
 def history(answer: UsageAnswer) -> Iterator[str]:
@@ -67,7 +67,7 @@ def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
         return json.dumps({"devices": rows}, ensure_ascii=False, indent=1) + "\n"
     flat = [{**row, "addresses": " ".join(map(str, _list(row["addresses"])))} for row in rows]
     if form == "csv":
-        return _csv_of(DEVICE_FIELDS, flat)
+        return csv_of(DEVICE_FIELDS, flat)
     if not rows:
         return "No devices yet. Is whitestat running, and does traffic flow?\n"
     columns = ("Id", "Device", "MAC", "Address", "Person", "Last seen")
@@ -96,7 +96,7 @@ def listing(
     if form == "json":
         return json.dumps({name: found}, ensure_ascii=False, indent=1) + "\n"
     if form == "csv":
-        return _csv_of(fields, flat)
+        return csv_of(fields, flat)
     if not flat:
         return f"There are no {name}.\n"
     cells = [[printable("" if row[field] is None else str(row[field])) for field in fields] for row in flat]
@@ -180,15 +180,15 @@ def _fields(line: Line) -> dict[str, object]:
     }
 
 
-def _json(lines: Sequence[Line]) -> str:
-    return json.dumps({"rows": [_fields(line) for line in lines]}, ensure_ascii=False, indent=1) + "\n"
+def _json(lines: Sequence[Line], more: Mapping[str, object]) -> str:
+    return json.dumps({"rows": [_fields(line) for line in lines], **more}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _csv(lines: Sequence[Line]) -> str:
-    return _csv_of(FIELDS, [_fields(line) for line in lines])
+    return csv_of(FIELDS, [_fields(line) for line in lines])
 
 
-def _csv_of(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
+def csv_of(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     """RFC 4180, with names that a spreadsheet would take for a formula made plain text."""
     out = io.StringIO()
     writer = csv.writer(out)

@@ -42,6 +42,7 @@ from whitestat.live import Live
 from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
 from whitestat.placement import misplaced
+from whitestat.plan_config import plan_of
 from whitestat.units import address_text
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ async def _serve(config: Config) -> int:
     zone = zone_of(config)
     points = points_of(config)
     writer = Writer(config.store.path, zone, asdict(config.retention))
+    agree(writer, config)
     state = writer.state()
     attributor = Attributor(locality(config, points), Devices(state.episodes))
     clock = SystemClock()
@@ -199,6 +201,13 @@ def _has_old(store: Path, zone: tzinfo) -> bool:
             return OLD_POINT in queries.points()
     except LedgerError:
         return False
+
+
+def agree(writer: Writer, config: Config) -> None:
+    """The plans of the configuration hold from now on."""
+    changed = writer.follow_plans([plan_of(each) for each in config.plans], SystemClock().now_ms() // 1000)
+    for name in changed:
+        log.info("plan %s: the terms of the configuration hold from now on", name)
 
 
 def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:

@@ -18,6 +18,7 @@ _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?\s*([kKMGTP]i?B)")
 _RATES = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s")
 
 
@@ -76,6 +77,29 @@ def kb_octets(kilobytes: float) -> int:
     if not 0 <= kilobytes < 1 << 53:  # above that a float skips whole KB
         raise ValueError(f"not an amount of KB: {kilobytes!r}")
     return round(kilobytes * 1024)
+
+
+def octets_of(text: str) -> int:
+    """The octets of `400GB` (of 1000 each) or `1.5 GiB` (of 1024): more than none, whole ones; else ValueError."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"not an amount like 400GB or 40GiB: {text!r}")
+    whole, part, unit = found.groups(default="")
+    binary = unit[1:2] == "i"
+    size: int = (1024 if binary else 1000) ** ("kKMGTP".index(unit[0]) or 1)
+    octets = (int(whole) * 1000 + int(part.ljust(3, "0"))) * size // 1000
+    if not 0 < octets < 1 << 60:
+        raise ValueError(f"not an amount like 400GB or 40GiB: {text!r}")
+    return octets
+
+
+def octets_written(octets: int) -> str:
+    """The shortest text that `octets_of` reads back as these octets, or the octets where there is none."""
+    for step, names in ((1000, _DECIMAL), (1024, _BINARY)):
+        for power in range(5, 0, -1):
+            if octets and octets % step**power == 0:
+                return f"{octets // step**power}{names[power]}"
+    return f"{octets} B"
 
 
 def rate_text(rate_bps: int) -> str:

@@ -118,6 +118,10 @@ class House:
         assert self.identity
         self.identity.forget(device, self.now_s * 1000)
 
+    async def reprice(self, plan: int, from_s: int | None) -> int:
+        assert self.identity
+        return self.identity.reprice(plan, from_s)
+
     def sources(self) -> Sources:
         return Sources(
             self.queries,

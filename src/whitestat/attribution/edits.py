@@ -18,13 +18,15 @@ Row = tuple[int | str | None, ...] | None
 """None: there is no such row."""
 
 EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL = "episode", "name", "owner", "label", "person", "proposal"
-TABLES = (EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL)
+PLAN, TOPUP = "plan", "topup"
+TABLES = (EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL, PLAN, TOPUP)
 
 OPEN, CONFIRMED, REFUSED = "open", "confirmed", "refused"
 ALWAYS = 0
 """The day from which an owner holds a device that he always had."""
 LABELS_MAX = 16
 PEOPLE_MAX = 256
+TOPUP_MOST = 1 << 50
 
 
 class Change(NamedTuple):
@@ -48,9 +50,12 @@ class Picture:
     | label | (device, text) | () |
     | person | (id) | (name) |
     | proposal | (id) | (state, device, into) |
+    | plan | (id) | (name, its allowances by name with commas between, none for one that is not agreed any more) |
+    | topup | (id) | (plan, instant in UTC seconds, allowance, octets) |
     """
 
     tables: Mapping[str, Mapping[Key, Row]] = field(default_factory=lambda: {each: {} for each in TABLES})
+    now_s: int = 0
 
     def row(self, table: str, key: Key) -> Row:
         return self.tables[table].get(key)
@@ -75,7 +80,7 @@ class Picture:
                 tables[table].pop(key, None)
             else:
                 tables[table][key] = after
-        return Picture(tables)
+        return Picture(tables, self.now_s)
 
 
 class Rename(NamedTuple):
@@ -151,6 +156,14 @@ class Answer(NamedTuple):
     confirmed: bool
 
 
+class TopUp(NamedTuple):
+    """More octets for the running period of a plan, or fewer; without the name of an allowance, for the plan's own."""
+
+    plan: int
+    octets: int
+    allowance: str | None = None
+
+
 class Together(NamedTuple):
     """Several edits as one: all of them or none, and one undo takes all back."""
 
@@ -158,7 +171,19 @@ class Together(NamedTuple):
 
 
 Edit = (
-    Rename | Own | Give | Label | Merge | Split | Reassign | AddPerson | RenamePerson | RemovePerson | Answer | Together
+    Rename
+    | Own
+    | Give
+    | Label
+    | Merge
+    | Split
+    | Reassign
+    | AddPerson
+    | RenamePerson
+    | RemovePerson
+    | Answer
+    | TopUp
+    | Together
 )
 
 
@@ -327,6 +352,20 @@ def _answer(edit: Answer, now: Picture) -> list[Change]:
     return [*merged, _set(now, PROPOSAL, (edit.proposal,), answered)]
 
 
+def _top_up(edit: TopUp, now: Picture) -> list[Change]:
+    row = now.row(PLAN, (edit.plan,))
+    allowances = str(row[1]).split(",") if row and row[1] else []
+    if not allowances:
+        raise Missing("plan", f"there is no plan {edit.plan}")
+    wanted = edit.allowance if edit.allowance is not None else allowances[0]
+    if wanted not in allowances:
+        raise EditError("allowance", f"the plan has none named {wanted!r}; it has: {', '.join(allowances)}")
+    if not 0 < abs(edit.octets) < TOPUP_MOST:
+        raise EditError("octets", f"must be more or fewer than none, and less than {TOPUP_MOST}, got {edit.octets}")
+    number = 1 + max((int(key[0]) for key in now.tables[TOPUP]), default=0)
+    return [_set(now, TOPUP, (number,), (edit.plan, now.now_s, wanted, edit.octets))]
+
+
 _BY_KIND: dict[type, Callable[..., list[Change]]] = {
     Rename: _rename,
     Own: _own,
@@ -340,4 +379,5 @@ _BY_KIND: dict[type, Callable[..., list[Change]]] = {
     RenamePerson: _rename_person,
     RemovePerson: _remove_person,
     Answer: _answer,
+    TopUp: _top_up,
 }

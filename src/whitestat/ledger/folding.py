@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any
 
-from whitestat.ledger import buckets, journal
+from whitestat.ledger import buckets, journal, plans
 from whitestat.ledger.journal import Entry
 from whitestat.model import Address, Counts, Coverage
 
@@ -38,6 +38,7 @@ def fold(connection: sqlite3.Connection, zone: tzinfo, addresses: Mapping[tuple[
     coverage = summed((row for each in entries for row in each.coverage), Coverage)
     buckets.book(connection, zone, buckets.USAGE, usage)
     buckets.book(connection, zone, buckets.COVERAGE, coverage)
+    plans.book(connection, zone, usage)
     if usage or coverage:
         buckets.close(connection, zone, max(minute_s for minute_s, _ in (*usage, *coverage)))
     _see(connection, entries, addresses)

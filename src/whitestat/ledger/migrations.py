@@ -150,10 +150,31 @@ def _people(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_FIFTH = (
+    # `pots` are the names of its allowances, none where it is not agreed any more; instants are UTC seconds.
+    """CREATE TABLE plan (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, since_s INTEGER NOT NULL,
+        pots TEXT NOT NULL) STRICT""",
+    """CREATE TABLE terms (id INTEGER PRIMARY KEY, plan INTEGER NOT NULL, from_s INTEGER NOT NULL, until_s INTEGER,
+        content TEXT NOT NULL) STRICT""",
+    # By the start of the plan's day and the number that the tariff has in the terms.
+    """CREATE TABLE plan_usage (terms INTEGER NOT NULL, day INTEGER NOT NULL, tariff INTEGER NOT NULL,
+        series INTEGER NOT NULL, octets_in INTEGER NOT NULL, octets_out INTEGER NOT NULL,
+        octets_unsplit INTEGER NOT NULL, PRIMARY KEY (terms, day, tariff, series)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE topup (id INTEGER PRIMARY KEY, plan INTEGER NOT NULL, at_s INTEGER NOT NULL, pot TEXT NOT NULL,
+        octets INTEGER NOT NULL) STRICT""",
+)
+
+
+def _plans(connection: sqlite3.Connection) -> None:
+    for statement in _FIFTH:
+        connection.execute(statement)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _journal_and_chunks,
     _services_and_peers,
     _people,
+    _plans,
 )
 """Number n brings a database from `user_version` n to n + 1."""

@@ -42,6 +42,8 @@ _TABLES = {
     "label": _Table("label", ("device", "text"), ()),
     "person": _Table("person", ("id",), ("name",)),
     "proposal": _Table("proposal", ("id",), ("state", "device", "into_device"), fixed=True),
+    "plan": _Table("plan", ("id",), ("name", "pots"), fixed=True),
+    "topup": _Table("topup", ("id",), ("plan", "at_s", "pot", "octets")),
 }
 
 

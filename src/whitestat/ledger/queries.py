@@ -11,10 +11,10 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.errors import LedgerError, QueryError
-from whitestat.ledger import export, owners, people
+from whitestat.ledger import export, owners, people, plans
 from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.detailed import Detailed, Plan
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
@@ -26,6 +26,9 @@ from whitestat.ledger.wal import log_of
 from whitestat.model import Counts, Coverage, Episode
 from whitestat.periods import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start
 from whitestat.units import address_text, mac_text
+
+if TYPE_CHECKING:
+    from whitestat.plans.standing import Books, Standing
 
 __all__ = ["BY_WORDS", "ROWS_MAX", "Answer", "Cursor", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
 
@@ -217,6 +220,16 @@ class Queries:
         with self._snapshot():
             return people.events(self._connection, most=most)
 
+    def standings(self, now_s: int) -> dict[int, Standing]:
+        """Where each plan that is agreed stands, by its number."""
+        with self._snapshot():
+            rows = plans.plans(self._connection)
+            if not rows:
+                return {}
+            books_of, standing = load_plans()
+            found = {row.id: books_of(self._connection, self._zone, row, now_s) for row in rows}
+        return {id: standing(books, now_s, self._zone) for id, books in found.items()}
+
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """How much of each point was seen, by its name; a point that was not watched has all zeros."""
         check_span(start_s, end_s)
@@ -312,6 +325,14 @@ class Queries:
                     self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise LedgerError(f"{self._path}: cannot be read: {error}") from error
+
+
+def load_plans() -> tuple[Callable[..., Books], Callable[[Books, int, tzinfo], Standing]]:
+    """How a plan's books are gathered and its standing is worked out, which who has no plan never loads."""
+    from whitestat.ledger.plan_books import books_of
+    from whitestat.plans.standing import standing
+
+    return books_of, standing
 
 
 def _mac(mac: bytes | None) -> str | None:

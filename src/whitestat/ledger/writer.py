@@ -10,7 +10,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from whitestat.errors import LedgerError
-from whitestat.ledger import buckets, details, journal
+from whitestat.ledger import buckets, details, journal, plans
 from whitestat.ledger.flush import DeviceRecord, Flush, State
 from whitestat.ledger.folding import ADDRESSES_KEPT, fold, summed
 from whitestat.ledger.resolutions import KEPT_S, Resolution
@@ -27,6 +27,7 @@ from whitestat.ledger.schema import lock, open_for_writing, transaction
 from whitestat.ledger.wal import WalReader
 from whitestat.model import Address, Audit, Counts, Episode, Point, Receipt, UsageKey
 from whitestat.periods import day_bounds, hour_start
+from whitestat.plans.plan import Plan
 
 __all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "State", "Writer"]
 
@@ -154,6 +155,19 @@ class Writer:
         with self._writing("fold"):
             details.fold(self._connection, self._zone)
         self._details = 0
+
+    def follow_plans(self, agreed: Sequence[Plan], now_s: int) -> list[str]:
+        """These plans hold from now on, those before up to now; returns the names that changed; LedgerError."""
+        self.fold()  # what was metered under the terms before is classed by them
+        with self._writing("agreeing on plans"):
+            newest = buckets.newest_minute(self._connection)
+            return plans.follow(self._connection, self._zone, agreed, max(now_s, newest or 0))
+
+    def reprice(self, plan: int, from_s: int | None) -> int:
+        """Class a plan's usage anew under the terms that hold now; returns from when on; LedgerError."""
+        self.fold()
+        with self._writing("repricing"):
+            return plans.reprice(self._connection, self._zone, plan, from_s)
 
     def name(self, devices: Iterable[DeviceRecord]) -> None:
         """Put the rows of devices at once; raises LedgerError."""
@@ -308,6 +322,9 @@ class Writer:
             if kept_s is not None:
                 since_s = coarser.floor(now_s - kept_s, self._zone)
                 buckets.expire(self._connection, self._zone, resolution, since_s)
+        kept_s = self._kept_s.get(Resolution.DAY)
+        if kept_s is not None:
+            plans.expire(self._connection, now_s - kept_s)
         details.expire(self._connection, self._zone, now_s, self._kept_s)
         self._connection.execute("DELETE FROM reading WHERE at_ms < ?", ((now_s - READINGS_KEPT_S) * 1000,))
 

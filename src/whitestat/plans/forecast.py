@@ -20,12 +20,14 @@ EIGHTY_PERCENT = 1.28
 
 class Forecast(NamedTuple):
     """Octets at the end of the period, with a range that holds four times of five; `runs_out` is the first day on
-    which the allowance is likely used up, None where it lasts."""
+    which the allowance is likely used up, `earliest` and `latest` at the ends of the range, None where it lasts."""
 
     octets: int
     low: int
     high: int
     runs_out: date | None = None
+    earliest: date | None = None
+    latest: date | None = None
 
 
 def forecast(
@@ -40,20 +42,19 @@ def forecast(
         return None
     habit = _habit(past, today)
     strayed = _strayed(past, habit)
-    expected = float(used)
-    variance = 0.0
-    runs_out = today if allowance is not None and used >= allowance else None
+    expected, spread, variance = float(used), 0.0, 0.0
+    gone: list[date | None] = [today if allowance is not None and used >= allowance else None] * 3
     day = today
     while day < end:
-        part = 1 - today_part if day == today else 1.0
-        share = habit[day.weekday()] * part
+        share = habit[day.weekday()] * (1 - today_part if day == today else 1.0)
         expected += share
         variance += (strayed * share) ** 2
-        if runs_out is None and allowance is not None and expected >= allowance:
-            runs_out = day
+        spread = EIGHTY_PERCENT * sqrt(variance)
+        if allowance is not None:
+            reached = (expected, expected + spread, max(float(used), expected - spread))
+            gone = [gone[n] or (day if reached[n] >= allowance else None) for n in range(3)]
         day += timedelta(days=1)
-    spread = EIGHTY_PERCENT * sqrt(variance)
-    return Forecast(round(expected), max(used, round(expected - spread)), round(expected + spread), runs_out)
+    return Forecast(round(expected), max(used, round(expected - spread)), round(expected + spread), *gone)
 
 
 def straight_line(used: int, elapsed_days: float, total_days: float) -> int:

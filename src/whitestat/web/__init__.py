@@ -7,8 +7,10 @@ from whitestat.web.sources import Access, Sources
 
 def load_all() -> None:
     """Load what is else loaded when it is first asked for: who gives up root may not be able to read it afterwards."""
-    from whitestat.web import login, metrics, openapi, usage_page  # noqa: F401 - loading is all
+    from whitestat.ledger.queries import load_plans
+    from whitestat.web import login, metrics, openapi, plans, usage_page  # noqa: F401 - loading is all
 
+    load_plans()
     usage_page.template()
     login.template()
 

@@ -58,6 +58,10 @@ def _is_number(value: object) -> bool:
     return type(value) is int and 0 < value <= MOST_NUMBER
 
 
+def _is_whole(value: object) -> bool:
+    return type(value) is int and abs(value) <= MOST_NUMBER
+
+
 def _is_day(value: object) -> bool:
     try:
         return isinstance(value, str) and len(value) == 10 and date.fromisoformat(value).year >= 1970
@@ -74,6 +78,9 @@ _NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
 KINDS = {
     "text": Kind(f"text of at most {MOST_LETTERS} letters", _TEXT),
     "number": Kind("a whole number", _NUMBER),
+    "whole": Kind(
+        "a whole number, which may be below zero", {"type": "integer", "minimum": -MOST_NUMBER, "maximum": MOST_NUMBER}
+    ),
     "day": Kind("a day like 2026-11-24", {"type": "string", "format": "date"}),
     "null": Kind("null", {"type": "null"}),
     "texts": Kind("a list of texts", {"type": "array", "items": _TEXT, "maxItems": MOST_ITEMS}),
@@ -83,6 +90,7 @@ KINDS = {
 _FITS: dict[str, Callable[[object], bool]] = {
     KINDS["text"].words: _is_text,
     KINDS["number"].words: _is_number,
+    KINDS["whole"].words: _is_whole,
     KINDS["day"].words: _is_day,
     KINDS["null"].words: lambda value: value is None,
     KINDS["texts"].words: lambda value: _are(value, _is_text),

@@ -24,8 +24,10 @@ from whitestat.attribution.edits import (
     RenamePerson,
     Split,
     Together,
+    TopUp,
 )
 from whitestat.errors import Missing, QueryError
+from whitestat.periods import day_bounds, instant_text
 from whitestat.web import bodies
 from whitestat.web.answers import json_answer
 from whitestat.web.bodies import Field
@@ -43,13 +45,18 @@ class Forget(NamedTuple):
     device: int
 
 
+class Reprice(NamedTuple):
+    plan: int
+    from_day: int | None
+
+
 class Write(NamedTuple):
     """One method of one path; `makes` turns the numbers of the path and a checked body into an edit."""
 
     method: str
     path: str
     summary: str
-    makes: Callable[[Ids, Body], Edit | Undo | Forget]
+    makes: Callable[[Ids, Body], Edit | Undo | Forget | Reprice]
     fields: tuple[Field, ...] = ()
 
 
@@ -145,6 +152,23 @@ WRITES = (
         lambda ids, body: Answer(ids["proposal"], body["answer"] == "confirm"),
         (Field("answer", "What you say to it.", ("text",), required=True, words=("confirm", "refuse")),),
     ),
+    Write(
+        "POST",
+        "/api/v1/plans/{plan}/topups",
+        "More octets for the running period of a plan, or fewer; an edit, which can be undone.",
+        lambda ids, body: TopUp(ids["plan"], body["octets"], body.get("allowance")),
+        (
+            Field("octets", "How many more; below zero how many fewer.", ("whole",), required=True),
+            Field("allowance", "Which allowance, by name; without it the plan's own.", ("text",)),
+        ),
+    ),
+    Write(
+        "POST",
+        "/api/v1/plans/{plan}/reprice",
+        "Class a plan's usage anew, as the plan is now; there is no way back but the same with the plan as it was.",
+        lambda ids, body: Reprice(ids["plan"], body.get("from")),
+        (Field("from", "The first day; without it all that was ever classed, as far as hours are kept.", ("day",)),),
+    ),
     Write("POST", "/api/v1/edits/{edit}/undo", "Take an edit back.", lambda ids, body: Undo(ids["edit"])),
 )
 
@@ -159,6 +183,11 @@ async def answer(write: Write, sources: Sources, request: Request, by: str) -> R
     if isinstance(edit, Forget):
         await sources.edits.forget(edit.device)
         return json_answer({"edit": 0, "device": edit.device, "person": None})
+    if isinstance(edit, Reprice):
+        # The plan's day of a date begins at the plan's hour, and holds the end of the date.
+        from_s = None if edit.from_day is None else day_bounds(edit.from_day, sources.zone)[1] - 1
+        since_s = await sources.edits.reprice(edit.plan, from_s)
+        return json_answer({"edit": 0, "device": None, "person": None, "since": instant_text(since_s, sources.zone)})
     made = await (sources.edits.undo(edit.edit, by) if isinstance(edit, Undo) else sources.edits.edit(edit, by))
     for table, _, before, after in made.made:
         if table == edits.PERSON and before and after:

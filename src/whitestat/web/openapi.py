@@ -11,8 +11,13 @@ from whitestat.web.asker import SESSION
 from whitestat.web.edits import WRITES, Write
 from whitestat.web.frame import COLUMNS
 from whitestat.web.routes import ROUTES, Route
-
-Schema = dict[str, object]
+from whitestat.web.schemas import COUNT as _COUNT
+from whitestat.web.schemas import INSTANT as _INSTANT
+from whitestat.web.schemas import PLANS, Schema
+from whitestat.web.schemas import TEXT as _TEXT
+from whitestat.web.schemas import a_list as _list
+from whitestat.web.schemas import an_object as _object
+from whitestat.web.schemas import or_null as _or_null
 
 
 def document(version: str) -> Schema:
@@ -148,20 +153,8 @@ def _unwell(route: Route) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _object(fields: Schema, optional: tuple[str, ...] = ()) -> Schema:
-    return {"type": "object", "properties": fields, "required": [k for k in fields if k not in optional]}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _or_null(kind: str, **more: object) -> Schema:
-    return {"type": [kind, "null"], **more}
 
 
 def _headers(route: Route) -> Schema:
@@ -178,7 +171,6 @@ _SCHEMES: Schema = {
     "tokenAsPassword": {"type": "http", "scheme": "basic", "description": "any name, the token as the password"},
     "session": {"type": "apiKey", "in": "cookie", "name": SESSION},
 }
-_TEXT: Schema = {"type": "string"}
 _HEADERS: Schema = {
     "ETag": _header("Weak; the same for as long as the answer is."),
     "Link": _header("The address of the next page, where there is one (RFC 8288)."),
@@ -188,8 +180,6 @@ _HEADERS: Schema = {
     "WhiteStat-Resolution": _header("How long each row is."),
     "WhiteStat-Notice": _header("Says where the answer is not quite what was asked."),
 }
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_INSTANT: Schema = {"type": "string", "format": "date-time"}
 _RATIO = _or_null("number", minimum=0, maximum=1, description="null where nothing flowed")
 _NAMED: Schema = {"id": {"type": "integer"}, "name": _or_null("string"), "mac": _or_null("string")}
 _UNSPLIT = _or_null("integer", minimum=0, description="null where a meter cannot tell in and out apart")
@@ -321,6 +311,7 @@ _SCHEMAS: Schema = {
             )
         }
     ),
+    "Plans": PLANS,
     "Events": _object(
         {
             "events": _list(
@@ -350,7 +341,9 @@ _SCHEMAS: Schema = {
             "edit": {**_COUNT, "description": "its number, to undo it by; 0 where nothing had to change"},
             "device": _or_null("integer", description="the device that came of it"),
             "person": _or_null("integer", description="the person that came of it"),
-        }
+            "since": {**_INSTANT, "description": "from when on a plan's usage was classed anew"},
+        },
+        optional=("since",),
     ),
     "PointCoverage": _object(
         {

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whitestat.attribution.edits import EPISODE, LABEL, NAME, OWNER, PERSON, TABLES, Key, Row
 from whitestat.ledger import queries as ledger
 from whitestat.ledger.people import EditRow, EventRow, ProposalRow
 from whitestat.ledger.queries import Answer, DeviceRow, Queries, Question
 from whitestat.model import Coverage, Episode
+
+if TYPE_CHECKING:
+    from whitestat.plans.standing import Standing
 
 Spans = tuple[tuple[int, int | None], ...]
 """From when up to and without when a device was the person's, UTC seconds; None is still."""
@@ -44,6 +47,13 @@ class OwnQueries:
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """None: how much of all was attributed tells how much all was."""
         return {}
+
+    def standings(self, now_s: int) -> dict[int, Standing]:
+        """The person's own plans, and the person's share of others."""
+        from whitestat.plans.standing import own_part  # who has no plan never needs it
+
+        found = {id: own_part(each, self._person) for id, each in self._queries.standings(now_s).items()}
+        return {id: each for id, each in found.items() if each is not None}
 
     def points(self) -> list[str]:
         return self._queries.points()

@@ -35,6 +35,13 @@ class Route(NamedTuple):
     of_v5: bool = False
 
 
+def _plans(sources: Sources, texts: api.Texts) -> Response:
+    """Loaded when it is first asked for: many have no plan."""
+    from whitestat.web import plans
+
+    return plans.plans(sources, texts)
+
+
 def _metrics(sources: Sources, texts: api.Texts) -> Response:
     """The client of Prometheus takes 1 MB, and is loaded when the first scraper asks."""
     from whitestat.web import metrics
@@ -124,6 +131,7 @@ ROUTES = (
     Route("/api/v1/proposals", "Devices that are probably one.", people.proposals, Who.PEOPLE, schema="Proposals"),
     Route("/api/v1/edits", "What was changed, the latest first.", people.edits, Who.PEOPLE, schema="Edits"),
     Route("/api/v1/events", "What happened, the latest first.", people.events, Who.PEOPLE, schema="Events"),
+    Route("/api/v1/plans", "What is used and left of each plan.", _plans, Who.PEOPLE, schema="Plans"),
     Route(
         "/api/v1/coverage",
         "How much of each point was seen.",

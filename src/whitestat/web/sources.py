@@ -63,6 +63,8 @@ class Edits(Protocol):
 
     def forget(self, device: int) -> Awaitable[None]: ...
 
+    def reprice(self, plan: int, from_s: int | None) -> Awaitable[int]: ...
+
 
 @dataclass(frozen=True)
 class Sources:

@@ -1,0 +1,249 @@
+"""What plans are agreed, and usage by tariff under their terms: booked when the journal is folded.
+
+Usage is classed once, by the minute, under the terms that hold then. Rows are by terms, so what changes a plan
+later re-prices nothing; `reprice` does that when it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
+from functools import cache
+from typing import NamedTuple
+
+from whitestat.errors import LedgerError, Missing
+from whitestat.ledger import buckets
+from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.rows import SCOPES
+from whitestat.model import Counts, Scope
+from whitestat.periods import split_integers
+from whitestat.plans.plan import Plan, Terms
+from whitestat.plans.spans import bounds, day_bounds
+from whitestat.plans.tariff import Tariffs
+
+HABIT_S = 84 * 86_400
+"""How far back a new plan looks, for its forecast; to the start of the period before at least."""
+
+NEVER_S = 1 << 40
+
+Octets = tuple[int, int, int]
+"""In, out, and what the meter cannot tell apart."""
+
+_PLANS = "SELECT id, name, since_s, pots FROM plan ORDER BY id"
+_TERMS = "SELECT id, plan, from_s, until_s, content FROM terms ORDER BY id"
+_RUNNING = """SELECT t.id, t.plan, t.from_s, t.until_s, t.content, p.since_s
+    FROM terms t JOIN plan p ON p.id = t.plan WHERE t.until_s IS NULL ORDER BY t.id"""
+_SERIES = "SELECT s.id, p.name FROM series s JOIN point p ON p.id = s.point WHERE s.scope = ?"
+_ADD = """INSERT INTO plan_usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    octets_in = octets_in + excluded.octets_in, octets_out = octets_out + excluded.octets_out,
+    octets_unsplit = octets_unsplit + excluded.octets_unsplit"""
+_AMOUNTS = "octets_in, octets_out, octets_unsplit"
+_OF_TERMS = "terms IN (SELECT value FROM json_each(?))"
+_FIRST_HOUR = "SELECT min(bucket) FROM usage_hour WHERE chunk = (SELECT min(chunk) FROM usage_hour)"
+
+
+class PlanRow(NamedTuple):
+    """A plan that holds now: usage is classed since an instant (UTC seconds); of its terms the last ones hold."""
+
+    id: int
+    name: str
+    since_s: int
+    terms: tuple[Terms, ...]
+
+
+def plans(connection: sqlite3.Connection) -> list[PlanRow]:
+    """Those that hold now, in the order they were first agreed."""
+    terms: dict[int, list[Terms]] = {}
+    for row in connection.execute(_TERMS):
+        terms.setdefault(row[1], []).append(_terms(row))
+    return [
+        PlanRow(id, name, since_s, tuple(terms[id]))
+        for id, name, since_s, pots in connection.execute(_PLANS)
+        if pots and id in terms
+    ]
+
+
+def classes(terms: Terms, zone: tzinfo) -> Callable[[int], tuple[int, int]]:
+    """For a minute, UTC seconds: the start of the plan's day and the tariff's number."""
+    clock, plan = terms.plan.clock(zone), terms.plan
+    number = {name: n for n, name in enumerate(plan.names)}
+
+    def found(minute_s: int) -> tuple[int, int]:
+        return day_bounds(minute_s, zone, plan.period.hour)[0], number[clock.at(minute_s)]
+
+    return cache(found)
+
+
+def book(connection: sqlite3.Connection, zone: tzinfo, usage: Mapping[tuple[int, int], Counts]) -> None:
+    """Class minutes, by their start and the number of the series, under the terms that hold."""
+    for *row, since_s in connection.execute(_RUNNING).fetchall():
+        terms = _terms(row)
+        counted = _series(connection, terms.plan)
+        class_of = classes(terms, zone)
+        _add(
+            connection,
+            terms.id,
+            (
+                (*class_of(minute_s), series, (each.octets_in, each.octets_out, each.octets_unsplit))
+                for (minute_s, series), each in usage.items()
+                if series in counted and minute_s >= since_s
+            ),
+        )
+
+
+def follow(connection: sqlite3.Connection, zone: tzinfo, agreed: Sequence[Plan], now_s: int) -> list[str]:
+    """What the configuration says of plans holds from now on; returns the names of those that changed.
+
+    The journal must be folded. A new plan takes in what the ledger has of its running period, of the one before,
+    and of some weeks.
+    """
+    changed = []
+    known = {name: (id, since_s) for id, name, since_s, _ in connection.execute(_PLANS)}
+    running = {row[1]: _terms(row[:-1]) for row in connection.execute(_RUNNING)}
+    wanted = {plan.name: plan for plan in agreed}
+    for name, (id, _) in known.items():
+        if name not in wanted and id in running:
+            connection.execute("UPDATE terms SET until_s = ? WHERE id = ?", (now_s, running[id].id))
+            connection.execute("UPDATE plan SET pots = '' WHERE id = ?", (id,))
+            changed.append(name)
+    for name, plan in wanted.items():
+        id = known[name][0] if name in known else None
+        if id is not None and id in running and running[id].plan == plan:
+            continue
+        changed.append(name)
+        if id is None:
+            id = _begin(connection, zone, plan, now_s)
+        _agree(connection, id, plan, now_s, running.get(id))
+        if name not in known:
+            reprice(connection, zone, id, None)
+    return changed
+
+
+def reprice(connection: sqlite3.Connection, zone: tzinfo, plan_id: int, from_s: int | None) -> int:
+    """Class usage from the plan's day of an instant on anew, under the terms that hold; None: all that was classed.
+
+    Returns the instant from which on it was done (UTC seconds): as far as hours are kept. The journal must be folded.
+    """
+    row = next((each for each in plans(connection) if each.id == plan_id), None)
+    if row is None:
+        raise Missing("plan", f"there is no plan {plan_id}")
+    terms = row.terms[-1]
+    start_s = _whole_days(connection, zone, row, row.since_s if from_s is None else from_s)
+    ids = json.dumps([each.id for each in row.terms])
+    connection.execute(f"DELETE FROM plan_usage WHERE {_OF_TERMS} AND day >= ?", (ids, start_s))  # noqa: S608
+    counted = _series(connection, terms.plan)
+    _add(connection, terms.id, (each for each in _history(connection, zone, terms, start_s) if each[2] in counted))
+    if from_s is not None:
+        since_s = max(start_s, _first_s(connection, zone))
+        connection.execute("UPDATE plan SET since_s = min(since_s, ?) WHERE id = ?", (since_s, plan_id))
+    return start_s
+
+
+def _whole_days(connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, from_s: int) -> int:
+    """The instant, moved to where no day that is booked reaches over it: back, or on where hours have aged out."""
+    hour_of = {each.id: each.plan.period.hour for each in row.terms}
+    booked = connection.execute(
+        f"SELECT DISTINCT terms, day FROM plan_usage WHERE {_OF_TERMS}",  # noqa: S608
+        (json.dumps(list(hour_of)),),
+    )
+    spans = {day_bounds(day_s, zone, hour_of[id]) for id, day_s in booked}
+    kept_s = buckets.kept(connection, zone).since_s(Resolution.HOUR)
+    start_s = day_bounds(from_s, zone, row.terms[-1].plan.period.hour)[0]
+    while start_s >= kept_s and (over := [low for low, high in spans if low < start_s < high]):
+        start_s = min(over)
+    start_s = max(start_s, kept_s)
+    while over := [high for low, high in spans if low < start_s < high]:
+        start_s = max(over)
+    return start_s
+
+
+def expire(connection: sqlite3.Connection, before_s: int) -> None:
+    """Drop days that are past their time."""
+    connection.execute("DELETE FROM plan_usage WHERE day < ?", (before_s,))
+
+
+def _terms(row: Sequence[object]) -> Terms:
+    id, plan, from_s, until_s, content = row
+    try:
+        held = Plan.of(str(content))
+    except ValueError as error:
+        raise LedgerError(f"the terms of plan {plan} cannot be read: {error}") from error
+    return Terms(int(str(id)), int(str(plan)), int(str(from_s)), None if until_s is None else int(str(until_s)), held)
+
+
+def _series(connection: sqlite3.Connection, plan: Plan) -> set[int]:
+    """Usage with the outside, at the plan's point where it has one."""
+    found = connection.execute(_SERIES, (SCOPES.index(Scope.WAN),))
+    return {id for id, point in found if plan.point in (None, point)}
+
+
+def _add(connection: sqlite3.Connection, terms: int, rows: Iterable[tuple[int, int, int, Octets]]) -> None:
+    """Rows of day, tariff, series and octets."""
+    sums: dict[tuple[int, int, int], list[int]] = {}
+    for day_s, tariff, series, octets in rows:
+        held = sums.setdefault((day_s, tariff, series), [0, 0, 0])
+        for at, each in enumerate(octets):
+            held[at] += each
+    connection.executemany(_ADD, [(terms, *key, *octets) for key, octets in sorted(sums.items()) if any(octets)])
+
+
+def _begin(connection: sqlite3.Connection, zone: tzinfo, plan: Plan, now_s: int) -> int:
+    period_s = bounds(plan.period, now_s, zone)[0]
+    back_s = min(bounds(plan.period, period_s - 1, zone)[0], now_s - HABIT_S)
+    since_s = min(now_s, max(back_s, _first_s(connection, zone)))
+    cursor = connection.execute("INSERT INTO plan (name, since_s, pots) VALUES (?, ?, '')", (plan.name, since_s))
+    return int(cursor.lastrowid or 0)
+
+
+def _first_s(connection: sqlite3.Connection, zone: tzinfo) -> int:
+    """Since when there is usage by the hour; the far future where there is none."""
+    first = connection.execute(_FIRST_HOUR).fetchone()[0]
+    return NEVER_S if first is None else max(int(first), buckets.kept(connection, zone).since_s(Resolution.HOUR))
+
+
+def _agree(connection: sqlite3.Connection, id: int, plan: Plan, now_s: int, before: Terms | None) -> None:
+    if before:
+        connection.execute("UPDATE terms SET until_s = ? WHERE id = ?", (now_s, before.id))
+    connection.execute("INSERT INTO terms (plan, from_s, content) VALUES (?, ?, ?)", (id, now_s, plan.text()))
+    connection.execute("UPDATE plan SET pots = ? WHERE id = ?", (",".join(plan.pots), id))
+
+
+def _history(
+    connection: sqlite3.Connection, zone: tzinfo, terms: Terms, start_s: int
+) -> Iterator[tuple[int, int, int, Octets]]:
+    """Day, tariff, series and octets of all hours since. One that holds an edge is classed by its minutes; where
+    those are not kept any more, its octets are split in proportion to time, none lost."""
+    class_of, clock = classes(terms, zone), terms.plan.clock(zone)
+    whole = cache(lambda hour_s: _one_class(hour_s, zone, clock, class_of))
+    rows = connection.execute(
+        f"SELECT bucket, series, {_AMOUNTS} FROM usage_hour WHERE chunk >= ? AND bucket >= ?",  # noqa: S608
+        (Resolution.HOUR.chunk(start_s), start_s),
+    )
+    for hour_s, series, *octets in rows:
+        if whole(hour_s):
+            yield (*class_of(hour_s), series, (octets[0], octets[1], octets[2]))
+        else:
+            for minute_s, part in _minutes(connection, zone, (hour_s, series), octets):
+                yield (*class_of(minute_s), series, (part[0], part[1], part[2]))
+
+
+def _one_class(hour_s: int, zone: tzinfo, clock: Tariffs, class_of: Callable[[int], tuple[int, int]]) -> bool:
+    end_s = Resolution.HOUR.ceiling(hour_s + 1, zone)
+    return len(list(clock.spans(hour_s, end_s))) == 1 and class_of(hour_s)[0] == class_of(end_s - 60)[0]
+
+
+def _minutes(
+    connection: sqlite3.Connection, zone: tzinfo, place: tuple[int, int], octets: Sequence[int]
+) -> Iterable[tuple[int, Sequence[int]]]:
+    hour_s, series = place
+    end_s = Resolution.HOUR.ceiling(hour_s + 1, zone)
+    found = connection.execute(
+        f"""SELECT bucket, {_AMOUNTS} FROM usage_minute
+            WHERE chunk BETWEEN ? AND ? AND series = ? AND bucket >= ? AND bucket < ?""",  # noqa: S608
+        (Resolution.MINUTE.chunk(hour_s), Resolution.MINUTE.chunk(end_s - 1), series, hour_s, end_s),
+    ).fetchall()
+    if [sum(column) for column in zip(*found, strict=True)][1:] == list(octets):
+        return [(minute_s, part) for minute_s, *part in found]
+    return split_integers(octets, hour_s * 1000, end_s * 1000)
