@@ -248,6 +248,31 @@ def test_peers_follow_the_day_a_device_changes_hands(ledger: tuple[Writer, Queri
     ]
 
 
+def test_peers_of_a_month_in_which_a_device_changed_hands_are_told_to_neither_owner(tmp_path: Path) -> None:
+    path = tmp_path / "whitestat.db"
+    kept_s = {"peer_day": 2 * DAY_S}
+    with closing(Writer(path, STOCKHOLM, kept_s)) as writer, closing(Queries(path, STOCKHOLM, CYCLE)) as queries:
+        writer.commit(DEVICES)
+        for ago in (0, 60, 70, 95):  # 2026-11-21, 2026-09-22, 2026-09-12, 2026-08-18
+            writer.commit(flow(NOON_S - ago * DAY_S, STOCKHOLM, episode=4, octets=9, peer=PEERS[0]))
+        with writer.transaction("giving") as connection:
+            connection.execute("INSERT INTO person VALUES (1, 'Cleo'), (2, 'Dan')")
+            connection.execute("INSERT INTO ownership VALUES (4, 0, 1, 20260917), (4, 20260917, 2, NULL)")
+        writer.fold()
+        writer.fold_details()
+        writer.expire(NOON_S)
+        span = NOON_S - 100 * DAY_S, NOON_S + DAY_S
+        rows = queries.usage(Question(*span, by=("person", "peer")))
+        assert sorted((row.person or "", row.peer, row.counts.octets) for row in rows) == [
+            ("", PEERS[0], 24),
+            ("Cleo", PEERS[0], 12),
+            ("Dan", PEERS[0], 12),
+        ]
+        for person in ("Cleo", "Dan"):
+            (row,) = queries.usage(Question(*span, by=("peer",), persons=(person,)))
+            assert (row.peer, row.counts.octets) == (PEERS[0], 12)
+
+
 def test_pages_of_detail_make_up_the_whole(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     for number in range(30):

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from itertools import pairwise
 from operator import sub
 from typing import Any, NamedTuple
 
@@ -114,14 +115,18 @@ class Detailed:
         return instant_text(at_s, self._zone)
 
     def _spans(self, question: Question, kept: Kept) -> Iterator[Span]:
-        """An owner who changed within a bucket has it whole, if it is the one who had it at its end."""
+        """What a device did in a bucket within which it changed hands is nobody's: no owner sees another's peers."""
         owned = self._sums.owners(question)
-        starts = [start_s for start_s, _ in owners.cut(owned, self._zone, *question.span)]
-        edges = [question.start_s, *(max(question.start_s, kept.floor(at_s, self._zone)) for at_s in starts[1:])]
-        for at_s, low_s, high_s in zip(starts, edges, [*edges[1:], question.end_s], strict=True):
-            if low_s < high_s:
-                groups = self._sums.groups(question, None, owners.at(owned, self._zone, at_s))
-                yield Span(low_s, high_s, {group: series for group, series in groups.items() if group})
+        changes = [at_s for at_s, _ in owners.cut(owned, self._zone, *question.span)[1:]]
+        edges = {edge(at_s, self._zone) for at_s in changes for edge in (kept.floor, kept.ceiling)}
+        inside = sorted(each for each in edges if question.start_s < each < question.end_s)
+        for low_s, high_s in pairwise([question.start_s, *inside, question.end_s]):
+            holders = [
+                owners.at(owned, self._zone, at_s) for at_s in (low_s, *(c for c in changes if low_s < c < high_s))
+            ]
+            steady = {d: who for d, who in holders[0].items() if all(each.get(d) == who for each in holders)}
+            groups = self._sums.groups(question, None, steady)
+            yield Span(low_s, high_s, {group: series for group, series in groups.items() if group})
 
     def _kinds(self, question: Question, kept: Kept) -> tuple[frozenset[Group] | None, int]:
         """The groups of the most octets where the question wants a top, and how many kinds of rows a step may have."""
