@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--import", type=Path, dest="file", metavar="FILE", help="take names and owners from a CSV file"
     )
     _add_household(commands, common, listing)
+    _add_logins(commands, common, listing)
     check = commands.add_parser("check", parents=[common], help="try the configuration and every point")
     check.set_defaults(command=_check)
     replay = commands.add_parser("replay", parents=[common, listing], help="usage by device of a capture file")
@@ -168,6 +169,40 @@ def _add_household(
     add("export", "print all that is kept about a device or a person", "who")
 
 
+def _add_logins(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+    listing: argparse.ArgumentParser,
+) -> None:
+    """Who may look."""
+    password = commands.add_parser(
+        "password", parents=[common], help="set the owner's password, or another's; asked for, or read from the input"
+    )
+    password.add_argument("name", nargs="?", metavar="NAME", help="whose; without it the owner's")
+    password.set_defaults(command=_logins, about="password")
+    users = commands.add_parser("users", parents=[common, listing], help="list, add and remove those who may log in")
+    users.set_defaults(command=_logins, about="users", what=None)
+    kinds = users.add_subparsers(title="to change", dest="what", metavar="WHAT")
+    for kind, sentence in (
+        ("add", "add somebody; a link that sets the password is printed"),
+        ("link", "print a link that sets a password anew"),
+        ("remove", "remove somebody"),
+    ):
+        kinds.add_parser(kind, parents=[common], help=sentence).add_argument("name", metavar="NAME")
+    add = kinds.choices["add"]
+    add.add_argument("--role", choices=["owner", "editor", "viewer"], default="viewer", help="default: viewer")
+    add.add_argument("--person", metavar="PERSON", help="whose usage alone is seen, instead of a role")
+    token = commands.add_parser("token", parents=[common, listing], help="list, add and revoke what programs ask with")
+    token.set_defaults(command=_logins, about="token", what=None)
+    kinds = token.add_subparsers(title="to change", dest="what", metavar="WHAT")
+    kinds.add_parser("list", parents=[common, listing], help="list them (the default)")
+    add = kinds.add_parser("add", parents=[common], help="make one; its text is printed now and never again")
+    add.add_argument("name", metavar="NAME", help="what it is for")
+    add.add_argument("--scope", choices=["read", "metrics", "edit"], default="read", help="default: read")
+    add.add_argument("--person", metavar="PERSON", help="whose usage alone is seen, instead of a scope")
+    kinds.add_parser("revoke", parents=[common], help="end one").add_argument("name", metavar="NAME")
+
+
 def _add_question(parser: argparse.ArgumentParser, **defaults: str) -> None:
     """An option for each parameter of a question that the command does not take otherwise."""
     taken = {action.dest for action in parser._actions}
@@ -252,6 +287,13 @@ def _household(options: argparse.Namespace) -> int:
     if options.about == "proposals" and options.what and options.proposal is None:
         raise QueryError("proposal", f"which one? whitestat proposals lists them, whitestat proposals {options.what} 3")
     print(household.run(_load(options), options), end="")
+    return EXIT_OK
+
+
+def _logins(options: argparse.Namespace) -> int:
+    from whitestat import logins
+
+    print(logins.run(_load(options), options), end="")
     return EXIT_OK
 
 

@@ -75,6 +75,18 @@ class Web:
         tuple[str, ...], Key("Host names it may be opened by, besides this machine's own: a proxy's.", HOSTS)
     ] = ()
     base: Annotated[str, Key("The path that a proxy has in front of its addresses.", BASE)] = ""
+    certificate: Annotated[
+        Path | None,
+        Key(
+            "The file of the certificate, with those it is made by: then all is served by TLS.",
+            PATH,
+            example='"/etc/whitestat/certificate.pem"',
+        ),
+    ] = None
+    key: Annotated[
+        Path | None,
+        Key("The file of the certificate's private key.", PATH, example='"/etc/whitestat/key.pem"'),
+    ] = None
     proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         Key("Proxies that are believed when they say whom they ask for (X-Forwarded-For and -Proto).", NETWORKS),

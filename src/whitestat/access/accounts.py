@@ -214,6 +214,8 @@ class Accounts:
         """The new token, and its text, which is kept nowhere. EditError where it cannot be."""
         with self._lock:
             _check(name, role, person)
+            if role not in SCOPES.values():
+                raise EditError("scope", f"a token cannot be {role}")
             if len(self._kept.tokens) >= MOST_TOKENS:
                 raise EditError("name", f"there are {MOST_TOKENS} tokens already; revoke one that is of no use")
             text = TOKEN_MARK + secret()

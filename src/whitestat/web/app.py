@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from whitestat.access.roles import Asker, Who
 from whitestat.errors import EditError, LedgerError, Missing, QueryError
 from whitestat.parameters import check_all
-from whitestat.web import edits, login
+from whitestat.web import access_page, accounts, edits, login
 from whitestat.web.answers import InPieces, has_tag, json_answer, refused, unchanged
 from whitestat.web.api import Texts
 from whitestat.web.asker import asker_of, asker_of_v5, require, told
@@ -81,7 +81,11 @@ class _Paths:
                 for path in (route.path, *route.also)
             ),
             *(self._writing(path) for path in dict.fromkeys(each.path for each in edits.WRITES)),
-            *(self._path(each.route, each.answer, each.methods) for each in login.pages(self._sources)),
+            *(self._changing(path) for path in dict.fromkeys(each.path for each in accounts.CHANGES)),
+            *(
+                self._path(each.route, each.answer, each.methods)
+                for each in (*login.pages(self._sources), *access_page.pages(self._sources, self._in_thread))
+            ),
         ]
 
     def _path(self, route: Route, answer: Answer, methods: Sequence[str] = ("GET",)) -> Path:
@@ -152,6 +156,18 @@ class _Paths:
             return await edits.answer(writes[request.method], self._sources, request, asker.by if asker else "")
 
         return self._path(Route(path, "", None, Who.EDITORS), answer, list(writes))
+
+    def _changing(self, path: str) -> Path:
+        """One path with every method that changes accounts or tokens there."""
+        changes = {each.method: each for each in accounts.CHANGES if each.path == path}
+
+        async def answer(request: Request, texts: Texts, asker: Asker | None) -> Response:
+            as_json(request)
+            from_our_pages(request)
+            assert asker  # noqa: S101 - `require` let an owner through
+            return await self._in_thread(await accounts.answer(changes[request.method], self._sources, request, asker))
+
+        return self._path(Route(path, "", None, Who.OWNERS), answer, list(changes))
 
     async def _in_thread(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._ledger, question)

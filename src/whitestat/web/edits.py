@@ -58,6 +58,7 @@ class Write(NamedTuple):
     summary: str
     makes: Callable[[Ids, Body], Edit | Undo | Forget | Reprice]
     fields: tuple[Field, ...] = ()
+    schema: str = "Edited"
 
 
 def _change(ids: Ids, body: Body) -> Edit:

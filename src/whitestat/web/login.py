@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from whitestat.errors import EditError, LedgerError
 from whitestat.parameters import Parameter
 from whitestat.web.api import Texts
 from whitestat.web.asker import SESSION, sender
+from whitestat.web.forms import read_form
 from whitestat.web.permission import from_our_pages
 from whitestat.web.routes import Route
 from whitestat.web.sources import Sources
@@ -38,7 +39,6 @@ TICKET, KNOWN = "whitestat-password", "whitestat-known"
 """The cookies that let a password be set, and that tell a browser by which somebody logged in before."""
 
 KNOWN_S = 400 * 86_400
-MOST_OCTETS = 8_192
 
 _NEXT = Parameter("next", "Where to go once logged in, an address of ours.")
 _KEY = Parameter("key", "The secret of a one-time link.")
@@ -102,7 +102,7 @@ class _Doors:
         return self._page(request, "login", next=_own_address(texts.get("next", "")))
 
     async def log_in(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
-        given = await _form(request)
+        given = await read_form(request)
         name, after = given.get("name", OWNER), _own_address(given.get("next", ""))
         account = self._accounts.named(name)
         try:
@@ -138,7 +138,7 @@ class _Doors:
         return answer
 
     async def set_first(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
-        given = await _form(request)
+        given = await read_form(request)
         account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
         if account is None:
             return self._no_link(request)
@@ -154,7 +154,7 @@ class _Doors:
         return self._page(request, "password", name=account.name)
 
     async def change_password(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
-        given, account = await _form(request), self._own(asker)
+        given, account = await read_form(request), self._own(asker)
         try:
             is_right = await self._is_right(request, account, given.get("old", ""))
         except TooSoon as soon:
@@ -258,21 +258,3 @@ def _own_address(text: str) -> str:
     parts = urlsplit(text)
     is_own = not parts.scheme and not parts.netloc and text[:1] == "/" and text[1:2] not in ("/", "\\")
     return text if is_own and text.isprintable() and "\\" not in text else ""
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form that one of our pages sent; of those given twice the last."""
-    from_our_pages(request)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "must be sent as a form")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_OCTETS:
-            raise HTTPException(413, f"more than {MOST_OCTETS} octets")
-    try:
-        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)
-    except ValueError:
-        raise HTTPException(400, "is not a form") from None
-    return {name: values[-1] for name, values in found.items()}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from whitestat.access.accounts import SCOPES
 from whitestat.access.roles import Role, Who
 from whitestat.parameters import LIMIT, Parameter
 from whitestat.web import bodies
+from whitestat.web.accounts import CHANGES, ROLES, Change
 from whitestat.web.asker import SESSION
 from whitestat.web.edits import WRITES, Write
 from whitestat.web.frame import COLUMNS
@@ -40,17 +42,17 @@ def document(version: str) -> Schema:
 
 def _paths() -> Schema:
     paths: dict[str, dict[str, object]] = {route.path: {"get": _operation(route)} for route in ROUTES}
-    for write in WRITES:
+    for write in (*WRITES, *CHANGES):
         paths.setdefault(write.path, {})[write.method.lower()] = _write(write)
     return dict(paths)
 
 
-def _write(write: Write) -> Schema:
+def _write(write: Write | Change) -> Schema:
     answers: Schema = {
-        "200": {"description": "It is done.", "content": {"application/json": {"schema": _ref("Edited")}}},
+        "200": {"description": "It is done.", "content": {"application/json": {"schema": _ref(write.schema)}}},
         "400": _refusal("A field is unknown, missing or cannot be used."),
         "401": _refusal(_NOBODY),
-        "403": _refusal("The asker may not edit, or the request is not from our own page."),
+        "403": _refusal("The asker may not, or the request is not from our own page."),
         "413": _refusal(f"The body is longer than {bodies.MOST_OCTETS} octets."),
         "415": _refusal("The body is not sent as application/json."),
         "503": _refusal("The ledger cannot be written now."),
@@ -335,6 +337,44 @@ _SCHEMAS: Schema = {
             "can_edit": {"type": "boolean"},
             "expires": _or_null("string", format="date-time", description="when the session ends at the latest"),
         }
+    ),
+    "Accounts": _object(
+        {
+            "accounts": _list(
+                _object(
+                    {
+                        "id": {"type": "integer"},
+                        "name": _TEXT,
+                        "role": {"enum": list(ROLES)},
+                        "person": _or_null("string"),
+                        "created": _INSTANT,
+                        "has_password": {"type": "boolean"},
+                        "sessions": _COUNT,
+                    }
+                )
+            )
+        }
+    ),
+    "AccountMade": _object(
+        {"account": {"type": "integer"}, "link": _or_null("string", description="sets its password, once")}
+    ),
+    "Tokens": _object(
+        {
+            "tokens": _list(
+                _object(
+                    {
+                        "id": {"type": "integer"},
+                        "name": _TEXT,
+                        "scope": {"enum": list(SCOPES)},
+                        "person": _or_null("string"),
+                        "created": _INSTANT,
+                    }
+                )
+            )
+        }
+    ),
+    "TokenMade": _object(
+        {"token": {"type": "integer"}, "text": _or_null("string", description="told when it is made, and never again")}
     ),
     "Edited": _object(
         {

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from whitestat.access.roles import Who
 from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST_DAY, LIMIT, QUESTION, START, Parameter
-from whitestat.web import api, legacy, people
+from whitestat.web import accounts, api, legacy, people
 from whitestat.web.sources import Sources
 
 
@@ -152,6 +152,8 @@ ROUTES = (
     ),
     LIVE,
     ME,
+    Route("/api/v1/accounts", "Who may log in.", accounts.accounts, Who.OWNERS, schema="Accounts"),
+    Route("/api/v1/tokens", "What programs may ask with.", accounts.tokens, Who.OWNERS, schema="Tokens"),
     Route("/metrics", "Totals and health for Prometheus.", _metrics, Who.EVERYONE, media_type="text/plain"),
     *(
         each._replace(also=(*each.also, *(f"{path}/" for path in (each.path, *each.also))), others=True, of_v5=True)
