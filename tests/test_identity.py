@@ -123,6 +123,27 @@ def events(house: House) -> list[tuple[str, int | None]]:
         return [(each.kind, each.device) for each in people.events(connection)]
 
 
+def test_what_a_device_says_before_it_is_metered_is_its_name(house: House) -> None:
+    house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, name="tablet")])
+    house.identity.hear([Evidence("mdns", house.now_ms - SETTLES_MS, MACS[1], name="long gone")])
+    house.identity.follow(house.now_ms)
+    house.flows(TABLET, 10)
+    house.flows(MACS[1], 10)
+    house.identity.follow(house.now_ms)
+    assert house.booker.name_of(house.device(TABLET)) == "tablet"
+    house.booker.flush()
+    assert house.booker.name_of(house.device(MACS[1])) == "02:50:00:00:00:32 (private MAC)"
+
+
+def test_a_device_that_only_the_live_view_has_seen_can_be_named(house: House) -> None:
+    house.flows(PHONE, 1)
+    house.booker.flush()
+    key = FlowKey(LAN.name, TABLET, address_bytes("192.168.50.31"), None, address_bytes("203.0.113.9"), 6, 443)
+    house.booker._attributor.attribute([Delta(key, Counts(0, 5, 0, 1), START_MS, START_MS)], house.now_ms)
+    house.edit(Rename(house.device(TABLET), "Bo's tablet"))
+    assert house.booker.name_of(house.device(TABLET)) == "Bo's tablet"
+
+
 def test_a_new_device_is_told_once_when_its_name_may_be_known(house: House) -> None:
     house.flows(TABLET, 10)
     house.identity.tend(house.now_ms)

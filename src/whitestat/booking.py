@@ -194,12 +194,13 @@ class Booker:
 
         Services and peers go with it when they are due, or when it is the last.
         """
-        if not self._draft.harvests:
+        if not self._draft.harvests and not self._attributor.devices.has_news:
             return
         flush = self._flush()
         if last or self._detail_is_due():
             flush = replace(flush, services=self._detail.services, peers=self._detail.peers)
         self._writer.commit(flush)
+        self.tally.flushes += bool(self._draft.harvests)
         if flush.services or flush.peers:
             self._detail = Detail()
             self._detail_since_ms = None
@@ -322,6 +323,40 @@ class Booker:
         """The running ones."""
         return self._attributor.devices.episodes()
 
+    def addressed(self, address: Address | None = None) -> list[Episode]:
+        """The running episodes of addresses that are devices of their own: that of one address, or all."""
+        return self._attributor.devices.by_address(address)
+
+    def first_seen_ms(self) -> dict[int, int]:
+        """When each device began, whether or not it still has that address."""
+        found: dict[int, int] = {}
+        for each in self._attributor.devices.ever():
+            found[each.device] = min(each.start_ms, found.get(each.device, each.start_ms))
+        return found
+
+    def found_at(self, episode: int, mac: Mac, *, is_new: bool) -> None:
+        """Where an address alone is seen: the MAC that holds it names its device, by the configuration or its vendor.
+
+        A private MAC is no better a name than the address, but where that was another device's until now.
+        """
+        name = configured(self._configured, mac) or by_address(mac, None, self._vendor)
+        if is_new or name.source != "mac":
+            self.rename(self.device_of(episode), name)
+
+    def hand_on(self, episode: int, device: int | None, at_ms: int) -> Episode:
+        """The address of an episode is another device's from now on; returns the episode that begins.
+
+        What the meters hold at that moment is booked to the next one.
+        """
+        begun = self._attributor.devices.hand_on(episode, device, at_ms)
+        self._attributor.judge_again()
+        return begun
+
+    def stands_for_others(self, mac: Mac) -> bool:
+        """Whether a MAC is this machine's or a router's, so that an address behind it is somebody else's."""
+        routers = self._attributor.routers.learned
+        return mac in self._attributor.locality.own_macs | self._attributor.locality.routers or mac in routers
+
     def last_seen_ms(self, episode: int) -> int:
         """When this process saw it last; 0 for never."""
         return self._seen.get(episode, 0)
@@ -344,8 +379,9 @@ class Booker:
             self._keep(DeviceRecord(device, text, "user", old.person))
             return
         self._keep(DeviceRecord(device, None, None, old.person))
-        for episode in sorted(self.episodes(), key=lambda each: -each.id):  # of equal names that of the first holds
-            if episode.device == device:
+        # Of equal names that of the first holds; an address that was handed on names nobody while there is another.
+        for episode in sorted(self._attributor.devices.ever(device), key=lambda each: (each.end_ms is None, -each.id)):
+            if episode.mac or episode.address:
                 self._name(episode)
 
     def forget(self, device: int, episodes: Iterable[int]) -> None:
@@ -427,7 +463,6 @@ class Booker:
         self._seen.update(flush.seen)
         self._new_points = ()
         self._attributor.devices.forget_changes()
-        self.tally.flushes += 1
         for (minute, key), counts in flush.usage.items():
             if periods.day_of(minute, self._zone) == self._day:
                 held = self._today.get(key)

@@ -236,6 +236,7 @@ class Engine:
         with self._guarded("names of devices"):
             if self._gatherer:
                 self._identity.hear(self._gatherer.gather(now_ms, ticks_ms))
+            self._identity.follow(now_ms)
             if ticks_ms - self._tended_ms >= IDENTIFY_EVERY_MS and not self._timeline.held:
                 self._tended_ms = ticks_ms
                 self._identity.tend(now_ms)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from whitestat.attribution import edits
 from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row, Together
 from whitestat.attribution.evidence import Evidence
+from whitestat.attribution.holders import Holders
 from whitestat.attribution.names import Name, clean, is_private_mac
 from whitestat.attribution.proposals import Facts, Proposal, proposals
 from whitestat.booking import Booker
@@ -27,8 +28,10 @@ SETTLES_MS = 120_000
 NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 HEARD_MAX = 4096
 PROPOSALS_MAX = 200
+EARLY_MAX = 1024
+"""Statements of who is not metered yet: a device says its name before its first packets are booked."""
 
-_CLIENT, _CLASS, _OWNER = "client", "class", "owner"
+_CLIENT, _CLASS, _OWNER, _HOLDER = "client", "class", "owner", "holder"
 
 
 class Done(NamedTuple):
@@ -55,11 +58,28 @@ class Identity:
             if row and booker.name_of(int(device)) != row[0]:
                 booker.call(int(device), str(row[0]))
         self._fresh: dict[tuple[int, str, str], int] = {}
+        self._early: dict[Evidence, Evidence] = {}
+        self._holders = Holders()
+        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
+            if kind == _HOLDER:
+                self._holders.note(episode, bytes.fromhex(text))
 
     def hear(self, found: Iterable[Evidence]) -> None:
-        """Take in what devices said; that of known devices alone."""
+        """Take in what devices said. What one says before it is metered is kept for two minutes."""
         for each in found:
-            self._hear(each)
+            self._holders.hear(each)
+            if each.address is not None:
+                self._settle(self._booker.addressed(each.address), each.at_ms)
+            if not self._hear(each) and len(self._early) < EARLY_MAX:
+                self._early[each._replace(at_ms=0, until_ms=None)] = each
+
+    def follow(self, now_ms: int) -> None:
+        """What began since the last call is called as it said before; addresses are those of their holders."""
+        self._settle(self._booker.addressed(), now_ms)
+        early, self._early = self._early, {}
+        for statement, each in early.items():
+            if not self._hear(each) and now_ms - each.at_ms < SETTLES_MS:
+                self._early[statement] = each
 
     def edit(self, edit: Edit, by: str, now_ms: int) -> Done:
         """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
@@ -97,6 +117,7 @@ class Identity:
                 raise Missing("device", f"there is no device {device}")
             episodes = people.forget(connection, device)
         self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
+        self._holders.forget(set(episodes))
         self._booker.forget(device, episodes)
 
     def tend(self, now_ms: int) -> None:
@@ -127,7 +148,7 @@ class Identity:
     def _own(self, now_ms: int) -> None:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
         for mac, person in self._owners.items():
-            episode = self._booker.episode_of(mac, None)
+            episode = self._booker.episode_of(mac, None) or self._holders.latest_at(mac)
             if episode is None or (episode, _OWNER, person) in self._heard:
                 continue
             known = self._people()
@@ -161,10 +182,41 @@ class Identity:
             content = {"name": name, "reasons": list(certain.reasons), "edit": done.edit}
             people.add_event(connection, now_ms, "merged", certain.into, content)
 
-    def _hear(self, each: Evidence) -> None:
+    def _settle(self, running: Iterable[Episode], at_ms: int) -> None:
+        """Where a meter sees addresses alone: an address that changed hands begins a new episode, of whom it is now."""
+        for each in running:
+            mac = self._holders.news_of(each)
+            if mac is None or self._booker.stands_for_others(mac):
+                continue
+            before, whose, episode = self._holders.mac_of(each.id), self._whose(mac), each.id
+            if before is not None and whose != each.device:
+                episode = self._booker.hand_on(episode, whose, at_ms).id
+            elif whose not in (None, each.device) and self._is_fresh(each, at_ms):
+                self._booker.reassign(episode, whose or 0)
+            self._holders.note(episode, mac)
+            self._booker.found_at(episode, mac, is_new=episode != each.id and whose is None)
+            self._heard[episode, _HOLDER, mac.hex()] = self._fresh[episode, _HOLDER, mac.hex()] = at_ms
+
+    def _whose(self, mac: Mac) -> int | None:
+        """The device that was found at the MAC last."""
+        episode = self._booker.episode_of(mac, None) or self._holders.latest_at(mac)
+        return None if episode is None else self._booker.device_of(episode)
+
+    def _is_fresh(self, episode: Episode, at_ms: int) -> bool:
+        """Whether the device is nothing but this address, was just seen, and no user said anything of it."""
+        if episode.device != episode.id or at_ms - episode.start_ms >= SETTLES_MS:
+            return False
+        if any(each.device == episode.device and each.id != episode.id for each in self._booker.episodes()):
+            return False
+        with self._writer.transaction("reading of names") as connection:
+            picture = Picture(people.rows(connection))
+        return not any(picture.of_device(table, episode.device) for table in (edits.NAME, edits.OWNER, edits.LABEL))
+
+    def _hear(self, each: Evidence) -> bool:
+        """Note what a device said; False where nobody has that address yet."""
         episode = self._booker.episode_of(each.mac, each.address)
         if episode is None:
-            return
+            return False
         name = clean(each.name) if each.name else ""
         said = [
             (each.source if each.source in NAMING else "", name),
@@ -177,6 +229,7 @@ class Identity:
                 self._heard[key] = self._fresh[key] = each.at_ms
         if name and each.source in NAMING:
             self._booker.rename(self._booker.device_of(episode), Name(name, each.source))
+        return True
 
     def _follow(self, made: Sequence[Change]) -> None:
         """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""
@@ -209,18 +262,24 @@ class Identity:
         by_device: dict[int, list[Episode]] = {}
         for each in self._booker.episodes():
             by_device.setdefault(each.device, []).append(each)
-        return [self._fact(device, episodes, said.get(device, {})) for device, episodes in by_device.items()]
+        first = self._booker.first_seen_ms()
+        return [
+            self._fact(device, episodes, said.get(device, {}), first[device]) for device, episodes in by_device.items()
+        ]
 
-    def _fact(self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]]) -> Facts:
+    def _fact(
+        self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
+    ) -> Facts:
         seen = [max(self._booker.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
         return Facts(
             device,
-            min(each.start_ms for each in episodes),
+            first_ms,
             max(seen),
             max((each for kind in NAMING for each in said.get(kind, ())), default=(0, ""))[1] or None,
             frozenset(bytes.fromhex(text) for _, text in said.get(_CLIENT, [])),
             max(said.get(_CLASS, [(0, "")]))[1] or None,
             all(each.mac is not None and is_private_mac(each.mac) for each in episodes),
+            frozenset(filter(None, (self._holders.mac_of(each.id) for each in episodes))),
         )
 
 

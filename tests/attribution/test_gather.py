@@ -33,6 +33,17 @@ def test_what_is_said_again_and_again_is_told_once_in_ten_minutes() -> None:
     assert len(names(gatherer, REPEAT_MS)) == 1
 
 
+def test_an_address_that_goes_back_to_whom_it_was_before_is_told_at_once() -> None:
+    table = [NEIGHBOUR]
+    gatherer = Gatherer(None, [], table=lambda: table[0])
+    assert len(names(gatherer, 0)) == 1
+    table[0] = NEIGHBOUR.replace(b":12", b":13")
+    assert len(names(gatherer, LOOK_EVERY_MS)) == 1
+    table[0] = NEIGHBOUR
+    assert len(names(gatherer, 2 * LOOK_EVERY_MS)) == 1
+    assert names(gatherer, 3 * LOOK_EVERY_MS) == []
+
+
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "leases"
     file.write_text("hello, world\n")

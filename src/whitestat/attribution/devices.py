@@ -16,7 +16,7 @@ class Devices:
     """Finds the episode of an address, and begins a new one for an address never seen.
 
     A device is a MAC where one is seen, else an IP address. Beyond `limit` devices none is added: forged
-    addresses cost detail, never memory. `take_changes` hands out what the ledger does not know yet.
+    addresses cost detail, never memory. `changes` hands out what the ledger does not know yet.
     """
 
     def __init__(self, episodes: Iterable[Episode] = (), limit: int = DEVICES_MAX) -> None:
@@ -25,7 +25,8 @@ class Devices:
         self._by_address: dict[Address, Episode] = {}
         self._by_id: dict[int, Episode] = {}
         self._addresses: dict[int, dict[Address, int]] = {}
-        self._new: list[Episode] = []
+        self._new: set[int] = set()
+        self._unwritten: dict[int, Episode] = {}
         self._seen: dict[int, int] = {}
         self._changed: dict[tuple[int, Address], int] = {}
         self._next = 1
@@ -38,6 +39,10 @@ class Devices:
 
     def episodes(self) -> list[Episode]:
         return [*self._by_mac.values(), *self._by_address.values()]
+
+    def ever(self, device: int | None = None) -> list[Episode]:
+        """All episodes, those that ended too, or those of one device."""
+        return [each for each in self._by_id.values() if device in (None, each.device)]
 
     def by_id(self, episode: int) -> Episode:
         return self._by_id[episode]
@@ -56,14 +61,35 @@ class Devices:
             if len(self) >= self._limit:
                 self.refused += 1
                 return None
-            episode = Episode(self._next, self._next, mac, None if mac is not None else address, at_ms)
-            self._keep(episode)
-            self._new.append(episode)
+            episode = self._begin(self._next, mac, None if mac is not None else address, at_ms)
         return episode.id
 
     def is_known(self, address: Address) -> bool:
         """Whether the address is a device of its own."""
         return address in self._by_address
+
+    def by_address(self, address: Address | None = None) -> list[Episode]:
+        """The running episodes of addresses that are devices of their own: that of one address, or all."""
+        if address is None:
+            return list(self._by_address.values())
+        return [self._by_address[address]] if address in self._by_address else []
+
+    def hand_on(self, episode: int, device: int | None, at_ms: int) -> Episode:
+        """Its address is another device's from now on: the episode ends, and the next one is returned.
+
+        `device` None is one that was never seen.
+        """
+        ended = self._by_id[episode]
+        self._keep(replace(ended, end_ms=at_ms))
+        self._unwritten[episode] = self._by_id[episode]
+        return self._begin(device or self._next, None, ended.address, at_ms)
+
+    def _begin(self, device: int, mac: Mac | None, address: Address | None, at_ms: int) -> Episode:
+        episode = Episode(self._next, device, mac, address, at_ms)
+        self._keep(episode)
+        self._new.add(episode.id)
+        self._unwritten[episode.id] = episode
+        return episode
 
     def saw(self, episode: int, address: Address | None, at_ms: int) -> None:
         """Remember that the device itself sent from `address` (None: not an IP packet)."""
@@ -82,9 +108,14 @@ class Devices:
         return sorted(known, key=lambda each: -known[each])
 
     def changes(self) -> tuple[list[Episode], dict[int, int], dict[tuple[int, Address], int]]:
-        """What was learned since `forget_changes`: new episodes, last seen, addresses with their time."""
+        """What was learned since `forget_changes`: episodes new or changed, last seen, addresses with their time."""
         kept = {key: at for key, at in self._changed.items() if key[1] in self._addresses.get(key[0], ())}
-        return list(self._new), dict(self._seen), kept
+        return list(self._unwritten.values()), dict(self._seen), kept
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is an episode that the ledger does not know as it is."""
+        return bool(self._unwritten)
 
     def episode_of(self, mac: Mac | None, address: Address | None) -> Episode | None:
         """The running episode of a link address, or of an address that is a device of its own."""
@@ -94,6 +125,7 @@ class Devices:
     def reassign(self, episode: int, device: int) -> None:
         """The episode is another device's from now on, and was from its beginning."""
         self._keep(replace(self._by_id[episode], device=device))
+        self._unwritten[episode] = self._by_id[episode]
 
     def forget(self, episodes: Iterable[int]) -> None:
         """Addresses of these episodes are nobody's: whoever has them next is a new device."""
@@ -101,11 +133,12 @@ class Devices:
             episode = self._by_id.get(each)
             if episode is None:
                 continue
-            if episode.mac is not None:
-                self._by_mac.pop(episode.mac, None)
-            if episode.address is not None:
-                self._by_address.pop(episode.address, None)
+            if episode.mac is not None and self._by_mac.get(episode.mac) == episode:
+                del self._by_mac[episode.mac]
+            if episode.address is not None and self._by_address.get(episode.address) == episode:
+                del self._by_address[episode.address]
             self._by_id[each] = replace(episode, mac=None, address=None)
+            self._unwritten.pop(each, None)
             self._addresses.pop(each, None)
             self._seen.pop(each, None)
             self._changed = {key: at_ms for key, at_ms in self._changed.items() if key[0] != each}
@@ -113,6 +146,7 @@ class Devices:
     def forget_changes(self) -> None:
         """The ledger has them."""
         self._new.clear()
+        self._unwritten.clear()
         self._seen.clear()
         self._changed.clear()
 
@@ -122,14 +156,16 @@ class Devices:
         self._changed = {key: correct(at_ms) for key, at_ms in self._changed.items()}
         for (episode, address), at_ms in self._changed.items():
             self._addresses[episode][address] = at_ms
-        self._new = [replace(episode, start_ms=correct(episode.start_ms)) for episode in self._new]
         for each in self._new:
-            self._keep(each)
+            self._keep(replace(self._by_id[each], start_ms=correct(self._by_id[each].start_ms)))
+            self._unwritten[each] = self._by_id[each]
 
     def _keep(self, episode: Episode) -> None:
         self._next = max(self._next, episode.id + 1, episode.device + 1)
         self._by_id[episode.id] = episode
         if episode.end_ms is not None:
+            if episode.address is not None and self._by_address.get(episode.address, episode).id == episode.id:
+                self._by_address.pop(episode.address, None)
             return
         if episode.mac is not None:
             self._by_mac[episode.mac] = episode

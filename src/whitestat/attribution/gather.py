@@ -9,6 +9,7 @@ from pathlib import Path
 
 from whitestat.attribution.evidence import Evidence, Prefix, leases, neighbours
 from whitestat.attribution.evidence.listen import Listener
+from whitestat.model import Address, Mac
 
 KNOWN_LEASES = (
     Path("/var/lib/misc/dnsmasq.leases"),
@@ -50,6 +51,7 @@ class Gatherer:
         self._looked_ms: int | None = None
         self._stamps: dict[Path, tuple[int, int]] = {}
         self._told: dict[Evidence, int] = {}
+        self._held_by: dict[tuple[str, Address], Mac] = {}
         self._prefixes: dict[IPv6Network, int] = {}
         self.faults: dict[Path, str] = {}
 
@@ -103,12 +105,21 @@ class Gatherer:
         self.faults.pop(file, None)
         return found
 
+    def _changed_hands(self, each: Evidence) -> bool:
+        """Whether the address was another MAC's by the latest word of that source."""
+        if each.mac is None or each.address is None:
+            return False
+        return self._held_by.get((each.source, each.address), each.mac) != each.mac
+
     def _is_news(self, each: Evidence, ticks_ms: int) -> bool:
         statement = each._replace(at_ms=0, until_ms=None)
         told = self._told.get(statement)
-        if told is not None and ticks_ms - told < REPEAT_MS:
+        if told is not None and ticks_ms - told < REPEAT_MS and not self._changed_hands(each):
             return False
         if len(self._told) >= REMEMBERED_MAX:
             self._told.clear()
+            self._held_by.clear()
+        if each.mac is not None and each.address is not None:
+            self._held_by[each.source, each.address] = each.mac
         self._told[statement] = ticks_ms
         return True

@@ -17,12 +17,14 @@ TAKEOVER_MS = 3_600_000
 SHARERS_MAX = 6
 """A name or an identity that more devices share tells nothing."""
 LEAST_PERCENT = 60
+SAME_MAC_PERCENT = 95
 
 
 class Facts(NamedTuple):
     """What is known of one device: `clients` are its DHCP identities, `name` what it calls itself there.
 
-    `private` where every MAC of it is locally administered. Times are UTC milliseconds.
+    `private` where every MAC of it is locally administered, `macs` those that its addresses were found at where a
+    meter sees addresses alone. Times are UTC milliseconds.
     """
 
     device: int
@@ -32,6 +34,7 @@ class Facts(NamedTuple):
     clients: frozenset[bytes] = frozenset()
     vendor_class: str | None = None
     private: bool = False
+    macs: frozenset[bytes] = frozenset()
 
 
 class Proposal(NamedTuple):
@@ -66,6 +69,8 @@ def _pairs(devices: list[Facts]) -> Iterable[tuple[Facts, Facts]]:
     for each in devices:
         for duid in {_duid(client) for client in each.clients} - {None}:
             shared.setdefault(duid or b"", []).append(each)
+        for mac in each.macs:
+            shared.setdefault(mac, []).append(each)
         if each.name:
             shared.setdefault(each.name.casefold(), []).append(each)
     for sharers in shared.values():
@@ -78,6 +83,8 @@ def _judge(older: Facts, newer: Facts) -> Proposal | None:
     together = older.last_ms > newer.first_ms + TOGETHER_MS
     if _same_host(older.clients, newer.clients, together=together):
         return Proposal(newer.device, older.device, 100, ("both gave the same DHCP identity",))
+    if older.macs & newer.macs:
+        return Proposal(newer.device, older.device, SAME_MAC_PERCENT, ("their addresses are at the same MAC",))
     if together or not older.name or not newer.name or older.name.casefold() != newer.name.casefold():
         return None
     percent, reasons = 40, [f"both call themselves {newer.name}"]

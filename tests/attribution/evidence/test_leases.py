@@ -124,3 +124,13 @@ def test_neighbours_with_a_link_address_are_evidence() -> None:
         5]"""
     assert neighbours.read(answer, NOW_MS) == [Evidence("neighbour", NOW_MS, MAC, ADDRESS)]
     assert neighbours.read(b"not json", NOW_MS) == []
+
+
+def test_a_mac_that_stands_for_several_ipv4_addresses_tells_of_none_and_ten_of_ipv6_are_one_host() -> None:
+    def table(*addresses: str) -> bytes:
+        entries = [{"dst": each, "lladdr": "02:50:00:00:00:11", "state": ["STALE"]} for each in addresses]
+        return json.dumps(entries).encode()
+
+    ten = [f"2001:db8:50::{number:x}" for number in range(1, 11)]
+    assert len(neighbours.read(table("192.168.50.17", *ten), NOW_MS)) == 11
+    assert neighbours.read(table("192.168.50.17", "192.168.50.18", *ten), NOW_MS) == []

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from whitestat.attribution.evidence import Evidence
 from whitestat.units import address_bytes, mac_bytes
 
 NEIGHBOURS_MAX = 8192
+_MAPPED = bytes(10) + b"\xff\xff"
 _KNOWN = frozenset(("REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT"))
 
 
 def read(answer: bytes, at_ms: int) -> list[Evidence]:
-    """Entries of `ip -j neigh show` that have a link address; empty where the answer is none."""
+    """Entries of `ip -j neigh show` that have a link address; empty where the answer is none.
+
+    A MAC with several IPv4 addresses is left out: a router, or a repeater that lends its own to whom it carries.
+    """
     try:
         entries = json.loads(answer or b"[]")
     except (ValueError, RecursionError):
@@ -25,4 +30,5 @@ def read(answer: bytes, at_ms: int) -> list[Evidence]:
                 found.append(Evidence("neighbour", at_ms, mac, address))
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
-    return found
+    held = Counter(mac for _, _, mac, address, *_ in dict.fromkeys(found) if address and address[:12] == _MAPPED)
+    return [each for each in found if each.mac is None or held[each.mac] < 2]

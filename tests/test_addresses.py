@@ -1,0 +1,208 @@
+"""Where a meter sees addresses alone: leases and neighbours tell whose an address is, and when it changed hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.test_booking import LAN, PHONE, Meter
+from tests.test_identity import MACS, MINUTE_MS, START_MS, House
+from whitestat.attribution.edits import Merge, Rename
+from whitestat.attribution.evidence import Evidence
+from whitestat.identity import SETTLES_MS
+from whitestat.ledger import people
+from whitestat.ledger.people import EventRow
+from whitestat.model import Counts, Delta, FlowKey, Harvest
+from whitestat.units import address_bytes
+
+TEN, ELEVEN = "192.168.50.10", "192.168.50.11"
+ANNA, BO, GUEST = MACS[:3]
+
+
+class Table(House):
+    """A house whose meter is a table of addresses."""
+
+    def uses(self, address: str, octets: int) -> None:
+        """A minute in which a host of that address sends so much."""
+        key = FlowKey(LAN.name, None, address_bytes(address))
+        delta = Delta(key, Counts(0, octets, 0, 1), self.now_ms, self.now_ms + MINUTE_MS)
+        self.now_ms += MINUTE_MS
+        harvest = Harvest(delta.start_ms, delta.end_ms, deltas=[delta])
+        self.booker.gather(Meter(), harvest, MINUTE_MS)
+        self.booker.flush()
+        self.identity.follow(self.now_ms)
+        self.booker.flush()
+        self.booker.keep_names()
+
+    def leased(self, address: str, mac: bytes, name: str | None = None, lasts_ms: int | None = None) -> None:
+        ends_ms = None if lasts_ms is None else self.now_ms + lasts_ms
+        self.identity.hear([Evidence("dhcp", self.now_ms, mac, address_bytes(address), name, until_ms=ends_ms)])
+
+    def neighbour(self, address: str, mac: bytes) -> None:
+        self.identity.hear([Evidence("neighbour", self.now_ms, mac, address_bytes(address))])
+
+    def tend(self) -> list[EventRow]:
+        self.now_ms += SETTLES_MS
+        self.identity.tend(self.now_ms)
+        with self.writer.transaction("reading") as connection:
+            return people.events(connection)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Table]:
+    with closing(Table(tmp_path / "whitestat.db")) as each:
+        yield each
+
+
+def test_two_devices_that_swap_addresses_keep_their_octets_and_their_names(house: Table) -> None:
+    house.leased(TEN, ANNA, "annas-phone")
+    house.uses(TEN, 100)
+    house.leased(ELEVEN, BO, "bos-tablet")
+    house.uses(ELEVEN, 10)
+    assert house.usage() == {"annas-phone": 100, "bos-tablet": 10}
+    for _ in range(2):
+        house.leased(TEN, BO, "bos-tablet")
+        house.leased(ELEVEN, ANNA, "annas-phone")
+        house.uses(TEN, 1)
+        house.uses(ELEVEN, 1000)
+        house.leased(TEN, ANNA, "annas-phone")
+        house.leased(ELEVEN, BO, "bos-tablet")
+    house.uses(TEN, 1000)
+    assert house.usage() == {"annas-phone": 3100, "bos-tablet": 12}
+    assert [each.kind for each in house.tend()] == ["new-device", "new-device"]
+
+
+def test_an_address_that_a_stranger_took_over_is_two_devices_and_the_second_is_new(house: Table) -> None:
+    house.neighbour(TEN, ANNA)
+    house.uses(TEN, 100)
+    number = house.booker.addressed(address_bytes(TEN))[0].device
+    house.edit(Rename(number, "Anna's phone"))
+    house.tend()
+    house.neighbour(TEN, GUEST)
+    house.uses(TEN, 7)
+    assert house.usage() == {"Anna's phone": 100, "02:50:00:00:00:33 (private MAC)": 7}
+    assert [each.kind for each in house.tend()] == ["new-device", "new-device"]
+    house.neighbour(ELEVEN, ANNA)
+    house.uses(ELEVEN, 20)
+    assert house.usage() == {"Anna's phone": 120, "02:50:00:00:00:33 (private MAC)": 7}
+
+
+def test_ten_addresses_of_one_mac_are_one_device_without_an_edit_and_one_event(house: Table) -> None:
+    for number in range(10):
+        address = f"fd00:50::{number + 1:x}"
+        if number % 2:
+            house.neighbour(address, ANNA)
+            house.uses(address, 1 << number)
+        else:
+            house.uses(address, 1 << number)
+            house.neighbour(address, ANNA)
+    assert list(house.usage().values()) == [1023]
+    assert [each.kind for each in house.tend()] == ["new-device"]
+    with house.writer.transaction("reading") as connection:
+        assert people.edits(connection) == []
+        assert people.proposals(connection) == []
+
+
+def test_devices_of_one_mac_that_were_there_before_are_proposed_and_not_merged(house: Table) -> None:
+    house.uses(TEN, 1)
+    house.uses("fd00:50::1", 2)
+    house.tend()
+    house.neighbour(TEN, ANNA)
+    house.neighbour("fd00:50::1", ANNA)
+    house.tend()
+    with house.writer.transaction("reading") as connection:
+        [proposal] = people.proposals(connection)
+    assert (proposal.percent, proposal.reasons, proposal.state) == (
+        95,
+        ("their addresses are at the same MAC",),
+        "open",
+    )
+    assert sorted(house.usage().values()) == [1, 2]
+
+
+def test_a_lease_in_force_goes_before_a_neighbour_table_that_lags_behind(house: Table) -> None:
+    house.leased(TEN, ANNA, lasts_ms=10 * MINUTE_MS)
+    house.uses(TEN, 1)
+    house.neighbour(TEN, BO)
+    house.uses(TEN, 2)
+    assert list(house.usage().values()) == [3]
+    house.now_ms += 10 * MINUTE_MS
+    house.neighbour(TEN, BO)
+    house.uses(TEN, 4)
+    assert sorted(house.usage().values()) == [3, 4]
+
+
+def test_a_restart_knows_who_held_an_address(house: Table, tmp_path: Path) -> None:
+    house.leased(TEN, ANNA, "annas-phone")
+    house.uses(TEN, 100)
+    house.leased(ELEVEN, BO, "bos-tablet")
+    house.uses(ELEVEN, 10)
+    house.tend()
+    house.close()
+    again = Table(house.path)
+    again.now_ms = house.now_ms
+    again.leased(TEN, BO, "bos-tablet")
+    again.uses(TEN, 5)
+    assert again.usage() == {"annas-phone": 100, "bos-tablet": 15}
+    again.close()
+    third = Table(house.path)
+    third.now_ms = again.now_ms
+    third.uses(TEN, 5)
+    assert third.usage() == {"annas-phone": 100, "bos-tablet": 20}
+    third.close()
+    house.writer = Table(house.path).writer
+
+
+def test_one_device_on_two_macs_keeps_its_address(house: Table) -> None:
+    house.leased(TEN, ANNA)
+    house.uses(TEN, 1)
+    house.leased(ELEVEN, BO)
+    house.uses(ELEVEN, 2)
+    ten, eleven = (house.booker.addressed(address_bytes(each))[0].device for each in (TEN, ELEVEN))
+    house.edit(Merge(eleven, ten))
+    house.leased(TEN, BO)
+    house.uses(TEN, 4)
+    assert list(house.usage().values()) == [7]
+    assert len(house.booker.addressed()) == 2
+
+
+def test_what_the_configuration_says_of_a_mac_holds_for_the_address_it_has(house: Table) -> None:
+    house.neighbour(TEN, PHONE)
+    house.uses(TEN, 1)
+    assert house.usage() == {"phone": 1}
+    house.tend()
+    with house.writer.transaction("reading") as connection:
+        assert people.rows(connection)["person"] == {(1,): ("Anna",)}
+        assert len(people.rows(connection)["owner"]) == 1
+
+
+def test_a_router_holds_no_address_of_others(house: Table) -> None:
+    house.uses(TEN, 1)
+    locality = house.booker._attributor.locality
+    object.__setattr__(locality, "own_macs", frozenset((GUEST,)))
+    house.neighbour(TEN, GUEST)
+    assert house.usage() == {TEN: 1}
+
+
+def test_a_forgotten_device_leaves_the_address_to_whom_it_is_now(house: Table) -> None:
+    house.leased(TEN, ANNA, "annas-phone")
+    house.uses(TEN, 100)
+    first = house.booker.addressed(address_bytes(TEN))[0].device
+    house.leased(TEN, BO, "bos-tablet")
+    house.uses(TEN, 10)
+    house.identity.forget(first, house.now_ms)
+    house.uses(TEN, 1)
+    assert house.usage() == {"forgotten device": 100, "bos-tablet": 11}
+
+
+def test_episodes_end_where_the_next_begins(house: Table) -> None:
+    house.leased(TEN, ANNA)
+    house.uses(TEN, 1)
+    house.leased(TEN, BO)
+    handed_ms = house.now_ms
+    house.uses(TEN, 2)
+    rows = list(house.writer.transaction("reading").__enter__().execute("SELECT id, start_ms, end_ms FROM episode"))
+    assert rows == [(1, START_MS + MINUTE_MS, handed_ms), (2, handed_ms, None)]
