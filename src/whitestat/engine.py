@@ -35,6 +35,8 @@ NAME_EVERY_S = 2
 EXPIRE_EVERY_S = 3600
 TEND_EVERY_S = 1
 IDENTIFY_EVERY_MS = 60_000
+IDENTIFY_SOON_MS = 5_000
+"""When something was heard for the first time, which is rare: whoever waits for a proposal sees it in seconds."""
 ANSWER_S = 2.0
 """How long a flush waits for the slowest collector; what comes later goes with the next one."""
 NAME_AGAIN_MS = 6 * 3600 * 1000
@@ -212,6 +214,7 @@ class Engine:
         A meter that handed out counts that could not be written counts on meanwhile: it is read once more.
         """
         self.look()
+        self._hear()  # who has been given an address is known before what passed there is booked
         with self._guarded("addresses of this machine"):
             self._booker.locate()
         held_back = self._read(self._turns)
@@ -230,16 +233,25 @@ class Engine:
 
     def identify(self) -> None:
         """Hear what devices say of themselves; once a minute tell of new ones and look for those that are one."""
+        self._hear()
         if self._identity is None:
             return
         now_ms, ticks_ms = self.now_ms(), self._clock.monotonic_ms()
-        with self._guarded("names of devices"):
-            if self._gatherer:
-                self._identity.hear(self._gatherer.gather(now_ms, ticks_ms))
-            self._identity.follow(now_ms)
-            if ticks_ms - self._tended_ms >= IDENTIFY_EVERY_MS and not self._timeline.held:
+        with self._guarded("devices that are one"):
+            every_ms = IDENTIFY_SOON_MS if self._identity.is_curious else IDENTIFY_EVERY_MS
+            if ticks_ms - self._tended_ms >= every_ms and not self._timeline.held:
                 self._tended_ms = ticks_ms
                 self._identity.tend(now_ms)
+
+    def _hear(self) -> None:
+        if self._identity is None:
+            return
+        now_ms = self.now_ms()
+        with self._guarded("names of devices"):
+            if self._gatherer:
+                eager = self._identity.wonders(now_ms)
+                self._identity.hear(self._gatherer.gather(now_ms, self._clock.monotonic_ms(), eager=eager))
+            self._identity.follow(now_ms)
 
     def _read(self, turns: Sequence[Turn]) -> list[Turn]:
         """One read of each; returns those that handed out once more what is gathered already."""

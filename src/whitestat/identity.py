@@ -59,6 +59,8 @@ class Identity:
                 booker.call(int(device), str(row[0]))
         self._fresh: dict[tuple[int, str, str], int] = {}
         self._early: dict[Evidence, Evidence] = {}
+        self.is_curious = False
+        """Whether something was heard for the first time since `tend`: two devices may be known for one by it."""
         self._holders = Holders()
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
             if kind == _HOLDER:
@@ -80,6 +82,13 @@ class Identity:
         for statement, each in early.items():
             if not self._hear(each) and now_ms - each.at_ms < SETTLES_MS:
                 self._early[statement] = each
+
+    def wonders(self, now_ms: int) -> bool:
+        """Whether an address began a moment ago, and nobody said yet whose it is."""
+        return any(
+            now_ms - each.start_ms < SETTLES_MS and self._holders.mac_of(each.id) is None
+            for each in self._booker.addressed()
+        )
 
     def edit(self, edit: Edit, by: str, now_ms: int) -> Done:
         """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
@@ -122,6 +131,7 @@ class Identity:
 
     def tend(self, now_ms: int) -> None:
         """Keep what was heard, tell of new devices, and look for devices that are one; about once a minute."""
+        self.is_curious = False
         self._own(now_ms)
         facts = self._facts()
         new = [each for each in facts if self._told_ms < each.first_ms <= now_ms - SETTLES_MS]
@@ -194,6 +204,7 @@ class Identity:
             elif whose not in (None, each.device) and self._is_fresh(each, at_ms):
                 self._booker.reassign(episode, whose or 0)
             self._holders.note(episode, mac)
+            self.is_curious = True
             self._booker.found_at(episode, mac, is_new=episode != each.id and whose is None)
             self._heard[episode, _HOLDER, mac.hex()] = self._fresh[episode, _HOLDER, mac.hex()] = at_ms
 
@@ -215,6 +226,8 @@ class Identity:
     def _hear(self, each: Evidence) -> bool:
         """Note what a device said; False where nobody has that address yet."""
         episode = self._booker.episode_of(each.mac, each.address)
+        if episode is None and each.mac is not None:
+            episode = self._holders.latest_at(each.mac)
         if episode is None:
             return False
         name = clean(each.name) if each.name else ""
@@ -226,6 +239,7 @@ class Identity:
         for kind, text in said:
             if kind and text and len(self._heard) < HEARD_MAX * 4:
                 key = episode, kind, text
+                self.is_curious |= key not in self._heard
                 self._heard[key] = self._fresh[key] = each.at_ms
         if name and each.source in NAMING:
             self._booker.rename(self._booker.device_of(episode), Name(name, each.source))
@@ -270,6 +284,7 @@ class Identity:
     def _fact(
         self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
     ) -> Facts:
+        macs = [each.mac or self._holders.mac_of(each.id) for each in episodes]
         seen = [max(self._booker.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
         return Facts(
             device,
@@ -278,8 +293,8 @@ class Identity:
             max((each for kind in NAMING for each in said.get(kind, ())), default=(0, ""))[1] or None,
             frozenset(bytes.fromhex(text) for _, text in said.get(_CLIENT, [])),
             max(said.get(_CLASS, [(0, "")]))[1] or None,
-            all(each.mac is not None and is_private_mac(each.mac) for each in episodes),
-            frozenset(filter(None, (self._holders.mac_of(each.id) for each in episodes))),
+            all(mac is not None and is_private_mac(mac) for mac in macs),
+            frozenset(mac for mac, each in zip(macs, episodes, strict=True) if mac is not None and each.mac is None),
         )
 
 

@@ -13,6 +13,7 @@ from whitestat.attribution.edits import (
     LABEL,
     NAME,
     OPEN,
+    OVER,
     OWNER,
     PERSON,
     PROPOSAL,
@@ -56,6 +57,7 @@ def test_a_merged_device_brings_its_episodes_and_what_the_other_lacks() -> None:
     assert merged.row(EPISODE, (1,)) == (2,)
     assert merged.row(NAME, (2,)) == ("Anna's phone",)
     assert merged.row(OWNER, (2, ALWAYS)) == (1, None)
+    assert after(Merge(3, 2)).row(LABEL, (2, "kids")) == ()
 
 
 def test_the_names_and_owners_of_the_device_that_stays_hold() -> None:
@@ -88,6 +90,18 @@ def test_a_confirmed_proposal_merges_and_is_asked_no_more() -> None:
     assert confirmed.row(PROPOSAL, (1,)) == (CONFIRMED, 2, 1)
     with pytest.raises(EditError, match="confirmed already"):
         changes(Answer(1, False), confirmed)
+
+
+def test_proposals_about_a_merged_device_are_about_the_one_that_stays_or_over() -> None:
+    several = Picture({**HOME.tables, PROPOSAL: {(1,): (OPEN, 2, 1), (2,): (OPEN, 3, 2), (3,): (OPEN, 3, 1)}})
+    merged = after(Answer(1, True), several)
+    assert merged.tables[PROPOSAL] == {(1,): (CONFIRMED, 2, 1), (2,): (OPEN, 3, 1), (3,): (OPEN, 3, 1)}
+    assert after(Answer(2, True), merged).tables[PROPOSAL] == {
+        (1,): (CONFIRMED, 2, 1),
+        (2,): (CONFIRMED, 3, 1),
+        (3,): (OVER, 3, 1),
+    }
+    assert after(Merge(1, 3), several).row(PROPOSAL, (3,)) == (OVER, 3, 1)
 
 
 @pytest.mark.parametrize(

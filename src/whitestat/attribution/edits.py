@@ -21,7 +21,7 @@ EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL = "episode", "name", "owner", "lab
 PLAN, TOPUP = "plan", "topup"
 TABLES = (EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL, PLAN, TOPUP)
 
-OPEN, CONFIRMED, REFUSED = "open", "confirmed", "refused"
+OPEN, CONFIRMED, REFUSED, OVER = "open", "confirmed", "refused", "over"
 ALWAYS = 0
 """The day from which an owner holds a device that he always had."""
 LABELS_MAX = 16
@@ -272,7 +272,7 @@ def _label(edit: Label, now: Picture) -> list[Change]:
 
 
 def _merge(edit: Merge, now: Picture) -> list[Change]:
-    """The names and owners of the device that stays hold; where it has none it takes over the other's."""
+    """The name, owners and labels of the device that stays hold; where it has none it takes over the other's."""
     _known(now, edit.device)
     _known(now, edit.into, "into")
     if edit.device == edit.into:
@@ -284,6 +284,20 @@ def _merge(edit: Merge, now: Picture) -> list[Change]:
     if not now.of_device(OWNER, edit.into):
         for key in now.of_device(OWNER, edit.device):
             made.append(_set(now, OWNER, (edit.into, key[1]), now.row(OWNER, key)))
+    if not now.of_device(LABEL, edit.into):
+        made += [_set(now, LABEL, (edit.into, key[1]), ()) for key in now.of_device(LABEL, edit.device)]
+    return [*made, *_asked_anew(edit, now)]
+
+
+def _asked_anew(merged: Merge, now: Picture) -> list[Change]:
+    """Open proposals about a device that is merged: into it is into the one that stays; what it was to be is over."""
+    made = []
+    for key, row in now.tables[PROPOSAL].items():
+        if row is None or row[0] != OPEN or merged.device not in row[1:]:
+            continue
+        _, device, into = row
+        stays = into == merged.device and device != merged.into
+        made.append(_set(now, PROPOSAL, key, (OPEN, device, merged.into) if stays else (OVER, device, into)))
     return made
 
 
@@ -349,6 +363,7 @@ def _answer(edit: Answer, now: Picture) -> list[Change]:
         raise EditError("proposal", f"was {state} already")
     answered = (CONFIRMED if edit.confirmed else REFUSED, device, into)
     merged = _merge(Merge(int(device or 0), int(into or 0)), now) if edit.confirmed else []
+    merged = [each for each in merged if (each.table, each.key) != (PROPOSAL, (edit.proposal,))]
     return [*merged, _set(now, PROPOSAL, (edit.proposal,), answered)]
 
 

@@ -22,6 +22,7 @@ KNOWN_LEASES = (
 """Where the servers keep their leases on Debian, its kin and OpenWrt."""
 
 LOOK_EVERY_MS = 30_000
+LOOK_SOON_MS = 5_000
 REPEAT_MS = 600_000
 """The same statement is handed on again after this long."""
 REMEMBERED_MAX = 8192
@@ -55,8 +56,11 @@ class Gatherer:
         self._prefixes: dict[IPv6Network, int] = {}
         self.faults: dict[Path, str] = {}
 
-    def gather(self, at_ms: int, ticks_ms: int) -> list[Evidence]:
-        """What is new since the last call; `at_ms` labels it (UTC), `ticks_ms` is a monotonic clock."""
+    def gather(self, at_ms: int, ticks_ms: int, *, eager: bool = False) -> list[Evidence]:
+        """What is new since the last call; `at_ms` labels it (UTC), `ticks_ms` is a monotonic clock.
+
+        Tables and files are looked into every half a minute, and every five seconds while somebody is `eager`.
+        """
         found: list[Evidence] = []
         if self._listener:
             self._listener.follow()
@@ -65,7 +69,8 @@ class Gatherer:
                     self._take(each, ticks_ms)
                 else:
                     found.append(each)
-        if self._looked_ms is None or ticks_ms - self._looked_ms >= LOOK_EVERY_MS:
+        every_ms = LOOK_SOON_MS if eager else LOOK_EVERY_MS
+        if self._looked_ms is None or ticks_ms - self._looked_ms >= every_ms:
             self._looked_ms = ticks_ms
             found += neighbours.read(self._table(), at_ms)
             for file in self._files:

@@ -281,7 +281,7 @@ _SCHEMAS: Schema = {
                         "into": _object(_CALLED),
                         "percent": {"type": "integer", "minimum": 0, "maximum": 100},
                         "reasons": _list(_TEXT),
-                        "state": {"enum": ["open", "confirmed", "refused", "automatic"]},
+                        "state": {"enum": ["open", "confirmed", "refused", "automatic", "over"]},
                     }
                 )
             )
