@@ -101,7 +101,7 @@ def test_json_and_csv_hold_the_same_figures(told: Told) -> None:
 
 def test_devices_are_listed(told: Told) -> None:
     lines = told("devices").splitlines()
-    assert lines[0].split() == ["Id", "Device", "MAC", "Address", "Person", "Last", "seen"]
+    assert lines[0].split() == ["Id", "Device", "MAC", "Address", "Person", "Labels", "Last", "seen"]
     assert lines[2].split() == ["2", "Annas", "laptop", "02:50:00:00:00:12", "Anna", "2026-11-21", "12:00+01:00"]
     found = json.loads(told("devices", "--json"))["devices"]
     assert {each["id"]: each["name"] for each in found} == NAMES

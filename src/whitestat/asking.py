@@ -60,7 +60,7 @@ def usage_question(texts: Mapping[str, str], now: Now, known: Known) -> Question
         end_s,
         step,
         tuple(listed(texts.get("by", BY.default or ""))),
-        find_devices(texts["device"], known.devices()) if "device" in texts else (),
+        _devices(texts, known),
         Scope(texts["scope"]) if "scope" in texts else None,
         _found("point", texts["point"], known.points()) if "point" in texts else (),
         _found("person", texts["person"], known.persons()) if "person" in texts else (),
@@ -84,6 +84,21 @@ def asked_span(texts: Mapping[str, str], now: Now) -> tuple[int, int]:
             raise QueryError("start", f"must be before the end of today, got {start!r}")
         raise QueryError("end", f"must be after start, which is {start!r}; it is itself not included")
     return start_s, end_s
+
+
+def _devices(texts: Mapping[str, str], known: Known) -> tuple[int, ...]:
+    """Those that the words device and label leave; none of them is all devices."""
+    if not {"device", "label"} & texts.keys():
+        return ()
+    rows = known.devices()
+    named = find_devices(texts["device"], rows) if "device" in texts else tuple(row.id for row in rows)
+    if "label" not in texts:
+        return named
+    labels = _found("label", texts["label"], sorted({label for row in rows for label in row.labels}))
+    wanted = {row.id for row in rows if not set(labels).isdisjoint(row.labels)}
+    if wanted.isdisjoint(named):
+        raise QueryError("label", "none of the devices asked for has it")
+    return tuple(each for each in named if each in wanted)
 
 
 def _found(parameter: str, text: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -167,6 +167,7 @@ def device_fields(row: DeviceRow, zone: tzinfo) -> dict[str, object]:
         "mac": row.mac,
         "addresses": list(row.addresses),
         "person": row.person,
+        "labels": list(row.labels),
         "first_seen": _instant(row.first_seen_ms, zone),
         "last_seen": _instant(row.last_seen_ms, zone),
     }

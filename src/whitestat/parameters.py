@@ -72,6 +72,7 @@ SCOPE = Parameter(
 )
 POINT = Parameter("point", "Only what was counted at these points.", several=True, example="lan")
 PERSON = Parameter("person", "Only what devices used while they were these persons'.", several=True, example="Anna")
+LABEL = Parameter("label", "Only devices that have one of these labels now.", several=True, example="kids")
 SERVICE = Parameter(
     "service", "Only what was on these services, each by name or port.", several=True, example="https,53"
 )
@@ -85,7 +86,7 @@ TOP = Parameter(
     example="10",
     most=1_000,
 )
-QUESTION = (START, END, STEP, BY, DEVICE, PERSON, POINT, SCOPE, SERVICE, PROTOCOL, PEER, TOP)
+QUESTION = (START, END, STEP, BY, DEVICE, LABEL, PERSON, POINT, SCOPE, SERVICE, PROTOCOL, PEER, TOP)
 """What a question is made of, for the API and the command line."""
 
 LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)

@@ -16,7 +16,7 @@ from whitestat.model import Counts
 from whitestat.units import octets_text
 
 FIELDS = ("device", "mac", "scope", "octets", "octets_in", "octets_out", "packets_in", "packets_out")
-DEVICE_FIELDS = ("id", "name", "name_source", "mac", "addresses", "person", "first_seen", "last_seen")
+DEVICE_FIELDS = ("id", "name", "name_source", "mac", "addresses", "person", "labels", "first_seen", "last_seen")
 
 
 class Line(NamedTuple):
@@ -65,12 +65,19 @@ def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
     """Devices, told as the API tells them, as `text`, `csv` or `json`."""
     if form == "json":
         return json.dumps({"devices": rows}, ensure_ascii=False, indent=1) + "\n"
-    flat = [{**row, "addresses": " ".join(map(str, _list(row["addresses"])))} for row in rows]
+    flat = [
+        {
+            **row,
+            "addresses": " ".join(map(str, _list(row["addresses"]))),
+            "labels": ", ".join(map(str, _list(row["labels"]))),
+        }
+        for row in rows
+    ]
     if form == "csv":
         return csv_of(DEVICE_FIELDS, flat)
     if not rows:
         return "No devices yet. Is whitestat running, and does traffic flow?\n"
-    columns = ("Id", "Device", "MAC", "Address", "Person", "Last seen")
+    columns = ("Id", "Device", "MAC", "Address", "Person", "Labels", "Last seen")
     cells = [
         (
             str(row["id"]),
@@ -78,11 +85,12 @@ def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
             str(row["mac"] or ""),
             str(row["addresses"]).partition(" ")[0],
             printable(str(row["person"] or "")),
+            printable(str(row["labels"])),
             _minute(str(row["last_seen"] or "")),
         )
         for row in flat
     ]
-    return _table(columns, "><<<<<", cells)
+    return _table(columns, "><<<<<<", cells)
 
 
 def listing(

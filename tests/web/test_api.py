@@ -44,6 +44,7 @@ def test_devices_are_listed_with_all_that_is_known(home: House) -> None:
         "mac": PHONE_MAC,
         "addresses": [],
         "person": None,
+        "labels": [],
         "first_seen": noon,
         "last_seen": noon,
     }

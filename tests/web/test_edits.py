@@ -48,6 +48,25 @@ def test_a_device_gets_a_name_an_owner_and_labels_in_one_edit_and_undo_takes_all
     ]
 
 
+def test_usage_can_be_asked_of_a_group_by_its_label(house: House) -> None:
+    before = names(house)
+    house.send("PATCH", f"/api/v1/devices/{PHONE}", {"labels": ["kids", "TV room"]})
+    house.send("PATCH", f"/api/v1/devices/{LAPTOP}", {"labels": ["TV room"]})
+
+    def asked(words: str) -> dict[str | None, int]:
+        rows = house.get(f"/api/v1/usage?{SPAN}&{words}").json["rows"]
+        return {row["device"] and row["device"]["name"]: row["octets"] for row in rows}
+
+    both = {name: before[name] for name in ("phone", "Annas laptop")}
+    assert asked("label=tv%20room") == asked("label=kids,TV%20room") == both
+    assert asked("label=kids") == {"phone": before["phone"]}
+    assert asked(f"label=TV%20room&device={LAPTOP}") == {"Annas laptop": before["Annas laptop"]}
+    refused = house.get(f"/api/v1/usage?{SPAN}&label=kids&device={LAPTOP}")
+    assert (refused.status, refused.json["error"]["parameter"]) == (400, "label")
+    assert "did you mean 'kids'" in house.get(f"/api/v1/usage?{SPAN}&label=kid").json["error"]["reason"]
+    assert [each["labels"] for each in house.get("/api/v1/devices").json["devices"]][0] == ["TV room", "kids"]
+
+
 def test_merged_devices_are_one_and_split_they_are_two(house: House) -> None:
     before = names(house)
     assert house.send("POST", f"/api/v1/devices/{LAPTOP}/merge", {"into": PHONE}).json["device"] == PHONE

@@ -66,6 +66,7 @@ _NAMES = "SELECT id, name FROM device"
 _MACS = "SELECT device, mac FROM episode_seen WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
 _ADDRESSES = """SELECT e.device, a.address FROM address_seen a JOIN episode e ON e.id = a.episode
     GROUP BY e.device, a.address ORDER BY max(a.last_ms) DESC, a.address"""
+_LABELS = "SELECT device, text FROM label ORDER BY device, text"
 
 
 class _Window(NamedTuple):
@@ -162,6 +163,9 @@ class Queries:
             owned = owners.owners(self._connection)
             macs = dict(self._connection.execute(_MACS))  # of several, the latest stays
             addresses: dict[int, list[str]] = {}
+            labels: dict[int, list[str]] = {}
+            for device, text in self._connection.execute(_LABELS):
+                labels.setdefault(device, []).append(text)
             for device, address in self._connection.execute(_ADDRESSES):
                 addresses.setdefault(device, []).append(address_text(address))
         return [
@@ -174,6 +178,7 @@ class Queries:
                 owners.now(owned.get(id, ())),
                 first_ms,
                 last_ms,
+                tuple(labels.get(id, ())),
             )
             for id, name, source, first_ms, last_ms in rows
         ]

@@ -130,3 +130,4 @@ class DeviceRow(NamedTuple):
     person: str | None
     first_seen_ms: int | None
     last_seen_ms: int | None
+    labels: tuple[str, ...] = ()

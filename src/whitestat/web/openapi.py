@@ -191,6 +191,7 @@ _DEVICE: Schema = {
     "name_source": _or_null("string"),
     "addresses": _list(_TEXT),
     "person": _or_null("string"),
+    "labels": _list(_TEXT),
     "first_seen": _or_null("string", format="date-time"),
     "last_seen": _or_null("string", format="date-time"),
 }
@@ -245,7 +246,6 @@ _SCHEMAS: Schema = {
     "Device": _object(
         {
             **_DEVICE,
-            "labels": _list(_TEXT),
             "owners": _list(
                 _object({"person": {"type": "integer"}, "name": _or_null("string"), "from": _DAY, "until": _DAY})
             ),

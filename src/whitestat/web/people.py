@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from starlette.responses import Response
 
-from whitestat.attribution.edits import ALWAYS, EPISODE, LABEL, OWNER, PERSON, Picture
+from whitestat.attribution.edits import ALWAYS, EPISODE, OWNER, PERSON, Picture
 from whitestat.errors import Missing
 from whitestat.forms import device_fields
 from whitestat.ledger.queries import DeviceRow, Question, Step
@@ -39,7 +39,6 @@ def device(sources: Sources, texts: Texts) -> Response:
         if picture.row(EPISODE, (each.id,)) == (wanted,)
     ]
     more: Told = {
-        "labels": sorted(str(key[1]) for key in picture.of_device(LABEL, wanted)),
         "owners": _owners(picture, wanted),
         "episodes": episodes,
     }
