@@ -1,10 +1,10 @@
 """The published contract, measured: `python bench/contract.py [--only PART] [--runs N] [--seconds S] [--strict]`.
 
-Three parts. `darkstat` puts it in WhiteStat 5's place: old years imported and asked for, memory, the CPU of a poll.
-`ledger` fills ledgers with years of a home and measures what a day wears, what they take on disk, and
-how fast they answer. `meter` builds the lab's home network, lets WhiteStat and Debian's darkstat meter the
-same traffic on the same bridge in the same run, and takes the median of the runs. A limit that is missed is
-printed as MISSED; the exit status is 0 all the same, unless --strict asks for 1.
+Four parts. `attribution` says whose the flows of a large home are. `darkstat` puts it in WhiteStat 5's place: old
+years imported and asked for, memory, the CPU of a poll. `ledger` fills ledgers with years of a home and measures what
+a day wears, what they take on disk, and how fast they answer. `meter` builds the lab's home network, lets WhiteStat and
+Debian's darkstat meter the same traffic on the same bridge in the same run, and takes the median of the runs. A limit
+that is missed is printed as MISSED; the exit status is 0 all the same, unless --strict asks for 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from bench import drop_in, ledger, report  # noqa: E402
+from bench import attribution, drop_in, ledger, report  # noqa: E402
 from bench.run import Figures, one_run  # noqa: E402
 from bench.table import HEAD, Row  # noqa: E402
 from tests.lab.machine import LabError, NoLabError  # noqa: E402
@@ -27,6 +27,7 @@ from tests.lab.machine import LabError, NoLabError  # noqa: E402
 def main() -> int:
     options = _options()
     parts: dict[str, Callable[[], Iterable[Row]]] = {
+        "attribution": attribution.rows,
         "darkstat": drop_in.rows,
         "ledger": lambda: ledger.rows(options.ledgers),
         "meter": lambda: _meter(options),
@@ -56,7 +57,10 @@ def _meter(options: argparse.Namespace) -> list[Row]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the published contract beside darkstat.")
     parser.add_argument(
-        "--only", action="append", choices=("darkstat", "ledger", "meter"), help="this part; may be repeated"
+        "--only",
+        action="append",
+        choices=("attribution", "darkstat", "ledger", "meter"),
+        help="this part; may be repeated",
     )
     parser.add_argument("--ledgers", type=Path, help="a folder where filled ledgers are kept from run to run")
     parser.add_argument("--runs", type=int, default=3, help="the table shows the median of so many (3)")

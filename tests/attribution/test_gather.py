@@ -33,6 +33,14 @@ def test_what_is_said_again_and_again_is_told_once_in_ten_minutes() -> None:
     assert len(names(gatherer, REPEAT_MS)) == 1
 
 
+def test_a_folder_has_a_lease_file_for_each_link(tmp_path: Path) -> None:
+    gatherer = Gatherer(None, [tmp_path], table=lambda: b"")
+    assert names(gatherer, 0) == []
+    (tmp_path / "eth0").write_text(LEASE.format("phone"))
+    (tmp_path / "wlan0").write_text(LEASE.format("laptop"))
+    assert names(gatherer, LOOK_EVERY_MS) == ["phone", "laptop"]
+
+
 def test_an_address_that_goes_back_to_whom_it_was_before_is_told_at_once() -> None:
     table = [NEIGHBOUR]
     gatherer = Gatherer(None, [], table=lambda: table[0])
@@ -47,10 +55,11 @@ def test_an_address_that_goes_back_to_whom_it_was_before_is_told_at_once() -> No
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "leases"
     file.write_text("hello, world\n")
-    gatherer = Gatherer(None, [file, tmp_path], table=lambda: b"")
+    (folder := tmp_path / "folder" / "inner").mkdir(parents=True)
+    gatherer = Gatherer(None, [file, folder.parent], table=lambda: b"")
     assert names(gatherer, 0) == []
     assert "not a lease file" in gatherer.faults[file]
-    assert "directory" in gatherer.faults[tmp_path]
+    assert "directory" in gatherer.faults[folder]
     file.write_text(LEASE.format("phone"))
     os.utime(file, ns=(1, 1))
     assert names(gatherer, LOOK_EVERY_MS) == ["phone"]

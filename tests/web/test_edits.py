@@ -64,7 +64,7 @@ def test_usage_can_be_asked_of_a_group_by_its_label(house: House) -> None:
     refused = house.get(f"/api/v1/usage?{SPAN}&label=kids&device={LAPTOP}")
     assert (refused.status, refused.json["error"]["parameter"]) == (400, "label")
     assert "did you mean 'kids'" in house.get(f"/api/v1/usage?{SPAN}&label=kid").json["error"]["reason"]
-    assert [each["labels"] for each in house.get("/api/v1/devices").json["devices"]][0] == ["TV room", "kids"]
+    assert house.get("/api/v1/devices").json["devices"][0]["labels"] == ["TV room", "kids"]
 
 
 def test_merged_devices_are_one_and_split_they_are_two(house: House) -> None:

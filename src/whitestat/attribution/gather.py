@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv6Network
+from itertools import islice
 from pathlib import Path
 
 from whitestat.attribution.evidence import Evidence, Prefix, leases, neighbours
@@ -18,8 +20,11 @@ KNOWN_LEASES = (
     Path("/var/lib/kea/kea-leases4.csv"),
     Path("/var/lib/kea/kea-leases6.csv"),
     Path("/var/lib/misc/udhcpd.leases"),
+    Path("/etc/pihole/dhcp.leases"),
+    Path("/var/lib/systemd/network/dhcp-server-lease"),
+    Path("/run/systemd/netif/dhcp-server-lease"),
 )
-"""Where the servers keep their leases on Debian, its kin and OpenWrt."""
+"""Where the servers keep their leases on Debian, its kin and OpenWrt; systemd's has a folder with one for each link."""
 
 LOOK_EVERY_MS = 30_000
 LOOK_SOON_MS = 5_000
@@ -27,6 +32,8 @@ REPEAT_MS = 600_000
 """The same statement is handed on again after this long."""
 REMEMBERED_MAX = 8192
 PREFIXES_MAX = 16
+FOLDER_MAX = 32
+"""Lease files looked at in one folder."""
 
 
 def neighbour_table() -> bytes:
@@ -40,7 +47,7 @@ def neighbour_table() -> bytes:
 class Gatherer:
     """Hands on each statement once, and again when it was long ago; all calls come from one thread at a time.
 
-    `files` are lease files, those that are missing are none. `faults` says of each file that cannot be read why.
+    `files` are lease files or folders of them, those that are missing are none. `faults` says of each file that cannot be read why.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class Gatherer:
         if self._looked_ms is None or ticks_ms - self._looked_ms >= every_ms:
             self._looked_ms = ticks_ms
             found += neighbours.read(self._table(), at_ms)
-            for file in self._files:
+            for file in self._all_files():
                 found += self._leases(file, at_ms)
         return [each for each in found if self._is_news(each, ticks_ms)]
 
@@ -90,6 +97,14 @@ class Gatherer:
     def close(self) -> None:
         if self._listener:
             self._listener.close()
+
+    def _all_files(self) -> Iterator[Path]:
+        for file in self._files:
+            try:
+                with os.scandir(file) as folder:
+                    yield from sorted(file / each.name for each in islice(folder, FOLDER_MAX))
+            except OSError:
+                yield file
 
     def _leases(self, file: Path, at_ms: int) -> list[Evidence]:
         try:
