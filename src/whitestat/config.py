@@ -198,10 +198,10 @@ class Lan:
     leases: Annotated[
         tuple[Path, ...],
         Key(
-            "Lease files of the DHCP server.",
+            "Lease files of the DHCP server, or folders of them.",
             PATHS,
             example='["/var/lib/misc/dnsmasq.leases"]',
-            otherwise="where dnsmasq, ISC dhcpd, Kea and udhcpd keep them",
+            otherwise="where dnsmasq, Pi-hole, ISC dhcpd, Kea, systemd-networkd and udhcpd keep them",
         ),
     ] = ()
     ip_mac: Annotated[

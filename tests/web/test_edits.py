@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
 from starlette.requests import Request
 
-from tests.web.house import EVIL, EVIL_NAME, LAPTOP, PHONE, House, booked, household
+from tests.web.house import EVIL, EVIL_NAME, LAPTOP, NOON_S, PHONE, House, booked, household
 from whitestat.access.roles import Role
 from whitestat.errors import QueryError
+from whitestat.ledger.writer import Flush
+from whitestat.model import Counts, PeerKey, Scope, UsageKey
+from whitestat.units import address_bytes
 from whitestat.web import bodies
 from whitestat.web.asker import asker_of
 from whitestat.web.edits import WRITES
@@ -97,6 +100,21 @@ def test_many_devices_are_named_at_once_or_none_is(house: House) -> None:
     assert names(house) == before
     assert house.send("PATCH", "/api/v1/devices", {"devices": rows[:1]}).json["edit"] == 1
     assert "one" in names(house)
+
+
+def test_all_that_is_kept_of_a_device_and_of_a_person_is_handed_out(house: House) -> None:
+    own, far = address_bytes("192.168.50.11"), address_bytes("2001:db8:cafe::2")
+    usage = UsageKey(PHONE, "lan", Scope.WAN)
+    peers = {(NOON_S, PeerKey(usage, each)): Counts(5, 5, 1, 1) for each in (address_bytes("203.0.113.2"), far)}
+    house.writer.commit(Flush(addresses={(PHONE, own): NOON_S * 1000}, peers=peers))
+    house.writer.fold_details()
+    house.send("PATCH", f"/api/v1/devices/{PHONE}", {"person": "Anna", "labels": ["kids"]})
+    found = house.get(f"/api/v1/devices/{PHONE}/export").json
+    assert [each["address"] for each in found["kept"]["address"]] == ["192.168.50.11"]
+    assert {each["peer"] for each in found["kept"]["peer_day"]} == {"203.0.113.2", "2001:db8:cafe::2"}
+    assert [each["text"] for each in found["kept"]["label"]] == ["kids"]
+    assert sum(each["octets_in"] for each in found["usage"]) > 0
+    assert house.get("/api/v1/people/1/export").json["devices"] == [found]
 
 
 def test_a_forgotten_device_has_no_name_and_its_octets_stay(house: House) -> None:

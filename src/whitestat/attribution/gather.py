@@ -47,7 +47,8 @@ def neighbour_table() -> bytes:
 class Gatherer:
     """Hands on each statement once, and again when it was long ago; all calls come from one thread at a time.
 
-    `files` are lease files or folders of them, those that are missing are none. `faults` says of each file that cannot be read why.
+    `files` are lease files or folders of them, those that are missing are none. `faults` says why a file cannot be
+    read.
     """
 
     def __init__(

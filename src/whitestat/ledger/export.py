@@ -43,4 +43,6 @@ def _cell(value: object) -> object:
         return value
     if len(value) == 6:
         return mac_text(value)
-    return address_text(value[12:] if value[:12] == _MAPPED else value) if len(value) in (4, 16) else value.hex()
+    if len(value) in (4, 16):
+        return address_text(_MAPPED + value if len(value) == 4 else value)
+    return value.hex()

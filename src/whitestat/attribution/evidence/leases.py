@@ -46,7 +46,7 @@ def _reader(content: bytes) -> Callable[[bytes, int], Iterator[Evidence]]:
         return _kea
     if re.search(rb"^(lease\s|# The format of this file is documented in the dhcpd)", content[:65536], re.MULTILINE):
         return _isc
-    if re.match(rb"(\d+ \S+ \S+ \S+|duid )", head):
+    if re.search(rb"^(\d+ \S+ \S+ \S+|duid )", head, re.MULTILINE):
         return _dnsmasq
     if len(content) >= 8 and (len(content) - 8) % _UDHCPD.size == 0:
         return _udhcpd
