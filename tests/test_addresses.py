@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,8 +182,8 @@ def test_what_the_configuration_says_of_a_mac_holds_for_the_address_it_has(house
 
 def test_a_router_holds_no_address_of_others(house: Table) -> None:
     house.uses(TEN, 1)
-    locality = house.booker._attributor.locality
-    object.__setattr__(locality, "own_macs", frozenset((GUEST,)))
+    attributor = house.booker._attributor
+    attributor.move(replace(attributor.locality, own_macs=frozenset((GUEST,))))
     house.neighbour(TEN, GUEST)
     assert house.usage() == {TEN: 1}
 
