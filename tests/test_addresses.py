@@ -194,7 +194,7 @@ def test_a_forgotten_device_leaves_the_address_to_whom_it_is_now(house: Table) -
     first = house.booker.addressed(address_bytes(TEN))[0].device
     house.leased(TEN, BO, "bos-tablet")
     house.uses(TEN, 10)
-    house.identity.forget(first, house.now_ms)
+    house.identity.forget(first, "test", house.now_ms)
     house.uses(TEN, 1)
     assert house.usage() == {"forgotten device": 100, "bos-tablet": 11}
 

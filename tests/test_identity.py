@@ -15,6 +15,7 @@ from tests.attribution.test_edits import edits as any_edits
 from tests.test_booking import DAY_S, END_S, LAN, PHONE, ZONE, Meter, booker_on
 from whitestat.attribution.edits import AddPerson, Answer, Edit, Merge, Own, Rename, Split
 from whitestat.attribution.evidence import Evidence
+from whitestat.attribution.names import Name
 from whitestat.booking import FORGOTTEN, Booker
 from whitestat.errors import EditError
 from whitestat.identity import SETTLES_MS, Identity
@@ -189,7 +190,7 @@ def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> N
     forgotten = house.device(TABLET)
     house.edit(Rename(forgotten, "secret user name"))
     house.identity.tend(house.now_ms)
-    house.identity.forget(forgotten, house.now_ms)
+    house.identity.forget(forgotten, "test", house.now_ms)
     house.flows(TABLET, 5)
     house.booker.flush()
     assert house.device(TABLET) != forgotten
@@ -201,6 +202,55 @@ def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> N
         row = next(each for each in queries.devices() if each.id == forgotten)
     assert (row.mac, row.addresses) == (None, ())
     assert b"secret" not in content
+
+
+def test_that_a_device_was_forgotten_is_listed_and_cannot_be_undone(house: House) -> None:
+    house.flows(PHONE, 100)
+    house.booker.flush()
+    house.identity.forget(house.device(PHONE), "test", house.now_ms)
+    with house.writer.transaction("reading") as connection:
+        [edit] = people.edits(connection)
+    assert (edit.by, edit.action, edit.changes) == ("test", "forget device 1", ())
+    with pytest.raises(EditError, match="what was forgotten is gone"):
+        house.identity.undo(edit.id, "test", house.now_ms)
+
+
+def test_a_name_of_the_dns_comes_back_when_an_edit_is_undone(house: House) -> None:
+    house.flows(TABLET, 1)
+    house.booker.flush()
+    house.identity.resolved(house.device(TABLET), Name("tablet", "dns"), house.now_ms)
+    number = house.edit(Rename(house.device(TABLET), "Bo's"))
+    house.identity.undo(number, "test", house.now_ms)
+    assert house.booker.name_of(house.device(TABLET)) == "tablet"
+
+
+def test_who_was_refused_is_not_asked_about_when_the_other_was_merged(house: House) -> None:
+    for mac in (MACS[1], MACS[2]):
+        house.flows(mac, 10)
+        house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
+        house.booker.flush()
+        house.now_ms += 6 * MINUTE_MS
+    house.identity.tend(house.now_ms)
+    house.edit(Answer(1, False))
+    house.flows(PHONE, 1)
+    house.edit(Merge(house.device(MACS[1]), house.device(PHONE)))
+    house.identity.tend(house.now_ms)
+    with house.writer.transaction("reading") as connection:
+        assert [each.state for each in people.proposals(connection)] == ["refused"]
+        assert "new-device" in {each.kind for each in people.events(connection)}
+
+
+def test_a_private_mac_of_a_known_phone_is_no_new_device(house: House) -> None:
+    for mac in (MACS[1], MACS[2]):
+        house.flows(mac, 10)
+        house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
+        house.booker.flush()
+        house.now_ms += 6 * MINUTE_MS
+        house.identity.tend(house.now_ms)
+        house.identity.tend(house.now_ms)
+    with house.writer.transaction("reading") as connection:
+        told = [(each.kind, each.content.get("of_name")) for each in people.events(connection)]
+    assert told == [("new-address", "annas-phone"), ("new-device", None)]
 
 
 @settings(max_examples=25, deadline=None)

@@ -107,8 +107,8 @@ class _Direct:
     async def undo(self, number: int, by: str) -> Done:
         return self._identity.undo(number, by, SystemClock().now_ms())
 
-    async def forget(self, device: int) -> None:
-        self._identity.forget(device, SystemClock().now_ms())
+    async def forget(self, device: int, by: str) -> None:
+        self._identity.forget(device, by, SystemClock().now_ms())
 
     async def reprice(self, plan: int, from_s: int | None) -> int:
         return self._identity.reprice(plan, from_s)

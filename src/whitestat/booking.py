@@ -311,6 +311,10 @@ class Booker:
         found = self._attributor.devices.episode_of(mac, address)
         return found.id if found else None
 
+    def is_episode(self, episode: int) -> bool:
+        """Whether there ever was one of that number."""
+        return self._attributor.devices.is_episode(episode)
+
     def device_of(self, episode: int) -> int:
         return self._attributor.devices.by_id(episode).device
 

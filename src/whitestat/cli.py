@@ -142,6 +142,7 @@ def _add_household(
     add("merge", "make a device one with another, back to its first day", "device", "into")
     split = add("split", "make some addresses of a device a device of their own", "device")
     split.add_argument("addresses", nargs="+", metavar="ADDRESS")
+    split.add_argument("--into", metavar="DEVICE", help="the device whose they are from now on, instead of a new one")
     people = add("people", "list people, or add, rename and remove them and say what they own", lists=True)
     people.set_defaults(what=None)
     kinds = people.add_subparsers(title="to change", dest="what", metavar="WHAT")

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from whitestat import __version__
 from whitestat.attribution.edits import Edit
 from whitestat.attribution.gather import Gatherer
-from whitestat.attribution.names import by_dns, resolve
+from whitestat.attribution.names import Name, by_dns, resolve
 from whitestat.booking import Booker, DeviceToday
 from whitestat.collectors import Collector
 from whitestat.errors import CollectorError, LedgerError
@@ -127,9 +127,9 @@ class Engine:
         """Take an edit back; errors as those of `edit`."""
         return await self._in_booking_thread(self._known().undo, number, by, self.now_ms())
 
-    async def forget(self, device: int) -> None:
+    async def forget(self, device: int, by: str) -> None:
         """Remove what tells who a device was; errors as those of `edit`."""
-        await self._in_booking_thread(self._known().forget, device, self.now_ms())
+        await self._in_booking_thread(self._known().forget, device, by, self.now_ms())
 
     async def reprice(self, plan: int, from_s: int | None) -> int:
         """Class a plan's usage anew; returns from when on (UTC seconds); errors as those of `edit`."""
@@ -350,7 +350,13 @@ class Engine:
             asked[device] = now_ms
             name = await asyncio.to_thread(by_dns, address, self._resolver)
             if name:
-                await self._in_booking_thread(self._booker.rename, device, name)
+                await self._in_booking_thread(self._name, device, name)
+
+    def _name(self, device: int, name: Name) -> None:
+        if self._identity:
+            self._identity.resolved(device, name, self.now_ms())
+        else:
+            self._booker.rename(device, name)
 
     async def _tend(self) -> None:
         """Look at the clock, and let collectors follow interfaces that come and go, once a second."""

@@ -42,8 +42,9 @@ def _merge(ask: Ask, options: argparse.Namespace) -> str:
 def _split(ask: Ask, options: argparse.Namespace) -> str:
     device = ask("GET", f"/api/v1/devices/{_device(ask, options.device)['id']}", None)
     wanted = [_episode(device["episodes"], word) for word in options.addresses]
-    made = ask("POST", f"/api/v1/devices/{device['id']}/split", {"episodes": wanted})
-    return _done(made, f"split: device {made['device']} is new")
+    into = {"into": _device(ask, options.into)["id"]} if options.into else {}
+    made = ask("POST", f"/api/v1/devices/{device['id']}/split", {"episodes": wanted, **into})
+    return _done(made, f"split: device {made['device']} has them" if into else f"split: device {made['device']} is new")
 
 
 def _episode(episodes: Sequence[Told], word: str) -> int:
@@ -122,7 +123,7 @@ def _undo(ask: Ask, options: argparse.Namespace) -> str:
         open_ones = [
             each["id"]
             for each in ask("GET", "/api/v1/edits", None)["edits"]
-            if each["undone_by"] is None and each["undoes"] is None
+            if each["undone_by"] is None and each["undoes"] is None and each["changes"]
         ]
         if not open_ones:
             raise QueryError("edit", "there is nothing to undo")

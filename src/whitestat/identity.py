@@ -26,6 +26,8 @@ from whitestat.model import Episode, Mac
 SETTLES_MS = 120_000
 """How long a new device is watched before it is told, so that its name is known."""
 NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
+_DNS = "dns"
+"""A name that others gave: remembered, and no sign that two devices are one."""
 HEARD_MAX = 4096
 PROPOSALS_MAX = 200
 EARLY_MAX = 1024
@@ -75,6 +77,13 @@ class Identity:
             if not self._hear(each) and len(self._early) < EARLY_MAX:
                 self._early[each._replace(at_ms=0, until_ms=None)] = each
 
+    def resolved(self, device: int, name: Name, now_ms: int) -> None:
+        """What the DNS calls an address of the device."""
+        self._booker.rename(device, name)
+        episode = next((each.id for each in self._booker.episodes() if each.device == device), None)
+        if episode is not None:
+            self._heard[episode, _DNS, name.text] = self._fresh[episode, _DNS, name.text] = now_ms
+
     def follow(self, now_ms: int) -> None:
         """What began since the last call is called as it said before; addresses are those of their holders."""
         self._settle(self._booker.addressed(), now_ms)
@@ -103,6 +112,8 @@ class Identity:
         """Take an edit back, as an edit of its own; undoing that one does it again."""
         with self._writer.transaction("edit") as connection:
             edit = people.edit_of(connection, number)
+            if not edit.changes:
+                raise EditError("edit", f"edit {number} cannot be undone: what was forgotten is gone")
             later = [each for each in people.edits(connection, most=1_000_000) if each.undoes == number]
             if later:
                 raise EditError("edit", f"edit {number} was undone already, by edit {later[0].id}")
@@ -116,8 +127,11 @@ class Identity:
         self._booker.flush()
         return self._writer.reprice(plan, from_s)
 
-    def forget(self, device: int, now_ms: int) -> None:
-        """Remove what tells who a device was; its usage stays. EditError where there is none."""
+    def forget(self, device: int, by: str, now_ms: int) -> None:
+        """Remove what tells who a device was; its usage stays. EditError where there is none.
+
+        The list of edits says that it was done, and nothing of what the device was.
+        """
         self._booker.flush(last=True)
         self._writer.fold()
         self._writer.fold_details()  # what is folded later would bring its peers and addresses back
@@ -125,6 +139,7 @@ class Identity:
             if device not in Picture(people.rows(connection)).devices():
                 raise Missing("device", f"there is no device {device}")
             episodes = people.forget(connection, device)
+            people.apply(connection, EditRow(0, now_ms, by, f"forget device {device}", (), None))
         self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
         self._holders.forget(set(episodes))
         self._booker.forget(device, episodes)
@@ -138,7 +153,11 @@ class Identity:
         with self._writer.transaction("names and proposals") as connection:
             people.hear(connection, self._fresh)
             held = people.proposals(connection)
-            settled = {frozenset((each.device, each.into)) for each in held}
+            settled = {
+                frozenset(pair)
+                for each in held
+                for pair in ((each.device, each.into), tuple(map(self._now, each[2:4])))
+            }
             waiting = sum(each.state == edits.OPEN for each in held)
             found = [each for each in proposals(facts, settled) if each.certain or waiting < PROPOSALS_MAX]
             for each in found:
@@ -154,6 +173,10 @@ class Identity:
         for each in found:
             if each.certain:
                 self._merge(each, now_ms)
+
+    def _now(self, device: int) -> int:
+        """The device that this one is merged into, if it is; a device's number is that of its first episode."""
+        return self._booker.device_of(device) if self._booker.is_episode(device) else device
 
     def _own(self, now_ms: int) -> None:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
@@ -260,7 +283,7 @@ class Identity:
     def _call(self, device: int, own: Row) -> None:
         self._booker.call(device, str(own[0]) if own else None)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
-            if kind in NAMING and self._booker.device_of(episode) == device:
+            if kind in NAMING | {_DNS} and self._booker.device_of(episode) == device:
                 self._booker.rename(device, Name(text, kind))
 
     def _user_name(self, device: int) -> Row:

@@ -70,6 +70,10 @@ def test_a_split_turns_a_merge_back() -> None:
     assert after(Split(2, (1,)), after(Merge(1, 2))).row(EPISODE, (1,)) == (1,)
 
 
+def test_an_address_can_be_anothers_instead_of_a_new_devices() -> None:
+    assert after(Split(3, (4,), 1)).row(EPISODE, (4,)) == (1,)
+
+
 def test_a_device_is_handed_down_from_a_day_on() -> None:
     given_to_bo = after(Own(1, 2, 20260901))
     assert given_to_bo.row(OWNER, (1, ALWAYS)) == (1, 20260901)
@@ -113,6 +117,7 @@ def test_proposals_about_a_merged_device_are_about_the_one_that_stays_or_over() 
         (Merge(1, 9), "into"),
         (Split(3, (3, 4)), "episodes"),
         (Split(3, (1,)), "episodes"),
+        (Split(3, (4,), 9), "into"),
         (Reassign(9, 1), "episode"),
         (Own(1, 9), "person"),
         (AddPerson("ANNA"), "name"),

@@ -114,9 +114,9 @@ class House:
         assert self.identity
         return self.identity.undo(number, by, self.now_s * 1000)
 
-    async def forget(self, device: int) -> None:
+    async def forget(self, device: int, by: str) -> None:
         assert self.identity
-        self.identity.forget(device, self.now_s * 1000)
+        self.identity.forget(device, by, self.now_s * 1000)
 
     async def reprice(self, plan: int, from_s: int | None) -> int:
         assert self.identity

@@ -44,6 +44,9 @@ class Devices:
         """All episodes, those that ended too, or those of one device."""
         return [each for each in self._by_id.values() if device in (None, each.device)]
 
+    def is_episode(self, episode: int) -> bool:
+        return episode in self._by_id
+
     def by_id(self, episode: int) -> Episode:
         return self._by_id[episode]
 

@@ -121,10 +121,11 @@ class Merge(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Some of a device's episodes become a device of their own."""
+    """Some of a device's episodes become a device of their own, or another's."""
 
     device: int
     episodes: tuple[int, ...]
+    into: int | None = None
 
 
 class Reassign(NamedTuple):
@@ -309,8 +310,10 @@ def _split(edit: Split, now: Picture) -> list[Change]:
         raise EditError("episodes", f"must be some of the device's own: {', '.join(map(str, sorted(own)))}")
     if wanted == own:
         raise EditError("episodes", "at least one must stay with the device")
-    fresh = _unused(now, wanted)
-    return [_set(now, EPISODE, (each,), (fresh,)) for each in sorted(wanted)]
+    if edit.into is not None:
+        _known(now, edit.into, "into")
+    target = edit.into if edit.into is not None else _unused(now, wanted)
+    return [_set(now, EPISODE, (each,), (target,)) for each in sorted(wanted)]
 
 
 def _unused(now: Picture, episodes: set[int]) -> int:

@@ -122,9 +122,12 @@ WRITES = (
     Write(
         "POST",
         "/api/v1/devices/{device}/split",
-        "Some of a device's addresses become a device of their own.",
-        lambda ids, body: Split(ids["device"], tuple(body["episodes"])),
-        (Field("episodes", "Numbers of its episodes.", ("numbers",), required=True),),
+        "Some of a device's addresses become a device of their own, or another's.",
+        lambda ids, body: Split(ids["device"], tuple(body["episodes"]), body.get("into")),
+        (
+            Field("episodes", "Numbers of its episodes.", ("numbers",), required=True),
+            Field("into", "The device whose they are from now on; without it a new one.", ("number",)),
+        ),
     ),
     Write(
         "POST",
@@ -182,7 +185,7 @@ async def answer(write: Write, sources: Sources, request: Request, by: str) -> R
     if sources.edits is None:
         raise HTTPException(503, "nothing can be edited now")
     if isinstance(edit, Forget):
-        await sources.edits.forget(edit.device)
+        await sources.edits.forget(edit.device, by)
         return json_answer({"edit": 0, "device": edit.device, "person": None})
     if isinstance(edit, Reprice):
         # The plan's day of a date begins at the plan's hour, and holds the end of the date.
