@@ -29,7 +29,7 @@ from whitestat.units import address_bytes
 MINUTE_MS = 60_000
 START_MS = DAY_S * 1000
 MACS = [bytes([2, 0x50, 0, 0, 0, number]) for number in range(0x31, 0x36)]
-TABLET = MACS[0]
+TABLET, LAPTOP = MACS[0], MACS[4]
 
 
 class House:
@@ -95,6 +95,33 @@ def test_merged_devices_are_one_in_every_report_and_two_again_after_undo(house: 
     assert sorted(row.counts.octets for row in house.booker.live([], {"lan"}, house.now_ms).values()) == [111]
     house.identity.undo(number, "test", house.now_ms)
     assert sorted(house.usage().values()) == [11, 100]
+
+
+@pytest.mark.parametrize("first", [PHONE, LAPTOP])
+def test_a_merged_device_is_called_as_the_one_that_stays_whoever_was_seen_first(house: House, first: bytes) -> None:
+    house.booker._configured = house.booker._names = {PHONE: "phone", LAPTOP: "laptop"}
+    for mac in (first, LAPTOP if first == PHONE else PHONE):
+        house.flows(mac, 100)
+    house.edit(Merge(house.device(LAPTOP), house.device(PHONE)))
+    house.booker.flush()
+    assert house.usage() == {"phone": 200}
+    assert {row.name for row in house.booker.live([], {"lan"}, house.now_ms).values()} == {"phone"}
+    for episode in house.booker.episodes():  # as at a restart, and when map files change
+        house.booker._name(episode)
+    house.booker.flush()
+    assert house.usage() == {"phone": 200}
+
+
+def test_devices_that_were_merged_do_not_take_turns_in_naming_it(house: House) -> None:
+    for mac, name in ((MACS[1], "laptop"), (MACS[2], "laptop-wifi")):
+        house.flows(mac, 10)
+        house.identity.hear([Evidence("dhcp", house.now_ms, mac, name=name)])
+    house.edit(Merge(house.device(MACS[2]), house.device(MACS[1])))
+    assert house.booker.name_of(house.device(MACS[1])) == "laptop"
+    house.identity.hear([Evidence("dhcp", house.now_ms + 1, MACS[2], name="laptop-wifi")])
+    assert house.booker.name_of(house.device(MACS[1])) == "laptop"
+    house.identity.hear([Evidence("dhcp", house.now_ms + 2, MACS[1], name="annas-laptop")])
+    assert house.booker.name_of(house.device(MACS[1])) == "annas-laptop"
 
 
 def test_a_restart_finds_devices_as_they_were_edited(house: House) -> None:

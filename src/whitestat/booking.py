@@ -18,7 +18,7 @@ from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.map_files import MapFiles
 from whitestat.attribution.maps import Maps
-from whitestat.attribution.names import Name, by_address, configured, in_dns, stronger
+from whitestat.attribution.names import RANKS, Name, by_address, configured, in_dns, stronger
 from whitestat.attribution.shape import Shape
 from whitestat.collectors import Collector
 from whitestat.detail import Detail
@@ -383,7 +383,7 @@ class Booker:
             self._keep(DeviceRecord(device, text, "user", old.person))
             return
         self._keep(DeviceRecord(device, None, None, old.person))
-        # Of equal names that of the first holds; an address that was handed on names nobody while there is another.
+        # An address that was handed on names nobody while there is another.
         for episode in sorted(self._attributor.devices.ever(device), key=lambda each: (each.end_ms is None, -each.id)):
             if episode.mac or episode.address:
                 self._name(episode)
@@ -481,17 +481,25 @@ class Booker:
     def _name(self, episode: Episode) -> DeviceRecord:
         """The best name known without asking anybody, kept for the next flush when it is new."""
         old = self._records.get(episode.device)
-        name: Name | None = configured(self._configured, episode.mac)
-        if name is None and episode.mac in self._attributor.locality.own_macs:
-            name = Name(self._host_name, "host")
-        if name is None:
-            name = by_address(episode.mac, episode.address, self._vendor)
+        devices = self._attributor.devices
+        first = devices.by_id(episode.device) if devices.is_episode(episode.device) else episode
+        if first.device != episode.device or first.end_ms is not None:
+            first = episode
+        # Of equal names that of the device's own first address holds: who is merged into it does not rename it.
+        name = max(self._said_of(first), self._said_of(episode), key=lambda each: RANKS[each.source])
         person = self._people.get(episode.mac) if episode.mac else None
         held = Name(old.name, old.name_source) if old and old.name and old.name_source else None
         if old and not stronger(name, held) and person in (None, old.person):
             return old
         best = name if stronger(name, held) or held is None else held
         return self._keep(DeviceRecord(episode.device, best.text, best.source, person or (old.person if old else None)))
+
+    def _said_of(self, episode: Episode) -> Name:
+        """What the configuration, this machine or the address calls it."""
+        name = configured(self._configured, episode.mac)
+        if name is None and episode.mac in self._attributor.locality.own_macs:
+            name = Name(self._host_name, "host")
+        return name or by_address(episode.mac, episode.address, self._vendor)
 
     def _keep(self, record: DeviceRecord) -> DeviceRecord:
         self._records[record.id] = self._changed_records[record.id] = record

@@ -264,9 +264,16 @@ class Identity:
                 key = episode, kind, text
                 self.is_curious |= key not in self._heard
                 self._heard[key] = self._fresh[key] = each.at_ms
-        if name and each.source in NAMING:
+        if name and each.source in NAMING and not self._is_named_by_its_first(episode, each.source):
             self._booker.rename(self._booker.device_of(episode), Name(name, each.source))
         return True
+
+    def _is_named_by_its_first(self, episode: int, kind: str) -> bool:
+        """Whether the device has a name of that kind from its own first address: merged ones do not take turns."""
+        device = self._booker.device_of(episode)
+        if episode == device or self._now(device) != device:
+            return False
+        return any(key[:2] == (device, kind) for key in self._heard)
 
     def _follow(self, made: Sequence[Change]) -> None:
         """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""
@@ -282,7 +289,7 @@ class Identity:
 
     def _call(self, device: int, own: Row) -> None:
         self._booker.call(device, str(own[0]) if own else None)
-        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
+        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: (each[0][0] == device, each[1])):
             if kind in NAMING | {_DNS} and self._booker.device_of(episode) == device:
                 self._booker.rename(device, Name(text, kind))
 
