@@ -181,7 +181,7 @@ def _of_time(row: DeviceRow, spans: Spans) -> DeviceRow:
     """A device as the person knew it: what it did before and after is another's."""
     first_ms, last_ms, end_s = max(row.first_seen_ms or 0, spans[0][0] * 1000), row.last_seen_ms or 0, spans[-1][1]
     if end_s is not None:
-        row, last_ms = row._replace(addresses=(), person=None), min(last_ms, end_s * 1000)
+        row, last_ms = row._replace(addresses=(), person=None, labels=()), min(last_ms, end_s * 1000)
     if row.first_seen_ms is None or last_ms < first_ms:
         return row._replace(first_seen_ms=None, last_seen_ms=None)
     return row._replace(first_seen_ms=first_ms, last_seen_ms=last_ms)
