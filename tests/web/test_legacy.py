@@ -245,9 +245,9 @@ rows = st.builds(
     st.just("02:00:5e:00:00:0a"),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
     times,
-    *[st.integers(0, 2**50)] * 2,
+    *[st.integers(0, 2**54)] * 2,
     times,
-    *[st.integers(0, 2**50)] * 2,
+    *[st.integers(0, 2**54)] * 2,
 )
 
 

@@ -11,10 +11,13 @@ from html import escape
 from itertools import islice
 from typing import NamedTuple
 
-from whitestat.forms import ROWS_A_PIECE, plain_cell
+from whitestat.forms import plain_cell
 from whitestat.units import kb_texts
 
 COLUMNS = ("IP", "MAC", "Hostname", "LastSeen", "KBIn", "KBOut", "DATE", "LSTDAY_KBIn", "LSTDAY_KBOut")
+
+ROWS_A_PIECE = 1000
+"""A year has so many rows that the hand-over of each piece between threads shows."""
 
 _HEAD = f"""<table border="1" class="dataframe">
   <thead>
