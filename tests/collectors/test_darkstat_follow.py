@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,3 +160,25 @@ def test_rows_that_could_not_be_read_have_not_gone() -> None:
     follower.take(Sight(0, 1, {PHONE: Host(900, 0)}, 900, 0, 900, 900))
     assert follower.take(Sight(1, 1, {}, 0, 0, 2000, 2000, whole=False)).grown == {}
     assert follower.take(Sight(2, 1, {PHONE: Host(950, 0)}, 950, 0, 2050, 2050)).grown == {PHONE: Counts(50)}
+
+
+def test_hours_of_sights_of_a_thousand_hosts_take_little_memory() -> None:
+    follower = Follower()
+    tracemalloc.start()
+    try:
+        for at in range(60):
+            rows = {address_bytes(f"192.168.1.{last}"): Host(last + at * (last < 9), 0) for last in range(100)}
+            others = frozenset(address_bytes(f"203.{at}.{n >> 8}.{n & 255}") for n in range(900))
+            follower.take(Sight(at * 1000, 1, rows, 900 + at, 0, 900 + at, 900 + at, others=others))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_500_000
+
+
+def test_a_host_that_was_none_of_ours_at_the_export_brings_nothing_of_that_time() -> None:
+    follower = Follower()
+    follower.take(Sight(0, 1, {PHONE: Host(100, 0)}, 1000, 1000, 1000, 1000, others=frozenset({TV})))
+    follower.take(Sight(1, 1, {PHONE: Host(200, 0), TV: Host(900, 0)}, 1100, 1100, 1100, 1100))
+    restored = Sight(2, 2, {PHONE: Host(105, 0), TV: Host(907, 0)}, 1012, 1012, 12, 12)
+    assert follower.take(restored).grown == {PHONE: Counts(5)}

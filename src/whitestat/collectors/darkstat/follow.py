@@ -66,6 +66,7 @@ class Follower:
         self.before: Sight | None = None
         self._sights: deque[Sight] = deque(maxlen=SIGHTS_KEPT)
         self._gone: dict[Address, Host] = {}
+        self._joined: dict[Address, int] = {}  # when hosts that are local now were last seen as none of ours
         self._all_seen = True
         if before:
             self._remember(before)
@@ -73,6 +74,8 @@ class Follower:
     def take(self, now: Sight) -> Step:
         """The traffic between the sight before and this one; none at the first."""
         before = self.before
+        if before:
+            self._joined.update((each, before.at_ms) for each in now.rows.keys() & before.others)
         if before is None:
             step = NOTHING
         elif same_life(before, now):
@@ -88,10 +91,14 @@ class Follower:
         return step
 
     def _remember(self, now: Sight) -> None:
+        """Sights share what they have in common, and leave out the others: hundreds of them would take 20 MB."""
         self.before = now
         last = self._sights[-1] if self._sights else None
         if last is None or _sums(last) != _sums(now):
-            self._sights.append(now)
+            known = {address: (address, host) for address, host in last.rows.items()} if last else {}
+            rows = (known.get(address, (address, host)) for address, host in now.rows.items())
+            shared = {address: host if host == now.rows[address] else now.rows[address] for address, host in rows}
+            self._sights.append(now._replace(rows=shared, others=frozenset()))
 
     def _grown(self, before: Sight, now: Sight) -> Step:
         """Rows of one life: grown, pruned in between, come back, or new."""
@@ -127,9 +134,9 @@ class Follower:
         for address, host in now.rows.items():
             base = upper.rows.get(address, _NO_HOST)
             counts = Counts(max(0, host.octets_in - base.octets_in), max(0, host.octets_out - base.octets_out))
-            if counts.octets and address not in upper.others:
+            if counts.octets and self._joined.get(address, -1) < upper.at_ms:
                 grown[address] = counts
-        if upper is before:
+        if upper.at_ms == before.at_ms:
             return Step(grown)
         booked = sum(counts.octets for counts in grown.values())
         return Step(grown, max(0, min(upper.octets_in - most[0], (now.passed or 0) - booked)))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from html import unescape
+from itertools import chain, pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -227,12 +228,14 @@ def _numbered(section: str, column: str, most: int) -> Iterator[tuple[int, Count
 def _rows(page: str) -> Iterator[list[str]]:
     """The cells of each row of the first table, markup inside them left as it is."""
     row: list[str] | None = None
-    pieces = _TAG.split(page)  # text, then for each tag: "/" or nothing, its name, the text after it
     begun = False
-    for closing, name, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+    for tag, following in pairwise(chain(_TAG.finditer(page), (None,))):  # one by one: a list of all takes 5 MB
+        if tag is None:
+            break
+        closing, name = tag.groups()
         if name in ("td", "TD", "th", "TH"):
             if row is not None and not closing:
-                row.append(text)
+                row.append(page[tag.end() : following.start() if following else None])
         else:
             if row:
                 yield row
