@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from bench.run import Figures, Load
+from bench.run import Figures
+from bench.stage import Load
 from bench.table import Row
 
 MB = 1_000_000
-MIB = 1 << 20
 
 
 def rows(runs: Sequence[Figures]) -> list[Row]:
@@ -35,6 +35,7 @@ def _kernel(runs: Sequence[Figures]) -> list[Row]:
 
 def _wire(runs: Sequence[Figures]) -> list[Row]:
     rows = [_loss(runs, lambda run: run.quiet), _loss(runs, lambda run: run.flood)]
+    rows.append(_loss(runs, lambda run: run.highest, ", the highest the machine can generate"))
     off, octets = max(run.wire.ours_off for run in runs), _middle(runs, lambda run: run.wire.octets)
     theirs = _middle(runs, lambda run: run.wire.darkstat_off / run.wire.octets)
     said = f"{off} of {octets / MB:,.0f} MB" if off else f"equal, {octets / MB:,.0f} MB"
@@ -50,7 +51,7 @@ def _wire(runs: Sequence[Figures]) -> list[Row]:
     return rows
 
 
-def _loss(runs: Sequence[Figures], take: Callable[[Figures], Load]) -> Row:
+def _loss(runs: Sequence[Figures], take: Callable[[Figures], Load], what: str = "") -> Row:
     """The worst of our runs, since one lost packet breaks the promise; the median of darkstat's."""
     rate = _middle(runs, lambda run: take(run).rate)
     worst = max((take(run).ours_lost for run in runs), key=abs)
@@ -59,7 +60,7 @@ def _loss(runs: Sequence[Figures], take: Callable[[Figures], Load]) -> Row:
     owned = _middle(runs, lambda run: take(run).darkstat_dropped / take(run).packets)
     said = f"{worst} of {packets:,}"
     beside = f"{theirs:.1%} ({owned:.1%} owned up to)"
-    return Row(f"packets lost at {rate / 1000:.0f} k packets/s", "0", said, beside, worst == 0)
+    return Row(f"packets lost at {rate / 1000:.0f} k packets/s{what}", "0", said, beside, worst == 0)
 
 
 def _cpu(runs: Sequence[Figures]) -> list[Row]:
@@ -73,15 +74,25 @@ def _cpu(runs: Sequence[Figures]) -> list[Row]:
     return [
         row("", 0.005, lambda run: run.quiet),
         row("", 0.005, lambda run: run.flood),
+        _even(runs),
         row(", a live page open", 0.02, lambda run: run.watched),
     ]
 
 
+def _even(runs: Sequence[Figures]) -> Row:
+    """How much more CPU thirty times as many packets cost; the medians of both."""
+    quiet, flood = (_middle(runs, take) for take in (lambda run: run.quiet.ours_cpu, lambda run: run.flood.ours_cpu))
+    low, high = (_middle(runs, take) / 1000 for take in (lambda run: run.quiet.rate, lambda run: run.flood.rate))
+    more = flood / quiet - 1
+    promise = f"user-space CPU at {high:.0f} k packets/s against that at {low:.0f} k"
+    return Row(promise, "within 20 %", f"{more:+.0%}", "", abs(more) <= 0.2)
+
+
 def _memory(runs: Sequence[Figures]) -> list[Row]:
-    ours = _middle(runs, lambda run: run.ours_resident) / MIB
-    kernel = _middle(runs, lambda run: run.ours_kernel_memory) / MIB
-    theirs = _middle(runs, lambda run: run.darkstat_resident) / MIB
-    household = _middle(runs, lambda run: run.ours_household) / MIB
+    ours = _middle(runs, lambda run: run.ours_resident) / MB
+    kernel = _middle(runs, lambda run: run.ours_kernel_memory) / MB
+    theirs = _middle(runs, lambda run: run.darkstat_resident) / MB
+    household = _middle(runs, lambda run: run.ours_household) / MB
     return [
         Row(
             "resident memory, 254 devices, 65,532 flows",

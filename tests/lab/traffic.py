@@ -65,7 +65,8 @@ def flood(
 ) -> Flood:
     """Send `packets` datagrams, as fast as one core can where `rate` is 0."""
     numbers = (DISCARD, payload, packets, rate, segments)
-    answer = machine.run(str(_flood_program()), address, *map(str, numbers), timeout=120)
+    due_s = packets / rate if rate else 0
+    answer = machine.run(str(_flood_program()), address, *map(str, numbers), timeout=120 + 2 * due_s)
     sent, octets, took_ns = map(int, answer.split())
     return Flood(sent, octets, sent * 1_000_000_000 // max(took_ns, 1))
 
