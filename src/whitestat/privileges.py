@@ -13,6 +13,7 @@ import platform
 import pwd
 import struct
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from whitestat.errors import ConfigError
@@ -61,6 +62,19 @@ def drop(user: str | None, ledger: Path, also: Path | None = None) -> str:
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
     _set_capabilities(keep)
     return entry.pw_name
+
+
+def reads_afterwards(user: str | None, ledger: Path, places: Iterable[Path]) -> bool:
+    """Whether `drop` leaves these files within reach: tried in a child, which drops and looks. One thread only."""
+    child = os.fork()
+    if child == 0:
+        within = False
+        try:
+            drop(user, ledger)
+            within = all(os.access(place, os.R_OK, effective_ids=True) for place in places)
+        finally:
+            os._exit(0 if within else 1)  # an error is the parent's to meet
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def effective() -> frozenset[int]:

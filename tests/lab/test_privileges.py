@@ -18,11 +18,12 @@ from tests.lab.home import INTERNET4, PHONE, Home, Links
 from tests.lab.referee import Octets, Referee
 from tests.lab.service import Service, environment, running, settings
 from tests.lab.traffic import flood
-from whitestat.privileges import needed_to_read
+from whitestat.privileges import effective, needed_to_read, reads_afterwards
 
 pytestmark = pytest.mark.lab
 
 CAP_BPF, CAP_SYS_ADMIN = 39, 21
+ANSWERS = ("/api/v1/usage.html", "/metrics", "/table", "/", "/openapi.json")
 PYTHON = Path("/usr/bin/python3.11")
 MODULES = (
     *("whitestat", "starlette", "uvicorn", "h11", "anyio", "click", "idna", "typing_extensions"),
@@ -94,6 +95,8 @@ def test_it_holds_no_capability_and_goes_on_metering(home: Home, public_folder: 
         held = status(service)
         assert int(held["CapEff"], 16) == int(held["CapPrm"], 16) == int(held["CapBnd"], 16) == 0
         assert held["NoNewPrivs"] == "1"
+        for path in ANSWERS:  # loaded before, or within reach still
+            assert service.get(path).status == 200
 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="needs the system's Python 3.11")
@@ -114,7 +117,7 @@ def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Ho
         assert (control.st_uid, stat.S_IMODE(control.st_mode)) == (nobody.pw_uid, 0o600)
         assert service.command("name", PHONE.name, "Anna's phone").returncode == 0
         assert "Anna's phone" in service.usage("wan")
-        for path in ("/api/v1/usage.html", "/metrics", "/", "/openapi.json"):
+        for path in ANSWERS:
             assert service.get(path).status == 200
         assert service.stop() == 0, service.log
         assert (public_folder / "whitestat.db").stat().st_uid == nobody.pw_uid
@@ -181,6 +184,19 @@ def test_a_ledger_that_was_nobodys_is_given_back_where_root_must_stay_root(home:
         nobody = pwd.getpwnam("nobody")
         for path in (public_folder, *public_folder.iterdir()):
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+
+def test_what_root_alone_could_read_is_loaded_before_root_is_given_up(public_folder: Path) -> None:
+    """Somebody's private home: root without capabilities is kept out of it as anybody is."""
+    private = public_folder.parent / "home"
+    private.mkdir(mode=0o700)
+    (private / "module.py").touch()
+    ledger, public = public_folder / "whitestat.db", [Path(os.__file__)]
+    assert reads_afterwards(None, ledger, public)
+    os.chown(private, 4321, 4321)
+    assert not reads_afterwards(None, ledger, [private / "module.py"])
+    assert not reads_afterwards("no-such-user", ledger, public)
+    assert os.geteuid() == 0 and CAP_BPF in effective(), "the child dropped, not this process"
 
 
 def test_a_user_that_does_not_exist_is_named(home: Home, tmp_path: Path) -> None:

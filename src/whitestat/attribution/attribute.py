@@ -43,7 +43,8 @@ from whitestat.model import (
 )
 
 ETHERTYPE_ARP = 0x0806
-VERDICTS_MAX = 5000
+VERDICTS_MAX = 3_000
+"""Flows whose verdict is remembered, 0.6 kB each: more than a home of fifty devices has at once."""
 CARRIERS_MAX = 64
 DETAILS_MAX = 5_000
 """Services, and peers, that one interval tells apart; a flood of flows costs detail, never memory."""

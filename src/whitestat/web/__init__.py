@@ -1,12 +1,26 @@
 """What people and programs see of WhiteStat: the page, the API, the live stream. Reads, never writes."""
 
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
 from whitestat.web.app import create_app
 from whitestat.web.server import Server, serve
 from whitestat.web.sources import Access, Sources
 
 
+def loaded_later() -> list[Path]:
+    """Where that lies which is loaded when it is first asked for: ours, what it takes from others, and Python's own."""
+    found = [
+        find_spec(name) for name in ("jinja2", "markupsafe", "prometheus_client", "whitestat.web.metrics", "wsgiref")
+    ]
+    files = [Path(spec.origin) for spec in found if spec and spec.origin]
+    return [*files, *(file.parent for file in files)]
+
+
 def load_all() -> None:
-    """Load what is else loaded when it is first asked for: who gives up root may not be able to read it afterwards."""
+    """Load all that: who gives up root may not be able to read it afterwards."""
     from whitestat.ledger.queries import load_plans
     from whitestat.web import access_page, login, metrics, openapi, plans, usage_page  # noqa: F401 - loading is all
 
@@ -16,4 +30,4 @@ def load_all() -> None:
     access_page.template()
 
 
-__all__ = ["Access", "Server", "Sources", "create_app", "load_all", "serve"]
+__all__ = ["Access", "Server", "Sources", "create_app", "load_all", "loaded_later", "serve"]
