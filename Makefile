@@ -45,6 +45,9 @@ fuzz: $(VENV)/test.stamp ## damaged packets, captures and messages at every read
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel
 
+vendor: ## fetch what the page takes from npm anew, at the versions that its list names, and write the checksums
+	packaging/vendor src/whitestat/web/static/vendor
+
 screenshot: $(VENV)/test.stamp ## take the README's picture from the lab's home network
 	$(BIN)/python -m tests.lab.screenshot docs/page.png
 
@@ -61,6 +64,7 @@ $(VENV)/run.stamp: $(VENV)/bin/pip pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench fuzz soak soak-darkstat armv7 image images object screenshot clean
+.PHONY: help run test lint bench fuzz soak soak-darkstat armv7 image images object vendor screenshot clean

@@ -57,7 +57,8 @@ MAY_IMPORT = {
         "turn",
         "",
     },
-    "live": {"model", "units", "periods", "booking"},
+    "seconds": {"model"},
+    "live": {"model", "units", "periods", "booking", "seconds"},
     "parameters": {"model", "errors", "periods", "ledger.question"},
     "asking": {"model", "errors", "units", "periods", "services", "parameters", "ledger.question"},
     "forms": {"model", "units", "periods", "services", "ledger.queries", "ledger.question"},
@@ -107,6 +108,7 @@ PURE = {
     "parameters",
     "asking",
     "placement",
+    "seconds",
     "services",
     "access.roles",
 }

@@ -28,12 +28,14 @@ class Home:
     async def today(self) -> dict[int, DeviceToday]:
         mac = mac_bytes("02:50:00:00:00:11")
         return {
-            device: DeviceToday(device, f"device {device}", mac, NOON_MS, Counts(octets, 0, 1, 0))
+            device: DeviceToday(
+                device, f"device {device}", mac, NOON_MS, Counts(octets, 0, 1, 0), {"lan": Counts(octets, 0, 1, 0)}
+            )
             for device, octets in self.octets.items()
         }
 
-    def live(self) -> Live:
-        return Live(self.today, zone=UTC, now_ms=self.now_ms)
+    def live(self, linger_s: float = 0) -> Live:
+        return Live(self.today, zone=UTC, now_ms=self.now_ms, linger_s=linger_s)
 
 
 async def following(home: Home, items: Any, after_ms: int = 1000) -> dict[str, Any]:
@@ -98,5 +100,51 @@ def test_nothing_is_sampled_while_nobody_listens() -> None:
         await items.aclose()
         await asyncio.sleep(0.05)
         assert live._task is None
+
+    asyncio.run(look())
+
+
+def test_who_comes_back_is_told_every_second_in_between() -> None:
+    async def look() -> None:
+        home = Home()
+        live = home.live(linger_s=60)
+        items = live.listen()
+        await anext(items)
+        await following(home, items)
+        await items.aclose()
+        for _ in range(3):  # the connection is lost, sampling goes on
+            home.octets[2] += 125_000
+            home.now += 1000
+            await asyncio.sleep(0.05)
+        again = live.listen()
+        first: Any = await anext(again)
+        assert len(first["devices"]) == 2
+        told = [each["at"] for each in first["missed"]] + [first["at"]]
+        seconds = [int(at[17:19]) for at in told]
+        assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
+        assert len(seconds) >= 4
+        busy = first["missed"][-1]
+        assert busy["rate_in_bps"] == 1_000_000
+        assert [(each["id"], each["rate_in_bps"]) for each in busy["devices"]] == [(2, 1_000_000)]
+        assert [(each["point"], each["rate_in_bps"]) for each in busy["points"]] == [("lan", 1_000_000)]
+        await again.aclose()
+        live._rest()
+
+    asyncio.run(look())
+
+
+def test_a_page_that_cannot_keep_up_has_no_gap() -> None:
+    async def look() -> None:
+        home = Home()
+        slow = home.live().listen()
+        await anext(slow)
+        for _ in range(4):
+            home.octets[1] += 125
+            home.now += 1000
+            await asyncio.sleep(0.05)
+        item: Any = await anext(slow)
+        assert [each["rate_in_bps"] for each in item["missed"]] == [1000, 1000, 1000]
+        assert "missed" not in await following(home, slow)
+        await slow.aclose()
 
     asyncio.run(look())

@@ -61,13 +61,17 @@ class Tally:
 
 
 class DeviceToday(NamedTuple):
-    """One device in the live view; device 0 is what is unattributed, `last_seen_ms` 0 not seen by us."""
+    """One device in the live view; device 0 is what is unattributed, `last_seen_ms` 0 not seen by us.
+
+    `points` has its counts by the point that counted them.
+    """
 
     device: int
     name: str
     mac: Mac | None
     last_seen_ms: int
     counts: Counts
+    points: Mapping[str, Counts] = {}
 
 
 class Booker:
@@ -266,6 +270,7 @@ class Booker:
         fresh = self._attributor.attribute(pending, now_ms).counts()
         self._seen.update(self._attributor.devices.changes()[1])
         rows: dict[int, DeviceToday] = {}
+        points: dict[int, dict[str, Counts]] = {}
         for key, counts in chain(self._today.items(), self._unwritten(readable), fresh.items()):
             if key.scope is Scope.WAN and key.point in counting:
                 row = self._row(key.episode)
@@ -273,7 +278,9 @@ class Booker:
                 rows[row.device] = held._replace(
                     counts=held.counts.plus(counts), last_seen_ms=max(held.last_seen_ms, row.last_seen_ms)
                 )
-        return rows
+                at_points = points.setdefault(row.device, {})
+                at_points[key.point] = at_points[key.point].plus(counts) if key.point in at_points else counts
+        return {device: row._replace(points=points[device]) for device, row in rows.items()}
 
     def _unwritten(self, readable: Iterable[Collector]) -> Iterator[tuple[UsageKey, Counts]]:
         """Today's part of the draft, without the points whose meters still show it themselves."""

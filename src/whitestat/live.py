@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from whitestat import periods
 from whitestat.booking import DeviceToday
 from whitestat.model import Counts
+from whitestat.seconds import QUIET, Rates, Second, Seconds, rates, together
 from whitestat.units import mac_text
 
 STALE_MS = 10_000
 """After a longer pause there are no rates: they would be averages over the time nobody looked."""
+
+LINGER_S = 75.0
+"""Sampling goes on so long after the last listener: one that lost its connection comes back to no gap."""
+
+
+@dataclass(slots=True)
+class _Listener:
+    """A page that looks: what changed since its last item, and when that was."""
+
+    told_ms: int
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: set[int] = field(default_factory=set)
 
 
 class Live:
@@ -24,61 +38,91 @@ class Live:
         *,
         zone: tzinfo,
         now_ms: Callable[[], int],
+        linger_s: float = LINGER_S,
     ) -> None:
         self._today = today
         self._zone = zone
         self._now_ms = now_ms
-        self._listeners: dict[asyncio.Event, set[int]] = {}
+        self._linger_s = linger_s
+        self._listeners: list[_Listener] = []
         self._task: asyncio.Task[None] | None = None
+        self._leaving: asyncio.TimerHandle | None = None
         self._rows: dict[int, DeviceToday] = {}
-        self._rates: dict[int, tuple[int, int]] = {}
+        self._rates: dict[int, Rates] = {}
+        self._points: dict[str, Counts] = {}
+        self._seconds = Seconds()
         self._at_ms = 0
 
     async def listen(self) -> AsyncGenerator[dict[str, object], None]:
-        """Items, one a second; the first holds every device of today, later ones those that changed."""
-        told = asyncio.Event()
+        """Items, one a second; the first holds every device of today, later ones those that changed.
+
+        `missed` holds the seconds that no item told of: before the first, those of the last minute and more that were
+        sampled, and later those a page was too slow for.
+        """
         if self._task is None:
             await self._sample()
-        self._listeners[told] = set()
+        if self._leaving:
+            self._leaving.cancel()
+            self._leaving = None
+        me = _Listener(0)
+        self._listeners.append(me)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
-            yield self._item(set(self._rows))
+            me.changed = set(self._rows)
             while True:
-                await told.wait()
-                told.clear()
-                changed, self._listeners[told] = self._listeners[told], set()
-                yield self._item(changed)
+                yield self._told(me)
+                await me.news.wait()
+                me.news.clear()
         finally:
-            del self._listeners[told]
+            self._listeners.remove(me)
             if not self._listeners and self._task:
-                self._task.cancel()
-                self._task = None
+                self._leaving = asyncio.get_running_loop().call_later(self._linger_s, self._rest)
+
+    def _rest(self) -> None:
+        if self._task and not self._listeners:
+            self._task.cancel()
+            self._task = None
+
+    def _told(self, listener: _Listener) -> dict[str, object]:
+        changed, listener.changed = listener.changed, set()
+        missed = [self._second(each) for each in self._seconds.between(listener.told_ms, self._at_ms)]
+        listener.told_ms = self._at_ms
+        return self._item(changed) | ({"missed": missed} if missed else {})
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(1 - self._now_ms() % 1000 / 1000)
             changed = await self._sample()
             # A page that cannot keep up gets what changed since its last item in one, and holds up nobody.
-            for told, owed in self._listeners.items():
-                owed.update(changed)
-                told.set()
+            for each in self._listeners:
+                each.changed.update(changed)
+                each.news.set()
 
     async def _sample(self) -> set[int]:
         """Take today's usage; returns the devices whose figures or rates changed."""
         rows, now_ms = await self._today(), self._now_ms()
         span_ms = now_ms - self._at_ms
-        rates = {}
+        points: dict[str, Counts] = {}
+        for row in rows.values():
+            for name, counts in row.points.items():
+                points[name] = points[name].plus(counts) if name in points else counts
+        found: dict[int, Rates] = {}
         if 0 < span_ms < STALE_MS:
-            rates = {device: _rates(self._rows.get(device), row, span_ms) for device, row in rows.items()}
-        quiet = (0, 0)
+            before = self._rows
+            found = {
+                device: rates(before[device].counts if device in before else None, row.counts, span_ms)
+                for device, row in rows.items()
+            }
+            at_points = {name: rates(self._points.get(name), counts, span_ms) for name, counts in points.items()}
+            self._seconds.add(now_ms, found, at_points)
         changed = {
             device
             for device, row in rows.items()
-            if row != self._rows.get(device) or rates.get(device, quiet) != self._rates.get(device, quiet)
+            if row != self._rows.get(device) or found.get(device, QUIET) != self._rates.get(device, QUIET)
         }
         changed |= self._rows.keys() - rows.keys()
-        self._rows, self._rates, self._at_ms = rows, rates, now_ms
+        self._rows, self._rates, self._points, self._at_ms = rows, found, points, now_ms
         return changed
 
     def _item(self, devices: set[int]) -> dict[str, object]:
@@ -86,20 +130,20 @@ class Live:
         for row in self._rows.values():
             everything = everything.plus(row.counts)
         nobody = self._rows[0].counts.octets if 0 in self._rows else 0
+        last = self._seconds.last(self._at_ms)
         return {
-            "at": periods.instant_text(self._at_ms // 1000, self._zone),
-            "rate_in_bps": sum(rate[0] for rate in self._rates.values()),
-            "rate_out_bps": sum(rate[1] for rate in self._rates.values()),
+            "at": self._text(self._at_ms),
+            **together(self._rates.values()).fields(),
             "octets": everything.octets,
             "octets_in": everything.octets_in,
             "octets_out": everything.octets_out,
             "coverage": 1 - nobody / everything.octets if everything.octets else None,
             "devices": [self._device(self._rows[each]) for each in sorted(devices) if each in self._rows],
             "gone": [each for each in sorted(devices) if each not in self._rows],
+            "points": _points(last.points if last else dict.fromkeys(self._points, QUIET)),
         }
 
     def _device(self, row: DeviceToday) -> dict[str, object]:
-        rate_in, rate_out = self._rates.get(row.device, (0, 0))
         seen_s = row.last_seen_ms // 1000
         return {
             "id": row.device or None,
@@ -108,16 +152,23 @@ class Live:
             "octets": row.counts.octets,
             "octets_in": row.counts.octets_in,
             "octets_out": row.counts.octets_out,
-            "rate_in_bps": rate_in,
-            "rate_out_bps": rate_out,
+            **self._rates.get(row.device, QUIET).fields(),
             "last_seen": periods.instant_text(seen_s, self._zone) if seen_s else None,
         }
 
+    def _second(self, second: Second) -> dict[str, object]:
+        """A second that is over: all rates that were not nothing."""
+        devices = second.devices()
+        return {
+            "at": self._text(second.at_ms),
+            **together(devices.values()).fields(),
+            "devices": [{"id": device or None, **each.fields()} for device, each in devices.items()],
+            "points": _points(second.points),
+        }
 
-def _rates(before: DeviceToday | None, now: DeviceToday, span_ms: int) -> tuple[int, int]:
-    """Bits per second in and out; after midnight, when the day begins at nothing, all of it is new."""
-    base = before.counts if before and before.counts.octets <= now.counts.octets else Counts()
-    return (
-        max(0, now.counts.octets_in - base.octets_in) * 8000 // span_ms,
-        max(0, now.counts.octets_out - base.octets_out) * 8000 // span_ms,
-    )
+    def _text(self, at_ms: int) -> str:
+        return periods.instant_text(at_ms // 1000, self._zone)
+
+
+def _points(of: dict[str, Rates]) -> list[dict[str, object]]:
+    return [{"point": name, **each.fields()} for name, each in of.items()]

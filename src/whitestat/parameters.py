@@ -92,6 +92,11 @@ QUESTION = (START, END, STEP, BY, DEVICE, LABEL, PERSON, POINT, SCOPE, SERVICE, 
 LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)
 CURSOR = Parameter("cursor", "Where a page begins, as the address of the next page has it; needs limit.")
 
+LAST = Parameter(
+    "last",
+    "The instant of the last event that was seen, as Last-Event-ID has it: seconds until then are not told again.",
+    example="2026-11-21T12:00:00+01:00",
+)
 
 FIRST_DAY = Parameter("start", f"First day: {_DAY}; today without it.", example="2026-11-21")
 LAST_DAY = Parameter("end", f"Last day, which is included: {_DAY}; today without it.", example="2026-11-22 00:00:00")

@@ -25,6 +25,7 @@ from whitestat.attribution.evidence.listen import Listener
 from whitestat.attribution.gather import KNOWN_LEASES, Gatherer
 from whitestat.attribution.locality import PRIVATE, Locality, Network
 from whitestat.attribution.map_files import MapFile, MapFiles
+from whitestat.attribution.names import resolve
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
 from whitestat.collectors import Collector
@@ -129,6 +130,7 @@ async def _serve(config: Config) -> int:
         cycle=cycle_of(config),
         edits=engine,
         access=access,
+        resolve=resolve,
     )
     control = control_socket(config.store.path)
     web = serve(create_app(sources), config.web.host, config.web.port, control)

@@ -40,7 +40,7 @@ _FLAGS = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
-_KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, " ": 32, "/": 191}
+_KEYS = {"Enter": 13, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39, "Escape": 27, " ": 32, "/": 191}
 _TEXT = {"Enter": "\r", " ": " ", "/": "/"}
 
 
@@ -90,6 +90,7 @@ class Browser:
         page = self._pages[session] = Page(self, target, session)
         for domain in ("Runtime", "Log", "Page", "Network"):
             page.ask(f"{domain}.enable")
+        page.ask("Emulation.setLocaleOverride", locale="en_GB")  # the page writes as the browser's user does
         page.go(url)
         return page
 

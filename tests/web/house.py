@@ -83,6 +83,12 @@ class Answer(NamedTuple):
         return self.body.decode()
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class House:
     """Answers as the sources of the web part; `say` is what the live stream tells next."""
@@ -105,6 +111,15 @@ class House:
     base: str = ""
     accounts: Accounts = field(default_factory=Accounts)
     identity: Identity | None = None
+    dns: dict[str, str] = field(default_factory=dict)
+    asked_names: list[str] = field(default_factory=list)
+    dns_answers: threading.Event = field(default_factory=_set)
+
+    def resolve(self, address: str) -> str | None:
+        """The DNS of the house; it answers while `dns_answers` is set."""
+        self.asked_names.append(address)
+        self.dns_answers.wait(10)
+        return self.dns.get(address)
 
     async def edit(self, edit: Edit, by: str) -> Done:
         assert self.identity
@@ -142,6 +157,7 @@ class House:
                 names=self.names,
                 base=self.base,
             ),
+            resolve=self.resolve,
         )
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:

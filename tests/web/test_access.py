@@ -74,6 +74,8 @@ def test_the_link_of_the_first_start_leads_to_a_password_and_the_page(closed: Ho
         "person": None,
         "can_edit": True,
         "expires": "2026-12-21T12:00:00+01:00",
+        "timezone": "Europe/Stockholm",
+        "billing": {"day": 20, "hour": 6},
     }
     assert visitor.send("PATCH", "/api/v1/devices/1", {"name": "x"}).status == 200
     assert visitor.get("/api/v1/edits").json["edits"][0]["by"] == "owner"
@@ -218,6 +220,8 @@ def test_an_open_network_looks_and_an_editing_one_edits(tmp_path: Path) -> None:
             "person": None,
             "can_edit": True,
             "expires": None,
+            "timezone": "Europe/Stockholm",
+            "billing": {"day": 20, "hour": 6},
         }
         assert house.send("PATCH", "/api/v1/devices/1", {"name": "x"}).status == 200
         assert house.get("/api/v1/edits").json["edits"][0]["by"] == "127.0.0.1"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.house import EVIL_NAME, LAN_POINT, NOON_S, PHONE, PHONE_MAC, House, household
+from tests.web.house import EVIL_NAME, LAN_POINT, NOON_S, PHONE, PHONE_MAC, ZONE, House, household
 from whitestat.errors import WhiteStatError
 from whitestat.ledger.writer import DeviceRecord, Flush
 from whitestat.model import Coverage
-from whitestat.web import create_app, serve
+from whitestat.periods import instant_text
+from whitestat.web import create_app, names, serve
 from whitestat.web.guard import is_own, own_names
 
 PATHS = [
@@ -175,3 +176,35 @@ def test_a_taken_port_is_named(home: House) -> None:
     app = create_app(home.sources())
     with pytest.raises(WhiteStatError, match=rf"web.listen: cannot listen on 127.0.0.1:{port}: address already in use"):
         serve(app, "127.0.0.1", port)
+
+
+def test_the_store_tells_its_size_and_since_when_it_grows(home: House) -> None:
+    found = home.get("/api/v1/store").json
+    assert found["octets"] > 10_000
+    assert found["free_octets"] > 0
+    assert found["since"] == instant_text(NOON_S - 86_400, ZONE)
+    assert found["octets_per_day"] == found["octets"]
+
+
+def test_an_empty_store_grows_by_nothing_known(tmp_path: Path) -> None:
+    with household(tmp_path) as house:
+        found = house.get("/api/v1/store").json
+    assert (found["since"], found["octets_per_day"]) == (None, None)
+
+
+def test_the_dns_is_asked_for_an_address_and_for_nothing_else(house: House) -> None:
+    house.dns["192.0.2.7"] = "host.example"
+    assert house.get("/api/v1/names/192.0.2.7").json == {"address": "192.0.2.7", "name": "host.example"}
+    assert house.get("/api/v1/names/2001:db8::0:1").json == {"address": "2001:db8::1", "name": None}
+    assert house.get("/api/v1/names/host.example").status == 400
+    assert house.asked_names == ["192.0.2.7", "2001:db8::1"]
+
+
+def test_a_dns_that_does_not_answer_keeps_nobody_waiting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "WAIT_S", 0.05)
+    monkeypatch.setattr(names, "MOST_WAITING", 1)
+    house.dns_answers.clear()
+    assert house.get("/api/v1/names/192.0.2.7").json["name"] is None
+    assert house.get("/api/v1/names/192.0.2.8").status == 503  # the first is asked for still
+    assert house.get("/api/v1/health").status == 200
+    house.dns_answers.set()

@@ -7,19 +7,20 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.web.house import NOON_S, PHONE, House, device, served
+from tests.web.house import NOON_S, PHONE, ZONE, House, device, served
+from whitestat.periods import instant_text
 from whitestat.web.live import MOST_STREAMS
 
 
 @contextmanager
-def listening(house: House) -> Iterator[http.client.HTTPResponse]:
+def listening(house: House, query: str = "", **headers: str) -> Iterator[http.client.HTTPResponse]:
     address = urlsplit(house.url)
     line = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-    line.request("GET", "/api/v1/live")
+    line.request("GET", f"/api/v1/live{query}", headers={k.replace("_", "-"): v for k, v in headers.items()})
     reply = line.getresponse()
     try:
         yield reply
@@ -88,3 +89,16 @@ def test_a_source_that_fails_ends_the_stream_and_is_told(house: House, caplog: p
         assert list(items) == []
     assert "the live stream ended" in caplog.text
     assert house.get("/api/v1/health").status == 200
+
+
+def test_events_are_named_and_who_names_the_last_one_is_told_what_came_after(house: House) -> None:
+    seconds = [{"at": instant_text(NOON_S + each, ZONE)} for each in range(3)]
+    house.say(NOON_S + 3, missed=seconds)
+    with listening(house) as reply:
+        assert f"id: {instant_text(NOON_S + 3, ZONE)}\n".encode() in [next(reply) for _ in range(3)]
+    for asking in ({"Last_Event_ID": seconds[1]["at"]}, {"query": f"?last={quote(seconds[1]['at'])}"}):
+        with listening(house, **asking) as reply:
+            assert next(events(reply))["missed"] == [seconds[2]]
+    with listening(house, Last_Event_ID="nonsense") as reply:
+        assert next(events(reply))["missed"] == seconds
+    assert house.get("/api/v1/live?since=1").status == 400

@@ -32,7 +32,8 @@ def test_every_path_of_it_answers_as_it_says(home: House, document: dict[str, An
         if path in ("/api/v1/live", "/api/v1/people/{person}/export") or "get" not in operations:
             continue
         ((media_type, content),) = operations["get"]["responses"]["200"]["content"].items()
-        answer = home.get(re.sub("{[a-z]+}", "1", path), Cookie=f"whitestat={session}")
+        at = re.sub("{[a-z]+}", "1", path.replace("{address}", "192.0.2.1"))
+        answer = home.get(at, Cookie=f"whitestat={session}")
         assert answer.headers["content-type"].startswith(media_type)
         if media_type == "application/json":
             schema_of(document, content["schema"]["$ref"].rpartition("/")[2]).validate(answer.json)

@@ -10,6 +10,7 @@ from datetime import tzinfo
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from shutil import disk_usage
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,6 +40,14 @@ ROWS_A_WINDOW = 4_096
 """How many rows of a long answer are read at a time: about 2 MB."""
 
 
+class AddressTimes(NamedTuple):
+    """An address of a device, from when to when it was seen, UTC milliseconds; the start is None until it is folded."""
+
+    address: str
+    first_ms: int | None
+    last_ms: int
+
+
 class _Coarser(NamedTuple):
     """What a step is made of, and the step to answer with where that has aged out."""
 
@@ -64,6 +73,10 @@ _DEVICES = """SELECT d.id, d.name, d.name_source, min(e.start_ms), max(e.last_se
 _EPISODES = "SELECT id, device, mac, address, start_ms, end_ms FROM episode ORDER BY id"
 _NAMES = "SELECT id, name FROM device"
 _MACS = "SELECT device, mac FROM episode_seen WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
+_ADDRESS_TIMES = """SELECT a.address, min(f.first_ms), max(a.last_ms) FROM address_seen a
+    JOIN episode e ON e.id = a.episode
+    LEFT JOIN main.episode_address f ON f.episode = a.episode AND f.address = a.address
+    WHERE e.device = ? GROUP BY a.address ORDER BY max(a.last_ms) DESC, a.address LIMIT 200"""
 _ADDRESSES = """SELECT e.device, a.address FROM address_seen a JOIN episode e ON e.id = a.episode
     GROUP BY e.device, a.address ORDER BY max(a.last_ms) DESC, a.address"""
 _LABELS = "SELECT device, text FROM label ORDER BY device, text"
@@ -183,6 +196,12 @@ class Queries:
             for id, name, source, first_ms, last_ms in rows
         ]
 
+    def address_times(self, device: int) -> list[AddressTimes]:
+        """The latest 200 addresses that a device had, the latest first."""
+        with self._snapshot():
+            rows = self._connection.execute(_ADDRESS_TIMES, (device,)).fetchall()
+        return [AddressTimes(address_text(address), first_ms, last_ms) for address, first_ms, last_ms in rows]
+
     def persons(self) -> list[str]:
         """The names of everybody who owns or may own a device."""
         with self._snapshot():
@@ -240,6 +259,15 @@ class Queries:
         check_span(start_s, end_s)
         with self._snapshot():
             return self._sums.coverage(start_s, end_s)
+
+    def since_s(self) -> int | None:
+        """Where the first usage there is begins, UTC seconds; None in an empty ledger."""
+        with self._snapshot():
+            return self._sums.since_s()
+
+    def octets_free(self) -> int:
+        """What is left on the disk of the database for who may write there."""
+        return disk_usage(self._path.parent).free
 
     def octets_on_disk(self) -> int:
         """The database with its write-ahead log."""

@@ -124,6 +124,19 @@ class Sums:
         self._add_coverage(sums, "tail_coverage", self._tail_piece(start_s, end_s))
         return sums
 
+    def since_s(self) -> int | None:
+        """Where the first usage begins: the first bucket of the finest resolution that goes back to it."""
+        (first_s,) = self._connection.execute("SELECT min(bucket) FROM tail_usage").fetchone()
+        for resolution in reversed(COARSEST_FIRST):
+            (bucket,) = self._connection.execute(
+                f"""SELECT min(bucket) FROM usage_{resolution}
+                    WHERE chunk = (SELECT min(chunk) FROM usage_{resolution})"""  # noqa: S608 - words of this module
+            ).fetchone()
+            start_s = None if bucket is None else resolution.start(bucket, self._zone)
+            if start_s is not None and (first_s is None or start_s < resolution.floor(first_s, self._zone)):
+                first_s = start_s
+        return None if first_s is None else int(first_s)
+
     def kept(self) -> Kept:
         return buckets.kept(self._connection, self._zone)
 

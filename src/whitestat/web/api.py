@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from whitestat.asking import asked_span, usage_question
 from whitestat.errors import QueryError
 from whitestat.forms import UsageAnswer, covered_points, device_fields
-from whitestat.ledger.queries import Answer, Cursor, Question, Row
+from whitestat.ledger.queries import Answer, Cursor, Queries, Question, Row
 from whitestat.periods import day_of, instant_text
 from whitestat.web.answers import in_pieces, json_answer
 from whitestat.web.sources import Sources
 from whitestat.web.usage_page import as_html, headers
 
 Texts = Mapping[str, str]
+
+DAY_S = 86_400
 
 
 def usage(sources: Sources, texts: Texts) -> Response:
@@ -53,6 +56,23 @@ def coverage(sources: Sources, texts: Texts) -> Response:
             "points": covered_points(points),
         },
         tagged=True,
+    )
+
+
+def store(sources: Sources, texts: Texts) -> Response:
+    """How large the ledger is and how fast it has grown so far; null in its first day."""
+    queries = sources.queries
+    if not isinstance(queries, Queries):  # the route lets no person ask
+        raise HTTPException(403, "the store is the house's")
+    since_s, octets = queries.since_s(), queries.octets_on_disk()
+    days = 0 if since_s is None else (sources.now.at_s - since_s) // DAY_S
+    return json_answer(
+        {
+            "octets": octets,
+            "free_octets": queries.octets_free(),
+            "since": None if since_s is None else instant_text(since_s, sources.zone),
+            "octets_per_day": octets // days if days else None,
+        }
     )
 
 

@@ -24,8 +24,9 @@ from whitestat.web.api import Texts
 from whitestat.web.asker import asker_of, asker_of_v5, require, told
 from whitestat.web.guard import Guard, security_headers
 from whitestat.web.live import LiveStreams
+from whitestat.web.names import Names
 from whitestat.web.permission import as_json, from_our_pages
-from whitestat.web.routes import LIVE, ME, ROUTES, Route
+from whitestat.web.routes import LIVE, ME, NAME, ROUTES, Route
 from whitestat.web.sources import Access, Sources
 from whitestat.web.static_files import StaticFiles, import_map_hash
 
@@ -64,6 +65,7 @@ class _Paths:
         self._sources = sources
         self._static = static
         self._streams = streams
+        self._names = Names(sources.resolve)
         # One thread: the ledger answers one question at a time, and the event loop never waits for it.
         self._ledger = ThreadPoolExecutor(1, "questions")
 
@@ -74,6 +76,7 @@ class _Paths:
             self._path(Route("/openapi.json", "", None, Who.EVERYONE), self._openapi),
             self._path(LIVE, self._live),
             self._path(ME, self._me),
+            self._path(NAME, self._name),
             *(
                 self._path(route._replace(path=path), self._asked(route, route.answer))
                 for route in ROUTES
@@ -122,7 +125,12 @@ class _Paths:
         return json_answer(document(self._sources.version))
 
     async def _me(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
-        return json_answer(told(asker, self._sources.zone) if asker else {})
+        zone, cycle = self._sources.zone, self._sources.cycle
+        house = {"timezone": str(zone), "billing": {"day": cycle.day, "hour": cycle.hour}}
+        return json_answer(told(asker, zone) | house if asker else {})
+
+    async def _name(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+        return await self._names.answer(texts["address"])
 
     async def _live(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
         def is_same() -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -32,12 +33,18 @@ class LiveStreams:
         self._stopped = False
 
     async def answer(self, request: Request, source: Source, goes_on: Callable[[], bool]) -> Response:
-        """The stream, for as long as it goes on; 503 when there are too many or the program is about to end."""
+        """The stream, for as long as it goes on; 503 when there are too many or the program is about to end.
+
+        Events are named by their instant. To who names the last one he has (Last-Event-ID, HTML Living Standard,
+        section 9.2.4; a page that opens a new stream cannot send headers, and says `last`), only seconds after it are
+        told as missed.
+        """
         if request.method == "HEAD":
             return Response(None, 200, _HEADERS, "text/event-stream")
         if self._stopped or len(self._pumps) >= MOST_STREAMS:
             return refused(None, f"no more than {MOST_STREAMS} live streams at a time", 503)
-        return StreamingResponse(self._stream(source, goes_on), 200, _HEADERS, "text/event-stream")
+        last = _instant(request.headers.get("last-event-id") or request.query_params.get("last", ""))
+        return StreamingResponse(self._stream(source, goes_on, last), 200, _HEADERS, "text/event-stream")
 
     def stop(self) -> None:
         """End every stream now: the server waits for answers that are still under way."""
@@ -45,9 +52,11 @@ class LiveStreams:
         for pump in self._pumps:
             pump.cancel()
 
-    async def _stream(self, source: Source, goes_on: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    async def _stream(
+        self, source: Source, goes_on: Callable[[], bool], last: datetime | None
+    ) -> AsyncGenerator[bytes, None]:
         pieces: asyncio.Queue[bytes] = asyncio.Queue(1)
-        pump = asyncio.create_task(self._pump(source(), goes_on, pieces))
+        pump = asyncio.create_task(self._pump(source(), goes_on, last, pieces))
         self._pumps.add(pump)
         pump.add_done_callback(lambda _: self._ended(pump, pieces))
         try:
@@ -58,14 +67,18 @@ class LiveStreams:
             pump.cancel()
 
     async def _pump(
-        self, items: AsyncIterator[dict[str, object]], goes_on: Callable[[], bool], pieces: asyncio.Queue[bytes]
+        self,
+        items: AsyncIterator[dict[str, object]],
+        goes_on: Callable[[], bool],
+        last: datetime | None,
+        pieces: asyncio.Queue[bytes],
     ) -> None:
         """Fetch items in a task of their own, so that a stop need not wait for the next one."""
         try:
             async for item in items:
                 if not goes_on():
                     return
-                await pieces.put(_event(item))
+                await pieces.put(_event(_since(item, last) if last else item))
         finally:
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
@@ -81,4 +94,22 @@ class LiveStreams:
 
 def _event(item: dict[str, object]) -> bytes:
     """One event (HTML Living Standard, section 9.2); JSON without line breaks fits one data line."""
-    return b"data: %b\n\n" % json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    content = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return b"id: %b\ndata: %b\n\n" % (str(item["at"]).encode(), content)
+
+
+def _since(item: dict[str, object], last: datetime) -> dict[str, object]:
+    """The item without the seconds that are known already."""
+    missed = item.get("missed")
+    if not isinstance(missed, list):
+        return item
+    return item | {"missed": [each for each in missed if (at := _instant(each["at"])) and at > last]}
+
+
+def _instant(text: str) -> datetime | None:
+    """An instant with an offset; None for any other text, since a wrong name of an event is no reason to tell less."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -88,7 +88,10 @@ def _identifier(path: str) -> str:
 
 def _number(name: str) -> Schema:
     schema: Schema = {"type": "integer", "minimum": 1}
-    return {"name": name, "in": "path", "required": True, "description": f"The {name}'s number.", "schema": schema}
+    described = f"The {name}'s number."
+    if name == "address":
+        schema, described = {"type": "string", "maxLength": 100}, "An IPv4 or IPv6 address."
+    return {"name": name, "in": "path", "required": True, "description": described, "schema": schema}
 
 
 def _operation(route: Route) -> Schema:
@@ -106,9 +109,9 @@ def _operation(route: Route) -> Schema:
     if route.who is not Who.ANYBODY:
         answers["401"] = _refusal(_NOBODY)
         answers["403"] = _refusal(f"This is for {route.who}.")
-    if names:
+    if names and names != ["address"]:
         answers["404"] = _refusal(f"There is no such {names[0]}.")
-    if route.parameters:
+    if route.parameters or names == ["address"]:
         answers["400"] = _refusal("A parameter is unknown or cannot be used.")
     if route.asks_ledger:
         answers["503"] = _refusal("The ledger cannot be read now.")
@@ -195,6 +198,10 @@ _DEVICE: Schema = {
     "first_seen": _or_null("string", format="date-time"),
     "last_seen": _or_null("string", format="date-time"),
 }
+_ID = _or_null("integer", description="null for what is unattributed")
+_PACKETS = ("rate_in_pps", "rate_out_pps")
+_RATES: Schema = dict.fromkeys(("rate_in_bps", "rate_out_bps", *_PACKETS), _COUNT)
+_AT_POINTS = _list(_object({"point": _TEXT, **_RATES}))
 _DAY = _or_null("string", format="date", description="null where there is no such day")
 _CALLED: Schema = {"id": {"type": "integer"}, "name": _or_null("string")}
 _ROW = {"type": ["array", "null"], "items": {"type": ["integer", "string", "null"]}}
@@ -260,6 +267,10 @@ _SCHEMAS: Schema = {
                     }
                 )
             ),
+            "address_times": {
+                **_list(_object({"address": _TEXT, "first": _or_null("string", format="date-time"), "last": _INSTANT})),
+                "description": "the latest 200 IP addresses, the latest first",
+            },
         }
     ),
     "Export": {"type": "object", "description": "tables and their rows, as they are kept"},
@@ -336,6 +347,11 @@ _SCHEMAS: Schema = {
             "person": _or_null("string", description="whose usage alone is shown"),
             "can_edit": {"type": "boolean"},
             "expires": _or_null("string", format="date-time", description="when the session ends at the latest"),
+            "timezone": {"type": "string", "description": "that of days, hours and every instant"},
+            "billing": {
+                **_object({"day": _COUNT, "hour": _COUNT}),
+                "description": "when billing periods begin, local time",
+            },
         }
     ),
     "Accounts": _object(
@@ -404,6 +420,15 @@ _SCHEMAS: Schema = {
             "points": _list(_ref("PointCoverage")),
         }
     ),
+    "Store": _object(
+        {
+            "octets": {**_COUNT, "description": "the database with its write-ahead log"},
+            "free_octets": {**_COUNT, "description": "what is left on its disk"},
+            "since": _or_null("string", format="date-time", description="the first usage; null while there is none"),
+            "octets_per_day": _or_null("integer", minimum=0, description="on average; null in the first day"),
+        }
+    ),
+    "Name": _object({"address": _TEXT, "name": _or_null("string", description="null where the DNS knows none")}),
     "Frame": _object(
         {
             "columns": {"const": list(COLUMNS)},
@@ -424,8 +449,7 @@ _SCHEMAS: Schema = {
     "Live": _object(
         {
             "at": _INSTANT,
-            "rate_in_bps": _COUNT,
-            "rate_out_bps": _COUNT,
+            **_RATES,
             "octets": _COUNT,
             "octets_in": _UNSPLIT,
             "octets_out": _UNSPLIT,
@@ -435,17 +459,32 @@ _SCHEMAS: Schema = {
                 _object(
                     {
                         **_NAMED,
-                        "id": _or_null("integer", description="null for what is unattributed"),
+                        "id": _ID,
                         "octets": _COUNT,
                         "octets_in": _UNSPLIT,
                         "octets_out": _UNSPLIT,
-                        "rate_in_bps": _COUNT,
-                        "rate_out_bps": _COUNT,
+                        **_RATES,
                         "last_seen": _or_null("string", format="date-time"),
-                    }
+                    },
+                    optional=_PACKETS,
                 )
             ),
+            "points": _AT_POINTS,
+            "missed": {
+                **_list(
+                    _object(
+                        {
+                            "at": _INSTANT,
+                            **_RATES,
+                            "devices": _list(_object({"id": _ID, **_RATES})),
+                            "points": _AT_POINTS,
+                        }
+                    )
+                ),
+                "description": "seconds since the event before, or of the last minute and more, with all that was not "
+                "silent",
+            },
         },
-        optional=("octets", "gone"),
+        optional=("octets", "gone", "points", "missed", *_PACKETS),
     ),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from whitestat.attribution.edits import EPISODE, LABEL, NAME, OWNER, PERSON, TABLES, Key, Row
 from whitestat.ledger import queries as ledger
 from whitestat.ledger.people import EditRow, EventRow, ProposalRow
-from whitestat.ledger.queries import Answer, DeviceRow, Queries, Question
+from whitestat.ledger.queries import AddressTimes, Answer, DeviceRow, Queries, Question
 from whitestat.model import Coverage, Episode
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class OwnQueries:
         """Those that are the person's or were, with the times and addresses of that."""
         held = self._held()
         return [_of_time(row, held[row.id]) for row in self._queries.devices() if row.id in held]
+
+    def address_times(self, device: int) -> list[AddressTimes]:
+        """Those of a device that was never another's."""
+        return self._queries.address_times(device) if self._held().get(device) == ((0, None),) else []
 
     def devices_now(self) -> set[int]:
         """Numbers of those that are the person's now."""

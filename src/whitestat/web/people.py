@@ -41,6 +41,14 @@ def device(sources: Sources, texts: Texts) -> Response:
     more: Told = {
         "owners": _owners(picture, wanted),
         "episodes": episodes,
+        "address_times": [
+            {
+                "address": each.address,
+                "first": None if each.first_ms is None else _instant(each.first_ms, sources.zone),
+                "last": _instant(each.last_ms, sources.zone),
+            }
+            for each in sources.queries.address_times(wanted)
+        ],
     }
     return json_answer(device_fields(rows[wanted], sources.zone) | more)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from whitestat.access.roles import Who
-from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST_DAY, LIMIT, QUESTION, START, Parameter
+from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST, LAST_DAY, LIMIT, QUESTION, START, Parameter
 from whitestat.web import accounts, api, legacy, people
 from whitestat.web.sources import Sources
 
@@ -57,6 +57,7 @@ LIVE = Route(
     "today, later ones those that changed.",
     None,
     Who.PEOPLE,
+    (LAST,),
     media_type="text/event-stream",
     schema="Live",
     asks_ledger=False,
@@ -64,6 +65,16 @@ LIVE = Route(
 )
 
 ME = Route("/api/v1/me", "Who asks, and what he may.", None, Who.EVERYONE, schema="Me", asks_ledger=False)
+
+NAME = Route(
+    "/api/v1/names/{address}",
+    "What the DNS calls an address; it is asked for this answer alone.",
+    None,
+    Who.READERS,
+    schema="Name",
+    asks_ledger=False,
+    may_be_unwell=True,
+)
 
 _FRAME, _HTML = "Frame", "text/html"
 _DAYS = (FIRST_DAY, LAST_DAY)
@@ -150,6 +161,8 @@ ROUTES = (
         asks_ledger=False,
         may_be_unwell=True,
     ),
+    Route("/api/v1/store", "How large the ledger is, and how fast it grows.", api.store, Who.READERS, schema="Store"),
+    NAME,
     LIVE,
     ME,
     Route("/api/v1/accounts", "Who may log in.", accounts.accounts, Who.OWNERS, schema="Accounts"),

@@ -72,8 +72,8 @@ class Sources:
 
     `health` is the engine's own account of itself and must have a `status` ("ok" or why not) and
     `points`. `live` yields, for each listener, one item a second: first every device of today, then
-    those that changed. `lan` holds the local networks. `queries` are cut to what is a person's where one asks
-    (`web.own`).
+    those that changed. `resolve` asks the DNS what an address is called. `lan` holds the local networks. `queries` are
+    cut to what is a person's where one asks (`web.own`).
     """
 
     queries: Queries | OwnQueries
@@ -86,6 +86,7 @@ class Sources:
     cycle: Cycle = CALENDAR_MONTHS
     edits: Edits | None = None
     access: Access = field(default_factory=Access)
+    resolve: Callable[[str], str | None] = lambda address: None
 
     @property
     def base(self) -> str:

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Name, Owner } from "./name.js";
-import { Arrow } from "./strip.js";
+import { Arrow, deviceLink } from "./parts.js";
 import { ago, octets, rate, share } from "./text.js";
 
 // `of` gives what a column is sorted by; figures start with the largest, text with A.
@@ -68,16 +68,19 @@ function Heading({ column, sort, onSort }) {
 function Row({ device, whole, at, stale, household, onEditing }) {
   const nobody = device.id === null;
   const shown = shownName(device);
-  const { owners, people, change } = household;
+  const { owners, people, change, editable } = household;
   const busy = device.rate_in_bps + device.rate_out_bps > 0;
   const width = (part) => ({ width: whole ? `${(part / whole) * 100}%` : 0 });
   const unsplit = device.octets - (device.octets_in ?? 0) - (device.octets_out ?? 0);
   return html`<tr role="row" class=${nobody ? "nobody" : busy ? "busy" : ""}>
     <th role="rowheader" scope="row" class="name">
-      ${nobody ? html`<bdi class="label" title=${shown}>${shown}</bdi>` : html`<${Name} device=${device} shown=${shown} change=${change} onEditing=${onEditing} />`}
+      <span class="first">
+        ${nobody ? html`<bdi class="label" title=${shown}>${shown}</bdi>` : html`<${Name} device=${device} shown=${shown} change=${change} onEditing=${onEditing} fixed=${!editable} />`}
+        ${!nobody && html`<a class="open" href=${deviceLink(device.id)} aria-label=${`All of ${shown}`}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M6 3.5 10.5 8 6 12.5" /></svg></a>`}
+      </span>
       <span class="under">
         <span class="below">${nobody ? "counted, but no device could be found for it" : device.mac !== shown && device.mac}</span>
-        ${!nobody && html`<${Owner} device=${device} shown=${shown} owner=${owners.get(device.id)} people=${people} change=${change} />`}
+        ${!nobody && html`<${Owner} device=${device} shown=${shown} owner=${owners.get(device.id)} people=${people} change=${change} fixed=${!editable} />`}
       </span>
     </th>
     <td role="cell" class="in"><span class="tag"><${Arrow} way="in" /></span>${octets(device.octets_in)}</td>

@@ -21,7 +21,7 @@ export function useHealth(phase) {
 // A report comes with status 503 too; where none comes, the live stream already says that all is lost.
 async function fetchReport() {
   try {
-    return await (await fetch("/api/v1/health")).json();
+    return await (await fetch("api/v1/health")).json();
   } catch {
     return null;
   }

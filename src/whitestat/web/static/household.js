@@ -3,13 +3,16 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 const EVERY_MS = 30000;
-const nothing = { people: [], proposals: [], events: [] };
+const nothing = { people: [], proposals: [], events: [], devices: [] };
 
-// {people, proposals, events, owners, toast, change, undo, close}; `owners` holds the person of each device today.
-export function useHousehold(phase, today) {
+// {people, proposals, events, devices, owners, editable, toast, change, undo, close}; `owners` holds the person of each device today.
+export function useHousehold(phase, today, editable) {
   const [found, setFound] = useState(nothing);
   const [toast, setToast] = useState(null);
-  const look = useCallback(async () => setFound(await everything()), []);
+  const look = useCallback(async () => {
+    const fresh = await everything();
+    setFound((held) => Object.fromEntries(Object.keys(fresh).map((name) => [name, same(held[name], fresh[name]) ? held[name] : fresh[name]])));
+  }, []);
   useEffect(() => {
     if (phase !== "live") return undefined;
     const ask = () => document.hidden || look();
@@ -27,9 +30,9 @@ export function useHousehold(phase, today) {
     return status === 200;
   }
 
-  const undo = (edit) => change("POST", `/api/v1/edits/${edit}/undo`, {}, "Taken back");
+  const undo = (edit) => change("POST", `api/v1/edits/${edit}/undo`, {}, "Taken back");
   const close = useCallback(() => setToast(null), []);
-  return { ...found, owners: owners(found.people, today), toast, change, undo, close };
+  return { ...found, editable, owners: owners(found.people, today), toast, change, undo, close };
 }
 
 function owners(people, today) {
@@ -42,6 +45,9 @@ function owners(people, today) {
   return found;
 }
 
+// What did not change is not drawn anew.
+const same = (held, fresh) => JSON.stringify(held) === JSON.stringify(fresh);
+
 async function everything() {
   const parts = await Promise.all(Object.keys(nothing).map((name) => list(name)));
   return Object.fromEntries(Object.keys(nothing).map((name, at) => [name, parts[at]]));
@@ -49,7 +55,7 @@ async function everything() {
 
 async function list(name) {
   try {
-    const answer = await fetch(`/api/v1/${name}`);
+    const answer = await fetch(`api/v1/${name}`);
     return answer.ok ? (await answer.json())[name] : [];
   } catch {
     return []; // The live stream already says that all is lost.

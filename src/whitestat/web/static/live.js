@@ -7,11 +7,15 @@ const RETRY_MS = [1000, 2000, 4000, 8000];
 
 const nothing = { phase: "connecting", at: null, totals: null, devices: new Map(), history: [] };
 
+// The last minute is kept by second, with the rates of each device and point: [in, out] in bit/s, then in packets/s. Who
+// comes back names the last second he has, and is told those in between.
+
 // Calls `show` with each new state {phase, at, totals, devices, history}; phase is connecting, live or lost.
 export function listen(show) {
   let state = nothing;
   let stream = null;
   let first = true;
+  let last = ""; // The instant of the last event, by which the next stream begins.
   let failures = 0;
   let silence, retry, rest;
 
@@ -20,7 +24,7 @@ export function listen(show) {
   function open() {
     close();
     first = true;
-    stream = new EventSource("/api/v1/live");
+    stream = new EventSource(`api/v1/live${last ? `?last=${encodeURIComponent(last)}` : ""}`);
     stream.onmessage = (message) => take(JSON.parse(message.data));
     stream.onerror = lose;
     listenForSilence();
@@ -38,6 +42,7 @@ export function listen(show) {
   }
 
   function lose() {
+    if (stream?.readyState === EventSource.CLOSED) dispatchEvent(new Event("refused")); // A session may have ended.
     close();
     set({ phase: "lost" });
     retry = setTimeout(open, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
@@ -51,16 +56,19 @@ export function listen(show) {
     const devices = first ? new Map() : new Map(state.devices);
     for (const device of item.devices) devices.set(device.id, device);
     for (const id of item.gone ?? []) devices.delete(id || null);
-    const totals = { ...item, devices: undefined };
+    const totals = { ...item, devices: undefined, missed: undefined };
+    last = item.at;
     if (first) totals.rate_in_bps = totals.rate_out_bps = null; // The first second has no second before it.
-    set({ phase: "live", at: item.at, totals, devices, history: first ? state.history : longer(item) });
+    set({ phase: "live", at: item.at, totals, devices, history: longer(first ? item.missed ?? [] : [...(item.missed ?? []), item]) });
     first = false;
   }
 
-  function longer(item) {
-    const at = Date.parse(item.at);
-    const kept = state.history.filter((each) => each.at > at - HISTORY_MS && each.at < at);
-    return [...kept, { at, in: item.rate_in_bps, out: item.rate_out_bps }];
+  function longer(items) {
+    if (!items.length) return state.history;
+    const found = items.map(second);
+    const [from, until] = [found[0].at, found[found.length - 1].at];
+    const kept = state.history.filter((each) => each.at > until - HISTORY_MS && each.at < from);
+    return [...kept, ...found.filter((each) => each.at > until - HISTORY_MS)];
   }
 
   function look() {
@@ -74,3 +82,11 @@ export function listen(show) {
   addEventListener("online", open);
   open();
 }
+
+function second(item) {
+  const devices = new Map();
+  for (const each of item.devices) if (each.rate_in_bps || each.rate_out_bps) devices.set(each.id, rates(each));
+  return { at: Date.parse(item.at), in: item.rate_in_bps, out: item.rate_out_bps, all: rates(item), devices, points: new Map((item.points ?? []).map((each) => [each.point, rates(each)])) };
+}
+
+const rates = (each) => [each.rate_in_bps, each.rate_out_bps, each.rate_in_pps ?? 0, each.rate_out_pps ?? 0];

@@ -7,7 +7,7 @@ import { quoted } from "./text.js";
 const NEW = "new";
 
 // Double click, F2 or Enter edits; Enter keeps, Escape leaves. `onEditing` tells when one begins and ends.
-export function Name({ device, shown, change, onEditing }) {
+export function Name({ device, shown, change, onEditing, fixed }) {
   const [editing, setEditing] = useState(false);
   const label = useRef(null);
   const turn = (on) => {
@@ -17,8 +17,9 @@ export function Name({ device, shown, change, onEditing }) {
   const keep = async (text) => {
     turn(false);
     requestAnimationFrame(() => label.current?.focus());
-    if (text !== null && text !== shown) await change("PATCH", `/api/v1/devices/${device.id}`, { name: text }, `${quoted(shown)} is ${quoted(text || "unnamed")} now`);
+    if (text !== null && text !== shown) await change("PATCH", `api/v1/devices/${device.id}`, { name: text }, `${quoted(shown)} is ${quoted(text || "unnamed")} now`);
   };
+  if (fixed) return html`<bdi class="label" title=${shown}>${shown}</bdi>`;
   if (editing) return html`<${Line} text=${shown} label=${`New name of ${shown}`} done=${keep} />`;
   const press = (event) => {
     if (event.key !== "Enter" && event.key !== "F2") return;
@@ -29,9 +30,9 @@ export function Name({ device, shown, change, onEditing }) {
   return html`<bdi ref=${label} class="label editable" tabindex="0" role="button" aria-keyshortcuts="F2 Enter" title=${`${shown}: double click or F2 to rename`} onDblClick=${() => turn(true)} onKeyDown=${press} onClick=${(event) => event.detail === 0 && turn(true)}>${shown}</bdi>`;
 }
 
-export function Owner({ device, shown, owner, people, change }) {
+export function Owner({ device, shown, owner, people, change, fixed }) {
   const [adding, setAdding] = useState(false);
-  const give = (person, said) => change("PATCH", `/api/v1/devices/${device.id}`, { person }, said);
+  const give = (person, said) => change("PATCH", `api/v1/devices/${device.id}`, { person }, said);
   const choose = async (event) => {
     const chosen = event.target.value;
     event.target.value = owner ?? "";
@@ -43,6 +44,7 @@ export function Owner({ device, shown, owner, people, change }) {
     setAdding(false);
     if (name) await give(name, `${quoted(shown)} is ${name}\u2019s now`);
   };
+  if (fixed) return html`<bdi class="below">${people.find((each) => each.id === owner)?.name}</bdi>`;
   if (adding) return html`<${Line} text="" label=${`Name of the person who has ${shown}`} done=${add} small />`;
   return html`<select class=${owner ? "owner" : "owner none"} aria-label=${`Owner of ${shown}`} value=${owner ?? ""} onChange=${choose}>
     <option value="">${owner ? "nobody" : "whose?"}</option>

@@ -7,18 +7,18 @@ import { ago, quoted } from "./text.js";
 const SHOWN_MS = 20000;
 const EVENTS_SHOWN = 5;
 
-export function Proposals({ proposals, change }) {
+export function Proposals({ proposals, change, editable }) {
   const open = proposals.filter((each) => each.state === "open");
   return open.map((each) => {
     const [name, into] = [each.device.name ?? `device ${each.device.id}`, each.into.name ?? `device ${each.into.id}`];
-    const answer = (word, said) => change("POST", `/api/v1/proposals/${each.id}`, { answer: word }, said);
+    const answer = (word, said) => change("POST", `api/v1/proposals/${each.id}`, { answer: word }, said);
     return html`<section key=${each.id} class="card proposal" aria-labelledby=${`proposal-${each.id}`}>
       <h2 id=${`proposal-${each.id}`}>Is <bdi>${name}</bdi> the same device as <bdi>${into}</bdi>? <span class="count">${each.percent}\u00a0% sure</span></h2>
       <ul>${each.reasons.map((reason) => html`<li key=${reason}><bdi>${reason}</bdi></li>`)}</ul>
-      <p>
+      ${editable && html`<p>
         <button type="button" class="yes" onClick=${() => answer("confirm", `${quoted(name)} and ${quoted(into)} are one now`)}>Yes, it is one device</button>
         <button type="button" onClick=${() => answer("refuse", `${quoted(name)} and ${quoted(into)} stay two`)}>No, never ask again</button>
-      </p>
+      </p>`}
     </section>`;
   });
 }
@@ -31,7 +31,7 @@ export function Events({ events, at }) {
   </section>`;
 }
 
-function sentence({ kind, device, content }) {
+export function sentence({ kind, device, content }) {
   const name = content.name || `device ${device}`;
   if (kind === "new-device") return `New device: ${name}`;
   if (kind === "new-address") return `${name} is new, and ${content.percent}\u00a0% sure to be ${content.of_name || `device ${content.of}`}`;

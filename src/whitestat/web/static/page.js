@@ -1,66 +1,131 @@
-// The whole page.
+// The whole page: its head, the way around, and the view that the address names.
 
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { Devices } from "./devices.js";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Device } from "./device.js";
 import { notices, useHealth } from "./health.js";
+import { Health } from "./healthpage.js";
 import { useHousehold } from "./household.js";
+import { History } from "./history.js";
 import { html } from "./html.js";
 import { listen } from "./live.js";
-import { Events, Proposals, Toast } from "./news.js";
-import { Strip } from "./strip.js";
+import { Live } from "./livepage.js";
+import { Me, useMe } from "./me.js";
+import { Toast } from "./news.js";
+import { Overview } from "./overview.js";
+import { Sign } from "./parts.js";
+import { People, Person } from "./people.js";
+import { href, useRoute } from "./route.js";
+import { Services } from "./services.js";
+import { choices, choose, useSettings } from "./settings.js";
 import { clock, day } from "./text.js";
 
 const PHASES = { connecting: "connecting", live: "live", lost: "reconnecting" };
 const LINKS = [
-  ["/api/v1/usage.html", "Table"],
-  ["/api/v1/usage.csv", "CSV"],
-  ["/api/v1/usage", "JSON"],
-  ["/api/v1/health", "Health"],
-  ["/openapi.json", "API"],
+  ["api/v1/usage.html", "Table"],
+  ["api/v1/usage.csv", "CSV"],
+  ["api/v1/usage", "JSON"],
+  ["openapi.json", "API"],
+];
+const VIEWS = {
+  overview: { label: "Overview", icon: "M2 8.5 8 3l6 5.5M4 7.5V13h8V7.5", show: Overview, moves: true },
+  history: { label: "History", icon: "M2.5 13.5v-4h2.6v4M6.7 13.5v-10h2.6v10M10.9 13.5V6h2.6v7.5M1.5 13.5h13", show: History },
+  live: { label: "Live", icon: "M1.5 8.5h3l2-5.5 3 10 2-4.5h3", show: Live, moves: true },
+  devices: { label: "Devices", icon: "M2 3.5h8.5v6.5H2zM4.5 12.5H8M12 6h2.5v7H12z", show: People },
+  services: { label: "Services", icon: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM2 8h12M8 1.8c3.4 3.6 3.4 8.8 0 12.4M8 1.8c-3.4 3.6-3.4 8.8 0 12.4", show: Services },
+  health: { label: "Health", icon: "M8 13.5C3.5 10.3 1.8 8 1.8 5.6a3 3 0 0 1 6.2-1 3 3 0 0 1 6.2 1C14.2 8 12.5 10.3 8 13.5z", show: Health },
+  device: { label: "Device", under: "devices", show: Device },
+  person: { label: "Person", under: "devices", show: Person },
+};
+const CHOICES = [
+  ["octets", "Amounts in", { GB: "GB", GiB: "GiB" }],
+  ["rate", "Rates in", { "bit/s": "bit/s", "octet/s": "octet/s" }],
+  ["theme", "Colours", { auto: "As the system", light: "Light", dark: "Dark" }],
 ];
 
 function Page() {
   const [live, show] = useState(null);
   useEffect(() => listen(show), []);
+  useSettings();
+  const route = useRoute();
+  const name = route.parts[0] ?? "overview";
+  const view = VIEWS[name];
   const phase = live?.phase ?? "connecting";
+  const lost = phase === "lost";
   const report = useHealth(phase);
-  const household = useHousehold(phase, live?.at?.slice(0, 10));
+  const me = useMe(phase);
+  const about = me.role && me; // The zone, and when billing periods begin.
+  const household = useHousehold(phase, live?.at?.slice(0, 10), me.can_edit);
+  const main = useMoved(name, view?.label);
   return html`
+    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to the content</a>
     <header class="head">
-      <img src="/static/icon.svg" alt="" width="32" height="32" />
-      <div class="title">
-        <h1>WhiteStat</h1>
-        ${live?.at && html`<p class="date"><time datetime=${live.at.slice(0, 10)}>${day(live.at)}</time></p>`}
-      </div>
+      <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="32" height="32" /><h1>WhiteStat</h1></a>
+      ${live?.at && html`<p class="date"><time datetime=${live.at.slice(0, 10)}>${day(live.at)}</time></p>`}
+      <${Ways} current=${view ? view.under ?? name : null} />
+      <${Me} me=${me} />
       <p class=${`phase ${phase}`} role="status"><i aria-hidden="true"></i>${PHASES[phase]}</p>
     </header>
-    <main class=${phase === "lost" ? "stale" : ""}>
-      ${phase === "lost" && html`<${Lost} at=${live.at} />`}
+    <main id="main" ref=${main} tabindex="-1" class=${lost ? "stale" : ""}>
+      ${lost && html`<${Lost} at=${live.at} />`}
       ${notices(report).map((each) => html`<p class="notice" key=${each}><${Sign} /><bdi>${each}</bdi></p>`)}
-      ${live?.totals
-        ? html`<${Strip} totals=${phase === "lost" ? without(live.totals) : live.totals} history=${live.history} />
-            <${Proposals} ...${household} />
-            <${Devices} devices=${live.devices} at=${live.at} stale=${phase === "lost"} report=${report} household=${household} />
-            <${Events} events=${household.events} at=${live.at} />`
-        : phase !== "lost" && html`<p class="lone">Waiting for the first figures\u2026</p>`}
+      ${view ? html`<${Shown} key=${name} view=${view} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />` : html`<${Nowhere} />`}
     </main>
     <footer class="foot">
-      <nav aria-label="Today in other forms">${LINKS.map(([href, label]) => html`<a key=${href} href=${href}>${label}</a>`)}</nav>
-      <p>WhiteStat ${document.body.dataset.version}</p>
+      <nav aria-label="Today in other forms">${LINKS.map(([path, label]) => html`<a key=${path} href=${path}>${label}</a>`)}</nav>
+      <${Choices} />
+      <p>${about?.timezone && html`<span title="All times are those of the machine that counts">Times: ${about.timezone}</span> \u00b7 `}WhiteStat ${document.body.dataset.version}</p>
     </footer>
     <${Toast} ...${household} />`;
+}
+
+// A view that moves with the stream is drawn each second, every other when what it shows changes.
+function Shown({ view, live, lost, report, household, about, route }) {
+  const today = live?.at?.slice(0, 10);
+  const ready = live?.totals && about;
+  const { octets, rate } = useSettings();
+  const told = ["people", "proposals", "events", "devices", "editable"].map((each) => household[each]);
+  const still = useMemo(
+    () => ready && !view.moves && html`<${view.show} today=${today} household=${household} about=${about} route=${route} />`,
+    [Boolean(ready), view, today, ...told, about, route, octets, rate],
+  );
+  if (!ready) return lost ? null : html`<p class="lone">Waiting for the first figures\u2026</p>`;
+  return view.moves ? html`<${view.show} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />` : still;
+}
+
+function Ways({ current }) {
+  return html`<nav class="ways" aria-label="Views">${Object.entries(VIEWS)
+    .filter(([, view]) => view.icon)
+    .map(([name, view]) => html`<a key=${name} href=${name === "overview" ? "#/" : href([name])} aria-current=${name === current ? "page" : undefined}>
+      <svg viewBox="0 0 16 16" aria-hidden="true"><path d=${view.icon} /></svg><span>${view.label}</span></a>`)}</nav>`;
+}
+
+// After a step to another view, the content has the focus, and the tab says where one is.
+function useMoved(name, label) {
+  const main = useRef(null);
+  const came = useRef(name);
+  useEffect(() => {
+    document.title = name === "overview" || !label ? "WhiteStat" : `${label} \u00b7 WhiteStat`;
+    if (came.current === name) return;
+    came.current = name;
+    scrollTo(0, 0);
+    main.current.focus({ preventScroll: true });
+  }, [name, label]);
+  return main;
+}
+
+function Choices() {
+  const settings = useSettings();
+  return html`<div class="choices">${CHOICES.map(([name, label, words]) => html`<label key=${name}>${label}
+    <select value=${settings[name]} onChange=${(event) => choose(name, event.target.value)}>${choices(name).map((each) => html`<option key=${each} value=${each}>${words[each]}</option>`)}</select></label>`)}</div>`;
+}
+
+function Nowhere() {
+  return html`<section class="card empty"><h2>There is nothing at this address</h2><p>The link may be of another version. <a href="#/">The overview</a> leads everywhere.</p></section>`;
 }
 
 function Lost({ at }) {
   return html`<p class="notice lost" role="alert"><${Sign} /><span><b>The connection to WhiteStat is lost.</b> Trying again.${at && ` The figures are those of ${clock(at)}.`}</span></p>`;
 }
-
-function Sign() {
-  return html`<svg class="sign" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 1.5 15 14H1z" /><path d="M8 6v4m0 1.6v.4" /></svg>`;
-}
-
-// The rates of a second long gone would be a lie.
-const without = (totals) => ({ ...totals, rate_in_bps: null, rate_out_bps: null });
 
 render(html`<${Page} />`, document.getElementById("page"));

@@ -1,8 +1,10 @@
 // The figures on top: the rate of this second, today's total, and how much of it is accounted for.
 
 import { html } from "./html.js";
+import { Arrow, Figure, Ring } from "./parts.js";
+import { href } from "./route.js";
 import { Sparkline } from "./sparkline.js";
-import { octetsParts, octets, percent, rate, rateParts } from "./text.js";
+import { octets, octetsParts, percent, rate, rateParts } from "./text.js";
 
 const GOOD = 0.99;
 const FAIR = 0.95;
@@ -54,7 +56,7 @@ function Coverage({ ratio }) {
       <p class="total"><${Figure} parts=${known ? percent(ratio, 2).split("\u00a0") : ["\u2013", ""]} /></p>
       <${Ring} ratio=${known ? ratio : 0} />
     </div>
-    <p class="note">${explained(grade)}</p>
+    <p class="note">${explained(grade)} <a href=${href(["health"])}>How this is known</a></p>
   </article>`;
 }
 
@@ -63,21 +65,4 @@ function explained(grade) {
   const rest = "The rest is the row \u201cUnattributed\u201d.";
   if (grade === "good") return `of today\u2019s traffic belongs to a device. ${rest}`;
   return `of today\u2019s traffic belongs to a device: less than it should be. ${rest}`;
-}
-
-function Ring({ ratio }) {
-  const round = 2 * Math.PI * 15;
-  return html`<svg class="ring" viewBox="0 0 36 36" aria-hidden="true">
-    <circle cx="18" cy="18" r="15" />
-    <circle class="part" cx="18" cy="18" r="15" stroke-dasharray=${`${ratio * round} ${round}`} transform="rotate(-90 18 18)" />
-  </svg>`;
-}
-
-function Figure({ parts: [figure, unit] }) {
-  return html`<span class="figure">${figure}</span>${unit && html`${" "}<span class="unit">${unit}</span>`}`;
-}
-
-export function Arrow({ way }) {
-  const d = way === "in" ? "M5 1v8M1.5 5.5 5 9l3.5-3.5" : "M5 9V1M1.5 4.5 5 1l3.5 3.5";
-  return html`<svg class=${`arrow ${way}`} viewBox="0 0 10 10" aria-hidden="true"><path d=${d} /></svg>`;
 }

@@ -1,0 +1,191 @@
+// Everything about one device: how much, when, on what, with whom, where, whose; and what can be changed.
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { address, ask, useAnswer } from "./api.js";
+import { Bars, Legend } from "./bars.js";
+import { grouped } from "./groups.js";
+import { barsOf, Span, spanOf } from "./history.js";
+import { html } from "./html.js";
+import { Name, Owner } from "./name.js";
+import { sentence } from "./news.js";
+import { Answered, Card, Choice, deviceName, Figure } from "./parts.js";
+import { go, href } from "./route.js";
+import { Save } from "./save.js";
+import { inside, title } from "./span.js";
+import { Table } from "./table.js";
+import { ago, count, moment, octets, octetsParts, quoted } from "./text.js";
+
+const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
+
+export function Device({ today, about, household, route }) {
+  const id = route.parts[1] ?? "";
+  const answer = useAnswer(/^\d{1,15}$/.test(id) ? address(`devices/${id}`) : null);
+  // What was edited is asked anew: the household is, after each edit.
+  const known = household.devices.find((each) => String(each.id) === id);
+  const version = JSON.stringify([known?.name, known?.person, known?.addresses?.length]);
+  const shown = useMemo(() => html`<${Facts} id=${id} key=${id} version=${version} household=${household} />`, [id, version, household.people, household.events, household.editable]);
+  if (answer.fault?.status === 404) return html`<section class="card empty"><h2>There is no device ${id}</h2><p>It may have been merged into another one. <a href=${href(["devices"])}>All devices</a></p></section>`;
+  const { query } = route;
+  const { kind, span } = spanOf(query, today, about.billing);
+  const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
+  const turn = (more) => go(["device", id], { ...query, ...more });
+  return html`<div class="view">
+    ${shown}
+    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
+    <div class="controls">
+      <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
+      <a class="tool" href=${href(["live"], { device: id })}>Live graphs</a>
+      <a class="tool" href=${href(["history"], { ...query, device: id, by: "service" })}>In history</a>
+    </div>
+    <${Usage} title=${title(kind, span)} kind=${kind} span=${span} narrow=${{ device: id, scope: scope === "all" ? "" : scope }} turn=${turn} />
+    <${Details} span=${span} narrow=${{ device: id, scope: scope === "all" ? "" : scope }} />
+  </div>`;
+}
+
+// Bars of what went in and out in a span, of a device or a person.
+export function Usage({ title: name, kind, span, narrow, turn }) {
+  const asked = { ...span, step: stepFor(kind, span), by: "", ...narrow };
+  const answer = useAnswer(address("usage", asked));
+  return html`<${Card} title=${name} name="usage" tools=${html`<${Save} path="usage.csv" parameters=${asked} />`}>
+    <${Answered} answer=${answer}>${(data) => html`<${InOut} data=${data} span=${span} turn=${turn} />`}<//>
+  <//>`;
+}
+
+function InOut({ data, span, turn }) {
+  const { step, steps, stepOf, places } = useMemo(() => barsOf(data, span), [data]);
+  const sums = useMemo(() => {
+    const found = new Map(steps.map((each) => [each, [0, 0, 0]]));
+    for (const row of data.rows) {
+      const held = found.get(stepOf(row.start));
+      held[0] += row.octets_in ?? 0;
+      held[1] += row.octets_out ?? 0;
+      held[2] += row.octets - (row.octets_in ?? 0) - (row.octets_out ?? 0);
+    }
+    return [0, 1, 2].map((side) => steps.map((each) => found.get(each)[side]));
+  }, [data]);
+  const whole = data.rows.reduce((sum, row) => sum + row.octets, 0);
+  const packets = data.rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0);
+  if (!whole) return html`<p class="lone small">Nothing was counted in this span. ${data.coverage?.some((each) => each.observed_ms > 0) ? "The network was watched: there was nothing." : "Nothing was watched then."}</p>`;
+  const series = [
+    { name: "In", tone: "c0", values: sums[0] },
+    { name: "Out", tone: "c1", values: sums[1] },
+    { name: "In or out", tone: "c8", values: sums[2] },
+  ].filter((_, at) => at < 2 || sums[2].some(Boolean));
+  return html`<p class="total"><${Figure} parts=${octetsParts(whole)} /> <span class="unit">in ${count(packets)} packets</span></p>
+    ${data.notice && html`<p class="note">${data.notice}.</p>`}
+    <${Bars} title=${`Octets of each ${step}`} series=${series} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ start: "", end: "", ...inside(step, places[at].start) }))} />
+    <${Legend} series=${series} format=${octets} />`;
+}
+
+function stepFor(kind, span) {
+  return { day: "hour", week: "hour", month: "day", cycle: "day", year: "month" }[kind] ?? (span.end.slice(0, 10) === span.start.slice(0, 10) ? "minute" : "day");
+}
+
+// On what and with whom, of a device or a person.
+export function Details({ span, narrow }) {
+  return html`<div class="panels">
+    <${About} by="service" title="Services" name="services" span=${span} narrow=${narrow} />
+    <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
+    <${About} by="peer" title="Peers" name="peers" span=${span} narrow=${narrow} />
+  </div>`;
+}
+
+export function About({ by, title: name, name: key, span, narrow, tone, more = {}, linked }) {
+  const asked = { ...span, by, top: by === "peer" ? 50 : "", ...narrow, ...more };
+  const answer = useAnswer(address("usage", asked));
+  if (answer.fault && answer.fault.status === 400 && !answer.data) return null; // A question that this ledger does not know.
+  return html`<div class=${tone ?? "half"}><${Answered} answer=${answer}>${(data) => html`<${Told} by=${by} name=${name} place=${key} data=${data} asked=${asked} linked=${linked} />`}<//></div>`;
+}
+
+function Told({ by, name, place, data, asked, linked }) {
+  const groups = useMemo(() => grouped(data.rows, by), [data]);
+  const [names, setNames] = useState({});
+  const whole = groups.reduce((sum, each) => sum + each.octets, 0);
+  const find = async (peer) => {
+    setNames((held) => ({ ...held, [peer]: "\u2026" }));
+    const found = await ask(address(`names/${encodeURIComponent(peer)}`)).catch((fault) => ({ name: null, fault: fault.message }));
+    setNames((held) => ({ ...held, [peer]: found.name ?? found.fault ?? "no name" }));
+  };
+  const columns = [
+    { key: "name", label: { service: "Service", protocol: "Protocol", peer: "Address" }[by] ?? "What", text: true, of: (row) => row.name, cell: (row) => (linked && linked(row) ? html`<a href=${linked(row)}>${row.name}</a>` : html`<bdi>${row.name}</bdi>`) },
+    ...(by === "peer" ? [{ key: "dns", label: "Name", text: true, of: (row) => names[row.peer] ?? "", cell: (row) => (row.last ? "" : names[row.peer] ? html`<bdi>${names[row.peer]}</bdi>` : html`<button type="button" class="plain" onClick=${() => find(row.peer)}>look up</button>`) }] : []),
+    { key: "octets", label: "Octets", of: (row) => row.octets, cell: (row) => octets(row.octets), total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets, 0)) },
+    { key: "share", label: "Share", of: (row) => row.octets, cell: (row) => html`<span class="bar" aria-hidden="true"><i class="in" style=${{ width: `${whole ? (row.octets / whole) * 100 : 0}%` }}></i></span>` },
+    ...(by === "peer" ? [] : [{ key: "packets", label: "Packets", of: (row) => row.packets_in + row.packets_out, cell: (row) => count(row.packets_in + row.packets_out), total: (rows) => count(rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0)) }]),
+  ];
+  const empty = { service: "What usage was on is told half an hour after it.", peer: "With whom it was is told half an hour after it." }[by] ?? "Nothing was counted.";
+  return html`<${Table} title=${name} name=${place} columns=${columns} rows=${groups} start=${{ key: "octets", descending: true }} words=${(row) => `${row.name} ${names[row.peer] ?? ""}`} empty=${empty} save=${{ path: "usage.csv", parameters: asked }} />`;
+}
+
+// Name, owner, addresses, events; merge, split, forget.
+function Facts({ id, version, household }) {
+  const answer = useAnswer(address(`devices/${id}`));
+  useEffect(() => answer.again(), [version]);
+  return html`<${Answered} answer=${answer}>${(device) => html`<${Known} device=${device} household=${household} again=${answer.again} />`}<//>`;
+}
+
+function Known({ device, household, again }) {
+  const { people, change, events, devices } = household;
+  const shown = deviceName(device);
+  const owner = household.owners.get(device.id);
+  const mine = events.filter((each) => each.device === device.id).slice(0, 8);
+  const now = new Date().toISOString();
+  return html`
+    <header class="title"><h2 class="page"><${Name} device=${device} shown=${shown} change=${change} onEditing=${() => {}} fixed=${!household.editable} /></h2>
+      <span class="controls"><${Owner} device=${device} shown=${shown} owner=${owner} people=${people} change=${change} fixed=${!household.editable} />
+      ${owner && html`<a class="tool" href=${href(["person", people.find((each) => each.id === owner)?.name ?? ""])}>The person</a>`}</span></header>
+    <div class="panels">
+      <${Card} title="What is known" name="known" tone="half">
+        <dl class="facts">
+          <dt>MAC</dt><dd>${device.mac ?? "none seen"}</dd>
+          <dt>Name from</dt><dd>${{ user: "you", config: "the configuration", host: "this machine", dhcp: "its DHCP request", mdns: "mDNS", llmnr: "LLMNR", netbios: "NetBIOS", dns: "the DNS", vendor: "its maker", mac: "its MAC" }[device.name_source] ?? device.name_source ?? "nowhere"}</dd>
+          <dt>First seen</dt><dd>${moment(device.first_seen)}</dd>
+          <dt>Last seen</dt><dd>${moment(device.last_seen)}</dd>
+          ${device.owners.length > 0 && html`<dt>Owned by</dt><dd>${device.owners.map((each) => `${each.name}${each.from ? ` from ${each.from}` : ""}${each.until ? ` until ${each.until}` : ""}`).join(", ")}</dd>`}
+          ${device.labels.length > 0 && html`<dt>Labels</dt><dd>${device.labels.join(", ")}</dd>`}
+        </dl>
+        ${household.editable && html`<${Mend} device=${device} shown=${shown} devices=${devices} change=${change} />`}
+      <//>
+      <${Addresses} device=${device} change=${change} editable=${household.editable} />
+      ${mine.length > 0 && html`<${Card} title="What happened" name="happened" tone="full"><ul class="happened">${mine.map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi><time datetime=${each.at}>${ago(each.at, now)}</time></li>`)}</ul><//>`}
+    </div>`;
+}
+
+function Addresses({ device, change, editable }) {
+  const [picked, pick] = useState([]);
+  const several = editable && device.episodes.length > 1;
+  const turn = (id) => pick(picked.includes(id) ? picked.filter((each) => each !== id) : [...picked, id]);
+  const split = async () => {
+    if (await change("POST", `api/v1/devices/${device.id}/split`, { episodes: picked }, "They are a device of their own now")) pick([]);
+  };
+  const times = device.address_times ?? [];
+  return html`<${Card} title="Addresses" name="addresses" tone="half">
+    <div class="scroll" tabindex="0" role="group" aria-label="Addresses and their times"><table class="plain">
+      <thead><tr>${several && html`<th scope="col"><span class="hidden">Choose</span></th>`}<th scope="col">Address</th><th scope="col">From</th><th scope="col">Until</th></tr></thead>
+      <tbody>
+        ${device.episodes.map((each) => html`<tr key=${each.id}>${several && html`<td><input type="checkbox" aria-label=${`Choose ${each.mac ?? each.address}`} checked=${picked.includes(each.id)} onChange=${() => turn(each.id)} /></td>`}<th scope="row">${each.mac ?? each.address ?? `episode ${each.id}`}</th><td>${moment(each.start)}</td><td>${each.end ? moment(each.end) : "still"}</td></tr>`)}
+        ${times.map((each) => html`<tr key=${each.address}>${several && html`<td></td>`}<th scope="row">${each.address}</th><td>${moment(each.first)}</td><td>${moment(each.last)}</td></tr>`)}
+      </tbody>
+    </table></div>
+    ${several && html`<p class="note">Two devices in one? Choose the addresses of the other. <button type="button" class="tool" disabled=${!picked.length || picked.length === device.episodes.length} onClick=${split}>Make them a device of their own</button></p>`}
+  <//>`;
+}
+
+// Two entries that are one device, and a device nobody should know of any more.
+function Mend({ device, shown, devices, change }) {
+  const [into, setInto] = useState("");
+  const [sure, setSure] = useState(false);
+  const others = devices.filter((each) => each.id !== device.id);
+  const merge = async () => {
+    const other = others.find((each) => String(each.id) === into);
+    if (await change("POST", `api/v1/devices/${device.id}/merge`, { into: other.id }, `${quoted(shown)} and ${quoted(deviceName(other))} are one now`)) go(["device", String(other.id)], {}, true);
+  };
+  const forget = async () => {
+    if (await change("POST", `api/v1/devices/${device.id}/forget`, {}, "Forgotten")) go(["devices"], {}, true);
+  };
+  return html`<div class="controls">
+    <label class="pick">Is the same as <select value=${into} onChange=${(event) => setInto(event.target.value)}><option value="">choose\u2026</option>${others.map((each) => html`<option key=${each.id} value=${each.id}>${deviceName(each)}</option>`)}</select></label>
+    <button type="button" class="tool" disabled=${!into} onClick=${merge}>Merge</button>
+    ${sure ? html`<button type="button" class="tool danger" onClick=${forget}>Forget it for good: names, addresses and peers</button><button type="button" class="tool" onClick=${() => setSure(false)}>Keep</button>` : html`<button type="button" class="tool" onClick=${() => setSure(true)}>Forget\u2026</button>`}
+  </div>`;
+}

@@ -1,0 +1,106 @@
+// How the program itself is: its promises beside what is measured now, each point with its gaps, and the store.
+
+import { address, useAnswer } from "./api.js";
+import { html } from "./html.js";
+import { Answered, Card } from "./parts.js";
+import { plus } from "./span.js";
+import { capital, count, duration, moment, octets, percent } from "./text.js";
+
+const MB = 1000000;
+const EVERY_MS = 10000;
+const SHORT_MS = 60000; // A gap shorter than a minute is that of a start.
+
+export function Health({ today, about }) {
+  const health = useAnswer(address("health"), EVERY_MS);
+  const seen = useAnswer(address("coverage", { start: "today" }), 60000);
+  const week = useAnswer(address("coverage", { start: plus(today, -6), end: "today" }), 60000);
+  const store = useAnswer(address("store"), 60000);
+  return html`<div class="view">
+    <header><h2 class="page">Health</h2></header>
+    <${Answered} answer=${health}>${(report) => html`<div class="panels">
+      <${Promises} report=${report} seen=${seen.data} store=${store.data} />
+      <${Itself} report=${report} about=${about} />
+      <${Card} title="The store" name="store" tone="half"><${Answered} answer=${store}>${(data) => html`<${Store} store=${data} />`}<//><//>
+      <${Points} report=${report} seen=${seen} week=${week} />
+      <${Explained} />
+    </div>`}<//>
+  </div>`;
+}
+
+// What is promised, what is measured since the start or today, and whether it is kept; null where nothing is known yet.
+function promises(report, seen, store) {
+  const hours = report.uptime_s / 3600;
+  const lost = seen?.points.reduce((sum, each) => sum + each.packets_lost, 0);
+  const [owned, owed] = ["octets_attributed", "octets_unattributed"].map((key) => seen?.points.reduce((sum, each) => sum + each[key], 0));
+  const cpu = report.uptime_s > 60 && report.cpu_seconds != null ? report.cpu_seconds / report.uptime_s : null;
+  const written = hours >= 1 && report.flushed_octets != null ? (report.flushed_octets / report.uptime_s) * 86400 : null;
+  const year = store?.octets_per_day != null ? store.octets_per_day * 365 : null;
+  return [
+    ["Memory, the whole service", "at most 45 MB", report.memory_resident_octets == null ? null : report.memory_resident_octets <= 45 * MB, octets(report.memory_resident_octets)],
+    ["Processor, since the start", "below 2 % of a core with a page open", cpu === null ? null : cpu < 0.02, cpu === null ? "known after a minute" : percent(cpu, 2)],
+    ["Packets lost today", "none", lost === undefined ? null : lost === 0, count(lost)],
+    ["Octets with a device today", "all that can be", owned === undefined || !owned ? null : owned / (owned + owed) >= 0.99, owned ? percent(owned / (owned + owed), 2) : "nothing flowed"],
+    ["Written to the disk in a day", "at most 25 MB", written === null ? null : written <= 25 * MB, written === null ? "known after an hour" : octets(Math.round(written))],
+    ["The store grows in a year by", "at most 60 MB for 50 devices", year === null ? null : year <= 60 * MB, year === null ? "known after a day" : octets(Math.round(year))],
+    ["In memory, not yet written", "at most 30 s of usage", report.unwritten_octets == null ? null : !(report.notices ?? []).some((each) => each.includes("kept in memory")), octets(report.unwritten_octets)],
+    ["Errors since the start", "none", report.errors == null ? null : report.errors === 0, count(report.errors)],
+  ];
+}
+
+function Promises({ report, seen, store }) {
+  return html`<section class="card sheet full" aria-labelledby="promises"><header><h2 id="promises">What is promised, and what is measured here</h2></header>
+    <div class="scroll" tabindex="0" role="group" aria-labelledby="promises"><table class="grid">
+      <thead><tr><th scope="col">Promise</th><th scope="col" class="text">Limit</th><th scope="col">Measured</th><th scope="col">Kept</th></tr></thead>
+      <tbody>${promises(report, seen, store).map(([what, limit, kept, value]) => html`<tr key=${what}><th scope="row">${what}</th><td class="text">${limit}</td><td>${value}</td><td>${kept === null ? "\u2013" : kept ? html`<span class="state-ok">yes</span>` : html`<span class="state-bad">no</span>`}</td></tr>`)}</tbody>
+    </table></div></section>`;
+}
+
+function Itself({ report, about }) {
+  const discarded = Object.entries(report.discarded ?? {});
+  return html`<${Card} title="The program" name="itself" tone="half"><dl class="facts">
+    <dt>State</dt><dd class=${report.status === "ok" ? "state-ok" : "state-bad"}>${report.status}</dd>
+    <dt>Version</dt><dd>${report.version ?? document.body.dataset.version}</dd>
+    ${report.uptime_s != null && html`<dt>Runs since</dt><dd>${duration(report.uptime_s)}</dd>`}
+    ${about.timezone && html`<dt>Time zone</dt><dd>${about.timezone}</dd>`}
+    <dt>Your browser</dt><dd>${new Intl.NumberFormat().resolvedOptions().locale}, ${Intl.DateTimeFormat().resolvedOptions().timeZone}</dd>
+    ${report.clock && html`<dt>Clock</dt><dd>${{ set: "believed", wrong: "not believed: usage waits for it" }[report.clock] ?? report.clock}</dd>`}
+    ${report.memory_kernel_octets != null && html`<dt>Tables in the kernel</dt><dd>${octets(report.memory_kernel_octets)}</dd>`}
+    ${report.flushes != null && html`<dt>Flushes</dt><dd>${count(report.flushes)}</dd>`}
+    ${discarded.length > 0 && html`<dt>Counts not believed</dt><dd>${discarded.map(([what, number]) => `${number} ${what}`).join(", ")}</dd>`}
+  </dl>${(report.notices ?? []).map((each) => html`<p class="note" key=${each}>${capital(each)}</p>`)}<//>`;
+}
+
+function Points({ report, seen, week }) {
+  const of = (answer, name) => answer.data?.points.find((each) => each.point === name);
+  const span = (answer) => (answer.data ? Math.min(Date.now(), Date.parse(answer.data.end)) - Date.parse(answer.data.start) : 0);
+  return html`<section class="card sheet full" aria-labelledby="points"><header><h2 id="points">Points</h2></header>
+    <div class="scroll" tabindex="0" role="group" aria-labelledby="points"><table class="grid">
+      <thead><tr><th scope="col">Point</th><th scope="col" class="text">Collector</th><th scope="col" class="text">State</th><th scope="col">Watched today</th><th scope="col">Not watched, 7 days</th><th scope="col">Has a device</th><th scope="col">Packets lost</th></tr></thead>
+      <tbody>${(report.points ?? []).map((each) => {
+        const [now, past] = [of(seen, each.point), of(week, each.point)];
+        const gap = past ? Math.max(0, span(week) - past.observed_ms) : null;
+        return html`<tr key=${each.point}><th scope="row"><bdi>${each.point}</bdi></th><td class="text">${each.collector ?? ""}${each.interface ? ` on ${each.interface}` : ""}</td>
+          <td class="text"><span class=${each.state === "ok" ? "state-ok" : "state-bad"}>${each.state}</span> ${each.notice ?? ""}</td>
+          <td>${now ? duration(now.observed_ms / 1000) : "\u2013"}</td><td>${gap === null ? "\u2013" : gap < SHORT_MS ? "nothing" : duration(gap / 1000)}</td>
+          <td>${now?.coverage == null ? "\u2013" : percent(now.coverage, 2)}</td><td>${count(now?.packets_lost)}</td></tr>`;
+      })}</tbody>
+    </table></div></section>`;
+}
+
+function Store({ store }) {
+  return html`<dl class="facts">
+    <dt>Size</dt><dd>${octets(store.octets)}</dd>
+    <dt>First day</dt><dd>${store.since ? moment(store.since).split(",")[0] : "nothing is kept yet"}</dd>
+    <dt>Grows in a day by</dt><dd>${store.octets_per_day == null ? "known after a day" : `${octets(store.octets_per_day)}, on average`}</dd>
+    <dt>Free on its disk</dt><dd>${octets(store.free_octets)}</dd>
+    ${store.octets_per_day > 0 && html`<dt>Full in</dt><dd>${duration((store.free_octets / store.octets_per_day) * 86400)}, at this pace</dd>`}
+  </dl>`;
+}
+
+function Explained() {
+  return html`<${Card} title="How it is known what is accounted for" name="explained" tone="full">
+    <p>The interface has counters of its own. What they counted and no packet of ours explains is shown as \u201cUnattributed\u201d: it is never left out, and never guessed onto a device.</p>
+    <p>\u201cAccounted for\u201d is the share of all octets that have a device. It falls while a device is not known yet, when packets are lost, or after the program was killed: what passed while it was dead was counted by the interface alone.</p>
+    <p class="note">The same for scripts: <a href="api/v1/coverage">coverage</a>, <a href="api/v1/health">health</a>, <a href="metrics">metrics</a>.</p>
+  <//>`;
+}

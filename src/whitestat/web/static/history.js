@@ -1,0 +1,145 @@
+// Any span: stacked bars, what it was before, a table of who used how much when, and the hours of the day.
+
+import { useMemo } from "preact/hooks";
+import { address, useAnswer } from "./api.js";
+import { Bars, Legend } from "./bars.js";
+import { BY, grouped, linkOf, series } from "./groups.js";
+import { Heat } from "./heat.js";
+import { html } from "./html.js";
+import { Answered, Card, Choice, Figure } from "./parts.js";
+import { go, href } from "./route.js";
+import { Save } from "./save.js";
+import { before, bounds, inside, label, length, moved, SPANS, starts, step as stepOf, title } from "./span.js";
+import { Table } from "./table.js";
+import { change, octets, octetsParts } from "./text.js";
+
+const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
+const STEPS = { minute: "minutes", hour: "hours", day: "days", week: "weeks", month: "months" };
+const FILTERS = ["device", "person", "point", "service"];
+const MOST_STEPS = 750;
+
+// The span that an address names, the month where it names none.
+export function spanOf(query, today, billing, usual = "month") {
+  const kind = SPANS[query.span] ? query.span : usual;
+  const day = /^\d{4}-\d\d-\d\d$/.test(query.at ?? "") ? query.at : today;
+  const own = Object.fromEntries(["start", "end"].map((name) => [name, /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(query[name] ?? "") ? query[name] : ""]));
+  const span = bounds(kind, day, billing, own);
+  return { kind, day, span: span.end > span.start ? span : bounds("own", day, billing) };
+}
+
+export function History({ today, about, household, route }) {
+  const { query } = route;
+  const { kind, span } = spanOf(query, today, about.billing);
+  const by = BY[query.by] ? query.by : "device";
+  const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
+  const step = allowed(query.step, span) ? query.step : stepOf(kind, span);
+  const filters = Object.fromEntries(FILTERS.filter((each) => query[each]).map((each) => [each, query[each]]));
+  const asked = { ...span, step, by, scope: scope === "all" ? "" : scope, ...filters };
+  const answer = useAnswer(address("usage", asked));
+  const earlier = useAnswer(address("usage", { ...before(kind, span, about.billing), by: "", scope: asked.scope, ...filters }));
+  const turn = (more, replace) => go(["history"], { ...query, ...more }, replace);
+  const names = { device: household.devices?.find((each) => String(each.id) === query.device)?.name ?? `device ${query.device}` };
+  return html`<div class="view">
+    <header><h2 class="page">${title(kind, span)}</h2><${Save} path="usage.csv" parameters=${asked} /></header>
+    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
+    <div class="controls">
+      <${Choice} label="Told apart by" name="by" value=${by} choices=${Object.entries(BY)} onChoose=${(each) => turn({ by: each })} />
+      <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
+      <label class="pick">Bars are <select value=${step} onChange=${(event) => turn({ step: event.target.value })}>${Object.entries(STEPS).filter(([each]) => each === step || allowed(each, span)).map(([each, text]) => html`<option key=${each} value=${each}>${text}</option>`)}</select></label>
+      ${Object.entries(filters).map(([name, value]) => html`<span key=${name} class="tool">${BY[name]}: <bdi>${names[name] ?? value}</bdi> <button type="button" class="plain" aria-label=${`Show every ${name} again`} onClick=${() => turn({ [name]: "" })}>\u00d7</button></span>`)}
+    </div>
+    <${Answered} answer=${answer}>${(data) => html`<${Told} data=${data} earlier=${earlier} kind=${kind} span=${span} by=${by} asked=${asked} turn=${turn} today=${today} />`}<//>
+    <${Heat} span=${span} asked=${asked} turn=${turn} />
+  </div>`;
+}
+
+const allowed = (step, span) => STEPS[step] && length(span) / { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step] <= MOST_STEPS && length(span) >= { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step];
+
+export function Span({ kind, span, today, about, turn, kinds = SPANS }) {
+  const shift = (way) => turn({ step: "", ...moved(kind, span, way) });
+  const future = span.end.slice(0, 10) > today;
+  const own = (name) => (event) => event.target.value && turn({ [name]: event.target.value });
+  const choose = (each) => turn({ span: each, step: "", ...(each === "own" ? { at: "", ...span } : { at: future ? today : span.start.slice(0, 10), start: "", end: "" }) });
+  return html`<div class="controls">
+    <${Choice} label="Span" name="span" value=${kind} choices=${Object.entries(kinds)} onChoose=${choose} />
+    <span class="steps">
+      <button type="button" class="tool" aria-label="The span before" onClick=${() => shift(-1)}>\u2039</button>
+      <button type="button" class="tool" aria-label="The span after" disabled=${future} onClick=${() => shift(1)}>\u203a</button>
+      <button type="button" class="tool" disabled=${future && kind !== "own"} onClick=${() => turn({ at: today, start: "", end: "", step: "" })}>Now</button>
+    </span>
+    ${kind === "own" && html`<label class="pick">From <input type="datetime-local" value=${whole(span.start)} onChange=${own("start")} /></label><label class="pick">up to <input type="datetime-local" value=${whole(span.end)} onChange=${own("end")} /></label>`}
+  </div>`;
+}
+
+const whole = (word) => (word.length > 10 ? word.slice(0, 16) : `${word}T00:00`);
+
+// The bars of an answer: their steps, and how an instant becomes its step.
+export function barsOf(data, span, until) {
+  const step = data.resolution;
+  const keep = step === "month" ? 7 : step === "day" ? 10 : 16;
+  const given = starts(step, span, until);
+  const found = new Set(data.rows.map((row) => row.start.slice(0, keep)));
+  const steps = given ? [...new Set([...given, ...found])].sort() : [...found].sort();
+  return { step, steps, stepOf: (start) => start.slice(0, keep), places: steps.map((each) => {
+    const start = each.length === 7 ? `${each}-01` : each;
+    const text = start.length === 10 ? `${start}T00:00:00` : `${start}:00`;
+    return { start: text, label: label(step, text, false), whole: label(step, text, true) };
+  }) };
+}
+
+function Told({ data, earlier, kind, span, by, asked, turn }) {
+  const { step, steps, stepOf, places } = useMemo(() => barsOf(data, span), [data, span.start, span.end]);
+  const groups = useMemo(() => grouped(data.rows, by, stepOf), [data, by]);
+  const drawn = useMemo(() => series(groups, steps), [groups, steps]);
+  const sum = groups.reduce((all, each) => all + each.octets, 0);
+  const then = earlier.data?.rows.reduce((all, row) => all + row.octets, 0);
+  const query = { span: asked.span ?? kind, at: kind === "own" ? "" : span.start.slice(0, 10), start: kind === "own" ? span.start : "", end: kind === "own" ? span.end : "" };
+  const pick = ({ pick: group }) => {
+    if (by === "service") turn({ service: group.service ?? "", by: "device" });
+    else if (by === "point") turn({ point: group.point, by: "device" });
+    else if (by === "person" && group.person) turn({ person: group.person, by: "device" });
+    else if (group.device) turn({ device: String(group.device.id), by: "service" });
+  };
+  if (!groups.length) return html`<section class="card empty"><h2>Nothing was counted here</h2><p>${seen(data)} Choose another span, or look at <a href=${href(["health"])}>what was watched</a>.</p></section>`;
+  return html`
+    <${Card} title="Together" name="together">
+      <p class="total"><${Figure} parts=${octetsParts(sum)} /> ${then > 0 && html`<span class="unit">${compared(sum, then)}</span>`}</p>
+      ${data.notice && html`<p class="note">${data.notice}.</p>`}
+      <${Bars} title=${`Octets of each ${step} by ${by}`} series=${drawn} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ step: "", start: "", end: "", ...inside(step, places[at].start) }))} />
+      <${Legend} series=${drawn} format=${octets} onPick=${pick} />
+      <p class="note">A click on a bar opens its time, one on a name what is behind it. ${seen(data)}</p>
+    <//>
+    <${Matrix} groups=${groups} steps=${steps} places=${places} step=${step} by=${by} asked=${asked} query=${query} />`;
+}
+
+function compared(now, then) {
+  const words = change(now, then);
+  return `${words} ${words.startsWith("as") || words.endsWith("much") ? "as" : "than"} in the span before (${octets(then)})`;
+}
+
+// Whether nothing flowed or nobody watched.
+function seen(data) {
+  const elapsed = data.elapsed_ms;
+  const watched = (data.coverage ?? []).map((each) => `${each.point}: watched ${elapsed ? Math.min(100, Math.floor((each.observed_ms / elapsed) * 1000) / 10) : 0}\u00a0% of the time`);
+  return watched.length ? `${watched.join("; ")}.` : "";
+}
+
+function Matrix({ groups, steps, places, step, by, asked, query }) {
+  const columns = useMemo(() => [
+    { key: "name", label: BY[by], text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, query)}><bdi>${row.name}</bdi></a>` : html`<bdi>${row.name}</bdi>`) },
+    { key: "sum", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets, 0)) },
+    { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets_in, 0)) },
+    { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets_out, 0)) },
+    ...places.map((place, at) => ({
+      key: steps[at],
+      label: place.label,
+      whole: place.whole,
+      of: (row) => row.steps.get(steps[at]) ?? 0,
+      cell: (row) => (row.steps.get(steps[at]) ? octets(row.steps.get(steps[at])) : html`<span class="zero">\u00b7</span>`),
+      total: (rows) => octets(rows.reduce((sum, row) => sum + (row.steps.get(steps[at]) ?? 0), 0)),
+    })),
+  ], [groups, steps, by]);
+  const lines = () => [[BY[by].toLowerCase(), "octets", "octets_in", "octets_out", ...steps], ...groups.map((row) => [row.name, row.octets, row.octets_in, row.octets_out, ...steps.map((each) => row.steps.get(each) ?? 0)])];
+  return html`<${Table} title=${`${BY[by]} by ${step}`} name="matrix" columns=${columns} rows=${groups} start=${{ key: "sum", descending: true }}
+    words=${(row) => `${row.name} ${row.device?.mac ?? ""}`} save=${{ lines, file: `whitestat-${by}-by-${step}-${asked.start.slice(0, 10)}` }} />`;
+}

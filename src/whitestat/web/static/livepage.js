@@ -1,0 +1,39 @@
+// Live: the last second, minute, hours and month, of the whole house, a point or a device.
+
+import { Graphs } from "./graphs.js";
+import { html } from "./html.js";
+import { Arrow, Choice, deviceName, Figure } from "./parts.js";
+import { go } from "./route.js";
+import { count, rateParts } from "./text.js";
+
+export function Live({ live, lost, report, route }) {
+  const { query } = route;
+  const points = (report?.points ?? []).filter((each) => each.counts !== false).map((each) => each.point);
+  const devices = [...live.devices.values()].filter((each) => each.id !== null).sort((a, b) => deviceName(a).localeCompare(deviceName(b)));
+  const packets = query.count === "packets";
+  const narrow = query.device ? { device: query.device } : query.point ? { point: query.point } : {};
+  const chosen = query.device ? `device:${query.device}` : query.point ? `point:${query.point}` : "";
+  const turn = (more) => go(["live"], { ...query, ...more });
+  const look = (event) => {
+    const [what, which] = event.target.value.split(/:(.*)/s);
+    turn({ device: "", point: "", ...(which ? { [what]: which } : {}) });
+  };
+  const last = live.history[live.history.length - 1];
+  const now = lost || !last ? [null, null, null, null] : query.device ? (last.devices.get(Number(query.device)) ?? [0, 0, 0, 0]) : query.point ? (last.points.get(query.point) ?? [0, 0, 0, 0]) : last.all;
+  return html`<div class="view">
+    <header><h2 class="page">Live</h2></header>
+    <div class="controls">
+      <label class="pick">Of <select value=${chosen} onChange=${look}>
+        <option value="">the whole house</option>
+        ${points.length > 0 && html`<optgroup label="Points">${points.map((each) => html`<option key=${each} value=${`point:${each}`}>${each}</option>`)}</optgroup>`}
+        <optgroup label="Devices">${devices.map((each) => html`<option key=${each.id} value=${`device:${each.id}`}>${deviceName(each)}</option>`)}</optgroup>
+      </select></label>
+      <${Choice} label="What is counted" name="count" value=${packets ? "packets" : "octets"} choices=${[["octets", "Octets"], ["packets", "Packets"]]} onChoose=${(each) => turn({ count: each === "packets" ? each : "" })} />
+    </div>
+    <section class="card block rates now" aria-label="This second">
+      <p class="in"><${Figure} parts=${packets ? [count(now[2]), "packets/s"] : rateParts(now[0])} /><span class="what"><${Arrow} way="in" />down</span></p>
+      <p class="out"><${Figure} parts=${packets ? [count(now[3]), "packets/s"] : rateParts(now[1])} /><span class="what"><${Arrow} way="out" />up</span></p>
+    </section>
+    <${Graphs} live=${live} narrow=${narrow} packets=${packets} />
+  </div>`;
+}

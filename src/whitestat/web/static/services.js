@@ -1,0 +1,71 @@
+// What the traffic is: services with who uses them, protocols with their packets, and the points that counted it.
+
+import { useMemo } from "preact/hooks";
+import { address, useAnswer } from "./api.js";
+import { About } from "./device.js";
+import { grouped, linkOf } from "./groups.js";
+import { Span, spanOf } from "./history.js";
+import { html } from "./html.js";
+import { Answered, Choice } from "./parts.js";
+import { go, href } from "./route.js";
+import { Table } from "./table.js";
+import { count, octets } from "./text.js";
+
+const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
+
+export function Services({ today, about, route }) {
+  const { query } = route;
+  const { kind, span } = spanOf(query, today, about.billing, "week");
+  const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
+  const narrow = { scope: scope === "all" ? "" : scope };
+  const turn = (more) => go(["services"], { ...query, ...more });
+  return html`<div class="view">
+    <header><h2 class="page">Services, protocols, points</h2></header>
+    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
+    <div class="controls"><${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
+      ${query.service && html`<span class="tool">Service: <bdi>${query.service}</bdi> <button type="button" class="plain" aria-label="Show every service again" onClick=${() => turn({ service: "" })}>\u00d7</button></span>`}</div>
+    ${query.service && html`<${Who} span=${span} narrow=${narrow} service=${query.service} query=${query} />`}
+    <div class="panels">
+      <${About} by="service" title="Services" name="services" span=${span} narrow=${narrow} linked=${(row) => row.service && row.service !== "other" && href(["services"], { ...query, service: row.service })} />
+      <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
+    </div>
+    <${Points} span=${span} narrow=${narrow} query=${query} />
+  </div>`;
+}
+
+function Who({ span, narrow, service, query }) {
+  const asked = { ...span, by: "device", service, ...narrow };
+  const answer = useAnswer(address("usage", asked));
+  return html`<${Answered} answer=${answer}>${(data) => {
+    const rows = grouped(data.rows, "device");
+    return html`<${Table} title=${`Who uses ${service}`} name="who" rows=${rows} columns=${amounts(query)} start=${{ key: "octets", descending: true }} words=${(row) => row.name} empty="Nobody used it in this span." save=${{ path: "usage.csv", parameters: asked }} />`;
+  }}<//>`;
+}
+
+const amounts = (query) => [
+  { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, { ...query, service: "" })}><bdi>${row.name}</bdi></a>` : html`<bdi>${row.name}</bdi>`) },
+  { key: "octets", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(sum(rows, "octets")) },
+  { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(sum(rows, "octets_in")) },
+  { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(sum(rows, "octets_out")) },
+  { key: "packets", label: "Packets", of: (row) => row.packets_in + row.packets_out, cell: (row) => count(row.packets_in + row.packets_out), total: (rows) => count(sum(rows, "packets_in") + sum(rows, "packets_out")) },
+];
+
+const sum = (rows, key) => rows.reduce((all, row) => all + row[key], 0);
+
+function Points({ span, narrow, query }) {
+  const asked = { ...span, by: "point", ...narrow };
+  const answer = useAnswer(address("usage", asked));
+  const columns = useMemo(() => {
+    const [, ...figures] = amounts(query);
+    return [
+      { key: "name", label: "Point", text: true, of: (row) => row.name, cell: (row) => html`<a href=${href(["history"], { ...query, service: "", point: row.point, by: "device" })}><bdi>${row.name}</bdi></a>` },
+      ...figures,
+      { key: "seen", label: "Watched", of: (row) => row.watched, cell: (row) => (row.watched === null ? "\u2013" : `${(Math.floor(row.watched * 1000) / 10).toFixed(1)}\u00a0%`) },
+    ];
+  }, [query]);
+  return html`<${Answered} answer=${answer}>${(data) => {
+    const watched = new Map((data.coverage ?? []).map((each) => [each.point, data.elapsed_ms ? Math.min(1, each.observed_ms / data.elapsed_ms) : null]));
+    const rows = grouped(data.rows, "point").map((each) => ({ ...each, watched: watched.get(each.point) ?? null }));
+    return html`<${Table} title="Points" name="points" rows=${rows} columns=${columns} start=${{ key: "octets", descending: true }} empty="No point counted anything in this span." save=${{ path: "usage.csv", parameters: asked }} />`;
+  }}<//>`;
+}

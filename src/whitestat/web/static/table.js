@@ -1,0 +1,60 @@
+// A table that is sorted by any column, searched, and has its totals; the rows of a screen reader are those on the screen.
+
+import { useMemo, useState } from "preact/hooks";
+import { html } from "./html.js";
+import { Save } from "./save.js";
+
+const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
+const MOST = 300; // What is shown at first: nobody reads more, and a browser that draws them all is slow.
+
+// `columns` are {key, label, of, cell, text, total, whole}: `of` gives what is sorted by and, without `cell`, shown; text
+// starts with A, figures with the largest. `words` gives what a search looks in. `total` gives what stands below.
+export function Table({ title, name, columns, rows, words, start, empty, save, children, tone }) {
+  const [sort, setSort] = useState(start ?? { key: columns[0].key, descending: !columns[0].text });
+  const [text, setText] = useState("");
+  const [all, setAll] = useState(false);
+  const column = columns.find((each) => each.key === sort.key) ?? columns[0];
+  const found = useMemo(() => (text.trim() ? rows.filter((row) => matches(words(row), text)) : rows), [rows, text]);
+  const sorted = useMemo(() => inOrder(found, column, sort.descending), [found, column.key, sort.descending]);
+  const shown = all ? sorted : sorted.slice(0, MOST);
+  const press = (each) => setSort({ key: each.key, descending: sort.key === each.key ? !sort.descending : !each.text });
+  const id = `table-${name}`;
+  return html`<section class=${`card sheet ${tone ?? ""}`} aria-labelledby=${id}>
+    <header>
+      <h2 id=${id}>${title} <span class="count" role="status">${text.trim() ? `${found.length} of ${rows.length}` : rows.length || ""}</span></h2>
+      ${children}
+      ${words && rows.length > 5 && html`<label class="search small"><span class="hidden">Search in ${title}</span>
+        <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="m10.5 10.5 3.5 3.5" /></svg>
+        <input type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`}
+      ${save && html`<${Save} ...${save} />`}
+    </header>
+    ${rows.length ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby=${id}><table class="grid">
+      <thead><tr>${columns.map((each) => html`<th key=${each.key} scope="col" class=${each.text ? "text" : ""} aria-sort=${sort.key === each.key ? (sort.descending ? "descending" : "ascending") : "none"} title=${each.whole}>
+        <button type="button" onClick=${() => press(each)}>${each.label}<i class="way" aria-hidden="true"></i></button></th>`)}</tr></thead>
+      <tbody>${shown.map((row) => html`<tr key=${row.key}>${columns.map((each, at) => cell(each, row, at))}</tr>`)}</tbody>
+      ${columns.some((each) => each.total) && html`<tfoot><tr>${columns.map((each, at) => (at ? html`<td key=${each.key}>${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row">${text.trim() ? "Together, found" : "Together"}</th>`))}</tr></tfoot>`}
+    </table></div>` : html`<p class="lone">${empty}</p>`}
+    ${rows.length > 0 && !found.length && html`<p class="lone">Nothing matches \u201c<bdi>${text.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setText("")}>Show all</button></p>`}
+    ${shown.length < sorted.length && html`<p class="more"><button type="button" class="plain" onClick=${() => setAll(true)}>Show all ${sorted.length} rows</button></p>`}
+  </section>`;
+}
+
+function cell(column, row, at) {
+  const shown = column.cell ? column.cell(row) : column.of(row);
+  return at ? html`<td key=${column.key} class=${column.text ? "text" : ""}>${shown}</td>` : html`<th key=${column.key} scope="row">${shown}</th>`;
+}
+
+function inOrder(rows, { of, text }, descending) {
+  const turn = descending ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    if (Boolean(a.last) !== Boolean(b.last)) return a.last ? 1 : -1;
+    const [left, right] = [of(a), of(b)];
+    if (left == null || right == null) return (left == null) - (right == null);
+    return turn * (text ? byText(left, right) : left - right);
+  });
+}
+
+function matches(found, text) {
+  const looked = found.toLocaleLowerCase();
+  return text.toLocaleLowerCase().split(/\s+/).every((word) => looked.includes(word));
+}
