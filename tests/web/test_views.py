@@ -1,0 +1,386 @@
+"""The views behind the overview, in a real browser: they show, lead on, bear bad days, and can be used by everybody."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.axe import violations
+from tests.web.browser import Browser, Page
+from tests.web.house import (
+    EVIL,
+    LAPTOP,
+    MIDNIGHT_S,
+    NAMES,
+    NOON_S,
+    PHONE,
+    ZONE,
+    House,
+    booked,
+    device,
+    household,
+    served,
+)
+from whitestat.attribution.edits import Give, Rename
+from whitestat.ledger import people
+from whitestat.ledger.writer import Flush
+from whitestat.model import Counts, PeerKey, Scope, ServiceKey, UsageKey
+from whitestat.periods import instant_text
+from whitestat.units import address_bytes, octets_text
+
+VIEWS = {
+    "overview": ("#/", ".shares li"),
+    "history": ("#/history?span=month&at=2026-11-21", ".sheet tbody tr"),
+    "a day by person": ("#/history?span=day&at=2026-11-21&by=person", ".sheet tbody tr"),
+    "live": ("#/live", ".graphs .area"),
+    "a device": ("#/device/1?span=month", ".legend li"),
+    "devices": ("#/devices", ".sheet tbody tr"),
+    "a person": ("#/person/Anna?span=month", ".legend li"),
+    "services": ("#/services?span=month", ".sheet tbody tr"),
+    "health": ("#/health", ".facts dd"),
+    "nowhere": ("#/nowhere", ".empty"),
+}
+"""Where each is, and what is there once it has its figures."""
+WIDTHS = (360, 768, 1440)
+HOSTILE = "\u202e<img src=x onerror=document.title='owned'>" + "W" * 200
+
+
+def month() -> Flush:
+    """Three weeks of hours of three devices, with what they were on and with whom."""
+    usage: dict[tuple[int, UsageKey], Counts] = {}
+    services: dict[tuple[int, ServiceKey], Counts] = {}
+    peers: dict[tuple[int, PeerKey], Counts] = {}
+    for hour in range(1, 21 * 24):
+        at_s = MIDNIGHT_S + 11 * 3600 - hour * 3600
+        for id in (PHONE, LAPTOP, EVIL):
+            key = UsageKey(id, "lan", Scope.WAN)
+            counts = Counts(1_000_000 * id * (1 + hour % 24), 90_000 * id, 900 * id, 90 * id)
+            usage[at_s, key] = counts
+            if hour < 60:
+                services[at_s, ServiceKey(key, 6, 443)] = counts
+                peers[at_s, PeerKey(key, address_bytes("192.0.2.7"))] = counts
+    return Flush(usage=usage, services=services, peers=peers)
+
+
+def furnished(house: House) -> House:
+    """Names, owners and events; what is live goes on."""
+    assert house.identity
+    for each in (Give(PHONE, "Anna"), Give(LAPTOP, "Bo"), Rename(EVIL, HOSTILE)):
+        house.identity.edit(each, "test", NOON_S * 1000)
+    with house.writer.transaction("test") as connection:
+        people.add_event(connection, NOON_S * 1000, "new-device", EVIL, {"name": HOSTILE})
+    house.say(NOON_S, *(device(id, name, 1_000_000 * id, 10, 5_000, 10) for id, name in NAMES.items()))
+    return house
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """For tests that only look."""
+    with household(tmp_path_factory.mktemp("family"), booked(), month()) as house:
+        yield furnished(house)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[House]:
+    """For tests that change something."""
+    with household(tmp_path, booked(), month()) as house:
+        yield furnished(house)
+
+
+@contextlib.contextmanager
+def looking(browser: Browser, house: House, place: str, there: str, width: int = 1440) -> Iterator[Page]:
+    with contextlib.closing(browser.open(house.url + place)) as page:
+        page.viewport(width, 900)
+        page.wait_for(f"document.querySelector('main {there}')")
+        yield page
+
+
+def settle(page: Page) -> None:
+    """Until nothing is waited for any more."""
+    page.wait_for("!document.querySelector('.waiting, [aria-busy=true]') && document.querySelector('.phase.live')")
+
+
+def text(page: Page, selector: str) -> str:
+    found: str = page.evaluate(f"document.querySelector({json.dumps(selector)})?.textContent ?? ''")
+    return found.replace("\u00a0", " ").strip()
+
+
+def reload(page: Page) -> None:
+    page.evaluate("window.before = true; location.reload()")
+    page.wait_for("!window.before && document.readyState === 'complete'")
+
+
+def choose(page: Page, labels: str, name: str, value: str) -> None:
+    """In the list whose label begins with the name."""
+    page.evaluate(
+        f"(() => {{ const found = [...document.querySelectorAll({labels!r})].find((each) =>"
+        f" each.textContent.startsWith({name!r})).querySelector('select'); found.value = {value!r};"
+        " found.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    )
+
+
+def press(page: Page, name: str) -> None:
+    """The button of the view whose text begins so, once it can be pressed."""
+    button = f"[...document.querySelectorAll('main button')].find((each) => each.textContent.startsWith({name!r}))"
+    page.wait_for(f"({button}) && !({button}).disabled")
+    page.evaluate(f"{button}.click()")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_everybody_can_use_it_light_and_dark_at_every_width(browser: Browser, family: House, view: str) -> None:
+    with looking(browser, family, *VIEWS[view]) as page:
+        settle(page)
+        for scheme in ("light", "dark"):
+            page.colour_scheme(scheme)
+            assert violations(page) == [], scheme
+        for width in WIDTHS:
+            page.viewport(width, 900)
+            page.wait_for(f"document.documentElement.clientWidth === {width}")
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert violations(page) == [], "wide"
+        page.viewport(360, 800)
+        assert violations(page) == [], "on a phone"
+        assert page.problems == []
+        assert page.evaluate("document.querySelectorAll('main img').length") == 0
+        assert {each for each in page.requests if not each.startswith((family.url, "about:", "data:"))} == set()
+
+
+def test_a_place_survives_a_reload_and_the_back_button_leads_back(browser: Browser, family: House) -> None:
+    with looking(browser, family, "", ".shares li") as page:
+        page.click(".ways a[href='#/history']")
+        page.wait_for("document.querySelector('main .sheet tbody tr')")
+        assert page.evaluate("document.title") == "History \u00b7 WhiteStat"
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.click(".choice input[value=day]")
+        page.wait_for("location.hash.includes('span=day')")
+        page.wait_for("document.querySelector('h2.page').textContent.includes('21 November 2026')")
+        page.click("[aria-label='The span before']")
+        page.wait_for("document.querySelector('h2.page').textContent.includes('20 November 2026')")
+        reload(page)
+        page.wait_for("document.querySelector('h2.page')?.textContent.includes('20 November 2026')")
+        page.evaluate("history.back()")
+        page.wait_for("document.querySelector('h2.page')?.textContent.includes('21 November 2026')")
+        page.evaluate("history.back()")
+        page.wait_for("document.querySelector('.choice input[value=month]')?.checked")
+        page.evaluate("history.back()")
+        page.wait_for("document.querySelector('main .strip')")
+        assert page.problems == []
+
+
+def test_a_bar_leads_into_its_time_down_to_the_hour(browser: Browser, family: House) -> None:
+    with looking(browser, family, "#/history?span=year&at=2026-11-21", ".chart .area") as page:
+        steps = {"November 2026": "November", "20 November 2026": "20 November", "20 Nov 2026 05:00": "05:00"}
+        for expected, wanted in steps.items():
+            settle(page)
+            page.evaluate("document.querySelector('main .chart .area').focus()")
+            names = page.evaluate(
+                "document.querySelector('main .numbers').open = true;"
+                "new Promise((done) => setTimeout(() => done([...document.querySelectorAll('main .numbers tbody th')]"
+                ".map((each) => each.textContent)), 50))"
+            )
+            place = next(at for at, name in enumerate(names) if wanted in name)
+            for _ in range(place + 1):
+                page.press("ArrowRight")
+            page.press("Enter")
+            page.wait_for(f"document.querySelector('h2.page').textContent.includes({expected!r})")
+        assert page.problems == []
+
+
+def test_figures_are_those_of_the_api_and_told_apart_as_asked(browser: Browser, family: House) -> None:
+    with looking(browser, family, "#/history?span=month&at=2026-11-21&by=person", ".sheet tbody tr") as page:
+        settle(page)
+        rows: list[list[str]] = page.evaluate(
+            "[...document.querySelectorAll('.sheet tbody tr')].map((row) => [...row.children].slice(0, 2)"
+            ".map((cell) => cell.textContent.replaceAll('\\u00a0', ' ')))"
+        )
+        usage = family.get("/api/v1/usage?start=2026-11-01&end=2026-12-01&by=person&scope=wan").json["rows"]
+        sums = {row["person"] or "Nobody\u2019s devices": octets_text(row["octets"]) for row in usage}
+        assert dict(rows) == sums
+        page.click(".legend button")
+        page.wait_for("location.hash.includes('person=')")
+        page.wait_for("document.querySelector('.choice input[value=device]').checked")
+
+
+def test_the_table_of_days_sorts_searches_and_adds_up(browser: Browser, family: House) -> None:
+    labels = "[...document.querySelectorAll('.sheet tbody th')].map((each) => each.textContent)"
+    with looking(browser, family, "#/history?span=week&at=2026-11-21&scope=all", ".sheet tbody tr") as page:
+        settle(page)
+        largest = page.evaluate(labels)
+        page.click(".sheet thead th:nth-child(2) button")
+        page.wait_for("document.querySelector('.sheet thead th:nth-child(2)').ariaSort === 'ascending'")
+        known = [each for each in largest if each != "Unattributed"]
+        assert page.evaluate(labels) == [*reversed(known), "Unattributed"]
+        page.click(".sheet thead th button")
+        page.wait_for("document.querySelector('.sheet thead th').ariaSort === 'ascending'")
+        total = text(page, ".sheet tfoot td")
+        assert total.endswith("GB")
+        assert text(page, ".sheet tfoot th") == "Together"
+
+
+def test_hours_are_a_field_each_when_asked_for(browser: Browser, family: House) -> None:
+    with looking(browser, family, "#/history?span=week&at=2026-11-20", ".sheet tbody tr") as page:
+        page.click("#card-heat ~ button")
+        page.wait_for("document.querySelectorAll('.heat tbody tr').length >= 6")
+        assert page.evaluate("document.querySelectorAll('.heat tbody tr:first-child td').length") == 24
+        settle(page)
+        assert violations(page) == []
+        page.click(".heat tbody tr:nth-child(2) button")
+        page.wait_for("document.querySelector('h2.page').textContent.includes('17 November 2026')")
+
+
+def test_units_and_colours_are_chosen_and_kept(browser: Browser, own: House) -> None:
+    with looking(browser, own, "#/history?span=month&at=2026-11-21", ".sheet tbody tr") as page:
+        assert "GB" in text(page, ".total")
+        choose(page, ".choices label", "Amounts", "GiB")
+        page.wait_for("document.querySelector('.total').textContent.includes('GiB')")
+        choose(page, ".choices label", "Colours", "dark")
+        page.wait_for("getComputedStyle(document.body).backgroundColor === 'rgb(12, 15, 20)'")
+        assert violations(page) == []
+        reload(page)
+        page.wait_for("document.querySelector('.total')?.textContent.includes('GiB')")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 15, 20)"
+        choose(page, ".choices label", "Amounts", "GB")
+        choose(page, ".choices label", "Colours", "auto")
+        choose(page, ".choices label", "Rates", "octet/s")
+        page.evaluate("location.hash = '#/'")
+        page.wait_for("document.querySelector('tbody .rate')?.textContent.includes('B/s')")
+        choose(page, ".choices label", "Rates", "bit/s")
+
+
+def test_the_keyboard_alone_goes_everywhere(browser: Browser, family: House) -> None:
+    with looking(browser, family, "#/", ".strip") as page:
+        page.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.evaluate("document.querySelector('.brand').focus()")
+        for _ in range(2):
+            page.press("Tab")
+        page.press("Enter")
+        page.wait_for("location.hash === '#/history'")
+        page.wait_for("document.querySelector('.choice input[name=span]:checked')")
+        page.evaluate("document.querySelector('.choice input[name=span]:checked').focus()")
+        page.press("ArrowLeft")
+        page.wait_for("location.hash.includes('span=week')")
+        assert page.evaluate("getComputedStyle(document.activeElement.nextElementSibling).outlineStyle") == "solid"
+
+
+def test_what_takes_long_says_so_and_what_fails_says_why_and_is_tried_again(
+    browser: Browser, own: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = own.queries.answer
+
+    def slowly(question: Any) -> Any:
+        time.sleep(0.8)
+        return answer(question)
+
+    with looking(browser, own, "#/health", ".facts") as page:
+        monkeypatch.setattr(own.queries, "answer", slowly)
+        page.evaluate("location.hash = '#/history?span=day'")
+        page.wait_for("document.querySelector('main .waiting .spin')")
+        page.wait_for("document.querySelector('main .sheet tbody tr')")
+        monkeypatch.setattr(own.queries, "answer", answer)
+        assert page.problems == []
+        page.evaluate("location.hash = '#/history?span=own&start=2026-11-21&end=1960-01-01'")
+        page.wait_for("document.querySelector('main .sheet tbody tr, main .empty')")
+        page.evaluate("location.hash = '#/history?person=Nobody+Known'")
+        page.wait_for("document.querySelector('main .notice.lost')?.textContent.includes('No person')")
+        assert violations(page) == []
+        page.problems.clear()  # the browser tells of the refusal as well
+        page.evaluate("location.hash = '#/history?span=day&at=2020-01-01'")
+        page.wait_for("document.querySelector('main .empty')?.textContent.includes('Nothing was counted')")
+        assert "watched 0 % of the time" in text(page, "main .empty")
+        assert page.problems == []
+
+
+def test_a_server_that_is_gone_is_told_and_asked_again(browser: Browser, own: House) -> None:
+    other = House(own.queries, own.writer, items=own.items, identity=own.identity)
+    with served(other) as server, looking(browser, other, "#/health", ".facts") as page:
+        port = int(other.url.rstrip("/").rpartition(":")[2])
+        server.stop()
+        page.wait_for("document.querySelector('.phase.lost')")
+        page.evaluate("location.hash = '#/history?span=day'")
+        page.wait_for("document.querySelector('main .notice.lost button')")
+        with served(other, port):
+            page.wait_for("document.querySelector('.phase.live')")
+            page.click("main .notice.lost button")
+            page.wait_for("document.querySelector('main .sheet tbody tr')")
+
+
+def test_seconds_that_were_missed_are_in_the_graph(browser: Browser, own: House) -> None:
+    def second(at_s: int, bps: int) -> dict[str, object]:
+        rates = {"rate_in_bps": bps, "rate_out_bps": 0, "rate_in_pps": 7, "rate_out_pps": 0}
+        return {
+            "at": instant_text(at_s, ZONE),
+            **rates,
+            "devices": [{"id": PHONE, **rates}],
+            "points": [{"point": "lan", **rates}],
+        }
+
+    with looking(browser, own, "#/live", ".graphs .area") as page:
+        page.wait_for("document.querySelector('.phase.live')")
+        missed = [second(NOON_S + each, 4_000_000) for each in range(1, 10)]
+        busy = device(PHONE, "phone", 9_000_000, 10, 4_000_000, 0, rate_in_pps=7)
+        own.say(NOON_S + 10, busy, missed=missed, points=missed[0]["points"])
+        page.wait_for("document.querySelector('main .rates').textContent.includes('4.0')")
+        bars = "document.querySelector('[aria-labelledby=card-seconds] path.c0').getAttribute('d').match(/M/g).length"
+        assert page.evaluate(bars) == 10
+        for place in ("#/live?device=1", "#/live?point=lan&count=packets"):
+            page.evaluate(f"location.hash = {place!r}")
+            page.wait_for(f"{bars} === 10")
+        assert "lan" in text(page, "main select")
+
+
+def test_a_device_is_renamed_split_from_nothing_merged_and_taken_back(browser: Browser, own: House) -> None:
+    with looking(browser, own, f"#/device/{LAPTOP}", ".facts") as page:
+        page.evaluate("document.querySelector('h2.page .editable').focus()")
+        page.press("F2")
+        page.wait_for("document.activeElement.matches('input.line')")
+        page.type("Work laptop")
+        page.press("Enter")
+        page.wait_for("document.querySelector('h2.page').textContent.includes('Work laptop')")
+        choose(page, "main label.pick", "Is the same", str(PHONE))
+        press(page, "Merge")
+        page.wait_for(f"location.hash === '#/device/{PHONE}'")
+        assert own.get(f"/api/v1/devices/{LAPTOP}").status == 404
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('are one now')")
+        page.click(".toast button")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('Taken back')")
+        assert own.get(f"/api/v1/devices/{LAPTOP}").json["name"] == "Work laptop"
+        page.evaluate("location.hash = '#/devices'")
+        page.wait_for("document.querySelector('[aria-labelledby=card-edits] li button')")
+        assert "Work laptop" in text(page, "[aria-labelledby=card-edits]")
+        assert page.problems == []
+
+
+def test_people_are_added_renamed_and_removed(browser: Browser, own: House) -> None:
+    def names() -> list[str]:
+        return [each["name"] for each in own.get("/api/v1/people").json["people"]]
+
+    with looking(browser, own, "#/devices", "form input") as page:
+        page.evaluate("document.querySelector('main form input').focus()")
+        page.type("Cleo")
+        page.press("Enter")
+        page.wait_for("document.querySelector('.shares').textContent.includes('Cleo')")
+        page.evaluate("location.hash = '#/person/Cleo'")
+        page.wait_for("document.querySelector('h2.page .editable')?.textContent === 'Cleo'")
+        page.wait_for("document.activeElement.id === 'main'")
+        page.evaluate("document.querySelector('h2.page .editable').focus()")
+        page.press("F2")
+        page.wait_for("document.activeElement.matches('input.line')")
+        page.type("Cleopatra")
+        page.press("Enter")
+        page.wait_for("location.hash.startsWith('#/person/Cleopatra')")
+        assert "Cleopatra" in names()
+        press(page, "Remove")
+        page.wait_for("document.querySelector('main .danger')")
+        page.click("main .danger")
+        page.wait_for("location.hash === '#/devices'")
+        assert "Cleopatra" not in names()
+        assert page.problems == []
