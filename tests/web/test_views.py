@@ -32,6 +32,8 @@ from whitestat.ledger import people
 from whitestat.ledger.writer import Flush
 from whitestat.model import Counts, PeerKey, Scope, ServiceKey, UsageKey
 from whitestat.periods import instant_text
+from whitestat.plans.plan import Period, Plan, Tariff
+from whitestat.plans.tariff import Window
 from whitestat.units import address_bytes, octets_text
 
 VIEWS = {
@@ -73,6 +75,8 @@ def furnished(house: House) -> House:
     assert house.identity
     for each in (Give(PHONE, "Anna"), Give(LAPTOP, "Bo"), Rename(EVIL, HOSTILE)):
         house.identity.edit(each, "test", NOON_S * 1000)
+    morning = Tariff("morning", (Window("morning", frozenset(range(7)), 0, 690),), 50)
+    house.writer.follow_plans([Plan("line", 4_000_000_000, Period(day=20), tariffs=(morning,), equal=True)], NOON_S)
     with house.writer.transaction("test") as connection:
         people.add_event(connection, NOON_S * 1000, "new-device", EVIL, {"name": HOSTILE})
     house.say(NOON_S, *(device(id, name, 1_000_000 * id, 10, 5_000, 10) for id, name in NAMES.items()))
@@ -149,6 +153,19 @@ def test_everybody_can_use_it_light_and_dark_at_every_width(browser: Browser, fa
         assert page.problems == []
         assert page.evaluate("document.querySelectorAll('main img').length") == 0
         assert {each for each in page.requests if not each.startswith((family.url, "about:", "data:"))} == set()
+
+
+def test_a_plan_says_what_is_left_the_pace_and_who_used_it(browser: Browser, family: House) -> None:
+    (plan,) = family.get("/api/v1/plans").json["plans"]
+    (pot,) = plan["allowances"]
+    with looking(browser, family, "#/", ".pot") as page:
+        shown = text(page, ".plan").replace("\u2068", "").replace("\u2069", "")
+        assert octets_text(abs(pot["left"])) in shown.replace("  ", " ")
+        assert f"Used{octets_text(pot['used'])}" in shown
+        assert f"Today{octets_text(pot['today']['used'])} of" in shown
+        assert all(each["person"] is None or each["person"] in shown for each in plan["persons"])
+        assert page.evaluate("document.querySelector('.plan .limit') !== null")
+        assert page.problems == []
 
 
 def test_a_place_survives_a_reload_and_the_back_button_leads_back(browser: Browser, family: House) -> None:

@@ -32,7 +32,8 @@ export function Bars({ title, series, places, format, onPlace, line, reference }
     return html`<path key=${each.name} class=${`fill ${each.tone}`} d=${d} />`;
   });
   const every = Math.ceil(places.length / 12);
-  const ticks = [1, 0.5, 0].map((part) => [part, part ? format(top * part) : "0"]);
+  const some = Math.max(...sums, line ?? 0, ...(reference?.values ?? [])) > 0;
+  const ticks = [1, 0.5, 0].map((part) => [part, part ? some && format(top * part) : "0"]);
   const shown = over !== null && places[over] ? over : null;
   const press = (event) => {
     const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -65,7 +66,7 @@ export function Bars({ title, series, places, format, onPlace, line, reference }
         </svg>
         ${shown !== null && html`<${Tip} place=${places[shown]} sum=${sums[shown]} series=${series} at=${shown} of=${places.length} format=${format} reference=${reference} />`}
       </div>
-      <div class="places" aria-hidden="true">${places.map((each, at) => html`<span key=${at}>${at % every === 0 ? each.label : ""}</span>`)}</div>
+      <div class="places" aria-hidden="true">${places.map((each, at) => html`<span key=${at} class=${(at / every) % 2 === 1 ? "second" : ""}>${at % every === 0 ? each.label : ""}</span>`)}</div>
     </div>
     <${Numbers} title=${title} series=${series} places=${places} sums=${sums} format=${format} reference=${reference} />
   </figure>`;

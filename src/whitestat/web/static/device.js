@@ -85,8 +85,10 @@ function stepFor(kind, span) {
 export function Details({ span, narrow }) {
   return html`<div class="panels">
     <${About} by="service" title="Services" name="services" span=${span} narrow=${narrow} />
-    <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
-    <${About} by="peer" title="Peers" name="peers" span=${span} narrow=${narrow} />
+    <div class="half stack">
+      <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
+      <${About} by="peer" title="Peers" name="peers" span=${span} narrow=${narrow} />
+    </div>
   </div>`;
 }
 

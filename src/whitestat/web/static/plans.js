@@ -1,5 +1,72 @@
-// What is left of each plan's allowance, at what pace it is used, and where that leads.
+// What is left of each plan's allowances, at what pace it is used, and where that leads.
 
-export function Plans() {
-  return null;
+import { address, useAnswer } from "./api.js";
+import { Bars } from "./bars.js";
+import { html } from "./html.js";
+import { Card, Figure, Ring, Shares } from "./parts.js";
+import { href } from "./route.js";
+import { date, octets, octetsParts, percent } from "./text.js";
+
+const EVERY_MS = 60000;
+const SHORT = { day: "numeric", month: "short" };
+
+export function Plans({ today }) {
+  const { data } = useAnswer(address("plans"), EVERY_MS);
+  return (data?.plans ?? []).map((plan) => html`<${Plan} key=${plan.id} plan=${plan} today=${today} />`);
+}
+
+function Plan({ plan, today }) {
+  const persons = plan.persons.filter((each) => each.octets > 0 || each.person).sort((a, b) => b.used - a.used);
+  return html`<${Card} title=${`Plan: ${plan.name}`} name=${`plan-${plan.id}`} tone="full plan">
+    <p class="note when">${date(plan.start, SHORT)} \u2013 ${date(plan.end, SHORT)}, ${plan.days_left === 1 ? "the last day" : `${plan.days_left} days left`}${plan.tariff ? `; now ${plan.tariff}` : ""}</p>
+    <div class="pots">${plan.allowances.map((each) => html`<${Pot} key=${each.name} pot=${each} plan=${plan} />`)}</div>
+    <div class="sides">
+      <${Days} plan=${plan} today=${today} />
+      ${persons.length > 1 && html`<div><h3>Who used it</h3><${Shares} label="People by what they used of the plan" whole=${plan.used}
+        rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "Nobody\u2019s devices"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`}
+    </div>
+    ${(plan.notices ?? []).map((each) => html`<p class="note" key=${each}>${each}</p>`)}
+  <//>`;
+}
+
+// One allowance: what is left, what may be used today, and what is to be expected.
+function Pot({ pot, plan }) {
+  const ends = pot.available !== null;
+  const part = ends ? Math.max(0, pot.left) / Math.max(1, pot.available) : 1;
+  const grade = !ends ? "good" : pot.left <= 0 ? "poor" : pot.used > pot.even ? "fair" : "good";
+  const [figure, unit] = ends ? octetsParts(Math.abs(pot.left)) : octetsParts(pot.used);
+  const extra = [pot.carried > 0 && `${octets(pot.carried)} carried over`, pot.topped_up > 0 && `${octets(pot.topped_up)} topped up`].filter(Boolean);
+  return html`<article class=${`pot ${grade}`}>
+    <div class="gauge"><${Ring} ratio=${part} />
+      <p><span class="what">${plan.allowances.length > 1 || pot.name !== plan.name ? `${pot.name}: ` : ""}${!ends ? "used, without a limit" : pot.left < 0 ? "over the allowance by" : "left"}</span><br />
+      <span class="total"><${Figure} parts=${[figure, unit]} /></span>${ends && html` <span class="unit">of ${octets(pot.available)}${pot.left >= 0 ? `, ${percent(part, 0)}` : ""}</span>`}</p></div>
+    <dl class="split">
+      <div><dt>Used</dt><dd>${octets(pot.used)}</dd></div>
+      ${ends && html`<div><dt>Pace</dt><dd>${pace(pot)}</dd></div>`}
+      ${pot.today?.may !== null && pot.today && html`<div><dt>Today</dt><dd>${octets(pot.today.used)} of ${octets(Math.max(0, pot.today.may))} that may be</dd></div>`}
+      ${pot.forecast && html`<div><dt>By ${date(plan.end, SHORT)}</dt><dd>about ${octets(pot.forecast.octets)} <span class="count">(${octets(pot.forecast.low)} to ${octets(pot.forecast.high)})</span></dd></div>`}
+      ${pot.forecast?.runs_out && html`<div class="alarm"><dt>Runs out</dt><dd>${date(pot.forecast.runs_out, SHORT)}${range(pot.forecast)}</dd></div>`}
+    </dl>
+    ${extra.length > 0 && html`<p class="note">${extra.join(", ")}</p>`}
+  </article>`;
+}
+
+function pace(pot) {
+  const more = pot.used - pot.even;
+  if (Math.abs(more) < pot.available / 200) return "even";
+  return `${octets(Math.abs(more))} ${more > 0 ? "ahead of" : "below"} an even use`;
+}
+
+function range({ earliest, latest }) {
+  if (!earliest || earliest === latest) return "";
+  return latest ? ` (${date(earliest, SHORT)} to ${date(latest, SHORT)})` : ` (${date(earliest, SHORT)}, or not at all)`;
+}
+
+// What was used up to each day, beside the allowance.
+function Days({ plan }) {
+  let sum = 0;
+  const values = plan.days.map((each) => (sum += each.used));
+  const places = plan.days.map((each) => ({ label: date(each.start, SHORT), whole: date(each.start, { weekday: "short", ...SHORT }) }));
+  return html`<div><h3>Used up to each day</h3><${Bars} title=${`Used of ${plan.name} up to each day`} series=${[{ name: "Used until then", tone: "c0", values }]} places=${places} format=${octets} line=${plan.available ?? 0} />
+    ${plan.available !== null && html`<p class="key"><span><i class="dash"></i>the allowance, ${octets(plan.available)}</span></p>`}</div>`;
 }

@@ -27,9 +27,11 @@ export function Services({ today, about, route }) {
     ${query.service && html`<${Who} span=${span} narrow=${narrow} service=${query.service} query=${query} />`}
     <div class="panels">
       <${About} by="service" title="Services" name="services" span=${span} narrow=${narrow} linked=${(row) => row.service && row.service !== "other" && href(["services"], { ...query, service: row.service })} />
-      <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
+      <div class="half stack">
+        <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
+        <${Points} span=${span} narrow=${narrow} query=${query} />
+      </div>
     </div>
-    <${Points} span=${span} narrow=${narrow} query=${query} />
   </div>`;
 }
 
