@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from bench import attribution, drop_in, floods, ledger, report  # noqa: E402
+from bench import attribution, drop_in, floods, ledger, plans, report  # noqa: E402
 from bench.run import Figures, one_run  # noqa: E402
 from bench.table import HEAD, Row  # noqa: E402
 from tests.lab.machine import LabError, NoLabError  # noqa: E402
@@ -38,6 +38,7 @@ def main() -> int:
         "packet": lambda: floods.fallback(options.runs),
         "forged": lambda: floods.forged(options.runs),
         "replay": lambda: floods.replayed(options.runs),
+        "plans": plans.rows,
     }
     print(f"On {_machine()}.\n\n{HEAD}", flush=True)
     missed = 0
@@ -63,7 +64,7 @@ def _meter(options: argparse.Namespace) -> list[Row]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the published contract beside darkstat.")
-    parts = ("attribution", "darkstat", "ledger", "meter", "packet", "forged", "replay")
+    parts = ("attribution", "darkstat", "ledger", "meter", "packet", "forged", "replay", "plans")
     parser.add_argument("--only", action="append", choices=parts, help="this part; may be repeated")
     parser.add_argument("--ledgers", type=Path, help="a folder where filled ledgers are kept from run to run")
     parser.add_argument("--runs", type=int, default=5, help="the table shows the median of so many (5)")

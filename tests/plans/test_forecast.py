@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from random import Random
-from statistics import mean
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.plans.forecast import forecast, straight_line
-
-FIRST = date(2026, 1, 1)
-
-
-def household(seed: int, days: int) -> dict[date, int]:
-    """Weekends and work from home differ, days stray by a third, and habits drift slowly."""
-    rng = Random(seed)
-    weekday = [rng.uniform(0.4, 1.2) for _ in range(5)] + [rng.uniform(1.0, 2.6) for _ in range(2)]
-    level, made = rng.uniform(0.5e9, 8e9), {}
-    for number in range(days):
-        day = FIRST + timedelta(days=number)
-        level *= rng.gauss(1, 0.01)
-        made[day] = max(0, round(level * weekday[day.weekday()] * rng.lognormvariate(0, 0.35)))
-    return made
+from bench.plans import FIRST, measured
+from whitestat.plans.forecast import forecast
 
 
 def test_the_mean_error_over_a_hundred_households_is_below_that_of_the_straight_line() -> None:
-    ours, line, held = [], [], []
-    for seed in range(100):
-        days = household(seed, 120)
-        period = [day for day in days if day.month == 4]
-        total = sum(days[day] for day in period)
-        for over in (3, 7, 14, 21):
-            used = sum(days[day] for day in period[:over])
-            past = {day: octets for day, octets in days.items() if day < period[over]}
-            found = forecast(past, used, period[over], today_part=0.0, end=date(2026, 5, 1))
-            assert found is not None
-            ours.append(abs(found.octets - total) / total)
-            line.append(abs(straight_line(used, over, 30) - total) / total)
-            held.append(found.low <= total <= found.high)
-    assert mean(ours) < 0.75 * mean(line), (mean(ours), mean(line))
-    assert 0.6 <= mean(held) <= 0.95, mean(held)
+    worth = measured()
+    assert worth.ours < 0.6 * worth.line, worth
+    assert 0.75 <= worth.held <= 0.85, worth
 
 
 def test_the_day_an_allowance_runs_out_is_told() -> None:

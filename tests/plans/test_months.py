@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from random import Random
@@ -106,7 +107,7 @@ class Reckoning:
             for plan in (HOUSE, WEEK, THIRTY):
                 if plan is THIRTY and mac != PHONE:
                     continue
-                place = plan.name, begun(plan, wall), tariff(plan, wall), mac
+                place = plan.name, begun(plan.name, wall.replace(minute=0)), tariff(plan, wall), mac
                 self.octets[*place, "in"] += into
                 self.octets[*place, "out"] += out
 
@@ -138,19 +139,18 @@ def tariff(plan: Plan, wall: datetime) -> str:
     return "weekend" if weekday >= 5 else "peak"
 
 
-def begun(plan: Plan, wall: datetime) -> int:
-    """Where the period began: the last of all its possible beginnings that the clocks have passed."""
-    hour = {"house": 6, "week": 0, "thirty": 3}[plan.name]
+@cache
+def begun(plan: str, wall: datetime) -> int:
+    """Where the period began: the last of its possible beginnings that the clocks have passed, all on whole hours."""
+    hour = {"house": 6, "week": 0, "thirty": 3}[plan]
     for back in range(64):
         day = wall.date() - timedelta(days=back)
         last = (day + timedelta(days=1)).month != day.month
-        first = {"house": last, "week": day.weekday() == 6, "thirty": (day - date(2028, 2, 1)).days % 30 == 0}[
-            plan.name
-        ]
+        first = {"house": last, "week": day.weekday() == 6, "thirty": (day - date(2028, 2, 1)).days % 30 == 0}[plan]
         at = datetime(day.year, day.month, day.day, hour, tzinfo=ZONE)
         if first and at.astimezone(UTC) <= wall.astimezone(UTC):
             return int(at.timestamp())
-    raise AssertionError(f"{plan.name} begins nowhere before {wall}")
+    raise AssertionError(f"{plan} begins nowhere before {wall}")
 
 
 def rate(rng: Random) -> int:

@@ -169,10 +169,12 @@ def test_a_forecast_says_the_day_an_allowance_runs_out_and_between_which() -> No
         (date.fromordinal(each).isoformat(), 0, Who(1, None)): Counts(40 + 20 * (each % 2))
         for each in range(date(2026, 10, 1).toordinal(), date(2026, 11, 27).toordinal())
     }
-    pot = at(usage, Plan("line", 1_400)).pots[0]
-    assert pot.forecast
-    runs_out = (pot.forecast.earliest, pot.forecast.runs_out, pot.forecast.latest)
-    assert runs_out == (date(2026, 11, 28), date(2026, 11, 29), date(2026, 11, 30))
+    runs_out = {}
+    for allowance in (1_390, 1_420, 1_600):
+        cast = at(usage, Plan("line", allowance)).pots[0].forecast
+        assert cast
+        runs_out[allowance] = tuple(each and each.day for each in (cast.earliest, cast.runs_out, cast.latest))
+    assert runs_out == {1_390: (28, 29, 30), 1_420: (29, 30, None), 1_600: (None, None, None)}
     assert at(usage, Plan("line")).pots[0].forecast is not None
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from math import sqrt
+from math import log, sqrt
 from typing import NamedTuple
 
 HALF_LIFE_DAYS = 14
+MEAN_AGE_DAYS = HALF_LIFE_DAYS / log(2)
 CAUTION = 4
 """How many average days a weekday's own days have to outweigh."""
+DRIFT_A_DAY = 0.01
+"""By how much the level of habits moves from one day to the next."""
 EIGHTY_PERCENT = 1.28
 """Standard deviations on either side that hold four of five outcomes of a normal distribution."""
 
@@ -42,6 +45,7 @@ def forecast(
         return None
     habit = _habit(past, today)
     strayed = _strayed(past, habit)
+    mistaken = strayed**2 / _effective_days(past, today)
     expected, spread, variance = float(used), 0.0, 0.0
     gone: list[date | None] = [today if allowance is not None and used >= allowance else None] * 3
     day = today
@@ -49,7 +53,9 @@ def forecast(
         share = habit[day.weekday()] * (1 - today_part if day == today else 1.0)
         expected += share
         variance += (strayed * share) ** 2
-        spread = EIGHTY_PERCENT * sqrt(variance)
+        # Days stray each on its own; the level that all are drawn from may be mistaken, and drifts from when it was.
+        drifted = DRIFT_A_DAY**2 * (MEAN_AGE_DAYS + (day - today).days / 3)
+        spread = EIGHTY_PERCENT * sqrt(variance + (mistaken + drifted) * (expected - used) ** 2)
         if allowance is not None:
             reached = (expected, expected + spread, max(float(used), expected - spread))
             gone = [gone[n] or (day if reached[n] >= allowance else None) for n in range(3)]
@@ -71,6 +77,13 @@ def _habit(past: Mapping[date, int], today: date) -> Sequence[float]:
         total = float(len(past))
     level = sum(weights[day] * octets for day, octets in past.items()) / total
     return [_weekday(past, weights, weekday, level) for weekday in range(7)]
+
+
+def _effective_days(past: Mapping[date, int], today: date) -> float:
+    """How many equal days would tell the level as well as these, of which late ones weigh more (Kish)."""
+    weights = [0.5 ** ((today - day).days / HALF_LIFE_DAYS) for day in past]
+    squares = sum(each * each for each in weights)
+    return sum(weights) ** 2 / squares if squares else float(len(past))
 
 
 def _weekday(past: Mapping[date, int], weights: Mapping[date, float], weekday: int, level: float) -> float:

@@ -50,9 +50,12 @@ class OwnQueries:
 
     def standings(self, now_s: int) -> dict[int, Standing]:
         """The person's own plans, and the person's share of others."""
+        whole = self._queries.standings(now_s)
+        if not whole:
+            return {}
         from whitestat.plans.standing import own_part  # who has no plan never needs it
 
-        found = {id: own_part(each, self._person) for id, each in self._queries.standings(now_s).items()}
+        found = {id: own_part(each, self._person) for id, each in whole.items()}
         return {id: each for id, each in found.items() if each is not None}
 
     def points(self) -> list[str]:

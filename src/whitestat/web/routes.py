@@ -10,6 +10,7 @@ from starlette.responses import Response
 from whitestat.access.roles import Who
 from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST, LAST_DAY, LIMIT, QUESTION, START, Parameter
 from whitestat.web import accounts, api, legacy, people
+from whitestat.web.answers import json_answer
 from whitestat.web.sources import Sources
 
 
@@ -36,10 +37,13 @@ class Route(NamedTuple):
 
 
 def _plans(sources: Sources, texts: api.Texts) -> Response:
-    """Loaded when it is first asked for: many have no plan."""
+    """What tells of plans is loaded where there are some: many have none."""
+    found = sources.queries.standings(sources.now_ms() // 1000)
+    if not found:
+        return json_answer({"plans": []})
     from whitestat.web import plans
 
-    return plans.plans(sources, texts)
+    return plans.plans(sources, found)
 
 
 def _metrics(sources: Sources, texts: api.Texts) -> Response:
