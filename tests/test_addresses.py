@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
 
-from tests.test_booking import LAN, PHONE, Meter
+from tests.test_booking import END_S, LAN, PHONE, ZONE, Meter
 from tests.test_identity import MACS, MINUTE_MS, START_MS, House
 from whitestat.attribution.edits import Merge, Rename
 from whitestat.attribution.evidence import Evidence
-from whitestat.identity import SETTLES_MS
+from whitestat.collectors.links import Link
+from whitestat.config import PointConfig, load
+from whitestat.identity import SETTLES_MS, SILENT_MS
 from whitestat.ledger import people
 from whitestat.ledger.people import EventRow
+from whitestat.ledger.queries import Queries
+from whitestat.ledger.question import Question
 from whitestat.model import Counts, Delta, FlowKey, Harvest
+from whitestat.service import listening_on
 from whitestat.units import address_bytes
 
 TEN, ELEVEN = "192.168.50.10", "192.168.50.11"
@@ -37,6 +43,11 @@ class Table(House):
         self.identity.follow(self.now_ms)
         self.booker.flush()
         self.booker.keep_names()
+
+    def usage(self) -> dict[str | None, int]:
+        with closing(Queries(self.path, ZONE)) as queries:
+            rows = queries.usage(Question(0, END_S + 30 * 86_400))
+        return {row.device.name if row.device else None: row.counts.octets for row in rows}
 
     def leased(self, address: str, mac: bytes, name: str | None = None, lasts_ms: int | None = None) -> None:
         ends_ms = None if lasts_ms is None else self.now_ms + lasts_ms
@@ -105,6 +116,29 @@ def test_ten_addresses_of_one_mac_are_one_device_without_an_edit_and_one_event(h
     with house.writer.transaction("reading") as connection:
         assert people.edits(connection) == []
         assert people.proposals(connection) == []
+
+
+def test_an_address_of_ipv6_that_was_silent_for_two_weeks_is_given_up_and_comes_back_to_its_device(
+    house: Table,
+) -> None:
+    for address, octets in ((TEN, 1), ("fd00:50::1", 2), ("fd00:50::2", 4)):
+        house.neighbour(address, ANNA)
+        house.uses(address, octets)
+    house.now_ms += SILENT_MS
+    house.uses("fd00:50::2", 8)
+    house.tend()
+    assert len(house.booker.addressed()) == 2  # and the one of IPv4
+    house.neighbour("fd00:50::1", ANNA)
+    house.uses("fd00:50::1", 16)
+    house.booker.flush()
+    assert list(house.usage().values()) == [31]
+    assert [each.kind for each in house.tend()] == ["new-device"]
+    house.close()
+    again = Table(house.path)
+    again.now_ms = house.now_ms
+    again.uses("fd00:50::1", 32)
+    assert list(again.usage().values()) == [63]
+    house.writer, house.booker = again.writer, again.booker
 
 
 def test_devices_of_one_mac_that_were_there_before_are_proposed_and_not_merged(house: Table) -> None:
@@ -197,6 +231,24 @@ def test_a_forgotten_device_leaves_the_address_to_whom_it_is_now(house: Table) -
     house.identity.forget(first, "test", house.now_ms)
     house.uses(TEN, 1)
     assert house.usage() == {"forgotten device": 100, "bos-tablet": 11}
+
+
+def test_beside_a_table_of_addresses_the_links_of_the_lan_are_heard() -> None:
+    def link(name: str, kind: str, *addresses: str) -> Link:
+        return Link(name, 1, True, "", kind, None, tuple(map(ip_interface, (*addresses, "fe80::1/64"))))
+
+    known = [
+        link("lo", "loopback", "127.0.0.1/8"),
+        link("br0", "ether", "192.168.50.1/24"),
+        link("wan", "ether", "203.0.113.1/24"),
+        link("tun0", "none", "10.8.0.1/24"),
+    ]
+    links = {each.name: each for each in known}
+    table, meter = PointConfig("table", "darkstat", url="http://h"), PointConfig("lan", "kernel", "eth0")
+    config = load(None, {"HOME": "/root"}, root=False)
+    assert listening_on(config, (table,), links) == ["br0"]
+    assert listening_on(config, (table, meter), links) == ["eth0", "br0"]
+    assert listening_on(config, (meter,), links) == ["eth0"]
 
 
 def test_episodes_end_where_the_next_begins(house: Table) -> None:

@@ -231,6 +231,23 @@ def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> N
     assert b"secret" not in content
 
 
+def test_of_each_device_one_question_is_asked_at_a_time(house: House) -> None:
+    for mac in MACS[1:4]:
+        house.flows(mac, 10)
+        house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
+        house.booker.flush()
+        house.now_ms += 6 * MINUTE_MS
+    for _ in range(3):
+        house.identity.tend(house.now_ms)
+    with house.writer.transaction("reading") as connection:
+        asked = people.proposals(connection)
+    assert sorted((each.device, each.into) for each in asked) == [(2, 1), (3, 1)]
+    house.edit(Answer(asked[0].id, False))
+    house.identity.tend(house.now_ms)
+    with house.writer.transaction("reading") as connection:
+        assert len(people.proposals(connection)) == 3
+
+
 def test_that_a_device_was_forgotten_is_listed_and_cannot_be_undone(house: House) -> None:
     house.flows(PHONE, 100)
     house.booker.flush()

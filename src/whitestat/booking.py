@@ -340,10 +340,12 @@ class Booker:
 
     def first_seen_ms(self) -> dict[int, int]:
         """When each device began, whether or not it still has that address."""
-        found: dict[int, int] = {}
-        for each in self._attributor.devices.ever():
-            found[each.device] = min(each.start_ms, found.get(each.device, each.start_ms))
-        return found
+        return self._attributor.devices.first_seen_ms()
+
+    def end(self, episode: int, at_ms: int) -> None:
+        """The address is nobody's any more; who has it next is found anew."""
+        self._attributor.devices.end(episode, at_ms)
+        self._attributor.judge_again()
 
     def found_at(self, episode: int, mac: Mac, *, is_new: bool) -> None:
         """Where an address alone is seen: the MAC that holds it names its device, by the configuration or its vendor.
@@ -380,7 +382,7 @@ class Booker:
     def reassign(self, episode: int, device: int) -> None:
         """The episode is another device's: live figures and what is booked from now on follow."""
         self._attributor.devices.reassign(episode, device)
-        if device not in self._records:
+        if device not in self._records and self.is_episode(episode):
             self._name(self._attributor.devices.by_id(episode))
 
     def call(self, device: int, text: str | None) -> None:

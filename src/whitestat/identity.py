@@ -11,6 +11,7 @@ from sqlite3 import Connection
 from typing import NamedTuple
 
 from whitestat.attribution import edits
+from whitestat.attribution.devices import is_fleeting
 from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row, Together
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.holders import Holders
@@ -29,6 +30,7 @@ NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 _DNS = "dns"
 """A name that others gave: remembered, and no sign that two devices are one."""
 HEARD_MAX = 4096
+SILENT_MS = 14 * 86_400_000
 PROPOSALS_MAX = 200
 EARLY_MAX = 1024
 """Statements of who is not metered yet: a device says its name before its first packets are booked."""
@@ -53,7 +55,7 @@ class Identity:
         self._booker = booker
         self._told_ms = known_ms
         with writer.transaction("reading of names") as connection:
-            self._heard = people.heard(connection)
+            self._heard = {key: at for key, at in people.heard(connection).items() if booker.is_episode(key[0])}
             self._last_seen = people.last_seen(connection)
             named = people.rows(connection)[edits.NAME]
         for (device,), row in named.items():  # a process that died may have left the shown name behind
@@ -147,6 +149,7 @@ class Identity:
     def tend(self, now_ms: int) -> None:
         """Keep what was heard, tell of new devices, and look for devices that are one; about once a minute."""
         self.is_curious = False
+        self._retire(now_ms)
         self._own(now_ms)
         facts = self._facts()
         new = [each for each in facts if self._told_ms < each.first_ms <= now_ms - SETTLES_MS]
@@ -158,8 +161,12 @@ class Identity:
                 for each in held
                 for pair in ((each.device, each.into), tuple(map(self._now, each[2:4])))
             }
-            waiting = sum(each.state == edits.OPEN for each in held)
-            found = [each for each in proposals(facts, settled) if each.certain or waiting < PROPOSALS_MAX]
+            asked = {each.device for each in held if each.state == edits.OPEN}  # one question about each at a time
+            found = [
+                each
+                for each in proposals(facts, settled)
+                if each.certain or (each.device not in asked and len(asked) < PROPOSALS_MAX)
+            ]
             for each in found:
                 state = "automatic" if each.certain else edits.OPEN
                 people.add_proposal(connection, ProposalRow(0, now_ms, *each, state))
@@ -173,6 +180,21 @@ class Identity:
         for each in found:
             if each.certain:
                 self._merge(each, now_ms)
+
+    def _retire(self, now_ms: int) -> None:
+        """End IPv6 addresses that are devices of their own and silent for two weeks: hosts make new ones every day, and
+        keep none longer than that (RFC 8981, section 3.8). One that comes back finds its device by its MAC."""
+        silent: set[int] = set()
+        for each in filter(is_fleeting, self._booker.addressed()):
+            seen_ms = max(each.start_ms, self._booker.last_seen_ms(each.id), self._last_seen.get(each.id, 0))
+            if now_ms - seen_ms > SILENT_MS:
+                self._booker.end(each.id, seen_ms)
+                silent.add(each.id)
+        if silent:
+            self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in silent}
+            self._holders.forget(silent)
+            with self._writer.transaction("names") as connection:
+                people.unhear(connection, silent)
 
     def _now(self, device: int) -> int:
         """The device that this one is merged into, if it is; a device's number is that of its first episode."""

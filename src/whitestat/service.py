@@ -31,7 +31,7 @@ from whitestat.booking import Booker
 from whitestat.collectors import Collector
 from whitestat.collectors.darkstat import DarkstatCollector
 from whitestat.collectors.interface import InterfaceCollector
-from whitestat.collectors.links import default_interface, default_interfaces, links, unknown_interface
+from whitestat.collectors.links import Link, default_interface, default_interfaces, links, unknown_interface
 from whitestat.config import Config, PointConfig
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine, SystemClock
@@ -45,7 +45,7 @@ from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
 from whitestat.placement import misplaced
 from whitestat.plan_config import plan_of
-from whitestat.units import address_text
+from whitestat.units import address_bytes, address_text
 
 if TYPE_CHECKING:
     from whitestat.web import Access
@@ -406,12 +406,25 @@ def _open_packet(points: Sequence[PointConfig], booked: Mapping[str, int]) -> li
 
 def gatherer_of(config: Config, points: Sequence[PointConfig]) -> Gatherer:
     """What hears of devices on the points that count; without the right to listen it looks into tables alone."""
-    interfaces = [point.interface for point in points if point.counts and point.interface]
     listener: Listener | None = None
     if config.lan.hear:
         with contextlib.suppress(OSError):
-            listener = Listener(interfaces)
+            listener = Listener(listening_on(config, points, links()))
     return Gatherer(listener, config.lan.leases or KNOWN_LEASES)
+
+
+def listening_on(config: Config, points: Sequence[PointConfig], known: Mapping[str, Link]) -> list[str]:
+    """The interfaces of points that count; where one has none, as the table of another program, those of the LAN."""
+    named = [point.interface for point in points if point.counts and point.interface]
+    if all(point.interface for point in points if point.counts):
+        return named
+    local = Locality(tuple(config.lan.networks) or PRIVATE)
+
+    def is_local(link: Link) -> bool:
+        own = [address_bytes(str(each.ip)) for each in link.interfaces if not each.is_link_local]
+        return link.type == "ether" and any(local.kind(each) == "local" for each in own)
+
+    return named + [link.name for link in known.values() if is_local(link)]
 
 
 def maps_of(config: Config) -> MapFiles:

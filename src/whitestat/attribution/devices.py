@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from whitestat.attribution.locality import is_ipv4
 from whitestat.model import Address, Episode, Mac
 
 DEVICES_MAX = 4096
 ADDRESSES_MAX = 16
 """Addresses remembered for one device; IPv6 gives ten at a time (RFC 8981)."""
+
+
+def is_fleeting(episode: Episode) -> bool:
+    """Whether it is an IPv6 address that is a device's own: one of those that hosts make anew each day (RFC 8981)."""
+    return episode.mac is None and episode.address is not None and not is_ipv4(episode.address)
 
 
 class Devices:
@@ -24,6 +30,7 @@ class Devices:
         self._by_mac: dict[Mac, Episode] = {}
         self._by_address: dict[Address, Episode] = {}
         self._by_id: dict[int, Episode] = {}
+        self._since: dict[int, int] = {}
         self._addresses: dict[int, dict[Address, int]] = {}
         self._new: set[int] = set()
         self._unwritten: dict[int, Episode] = {}
@@ -32,7 +39,10 @@ class Devices:
         self._next = 1
         self.refused = 0
         for episode in episodes:
-            self._keep(episode)
+            self._note_beginning(episode)
+            if episode.end_ms is None or not is_fleeting(episode):
+                self._keep(episode)
+            self._next = max(self._next, episode.id + 1, episode.device + 1)
 
     def __len__(self) -> int:
         return len(self._by_mac) + len(self._by_address)
@@ -77,6 +87,15 @@ class Devices:
             return list(self._by_address.values())
         return [self._by_address[address]] if address in self._by_address else []
 
+    def first_seen_ms(self) -> dict[int, int]:
+        """When each device began, whether or not it still has that address."""
+        return dict(self._since)
+
+    def end(self, episode: int, at_ms: int) -> None:
+        """The address is nobody's any more: who has it next begins anew."""
+        self._keep(replace(self._by_id[episode], end_ms=at_ms))
+        self._unwritten[episode] = self._by_id[episode]
+
     def hand_on(self, episode: int, device: int | None, at_ms: int) -> Episode:
         """Its address is another device's from now on: the episode ends, and the next one is returned.
 
@@ -90,6 +109,7 @@ class Devices:
     def _begin(self, device: int, mac: Mac | None, address: Address | None, at_ms: int) -> Episode:
         episode = Episode(self._next, device, mac, address, at_ms)
         self._keep(episode)
+        self._note_beginning(episode)
         self._new.add(episode.id)
         self._unwritten[episode.id] = episode
         return episode
@@ -127,7 +147,10 @@ class Devices:
 
     def reassign(self, episode: int, device: int) -> None:
         """The episode is another device's from now on, and was from its beginning."""
+        if episode not in self._by_id:  # ended long ago: the ledger alone knows it
+            return
         self._keep(replace(self._by_id[episode], device=device))
+        self._note_beginning(self._by_id[episode])
         self._unwritten[episode] = self._by_id[episode]
 
     def forget(self, episodes: Iterable[int]) -> None:
@@ -162,6 +185,9 @@ class Devices:
         for each in self._new:
             self._keep(replace(self._by_id[each], start_ms=correct(self._by_id[each].start_ms)))
             self._unwritten[each] = self._by_id[each]
+
+    def _note_beginning(self, episode: Episode) -> None:
+        self._since[episode.device] = min(episode.start_ms, self._since.get(episode.device, episode.start_ms))
 
     def _keep(self, episode: Episode) -> None:
         self._next = max(self._next, episode.id + 1, episode.device + 1)

@@ -61,7 +61,12 @@ class Holders:
 
     def forget(self, episodes: set[int]) -> None:
         self._mac_of = {episode: mac for episode, mac in self._mac_of.items() if episode not in episodes}
-        self._latest = {mac: episode for mac, episode in self._latest.items() if episode not in episodes}
+        others = {mac: episode for episode, mac in self._mac_of.items()}
+        self._latest = {
+            mac: others[mac] if episode in episodes else episode
+            for mac, episode in self._latest.items()
+            if mac in others
+        }
 
 
 def _is_over(held: _Held, at_ms: int) -> bool:

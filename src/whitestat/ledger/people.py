@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from whitestat.errors import EditError, Missing
@@ -210,6 +210,11 @@ def heard(connection: sqlite3.Connection) -> dict[tuple[int, str, str], int]:
         (episode, kind, text): at_ms
         for episode, kind, text, at_ms in connection.execute("SELECT episode, kind, text, last_ms FROM heard")
     }
+
+
+def unhear(connection: sqlite3.Connection, episodes: Iterable[int]) -> None:
+    """Forget what these episodes said of themselves."""
+    connection.executemany("DELETE FROM heard WHERE episode = ?", [(each,) for each in episodes])
 
 
 def last_seen(connection: sqlite3.Connection) -> dict[int, int]:

@@ -122,6 +122,19 @@ def test_multicast_dns_names_an_address_and_the_mac_of_who_speaks_of_itself() ->
     assert [each.mac for each in anothers if isinstance(each, Evidence)] == [None, None]
 
 
+def test_an_announcement_that_begins_with_the_name_of_an_ipv6_address_is_read() -> None:
+    """As avahi sends it: the host's name stands in the answer of another record, and is pointed at."""
+    nibbles = ".".join(reversed("20010db8005000000050" + "00fffe000d01"))
+    reverse = labels(f"{nibbles}.ip6.arpa")
+    host = labels("tv.local")
+    pointer = 12 + len(reverse) + 10
+    records = reverse + pack("!HHIH", 12, 0x8001, 120, len(host)) + host
+    records += pack("!H", 0xC000 | pointer) + pack("!HHIH", 1, 0x8001, 120, 4) + address_bytes("192.168.50.20")[12:]
+    message = pack("!HHHHHH", 0, 0x8400, 0, 2, 0, 0) + records
+    found = decode(ipv4(PHONE, "192.168.50.20", 5353, 5353, message), 5)
+    assert [(each.mac, each.name) for each in found if isinstance(each, Evidence)] == [(PHONE, "tv")]
+
+
 def test_a_farewell_and_a_question_name_nobody() -> None:
     assert (
         decode(ipv4(PHONE, "192.168.50.20", 5353, 5353, announcement("tv.local", "192.168.50.20", lives_s=0)), 5) == []

@@ -18,7 +18,8 @@ _A, _AAAA = 1, 28
 _MAPPED = bytes(10) + b"\xff\xff"
 
 RECORDS_MAX = 64
-LABELS_MAX = 32
+LABELS_MAX = 127
+"""As many as fit into a name; that of an IPv6 address (RFC 3596, section 2.5) has 34."""
 NAME_OCTETS_MAX = 255
 
 
