@@ -35,7 +35,7 @@ from whitestat.collectors.links import Link, default_interface, default_interfac
 from whitestat.config import Config, PointConfig
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine, SystemClock
-from whitestat.errors import CollectorError, ConfigError, LedgerError, NotPermitted
+from whitestat.errors import CollectorError, ConfigError, LedgerError, NotPermitted, WhiteStatError
 from whitestat.identity import Identity
 from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
@@ -49,6 +49,7 @@ from whitestat.units import address_bytes, address_text
 
 if TYPE_CHECKING:
     from whitestat.web import Access
+    from whitestat.web.connections import Certificate
 
 log = logging.getLogger("whitestat")
 
@@ -133,7 +134,8 @@ async def _serve(config: Config) -> int:
         resolve=resolve,
     )
     control = control_socket(config.store.path)
-    web = serve(create_app(sources), config.web.host, config.web.port, control)
+    certificate = certificate_of(config)
+    web = serve(create_app(sources), config.web.host, config.web.port, control, certificate)
     user = _unprivileged(config, collectors)
     await engine.start()
     inspection = Inspection(config.store.path, notices.append)
@@ -168,6 +170,28 @@ def access_of(config: Config) -> Access:
         names=web.names,
         base=web.base,
     )
+
+
+def certificate_of(config: Config) -> Certificate | None:
+    """Read now, and at each SIGHUP as far as the service may still read it."""
+    from whitestat.web.connections import Certificate
+
+    if config.web.certificate is None:
+        if config.web.key:
+            raise ConfigError("web.key: is of no use without web.certificate")
+        return None
+    found = Certificate(config.web.certificate, config.web.key)
+
+    def again() -> None:
+        try:
+            found.read()
+        except WhiteStatError as fault:
+            log.error("%s; the one that was read before goes on", fault)
+        else:
+            log.info("the certificate was read anew")
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again)
+    return found
 
 
 def _address(url: str, access: Access, now_ms: int) -> str:

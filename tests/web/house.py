@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -25,6 +26,7 @@ from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Counts, Coverage, Episode, Scope, UsageKey
 from whitestat.periods import Cycle, instant_text, parse_instant
 from whitestat.web import Access, Server, Sources, create_app, serve
+from whitestat.web.connections import Certificate
 from whitestat.web.sources import Network
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -110,6 +112,8 @@ class House:
     names: Sequence[str] = ()
     base: str = ""
     accounts: Accounts = field(default_factory=Accounts)
+    certificate: Certificate | None = None
+    trusted: ssl.SSLContext | None = None
     identity: Identity | None = None
     dns: dict[str, str] = field(default_factory=dict)
     asked_names: list[str] = field(default_factory=list)
@@ -184,7 +188,11 @@ class House:
 
     def get(self, path: str, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
         address = urlsplit(self.url)
-        with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as line:
+        line = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        if self.trusted:
+            where = address.hostname or "", address.port
+            line = http.client.HTTPSConnection(*where, timeout=10, context=self.trusted)
+        with closing(line):
             line.request(method, path, body, headers={k.replace("_", "-"): v for k, v in headers.items()})
             reply = line.getresponse()
             given: dict[str, str] = {}
@@ -254,7 +262,7 @@ def household(
 @contextmanager
 def served(house: House, port: int = 0) -> Iterator[Server]:
     """The web part of a house, in a thread with a loop of its own, until the block ends."""
-    server = serve(create_app(house.sources()), "127.0.0.1", port)
+    server = serve(create_app(house.sources()), "127.0.0.1", port, None, house.certificate)
     house.url = server.url
     thread = threading.Thread(target=lambda: asyncio.run(server.run_until_stopped()))
     thread.start()

@@ -349,3 +349,54 @@ def test_the_table_holds_every_route_of_the_api() -> None:
         "/logout",
         "/first",
     }
+
+
+def test_a_base_path_is_in_front_of_everything(tmp_path: Path) -> None:
+    with household(tmp_path, booked(), editors=(), readers=(), base="/stats") as house:
+        moved = house.get("/stats")
+        assert (moved.status, moved.headers["location"]) == (308, "/stats/")
+        assert house.get("/stats/", **PAGE).headers["location"] == "/stats/login"
+        assert house.get("/", **PAGE).headers["location"] == "/stats/login", "a proxy may take the base off"
+        assert 'href="/stats/static/login.css"' in house.get("/stats/login").text
+        assert house.get("/stats/static/login.css").status == house.get("/static/login.css").status == 200
+        visitor = Visitor(house)
+        visitor.get(f"/stats/first?key={house.accounts.first_link(house.now_s * 1000)}")
+        done = visitor.form("/stats/first", password=PASSWORD, again=PASSWORD)
+        assert done.headers["location"] == "/stats/"
+        assert "path=/stats" in visitor.flags["whitestat"]
+        assert visitor.get("/stats/", **PAGE).status == 200
+        answer = visitor.get("/stats/api/v1/usage?start=2026-11-20&step=day&limit=1")
+        assert answer.json["next"].startswith("/stats/api/v1/usage?")
+        assert answer.headers["link"].startswith("</stats/api/v1/usage?")
+        assert visitor.get(answer.json["next"]).status == 200
+        assert visitor.get("/stats/api/v1/usage.html?next=1", **PAGE).status == 400
+        asked = Visitor(house).get("/stats/api/v1/usage.html?start=week", **PAGE).headers["location"]
+        assert asked == "/stats/login?next=/stats/api/v1/usage.html%3Fstart%3Dweek"
+        for path in ("/statsx", "/stats/../etc", "/stats//evil.example", "//stats/"):
+            assert visitor.get(path).status == 404
+
+
+def test_a_proxy_that_is_named_is_believed_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "time", StoppedClock)
+    names = ("stats.example.org",)
+    with household(tmp_path, booked(), editors=(), readers=(), proxies=(HOME,), names=names) as house:
+        forwarded = {"X_Forwarded_For": "198.51.100.7, 192.0.2.9", "X_Forwarded_Proto": "https"}
+        visitor = Visitor(house)
+        visitor.get(
+            f"/first?key={house.accounts.first_link(house.now_s * 1000)}", **forwarded, Host="stats.example.org"
+        )
+        assert "secure" in visitor.flags["whitestat-password"]
+        origin = {"Origin": "https://stats.example.org", "Host": "stats.example.org"}
+        form = {"Content_Type": "application/x-www-form-urlencoded"} | origin | forwarded
+        assert visitor.get("/first", "POST", f"password={PASSWORD}&again={PASSWORD}", **form).status == 303
+        for _ in range(5):  # the storm comes from 192.0.2.9, whatever that says it was asked by
+            Visitor(house).get("/login", "POST", "name=owner&password=wrong", **form)
+        assert Visitor(house).get("/login", "POST", "name=owner&password=wrong", **form).status == 429
+        other = form | {"X_Forwarded_For": "192.0.2.9, 192.0.2.10"}
+        assert Visitor(house).get("/login", "POST", f"name=owner&password={PASSWORD}", **other).status == 303
+    (tmp_path / "b").mkdir()
+    with household(tmp_path / "b", booked(), editors=(), readers=()) as house:
+        visitor = Visitor(house)
+        visitor.get(f"/first?key={house.accounts.first_link(house.now_s * 1000)}", X_Forwarded_Proto="https")
+        assert "secure" not in visitor.flags["whitestat-password"]
+        assert house.get("/", Host="stats.example.org").status == 400

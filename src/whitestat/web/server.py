@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from whitestat.errors import WhiteStatError
+from whitestat.web.connections import BACKLOG, Certificate, Connection, allow_descriptors
 from whitestat.web.live import LiveStreams
 
 _GRACE_S = 3
-_MOST_CONNECTIONS = 256
+_HANDSHAKE_S = 5.0
 
 
 class Server(uvicorn.Server):
@@ -29,7 +31,7 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._listening = listening
-        self._sockets = [listening, control] if control else [listening]
+        self._control = control
         self._streams = streams
 
     @property
@@ -37,11 +39,30 @@ class Server(uvicorn.Server):
         """Where a browser on this machine finds it."""
         host, port = self._listening.getsockname()[:2]
         loopback = ip_address(host).is_unspecified and ("::1" if ":" in host else "127.0.0.1")
-        return f"http://{_authority(loopback or host, port)}/"
+        return f"{'https' if self.config.ssl else 'http'}://{_authority(loopback or host, port)}/"
 
     async def run_until_stopped(self) -> None:
         """Serve until `stop`; then answers under way get three seconds, live streams none."""
-        await self.serve(self._sockets)
+        await self.serve([self._listening])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """The control socket has no TLS: nobody is between it and its owner."""
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def connection() -> asyncio.Protocol:
+            made: asyncio.Protocol = Connection(config, self.server_state, self.lifespan.state)
+            return made
+
+        self.servers = []
+        handshake_s = _HANDSHAKE_S if config.ssl else None
+        for each in sockets or ():
+            made = await loop.create_server(
+                connection, sock=each, backlog=BACKLOG, ssl=config.ssl, ssl_handshake_timeout=handshake_s
+            )
+            self.servers.append(made)
+        if self._control:
+            self.servers.append(await loop.create_unix_server(connection, sock=self._control))
+        self.started = True
 
     def stop(self) -> None:
         self.should_exit = True
@@ -56,24 +77,32 @@ class Server(uvicorn.Server):
         yield
 
 
-def serve(app: Starlette, host: str, port: int, control: socket.socket | None = None) -> Server:
+def serve(
+    app: Starlette,
+    host: str,
+    port: int,
+    control: socket.socket | None = None,
+    certificate: Certificate | None = None,
+) -> Server:
     """A server that already holds its address; port 0 is any free one. WhiteStatError where it cannot.
 
-    What comes over `control`, a listening Unix socket, is its owner's.
+    What comes over `control`, a listening Unix socket, is its owner's. With a certificate all else comes by TLS.
     """
+    allow_descriptors()
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_S,
     )
+    config.load()
+    config.ssl = certificate.context if certificate else None
     return Server(config, _listen(host, port), app.state.streams, control)
 
 

@@ -1,0 +1,109 @@
+"""Connections, bounded in number and in how long a request may take to come: nobody holds the door for others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import ssl
+from pathlib import Path
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from whitestat.errors import WhiteStatError
+
+MOST = 128
+"""A page open on every screen of a house, each with the six connections of a browser."""
+
+WHOLE_S = 10.0
+"""How long a request may take from the connection, or its first octet, to its last: a slow one gets no answer."""
+
+BACKLOG = 128
+"""How many are taken in at once, so that these and all others have descriptors."""
+
+DESCRIPTORS = 4_096
+
+
+class Connection(H11Protocol):
+    """One of at most MOST. When one more comes, that goes which has waited longest with nothing asked."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._born_s = self.loop.time()
+        self._wait()
+        if len(self.connections) > MOST:
+            self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._wait()
+        else:
+            self._forget_wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_wait()
+        super().connection_lost(exc)
+
+    def end(self) -> None:
+        """Now, and without what was still to be sent."""
+        self.connections.discard(self)
+        self.transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _make_room(self) -> None:
+        others = [each for each in self.connections if isinstance(each, Connection)]
+        idle = [each for each in others if each.is_idle] or [each for each in others if each.flow.write_paused]
+        min(idle or [self], key=lambda each: each._born_s).end()
+
+    def _wait(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(WHOLE_S, self.end)
+
+    def _forget_wait(self) -> None:
+        if self._late:
+            self._late.cancel()
+            self._late = None
+
+
+def allow_descriptors() -> None:
+    """Many systems allow 1,024 unless asked: a flood of connections must leave some for the meter and the ledger."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class Certificate:
+    """A certificate and its key, read at the start, while root may, and again when it is asked for."""
+
+    def __init__(self, certificate: Path, key: Path | None) -> None:
+        """WhiteStatError for files that are none, do not fit, or need a password."""
+        self._files = certificate, key
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.read()
+
+    def read(self) -> None:
+        """What is in the files now holds for connections from now on; else what was read before goes on."""
+        certificate, key = self._files
+        for each in filter(None, self._files):
+            try:
+                each.read_bytes()
+            except OSError as fault:
+                reason = (fault.strerror or str(fault)).lower()
+                raise WhiteStatError(f"web.certificate: {each}: cannot be read: {reason}") from None
+        # A fresh context first: one that failed halfway would have a certificate without its key.
+        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
+            try:
+                context.load_cert_chain(certificate, key, password="")  # asks nobody at the terminal
+            except (ssl.SSLError, OSError, ValueError) as fault:
+                said = f"{certificate} and its key cannot be used: {fault}"
+                raise WhiteStatError(f"web.certificate: {said}") from None

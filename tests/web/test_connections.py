@@ -1,0 +1,182 @@
+"""Who holds connections holds up nobody; and all of it by TLS with one's own certificate."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.web.house import House, booked, household
+from tests.web.test_access import owned
+from whitestat.errors import WhiteStatError
+from whitestat.web import connections
+from whitestat.web.connections import Certificate
+
+
+def connect(house: House) -> socket.socket:
+    address = urlsplit(house.url)
+    return socket.create_connection((address.hostname, address.port), timeout=10)
+
+
+def is_open(line: socket.socket) -> bool:
+    line.settimeout(0.01)
+    try:
+        return line.recv(1) != b""
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
+def test_a_thousand_idle_connections_leave_room_for_who_asks(house: House) -> None:
+    address = urlsplit(house.url)
+    with ExitStack() as held:
+        first = [held.enter_context(closing(connect(house))) for _ in range(connections.MOST * 2)]
+        for _ in range(1_000 - len(first)):
+            line = held.enter_context(socket.socket())
+            line.setblocking(False)
+            line.connect_ex((address.hostname, address.port))
+        assert house.get("/api/v1/health").status == 200
+        assert sum(map(is_open, first)) <= connections.MOST
+
+
+def test_one_that_is_asked_over_is_not_closed_for_idle_ones(house: House) -> None:
+    with ExitStack() as held:
+        live = held.enter_context(closing(connect(house)))
+        live.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert live.recv(100).startswith(b"HTTP/1.1 200")
+        for _ in range(connections.MOST + 20):
+            held.enter_context(closing(connect(house)))
+        assert house.get("/api/v1/health").status == 200
+        house.say(house.now_s)
+        assert is_open(live)
+
+
+FORM = b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+def ended_without_a_word(line: socket.socket, more: bytes) -> bool:
+    """Whether the other end closes, told nothing, while `more` comes slowly."""
+    line.settimeout(0.05)
+    began = time.monotonic()
+    while time.monotonic() - began < 20:
+        try:
+            line.sendall(more)
+            return line.recv(100) == b""
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\nX: ", FORM + b"Content-Length: 9999\r\n\r\na"])
+def test_a_request_that_does_not_come_to_its_end_is_ended(
+    house: House, begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WHOLE_S", 0.3)
+    with closing(connect(house)) as line:
+        line.sendall(begin)
+        assert ended_without_a_word(line, b"x" if begin else b"")
+
+
+def test_a_request_after_an_answer_may_take_no_longer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "WHOLE_S", 0.3)
+    with closing(connect(house)) as line:
+        line.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += line.recv(4096)
+        line.sendall(b"GET /api")
+        assert ended_without_a_word(line, b"x")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl")
+    return certify(tmp_path_factory.mktemp("tls"), "first")
+
+
+def certify(folder: Path, name: str) -> tuple[Path, Path]:
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    words = [
+        "-subj",
+        f"/CN={name}",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "2", *curve, *words], check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture
+def secured(tmp_path: Path, made: tuple[Path, Path]) -> Iterator[House]:
+    with household(tmp_path, booked(), editors=(), readers=(), certificate=Certificate(*made)) as house:
+        yield house
+
+
+def test_all_is_served_by_tls_and_cookies_never_go_without(secured: House, made: tuple[Path, Path]) -> None:
+    secured.trusted = ssl.create_default_context(cafile=str(made[0]))
+    assert secured.url.startswith("https://")
+    visitor = owned(secured)
+    assert visitor.get("/api/v1/usage").status == 200
+    assert all("secure" in visitor.flags[name] for name in ("whitestat", "whitestat-known"))
+    address = urlsplit(secured.url)
+    plain = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    with closing(plain), pytest.raises((http.client.HTTPException, OSError)):
+        plain.request("GET", "/")
+        plain.getresponse()
+
+
+def test_a_new_certificate_is_taken_while_it_runs(tmp_path: Path, made: tuple[Path, Path]) -> None:
+    files = tmp_path / "now.pem", tmp_path / "now.key"
+    for old, new in zip(made, files, strict=True):
+        shutil.copy(old, new)
+    certificate = Certificate(*files)
+    (tmp_path / "home").mkdir()
+    with household(tmp_path / "home", booked(), certificate=certificate) as house:
+        address = urlsplit(house.url)
+
+        def shown() -> str:
+            return ssl.get_server_certificate((address.hostname or "", address.port or 0), timeout=10)
+
+        first = shown()
+        files[1].write_text("damaged")
+        with pytest.raises(WhiteStatError, match="cannot be used"):
+            certificate.read()
+        assert shown() == first
+        for old, new in zip(certify(tmp_path, "second"), files, strict=True):
+            shutil.copy(old, new)
+        certificate.read()
+        assert shown() != first
+
+
+def test_files_that_are_no_certificate_are_told_with_their_names(tmp_path: Path, made: tuple[Path, Path]) -> None:
+    nothing = tmp_path / "nothing.pem"
+    with pytest.raises(WhiteStatError, match=r"nothing\.pem: cannot be read: no such file"):
+        Certificate(nothing, None)
+    nothing.write_text("nothing")
+    for pair in ((nothing, made[1]), (made[0], nothing), (made[0], certify(tmp_path, "other")[1])):
+        with pytest.raises(WhiteStatError, match="cannot be used"):
+            Certificate(*pair)
+    locked = tmp_path / "locked.key"
+    words = ["pkcs8", "-topk8", "-in", str(made[1]), "-out", str(locked), "-passout", "pass:secret"]
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+    with pytest.raises(WhiteStatError, match="cannot be used"):
+        Certificate(made[0], locked)
