@@ -2,6 +2,7 @@
 
 `attribution` says whose the flows of a large home are.
 `darkstat` puts it in WhiteStat 5's place: old years imported and asked for, memory, the CPU of a poll.
+`routers` polls routers of ours, which behave as the real ones do.
 `ledger` fills ledgers with years of a home and measures what a day wears, what they take on disk, and how fast they
 answer. `meter` builds the lab's home network, lets WhiteStat and Debian's darkstat meter the same traffic on the same
 bridge in the same run, and takes the median of the runs; so do `packet`, the fallback at its promised rate, and
@@ -22,7 +23,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from bench import attribution, drop_in, floods, ledger, plans, report  # noqa: E402
+from bench import attribution, drop_in, floods, ledger, plans, report, routers  # noqa: E402
 from bench.run import Figures, one_run  # noqa: E402
 from bench.table import HEAD, Row  # noqa: E402
 from tests.lab.machine import LabError, NoLabError  # noqa: E402
@@ -34,6 +35,7 @@ def main() -> int:
         "attribution": attribution.rows,
         "darkstat": drop_in.rows,
         "ledger": lambda: ledger.rows(options.ledgers),
+        "routers": routers.rows,
         "meter": lambda: _meter(options),
         "packet": lambda: floods.fallback(options.runs),
         "forged": lambda: floods.forged(options.runs),
@@ -64,7 +66,7 @@ def _meter(options: argparse.Namespace) -> list[Row]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the published contract beside darkstat.")
-    parts = ("attribution", "darkstat", "ledger", "meter", "packet", "forged", "replay", "plans")
+    parts = ("attribution", "darkstat", "ledger", "routers", "meter", "packet", "forged", "replay", "plans")
     parser.add_argument("--only", action="append", choices=parts, help="this part; may be repeated")
     parser.add_argument("--ledgers", type=Path, help="a folder where filled ledgers are kept from run to run")
     parser.add_argument("--runs", type=int, default=5, help="the table shows the median of so many (5)")

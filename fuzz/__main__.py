@@ -1,4 +1,4 @@
-"""Throws damaged packets, captures, messages and lease files at every reader of hostile octets (`make fuzz`).
+"""Throws damaged packets, captures, messages, lease files and routers' pages at every reader of them (`make fuzz`).
 
 Coverage-guided (atheris, libFuzzer): each reader for a part of the time, one process each. A reader may refuse with
 its own error and nothing else; whatever else it raises is printed with the input, and the exit status is 1.
@@ -18,10 +18,11 @@ import atheris
 
 with atheris.instrument_imports(include=["whitestat"]):
     from whitestat.attribution.evidence import frame, leases
-    from whitestat.collectors import pcap
+    from whitestat.collectors import archer_c20, pcap
     from whitestat.collectors.capture import Record
     from whitestat.collectors.darkstat import parse as darkstat
     from whitestat.collectors.decode import Link, decode
+    from whitestat.collectors.huawei_b593 import pages
     from whitestat.errors import WhiteStatError
 
 from tests.collectors import captures, frames
@@ -56,12 +57,25 @@ def scraped(octets: bytes) -> None:
         read(octets.decode("utf-8", "replace"))
 
 
+def polled(octets: bytes) -> None:
+    text = octets.decode("utf-8", "replace")
+    pages.front(text)
+    pages.rsa_key(text)
+    pages.let_in(text)
+    for read in (archer_c20.blocks_of, pages.statistics):
+        try:
+            read(text)
+        except ValueError as error:
+            assert str(error)
+
+
 READERS: dict[str, Callable[[bytes], None]] = {
     "decode": decoded,
     "captures": captured,
     "evidence": overheard,
     "leases": leased,
     "darkstat": scraped,
+    "routers": polled,
 }
 
 
@@ -79,6 +93,11 @@ def seeds(reader: str) -> Iterable[bytes]:
             b"1760003600 02:50:00:00:00:11 192.168.50.17 phone 01:02:50:00:00:00:11\n",
             b"lease 192.168.50.17 {\n}\n",
         ]
+    if reader == "routers":
+        table = b"[0,0,0,0,0,0]0\nenable=1\n[1,0,0,0,0,0]1\nipAddress=3232235786\ntotalBytes=5\n[error]0"
+        line = b"WanStatistics = {'uprate' : '1' , 'upvolume' : '2' , 'downvolume' : '3' , 'liveTime' : '4'};"
+        front = b'var csrf_param = "p"; var csrf_token = "t"; var LoginError = "1:5"; var Cookieflag = 2;'
+        return [table, line, front, b'var modulus = "BE"\n\t\t\t +"EF";']
     return [b"<table><tr><th>IP</th><th>In</th></tr><tr><td>192.168.50.17</td><td>1,000</td></tr></table>"]
 
 

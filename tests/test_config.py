@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from whitestat.config import (
     Billing,
     Config,
+    Csv,
     DeviceConfig,
     Lan,
     PointConfig,
@@ -46,6 +47,7 @@ def read(file: Path, text: str, **environ: str) -> Config:
 
 def faults(file: Path, text: str, **environ: str) -> list[str]:
     """What is wrong with the text, without the file's name in front of each fault."""
+    file.touch(0o644)
     with pytest.raises(ConfigError) as caught:
         read(file, text, **environ)
     return [fault.removeprefix(f"{file}: ") for fault in caught.value.faults]
@@ -99,6 +101,10 @@ def test_every_key_has_its_effect(file: Path) -> None:
         ip_mac = "/srv/ip"
         mac_mac = "mac"
         mac_host = "names"
+        [csv]
+        folder = "logs"
+        every = "5m"
+        keep = 3
         [billing]
         day = 31
         hour = 6
@@ -117,6 +123,8 @@ def test_every_key_has_its_effect(file: Path) -> None:
         only = '^192\\.168\\.'
         username = "admin"
         password_file = "/etc/whitestat/router.password"
+        firmware = "V200R001"
+        unit = "bytes"
         [[device]]
         mac = "02:50:00:00:00:11"
         name = "phone"
@@ -177,11 +185,14 @@ def test_every_key_has_its_effect(file: Path) -> None:
                 only=r"^192\.168\.",
                 username="admin",
                 password_file=Path("/etc/whitestat/router.password"),
+                firmware="V200R001",
+                unit="bytes",
             ),
         ),
         devices=(DeviceConfig(b"\x02\x50\0\0\0\x11", "phone", "Anna"),),
         source=str(file),
         billing=Billing(31, 6),
+        csv=Csv(file.parent / "logs", 300, 3),
         retention=Retention(31 * 86_400, None, 3650 * 86_400, 86_400, 2 * 86_400, 3 * 86_400, None),
         plans=(
             PlanConfig(
@@ -404,6 +415,25 @@ def test_what_may_be_a_secret_is_never_printed(file: Path, line: str) -> None:
     assert "hunter2" not in fault
 
 
+def test_a_password_needs_a_file_that_nobody_else_may_read(file: Path) -> None:
+    (fault,) = faults(file, f'{POINT}password = "hunter2"')
+    assert fault == f"point[1].password: others may read this file: chmod 600 {file}, or use password_file"
+    file.chmod(0o600)
+    config = read(file, f'{POINT}password = "hunter2"')
+    assert config.points[0].password == "hunter2"
+    assert "hunter2" not in repr(config)
+
+
+def test_a_password_of_the_environment_goes_before_that_of_the_file(file: Path) -> None:
+    file.touch(0o600)
+    router = '[[point]]\nname = "tp-link"\ncollector = "archer-c20"\npassword = "old"'
+    config = read(file, router, WHITESTAT_PASSWORD_TP_LINK="hunter2", WHITESTAT_PASSWORD_OTHER="x")
+    assert config.points[0].password == "hunter2"
+    assert config.notices == ("WHITESTAT_PASSWORD_OTHER of the environment belongs to no point",)
+    (fault,) = faults(file, router, WHITESTAT_PASSWORD_TP_LINK="hunter2\n")
+    assert fault == "environment: WHITESTAT_PASSWORD_TP_LINK: must be one line of text"
+
+
 @pytest.mark.parametrize(
     "url", ["", "192.168.1.1", "http://", "http://host:99999", "http://[::1", "http://a b", "http://a\\n"]
 )
@@ -467,6 +497,7 @@ def test_the_example_loads_and_changes_nothing(file: Path) -> None:
 
 
 def test_the_example_loads_with_every_key_switched_on(file: Path) -> None:
+    file.touch(0o600)
     config = read(file, re.sub(r"^#(?! )", "", example(), flags=re.MULTILINE))
     for part in (config, config.store, config.lan, *config.points, *config.devices):
         assert all(getattr(part, one.field) not in (None, ()) for one in declared(type(part)))
@@ -483,6 +514,7 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
         "store.": Store,
         "store.retention.": Retention,
         "billing.": Billing,
+        "csv.": Csv,
         "lan.": Lan,
         "point.": PointConfig,
         "device.": DeviceConfig,
@@ -491,7 +523,7 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
         "plan.share.": ShareConfig,
     }
     keys = {f"{prefix}{one.name}" for prefix, holds in holders.items() for one in declared(holds)}
-    assert told == keys | {"DATA_STORE", "SERVER_PORT", "TZ"} | {
+    assert told == keys | {"DATA_STORE", "SERVER_PORT", "TZ", "WHITESTAT_PASSWORD_NAME"} | {
         "DARKSTAT_URL",
         "LAN_SEGMENT_MASKS",
         "LAN_ROUTERS_TO_SKIP",

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "plan_config": {"keys", "plans", "units"},
     "plan_forms": {"periods", "plans"},
     "config": {"legacy_config", "errors", "units", "keys", "plan_config"},
-    "collectors": {"model", "errors", "units", "collectors"},
+    "collectors": {"model", "errors", "units", "counters", "collectors"},
     "attribution": {"model", "errors", "units", "attribution"},
     "plans": {"model", "errors", "units", "periods", "plans"},
     "ledger": {"model", "errors", "units", "periods", "plans", "ledger"},
@@ -115,6 +115,7 @@ PURE = {
 PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {"legacy_config"}
 PURE |= {f"collectors.darkstat.{name}" for name in ("follow", "parse", "prefixes", "services")}
+PURE |= {"collectors.router.follow", "collectors.router.look", "collectors.huawei_b593.pages"}
 PURE |= {
     f"attribution.{name}"
     for name in (

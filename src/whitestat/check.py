@@ -8,7 +8,6 @@ from collections.abc import Callable
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.collectors import Collector
-from whitestat.collectors.darkstat import DarkstatCollector
 from whitestat.config import Config
 from whitestat.engine import SystemClock
 from whitestat.errors import WhiteStatError
@@ -18,6 +17,8 @@ from whitestat.service import locality, maps_of, open_collectors, points_of, zon
 from whitestat.units import octets_text
 
 LOOK_S = 2
+ROUTER_S = 45
+"""The longest that a router may take to let us in, answer and let us out: some are asked five times for it."""
 
 
 def check(config: Config, say: Callable[[str], None]) -> int:
@@ -28,6 +29,10 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     points = points_of(config)
     attributor = Attributor(locality(config, points), Devices())
     collectors, notices = open_collectors(points, attributor.is_local)
+    if any(point.password_file for point in points):
+        from whitestat import routers
+
+        notices += [notice for point in points for notice in routers.notices(point)]
     for notice in notices:
         say(f"note: {notice}")
     try:
@@ -65,6 +70,14 @@ def _check_maps(config: Config, say: Callable[[str], None]) -> bool:
     return not files.notices
 
 
+def _await(collector: Collector) -> None:
+    """Two seconds, or as long as a router takes for its first answer, within bounds."""
+    until_s = time.monotonic() + ROUTER_S
+    time.sleep(0 if hasattr(collector, "settled") else LOOK_S)
+    while not getattr(collector, "settled", True) and time.monotonic() < until_s:
+        time.sleep(0.05)
+
+
 def _look(collector: Collector, attributor: Attributor, say: Callable[[str], None]) -> bool:
     """Read twice, two seconds apart, and say what was seen in between."""
     clock = SystemClock()
@@ -72,7 +85,7 @@ def _look(collector: Collector, attributor: Attributor, say: Callable[[str], Non
     started = collector.read(first_ms, first_ms)
     if started.receipt:
         collector.settle(started.receipt)
-    time.sleep(LOOK_S)
+    _await(collector)
     now_ms = clock.now_ms()
     seen = attributor.attribute(collector.read(first_ms, now_ms).deltas, now_ms)
     works = True
@@ -84,7 +97,9 @@ def _look(collector: Collector, attributor: Attributor, say: Callable[[str], Non
         what = f"{octets_text(octets)} of {len(devices)} devices in {LOOK_S} s" if devices or octets else "no traffic"
         if collector.memory() == 0:
             what = "totals can be read" if status.state is PointState.OK else "nothing can be read"
-        where = f"at {collector.url}" if isinstance(collector, DarkstatCollector) else f"on {point.interface}"
+        what = getattr(collector, "seen", "") or what
+        url = getattr(collector, "url", None)
+        where = f"at {url}" if url else f"on {point.interface}"
         say(f"point {point.name} ({point.collector} {where}): {status.notice or status.state}; {what}")
-        works &= status.state is PointState.OK
+        works &= status.state is PointState.OK and not getattr(collector, "doubt", "")
     return works

@@ -87,15 +87,24 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("file", type=Path, metavar="FILE", help="pcap or pcapng, gzip-compressed or not")
     replay.set_defaults(command=_replay)
     old = commands.add_parser(
-        "import", parents=[common], help="take over what WhiteStat 1 to 11, darkstat or vnStat kept"
+        "import",
+        parents=[common],
+        help="take over what WhiteStat 1 to 11, darkstat, vnStat, dalla-stats or Traffic kept",
     )
-    old.add_argument("program", choices=["whitestat", "darkstat", "vnstat"], help="whose data it is")
     old.add_argument(
-        "file", type=Path, metavar="FILE", help="WhiteStat.db; an export or a day log of darkstat; vnstat --json > FILE"
+        "program", choices=["whitestat", "darkstat", "vnstat", "dalla-stats", "traffic"], help="whose data it is"
+    )
+    old.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="WhiteStat.db; an export or a day log of darkstat; vnstat --json > FILE; dalla-stats' folder of logs; "
+        "Traffic's CSV or what mongoexport wrote",
     )
     old.add_argument("--dry-run", action="store_true", help="print what would be booked, and book nothing")
     old.add_argument("--interface", metavar="NAME", help="which one, where vnStat has several")
     old.add_argument("--lan", action="store_true", help="vnStat's interface faces the LAN: what it received is upload")
+    old.add_argument("--unit", choices=["kB", "bytes"], help="what Traffic's volumes are in (default: kB)")
     old.set_defaults(command=_import)
     backup = commands.add_parser("backup", parents=[common], help="copy the ledger, while the service runs too")
     backup.add_argument("file", type=Path, metavar="FILE", help="where to; to restore, copy it back")
@@ -332,7 +341,8 @@ def _import(options: argparse.Namespace) -> int:
 
     config = _load(options)
     home = run.Home(config.store.path, zone_of(config), run.locality_of(config), SystemClock().now_ms() // 1000)
-    history = run.read(options.program, options.file, home, interface=options.interface, faces_lan=options.lan)
+    more = {"interface": options.interface, "faces_lan": options.lan, "unit": options.unit}
+    history = run.read(options.program, options.file, home, **more)
     print(run.show(history, home) if options.dry_run else run.book(history, home), end="")
     return EXIT_OK
 

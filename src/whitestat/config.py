@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -15,6 +15,7 @@ from whitestat.keys import (
     BASE,
     COLLECTOR,
     DURATION,
+    FIRMWARE,
     FLAG,
     HOSTS,
     HOUR,
@@ -30,6 +31,7 @@ from whitestat.keys import (
     PATTERN,
     SIZE,
     TEXT,
+    UNIT,
     URL,
     ZONE,
     Key,
@@ -39,6 +41,9 @@ from whitestat.keys import (
 )
 from whitestat.plan_config import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
 from whitestat.units import duration_text, mac_bytes
+
+PASSWORD = "WHITESTAT_PASSWORD_"  # noqa: S105 - the beginning of a name
+"""Variables of the environment that begin so hold the password of the point whose name follows, in capitals."""
 
 ON_AN_INTERFACE = ("kernel", "packet", "interface")
 """The collectors that cannot do without `interface`."""
@@ -244,6 +249,17 @@ class Billing:
 
 
 @dataclass(frozen=True, slots=True)
+class Csv:
+    """Logs in CSV, as dalla-stats wrote them."""
+
+    folder: Annotated[
+        Path | None, Key("The folder they are written to; without it there are none.", PATH, '"/srv/whitestat/logs"')
+    ] = None
+    every_s: Annotated[int, Key("How often a row is added.", DURATION, name="every")] = HOUR_S
+    keep: Annotated[int, Key("For how many months they are kept; summaries of months are for ever.", SIZE)] = 12
+
+
+@dataclass(frozen=True, slots=True)
 class PointConfig:
     """Where octets are counted."""
 
@@ -266,10 +282,35 @@ class PointConfig:
             r"'^192\.168\.1\.'",
         ),
     ] = None
-    username: Annotated[str | None, Key("The name to log in with.", TEXT, '"admin"', hidden=True)] = None
+    username: Annotated[
+        str | None, Key("The name to log in with.", TEXT, '"admin"', otherwise="`admin`", hidden=True)
+    ] = None
     password_file: Annotated[
         Path | None,
         Key("The file that holds the password.", PATH, '"/etc/whitestat/router.password"', hidden=True),
+    ] = None
+    password: Annotated[
+        str | None,
+        Key(
+            "The password itself, in a file that its owner alone may read; WHITESTAT_PASSWORD_NAME of the environment "
+            "goes before it.",
+            TEXT,
+            '"as on the label"',
+            hidden=True,
+        ),
+    ] = field(default=None, repr=False)
+    firmware: Annotated[
+        str | None,
+        Key("Which firmware a huawei-b593 has.", FIRMWARE, '"V100R001C07SP102"', otherwise="as its pages tell"),
+    ] = None
+    unit: Annotated[
+        str | None,
+        Key(
+            "What a huawei-b593 counts in; kB are 1,024 octets.",
+            UNIT,
+            '"kB"',
+            otherwise="kB for firmware V100R001, bytes for V200R001",
+        ),
     ] = None
     flows: Annotated[int, Key("Flows the kernel can tell apart at once.", SIZE)] = 65_536
     wait: Annotated[bool, Key("Whether to wait for an interface that is not there when the service starts.", FLAG)] = (
@@ -308,6 +349,7 @@ class Config:
     billing: Billing = Billing()
     retention: Retention = Retention()
     plans: tuple[PlanConfig, ...] = ()
+    csv: Csv = Csv()
     notices: tuple[str, ...] = ()
     """What the log should say of how it came about."""
 
@@ -328,6 +370,7 @@ _SECTIONS = (
     _Section("store.retention", Retention, "How long usage is kept; that of months always is."),
     _Section("lan", Lan, "What is local."),
     _Section("billing", Billing, "The billing period, which `cycle` names in questions."),
+    _Section("csv", Csv, "Logs in CSV, a month a folder, as dalla-stats wrote them."),
     _Section(
         "point",
         PointConfig,
@@ -385,7 +428,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     reader, notices = Reader(path, _homes()), list[str]()
     values = _read(reader, _document(path, notices) if path else {})
     _follow_v5(path, environ, values["web"], notices)
-    faults = [*reader.faults, *_take(environ, values, notices)]
+    faults = [*reader.faults, *_exposed(path, values["point"]), *_take(environ, values, notices)]
+    faults += _take_passwords(environ, values["point"], notices)
     if faults:
         raise ConfigError(*faults)
     return Config(
@@ -400,6 +444,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         billing=Billing(**values["billing"]),
         retention=Retention(**values["store.retention"]),
         plans=tuple(map(_plan, values["plan"])),
+        csv=Csv(**values["csv"]),
         notices=tuple(notices),
     )
 
@@ -549,6 +594,28 @@ def _take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str]
         fields[variable.field] = value
 
 
+def _exposed(path: Path | None, points: list[dict[str, Any]]) -> Iterator[str]:
+    """Passwords in a file that others may read."""
+    for number, point in enumerate(points, 1):
+        if path and "password" in point and path.stat().st_mode & 0o077:
+            yield f"{path}: point[{number}].password: others may read this file: chmod 600 {path}, or use password_file"
+
+
+def _take_passwords(environ: Mapping[str, str], points: list[dict[str, Any]], notices: list[str]) -> Iterator[str]:
+    """Puts passwords of the environment over those of the file; yields the faults."""
+    names = {f"{PASSWORD}{str(point.get('name', '')).upper().replace('-', '_')}": point for point in points}
+    for name, text in environ.items():
+        if not name.startswith(PASSWORD) or not text:
+            continue
+        if name not in names:
+            notices.append(f"{name} of the environment belongs to no point")
+            continue
+        try:
+            names[name]["password"] = TEXT.read(text)
+        except ValueError:
+            yield f"environment: {name}: must be {TEXT.words}"
+
+
 def _darkstat_point(points: list[dict[str, Any]]) -> dict[str, Any]:
     """The point that reads a darkstat; one more where there is none."""
     for point in points:
@@ -599,4 +666,5 @@ def reference() -> str:
     lines += ["", "| variable | value | key it goes before |", "|---|---|---|"]
     for name, variable in _VARIABLES.items():
         lines.append(f"| `{name}` | {variable.words} | `{f'{variable.section}.{variable.field}'.lstrip('.')}` |")
+    lines.append(f"| `{PASSWORD}NAME` | {TEXT.words}; NAME as in `point.name`, - as _ | `point.password` |")
     return "\n".join(lines) + "\n"

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from whitestat import __version__
 from whitestat.attribution.edits import Edit
+from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.gather import Gatherer
 from whitestat.attribution.names import Name, by_dns, resolve
 from whitestat.booking import Booker, DeviceToday
@@ -118,6 +119,11 @@ class Engine:
     def now_ms(self) -> int:
         """The instant that usage is booked to now, UTC milliseconds."""
         return self._timeline.at(self._clock.monotonic_ms())
+
+    @property
+    def clock_is_held(self) -> bool:
+        """Whether usage waits for the clock to be right."""
+        return self._timeline.held
 
     async def edit(self, edit: Edit, by: str) -> Done:
         """Change devices or people, at once; EditError for what cannot be, LedgerError where it cannot be kept."""
@@ -282,6 +288,9 @@ class Engine:
         gathered = self._booker.gather(turn.collector, harvest, span.observed_ms)
         if gathered:
             turn.read_ms = span.ticks_ms
+            if harvest.hosts and self._identity:
+                said = [Evidence("dhcp", span.now_ms, each.mac, each.address, each.name) for each in harvest.hosts]
+                self._identity.hear(said)
         turn.receipt = harvest.receipt
         self._settle(turn)
         return gathered

@@ -18,6 +18,9 @@ from whitestat.units import duration_seconds, duration_text, mac_bytes, mac_text
 COLLECTORS = ("kernel", "packet", "interface", "pcap", "darkstat", "archer-c20", "huawei-b593", "hilink")
 """The words of `collector`; the registry of collectors refuses those it does not have yet."""
 
+FIRMWARES = ("V100R001", "V100R001C07SP102", "V200R001")
+UNITS = ("kB", "bytes")
+
 _MOST_ENTRIES = 1_048_576
 _TYPES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false", date: "a date"}
 
@@ -177,6 +180,12 @@ def _collector(value: str) -> str:
     return value
 
 
+def _one_of(value: str, words: tuple[str, ...]) -> str:
+    if value not in words:
+        raise ValueError(value)
+    return value
+
+
 def _yes(value: bool) -> bool:
     return value
 
@@ -205,6 +214,8 @@ HOUR = Kind("a whole number from 0 to 23", (int,), _hour)
 FLAG = Kind("true or false", (bool,), _yes)
 URL = Kind("an address like http://192.168.1.1, without a user name or password in it", (str,), _url)
 NAME = Kind("1 to 32 of a-z, 0-9, - and _", (str,), _point_name)
+FIRMWARE = Kind(f"one of {', '.join(FIRMWARES)}", (str,), lambda value: _one_of(value, FIRMWARES))
+UNIT = Kind(f"one of {', '.join(UNITS)}", (str,), lambda value: _one_of(value, UNITS))
 COLLECTOR = Kind(f"one of {', '.join(COLLECTORS)}", (str,), _collector)
 MAC = Kind("a MAC address like 02:50:00:00:00:11", (str,), mac_bytes, lambda mac: json.dumps(mac_text(mac)))
 MACS = MAC._replace(

@@ -157,6 +157,14 @@ class Audit(NamedTuple):
     tags_open: Counts = Counts()
 
 
+class HostName(NamedTuple):
+    """What a router's DHCP server was told a device is called; as sent, so clean it before it is shown."""
+
+    mac: Mac | None
+    address: Address | None
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Harvest:
     """What one read of a collector yields: readings of running counters, deltas of a drained meter, or both.
@@ -167,7 +175,7 @@ class Harvest:
     in the deltas already: kept in the ledger for the next process to go on from, and never compared here.
     `details` say of usage that is in the deltas of this harvest, or was in those of earlier ones of the same hour,
     what it was on: they are no usage. `names` are what the DNS calls hosts, by the word of another program; they are as
-    hostile as any.
+    hostile as any. So are `hosts`, which told a router's DHCP server their names.
     """
 
     start_ms: int
@@ -179,6 +187,7 @@ class Harvest:
     marks: Sequence[CounterReading] = ()
     details: Sequence[Delta] = ()
     names: Sequence[tuple[Mac | None, Address, str]] = ()
+    hosts: Sequence[HostName] = ()
 
 
 class UsageKey(NamedTuple):

@@ -48,6 +48,7 @@ from whitestat.plan_config import plan_of
 from whitestat.units import address_bytes, address_text
 
 if TYPE_CHECKING:
+    from whitestat.csv_logs import CsvLogs
     from whitestat.web import Access
     from whitestat.web.connections import Certificate
 
@@ -136,10 +137,12 @@ async def _serve(config: Config) -> int:
     control = control_socket(config.store.path)
     certificate = certificate_of(config)
     web = serve(create_app(sources), config.web.host, config.web.port, control, certificate)
+    logger = csv_logs_of(config, zone)
     user = _unprivileged(config, collectors)
     await engine.start()
     inspection = Inspection(config.store.path, notices.append)
     inspection.start()
+    logs = asyncio.create_task(logger.run(engine, config.csv.every_s, notices)) if logger else None
     try:
         _announce(config, _address(web.url, access, engine.now_ms()), collectors, notices, user)
         ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
@@ -148,6 +151,8 @@ async def _serve(config: Config) -> int:
         await ends[0]
         ends[1].cancel()
     finally:
+        if logs:
+            logs.cancel()
         inspection.stop()
         close_control(config.store.path, control)
         await engine.stop()
@@ -199,6 +204,16 @@ def _address(url: str, access: Access, now_ms: int) -> str:
     page = f"{url.rstrip('/')}{access.base}/"
     key = access.accounts.first_link(now_ms)
     return f"{page}first?key={key} to set your password; the link works once" if key else page
+
+
+def csv_logs_of(config: Config, zone: tzinfo) -> CsvLogs | None:
+    """What writes logs in CSV, where that is wanted."""
+    if config.csv.folder is None:
+        return None
+    from whitestat.csv_logs import CsvLogs, clock_of
+
+    clock = clock_of(map(plan_of, config.plans), zone)
+    return CsvLogs(config.csv.folder, Queries(config.store.path, zone), zone, clock, config.csv.keep)
 
 
 def import_old(config: Config, zone: tzinfo) -> None:
@@ -369,10 +384,19 @@ def _packet(config: PointConfig) -> Collector:
     return PacketCollector(point_of(config), promiscuous=config.promiscuous)
 
 
+def _router(config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]) -> Collector:
+    from whitestat.routers import build  # whoever counts here himself spares it
+
+    return build(config, point_of(config), [each for each in readings if each.key.point == config.name])
+
+
 BUILDERS: dict[str, Builder] = {
     "packet": lambda config, local, readings: _packet(config),
     "interface": lambda config, local, readings: InterfaceCollector(point_of(config)),
     "darkstat": _darkstat,
+    "archer-c20": _router,
+    "huawei-b593": _router,
+    "hilink": _router,
 }
 
 
@@ -504,8 +528,9 @@ HOW = {"KernelCollector": "in the kernel", "PacketCollector": "packet by packet"
 
 
 def _how(collector: Collector) -> str:
-    if isinstance(collector, DarkstatCollector):
-        return f"from {collector.url}"
+    url = getattr(collector, "url", None)
+    if url:
+        return f"from {url}"
     return HOW.get(type(collector).__name__, "totals")
 
 

@@ -202,7 +202,7 @@ class Attributor:
         if sender:
             result.book(sender, counts)
             if sender.episode:
-                if counts.packets_out or counts.octets_out:
+                if counts.packets_out or counts.octets_out or counts.octets_unsplit:
                     self.devices.saw(sender.episode, verdict.source, at_ms)
                 if detail:
                     result.book_detail(sender, delta.key, delta.key.peer, counts)

@@ -6,8 +6,10 @@ import base64
 import socket
 import threading
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from whitestat.errors import CollectorError
 OCTETS_MAX = 16 * 1024 * 1024
 """A page of ten thousand hosts has 3 MB."""
 TIMEOUT_S = 10.0
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _PIECE = 65_536
 _GZIP = 31
 """zlib's word for a gzip header in front (RFC 1952)."""
@@ -69,6 +72,10 @@ class Http:
 
     def get(self, path: str) -> Reply:
         """The answer to GET, whatever its status; HttpError when there is none, or none that can be read."""
+        return self.ask(path)
+
+    def ask(self, path: str, body: bytes | None = None, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
+        """The answer to GET, or to POST where there is a body; `headers` go out as they are written."""
         connection = (HTTPSConnection if self._https else HTTPConnection)(
             self._host, self._port, timeout=self._timeout_s
         )
@@ -84,7 +91,8 @@ class Http:
             connection.connect()
             self._socket = connection.sock
             timer.start()
-            connection.request("GET", self._path + path, headers=self._headers)
+            method = "GET" if body is None else "POST"
+            connection.request(method, self._path + path, body, headers={**self._headers, **headers})
             with connection.getresponse() as response:
                 return self._reply(response)
         except (OSError, HTTPException, ValueError, zlib.error) as error:
@@ -103,7 +111,10 @@ class Http:
                 held.shutdown(socket.SHUT_RDWR)
 
     def _reply(self, response: HTTPResponse) -> Reply:
-        headers = {name.lower(): value for name, value in response.getheaders()}
+        headers: dict[str, str] = {}
+        for name, value in response.getheaders():  # one list, whatever they came in (RFC 9110, section 5.2)
+            held = headers.get(name.lower())
+            headers[name.lower()] = value if held is None else f"{held}, {value}"
         coding = headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("identity", "gzip", "x-gzip", ""):
             raise ValueError(f"answers in the coding {coding[:20]!r}")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.config import Config
 from whitestat.errors import ImportFault, LedgerError
-from whitestat.importers import darkstat, vnstat, whitestat
+from whitestat.importers import dalla_stats, darkstat, traffic, vnstat, whitestat
 from whitestat.importers.history import History
 from whitestat.importers.plan import Plan, plan
 from whitestat.importers.progress import Progress
@@ -44,10 +44,22 @@ def locality_of(config: Config) -> Locality:
     return Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
 
 
-def read(program: str, path: Path, home: Home, *, interface: str | None = None, faces_lan: bool = False) -> History:
+def read(
+    program: str,
+    path: Path,
+    home: Home,
+    *,
+    interface: str | None = None,
+    faces_lan: bool = False,
+    unit: str | None = None,
+) -> History:
     """What the program left at the path; ImportFault says what is wrong with it."""
     if program == "whitestat":
         return whitestat.read(path, home.zone, home.is_local)
+    if program == "dalla-stats":
+        return dalla_stats.read(path, home.zone, home.is_local)
+    if program == "traffic":
+        return traffic.read(path, home.zone, unit or "kB")
     if program == "darkstat":
         return darkstat.read(_content(path), str(path), home.zone, home.is_local)
     return vnstat.read(_content(path), str(path), interface, faces_lan=faces_lan)

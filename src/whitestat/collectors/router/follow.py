@@ -1,0 +1,155 @@
+"""From poll to poll of a router's counters to the traffic between them; pure.
+
+The rules are those of `counters`, and what routers do besides:
+
+- a row that is new in a table that was read before counts from zero; one that took over the address or the MAC of a
+  row that is gone goes on from it where its figures do, so that no device is billed another's past;
+- a row's packets are compared with its octets: at a wrap they go on, at a reset they begin anew;
+- a line's total that fell was cleared where it has counted no longer than since the last poll. Otherwise the router
+  restored an older copy of it, as after a power cut: then what passed since it connected is booked, where it says
+  that, and else nothing, for what the copy lacked cannot be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from whitestat import counters
+from whitestat.collectors.router.look import LINE, Look, Who
+from whitestat.model import CounterReading, Counts, Delta, FlowKey, Quality
+
+ROWS_MAX = 2048
+"""Rows remembered after they went: more than such routers have room for."""
+SLACK_MS = 5_000
+"""A poll takes its time, and routers count their seconds coarsely."""
+REFRESH_MS = 30 * 86_400_000
+"""A row that says the same is noted again before the ledger forgets it."""
+PACKETS_MAX = 1 << 28
+"""More packets than pass between two polls, and far less than a counter of them holds."""
+PACKET_OCTETS_MAX = 1_600
+"""The largest packet such a router counts, with room for what its maker counts besides."""
+
+
+class Step(NamedTuple):
+    """The traffic since the poll before, what of it cannot have been, and in how many rows a wrap may be missing."""
+
+    deltas: list[Delta]
+    changed: list[CounterReading]
+    implausible: int = 0
+    unsure: int = 0
+    restored: bool = False
+    new_rows: int = 0
+
+
+class Follower:
+    """Remembers each row's last figures; `kept` are those of the process before."""
+
+    def __init__(self, point: str, ceiling_bps: int, kept: Iterable[CounterReading] = ()) -> None:
+        self._point = point
+        self._ceiling_bps = ceiling_bps
+        self._last: dict[Who, CounterReading] = {(each.key.mac, each.key.address): each for each in kept}
+        self._rows: frozenset[Who] = frozenset(self._last)
+
+    @property
+    def looked_ms(self) -> int | None:
+        """When the last poll was; None before the first."""
+        before = self._last.get(LINE)
+        return before.at_ms if before else None
+
+    def take(self, look: Look, at_ms: int, elapsed_ms: int) -> Step:
+        """The traffic between the poll before, `elapsed_ms` ago, and this one; none at the first."""
+        first = self.looked_ms is None
+        deltas: list[Delta] = []
+        changed = [self._reading(LINE, Counts(), at_ms, 64)] if LINE not in look.totals else []
+        implausible = unsure = 0
+        restored, new_rows = False, 0
+        for who, counts in look.totals.items():
+            now = self._reading(who, counts, at_ms, look.width)
+            before = None if first else self._before(who, now, look)
+            held = self._last.get(who)
+            new_rows += held is None
+            if who == LINE or held is None or held.counts != counts or at_ms - held.at_ms > REFRESH_MS:
+                changed.append(now)
+            if before is None:
+                continue
+            span_ms = elapsed_ms if who in self._rows else max(elapsed_ms, at_ms - before.at_ms)
+            since = before._replace(at_ms=at_ms - span_ms)
+            restored |= who == LINE and self._is_restored(since, now, look, elapsed_ms)
+            delta = self._line(since, now, look, elapsed_ms) if who == LINE else self._row(since, now)
+            implausible += delta is not None and delta.quality is Quality.IMPLAUSIBLE
+            if delta and delta.counts.octets:
+                unsure += self._may_miss_a_wrap(since, now, delta)
+                deltas.append(delta._replace(counts=_booked(who, delta.counts)))
+        self._remember(changed, look)
+        return Step(deltas, changed, implausible, unsure, restored, new_rows)
+
+    def _reading(self, who: Who, counts: Counts, at_ms: int, width: int) -> CounterReading:
+        return CounterReading(FlowKey(self._point, *who), counts, at_ms, "", width)
+
+    def _before(self, who: Who, now: CounterReading, look: Look) -> CounterReading | None:
+        """What the row goes on from: its own past, that of a row it took the place of, or zero."""
+        if who in self._last or who == LINE:
+            return self._last.get(who)
+        for gone, last in self._last.items():
+            alike = gone != LINE and (gone[1] == who[1] or (gone[0] is not None and gone[0] == who[0]))
+            if alike and gone not in look.totals and _goes_on(last.counts, now.counts):
+                return last
+        return now._replace(counts=Counts(), epoch="new")
+
+    def _row(self, before: CounterReading, now: CounterReading) -> Delta | None:
+        if _is_reset(before.counts, now.counts, now.width):
+            before = before._replace(counts=Counts(), epoch="new")
+        return counters.delta(before, now, ceiling_bps=self._ceiling_bps)
+
+    def _line(self, before: CounterReading, now: CounterReading, look: Look, elapsed_ms: int) -> Delta | None:
+        if not self._is_restored(before, now, look, elapsed_ms):
+            return counters.delta(before, now, ceiling_bps=self._ceiling_bps)
+        fresh = look.session_s is not None and look.session_s * 1000 <= elapsed_ms + SLACK_MS
+        since = look.session if fresh and look.session else Counts()
+        zero = before._replace(counts=Counts())
+        return counters.delta(zero, now._replace(counts=since), ceiling_bps=self._ceiling_bps)
+
+    def _is_restored(self, before: CounterReading, now: CounterReading, look: Look, elapsed_ms: int) -> bool:
+        """Whether a total that fell goes on from an older copy; it is taken for one where nothing is told."""
+        cleared = look.counted_s is not None and look.counted_s * 1000 <= elapsed_ms + SLACK_MS
+        return not _goes_on(before.counts, now.counts) and not cleared
+
+    def _may_miss_a_wrap(self, before: CounterReading, now: CounterReading, delta: Delta) -> bool:
+        """Whether the packets of a row may have carried a whole turn of its counter more."""
+        packets = delta.counts.packets_in
+        return now.width < 64 and packets * PACKET_OCTETS_MAX // 2 >= delta.counts.octets + (1 << now.width)
+
+    def _remember(self, changed: Iterable[CounterReading], look: Look) -> None:
+        self._last.update(((each.key.mac, each.key.address), each) for each in changed)
+        self._rows = frozenset(look.totals)
+        for gone in list(self._forgettable(look)):
+            del self._last[gone]
+
+    def _forgettable(self, look: Look) -> Iterator[Who]:
+        """The rows that went longest ago, where there are too many."""
+        room = len(self._last) - ROWS_MAX - len(look.totals)
+        if room > 0:
+            gone = sorted((each.at_ms, who) for who, each in self._last.items() if who not in look.totals)
+            yield from [who for _, who in gone if who != LINE][:room]
+
+
+def _goes_on(before: Counts, now: Counts) -> bool:
+    return all(a <= b for a, b in zip(before, now, strict=True))
+
+
+def _is_reset(before: Counts, now: Counts, width: int) -> bool:
+    """Whether a row that fell begins anew, by its packets: those of a row that went round fit its octets.
+
+    Without them a long time in which the router was off would have room for any wrap.
+    """
+    if _goes_on(before, now):
+        return False
+    packets = (now.packets_in - before.packets_in) % (1 << width)
+    octets = (now.octets - before.octets) % (1 << width)
+    return packets > PACKETS_MAX or octets > packets * PACKET_OCTETS_MAX
+
+
+def _booked(who: Who, counts: Counts) -> Counts:
+    """Without a row's packets, which are of both directions."""
+    return counts if who == LINE else counts._replace(packets_in=0, packets_out=0)

@@ -1,0 +1,202 @@
+"""What Traffic kept of a Huawei B593: its CSV, or what `mongoexport` writes of its collection, as JSON or CSV.
+
+A row every few seconds with running volumes of the line. Its times are those of the wall clock, read as if it went by
+UTC; its volumes are kB of 1,024 octets with the firmware it was made for.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from whitestat.errors import ImportFault
+from whitestat.importers.history import NOBODY, History, HostDay
+from whitestat.model import Counts
+from whitestat.units import octets_text
+
+POINT = "traffic import"
+UNITS = {"kB": 1024, "bytes": 1}
+LINE_MAX = 10_000
+ARRAY_MAX = 64 * 1024 * 1024
+LINE_BPS = 300_000_000
+"""More than such a router can carry, bits per second."""
+_COLUMNS = {
+    "up": ("uplink", "UplinkVolume"),
+    "down": ("downlink", "DownlinkVolume"),
+    "time": ("time", "Time"),
+}
+_FIRST_MS, _LAST_MS = 1_262_304_000_000, 7_258_118_400_000
+_MOST = 1 << 53
+_DAY_MS = 86_400_000
+_EPOCH = date(1970, 1, 1)
+
+
+class Sample(NamedTuple):
+    """Volumes in the router's unit; `wall_ms` is the wall clock as milliseconds since 1970."""
+
+    wall_ms: int
+    down: int
+    up: int
+
+
+class _Sums:
+    """Octets by day, from sample to sample."""
+
+    def __init__(self, unit: int) -> None:
+        self.days: dict[int, Counts] = {}
+        self.seen_ms: dict[int, int] = {}
+        self.back = 0
+        self.fell = 0
+        self.impossible = 0
+        self._unit = unit
+        self._last: Sample | None = None
+
+    def take(self, now: Sample) -> None:
+        before, self._last = self._last, now
+        if before is None:
+            return
+        if now.wall_ms < before.wall_ms:
+            self.back += 1  # the clock was set, or summer time ended
+        down, up = now.down - before.down, now.up - before.up
+        if min(down, up) < 0:
+            self.fell += 1
+            down, up = now.down, now.up
+        counts = Counts(down * self._unit, up * self._unit)
+        span_ms = max(0, now.wall_ms - before.wall_ms) + 3_600_000  # clocks are set by an hour twice a year
+        if counts.octets * 8 > 2 * LINE_BPS * span_ms // 1000:
+            self.impossible += 1
+            return
+        self._spread(counts, min(before.wall_ms, now.wall_ms), now.wall_ms)
+
+    def _spread(self, counts: Counts, start_ms: int, end_ms: int) -> None:
+        """Over the days of the span, each by its part; what is left over to the last."""
+        first, last = start_ms // _DAY_MS, end_ms // _DAY_MS
+        given = Counts()
+        for day in range(first, last + 1):
+            until_ms = min(end_ms, (day + 1) * _DAY_MS)
+            part = (until_ms - start_ms, max(1, end_ms - start_ms))
+            upto = counts if day == last else Counts(*(each * part[0] // part[1] for each in counts))
+            share = Counts(*(a - b for a, b in zip(upto, given, strict=True)))
+            given = upto
+            self.days[day] = self.days.get(day, Counts()).plus(share)
+            self.seen_ms[day] = until_ms - (until_ms == (day + 1) * _DAY_MS)
+
+
+def read(path: Path, zone: tzinfo, unit: str = "kB") -> History:
+    """The file, row by row; ImportFault names the line, or what it is not."""
+    sums = _Sums(UNITS[unit])
+    rows = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as opened:
+            for sample in _samples(path, opened):
+                rows += 1
+                sums.take(sample)
+    except OSError as error:
+        raise ImportFault(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError as error:
+        raise ImportFault(f"{path}: not UTF-8 text at octet {error.start}; nothing is imported") from None
+    if not rows:
+        raise ImportFault(f"{path}: there is no row in it")
+    days = [
+        HostDay(_number(day), NOBODY, counts, _instant(sums.seen_ms[day], zone))
+        for day, counts in sorted(sums.days.items())
+        if counts.octets
+    ]
+    return History(POINT, len(days), lambda: iter(days), left_out=tuple(_left_out(sums)))
+
+
+def _samples(path: Path, opened: TextIO) -> Iterator[Sample]:
+    head = opened.read(200).lstrip()
+    opened.seek(0)
+    if not head.startswith(("{", "[")):
+        yield from _from_csv(path, opened)
+    elif head.startswith("{"):
+        for number, line in enumerate(_lines(path, opened), 1):
+            if line.strip():
+                yield _sample(path, number, _parsed(path, number, line))
+    else:
+        if path.stat().st_size > ARRAY_MAX:
+            raise ImportFault(f"{path}: an array of more than {ARRAY_MAX >> 20} MiB; export it without --jsonArray")
+        found = _parsed(path, 1, opened.read())
+        for number, document in enumerate(found, 1):
+            yield _sample(path, number, document)
+
+
+def _from_csv(path: Path, opened: TextIO) -> Iterator[Sample]:
+    lines = _lines(path, opened)
+    names = [each.strip() for each in next(csv.reader([next(lines, "")]), [])]
+    if not all(any(name in names for name in either) for either in _COLUMNS.values()):
+        raise ImportFault(
+            f"{path}, line 1: no columns uplink, downlink and time, nor UplinkVolume, DownlinkVolume, Time"
+        )
+    for number, line in enumerate(lines, 2):
+        if line.strip():
+            cells = next(csv.reader([line]), [])
+            yield _sample(path, number, dict(zip(names, cells, strict=False)))
+
+
+def _lines(path: Path, opened: TextIO) -> Iterator[str]:
+    number = 0
+    while line := opened.readline(LINE_MAX + 1):
+        number += 1
+        if len(line) > LINE_MAX:
+            raise ImportFault(f"{path}, line {number}: longer than {LINE_MAX} characters; nothing is imported")
+        yield line
+
+
+def _parsed(path: Path, number: int, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        raise ImportFault(f"{path}, line {number}: not JSON: {fault}; nothing is imported") from None
+
+
+def _sample(path: Path, number: int, row: Any) -> Sample:
+    try:
+        values = {name: next(row[key] for key in keys if key in row) for name, keys in _COLUMNS.items()}
+        wall_ms = _figure(values["time"])
+        if not _FIRST_MS <= wall_ms < _LAST_MS:
+            raise ValueError("its time is out of range")
+        return Sample(wall_ms, _figure(values["down"]), _figure(values["up"]))
+    except StopIteration:
+        reason = "a column is missing"
+    except (ValueError, TypeError, OverflowError) as fault:
+        reason = str(fault)
+    raise ImportFault(f"{path}, row {number}: {str(row)[:80]}: {reason}; nothing is imported")
+
+
+def _figure(value: Any) -> int:
+    """A number, or what mongoexport makes of one: `{"$numberLong": "5"}`."""
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("not a number")
+    number = float(value)
+    if not math.isfinite(number) or not 0 <= number < _MOST:
+        raise ValueError("not a number that can be")
+    return int(value) if isinstance(value, int) else int(number)
+
+
+def _number(day: int) -> int:
+    found = _EPOCH + timedelta(days=day)
+    return found.year * 10_000 + found.month * 100 + found.day
+
+
+def _instant(wall_ms: int, zone: tzinfo) -> int:
+    wall = datetime(1970, 1, 1) + timedelta(milliseconds=wall_ms)  # noqa: DTZ001 - it is the wall's
+    return int(wall.replace(tzinfo=zone).timestamp())
+
+
+def _left_out(sums: _Sums) -> Iterator[str]:
+    if sums.fell:
+        yield f"{sums.fell} times the counters fell: what passed between the row before and their clearing is not known"
+    if sums.impossible:
+        most = octets_text(LINE_BPS // 8)
+        yield f"{sums.impossible} rows that grew by more than such a line carries ({most} a second): is --unit right?"
+    if sums.back:
+        yield f"{sums.back} times the clock went back; what passed then is booked where it says"
