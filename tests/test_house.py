@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "keys": {"errors", "units", "model"},
     "legacy_config": set(),
     "plan_config": {"keys", "plans", "units"},
-    "plan_forms": {"periods", "plans"},
+    "plan_forms": {"model", "periods", "plans", "ledger.queries"},
     "config": {"legacy_config", "errors", "units", "keys", "plan_config"},
     "collectors": {"model", "errors", "units", "counters", "collectors"},
     "attribution": {"model", "errors", "units", "attribution"},

@@ -89,6 +89,16 @@ TOP = Parameter(
 QUESTION = (START, END, STEP, BY, DEVICE, LABEL, PERSON, POINT, SCOPE, SERVICE, PROTOCOL, PEER, TOP)
 """What a question is made of, for the API and the command line."""
 
+PLAN_START = START._replace(sentence=f"{START.sentence} Without it the plan's running period.", default=None)
+PLAN_STEP = Parameter("step", "How long a span each row stands for.", "day", words=("day", "period", "total"))
+PLAN_BY = Parameter(
+    "by",
+    "What rows tell apart; empty for one row a step.",
+    "tariff",
+    words=("tariff", "device", "person"),
+    several=True,
+)
+
 LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)
 CURSOR = Parameter("cursor", "Where a page begins, as the address of the next page has it; needs limit.")
 

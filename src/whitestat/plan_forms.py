@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, tzinfo
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
 
+from whitestat.model import Counts
 from whitestat.periods import instant_text
 from whitestat.plans.forecast import Forecast
-from whitestat.plans.standing import PersonPart, Pot, Standing
+from whitestat.plans.spans import bounds
+from whitestat.plans.standing import Cell, PersonPart, Pot, Pricing, Standing, Who
+
+if TYPE_CHECKING:
+    from whitestat.ledger.queries import PlanRow, PlanUsage
 
 Told = dict[str, object]
 
@@ -67,6 +74,52 @@ def told(id: int, at: Standing, zone: tzinfo, names: Mapping[int, str | None]) -
         ],
         "notices": _notices(at),
     }
+
+
+class Asked(NamedTuple):
+    """What rows tell apart (tariff, device, person), how long each is (day, period, total), and the span's start."""
+
+    by: Sequence[str]
+    step: str
+    start_s: int
+
+
+def usage_rows(row: PlanRow, usage: PlanUsage, zone: tzinfo, asked: Asked) -> Iterator[tuple[Told, Who]]:
+    """Usage by step and what it is told apart by; `used` of the rows adds up to what all of them took.
+
+    A step begins where the plan's day or period does, `total` at the start of the span.
+    """
+    by, plan = asked.by, row.terms[-1].plan
+    plans = {each.id: each.plan for each in row.terms}
+    groups: dict[tuple[int, str, Who], list[tuple[Cell, Counts]]] = {}
+    for (cell, who), counts in usage.items():
+        at_s = {"day": cell.day_s, "period": bounds(plan.period, cell.day_s, zone)[0], "total": asked.start_s}[
+            asked.step
+        ]
+        tariff = plans[cell.terms].names[cell.tariff] if "tariff" in by else ""
+        known = Who(who.device if "device" in by else None, who.person if "person" in by else None)
+        groups.setdefault((at_s, tariff, known), []).append((cell, counts))
+    ordered = sorted(groups.items(), key=lambda each: (each[0][:2], each[0][2].device or 0, each[0][2].person or ""))
+    taken = Pricing(plan, plans).apart([group for _, group in ordered])
+    for ((at_s, tariff, who), group), used in zip(ordered, taken, strict=True):
+        counts = sum_of(counts for _, counts in group)
+        split = not counts.octets_unsplit
+        yield (
+            {
+                "start": instant_text(at_s, zone),
+                **({"tariff": tariff} if "tariff" in by else {}),
+                **({"person": who.person} if "person" in by else {}),
+                "octets": counts.octets,
+                "octets_in": counts.octets_in if split else None,
+                "octets_out": counts.octets_out if split else None,
+                "used": sum(used.values()),
+            },
+            who,
+        )
+
+
+def sum_of(several: Iterable[Counts]) -> Counts:
+    return reduce(Counts.plus, several, Counts())
 
 
 def _pot(pot: Pot, zone: tzinfo) -> Told:

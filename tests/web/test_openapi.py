@@ -11,6 +11,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.web.house import NOON_S, House, device, item
 
+NOT_HERE = ("/api/v1/live", "/api/v1/people/{person}/export", "/api/v1/plans/{plan}/usage")
+"""A stream, and what the home of these tests has none of: tests of their own hold them to their schemas."""
+
 
 @pytest.fixture(scope="module")
 def document(home: House) -> dict[str, Any]:
@@ -29,7 +32,10 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 def test_every_path_of_it_answers_as_it_says(home: House, document: dict[str, Any]) -> None:
     session = home.accounts.begin(home.accounts.owner(NOON_S * 1000).id, NOON_S * 1000)
     for path, operations in document["paths"].items():
-        if path in ("/api/v1/live", "/api/v1/people/{person}/export") or "get" not in operations:
+        if (
+            path in ("/api/v1/live", "/api/v1/people/{person}/export", "/api/v1/plans/{plan}/usage")
+            or "get" not in operations
+        ):
             continue
         ((media_type, content),) = operations["get"]["responses"]["200"]["content"].items()
         at = re.sub("{[a-z]+}", "1", path.replace("{address}", "192.0.2.1"))

@@ -148,3 +148,57 @@ def test_a_person_sees_own_plans_and_own_shares_alone(house: House) -> None:
     assert "Bo" not in answer.text
     document = house.get("/openapi.json").json
     OAS31Validator({"$ref": "#/components/schemas/Plans", "components": document["components"]}).validate(answer.json)
+
+
+def test_usage_of_a_plan_is_told_by_tariff_day_device_and_person(house: House) -> None:
+    house.writer.follow_plans([LINE], NOON_S)
+    house.writer.commit(Flush({(NOON_S + 60, UsageKey(PHONE, "lan", Scope.WAN)): Counts(31, 4)}))
+
+    def rows(query: str = "") -> list[dict[str, Any]]:
+        answer = house.get(f"/api/v1/plans/1/usage{query}")
+        assert answer.status == 200, answer.text
+        document = house.get("/openapi.json").json
+        schema = {"$ref": "#/components/schemas/PlanUsage", "components": document["components"]}
+        OAS31Validator(schema).validate(answer.json)
+        return list(answer.json["rows"])
+
+    told_rows = [(each["start"][:10], each["tariff"], each["octets"], each["used"]) for each in rows()]
+    assert told_rows == [
+        ("2026-11-20", "standard", 7_070, 7_070),
+        ("2026-11-21", "morning", 100, 50),
+        ("2026-11-21", "standard", 6_745, 6_745),
+    ]
+    assert rows("?start=today")[1]["octets_in"] is None
+    whole = told(house)
+    for by in ("", "device", "person", "tariff,device,person"):
+        for step in ("day", "period", "total"):
+            found = rows(f"?by={by}&step={step}")
+            assert sum(each["used"] for each in found) == whole["used"]
+            assert sum(each["octets"] for each in found) == whole["octets"]
+    by_device = rows("?by=device&step=total")
+    assert {each["device"]["name"]: each["octets"] for each in by_device if each["device"]["id"] == LAPTOP} == {
+        "Annas laptop": 5_600
+    }
+    assert rows("?start=2026-11-19&end=2026-11-20") == []
+
+
+def test_a_person_sees_own_usage_of_a_plan_alone(house: House) -> None:
+    house.writer.follow_plans([LINE], NOON_S)
+    token = house.accounts.add_token("x", Role.PERSON, "Anna", 0)[1]
+    answer = house.get("/api/v1/plans/1/usage?by=person,device", Authorization=f"Bearer {token}")
+    assert [(each["person"], each["device"]["id"], each["octets"]) for each in answer.json["rows"]] == [
+        ("Anna", LAPTOP, 5_600)
+    ]
+
+
+def test_what_cannot_be_asked_of_a_plan_is_refused(house: House) -> None:
+    house.writer.follow_plans([LINE], NOON_S)
+    for path, status, field in [
+        ("9/usage", 404, "plan"),
+        ("x/usage", 404, "plan"),
+        ("1/usage?by=service", 400, "by"),
+        ("1/usage?step=hour", 400, "step"),
+        ("1/usage?start=soon", 400, "start"),
+    ]:
+        answer = house.get(f"/api/v1/plans/{path}")
+        assert (answer.status, answer.json["error"]["parameter"]) == (status, field), path

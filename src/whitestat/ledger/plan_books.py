@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from functools import lru_cache
+from itertools import chain
 
 from whitestat.ledger import owners
 from whitestat.ledger.plans import HABIT_S, NEVER_S, PlanRow, classes
@@ -33,6 +34,14 @@ def books_of(connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, now_s: 
     return _Reader(connection, zone, row, now_s).books()
 
 
+def usage_of(
+    connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, start_s: int, end_s: int
+) -> dict[tuple[Cell, Who], Counts]:
+    """Usage on the plan's days that begin in a span, by where it is booked and whose it is."""
+    usage = _Reader(connection, zone, row, start_s).usage(start_s)
+    return {key: counts for key, counts in usage.items() if start_s <= key[0].day_s < end_s}
+
+
 class _Reader:
     def __init__(self, connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, now_s: int) -> None:
         self._connection = connection
@@ -44,18 +53,31 @@ class _Reader:
         self._device_of = self._series()
 
     def books(self) -> Books:
-        usage: dict[tuple[Cell, Who], Counts] = {}
+        usage = self.usage(self._start_s)
         daily: dict[Cell, Counts] = {}
-        for cell, series, counts in self._rows():
-            who = self._who(cell.day_s, series)
-            if not self._is_of(who):
-                continue
+        since_s = 0 if self._plan.carry_most != 0 else self._start_s - HABIT_S
+        by = "series" if self._plan.person is not None else "0"  # together, where no owner tells them apart
+        for cell, _, counts in self._of_plan(self._booked(since_s, self._start_s, by)):
             daily[cell] = daily[cell].plus(counts) if cell in daily else counts
-            if cell.day_s >= self._start_s:
-                key = cell, who
-                usage[key] = usage[key].plus(counts) if key in usage else counts
+        for (cell, _), counts in usage.items():
+            daily[cell] = daily[cell].plus(counts) if cell in daily else counts
         topups = [TopUp(*each) for each in self._connection.execute(_TOPUPS, (self._row.id,))]
-        return Books(self._row.terms, self._row.since_s, daily, usage, topups, owners.persons(self._connection))
+        own = {key: counts for key, counts in usage.items() if key[0].day_s >= self._start_s}
+        return Books(self._row.terms, self._row.since_s, daily, own, topups, owners.persons(self._connection))
+
+    def usage(self, start_s: int) -> dict[tuple[Cell, Who], Counts]:
+        """That of days that begin since, and all of the journal's tail."""
+        found: dict[tuple[Cell, Who], Counts] = {}
+        for cell, who, counts in self._of_plan(chain(self._booked(start_s, NEVER_S, "series"), self._tail())):
+            key = cell, who
+            found[key] = found[key].plus(counts) if key in found else counts
+        return found
+
+    def _of_plan(self, rows: Iterable[Row]) -> Iterator[tuple[Cell, Who, Counts]]:
+        for cell, series, counts in rows:
+            who = self._who(cell.day_s, series)
+            if self._is_of(who):
+                yield cell, who, counts
 
     def _series(self) -> dict[int, int | None]:
         """The devices of the series that may be about the plan."""
@@ -67,17 +89,14 @@ class _Reader:
             if (point == plan.point if plan.point else counts) and (wanted is None or device in wanted)
         }
 
-    def _rows(self) -> Iterator[Row]:
-        """Of days before the period all together, where no owner tells them apart."""
-        since_s = 0 if self._plan.carry_most != 0 else self._start_s - HABIT_S
-        by = "series" if self._plan.person is not None else "0"
-        yield from self._booked(since_s, self._start_s, by)
-        yield from self._booked(self._start_s, NEVER_S, "series")
-        class_of = classes(self._row.terms[-1], self._zone)
+    def _tail(self) -> Iterator[Row]:
+        """What is journaled and not folded yet, classed as it will be."""
+        terms = self._row.terms[-1]
+        class_of = classes(terms, self._zone)
         for minute_s, series, into, out, unsplit in self._connection.execute(_TAIL, (self._row.since_s,)):
             if series in self._device_of:
                 day_s, tariff = class_of(minute_s)
-                yield Cell(day_s, self._row.terms[-1].id, tariff), series, _counts(into, out, unsplit)
+                yield Cell(day_s, terms.id, tariff), series, _counts(into, out, unsplit)
 
     def _booked(self, low_s: int, high_s: int, by: str) -> Iterator[Row]:
         sql = f"""SELECT terms, day, tariff, {by}, {_AMOUNTS} FROM plan_usage

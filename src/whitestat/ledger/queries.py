@@ -14,10 +14,11 @@ from shutil import disk_usage
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from whitestat.errors import LedgerError, QueryError
+from whitestat.errors import LedgerError, Missing, QueryError
 from whitestat.ledger import export, owners, people, plans
 from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.detailed import Detailed, Plan
+from whitestat.ledger.plans import PlanRow
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.schema import open_for_reading
@@ -29,9 +30,23 @@ from whitestat.periods import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_
 from whitestat.units import address_text, mac_text
 
 if TYPE_CHECKING:
-    from whitestat.plans.standing import Books, Standing
+    from whitestat.plans.standing import Books, Cell, Standing, Who
 
-__all__ = ["BY_WORDS", "ROWS_MAX", "Answer", "Cursor", "DeviceName", "DeviceRow", "Queries", "Question", "Row", "Step"]
+    PlanUsage = Mapping[tuple[Cell, Who], Counts]
+
+__all__ = [
+    "BY_WORDS",
+    "ROWS_MAX",
+    "Answer",
+    "Cursor",
+    "DeviceName",
+    "DeviceRow",
+    "PlanRow",
+    "Queries",
+    "Question",
+    "Row",
+    "Step",
+]
 
 ROWS_MAX = 100_000
 """More rows than this are refused where all are wanted at once: they must fit a small machine's memory."""
@@ -250,9 +265,18 @@ class Queries:
             rows = plans.plans(self._connection)
             if not rows:
                 return {}
-            books_of, standing = load_plans()
+            books_of, _, standing = load_plans()
             found = {row.id: books_of(self._connection, self._zone, row, now_s) for row in rows}
         return {id: standing(books, now_s, self._zone) for id, books in found.items()}
+
+    def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanUsage]:
+        """The plan, and usage on its days that begin in the span, by tariff and whose it was; Missing without it."""
+        check_span(start_s, end_s)
+        with self._snapshot():
+            row = next((each for each in plans.plans(self._connection) if each.id == plan), None)
+            if row is None:
+                raise Missing("plan", f"there is no plan {plan}")
+            return row, load_plans().usage_of(self._connection, self._zone, row, start_s, end_s)
 
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """How much of each point was seen, by its name; a point that was not watched has all zeros."""
@@ -360,12 +384,20 @@ class Queries:
                 raise LedgerError(f"{self._path}: cannot be read: {error}") from error
 
 
-def load_plans() -> tuple[Callable[..., Books], Callable[[Books, int, tzinfo], Standing]]:
-    """How a plan's books are gathered and its standing is worked out, which who has no plan never loads."""
-    from whitestat.ledger.plan_books import books_of
+class _PlanParts(NamedTuple):
+    """How a plan's books and usage are gathered, and its standing is worked out."""
+
+    books_of: Callable[..., Books]
+    usage_of: Callable[..., PlanUsage]
+    standing: Callable[[Books, int, tzinfo], Standing]
+
+
+def load_plans() -> _PlanParts:
+    """What who has no plan never loads."""
+    from whitestat.ledger.plan_books import books_of, usage_of
     from whitestat.plans.standing import standing
 
-    return books_of, standing
+    return _PlanParts(books_of, usage_of, standing)
 
 
 def _mac(mac: bytes | None) -> str | None:

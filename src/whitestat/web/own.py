@@ -16,6 +16,7 @@ from whitestat.ledger.queries import AddressTimes, Answer, DeviceRow, Queries, Q
 from whitestat.model import Coverage, Episode
 
 if TYPE_CHECKING:
+    from whitestat.ledger.queries import PlanRow, PlanUsage
     from whitestat.plans.standing import Standing
 
 Spans = tuple[tuple[int, int | None], ...]
@@ -57,6 +58,11 @@ class OwnQueries:
 
         found = {id: own_part(each, self._person) for id, each in whole.items()}
         return {id: each for id, each in found.items() if each is not None}
+
+    def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanUsage]:
+        """Of days on which a device was the person's."""
+        row, usage = self._queries.plan_usage(plan, start_s, end_s)
+        return row, {key: counts for key, counts in usage.items() if key[1].person == self._person}
 
     def points(self) -> list[str]:
         return self._queries.points()

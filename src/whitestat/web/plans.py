@@ -6,10 +6,47 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from whitestat.plan_forms import told
+from whitestat.asking import asked_span
+from whitestat.errors import QueryError
+from whitestat.parameters import PLAN_BY, PLAN_STEP, listed
+from whitestat.periods import instant_text
+from whitestat.plan_forms import Asked, Told, told, usage_rows
+from whitestat.plans.spans import bounds
 from whitestat.plans.standing import Standing
 from whitestat.web.answers import json_answer
+from whitestat.web.edits import number
 from whitestat.web.sources import Sources
+
+Texts = Mapping[str, str]
+
+ROWS_MAX = 100_000
+
+
+def usage(sources: Sources, texts: Texts) -> Response:
+    """Of a plan by tariff; without a span that of the running period."""
+    id, now = number("plan", texts["plan"]), sources.now
+    given = "start" in texts or "end" in texts
+    start_s, end_s = asked_span(texts, now) if given else (now.at_s, now.at_s + 1)
+    row, _ = sources.queries.plan_usage(id, start_s, end_s)
+    if not given:
+        start_s, end_s = bounds(row.terms[-1].plan.period, now.at_s, sources.zone)
+    by, step = listed(texts.get("by", PLAN_BY.default or "")), texts.get("step", PLAN_STEP.default or "")
+    row, found = sources.queries.plan_usage(id, start_s, end_s)
+    names = {row.id: row.name or row.mac for row in sources.queries.devices()} if "device" in by else {}
+    rows: list[Told] = []
+    for told_row, who in usage_rows(row, found, sources.zone, Asked(by, step, start_s)):
+        device = {"id": who.device, "name": names.get(who.device) if who.device is not None else None}
+        rows.append(told_row | ({"device": device} if "device" in by else {}))
+        if len(rows) > ROWS_MAX:
+            raise QueryError("step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step")
+    head = {
+        "plan": {"id": id, "name": row.name},
+        "start": instant_text(start_s, sources.zone),
+        "end": instant_text(end_s, sources.zone),
+        "step": step,
+        "by": by,
+    }
+    return json_answer(head | {"rows": rows})
 
 
 def plans(sources: Sources, found: Mapping[int, Standing]) -> Response:

@@ -8,7 +8,20 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from whitestat.access.roles import Who
-from whitestat.parameters import CURSOR, END, FIRST_DAY, LAST, LAST_DAY, LIMIT, QUESTION, START, Parameter
+from whitestat.parameters import (
+    CURSOR,
+    END,
+    FIRST_DAY,
+    LAST,
+    LAST_DAY,
+    LIMIT,
+    PLAN_BY,
+    PLAN_START,
+    PLAN_STEP,
+    QUESTION,
+    START,
+    Parameter,
+)
 from whitestat.web import accounts, api, legacy, people
 from whitestat.web.answers import json_answer
 from whitestat.web.sources import Sources
@@ -44,6 +57,12 @@ def _plans(sources: Sources, texts: api.Texts) -> Response:
     from whitestat.web import plans
 
     return plans.plans(sources, found)
+
+
+def _plan_usage(sources: Sources, texts: api.Texts) -> Response:
+    from whitestat.web import plans
+
+    return plans.usage(sources, texts)
 
 
 def _metrics(sources: Sources, texts: api.Texts) -> Response:
@@ -147,6 +166,14 @@ ROUTES = (
     Route("/api/v1/edits", "What was changed, the latest first.", people.edits, Who.PEOPLE, schema="Edits"),
     Route("/api/v1/events", "What happened, the latest first.", people.events, Who.PEOPLE, schema="Events"),
     Route("/api/v1/plans", "What is used and left of each plan.", _plans, Who.PEOPLE, schema="Plans"),
+    Route(
+        "/api/v1/plans/{plan}/usage",
+        "Usage of a plan on its days, by tariff.",
+        _plan_usage,
+        Who.PEOPLE,
+        (PLAN_START, END, PLAN_STEP, PLAN_BY),
+        schema="PlanUsage",
+    ),
     Route(
         "/api/v1/coverage",
         "How much of each point was seen.",

@@ -131,3 +131,27 @@ PLANS = an_object(
         )
     }
 )
+PLAN_USAGE = an_object(
+    {
+        "plan": an_object({"id": {"type": "integer"}, "name": TEXT}),
+        "start": INSTANT,
+        "end": INSTANT,
+        "step": {"enum": ["day", "period", "total"]},
+        "by": a_list(TEXT),
+        "rows": a_list(
+            an_object(
+                {
+                    "start": INSTANT,
+                    "tariff": TEXT,
+                    "person": or_null("string", description="whose it was on that day, null for nobody's"),
+                    "device": an_object({"id": or_null("integer"), "name": or_null("string")}),
+                    "octets": COUNT,
+                    "octets_in": or_null("integer", description="null where a meter cannot tell in and out apart"),
+                    "octets_out": or_null("integer", description="null where a meter cannot tell in and out apart"),
+                    "used": {**COUNT, "description": "what they took of allowances"},
+                },
+                optional=("tariff", "person", "device"),
+            )
+        ),
+    }
+)
