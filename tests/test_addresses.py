@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_interface
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.test_booking import END_S, LAN, PHONE, ZONE, Meter
 from tests.test_identity import MACS, MINUTE_MS, START_MS, House
@@ -16,7 +20,7 @@ from whitestat.attribution.edits import Merge, Rename
 from whitestat.attribution.evidence import Evidence
 from whitestat.collectors.links import Link
 from whitestat.config import PointConfig, load
-from whitestat.identity import SETTLES_MS, SILENT_MS
+from whitestat.identity import HAND_ONS_MAX, HOUR_MS, SETTLES_MS, SILENT_MS
 from whitestat.ledger import people
 from whitestat.ledger.people import EventRow
 from whitestat.ledger.queries import Queries
@@ -251,6 +255,21 @@ def test_beside_a_table_of_addresses_the_links_of_the_lan_are_heard() -> None:
     assert listening_on(config, (meter,), links) == ["eth0"]
 
 
+def test_forged_leases_make_a_bounded_number_of_episodes_and_lose_no_octet(house: Table) -> None:
+    house.leased(TEN, ANNA)
+    house.uses(TEN, 1)
+    for number in range(3 * HAND_ONS_MAX):
+        house.leased(TEN, b"\x02\x66" + number.to_bytes(4, "big"))
+    house.uses(TEN, 2)
+    assert len(house.booker._attributor.devices.ever()) == HAND_ONS_MAX + 1
+    assert sum(house.usage().values()) == 3
+    house.now_ms += HOUR_MS
+    house.leased(TEN, ANNA)
+    house.uses(TEN, 4)
+    house.booker.flush()
+    assert house.usage()[TEN] == 5
+
+
 def test_episodes_end_where_the_next_begins(house: Table) -> None:
     house.leased(TEN, ANNA)
     house.uses(TEN, 1)
@@ -259,3 +278,30 @@ def test_episodes_end_where_the_next_begins(house: Table) -> None:
     house.uses(TEN, 2)
     rows = list(house.writer.transaction("reading").__enter__().execute("SELECT id, start_ms, end_ms FROM episode"))
     assert rows == [(1, START_MS + MINUTE_MS, handed_ms), (2, handed_ms, None)]
+
+
+steps = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans(), st.integers(0, 9)), max_size=12)
+
+
+@settings(max_examples=20)
+@given(steps)
+def test_whatever_leases_say_each_octet_is_of_the_mac_that_held_the_address(several: list[tuple[int, ...]]) -> None:
+    """Addresses change hands, sometimes the service starts again; one device for each MAC that used anything."""
+    with TemporaryDirectory() as folder:
+        house, held, used = Table(Path(folder) / "whitestat.db"), {}, Counter[bytes]()
+        for number, (host, mac, restarts, exponent) in enumerate(several):
+            address = f"192.168.50.{10 + host}"
+            held[host] = MACS[mac]
+            house.leased(address, MACS[mac])
+            house.uses(address, 10**exponent + number)
+            used[MACS[mac]] += 10**exponent + number
+            if restarts:
+                house.close()
+                now_ms, house = house.now_ms, Table(house.path)
+                house.now_ms = now_ms
+        house.booker.flush()
+        with closing(Queries(house.path, ZONE)) as queries:
+            found = sorted(row.counts.octets for row in queries.usage(Question(0, END_S + 30 * 86_400)))
+        assert found == sorted(used.values())
+        assert len(house.booker.addressed()) == len(held)
+        house.close()

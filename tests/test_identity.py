@@ -64,6 +64,7 @@ class House:
 
     def close(self) -> None:
         self.booker.flush()
+        self.identity.keep()
         self.writer.close()
 
 

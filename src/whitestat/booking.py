@@ -356,6 +356,11 @@ class Booker:
         if is_new or name.source != "mac":
             self.rename(self.device_of(episode), name)
 
+    @property
+    def may_hand_on(self) -> bool:
+        """Whether there is room for one more episode."""
+        return not self._attributor.devices.is_full
+
     def hand_on(self, episode: int, device: int | None, at_ms: int) -> Episode:
         """The address of an episode is another device's from now on; returns the episode that begins.
 

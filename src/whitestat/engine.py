@@ -397,6 +397,9 @@ class Engine:
             turn.collector.close()
         if self._gatherer:
             self._gatherer.close()
+        if self._identity:
+            with self._guarded("names of devices"):
+                self._identity.keep()
         self._writer.close()
 
 

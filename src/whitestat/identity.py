@@ -6,6 +6,7 @@ in one transaction with its entry in the list of edits; memory follows the ledge
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
@@ -30,6 +31,9 @@ NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 _DNS = "dns"
 """A name that others gave: remembered, and no sign that two devices are one."""
 HEARD_MAX = 4096
+HOUR_MS = 3_600_000
+HAND_ONS_MAX = 256
+"""Addresses that change hands in an hour: all of a large home at once, as when its router begins anew."""
 SILENT_MS = 14 * 86_400_000
 PROPOSALS_MAX = 200
 EARLY_MAX = 1024
@@ -65,6 +69,8 @@ class Identity:
         self._early: dict[Evidence, Evidence] = {}
         self.is_curious = False
         """Whether something was heard for the first time since `tend`: two devices may be known for one by it."""
+        self._handed_on: deque[int] = deque(maxlen=HAND_ONS_MAX)
+        self._named = {key[:2] for key in self._heard}
         self._holders = Holders()
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
             if kind == _HOLDER:
@@ -143,8 +149,16 @@ class Identity:
             episodes = people.forget(connection, device)
             people.apply(connection, EditRow(0, now_ms, by, f"forget device {device}", (), None))
         self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
+        self._named = {key[:2] for key in self._heard}
         self._holders.forget(set(episodes))
         self._booker.forget(device, episodes)
+
+    def keep(self) -> None:
+        """Write what was heard since the last time; LedgerError, and it is kept for the next."""
+        if self._fresh:
+            with self._writer.transaction("names") as connection:
+                people.hear(connection, self._fresh)
+            self._fresh = {}
 
     def tend(self, now_ms: int) -> None:
         """Keep what was heard, tell of new devices, and look for devices that are one; about once a minute."""
@@ -192,6 +206,7 @@ class Identity:
                 silent.add(each.id)
         if silent:
             self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in silent}
+            self._named = {key[:2] for key in self._heard}
             self._holders.forget(silent)
             with self._writer.transaction("names") as connection:
                 people.unhear(connection, silent)
@@ -245,6 +260,8 @@ class Identity:
                 continue
             before, whose, episode = self._holders.mac_of(each.id), self._whose(mac), each.id
             if before is not None and whose != each.device:
+                if not self._may_hand_on(at_ms):
+                    continue
                 episode = self._booker.hand_on(episode, whose, at_ms).id
             elif whose not in (None, each.device) and self._is_fresh(each, at_ms):
                 self._booker.reassign(episode, whose or 0)
@@ -252,6 +269,14 @@ class Identity:
             self.is_curious = True
             self._booker.found_at(episode, mac, is_new=episode != each.id and whose is None)
             self._heard[episode, _HOLDER, mac.hex()] = self._fresh[episode, _HOLDER, mac.hex()] = at_ms
+
+    def _may_hand_on(self, at_ms: int) -> bool:
+        """At most so many in an hour: who forges leases makes a few episodes; what is left waits for its turn."""
+        recent = self._handed_on
+        if not self._booker.may_hand_on or (len(recent) == recent.maxlen and at_ms - recent[0] < HOUR_MS):
+            return False
+        recent.append(at_ms)
+        return True
 
     def _whose(self, mac: Mac) -> int | None:
         """The device that was found at the MAC last."""
@@ -285,6 +310,7 @@ class Identity:
             if kind and text and len(self._heard) < HEARD_MAX * 4:
                 key = episode, kind, text
                 self.is_curious |= key not in self._heard
+                self._named.add(key[:2])
                 self._heard[key] = self._fresh[key] = each.at_ms
         if name and each.source in NAMING and not self._is_named_by_its_first(episode, each.source):
             self._booker.rename(self._booker.device_of(episode), Name(name, each.source))
@@ -295,7 +321,7 @@ class Identity:
         device = self._booker.device_of(episode)
         if episode == device or self._now(device) != device:
             return False
-        return any(key[:2] == (device, kind) for key in self._heard)
+        return (device, kind) in self._named
 
     def _follow(self, made: Sequence[Change]) -> None:
         """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""

@@ -153,7 +153,7 @@ single = st.one_of(
     st.builds(Own, numbers, st.none() | numbers, days),
     st.builds(Label, numbers, st.lists(texts, max_size=3).map(tuple)),
     st.builds(Merge, numbers, numbers),
-    st.builds(Split, numbers, st.lists(numbers, max_size=3).map(tuple)),
+    st.builds(Split, numbers, st.lists(numbers, max_size=3).map(tuple), st.none() | numbers),
     st.builds(Reassign, numbers, numbers),
     st.builds(AddPerson, texts),
     st.builds(RenamePerson, numbers, texts),

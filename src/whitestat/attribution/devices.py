@@ -9,6 +9,8 @@ from whitestat.attribution.locality import is_ipv4
 from whitestat.model import Address, Episode, Mac
 
 DEVICES_MAX = 4096
+EPISODES_MAX = 4 * DEVICES_MAX
+"""Those that ended count too: addresses are handed on no more when there are so many."""
 ADDRESSES_MAX = 16
 """Addresses remembered for one device; IPv6 gives ten at a time (RFC 8981)."""
 
@@ -92,9 +94,15 @@ class Devices:
         return dict(self._since)
 
     def end(self, episode: int, at_ms: int) -> None:
-        """The address is nobody's any more: who has it next begins anew."""
+        """The address is nobody's any more: who has it next begins anew. The ledger alone remembers it."""
         self._keep(replace(self._by_id[episode], end_ms=at_ms))
-        self._unwritten[episode] = self._by_id[episode]
+        self._unwritten[episode] = self._by_id.pop(episode)
+        self._addresses.pop(episode, None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no address can be handed on, for want of room."""
+        return len(self._by_id) >= EPISODES_MAX
 
     def hand_on(self, episode: int, device: int | None, at_ms: int) -> Episode:
         """Its address is another device's from now on: the episode ends, and the next one is returned.
