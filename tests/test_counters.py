@@ -96,3 +96,10 @@ def test_deltas_add_up_to_the_traffic_over_any_number_of_wraps(steps: list[tuple
         assert found is not None
         booked, before = booked + found.counts.octets, now
     assert booked == total
+
+
+def test_a_new_epoch_starts_from_what_the_counter_had_when_it_became_the_keys() -> None:
+    now = reading(500_000_001_000, 1000, epoch="b")._replace(begun=Counts(500_000_000_000))
+    found = delta(reading(70, epoch="a"), now)
+    assert found is not None
+    assert (found.counts, found.quality) == (Counts(1000), Quality.RESET)

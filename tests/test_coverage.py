@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.coverage import step
+from whitestat.coverage import WRAP, step
 from whitestat.model import Audit, Counts
 
 PACKET = 114  # frame octets: 100 of IP behind 14 of Ethernet
@@ -127,3 +127,43 @@ def test_packets_between_the_first_two_readings_of_all_are_no_ghost() -> None:
     assert third.baseline.owed == Counts()
     frames = [(each.frame_octets_interface, each.frame_octets_metered) for each in (first, second, third)]
     assert sum(interface for interface, _ in frames) == sum(metered for _, metered in frames) == 5 * PACKET
+
+
+@given(st.lists(st.integers(0, 2_000_000), min_size=1, max_size=60), st.integers(0, 2**33))
+def test_an_interface_that_counts_to_2_32_alone_covers_what_it_carried(spans: list[int], begun: int) -> None:
+    """Octets of frames of 1,514 are full every few spans; the meter counts in 64 bits."""
+    frame = 1514
+
+    def seen(packets: int) -> Audit:
+        interface = Counts((begun + packets * frame) % WRAP, 0, packets % WRAP, 0)
+        return Audit("boot:2", "m:2", interface, Counts(packets * frame, 0, packets, 0))
+
+    carried = interface_octets = booked = 0
+    before = seen(0)
+    for packets in (*spans, 0, 0):
+        carried += packets
+        found = step(before, seen(carried))
+        before = found.baseline
+        interface_octets += found.frame_octets_interface
+        booked += found.unmetered.octets
+    assert interface_octets == carried * frame
+    assert booked == 0
+
+
+def test_a_packet_counter_that_is_full_goes_on_and_a_reset_begins_again() -> None:
+    near = Audit("boot:2", "m:2", Counts(3_000_000_000, 0, WRAP - 10, 0))
+    on = near._replace(frames_interface=Counts(3_000_010_000, 0, 10, 0), frames_metered=Counts(10_000, 0, 20, 0))
+    assert step(near, on).frame_octets_interface == 10_000
+    young = near._replace(frames_interface=Counts(3_000_000_000, 0, 1_000_000, 0))
+    reset = near._replace(frames_interface=Counts(5_000, 0, 10, 0))
+    assert step(young, reset).frame_octets_interface == 5_000
+
+
+def test_what_an_interface_carried_under_another_name_is_no_ghost() -> None:
+    """It was there, with gigabytes on it, before it took the point's name."""
+    foreign = Counts(500_000_000_000, 0, 400_000_000, 0)
+    now = Audit("boot:3", "n:3", foreign.plus(Counts(50 * PACKET, 0, 50, 0)), Counts(20 * PACKET, 0, 20, 0))
+    first = step(audit(1000, 1000), now._replace(frames_foreign=foreign))
+    assert first.frame_octets_interface == 50 * PACKET
+    second = step(first.baseline, now._replace(frames_foreign=foreign))
+    assert second.unmetered == Counts(30 * 100, 0, 30, 0)

@@ -1,7 +1,7 @@
 """From two readings of a running counter to the traffic between them; pure.
 
-The rules: the first sight of a counter is a baseline, never traffic. A new epoch starts from zero. A
-decrease is a wrap modulo 2^width (RFC 2578, section 7.1.6: the counter "wraps around and starts
+The rules: the first sight of a counter is a baseline, never traffic. A new epoch starts from zero, or from where
+it became this key's. A decrease is a wrap modulo 2^width (RFC 2578, section 7.1.6: the counter "wraps around and starts
 increasing again from zero") only when the result fits under the link's speed, else a reset, from
 zero (RFC 2863, section 3.1.5 on ifCounterDiscontinuityTime). A jump back to a value that was read before
 is a restored meter, not new traffic. What the link cannot have carried is not booked.
@@ -42,7 +42,7 @@ def _difference(
     before: CounterReading, now: CounterReading, ceiling_bps: int, earlier: Container[Counts]
 ) -> tuple[Counts, Quality]:
     if before.epoch != now.epoch:
-        return now.counts, Quality.RESET
+        return Counts(*(max(0, b - a) for a, b in zip(now.begun, now.counts, strict=True))), Quality.RESET
     steps = [b - a for a, b in zip(before.counts, now.counts, strict=True)]
     if min(steps) >= 0:
         return Counts(*steps), Quality.EXACT

@@ -20,6 +20,11 @@ OPEN_MAX = 1 << 16
 """Octets of tags that packets may hide which the meter saw after the interface was read."""
 
 
+WRAP = 1 << 32
+SLIP = 1 << 24
+"""An octet counter that falls by less has not begun again."""
+
+
 class Step(NamedTuple):
     """What one more audit of a point says: frame octets of the span, and what nobody metered.
 
@@ -43,11 +48,14 @@ def step(before: Audit | None, now: Audit) -> Step:
         before = begun._replace(tags=Counts(), packets_lost=0, since_ms=now.at_ms)
     if before is None:
         return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms))
-    same_meter = before.meter == now.meter
-    interface = _since(before.frames_interface, now.frames_interface, before.epoch == now.epoch).plus(
+    same_meter, same_interface = before.meter == now.meter, before.epoch == now.epoch
+    interface = _since(before.frames_interface, now.frames_interface, same_interface).plus(
         _since(before.giants, now.giants, same_meter)
     )
-    metered = _since(before.frames_metered, now.frames_metered, same_meter)
+    if not same_interface:
+        interface = _less(interface, now.frames_foreign)
+    own = now.meter == now.epoch  # the interface is its own meter
+    metered = interface if own else _since(before.frames_metered, now.frames_metered, same_meter)
     owed = _less(interface, metered).plus(before.owed)
     tags = _since(before.tags, now.tags, same_meter)
     tags_due = tags.plus(before.tags_open)
@@ -73,10 +81,25 @@ def step(before: Audit | None, now: Audit) -> Step:
 
 
 def _since(before: Counts, now: Counts, same: bool) -> Counts:
-    """A new life of the counter, or one that fell, starts from zero."""
-    if not same or now.packets_in + now.packets_out < before.packets_in + before.packets_out:
+    """A new life of the counter starts from zero, and so does one that fell, unless it was full.
+
+    On 32-bit kernels some drivers count to 2^32 and begin again (RFC 2578, section 7.1.6). Packets tell that from a
+    reset: they go on, or wrap themselves by less than half of their range. An octet counter that falls by little
+    is a driver's uncertainty.
+    """
+    if not same:
         return now
-    return _less(now, before)
+    grown = _less(now, before)
+    packets = [_on(*each) for each in zip(before[2:4], grown[2:4], strict=True)]
+    if min(packets) < 0 or max(packets) >= WRAP // 2:
+        return now
+    octets = [step if step > -SLIP else _on(held, step) for held, step in zip(before[:2], grown[:2], strict=True)]
+    return Counts(*octets, *packets)
+
+
+def _on(before: int, step: int) -> int:
+    """The step of a counter that may have been full at 2^32."""
+    return step + WRAP if step < 0 and before < WRAP else step
 
 
 def _less(a: Counts, b: Counts) -> Counts:

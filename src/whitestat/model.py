@@ -99,7 +99,8 @@ class CounterReading(NamedTuple):
     """Running totals of one key (`octetTotalCount`, `ifHCInOctets`) at one instant.
 
     `epoch` names the life of the counter: it changes when the meter starts again (boot id, map id,
-    `ifCounterDiscontinuityTime`). `width` is the counter's size in bits.
+    `ifCounterDiscontinuityTime`). `width` is the counter's size in bits. `begun` is what the counter had when
+    its epoch became this key's: an interface that took the key's name brings what it carried under another.
     """
 
     key: FlowKey
@@ -107,6 +108,7 @@ class CounterReading(NamedTuple):
     at_ms: int
     epoch: str
     width: int = 64
+    begun: Counts = Counts()
 
 
 class Delta(NamedTuple):
@@ -140,6 +142,7 @@ class Audit(NamedTuple):
     the interface had when the meter began to watch it: the baseline where there is no earlier audit.
     `tags` is a running total of octets of VLAN tags that came beside their frames: not in `frames_metered`, and
     in `frames_interface` only on some links. `tags_open` is what of them may still show there.
+    `frames_foreign` is what the interface carried in this epoch before it had the point's name.
     """
 
     epoch: str
@@ -155,6 +158,7 @@ class Audit(NamedTuple):
     since_ms: int = 0
     frames_at_attach: Counts | None = None
     tags_open: Counts = Counts()
+    frames_foreign: Counts = Counts()
 
 
 class HostName(NamedTuple):

@@ -24,22 +24,28 @@ def home() -> Iterator[Home]:
         yield home
 
 
-def plug(gateway: Machine, far: Machine) -> None:
-    """A new interface lan9 on the gateway, with a machine at its other end."""
-    gateway.ip(f"link add lan9 type veth peer name far9 netns {far.pid}")
-    gateway.run("sysctl", "-qw", "net.ipv6.conf.lan9.disable_ipv6=1")  # no router solicitations of its own
-    far.run("sysctl", "-qw", "net.ipv6.conf.far9.disable_ipv6=1")
-    gateway.ip("link set lan9 address 02:50:00:00:00:09 up")
-    gateway.ip("address add 192.168.90.1/24 dev lan9")
-    far.ip("link set far9 address 02:50:00:00:00:29 up")
-    far.ip("address add 192.168.90.2/24 dev far9")
+def plug(gateway: Machine, far: Machine, number: int = 9) -> None:
+    """A new interface lan9 on the gateway, or one of another number, with a machine at its other end."""
+    near, there = f"lan{number}", f"far{number}"
+    gateway.ip(f"link add {near} type veth peer name {there} netns {far.pid}")
+    gateway.run("sysctl", "-qw", f"net.ipv6.conf.{near}.disable_ipv6=1")  # no router solicitations of its own
+    far.run("sysctl", "-qw", f"net.ipv6.conf.{there}.disable_ipv6=1")
+    gateway.ip(f"link set {near} address 02:50:00:00:00:0{number} up")
+    gateway.ip(f"address add 192.168.{number}0.1/24 dev {near}")
+    far.ip(f"link set {there} address 02:50:00:00:00:2{number} up")
+    far.ip(f"address add 192.168.{number}0.2/24 dev {there}")
 
 
-def carried(gateway: Machine) -> int:
-    """IP octets of lan9 by its own counter, when nothing flows."""
-    (line,) = [line for line in gateway.run("cat", "/proc/net/dev").splitlines() if "lan9:" in line]
+def carried(gateway: Machine, link: str = "lan9") -> int:
+    """IP octets of a link by its own counter, when nothing flows."""
+    (line,) = [line for line in gateway.run("cat", "/proc/net/dev").splitlines() if f"{link}:" in line]
     column = list(map(int, line.partition(":")[2].split()))
     return column[0] + column[8] - 14 * (column[1] + column[9])
+
+
+def unattributed(service: Service) -> int:
+    (point,) = service.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
+    return int(point["octets_unattributed"])
 
 
 def state(service: Service) -> str:
@@ -54,6 +60,61 @@ def reattach(service: Service) -> float:
         assert time.monotonic() - began < 2 * REATTACH_S
         time.sleep(0.02)
     return time.monotonic() - began
+
+
+def test_a_renamed_interface_is_waited_for_and_another_that_takes_its_name_brings_no_ghost(
+    home: Home, tmp_path: Path
+) -> None:
+    config = settings(tmp_path, interface="lan9").replace('interface = "lan9"', 'interface = "lan9"\nwait = true')
+    gateway, far = home.gateway, home[TV]
+    plug(gateway, far)
+    plug(gateway, far, 8)
+    flood(far, "192.168.80.1", packets=20_000)  # lan8 has carried much before anybody meters it
+    with running(gateway, tmp_path, config) as service:
+        service.settle()
+        begun = carried(gateway)
+        flood(far, "192.168.90.1", packets=100)
+        for name, other in (("lan9", "away"), ("away", "lan9")):
+            gateway.ip(f"link set {name} down")
+            gateway.ip(f"link set {name} name {other} up")
+            if other == "away":
+                while state(service) != "waiting":
+                    time.sleep(0.05)
+                flood(far, "192.168.90.1", packets=1000)  # nobody meters it, and it must show
+        assert reattach(service) < REATTACH_S
+        # More than before it was renamed, in one interval: only the new life of the totals tells.
+        flood(far, "192.168.90.1", packets=5000)
+        for _ in range(3):
+            service.settle()
+        own = carried(gateway) - begun
+        assert service.booked() == pytest.approx(own, abs=500)
+        assert 1000 * 50 <= unattributed(service) < 3 * 1000 * 50
+        gateway.ip("link delete lan9")
+        while state(service) != "waiting":
+            time.sleep(0.05)
+        before = carried(gateway, "lan8")
+        gateway.ip("link set lan8 down")
+        gateway.ip("link set lan8 name lan9 up")
+        assert reattach(service) < REATTACH_S
+        flood(far, "192.168.80.1", packets=2000)
+        for _ in range(3):
+            service.settle()
+        assert service.booked() == pytest.approx(own + carried(gateway) - before, abs=1000)
+        gateway.ip("link delete lan9")
+
+
+def test_an_interface_that_is_down_is_said_to_be_within_two_seconds(home: Home, tmp_path: Path) -> None:
+    """Long before the next flush, and nothing is lost when it is up again."""
+    plug(home.gateway, home[TV])
+    with running(home.gateway, tmp_path, settings(tmp_path, interface="lan9", flush="30s")) as service:
+        home.gateway.ip("link set lan9 down")
+        began = time.monotonic()
+        while state(service) != "waiting":
+            assert time.monotonic() - began < REATTACH_S
+            time.sleep(0.02)
+        home.gateway.ip("link set lan9 up")
+        assert reattach(service) < REATTACH_S
+    home.gateway.ip("link delete lan9")
 
 
 def test_an_interface_may_come_late_go_and_come_back_without_a_ghost_or_a_lost_octet(

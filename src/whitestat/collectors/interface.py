@@ -9,8 +9,10 @@ from whitestat.collectors.links import (
     counters,
     default_interface,
     frames,
+    kernel_width,
     links,
 )
+from whitestat.collectors.presence import Newcomers
 from whitestat.model import (
     Audit,
     CounterReading,
@@ -39,6 +41,10 @@ class InterfaceCollector:
         self._notice = notice
         self._outward = True
         self._boot = ""
+        self._width = 64
+        self._newcomers = Newcomers()
+        self._index: int | None = None
+        self._begun = Counts()
         self._status = PointStatus(PointState.STARTING)
 
     @property
@@ -47,13 +53,17 @@ class InterfaceCollector:
 
     def open(self, booked: Mapping[str, int]) -> None:
         self._boot = boot_id()
+        self._width = kernel_width()
         self._outward = default_interface() in (None, self._point.interface)
 
     def read(self, since_ms: int, now_ms: int) -> Harvest:
         """The counters now, as running readings; empty while the interface is away."""
-        link = links().get(str(self._point.interface))
+        known = links()
+        link = known.get(str(self._point.interface))
         seen = counters().get(str(self._point.interface))
         if link is None or seen is None:
+            self._index = None
+            self._newcomers.look(each.index for each in known.values())
             self._status = PointStatus(PointState.WAITING, f"interface {self._point.interface} is not there")
             return Harvest(since_ms, now_ms)
         self._status = PointStatus(PointState.OK, self._notice)
@@ -61,8 +71,13 @@ class InterfaceCollector:
         frame_counts = frames(link, seen)
         if not self._outward:
             frame_counts = frame_counts.turned()
-        reading = CounterReading(FlowKey(self._point.name), _ip_octets(frame_counts, link.header), now_ms, epoch)
-        audit = Audit(epoch, epoch, frame_counts, frame_counts, link_header=link.header)
+        if link.index != self._index:
+            self._index = link.index
+            self._begun = frame_counts if self._newcomers.had_another_name(link.index) else Counts()
+        self._newcomers.look(each.index for each in known.values())
+        carried, begun = (_ip_octets(each, link.header, self._width) for each in (frame_counts, self._begun))
+        reading = CounterReading(FlowKey(self._point.name), carried, now_ms, epoch, self._width, begun)
+        audit = Audit(epoch, epoch, frame_counts, frame_counts, link_header=link.header, frames_foreign=self._begun)
         return Harvest(since_ms, now_ms, readings=(reading,), audits={self._point.name: audit})
 
     def settle(self, receipt: Receipt) -> None:
@@ -84,8 +99,10 @@ class InterfaceCollector:
         """Nothing is held."""
 
 
-def _ip_octets(frame_counts: Counts, header: int) -> Counts:
-    return frame_counts._replace(
-        octets_in=max(0, frame_counts.octets_in - header * frame_counts.packets_in),
-        octets_out=max(0, frame_counts.octets_out - header * frame_counts.packets_out),
-    )
+def _ip_octets(frame_counts: Counts, header: int, width: int) -> Counts:
+    """A counter of 32 bits begins again when it is full, and octets may then be less than their headers."""
+    octets_in = frame_counts.octets_in - header * frame_counts.packets_in
+    octets_out = frame_counts.octets_out - header * frame_counts.packets_out
+    if width == 32:
+        return frame_counts._replace(octets_in=octets_in % (1 << 32), octets_out=octets_out % (1 << 32))
+    return frame_counts._replace(octets_in=max(0, octets_in), octets_out=max(0, octets_out))

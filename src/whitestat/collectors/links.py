@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from whitestat.units import address_bytes, mac_bytes
 VIRTUAL_WITHOUT_HEADER = {"bridge", "vlan"}
 """Kinds whose `rx_bytes` leave out the Ethernet header that their `tx_bytes` have (seen in Linux 6.1 to 6.18)."""
 
+WIFI_MORE = 34
+"""Octets that a packet sent by Wi-Fi has at most beyond its Ethernet frame: 30 of IEEE 802.11 and 2 of QoS, 6 of SNAP,
+8 of a cipher, less the 12 of Ethernet's addresses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -29,6 +34,7 @@ class Link:
     type: str
     mac: Mac | None
     interfaces: tuple[IPv4Interface | IPv6Interface, ...]
+    wireless: bool = False
 
     @property
     def header(self) -> int:
@@ -61,13 +67,18 @@ def default_interfaces() -> frozenset[str]:
     return frozenset(str(hop["dev"]) for hop in hops if "dev" in hop)
 
 
+def kernel_width() -> int:
+    """Bits of what a driver may count in (`unsigned long`): on a 32-bit kernel some counters begin again at 2^32."""
+    return 64 if "64" in os.uname().machine or os.uname().machine == "s390x" else 32
+
+
 def boot_id() -> str:
     """Names this boot: interface counters start from zero with it."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def counters(text: str | None = None) -> dict[str, Counts]:
-    """The interface counters of `/proc/net/dev` (proc(5)): in is received; 64 bit on every kernel we run on."""
+    """The interface counters of `/proc/net/dev` (proc(5)): in is received; 64 bit, or as `kernel_width` says."""
     if text is None:
         text = Path("/proc/net/dev").read_text(encoding="utf-8", errors="replace")
     found = {}
@@ -92,14 +103,17 @@ def frames(link: Link, seen: Counts) -> Counts:
     return seen
 
 
-def tag_octets(link: Link, received: int, sent: int) -> Counts:
-    """Octets of VLAN tags kept beside frames, which the interface's counter may hold.
+def hidden_octets(link: Link, received: int, sent: int, packets_sent: int) -> Counts:
+    """Octets that the interface's counter may hold and no frame shows: VLAN tags kept beside frames, Wi-Fi's headers.
 
     A network card or a veth counts them or not, as its driver does, or as the frame came: a tag that the kernel
     took out of the frame after it was counted is in, one that was never in the frame is not. A bridge and a
-    VLAN interface never count them (seen in Linux 6.18).
+    VLAN interface never count them (seen in Linux 6.18). Wi-Fi counts what it sends with the header it has on the air,
+    unless the card makes that header (mac80211, __ieee80211_subif_start_xmit).
     """
-    return Counts() if link.kind in VIRTUAL_WITHOUT_HEADER else Counts(received, sent)
+    if link.kind in VIRTUAL_WITHOUT_HEADER:
+        return Counts()
+    return Counts(received, sent + (WIFI_MORE * packets_sent if link.wireless else 0))
 
 
 def unknown_interface(name: str, known: Mapping[str, Link]) -> CollectorError:
@@ -121,6 +135,7 @@ def _link(entry: Mapping[str, Any]) -> Link:
             for info in entry.get("addr_info", ())
             if "local" in info
         ),
+        wireless=(Path("/sys/class/net") / entry["ifname"] / "phy80211").exists(),
     )
 
 

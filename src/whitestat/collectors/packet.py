@@ -6,7 +6,6 @@ are not counted; where the interface itself counts them (hardware), they are boo
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 import uuid
@@ -14,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from whitestat.collectors.decode import Link as Layer
 from whitestat.collectors.decode import decode
-from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, links, tag_octets
+from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, hidden_octets, links
+from whitestat.collectors.presence import Newcomers, indexes, is_up
 from whitestat.collectors.promiscuous import Promiscuous
 from whitestat.collectors.ring import BLOCK_OCTETS, BLOCKS, RETIRE_MS, Frame, Ring
 from whitestat.errors import CollectorError
@@ -88,6 +88,9 @@ class PacketCollector:
         self._mark: tuple[int, int] | None = None  # when the referee was read, until a later packet is seen
         self._marked = (Counts(), Counts())  # what had been received and sent then: frames, tags
         self._lost = 0
+        self._newcomers = Newcomers()
+        self._index = 0  # of the interface that the socket is or was bound to
+        self._foreign = Counts()
         self._meter = self._boot = ""
         self._outward: str | None = None
         self._link: Link | None = None
@@ -133,8 +136,12 @@ class PacketCollector:
 
     def tend(self) -> None:
         """Follow the interface when it comes, goes, or comes back under another index."""
-        if _index(self._interface) != (self._link.index if self._link else None):
+        present, link = indexes(), self._link
+        if present.get(self._interface) != (link.index if link else None) or (
+            link and is_up(self._interface) is not link.up
+        ):
             self._follow(links())
+        self._newcomers.look(present.values())
 
     def memory(self) -> int:
         return BLOCK_OCTETS * BLOCKS if self._ring else 0
@@ -234,9 +241,13 @@ class PacketCollector:
             self._status = PointStatus(PointState.WAITING, f"interface {link.name} is down")
         else:
             self._status = PointStatus(PointState.OK, GIANTS)
+        self._newcomers.look(each.index for each in known.values())
 
     def _bound(self, link: Link) -> bool:
-        """Bind anew: a new life of the meter, because the interface's counters have a new one."""
+        """Bind anew: a new life of the meter, because the interface's counters have a new one.
+
+        One that was renamed and has its name again has its counters still, and was heard meanwhile.
+        """
         with self._changed:
             try:
                 self._opened().bind(self._interface)
@@ -244,10 +255,15 @@ class PacketCollector:
                     self._promiscuous.ask(link.index)
             except OSError:
                 return False
+            if link.index == self._index:
+                return True
+            self._index = link.index
             self._layer = Layer.ETHERNET if link.header else Layer.RAW
             self._once = link.type == "loopback"
             self._wire, self._tags = ([0, 0], [0, 0]), [0, 0]
             self._lost, self._meter = 0, uuid.uuid4().hex[:16]
+            another = self._newcomers.had_another_name(link.index)
+            self._foreign = frames(link, counters().get(link.name, Counts())) if another else Counts()
         return True
 
     def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
@@ -259,18 +275,13 @@ class PacketCollector:
         epoch = f"{self._boot}:{link.index}"
         metered, tags = self._marked
         audit = Audit(epoch, self._meter, carried, self._turned(metered), packets_lost=self._lost)
-        audit = audit._replace(link_header=link.header, tags=self._turned(tag_octets(link, *tags[:2])))
-        return {self._point.name: audit}
+        audit = audit._replace(
+            link_header=link.header, tags=self._turned(hidden_octets(link, *tags[:2], metered.packets_out))
+        )
+        return {self._point.name: audit._replace(frames_foreign=self._turned(self._foreign))}
 
 
 def _both(counted: tuple[list[int], list[int]]) -> Counts:
     """Received and sent, each octets and packets."""
     (octets_in, packets_in), (octets_out, packets_out) = counted
     return Counts(octets_in, octets_out, packets_in, packets_out)
-
-
-def _index(interface: str) -> int | None:
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        return None

@@ -24,6 +24,7 @@ _MAGICS = {  # byte order, nanoseconds of the unit that the fraction of a second
 }
 _LINK_TYPE = 0x03FF_FFFF  # The bits above say how long a frame check sequence is.
 
+_NO_MAC = bytes(6)
 _new = tuple.__new__  # Bound once, because every packet asks for it.
 
 _Flow = tuple[Mac | None, Mac | None, Address | None, Address | None, int, int, int]
@@ -81,6 +82,8 @@ def _drained(table: dict[_Flow, list[int]], point: str, start_ns: int) -> Iterat
     start_ms = start_ns // 1_000_000
     for flow, (octets, packets) in table.items():
         src_mac, dst_mac, src, dst, protocol, service, vlan = flow
+        if src_mac == dst_mac == _NO_MAC:  # loopback: as it is live, nobody's
+            src_mac = dst_mac = None
         key = FlowKey(point, src_mac, src, dst_mac, dst, protocol, service, vlan)
         counts = Counts(octets_out=octets, packets_out=packets)
         yield Delta(key, counts, start_ms, start_ms + 60_000)

@@ -53,11 +53,12 @@ def audit_text(audit: Audit) -> str:
 
 
 def audit_of(text: str) -> Audit | None:
-    """None for an audit of another release, with other fields: the next one is then the first."""
+    """None for an audit of another release that cannot be this one's: the next one is then the first."""
     fields = json.loads(text)
-    if set(fields) != set(Audit._fields):
+    missing, unknown = set(Audit._fields) - set(fields), set(fields) - set(Audit._fields)
+    if unknown or missing - set(Audit._field_defaults):
         return None
-    return Audit._make(_counts(fields[name]) for name in Audit._fields)
+    return Audit(**{name: _counts(field) for name, field in fields.items()})
 
 
 def _counts(field: Any) -> Any:

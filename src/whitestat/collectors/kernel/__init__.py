@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,9 +24,10 @@ from whitestat.collectors.links import (
     counters,
     default_interface,
     frames,
+    hidden_octets,
     links,
-    tag_octets,
 )
+from whitestat.collectors.presence import Newcomers, indexes, is_up
 from whitestat.collectors.promiscuous import Promiscuous
 from whitestat.errors import CollectorError
 from whitestat.model import (
@@ -80,6 +80,9 @@ class KernelCollector:
         self._now_ms = self._full_ms = 0
         self._links: dict[str, Link] = {}
         self._begun: dict[str, Counts | None] = {}
+        self._foreign: dict[str, Counts] = {}
+        self._newcomers = Newcomers()
+        self._left: dict[str, tuple[int, bytes | None]] = {}  # totals of an interface that was renamed, by its index
         self._numbers = {zlib.crc32(point.name.encode()): point.name for point in self._points}
         self._ended: int | None = None
         self._statuses = {point.name: PointStatus(PointState.STARTING) for point in self._points}
@@ -147,8 +150,10 @@ class KernelCollector:
 
     def tend(self) -> None:
         """Watch interfaces that came back, under whatever index, and let go of those that went."""
-        if any(_index(str(point.interface)) != self._index_of(point) for point in self._points):
+        present = indexes()
+        if any(self._moved(point, present) for point in self._points):
             self._follow(links())
+        self._newcomers.look(present.values())
 
     def close(self) -> None:
         """Stop counting. Maps that hold nothing unbooked are forgotten; others wait for the next process."""
@@ -182,9 +187,12 @@ class KernelCollector:
         for index in set(self.meter.watched()) - ours:
             self.meter.unwatch(index)
 
-    def _index_of(self, point: Point) -> int | None:
-        link = self._links.get(point.name)
-        return link.index if link else None
+    def _moved(self, point: Point, present: Mapping[str, int]) -> bool:
+        """Whether the point's interface came, went, was made anew, or was set up or down."""
+        link, interface = self._links.get(point.name), str(point.interface)
+        if link is None:
+            return interface in present
+        return present.get(interface) != link.index or is_up(interface) is not link.up
 
     def _follow(self, known: Mapping[str, Link]) -> None:
         """Watch the interfaces of our points under the index they have now."""
@@ -193,7 +201,7 @@ class KernelCollector:
             link = known.get(str(point.interface))
             before = self._links.get(point.name)
             if before and (link is None or link.index != before.index):
-                self.meter.unwatch(before.index)
+                self._left[point.name] = before.index, self.meter.unwatch(before.index)
                 del self._links[point.name]
             if link is None:
                 notice = f"interface {point.interface} is not there; waiting for it"
@@ -204,10 +212,15 @@ class KernelCollector:
                     with contextlib.suppress(OSError):  # it went while we looked
                         self._promiscuous.ask(link.index)
                 fresh = self.meter.totals(link.index) is None
-                self._begun[point.name] = frames(link, counters().get(link.name, Counts())) if fresh else None
-                self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()))
+                begun = frames(link, counters().get(link.name, Counts())) if fresh else None
+                foreign = begun if begun and self._newcomers.had_another_name(link.index) else Counts()
+                self._begun[point.name], self._foreign[point.name] = begun, foreign
+                index, left = self._left.pop(point.name, (0, None))
+                left = left if index == link.index else None
+                self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()), left)
             self._links[point.name] = link
             self._statuses[point.name] = self._status(link)
+        self._newcomers.look(link.index for link in known.values())
 
     def _deltas(self, epoch: int, start_ms: int, end_ms: int) -> Iterator[Delta]:
         """The entries of an epoch; counts are the sender's: out is what it sent."""
@@ -242,7 +255,7 @@ class KernelCollector:
                     totals.lost_octets_in, totals.lost_octets_out, totals.lost_packets_in, totals.lost_packets_out
                 )
                 counts = lost if link.name == self._outward else lost.turned()
-                yield CounterReading(FlowKey(name), counts, now_ms, f"{self.meter.id:x}:{link.index}")
+                yield CounterReading(FlowKey(name), counts, now_ms, f"{self.meter.id:x}:{totals.life:x}")
 
     def _status(self, link: Link) -> PointStatus:
         if not link.up:
@@ -258,7 +271,7 @@ class KernelCollector:
             if totals and link.name in seen and link.name in known:
                 epoch = f"{self._boot}:{link.index}"
                 audit = _audit(link, frames(link, seen[link.name]), totals, epoch, self.meter.id)
-                audit = audit._replace(frames_at_attach=self._begun[name])
+                audit = audit._replace(frames_at_attach=self._begun[name], frames_foreign=self._foreign[name])
                 audits[name] = audit if link.name == self._outward else _turned(audit)
         return audits
 
@@ -266,20 +279,13 @@ class KernelCollector:
 _NO_MAC = bytes(6)
 
 
-def _index(interface: str) -> int | None:
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        return None
-
-
 def _audit(link: Link, frame_counts: Counts, totals: Totals, epoch: str, meter: int) -> Audit:
     wire = Counts(totals.wire_in, totals.wire_out, totals.packets_in, totals.packets_out)
     giants = Counts()
     if link.kind not in COUNT_SEGMENTS:
         giants = Counts(totals.wire_in - totals.frames_in, totals.wire_out - totals.frames_out)
-    tags = tag_octets(link, totals.tags_in, totals.tags_out)
-    return Audit(epoch, f"{meter:x}:{link.index}", frame_counts, wire, giants, 0, link.header, tags)
+    tags = hidden_octets(link, totals.tags_in, totals.tags_out, totals.packets_out)
+    return Audit(epoch, f"{meter:x}:{totals.life:x}", frame_counts, wire, giants, 0, link.header, tags)
 
 
 def _turned(audit: Audit) -> Audit:
@@ -289,6 +295,7 @@ def _turned(audit: Audit) -> Audit:
         frames_metered=audit.frames_metered.turned(),
         giants=audit.giants.turned(),
         tags=audit.tags.turned(),
+        frames_foreign=audit.frames_foreign.turned(),
         frames_at_attach=audit.frames_at_attach.turned() if audit.frames_at_attach else None,
     )
 

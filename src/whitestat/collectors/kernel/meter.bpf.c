@@ -62,6 +62,7 @@ struct point {
 	__u64 tags[2];     // octets of VLAN tags that the kernel keeps beside their frames: in none of the above
 	__u64 lost_packets[2]; // what found no place in any map
 	__u64 lost_octets[2];
+	__u64 life;  // user space's: names these totals, which begin from zero under another name
 };
 
 struct state {

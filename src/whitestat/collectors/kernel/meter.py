@@ -6,7 +6,7 @@ import ctypes
 import secrets
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
 PAIR_KEY = struct.Struct("=I6s6s")
 _INDEX = struct.Struct("=I")
 _STATE = struct.Struct("=QQ")
-_POINT = struct.Struct("=II12Q")
+_POINT = struct.Struct("=II12QQ")
 _COUNTS = struct.Struct("=QQ")
 _ENTRY_OCTETS = 72
 """What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
@@ -44,6 +44,8 @@ class Totals(NamedTuple):
     lost_packets_out: int
     lost_octets_in: int
     lost_octets_out: int
+    life: int
+    """Names these totals: others, which began from zero, have another name."""
 
 
 class Meter:
@@ -72,15 +74,17 @@ class Meter:
         self._entries_max = {"flows": flows, "pairs": pairs}
         self.id, self.epoch = self._read_state()
 
-    def watch(self, index: int, link: int, point: int) -> None:
+    def watch(self, index: int, link: int, point: int, left: bytes | None = None) -> None:
         """Count the packets of interface `index` under the number `point` from now on.
 
-        Running totals begin at zero, or go on where the interface is watched already (pinned maps).
+        Running totals begin at zero, or go on where the interface is watched already (pinned maps), or from where
+        they were `left` by `unwatch`.
         """
         key = _INDEX.pack(index)
         held = self._points.get(key)
         if held is None or _POINT.unpack_from(held)[:2] != (link, point):
-            self._points.put(key, _POINT.pack(link, point, *[0] * 12) * self._cpus)
+            fresh = _POINT.pack(link, point, *[0] * 12, secrets.randbits(63)) * self._cpus
+            self._points.put(key, left or fresh)
 
     def watched(self) -> list[int]:
         """Indexes of the interfaces watched, by this process or by one before it that left its maps."""
@@ -90,16 +94,19 @@ class Meter:
             for (index,) in _INDEX.iter_unpack(ctypes.string_at(keys, count * _INDEX.size))
         ]
 
-    def unwatch(self, index: int) -> None:
+    def unwatch(self, index: int) -> bytes | None:
+        """Stop counting; returns the running totals as they are left, for `watch`."""
+        left = self._points.get(_INDEX.pack(index))
         self._points.drop(_INDEX.pack(index))
+        return left
 
     def totals(self, index: int) -> Totals | None:
         """The running totals of interface `index`; None when it is not watched."""
-        value = self._points.get(_INDEX.pack(index))
+        value = _whole(lambda: self._points.get(_INDEX.pack(index)))
         if value is None:
             return None
-        per_cpu = zip(*_POINT.iter_unpack(value), strict=True)
-        return Totals(*[sum(column) for column in per_cpu][2:])
+        columns = list(zip(*_POINT.iter_unpack(value), strict=True))
+        return Totals._make([*map(sum, columns[2:14]), columns[14][0]])
 
     def turn(self) -> int:
         """Let the kernel write to the other maps; returns the epoch that ended, whose maps are now still."""
@@ -224,6 +231,26 @@ class Meter:
             per_cpu = form.iter_unpack(ctypes.string_at(values, count * form.size))
             for at, value in enumerate(per_cpu):
                 yield raw[at * size : at * size + size], sum(value[::2]), sum(value[1::2])
+
+
+def _whole(read: Callable[[], bytes | None], width: int = struct.calcsize("P")) -> bytes | None:
+    """A value of running totals while packets are added to it; None where there is none.
+
+    A 32-bit kernel copies and adds 64-bit figures in two halves, so a reader may see one half of before and
+    one of after: the figure is then off by 2^32. Two looks, one after the other, that both are whole differ by
+    less than half of that, and never fall; two that are off in the same way would need 4 GiB in between.
+    """
+    value = read()
+    while value is not None and width == 4:
+        held, value = value, read()
+        if value is not None and _follows(held, value):
+            break
+    return value
+
+
+def _follows(held: bytes, value: bytes) -> bool:
+    pairs = zip(_POINT.iter_unpack(held), _POINT.iter_unpack(value), strict=True)
+    return all(0 <= now - then < 1 << 31 for a, b in pairs for then, now in zip(a[2:14], b[2:14], strict=True))
 
 
 def shape(flows: int, pairs: int) -> bytes:
