@@ -29,6 +29,9 @@ soak-darkstat: $(VENV)/test.stamp ## five minutes of a real darkstat that is res
 armv7: $(VENV)/bin/pip ## the service on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
 	packaging/armv7/boot $(abspath $(BIN))/python
 
+links: $(VENV)/test.stamp ## Wi-Fi, PPPoE and WireGuard on Debian's own kernel, emulated: octets equal to the far end's
+	packaging/links/boot $(abspath $(BIN))/python $(ARGS)
+
 image: $(VENV)/bin/pip ## the container image of this machine's kind, built, run to its first healthy answer, in dist/
 	$(MAKE) image-$(subst armhf,armv7,$(shell dpkg --print-architecture))
 
@@ -67,4 +70,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench fuzz soak soak-darkstat armv7 image images object vendor screenshot clean
+.PHONY: help run test lint bench fuzz soak soak-darkstat armv7 links image images object vendor screenshot clean

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import shutil
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.lab.home import quiet
-from tests.lab.machine import LabError, Machine, NoLabError
+from tests.lab.machine import SLOWER, LabError, Machine, NoLabError
 
 LINK = "link0"
 HERE4, THERE4 = "192.168.60.1", "192.168.60.2"
@@ -100,25 +103,86 @@ def _wireguard(both: Joined) -> Iterator[None]:
 
 @contextmanager
 def _pppoe(both: Joined) -> Iterator[None]:
+    """A session that the kernel carries, as a home's gateway does; at the provider's end a program does."""
     if not Path("/dev/ppp").exists():
         raise NoLabError("this kernel has no PPP (no /dev/ppp)")
     _need("pppd", "pppoe", "pppoe-server")
     _cable(both, "under")
     for machine in both:
-        machine.ip("link set under up")
-    options = ["noauth", "nodetach", "local", "noipdefault", "ifname", "link0", "nodefaultroute"]
-    both.there.start("pppoe-server", "-F", "-I", "under", "-L", THERE4, "-R", HERE4, "-N", "1")
-    dial(both.here, options)
-    yield
+        machine.ip("link set under mtu 1500 up")
+    with TemporaryDirectory(prefix="whitestat-ppp-") as folder:
+        options = Path(folder) / "options"
+        options.write_text(" ".join(_PPP_OPTIONS) + "\n")
+        words = ("-F", "-I", "under", "-L", THERE4, "-R", HERE4, "-N", "9", "-O", str(options))
+        both.there.start("pppoe-server", *words, stdout=subprocess.DEVNULL)
+        dial(both)
+        yield
 
 
-def dial(machine: Machine, options: list[str]) -> None:
-    """Start a PPPoE session over `under`, and wait for its interface."""
-    machine.start("pppd", "pty", "pppoe -I under", *options)
-    until = time.monotonic() + 20
-    while LINK not in machine.run("cat", "/proc/net/dev"):
+def dial(both: Joined) -> subprocess.Popen[str]:
+    """Begin a PPPoE session over `under`, and wait for its interface at both ends."""
+    words = ("plugin", "rp-pppoe.so", "nic-under", "nodetach", *_PPP_OPTIONS)
+    session = both.here.start("pppd", *words)
+    try:
+        _wait(lambda: all(map(_speaks_ppp, both)), "no PPP session")
+    except LabError as error:
+        session.kill()
+        raise LabError(f"{error}: {session.communicate()[0]}") from None
+    return session
+
+
+def _speaks_ppp(machine: Machine) -> bool:
+    """Both families were agreed on: pppd gives the interface an address of each."""
+    held = json.loads(machine.ip("-j address"))
+    found = [each["family"] for link in held if link.get("ifname") == LINK for each in link["addr_info"]]
+    return {"inet", "inet6"} <= set(found)
+
+
+_PPP_OPTIONS = (
+    *("noauth", "noipdefault", "nodefaultroute", "noccp", "+ipv6", "lcp-echo-interval", "0"),
+    *("ifname", LINK),
+)
+
+
+@contextmanager
+def _wifi(both: Joined) -> Iterator[None]:
+    """An access point, and a station that is its guest: Wi-Fi in managed mode, the meter on the station's side."""
+    radios = [each for each in sorted(Path("/sys/class/ieee80211").glob("phy*")) if _is_simulated(each)]
+    if len(radios) < 2:
+        raise NoLabError("this kernel has no two simulated radios (mac80211_hwsim)")
+    _need("iw", "hostapd")
+    for machine, radio in zip(both, radios, strict=False):
+        wireless = next((radio / "device/net").iterdir()).name
+        subprocess.run(["iw", "phy", radio.name, "set", "netns", str(machine.pid)], check=True)
+        machine.ip(f"link set {wireless} name {LINK}")
+    with TemporaryDirectory(prefix="whitestat-wifi-") as folder:
+        config = Path(folder) / "hostapd.conf"
+        config.write_text(f"interface={LINK}\ndriver=nl80211\nssid=lab\nhw_mode=g\nchannel=1\nwmm_enabled=1\n")
+        both.there.start("hostapd", str(config), stdout=subprocess.DEVNULL)
+        both.here.ip(f"link set {LINK} up")
+        both.here.run("iw", "dev", LINK, "set", "power_save", "off")
+        _wait(lambda: _joins(both.here), "the station found no access point")
+        yield
+
+
+def _is_simulated(radio: Path) -> bool:
+    """Nothing real is ever taken."""
+    return (radio / "device/driver").resolve().name == "mac80211_hwsim"
+
+
+def _joins(station: Machine) -> bool:
+    if "Connected to" in station.run("iw", "dev", LINK, "link"):
+        return True
+    with suppress(LabError):  # it is busy looking
+        station.run("iw", "dev", LINK, "connect", "lab")
+    return False
+
+
+def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+    until = time.monotonic() + 20 * SLOWER
+    while not condition():
         if time.monotonic() > until:
-            raise LabError("no PPP session in 20 s")
+            raise LabError(f"{otherwise} in {20 * SLOWER} s")
         time.sleep(0.1)
 
 
@@ -180,7 +244,7 @@ def _cable(both: Joined, here: str, there: str | None = None) -> None:
 def _need(*programs: str) -> None:
     absent = [program for program in programs if not shutil.which(program)]
     if absent:
-        raise NoLabError(f"this link needs {', '.join(absent)} (Debian: ppp pppoe wireguard-tools)")
+        raise NoLabError(f"this link needs {', '.join(absent)} (Debian: ppp pppoe wireguard-tools iw hostapd)")
 
 
 def _add(machine: Machine, words: str) -> None:
@@ -198,6 +262,7 @@ _KINDS: dict[str, Callable[[Joined], AbstractContextManager[None]]] = {
     "tap": lambda both: tunnel(both, _TAP),
     "wireguard": _wireguard,
     "pppoe": _pppoe,
+    "wifi": _wifi,
     "loopback": _loopback,
 }
 KINDS = tuple(_KINDS)

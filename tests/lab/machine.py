@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
+SLOWER = int(os.environ.get("WHITESTAT_SLOWER", "1"))
+"""How many times longer things may take: more than once where a processor is emulated (`make links`)."""
 TOOLS = ("ip", "nft", "nsenter", "unshare", "setpriv", "sysctl")
 TRAFFIC_TOOLS = ("iperf3", "cc")
 _HOLD = """
@@ -69,7 +71,7 @@ class Machine:
         """The command line that runs `words` inside; the process keeps its pid (nsenter only execs)."""
         return ["nsenter", "--target", str(self.pid), "--net", "--mount", *words]
 
-    def run(self, *words: str, stdin: str | None = None, timeout: float = 60) -> str:
+    def run(self, *words: str, stdin: str | None = None, timeout: float = 60 * SLOWER) -> str:
         """Run to the end; returns standard output, raises LabError with both streams."""
         done = subprocess.run(
             self.command(*words), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
@@ -117,7 +119,7 @@ class Machine:
             finally:
                 _setns(home.fileno())
 
-    def connect(self, host: str, port: int, timeout: float = 10) -> socket.socket:
+    def connect(self, host: str, port: int, timeout: float = 10 * SLOWER) -> socket.socket:
         with self.inside():
             return socket.create_connection((host, port), timeout=timeout)
 
@@ -136,7 +138,7 @@ def end(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(3)
+            process.wait(3 * SLOWER)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

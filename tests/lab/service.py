@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.lab.home import DEVICES
-from tests.lab.machine import LabError, Machine
+from tests.lab.machine import SLOWER, LabError, Machine
 from tests.lab.referee import Octets, frames
 
 SOURCE = Path(__file__).parents[2] / "src"
 PORT = 7777
-START_LIMIT_S = 15
+START_LIMIT_S = 15 * SLOWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,10 @@ class Service:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another command with the same configuration, to its end."""
         line = self._machine.command(sys.executable, "-m", "whitestat", *words, "--config", str(self._config))
-        return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False, env=environment())
+        return subprocess.run(line, capture_output=True, text=True, timeout=30 * SLOWER, check=False, env=environment())
 
     def get(self, path: str) -> Answer:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10 * SLOWER)
         connection.sock = self._machine.connect("127.0.0.1", self.port)
         try:
             connection.request("GET", path)
@@ -135,7 +135,7 @@ class Service:
         (point,) = self.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
         return int(point["octets_attributed"] + point["octets_unattributed"])
 
-    def settle(self, limit_s: float = 15) -> None:
+    def settle(self, limit_s: float = 15 * SLOWER) -> None:
         """Wait until all that has passed is booked: for the end of a flush that began after now."""
         time.sleep(0.2)  # one that began before is over
         wanted, until = self._flushes() + 1, time.monotonic() + limit_s
@@ -159,12 +159,12 @@ class Service:
         """SIGTERM; the exit status."""
         assert self._process
         self._process.terminate()
-        return self._process.wait(10)
+        return self._process.wait(10 * SLOWER)
 
     def kill(self) -> None:
         assert self._process
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(10 * SLOWER)
 
     def end(self) -> None:
         """Make sure that it does not run; of no consequence where it has ended already."""

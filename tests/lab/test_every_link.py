@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,15 @@ import pytest
 from tests.collectors.captures import classic
 from tests.collectors.frames import mixed
 from tests.lab.joined import EVERY_FRAME, HERE4, HERE6, KINDS, LINK, Joined, joined, tunnel
-from tests.lab.machine import Machine, NoLabError
+from tests.lab.machine import SLOWER, Machine, NoLabError
 from tests.lab.service import Service, running, settings
-from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
+from tests.lab.traffic import DISCARD, echo, finish, flood, iperf_servers, start_transfer
+from whitestat.collectors import pcap
 from whitestat.collectors.capture import Record
 from whitestat.collectors.decode import Link, decode
+from whitestat.collectors.kernel import KernelCollector
+from whitestat.errors import CaptureError
+from whitestat.model import Delta, FlowKey, Point
 
 pytestmark = pytest.mark.lab
 
@@ -40,11 +46,11 @@ class Stretch:
 
         A machine says something of its own now and then, so it is read again until nothing came between."""
         while True:
-            far = carried(self.ends.there)
+            far = carried(self.ends)
             self.service.settle()
             self.service.settle()
             (point,) = self.service.get("/api/v1/coverage").json["points"]
-            if far == carried(self.ends.there):
+            if far == carried(self.ends):
                 return {**point, "far": far}
 
 
@@ -68,17 +74,17 @@ def test_octets_over_the_link_are_the_far_ends(stretch: Stretch) -> None:
     with iperf_servers(here, (5201, 5202, 5203, 5204)):
         finish(
             [
-                start_transfer(far, addresses[0], 5201, "tcp", "--bitrate", "40M"),
-                start_transfer(far, addresses[1], 5202, "tcp", "--bitrate", "40M"),
-                start_transfer(far, addresses[0], 5203, "udp", "--bitrate", "20M"),
-                start_transfer(far, addresses[1], 5204, "udp", "--bitrate", "20M"),
+                start_transfer(far, addresses[0], 5201, "tcp", "--bitrate", f"{40 // SLOWER}M"),
+                start_transfer(far, addresses[1], 5202, "tcp", "--bitrate", f"{40 // SLOWER}M"),
+                start_transfer(far, addresses[0], 5203, "udp", "--bitrate", f"{20 // SLOWER}M"),
+                start_transfer(far, addresses[1], 5204, "udp", "--bitrate", f"{20 // SLOWER}M"),
             ]
         )
     for address in addresses:
         echo(far, address, count=20, payload=8000)
-        flood(far, address, packets=5000, rate=20_000)
+        flood(far, address, packets=5000, rate=20_000 // SLOWER)
     point = stretch.point()
-    assert point["frame_octets_interface"] > 10_000_000
+    assert point["frame_octets_interface"] > 10_000_000 // SLOWER
     if stretch.kind == "loopback":  # our own questions to the service cross it, and it is never quiet
         assert abs(point["frame_octets_metered"] - point["frame_octets_interface"]) < NOISE
     else:
@@ -94,11 +100,69 @@ def test_a_capture_of_every_shape_counts_as_the_decoder_says(stretch: Stretch) -
     capture = stretch.folder / "mixed.pcap"
     capture.write_bytes(classic([Record(0, Link.ETHERNET, len(frame), frame) for frame in frames]))
     before = stretch.point()
-    stretch.ends.there.run("tcpreplay", "--quiet", "--pps=20000", "--loop=20", f"--intf1={LINK}", str(capture))
+    stretch.ends.there.run(
+        "tcpreplay", "--quiet", f"--pps={20_000 // SLOWER}", "--loop=20", f"--intf1={LINK}", str(capture)
+    )
     point = stretch.point()
     sent = 20 * sum(decode(frame, len(frame), Link.ETHERNET).octets for frame in frames)
     assert octets(point) - octets(before) == sent
     assert point["frame_octets_metered"] == point["frame_octets_interface"]
+
+
+@pytest.mark.needs("tcpdump")
+def test_a_capture_of_the_link_replayed_is_what_was_counted_live(stretch: Stretch) -> None:
+    """Flow by flow: octets and packets under the same keys."""
+    here, there = stretch.ends
+    link = "lo" if stretch.kind == "loopback" else LINK
+    far, addresses = (here, ("127.0.0.1", "::1")) if stretch.kind == "loopback" else (there, (HERE4, HERE6))
+    capture = stretch.folder / "live.pcap"
+    way = ("-Q", "in") if stretch.kind == "loopback" else ()  # what it sends it receives, and that is counted
+    with here.inside():
+        meter = KernelCollector([Point("lan", "kernel", link)])
+        meter.open({})
+        words = ("-i", link, "-s", "200", "-B", "16384", "--immediate-mode", "-U", "-w", str(capture), *way)
+        tcpdump = here.start("tcpdump", *words, "port 9 or icmp or icmp6")
+        try:
+            assert tcpdump.stdout
+            while "listening" not in tcpdump.stdout.readline():
+                assert tcpdump.poll() is None
+            receipt = meter.read(0, 0).receipt  # what came before is forgotten
+            assert receipt
+            meter.settle(receipt)
+            for address in addresses:
+                echo(far, address, count=20, payload=900)
+                flood(far, address, packets=2000, rate=10_000 // SLOWER)
+            until = time.monotonic() + 10 * SLOWER
+            while captured(capture) < 2 * 2040 and time.monotonic() < until:
+                time.sleep(0.1)
+            tcpdump.send_signal(signal.SIGINT)
+            tcpdump.communicate(timeout=10 * SLOWER)
+            live = flows(meter.read(0, 1).deltas)
+        finally:
+            meter.close()
+    with capture.open("rb") as stream:
+        replayed = flows(pcap.deltas(stream, "lan"))
+    assert sum(packets for _, packets in replayed.values()) >= 2 * 2040
+    assert {key: live.get(key) for key in replayed} == replayed
+
+
+def captured(capture: Path) -> int:
+    """Packets that tcpdump has written; it may be in the middle of one."""
+    packets = 0
+    with capture.open("rb") as stream, suppress(CaptureError):
+        for delta in pcap.deltas(stream, "lan"):
+            packets += delta.counts.packets_out
+    return packets
+
+
+def flows(deltas: Iterable[Delta]) -> dict[FlowKey, tuple[int, int]]:
+    """Echoes and floods alone: a machine says something of its own now and then."""
+    found: dict[FlowKey, tuple[int, int]] = {}
+    for key, counts, *_ in deltas:
+        if key.protocol in (1, 58) or key.service == DISCARD:
+            octets, packets = found.get(key, (0, 0))
+            found[key] = octets + counts.octets_out, packets + counts.packets_out
+    return found
 
 
 def test_a_link_without_a_header_that_comes_back_is_metered_within_two_seconds(tmp_path: Path) -> None:
@@ -121,10 +185,10 @@ def dialled(ends: Joined, folder: Path) -> None:
                     machine.run("sysctl", "-qw", f"net.ipv6.conf.{LINK}.disable_ipv6=1")
                     machine.ip(f"address add {address}/24 dev {LINK}")
                 assert until(service, "ok") < REATTACH_S
-                flood(ends.there, HERE4, packets=3000, rate=20_000)
+                flood(ends.there, HERE4, packets=3000, rate=20_000 // SLOWER)
                 service.settle()
                 service.settle()
-                total += carried(ends.there)
+                total += carried(ends)
             until(service, "waiting")
         service.settle()
         (point,) = service.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
@@ -145,12 +209,26 @@ def octets(point: dict[str, Any]) -> int:
     return int(point["octets_attributed"] + point["octets_unattributed"])
 
 
-def carried(machine: Machine) -> int:
-    """IP octets of link0 by its own counter, both ways; nothing may have been dropped."""
-    (entry,) = [each for each in json.loads(machine.ip("-j -s link")) if each["ifname"] == LINK] or [None]
-    if entry is None:
+def carried(ends: Joined) -> int:
+    """IP octets that crossed link0 both ways, by counters of the far end; nothing may have been dropped.
+
+    What Wi-Fi sends has its own header in the sender's counter, so there it is what each end received."""
+    far = _counters(ends.there)
+    if far is None:
         return 0
-    stats, header = entry["stats64"], 14 if entry["link_type"] == "ether" else 0
-    received, sent = stats["rx"], stats["tx"]
-    assert sent["dropped"] == 0, "the lab's own link lost packets"
+    near = _counters(ends.here) if _is_wifi(ends) else None
+    received, sent = far["rx"], near["rx"] if near else far["tx"]
+    header = far["header"]["octets"]
+    assert far["tx"]["dropped"] == 0, "the lab's own link lost packets"
     return int(received["bytes"] + sent["bytes"] - header * (received["packets"] + sent["packets"]))
+
+
+def _counters(machine: Machine) -> dict[str, dict[str, int]] | None:
+    for each in json.loads(machine.ip("-j -s link")):
+        if each["ifname"] == LINK:
+            return {**each["stats64"], "header": {"octets": 14 if each["link_type"] == "ether" else 0}}
+    return None
+
+
+def _is_wifi(ends: Joined) -> bool:
+    return "phy80211" in ends.there.run("ls", f"/sys/class/net/{LINK}")
