@@ -107,5 +107,20 @@ def test_forged_addresses_cost_detail_never_octets_or_memory(home: Home, tmp_pat
         assert slowest < 5
 
 
+def test_tables_as_small_as_configured_tell_less_apart_and_count_every_octet(home: Home, tmp_path: Path) -> None:
+    config = settings(tmp_path).replace('interface = "br0"', 'interface = "br0"\nflows = 64\ndevices = 16')
+    with running(home.gateway, tmp_path, config) as service:
+        before, booked_before = service.at_rest()
+        forge(home[PHONE], GATEWAY_MAC, 3000)
+        after, booked = service.at_rest()
+        assert after[1] - before[1] >= 3000
+        assert booked - booked_before == after[0] - before[0]
+        health = service.get("/api/v1/health").json
+        assert "more flows at once than the table holds" in health["points"][0]["notice"]
+        assert health["memory_kernel_octets"] < 100_000  # of which the default takes 22 MB
+        # Of each flush the tables' rows alone have a device, and there are a handful of flushes.
+        assert len(service.get("/api/v1/devices").json["devices"]) < 1000
+
+
 def memory(service: Service) -> int:
     return int(service.get("/api/v1/health").json["memory_resident_octets"])
