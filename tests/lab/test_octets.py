@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests.lab.home import DEVICES, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Device, Home, Links
+from tests.lab.machine import Machine, end
 from tests.lab.referee import Carried, Octets, Referee
 from tests.lab.service import Service, running
 from tests.lab.traffic import Flood, echo, finish, flood, iperf_servers, start_transfer
@@ -100,6 +105,31 @@ def test_one_send_of_forty_datagrams_is_forty_packets(lab: Lab, family: str) -> 
         lambda: flood(lab.home[LAPTOP], FAMILIES[family], packets=20_040, payload=1200, rate=100_000, segments=40)
     )
     assert carried[LAPTOP].detail[f"out_{family}_udp"][1] == 20_040
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_file_is_fetched_over_http(lab: Lab, family: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(3_000_000))
+    laptop, address = lab.home[LAPTOP], FAMILIES[family]
+    laptop.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 48000 48000")  # as with iperf3: no queue may overflow
+    with served(lab.home.internet, address, tmp_path) as url:
+        carried = lab.compare(lambda: laptop.run("curl", "-sSf", "-o", "/dev/null", f"{url}/file"))
+    assert carried[LAPTOP].detail[f"in_{family}_tcp"][0] > 3_000_000
+
+
+@contextmanager
+def served(machine: Machine, address: str, folder: Path) -> Iterator[str]:
+    """The files of a folder over HTTP, on a port that nobody has."""
+    words = ("-u", "-m", "http.server", "0", "--bind", address, "--directory", str(folder))
+    server = machine.start(sys.executable, *words)
+    try:
+        assert server.stdout
+        port = re.search(r" port (\d+)", server.stdout.readline())
+        assert port
+        yield f"http://[{address}]:{port[1]}" if ":" in address else f"http://{address}:{port[1]}"
+    finally:
+        end(server)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
