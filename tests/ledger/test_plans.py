@@ -201,3 +201,18 @@ def test_a_plan_costs_two_pages_an_hour(tmp_path: Path) -> None:
                 writer.fold()
             written.append(writer.octets_written - before)
     assert written[1] - written[0] <= 3 * 2_200
+
+
+def test_a_clock_that_said_1970_when_the_plan_began_carries_nothing_over(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    saving = Plan("line", 10**9, carry_most=None)
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.follow_plans([saving], 5)
+        with closing(Queries(path, STOCKHOLM)) as queries:
+            assert queries.standings(NOON_S)[1].pots[0].available == 10**9
+            writer.commit(flush_of({(NOON_S, key()): 7}))
+            writer.fold()
+            assert queries.standings(NOON_S + 60)[1].pots[0].left == 10**9 - 7
+            later = queries.standings(NOON_S + 30 * 86_400)[1].pots[0]
+            assert (later.carried, later.used) == (0, 0)
+            assert queries.standings(NOON_S + 60 * 86_400)[1].pots[0].carried == 10**9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -186,3 +187,14 @@ def test_a_period_that_begins_at_an_hour_counts_its_own_days() -> None:
     found = standing(Books(terms, 0, {cell: Counts(9)}, {(cell, Who(1, None)): Counts(9)}), NOW_S, ZONE)
     assert [each.used for each in found.days] == [0, 0, 0, 0, 9]
     assert found.days_left == 3
+
+
+def test_days_on_which_nobody_watched_teach_the_forecast_nothing() -> None:
+    days = [date.fromordinal(each) for each in range(date(2026, 10, 1).toordinal(), date(2026, 11, 27).toordinal())]
+    usage = {(each.isoformat(), 0, Who(1, None)): Counts(100) for each in days if each.isocalendar().week % 2}
+    whole = books(usage, Plan("line", 10_000))
+    seen = replace(whole, watched={cell.day_s for cell in whole.daily})
+    low, right = (standing(each, day("2026-11-27"), ZONE).pots[0] for each in (whole, seen))
+    assert low.forecast and right.forecast
+    assert right.forecast.octets == right.used + 400
+    assert low.forecast.octets < right.forecast.octets

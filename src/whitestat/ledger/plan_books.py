@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import chain
 
 from whitestat.ledger import owners
-from whitestat.ledger.plans import HABIT_S, NEVER_S, PlanRow, classes
+from whitestat.ledger.plans import HABIT_S, PlanRow, classes
 from whitestat.ledger.rows import SCOPES
 from whitestat.model import Counts, Scope
 from whitestat.plans.plan import Plan
@@ -22,6 +22,7 @@ from whitestat.units import address_text, mac_text
 _SERIES = """SELECT s.id, e.device, p.name, p.counts FROM series s JOIN point p ON p.id = s.point
     LEFT JOIN episode e ON e.id = s.episode WHERE s.scope = ?"""
 _TOPUPS = "SELECT id, at_s, pot, octets FROM topup WHERE plan = ? ORDER BY id"
+_WATCHED = "SELECT DISTINCT day FROM plan_usage WHERE terms IN (SELECT value FROM json_each(?))"
 _AMOUNTS = "sum(octets_in), sum(octets_out), sum(octets_unsplit)"
 _TAIL = "SELECT bucket, series, octets_in, octets_out, octets_unsplit FROM tail_usage WHERE bucket >= ?"
 
@@ -46,6 +47,7 @@ class _Reader:
     def __init__(self, connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, now_s: int) -> None:
         self._connection = connection
         self._zone = zone
+        self._now_s = now_s
         self._row = row
         self._plan = row.terms[-1].plan
         self._start_s = bounds(self._plan.period, now_s, zone)[0]
@@ -53,22 +55,42 @@ class _Reader:
         self._device_of = self._series()
 
     def books(self) -> Books:
-        usage = self.usage(self._start_s)
-        daily: dict[Cell, Counts] = {}
         since_s = 0 if self._plan.carry_most != 0 else self._start_s - HABIT_S
         by = "series" if self._plan.person is not None else "0"  # together, where no owner tells them apart
-        for cell, _, counts in self._of_plan(self._booked(since_s, self._start_s, by)):
-            daily[cell] = daily[cell].plus(counts) if cell in daily else counts
-        for (cell, _), counts in usage.items():
+        daily: dict[Cell, Counts] = {}
+        for cell, _, counts in self._of_plan(chain(self._booked(since_s, by), self._tail())):
             daily[cell] = daily[cell].plus(counts) if cell in daily else counts
         topups = [TopUp(*each) for each in self._connection.execute(_TOPUPS, (self._row.id,))]
-        own = {key: counts for key, counts in usage.items() if key[0].day_s >= self._start_s}
-        return Books(self._row.terms, self._row.since_s, daily, own, topups, owners.persons(self._connection))
+        terms = json.dumps([each.id for each in self._row.terms])
+        watched = [day_s for (day_s,) in self._connection.execute(_WATCHED, (terms,))]
+        # A clock that said 1970 when the plan began, and days that are past their time, do not count as watched.
+        since_s = max(self._row.since_s, min(watched, default=self._now_s))
+        persons = owners.persons(self._connection)
+        return Books(self._row.terms, since_s, daily, self._whose(), topups, persons, watched)
+
+    def _whose(self) -> dict[tuple[Cell, Who], Counts]:
+        """Usage of the period by whose it is: all days as one where the device did not change hands meanwhile."""
+        first = _number(self._start_s, self._zone, self._plan.period.hour)
+        moving = {
+            series
+            for series, device in self._device_of.items()
+            if any(
+                first < day for held in self._owned.get(device or 0, ()) for day in (held.from_day, held.until_day or 0)
+            )
+        }
+        still = self._booked(self._start_s, "series", self._device_of.keys() - moving, day=str(self._start_s))
+        moved = self._booked(self._start_s, "series", moving)
+        fresh = (row for row in self._tail() if row[0].day_s >= self._start_s)
+        found: dict[tuple[Cell, Who], Counts] = {}
+        for cell, who, counts in self._of_plan(chain(still, moved, fresh)):
+            key = cell, who
+            found[key] = found[key].plus(counts) if key in found else counts
+        return found
 
     def usage(self, start_s: int) -> dict[tuple[Cell, Who], Counts]:
         """That of days that begin since, and all of the journal's tail."""
         found: dict[tuple[Cell, Who], Counts] = {}
-        for cell, who, counts in self._of_plan(chain(self._booked(start_s, NEVER_S, "series"), self._tail())):
+        for cell, who, counts in self._of_plan(chain(self._booked(start_s, "series"), self._tail())):
             key = cell, who
             found[key] = found[key].plus(counts) if key in found else counts
         return found
@@ -98,12 +120,14 @@ class _Reader:
                 day_s, tariff = class_of(minute_s)
                 yield Cell(day_s, terms.id, tariff), series, _counts(into, out, unsplit)
 
-    def _booked(self, low_s: int, high_s: int, by: str) -> Iterator[Row]:
-        sql = f"""SELECT terms, day, tariff, {by}, {_AMOUNTS} FROM plan_usage
-            WHERE terms IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
+    def _booked(self, since_s: int, by: str, only: Iterable[int] | None = None, *, day: str = "day") -> Iterator[Row]:
+        """Days that begin since, of some series or all, by the series or `0`; `day` is what they are summed by."""
+        series = json.dumps(list(self._device_of if only is None else only))
+        sql = f"""SELECT terms, {day}, tariff, {by}, {_AMOUNTS} FROM plan_usage
+            WHERE terms IN (SELECT value FROM json_each(?)) AND day >= ?
             AND series IN (SELECT value FROM json_each(?)) GROUP BY 1, 2, 3, 4"""  # noqa: S608 - words from above
         terms = json.dumps([each.id for each in self._row.terms])
-        for each in self._connection.execute(sql, (terms, low_s, high_s, json.dumps(list(self._device_of)))):
+        for each in self._connection.execute(sql, (terms, since_s, series)):
             yield Cell(each[1], each[0], each[2]), each[3], _counts(*each[4:])
 
     def _who(self, day_s: int, series: int) -> Who:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from itertools import pairwise
@@ -44,8 +44,12 @@ class TopUp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """All that is known of a plan's usage: `daily` of everybody it is about, as far back as matters, and `usage` of
-    the running period by whose it is. `since_s` is from where on usage is classed."""
+    """All that is known of a plan's usage.
+
+    `daily` is of everybody it is about, as far back as matters; `usage` of the running period by whose it is, where all
+    days may be one. `since_s` is from where on usage is classed, and `watched` are starts of days on which anybody used
+    anything (None: all): of others nobody knows how much a day takes.
+    """
 
     terms: Sequence[Terms]
     since_s: int
@@ -53,6 +57,7 @@ class Books:
     usage: Mapping[tuple[Cell, Who], Counts]
     topups: Sequence[TopUp] = ()
     persons: Sequence[str] = ()
+    watched: Collection[int] | None = None
 
 
 class Today(NamedTuple):
@@ -227,7 +232,7 @@ def standing(books: Books, now_s: int, zone: tzinfo) -> Standing:
     today = day_of(now_s, zone, plan.period.hour)
     today_s = day_start(today, zone, plan.period.hour)
     pricing = Pricing(plan, {each.id: each.plan for each in books.terms})
-    own = [(cell, counts) for (cell, _), counts in books.usage.items()]
+    own = [(cell, counts) for cell, counts in books.daily.items() if cell.day_s >= start_s]
     days_left = sum(1 for _ in days(today_s, end_s, zone, plan.period.hour))
     view = _View(books, plan, pricing, zone, now_s, (start_s, end_s), (today, today_s), days_left)
     topups = tuple(each for each in books.topups if start_s <= each.at_s < end_s)
@@ -301,9 +306,10 @@ class _View(NamedTuple):
         hour, (today, today_s) = self.plan.period.hour, self.today
         first = date.fromordinal(today.toordinal() - HABIT_DAYS)
         since_s = max(self.books.since_s, day_start(first, self.zone, hour))
+        watched = None if self.books.watched is None else {day_of(at_s, self.zone, hour) for at_s in self.books.watched}
         by_day: dict[date, list[tuple[Cell, Counts]]] = {}
         for day in days(since_s, today_s, self.zone, hour):
-            if day_start(day, self.zone, hour) >= since_s:
+            if day_start(day, self.zone, hour) >= since_s and (watched is None or day in watched):
                 by_day[day] = []
         for cell, counts in self.books.daily.items():
             day = day_of(cell.day_s, self.zone, hour)
