@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from whitestat import config
+from whitestat.check import _check_csv
 from whitestat.csv_logs import AT_NIGHT, OFF_PEAK, CsvLogs, clock_of
 from whitestat.importers.dalla_stats import read
 from whitestat.ledger.queries import Queries
@@ -252,3 +253,14 @@ def test_the_configuration_says_where_how_often_and_how_long(tmp_path: Path) -> 
         file.write_text('[store]\npath = "w.db"\n[csv]\nfolder = "logs"\n')
         logs = csv_logs_of(config.load(file, {}, root=False), HOME)
     assert logs is not None and logs.folder == tmp_path / "logs"
+
+
+def test_check_says_whether_the_folder_can_be_written(tmp_path: Path) -> None:
+    file, told = tmp_path / "whitestat.toml", list[str]()
+    for folder, works in (("logs/new", True), ("whitestat.toml/logs", False)):
+        file.write_text(f'[csv]\nfolder = "{folder}"\n')
+        assert _check_csv(config.load(file, {}, root=False), told.append) is works
+    assert told == [
+        f"csv: {tmp_path}/logs/new: can be written",
+        f"csv: {tmp_path}/whitestat.toml/logs: cannot be written by this user",
+    ]

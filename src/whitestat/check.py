@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -25,7 +26,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     """Try every point for two seconds; 0 when all of them work as configured, else 1. Writes nothing."""
     say(f"configuration: {config.source or 'none, the defaults'}: valid")
     say(f"time zone: {zone_of(config)}")
-    works = _check_store(config, say) & _check_maps(config, say)
+    works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say)
     points = points_of(config)
     attributor = Attributor(locality(config, points), Devices())
     collectors, notices = open_collectors(points, attributor.is_local)
@@ -68,6 +69,17 @@ def _check_maps(config: Config, say: Callable[[str], None]) -> bool:
     for notice in files.notices:
         say(f"map file: {notice}")
     return not files.notices
+
+
+def _check_csv(config: Config, say: Callable[[str], None]) -> bool:
+    """Whether this user could write logs there; the service's own may differ."""
+    folder = config.csv.folder
+    if folder is None:
+        return True
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    works = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    say(f"csv: {folder}: {'can be written' if works else 'cannot be written by this user'}")
+    return works
 
 
 def _await(collector: Collector) -> None:
