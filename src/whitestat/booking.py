@@ -390,13 +390,17 @@ class Booker:
         if device not in self._records and self.is_episode(episode):
             self._name(self._attributor.devices.by_id(episode))
 
-    def call(self, device: int, text: str | None) -> None:
-        """The user's name for a device; None takes it away, and the best of the others holds."""
+    def call(self, device: int, text: str | None, *, afresh: bool = True) -> None:
+        """The user's name for a device; None takes it away, and the best of the others holds.
+
+        Not `afresh`, a name that is not the user's stays unless an address of the device has a stronger one.
+        """
         old = self._records.get(device, DeviceRecord(device, None, None, None))
         if text is not None:
             self._keep(DeviceRecord(device, text, "user", old.person))
             return
-        self._keep(DeviceRecord(device, None, None, old.person))
+        if afresh or old.name_source == "user":
+            self._keep(DeviceRecord(device, None, None, old.person))
         # An address that was handed on names nobody while there is another.
         for episode in sorted(self._attributor.devices.ever(device), key=lambda each: (each.end_ms is None, -each.id)):
             if episode.mac or episode.address:

@@ -152,6 +152,7 @@ class Identity:
         self._named = {key[:2] for key in self._heard}
         self._holders.forget(set(episodes))
         self._booker.forget(device, episodes)
+        self._booker.keep_names()
 
     def keep(self) -> None:
         """Write what was heard since the last time; LedgerError, and it is kept for the next."""
@@ -326,17 +327,19 @@ class Identity:
     def _follow(self, made: Sequence[Change]) -> None:
         """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""
         named = {int(key[0]): after for table, key, _, after in made if table == edits.NAME}
-        affected = set(named)
+        gained, lost = set(named), set(named)
         for table, key, before, after in made:
             if table == edits.EPISODE and before and after:
                 self._booker.reassign(int(key[0]), int(after[0] or 0))
-                affected |= {int(before[0] or 0), int(after[0] or 0)}
-        for device in affected:
-            self._call(device, named[device] if device in named else self._user_name(device))
+                lost.add(int(before[0] or 0))
+                gained.add(int(after[0] or 0))
+        for device in gained | lost:
+            own = named[device] if device in named else self._user_name(device)
+            self._call(device, own, afresh=device in lost)
         self._booker.keep_names()
 
-    def _call(self, device: int, own: Row) -> None:
-        self._booker.call(device, str(own[0]) if own else None)
+    def _call(self, device: int, own: Row, *, afresh: bool) -> None:
+        self._booker.call(device, str(own[0]) if own else None, afresh=afresh)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: (each[0][0] == device, each[1])):
             if kind in NAMING | {_DNS} and self._booker.device_of(episode) == device:
                 self._booker.rename(device, Name(text, kind))
