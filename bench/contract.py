@@ -6,7 +6,8 @@
 `ledger` fills ledgers with years of a home and measures what a day wears, what they take on disk, and how fast they
 answer. `meter` builds the lab's home network, lets WhiteStat and Debian's darkstat meter the same traffic on the same
 bridge in the same run, and takes the median of the runs; so do `packet`, the fallback at its promised rate, and
-`forged`, five million packets with an address each. `replay` reads a capture file. A limit that is missed is printed as
+`forged`, five million packets with an address each. `replay` reads a capture file. `page` opens the
+page in Chromium over three years of a home. A limit that is missed is printed as
 MISSED; the exit status is 0 all the same, unless --strict asks for 1.
 
 Minutes with five runs, on two cores that do nothing else: meter 20, packet 3, forged 4, replay less than 1.
@@ -23,7 +24,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from bench import attribution, drop_in, floods, ledger, plans, report, routers  # noqa: E402
+from bench import attribution, drop_in, floods, ledger, page, plans, report, routers  # noqa: E402
 from bench.run import Figures, one_run  # noqa: E402
 from bench.table import HEAD, Row  # noqa: E402
 from tests.lab.machine import LabError, NoLabError  # noqa: E402
@@ -41,6 +42,7 @@ def main() -> int:
         "forged": lambda: floods.forged(options.runs),
         "replay": lambda: floods.replayed(options.runs),
         "plans": plans.rows,
+        "page": lambda: page.rows(options.ledgers),
     }
     print(f"On {_machine()}.\n\n{HEAD}", flush=True)
     missed = 0
@@ -66,7 +68,7 @@ def _meter(options: argparse.Namespace) -> list[Row]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the published contract beside darkstat.")
-    parts = ("attribution", "darkstat", "ledger", "routers", "meter", "packet", "forged", "replay", "plans")
+    parts = ("attribution", "darkstat", "ledger", "routers", "meter", "packet", "forged", "replay", "plans", "page")
     parser.add_argument("--only", action="append", choices=parts, help="this part; may be repeated")
     parser.add_argument("--ledgers", type=Path, help="a folder where filled ledgers are kept from run to run")
     parser.add_argument("--runs", type=int, default=5, help="the table shows the median of so many (5)")

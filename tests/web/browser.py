@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +83,16 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def open(self, url: str) -> Page:
-        """A new tab with the address loaded; what goes wrong in it is in `Page.problems`."""
+    def open(self, url: str, prepare: Callable[[Page], None] | None = None) -> Page:
+        """A new tab, prepared, with the address loaded; what goes wrong in it is in `Page.problems`."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self._pages[session] = Page(self, target, session)
         for domain in ("Runtime", "Log", "Page", "Network"):
             page.ask(f"{domain}.enable")
         page.ask("Emulation.setLocaleOverride", locale="en_GB")  # the page writes as the browser's user does
+        if prepare:
+            prepare(page)
         page.go(url)
         return page
 

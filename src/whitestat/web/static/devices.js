@@ -1,6 +1,6 @@
 // The table of today's devices: sorted by any column, searched, unattributed traffic last.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Name, Owner } from "./name.js";
 import { Arrow, deviceLink } from "./parts.js";
@@ -31,7 +31,10 @@ export function Devices({ devices, at, stale, report, household }) {
   const found = all.filter((each) => matches(each, words));
   if (!all.some((each) => each.octets > 0)) return html`<${Empty} report=${report} />`;
   const rows = order.current ? inOrder(found, order.current) : sorted(found, sort);
-  const edit = (on) => (order.current = on ? rows.map((each) => each.id) : null);
+  const ids = useRef([]);
+  ids.current = rows.map((each) => each.id);
+  const edit = useCallback((on) => (order.current = on ? ids.current : null), []);
+  const made = useRef(new Map());
   const count = words.trim() ? `${found.filter((each) => each.id !== null).length} of ${known.length}` : `${known.length}`;
   return html`<section class="card devices" aria-labelledby="devices">
     <header>
@@ -49,11 +52,20 @@ export function Devices({ devices, at, stale, report, household }) {
         ${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}
       </tr></thead>
       <tbody role="rowgroup">
-        ${rows.map((each) => html`<${Row} key=${each.id ?? "nobody"} device=${each} whole=${whole} at=${at} stale=${stale} household=${household} onEditing=${edit} />`)}
+        ${rows.map((each) => drawn(made.current, { device: each, whole, stale, seen: each.last_seen && ago(each.last_seen, at), owner: household.owners.get(each.id), people: household.people, editable: household.editable, change: household.change, onEditing: edit }))}
       </tbody>
     </table>
     ${!found.length && html`<p class="lone">No device matches \u201c<bdi>${words.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setWords("")}>Show all</button></p>`}
   </section>`;
+}
+
+// The row of a device, and the same one again while nothing in it changed: sorting moves rows and makes none.
+function drawn(made, props) {
+  const held = made.get(props.device.id);
+  if (held && Object.keys(props).every((each) => held.props[each] === props[each])) return held.row;
+  const row = html`<${Row} key=${props.device.id ?? "nobody"} ...${props} />`;
+  made.set(props.device.id, { props, row });
+  return row;
 }
 
 function Heading({ column, sort, onSort }) {
@@ -65,10 +77,9 @@ function Heading({ column, sort, onSort }) {
   </th>`;
 }
 
-function Row({ device, whole, at, stale, household, onEditing }) {
+function Row({ device, whole, seen, stale, owner, people, editable, change, onEditing }) {
   const nobody = device.id === null;
   const shown = shownName(device);
-  const { owners, people, change, editable } = household;
   const busy = device.rate_in_bps + device.rate_out_bps > 0;
   const width = (part) => ({ width: whole ? `${(part / whole) * 100}%` : 0 });
   const unsplit = device.octets - (device.octets_in ?? 0) - (device.octets_out ?? 0);
@@ -76,27 +87,27 @@ function Row({ device, whole, at, stale, household, onEditing }) {
     <th role="rowheader" scope="row" class="name">
       <span class="first">
         ${nobody ? html`<bdi class="label" title=${shown}>${shown}</bdi>` : html`<${Name} device=${device} shown=${shown} change=${change} onEditing=${onEditing} fixed=${!editable} />`}
-        ${!nobody && html`<a class="open" href=${deviceLink(device.id)} aria-label=${`All of ${shown}`}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M6 3.5 10.5 8 6 12.5" /></svg></a>`}
+        ${!nobody && html`<a class="open" href=${deviceLink(device.id)} aria-label=${`All of ${shown}`}></a>`}
       </span>
       <span class="under">
         <span class="below">${nobody ? "counted, but no device could be found for it" : device.mac !== shown && device.mac}</span>
-        ${!nobody && html`<${Owner} device=${device} shown=${shown} owner=${owners.get(device.id)} people=${people} change=${change} fixed=${!editable} />`}
+        ${!nobody && html`<${Owner} device=${device} shown=${shown} owner=${owner} people=${people} change=${change} fixed=${!editable} />`}
       </span>
     </th>
-    <td role="cell" class="in"><span class="tag"><${Arrow} way="in" /></span>${octets(device.octets_in)}</td>
-    <td role="cell" class="out"><span class="tag"><${Arrow} way="out" /></span>${octets(device.octets_out)}</td>
+    <td role="cell" class="in">${octets(device.octets_in)}</td>
+    <td role="cell" class="out">${octets(device.octets_out)}</td>
     <td role="cell" class="total">${octets(device.octets)}</td>
     <td role="cell" class="share">
-      <span class="bar" aria-hidden="true"><i class="in" style=${width(device.octets_in ?? 0)}></i><i class="out" style=${width(device.octets_out ?? 0)}></i><i style=${width(unsplit)}></i></span>
+      <span class="bar" aria-hidden="true"><i class="in" style=${width(device.octets_in ?? 0)}></i><i class="out" style=${width(device.octets_out ?? 0)}></i>${unsplit > 0 && html`<i style=${width(unsplit)}></i>`}</span>
       <span class="part">${share(device.octets, whole)}</span>
     </td>
     <td role="cell" class="rate">${stale ? "\u2013" : busy ? html`<${Rates} device=${device} />` : html`<span class="idle">idle</span>`}</td>
-    <td role="cell" class="seen">${nobody ? "" : html`<time datetime=${device.last_seen} title=${device.last_seen}>${ago(device.last_seen, at)}</time>`}</td>
+    <td role="cell" class="seen">${nobody ? "" : html`<time datetime=${device.last_seen} title=${device.last_seen}>${seen ?? "\u2013"}</time>`}</td>
   </tr>`;
 }
 
 function Rates({ device }) {
-  return html`<span class="down"><${Arrow} way="in" />${rate(device.rate_in_bps)}</span>${" "}<span class="up"><${Arrow} way="out" />${rate(device.rate_out_bps)}</span>`;
+  return html`<span class="down">${rate(device.rate_in_bps)}</span>${" "}<span class="up">${rate(device.rate_out_bps)}</span>`;
 }
 
 // What to do while there is nothing to show.

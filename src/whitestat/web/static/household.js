@@ -1,6 +1,6 @@
 // Who owns what, what is proposed and what happened: asked at the start, now and then, and after each edit.
 
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
 const EVERY_MS = 30000;
 const nothing = { people: [], proposals: [], events: [], devices: [] };
@@ -22,17 +22,17 @@ export function useHousehold(phase, today, editable) {
   }, [phase]);
 
   // Sends an edit; true where it was made. What was said of it is shown with the way back.
-  async function change(method, path, body, said) {
+  const change = useCallback(async (method, path, body, said) => {
     const [status, answer] = await send(method, path, body);
     if (status !== 200) setToast({ text: `Not changed: ${answer.error.reason}`, failed: true });
     else if (answer.edit) setToast({ text: said, edit: answer.edit });
     if (status === 200) await look();
     return status === 200;
-  }
+  }, []);
 
   const undo = (edit) => change("POST", `api/v1/edits/${edit}/undo`, {}, "Taken back");
   const close = useCallback(() => setToast(null), []);
-  return { ...found, editable, owners: owners(found.people, today), toast, change, undo, close };
+  return { ...found, editable, owners: useMemo(() => owners(found.people, today), [found.people, today]), toast, change, undo, close };
 }
 
 function owners(people, today) {

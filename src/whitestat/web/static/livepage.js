@@ -4,7 +4,7 @@ import { Graphs } from "./graphs.js";
 import { html } from "./html.js";
 import { Arrow, Choice, deviceName, Figure } from "./parts.js";
 import { go } from "./route.js";
-import { count, rateParts } from "./text.js";
+import { clock, count, rateParts } from "./text.js";
 
 export function Live({ live, lost, report, route }) {
   const { query } = route;
@@ -21,7 +21,7 @@ export function Live({ live, lost, report, route }) {
   const last = live.history[live.history.length - 1];
   const now = lost || !last ? [null, null, null, null] : query.device ? (last.devices.get(Number(query.device)) ?? [0, 0, 0, 0]) : query.point ? (last.points.get(query.point) ?? [0, 0, 0, 0]) : last.all;
   return html`<div class="view">
-    <header><h2 class="page">Live</h2></header>
+    <header><h2 class="page">Live</h2><time class="count" datetime=${live.at}>${lost ? "until " : ""}${clock(live.at)}</time></header>
     <div class="controls">
       <label class="pick">Of <select value=${chosen} onChange=${look}>
         <option value="">the whole house</option>

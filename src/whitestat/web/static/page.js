@@ -2,24 +2,19 @@
 
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Device } from "./device.js";
 import { notices, useHealth } from "./health.js";
-import { Health } from "./healthpage.js";
 import { useHousehold } from "./household.js";
-import { History } from "./history.js";
 import { html } from "./html.js";
 import { listen } from "./live.js";
-import { Live } from "./livepage.js";
 import { Me, useMe } from "./me.js";
 import { Toast } from "./news.js";
 import { Overview } from "./overview.js";
-import { Sign } from "./parts.js";
-import { People, Person } from "./people.js";
+import { Fault, Sign } from "./parts.js";
 import { href, useRoute } from "./route.js";
-import { Services } from "./services.js";
 import { choices, choose, useSettings } from "./settings.js";
 import { clock, day } from "./text.js";
 
+const REST_MS = 1500;
 const PHASES = { connecting: "connecting", live: "live", lost: "reconnecting" };
 const LINKS = [
   ["api/v1/usage.html", "Table"],
@@ -28,14 +23,14 @@ const LINKS = [
   ["openapi.json", "API"],
 ];
 const VIEWS = {
-  overview: { label: "Overview", icon: "M2 8.5 8 3l6 5.5M4 7.5V13h8V7.5", show: Overview, moves: true },
-  history: { label: "History", icon: "M2.5 13.5v-4h2.6v4M6.7 13.5v-10h2.6v10M10.9 13.5V6h2.6v7.5M1.5 13.5h13", show: History },
-  live: { label: "Live", icon: "M1.5 8.5h3l2-5.5 3 10 2-4.5h3", show: Live, moves: true },
-  devices: { label: "Devices", icon: "M2 3.5h8.5v6.5H2zM4.5 12.5H8M12 6h2.5v7H12z", show: People },
-  services: { label: "Services", icon: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM2 8h12M8 1.8c3.4 3.6 3.4 8.8 0 12.4M8 1.8c-3.4 3.6-3.4 8.8 0 12.4", show: Services },
-  health: { label: "Health", icon: "M8 13.5C3.5 10.3 1.8 8 1.8 5.6a3 3 0 0 1 6.2-1 3 3 0 0 1 6.2 1C14.2 8 12.5 10.3 8 13.5z", show: Health },
-  device: { label: "Device", under: "devices", show: Device },
-  person: { label: "Person", under: "devices", show: Person },
+  overview: { label: "Overview", icon: "M2 8.5 8 3l6 5.5M4 7.5V13h8V7.5", show: "Overview", moves: true },
+  history: { label: "History", icon: "M2.5 13.5v-4h2.6v4M6.7 13.5v-10h2.6v10M10.9 13.5V6h2.6v7.5M1.5 13.5h13", load: () => import("./history.js"), show: "History" },
+  live: { label: "Live", icon: "M1.5 8.5h3l2-5.5 3 10 2-4.5h3", load: () => import("./livepage.js"), show: "Live", moves: true },
+  devices: { label: "Devices", icon: "M2 3.5h8.5v6.5H2zM4.5 12.5H8M12 6h2.5v7H12z", load: () => import("./people.js"), show: "People" },
+  services: { label: "Services", icon: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM2 8h12M8 1.8c3.4 3.6 3.4 8.8 0 12.4M8 1.8c-3.4 3.6-3.4 8.8 0 12.4", load: () => import("./services.js"), show: "Services" },
+  health: { label: "Health", icon: "M8 13.5C3.5 10.3 1.8 8 1.8 5.6a3 3 0 0 1 6.2-1 3 3 0 0 1 6.2 1C14.2 8 12.5 10.3 8 13.5z", load: () => import("./healthpage.js"), show: "Health" },
+  device: { label: "Device", under: "devices", load: () => import("./device.js"), show: "Device" },
+  person: { label: "Person", under: "devices", load: () => import("./people.js"), show: "Person" },
 };
 const CHOICES = [
   ["octets", "Amounts in", { GB: "GB", GiB: "GiB" }],
@@ -79,18 +74,30 @@ function Page() {
     <${Toast} ...${household} />`;
 }
 
-// A view that moves with the stream is drawn each second, every other when what it shows changes.
+// A view that moves with the stream is drawn each second, every other when what it shows changes. All but the first are
+// loaded when somebody goes there, or when there is nothing else to do.
 function Shown({ view, live, lost, report, household, about, route }) {
+  const [View, set] = useState(view.show === "Overview" ? () => Overview : null);
   const today = live?.at?.slice(0, 10);
-  const ready = live?.totals && about;
+  const ready = live?.totals && about && View;
   const { octets, rate } = useSettings();
   const told = ["people", "proposals", "events", "devices", "editable"].map((each) => household[each]);
   const still = useMemo(
-    () => ready && !view.moves && html`<${view.show} today=${today} household=${household} about=${about} route=${route} />`,
+    () => ready && !view.moves && html`<${View} today=${today} household=${household} about=${about} route=${route} />`,
     [Boolean(ready), view, today, ...told, about, route, octets, rate],
   );
+  const [fault, fail] = useState(null);
+  useEffect(() => {
+    if (!View) view.load().then((found) => set(() => found[view.show]), fail);
+  }, []);
+  useEffect(() => {
+    if (!ready) return undefined;
+    const rest = setTimeout(() => Object.values(VIEWS).forEach((each) => each.load?.().catch(() => null)), REST_MS);
+    return () => clearTimeout(rest);
+  }, [Boolean(ready)]);
+  if (fault) return html`<${Fault} fault=${{ message: "A part of the page could not be loaded." }} again=${() => location.reload()} />`;
   if (!ready) return lost ? null : html`<p class="lone">Waiting for the first figures\u2026</p>`;
-  return view.moves ? html`<${view.show} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />` : still;
+  return view.moves ? html`<${View} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />` : still;
 }
 
 function Ways({ current }) {
@@ -128,4 +135,6 @@ function Lost({ at }) {
   return html`<p class="notice lost" role="alert"><${Sign} /><span><b>The connection to WhiteStat is lost.</b> Trying again.${at && ` The figures are those of ${clock(at)}.`}</span></p>`;
 }
 
-render(html`<${Page} />`, document.getElementById("page"));
+const root = document.getElementById("page");
+root.replaceChildren(); // What was there until the scripts were.
+render(html`<${Page} />`, root);

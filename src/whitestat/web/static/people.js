@@ -58,7 +58,7 @@ function All({ household, used, query, name }) {
   const rows = useMemo(() => devices.map((each) => ({ key: each.id, device: each, name: deviceName(each), used: sums.get(String(each.id))?.octets ?? 0, person: people.find((one) => one.id === owners.get(each.id))?.name ?? each.person ?? "" })), [devices, sums, people]);
   const now = new Date().toISOString();
   const columns = [
-    { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => html`<span class="first"><${Name} device=${row.device} shown=${row.name} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`All of ${row.name}`}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M6 3.5 10.5 8 6 12.5" /></svg></a></span>` },
+    { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => html`<span class="first"><${Name} device=${row.device} shown=${row.name} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`All of ${row.name}`}></a></span>` },
     { key: "person", label: "Owner", text: true, of: (row) => row.person, cell: (row) => html`<${Owner} device=${row.device} shown=${row.name} owner=${owners.get(row.key)} people=${people} change=${change} fixed=${!household.editable} />` },
     { key: "used", label: "Used", whole: name, of: (row) => row.used, cell: (row) => octets(row.used), total: (found) => octets(found.reduce((sum, row) => sum + row.used, 0)) },
     { key: "mac", label: "MAC", text: true, of: (row) => row.device.mac, cell: (row) => row.device.mac ?? "\u2013" },

@@ -17,6 +17,12 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
   const found = useMemo(() => (text.trim() ? rows.filter((row) => matches(words(row), text)) : rows), [rows, text]);
   const sorted = useMemo(() => inOrder(found, column, sort.descending), [found, column.key, sort.descending]);
   const shown = all ? sorted : sorted.slice(0, MOST);
+  // A row that is the same is moved, and not made again: sorting touches no cell.
+  const made = useMemo(() => new Map(), [rows, columns]);
+  const drawn = (row) => {
+    if (!made.has(row)) made.set(row, html`<tr key=${row.key}>${columns.map((each, at) => cell(each, row, at))}</tr>`);
+    return made.get(row);
+  };
   const press = (each) => setSort({ key: each.key, descending: sort.key === each.key ? !sort.descending : !each.text });
   const id = `table-${name}`;
   return html`<section class=${`card sheet ${tone ?? ""}`} aria-labelledby=${id}>
@@ -31,7 +37,7 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
     ${rows.length ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby=${id}><table class="grid">
       <thead><tr>${columns.map((each) => html`<th key=${each.key} scope="col" class=${each.text ? "text" : ""} aria-sort=${sort.key === each.key ? (sort.descending ? "descending" : "ascending") : "none"} title=${each.whole}>
         <button type="button" onClick=${() => press(each)}>${each.label}<i class="way" aria-hidden="true"></i></button></th>`)}</tr></thead>
-      <tbody>${shown.map((row) => html`<tr key=${row.key}>${columns.map((each, at) => cell(each, row, at))}</tr>`)}</tbody>
+      <tbody>${shown.map(drawn)}</tbody>
       ${columns.some((each) => each.total) && html`<tfoot><tr>${columns.map((each, at) => (at ? html`<td key=${each.key}>${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row">${text.trim() ? "Together, found" : "Together"}</th>`))}</tr></tfoot>`}
     </table></div>` : html`<p class="lone">${empty}</p>`}
     ${rows.length > 0 && !found.length && html`<p class="lone">Nothing matches \u201c<bdi>${text.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setText("")}>Show all</button></p>`}
