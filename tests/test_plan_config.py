@@ -125,6 +125,10 @@ def test_a_plan_is_what_its_tables_say(file: Path) -> None:
     assert Plan.of(found.text()) == found
 
 
+def test_terms_of_another_release_are_read_as_far_as_they_are_known() -> None:
+    assert Plan.of('{"name":"line","allowance":5,"colour":"red"}') == Plan("line", 5)
+
+
 @given(st.text())
 def test_a_text_that_no_plan_made_is_refused(text: str) -> None:
     with pytest.raises(ValueError):

@@ -253,8 +253,12 @@ def _has_old(store: Path, zone: tzinfo) -> bool:
 
 
 def agree(writer: Writer, config: Config) -> None:
-    """The plans of the configuration hold from now on."""
-    changed = writer.follow_plans([plan_of(each) for each in config.plans], SystemClock().now_ms() // 1000)
+    """The plans of the configuration hold from now on; a ledger that cannot be written keeps nobody from metering."""
+    try:
+        changed = writer.follow_plans([plan_of(each) for each in config.plans], SystemClock().now_ms() // 1000)
+    except LedgerError as fault:
+        log.error("the plans of the configuration do not hold yet, those before do: %s", fault)
+        return
     for name in changed:
         log.info("plan %s: the terms of the configuration hold from now on", name)
 

@@ -178,7 +178,7 @@ def test_a_plan_that_is_not_there_cannot_be_priced(tmp_path: Path) -> None:
         writer.reprice(7, None)
 
 
-def test_terms_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_terms_that_cannot_be_read_are_told_and_keep_nothing_from_being_booked(tmp_path: Path) -> None:
     path = tmp_path / "db"
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.follow_plans([LINE], NOON_S)
@@ -186,6 +186,12 @@ def test_terms_that_cannot_be_read_are_told(tmp_path: Path) -> None:
             connection.execute("UPDATE terms SET content = '[1]'")
         with closing(Queries(path, STOCKHOLM)) as queries, pytest.raises(LedgerError, match="terms of plan 1 cannot"):
             queries.standings(NOON_S)
+        writer.commit(flush_of({(NOON_S, key()): 5}))
+        writer.fold()
+        assert writer.follow_plans([LINE], NOON_S + 60) == ["line"]
+        writer.reprice(1, None)
+        with closing(Queries(path, STOCKHOLM)) as queries:
+            assert queries.standings(NOON_S + 120)[1].total("used") == 5
 
 
 def test_a_plan_costs_two_pages_an_hour(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import tzinfo
 from functools import cache
 from typing import NamedTuple
@@ -78,8 +79,7 @@ def classes(terms: Terms, zone: tzinfo) -> Callable[[int], tuple[int, int]]:
 
 def book(connection: sqlite3.Connection, zone: tzinfo, usage: Mapping[tuple[int, int], Counts]) -> None:
     """Class minutes, by their start and the number of the series, under the terms that hold."""
-    for *row, since_s in connection.execute(_RUNNING).fetchall():
-        terms = _terms(row)
+    for terms, since_s in list(_running(connection)):
         counted = _series(connection, terms.plan)
         class_of = classes(terms, zone)
         _add(
@@ -101,7 +101,7 @@ def follow(connection: sqlite3.Connection, zone: tzinfo, agreed: Sequence[Plan],
     """
     changed = []
     known = {name: (id, since_s) for id, name, since_s, _ in connection.execute(_PLANS)}
-    running = {row[1]: _terms(row[:-1]) for row in connection.execute(_RUNNING)}
+    running = {terms.plan_id: terms for terms, _ in _running(connection)}
     wanted = {plan.name: plan for plan in agreed}
     for name, (id, _) in known.items():
         if name not in wanted and id in running:
@@ -164,6 +164,14 @@ def expire(connection: sqlite3.Connection, before_s: int) -> None:
     connection.execute("DELETE FROM plan_usage WHERE day < ?", (before_s,))
 
 
+def _running(connection: sqlite3.Connection) -> Iterator[tuple[Terms, int]]:
+    """Terms that hold, and since when usage is classed. Damaged ones keep nothing from being booked: they are left
+    out, and agreed anew at the next start."""
+    for *row, since_s in connection.execute(_RUNNING).fetchall():
+        with suppress(LedgerError):
+            yield _terms(row), since_s
+
+
 def _terms(row: Sequence[object]) -> Terms:
     id, plan, from_s, until_s, content = row
     try:
@@ -206,6 +214,7 @@ def _first_s(connection: sqlite3.Connection, zone: tzinfo) -> int:
 def _agree(connection: sqlite3.Connection, id: int, plan: Plan, now_s: int, before: Terms | None) -> None:
     if before:
         connection.execute("UPDATE terms SET until_s = ? WHERE id = ?", (now_s, before.id))
+    connection.execute("DELETE FROM terms WHERE plan = ? AND until_s IS NULL", (id,))  # damaged, where there are any
     connection.execute("INSERT INTO terms (plan, from_s, content) VALUES (?, ?, ?)", (id, now_s, plan.text()))
     connection.execute("UPDATE plan SET pots = ? WHERE id = ?", (",".join(plan.pots), id))
 

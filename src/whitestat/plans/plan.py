@@ -102,15 +102,16 @@ class Plan:
 
     def text(self) -> str:
         """As it is kept in the ledger; the same for the same plan."""
-        return json.dumps([_cell(getattr(self, name)) for name in self.__slots__], separators=(",", ":"))
+        return json.dumps({name: _cell(getattr(self, name)) for name in self.__slots__}, separators=(",", ":"))
 
     @classmethod
     def of(cls, text: str) -> Plan:
-        """ValueError for what `text` never made."""
+        """ValueError for what `text` never made. What another release had besides is passed over."""
         try:
-            fields = dict(zip(cls.__slots__, json.loads(text), strict=True))
-            return cls(**{name: _READ.get(name, _same)(value) for name, value in fields.items()})
-        except (TypeError, KeyError, IndexError) as error:
+            found = json.loads(text)
+            fields = {name: _READ.get(name, _same)(found[name]) for name in cls.__slots__ if name in found}
+            return cls(**fields)
+        except (TypeError, KeyError, IndexError, RecursionError) as error:
             raise ValueError(f"not a plan: {error}") from error
 
 
