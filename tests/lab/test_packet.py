@@ -14,6 +14,7 @@ from tests.lab.home import DEVICES, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Hom
 from tests.lab.referee import Referee
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
+from whitestat.collectors.ring import knows_giants
 
 pytestmark = pytest.mark.lab
 
@@ -60,6 +61,29 @@ def test_octets_of_each_device_are_the_referees(home: Home, service: Service) ->
     (point,) = service.get("/api/v1/coverage").json["points"]
     assert point["frame_octets_metered"] == point["frame_octets_interface"] > 5_000_000
     assert point["packets_lost"] == 0
+
+
+@pytest.mark.skipif(not knows_giants(os.uname().release), reason="the ring tells how packets are cut since Linux 6.2")
+def test_giant_packets_count_as_the_wire_carries_them(tmp_path: Path) -> None:
+    """TCP both ways, and datagrams that are sent by the forty."""
+    with Home(Links.GIANT) as home, running(home.gateway, tmp_path, packets(tmp_path)) as service:
+        referee = Referee(home)
+        before = referee.read()
+        with iperf_servers(home.internet, (5201, 5202)):
+            finish(
+                [
+                    start_transfer(home[LAPTOP], INTERNET4, 5201, "tcp", "--bitrate", "100M"),
+                    start_transfer(home[TV], INTERNET6, 5202, "tcp", "--bitrate", "100M"),
+                ]
+            )
+        for address in (INTERNET4, INTERNET6):
+            flood(home[PHONE], address, packets=4_010, payload=1200, rate=20_000, segments=40)
+        service.settle()
+        carried = referee.read()
+        assert service.usage("wan") == {each.name: carried[each].minus(before[each]).wan for each in DEVICES}
+        (point,) = service.get("/api/v1/coverage").json["points"]
+        assert point["frame_octets_metered"] == point["frame_octets_interface"] > 10_000_000
+        assert point["packets_lost"] == 0
 
 
 def test_an_overrun_is_told_and_its_octets_are_nobodys(home: Home, service: Service) -> None:

@@ -1,7 +1,7 @@
 """Counts packets in this process, from a receive ring: where the kernel takes no program, CAP_NET_RAW suffices.
 
-A limit: a giant packet (TSO, GRO) is seen once, as the interface carries it, so the headers of its segments
-are not counted; where the interface itself counts them (hardware), they are booked as unattributed.
+A limit: before Linux 6.2 a giant packet (TSO, GRO) is seen once, as the interface carries it, so the headers of its
+segments are not counted; where the interface itself counts them (hardware), they are booked as unattributed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from whitestat.collectors.decode import Link as Layer
 from whitestat.collectors.decode import decode
-from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, hidden_octets, links
+from whitestat.collectors.giant import Giant, giant
+from whitestat.collectors.links import (
+    COUNT_SEGMENTS,
+    Link,
+    boot_id,
+    counters,
+    default_interface,
+    frames,
+    hidden_octets,
+    links,
+)
 from whitestat.collectors.presence import Newcomers, indexes, is_up
 from whitestat.collectors.promiscuous import Promiscuous
 from whitestat.collectors.ring import BLOCK_OCTETS, BLOCKS, RETIRE_MS, Frame, Ring
@@ -35,6 +45,7 @@ from whitestat.model import (
 FLOWS = 65_536
 PAIRS = 4_096
 
+ONE_BY_ONE = "packets are counted one by one in this process, and those that come too fast not at all (see coverage)"
 GIANTS = (
     "packets are counted one by one in this process: giant packets (TSO, GRO) without the headers of "
     "their segments, and packets that come too fast not at all (see coverage)"
@@ -85,8 +96,9 @@ class PacketCollector:
         self._once = False  # what loopback sends it receives: counted once, as its interface counters are
         self._wire = ([0, 0], [0, 0])  # frame octets and packets received, sent
         self._tags = [0, 0]  # octets of tags beside the frames received, sent
+        self._giants = [0, 0]  # octets of headers that giant packets have more on the wire, received, sent
         self._mark: tuple[int, int] | None = None  # when the referee was read, until a later packet is seen
-        self._marked = (Counts(), Counts())  # what had been received and sent then: frames, tags
+        self._marked = (Counts(), Counts(), Counts())  # what had been received and sent then: frames, tags, giants
         self._lost = 0
         self._newcomers = Newcomers()
         self._index = 0  # of the interface that the socket is or was bound to
@@ -185,7 +197,7 @@ class PacketCollector:
         table, wire, tags, layer, once = self._table, self._wire, self._tags, self._layer, self._once
         flows = table.flows
         mark = self._mark
-        for second, nanosecond, sent, tag, wire_length, captured in block:
+        for second, nanosecond, sent, tag, wire_length, captured, beside in block:
             if mark and (second, nanosecond) > mark:
                 self._mark_now()
                 mark = None
@@ -203,10 +215,21 @@ class PacketCollector:
             carried = wire[sent]
             carried[0] += wire_length
             carried[1] += 1
+            if beside:
+                self._cut(giant(beside, captured, wire_length, packet[7]), counts, sent)
+
+    def _cut(self, more: Giant, counts: list[int], sent: bool) -> None:
+        """A giant packet counts as the wire carries it."""
+        counts[0] += more.octets
+        counts[1] += more.packets - 1
+        carried = self._wire[sent]
+        carried[0] += more.frame_octets
+        carried[1] += more.packets - 1
+        self._giants[sent] += more.frame_octets
 
     def _mark_now(self) -> None:
         """Note what the meter had seen when the referee was read: the ring tells of packets later than that."""
-        self._mark, self._marked = None, (_both(self._wire), Counts(*self._tags))
+        self._mark, self._marked = None, (_both(self._wire), Counts(*self._tags), Counts(*self._giants))
 
     def _deltas(self, table: _Table, start_ms: int, end_ms: int) -> Iterator[Delta]:
         """Counts are the sender's: out is what it sent. The rest is nobody's, seen from the people's side."""
@@ -240,7 +263,7 @@ class PacketCollector:
         elif not link.up:
             self._status = PointStatus(PointState.WAITING, f"interface {link.name} is down")
         else:
-            self._status = PointStatus(PointState.OK, GIANTS)
+            self._status = PointStatus(PointState.OK, ONE_BY_ONE if self._opened().tells_giants else GIANTS)
         self._newcomers.look(each.index for each in known.values())
 
     def _bound(self, link: Link) -> bool:
@@ -260,7 +283,7 @@ class PacketCollector:
             self._index = link.index
             self._layer = Layer.ETHERNET if link.header else Layer.RAW
             self._once = link.type == "loopback"
-            self._wire, self._tags = ([0, 0], [0, 0]), [0, 0]
+            self._wire, self._tags, self._giants = ([0, 0], [0, 0]), [0, 0], [0, 0]
             self._lost, self._meter = 0, uuid.uuid4().hex[:16]
             another = self._newcomers.had_another_name(link.index)
             self._foreign = frames(link, counters().get(link.name, Counts())) if another else Counts()
@@ -273,11 +296,13 @@ class PacketCollector:
             return {}
         carried = self._turned(frames(link, seen[link.name]))
         epoch = f"{self._boot}:{link.index}"
-        metered, tags = self._marked
+        metered, tags, giants = self._marked
         audit = Audit(epoch, self._meter, carried, self._turned(metered), packets_lost=self._lost)
         audit = audit._replace(
             link_header=link.header, tags=self._turned(hidden_octets(link, *tags[:2], metered.packets_out))
         )
+        if link.kind not in COUNT_SEGMENTS:
+            audit = audit._replace(giants=self._turned(giants))
         return {self._point.name: audit._replace(frames_foreign=self._turned(self._foreign))}
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import select
 import socket
 from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
+from whitestat.collectors.giant import KIND_AT, OCTETS
 from whitestat.errors import CollectorError, NotPermitted
 
 BLOCK_OCTETS = 1 << 18
@@ -20,7 +22,7 @@ SNAP = 256
 """Octets captured of each packet: every header that decode looks at."""
 
 _SOL_PACKET = 263
-_PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION = 5, 6, 10
+_PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION, _PACKET_VNET_HDR = 5, 6, 10, 15
 _TPACKET_V3 = 2
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
@@ -44,7 +46,8 @@ class Frame(NamedTuple):
     """One packet as it passed at an instant of the wall clock, in seconds and nanoseconds.
 
     `tag` is the VLAN tag that the kernel keeps beside the frame, as it stood or is to stand in it, type first;
-    None without one. Neither `wire_length` nor `captured` has it.
+    None without one. Neither `wire_length` nor `captured` has it. `giant` is what the kernel says of a giant packet
+    (giant.py); None of others, and where the ring cannot tell.
     """
 
     second: int
@@ -53,6 +56,7 @@ class Frame(NamedTuple):
     tag: bytes | None
     wire_length: int
     captured: bytes
+    giant: bytes | None
 
 
 class Ring:
@@ -81,6 +85,9 @@ class Ring:
     def _share(self) -> None:
         whole = BLOCK_OCTETS * BLOCKS
         self._socket.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V3)
+        self.tells_giants = knows_giants(os.uname().release)
+        if self.tells_giants:
+            self._socket.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
         _capture(self._socket, SNAP)
         request = _REQUEST.pack(BLOCK_OCTETS, BLOCKS, BLOCK_OCTETS, BLOCKS, RETIRE_MS, 0, 0)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_RX_RING, request)
@@ -103,7 +110,7 @@ class Ring:
 
     def frames(self) -> Iterator[Frame]:
         """The packets of the next block, which must be `ready`; it goes back to the kernel after the last."""
-        ring, block, new = self._map, self._at, tuple.__new__
+        ring, block, new, tells = self._map, self._at, tuple.__new__, self.tells_giants
         count, first = _BLOCK(ring, block)
         at = block + first
         for _ in range(count):
@@ -111,7 +118,8 @@ class Ring:
             tag = _tag(status, tpid, tci) if status & _TP_STATUS_VLAN_VALID else None
             start = at + link
             sent, frame = kind == _PACKET_OUTGOING, ring[start : start + captured]
-            yield new(Frame, (second, nanosecond, sent, tag, wire_length, frame))
+            giant = ring[start - OCTETS : start] if tells and ring[start - OCTETS + KIND_AT] else None
+            yield new(Frame, (second, nanosecond, sent, tag, wire_length, frame, giant))
             at += following
         _WORD.pack_into(ring, block + _STATUS_AT, 0)
         self._at = (block + BLOCK_OCTETS) % (BLOCK_OCTETS * BLOCKS)
@@ -124,6 +132,12 @@ class Ring:
     def close(self) -> None:
         self._map.close()
         self._socket.close()
+
+
+def knows_giants(release: str) -> bool:
+    """Since Linux 6.2 the ring tells how any giant packet is cut; before, it drops those of UDP when it is asked to."""
+    digits = release.split("-", maxsplit=1)[0].split(".")
+    return (int(digits[0]), int(digits[1])) >= (6, 2)
 
 
 def _tag(status: int, tpid: int, tci: int) -> bytes:

@@ -19,6 +19,7 @@ from whitestat.collectors.kernel.meter import (
     shape,
 )
 from whitestat.collectors.links import (
+    COUNT_SEGMENTS,
     Link,
     boot_id,
     counters,
@@ -43,10 +44,6 @@ from whitestat.model import (
     PointStatus,
     Receipt,
 )
-
-COUNT_SEGMENTS = {""}
-"""Kinds whose counters see the segments of a giant packet: hardware alone (no kind at all)."""
-
 
 FULL = (
     "there were more flows at once than the table holds (a flood, or flows in [[point]] set too low): "
