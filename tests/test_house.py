@@ -45,8 +45,10 @@ MAY_IMPORT = {
         "timeline",
     },
     "identity": {"model", "errors", "booking", "attribution", "ledger.writer", "ledger.people"},
+    "memory": set(),
     "engine": {
         "identity",
+        "memory",
         "model",
         "errors",
         "booking",

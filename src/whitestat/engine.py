@@ -25,6 +25,7 @@ from whitestat.collectors import Collector
 from whitestat.errors import CollectorError, LedgerError
 from whitestat.identity import Done, Identity
 from whitestat.ledger.writer import Writer
+from whitestat.memory import give_back
 from whitestat.model import PointState, PointStatus
 from whitestat.timeline import State, Timeline
 from whitestat.turn import Span, Turn
@@ -309,6 +310,7 @@ class Engine:
         for turn in self._turns:
             with self._guarded(turn.name, turn, mends=False):
                 self._settle(turn)
+        give_back()
         return True
 
     def _settle(self, turn: Turn) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import re
@@ -41,6 +40,7 @@ from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.live import Live
+from whitestat.memory import one_heap
 from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
 from whitestat.placement import misplaced
@@ -61,7 +61,7 @@ OLD_STORE = "WhiteStat.db"
 
 def run(config: Config) -> int:
     """Meter, keep and show until SIGTERM or SIGINT; returns the exit status."""
-    _one_arena()
+    one_heap()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="whitestat: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for notice in config.notices:
@@ -69,12 +69,6 @@ def run(config: Config) -> int:
     _make_home(config.store.path)
     import_old(config, zone_of(config))
     return asyncio.run(_serve(config))
-
-
-def _one_arena() -> None:
-    """Threads that wait more than they work need no heap each: 0.6 MB (mallopt(3), M_ARENA_MAX; glibc alone has it)."""
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(-8, 1)
 
 
 async def _serve(config: Config) -> int:

@@ -46,7 +46,7 @@ ETHERTYPE_ARP = 0x0806
 VERDICTS_MAX = 3_000
 """Flows whose verdict is remembered, 0.6 kB each: more than a home of fifty devices has at once."""
 CARRIERS_MAX = 64
-DETAILS_MAX = 5_000
+DETAILS_MAX = 2_500
 """Services, and peers, that one interval tells apart; a flood of flows costs detail, never memory."""
 
 K = TypeVar("K")
