@@ -186,7 +186,7 @@ def test_a_failing_collector_is_shown_and_costs_the_others_nothing(path: Path) -
 def test_a_collector_that_does_not_answer_holds_up_nobody_and_is_booked_when_it_does(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ANSWER_S", 0.05)
+    monkeypatch.setattr(module, "ANSWER_S", 0.4)
     stuck, ring = Stuck(named("router")), Ring(named("guest"))
     service = Service(path, stuck, ring)
     stuck.carry(500)
