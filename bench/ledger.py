@@ -22,7 +22,7 @@ from bench.dashboards import DASHBOARDS, Dashboards, watch
 from bench.filling import NOW_S, ZONE, fill, household, kept, opening
 from bench.household import HOUR_S, Household
 from bench.table import Row
-from bench.wearing import Day, Wear, wear
+from bench.wearing import Day, Wear, apart, wear
 from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import Counts, PeerKey, Scope, ServiceKey
 
@@ -98,6 +98,19 @@ def _wear(folder: Path, ledger: Path) -> Iterator[Row]:
             f"{found.log / MB:.1f} by SQLite; {found.services:.0f} services and {found.peers:.0f} peers a hand-in)"
         )
         yield Row(promise, shown, said, "", found.device / MB <= limit if limit else None)
+
+    try:
+        octets = _alone(_worn_apart, folder, ledger)
+    except NoCardError as error:
+        said = f"not measured: {error}"
+    else:
+        said = f"{octets:,} octets at the device, {octets * 2_880 / MB:.0f} MB in a day of such flushes alone"
+    yield Row("one flush with seconds before and after it (ext4 then writes its own)", "", said, "", None)
+
+
+def _worn_apart(folder: Path, ledger: Path) -> int:
+    with TemporaryDirectory(dir=folder) as place, card(Path(place)) as each:
+        return apart(ledger, household(50, 1), each)
 
 
 def _worn(folder: Path, ledger: Path, flush_s: int, restless: bool) -> Wear:

@@ -59,6 +59,25 @@ def wear(ledger: Path, home: Household, card: Card, flush_s: int, restless: bool
     return found
 
 
+def apart(ledger: Path, home: Household, card: Card, times: int = 4, pause_s: float = 7) -> int:
+    """Octets at the device of one flush, where so much time lies between two that the file system's own come to it."""
+    copy = card.folder / "whitestat.db"
+    shutil.copyfile(ledger, copy)
+    writer = Writer(copy, ZONE, kept())
+    day = Day(home, writer, 30)
+    for number in range(20):  # what is new goes first, and the next blocks are laid out
+        day.flush(NOW_S + 30 * number)
+    before = card.written()
+    for number in range(20, 20 + times):
+        time.sleep(pause_s)
+        day.flush(NOW_S + 30 * number)
+    time.sleep(pause_s)
+    octets = card.written() - before
+    writer.close()
+    copy.unlink()
+    return octets // times
+
+
 class Day:
     """Flush by flush, what the booker would write; times of flushes with and without a fold apart."""
 

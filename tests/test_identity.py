@@ -20,6 +20,7 @@ from whitestat.booking import FORGOTTEN, Booker
 from whitestat.errors import EditError
 from whitestat.identity import SETTLES_MS, Identity
 from whitestat.ledger import people
+from whitestat.ledger.blocks import file_of
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.question import Question
 from whitestat.ledger.writer import Writer
@@ -214,6 +215,9 @@ def test_one_dhcp_identity_on_two_interfaces_is_merged_at_once_and_told(house: H
 
 def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> None:
     house.flows(TABLET, 10)
+    house.booker.flush()
+    house.flows(TABLET, 0)
+    house.booker.flush()  # in the journal's file
     house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, name="secret-name")])
     forgotten = house.device(TABLET)
     house.edit(Rename(forgotten, "secret user name"))
@@ -225,7 +229,7 @@ def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> N
     house.close()
     assert house.usage()[FORGOTTEN] == 10
     log = house.path.with_name(f"{house.path.name}-wal")
-    content = house.path.read_bytes() + (log.read_bytes() if log.exists() else b"")
+    content = house.path.read_bytes() + (log.read_bytes() if log.exists() else b"") + file_of(house.path).read_bytes()
     with closing(Queries(house.path, ZONE)) as queries:
         row = next(each for each in queries.devices() if each.id == forgotten)
     assert (row.mac, row.addresses) == (None, ())

@@ -19,6 +19,9 @@ from whitestat.periods import day_of, parse_instant
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 ZONES = [ZoneInfo(name) for name in ("Europe/Stockholm", "Asia/Kathmandu", "Australia/Lord_Howe")]
 
+FILES = ("whitestat.db", "whitestat.db-wal", "whitestat.db.flushes")
+"""All that a ledger is on a disk."""
+
 NOON_S = parse_instant("2026-11-21T12:00", STOCKHOLM)
 CLOCKS_BACK_S = parse_instant("2026-10-25T01:00Z", STOCKHOLM)
 PHONE, LAPTOP = 1, 2

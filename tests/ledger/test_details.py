@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.flushes import NOON_S, STOCKHOLM, key
+from tests.ledger.flushes import FILES, NOON_S, STOCKHOLM, key
 from whitestat.errors import LedgerError
 from whitestat.ledger import details
 from whitestat.ledger.details import KINDS, PEER, SERVICE, Kind
@@ -197,7 +197,7 @@ def test_detail_survives_folds_reopening_and_power_cuts_whole(
             else:
                 copy = Path(folder) / str(len(writers))
                 copy.mkdir()
-                for name in ("whitestat.db", "whitestat.db-wal"):
+                for name in FILES:
                     shutil.copy(path.with_name(name), copy)
                 path = copy / "whitestat.db"
                 writers.append(Writer(path, STOCKHOLM))

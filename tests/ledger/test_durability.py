@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.flushes import STOCKHOLM, stored, whole
+from tests.ledger.flushes import FILES, STOCKHOLM, stored, whole
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.writer import Writer
 
@@ -27,7 +27,7 @@ import sys
 sys.path[:0] = {sys.path!r}
 from itertools import count
 from pathlib import Path
-from tests.ledger.flushes import STOCKHOLM, whole
+from tests.ledger.flushes import FILES, STOCKHOLM, whole
 from whitestat.ledger.writer import Writer
 writer = Writer(Path(sys.argv[1]), STOCKHOLM)
 for epoch in count(writer.state().receipts.get("kernel", 0) + 1):
@@ -55,7 +55,7 @@ def test_a_writer_killed_between_commits_leaves_what_it_committed(tmp_path: Path
             writer.commit(whole(epoch))
             copy = tmp_path / str(epoch)
             copy.mkdir()
-            for name in ("whitestat.db", "whitestat.db-wal"):
+            for name in FILES:
                 shutil.copy(tmp_path / name, copy)
             assert flushes_in(copy / "whitestat.db") == epoch
 
@@ -67,12 +67,13 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     with closing(Writer(folder / "whitestat.db", STOCKHOLM)) as writer:
         for epoch in range(1, FLUSHES):
             writer.commit(whole(epoch))
-        return {name: (folder / name).read_bytes() for name in ("whitestat.db", "whitestat.db-wal")}
+        return {name: (folder / name).read_bytes() for name in FILES}
 
 
 def restored(ledger: dict[str, bytes], folder: str, log: bytes) -> Path:
     path = Path(folder) / "whitestat.db"
     path.write_bytes(ledger["whitestat.db"])
+    path.with_name("whitestat.db.flushes").write_bytes(ledger["whitestat.db.flushes"])
     path.with_name("whitestat.db-wal").write_bytes(log)
     return path
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.ledger.flushes import (
     CLOCKS_BACK_S,
+    FILES,
     LAPTOP,
     NOON_S,
     PHONE,
@@ -482,5 +483,4 @@ def test_a_closed_ledger_is_an_error_of_ours(ledger: tuple[Writer, Queries]) -> 
 def test_octets_on_disk_are_those_of_the_files(tmp_path: Path, ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     writer.commit(whole(1))
-    files = (tmp_path / "whitestat.db", tmp_path / "whitestat.db-wal")
-    assert queries.octets_on_disk() == sum(file.stat().st_size for file in files)
+    assert queries.octets_on_disk() == sum((tmp_path / name).stat().st_size for name in FILES)

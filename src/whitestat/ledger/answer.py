@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from whitestat.errors import QueryError
@@ -107,7 +108,11 @@ def top_of(totals: Mapping[Group, Counts], top: int | None) -> frozenset[Group] 
 def rows_of(sums: Mapping[tuple[int, Group | None], Counts], names: Mapping[int, DeviceName]) -> list[Row]:
     """The rows of steps in their order."""
     rows = [_row(start_s, group, counts, names) for (start_s, group), counts in sums.items()]
-    return sorted(rows, key=_order)
+    one_a_step = len({group for _, group in sums}) < 2
+    return sorted(rows, key=_start if one_a_step else _order)
+
+
+_start = itemgetter(0)
 
 
 def _order(row: Row) -> tuple[object, ...]:

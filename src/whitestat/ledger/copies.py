@@ -14,6 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from whitestat.errors import LedgerError
+from whitestat.ledger import journal
+from whitestat.ledger.blocks import Blocks, file_of
 
 PAGES = 256
 """How many pages a step copies: 1 MiB."""
@@ -64,16 +66,45 @@ def _write(source: sqlite3.Connection, part: Path) -> None:
     if begun:
         source.execute("BEGIN")
     source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the snapshot is taken by the first read
+    flushes = None
+    with contextlib.suppress(sqlite3.DatabaseError):  # of a damaged one the check of the copy speaks
+        flushes = _not_folded(source)
     file = os.open(part, os.O_RDWR)
     try:
         with closing(sqlite3.connect(part, isolation_level=None)) as target:
             target.execute("PRAGMA synchronous = OFF")  # each step is synced here
             source.backup(target, pages=PAGES, progress=lambda *_: os.fdatasync(file), sleep=0)
+            _take_along(target, flushes)
         os.fsync(file)
     finally:
         os.close(file)
         if begun:
             source.execute("ROLLBACK")
+
+
+def _not_folded(source: sqlite3.Connection) -> list[bytes] | None:
+    """What was flushed since the last fold, None in a version that keeps all of it in its tables."""
+    if not source.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'chain'").fetchone()[0]:
+        return None
+    path = Path(source.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0])
+    with contextlib.ExitStack() as stack:
+        there = file_of(path).exists()
+        blocks = stack.enter_context(closing(Blocks(path))) if there else None
+        folded = journal.folded(source)
+        return [content for _, content in journal.contents(source, blocks, folded, folded)]
+
+
+def _take_along(target: sqlite3.Connection, flushes: list[bytes] | None) -> None:
+    """The copy has no file of flushes beside it: they go into its table, and no block written later is its own."""
+    if flushes is None:
+        return
+    folded = sequence = journal.folded(target)
+    target.execute("BEGIN")
+    target.execute("DELETE FROM journal")
+    for content in flushes:
+        sequence = journal.append(target, folded, sequence, content)
+    journal.new_chain(target)
+    target.execute("COMMIT")
 
 
 def _check(part: Path) -> None:

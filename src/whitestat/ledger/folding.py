@@ -8,6 +8,7 @@ from datetime import tzinfo
 from typing import Any
 
 from whitestat.ledger import buckets, journal, plans
+from whitestat.ledger.blocks import Blocks
 from whitestat.ledger.journal import Entry
 from whitestat.model import Address, Counts, Coverage
 
@@ -24,13 +25,19 @@ _PUT_AUDIT = "INSERT OR REPLACE INTO audit VALUES (?, ?)"
 _PUT_RECEIPT = "INSERT OR REPLACE INTO receipt VALUES (?, ?)"
 
 
-def fold(connection: sqlite3.Connection, zone: tzinfo, addresses: Mapping[tuple[int, Address], int]) -> int:
+def fold(
+    connection: sqlite3.Connection,
+    blocks: Blocks | None,
+    zone: tzinfo,
+    addresses: Mapping[tuple[int, Address], int],
+) -> int:
     """Book every entry of the journal; returns the sequence of the last. Call it in a transaction.
 
     `addresses` were seen since the entry that has them, UTC milliseconds.
     """
     before = journal.folded(connection)
-    found = list(journal.entries(connection, before, before))
+    found = list(journal.entries(connection, blocks, before, before))
+    journal.check_end(connection, blocks, found[-1][0] if found else before)
     if not found:
         return before
     entries = [entry for _, entry in found]

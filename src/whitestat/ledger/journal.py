@@ -1,21 +1,28 @@
-"""What was flushed and not folded yet: one entry per flush, in rows that each fill a page.
+"""What was flushed and not folded yet: one entry per flush, in a block of a file, or, with what is new to the
+database, in rows of a table.
 
-Rewriting a row in place writes one page of the log, the least SQLite can write. Entries are numbered by a
-sequence; entry n after the last fold lies in slot n, so a fold frees all slots by saying how far it got.
+Entries are numbered by a sequence, wherever they are; entry n after the last fold lies in slot n of the table, so a
+fold frees all slots by saying how far it got.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import secrets
 import sqlite3
 import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from whitestat.errors import LedgerError
+from whitestat.ledger.blocks import Blocks
+
+log = logging.getLogger("whitestat")
 
 SLOT_OCTETS = 1952
-"""With its row's header this fills a page of 2,048 octets (schema.PAGE_OCTETS), so that no two slots share one."""
+"""With its row's header this fills a page of 2,048 octets (schema.PAGE_OCTETS), so that no two slots share one, and
+rewriting a row writes one page of the log, the least SQLite can write."""
 
 MOST = 2**53
 """No count of a flush may reach this (9 PB): a thousand such flushes still fit a bucket."""
@@ -24,6 +31,9 @@ _PUT = "INSERT OR REPLACE INTO journal VALUES (?, ?, ?, ?)"
 _FOLDED = "SELECT until FROM closed WHERE resolution = 'minute'"
 _SET_FOLDED = "INSERT OR REPLACE INTO closed VALUES ('minute', ?)"
 _GET = "SELECT following, content FROM journal WHERE slot = ? AND sequence = ?"
+
+_CHAIN = "SELECT number FROM chain"
+_SET_CHAIN = "UPDATE chain SET number = ?"
 
 _BY_COLUMNS = 4
 """How many tables of an entry, from its first, are kept by columns."""
@@ -82,6 +92,18 @@ def set_folded(connection: sqlite3.Connection, sequence: int) -> None:
     connection.execute(_SET_FOLDED, (sequence,))
 
 
+def chain(connection: sqlite3.Connection) -> int:
+    """What the blocks that are not folded are marked with."""
+    return int(connection.execute(_CHAIN).fetchone()[0])
+
+
+def new_chain(connection: sqlite3.Connection) -> int:
+    """From now on no block that there is belongs to the database."""
+    number = secrets.randbits(62)
+    connection.execute(_SET_CHAIN, (number,))
+    return number
+
+
 def append(connection: sqlite3.Connection, folded: int, sequence: int, content: bytes) -> int:
     """Write an entry behind the one of this sequence; returns its own, that of its last part."""
     parts = [content[at : at + SLOT_OCTETS].ljust(SLOT_OCTETS, b"\0") for at in range(0, len(content), SLOT_OCTETS)]
@@ -91,15 +113,45 @@ def append(connection: sqlite3.Connection, folded: int, sequence: int, content: 
     return sequence
 
 
-def entries(connection: sqlite3.Connection, folded: int, sequence: int) -> Iterator[tuple[int, Entry]]:
-    """Sequence and content of each entry behind `sequence`; LedgerError where one cannot be read."""
+def entries(
+    connection: sqlite3.Connection, blocks: Blocks | None, folded: int, sequence: int
+) -> Iterator[tuple[int, Entry]]:
+    """Sequence and content of each entry behind `sequence`; LedgerError where one cannot be read.
+
+    An entry of the file is taken only behind all that come before it, so one whose names a snapshot does not have
+    yet is not in it.
+    """
+    for number, content in contents(connection, blocks, folded, sequence):
+        try:
+            yield number, unpacked(content)
+        except ValueError as error:
+            raise LedgerError(f"the journal is damaged at {number}: {error}") from error
+
+
+def contents(
+    connection: sqlite3.Connection, blocks: Blocks | None, folded: int, sequence: int
+) -> Iterator[tuple[int, bytes]]:
+    """As `entries`, packed."""
+    mark = chain(connection)
+    while found := _in_table(connection, folded, sequence) or (blocks and blocks.entry(mark, sequence)):
+        sequence = found[0]
+        yield found
+
+
+def check_end(connection: sqlite3.Connection, blocks: Blocks | None, sequence: int) -> None:
+    """Tell the log where entries follow that cannot be booked, as the one before them is damaged or not there.
+
+    A disk that loses what it said it had synced must not keep the service from starting.
+    """
+    if blocks and blocks.goes_on(chain(connection), sequence):
+        log.error("the journal is damaged at %d: flushes from then on cannot be booked", sequence + 1)
+
+
+def _in_table(connection: sqlite3.Connection, folded: int, sequence: int) -> tuple[int, bytes] | None:
     parts: list[bytes] = []
     while row := connection.execute(_GET, (sequence - folded, sequence + 1)).fetchone():
         sequence += 1
         parts.append(row[1])
         if row[0] == 0:
-            try:
-                yield sequence, unpacked(b"".join(parts))
-            except ValueError as error:
-                raise LedgerError(f"the journal is damaged at {sequence}: {error}") from error
-            parts.clear()
+            return sequence, b"".join(parts)
+    return None

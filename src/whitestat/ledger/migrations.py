@@ -170,11 +170,24 @@ def _plans(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_SIXTH = (
+    # What blocks of the journal's file that are not folded are marked with; versions before would not look there.
+    "CREATE TABLE chain (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL) STRICT",
+    "INSERT INTO chain VALUES (1, 0)",
+)
+
+
+def _blocks(connection: sqlite3.Connection) -> None:
+    for statement in _SIXTH:
+        connection.execute(statement)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _journal_and_chunks,
     _services_and_peers,
     _people,
     _plans,
+    _blocks,
 )
 """Number n brings a database from `user_version` n to n + 1."""

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from whitestat.errors import LedgerError, Missing, QueryError
 from whitestat.ledger import export, owners, people, plans
 from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
+from whitestat.ledger.blocks import file_of
 from whitestat.ledger.detailed import Detailed, Plan
 from whitestat.ledger.plans import PlanRow
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.sums import Sums
-from whitestat.ledger.tail import Tail
+from whitestat.ledger.tail import OvertakenError, Tail
 from whitestat.ledger.wal import log_of
 from whitestat.model import Counts, Coverage, Episode
 from whitestat.periods import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start
@@ -113,13 +114,14 @@ class Queries:
         self._cycle = cycle
         self._lock = Lock()
         self._connection = open_for_reading(path)
-        self._tail = Tail(self._connection)
+        self._tail = Tail(self._connection, path)
         self._sums = Sums(self._connection, zone, cycle)
         self._detailed = Detailed(self._connection, zone, cycle, self._sums)
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            self._tail.close()
 
     def usage(self, question: Question) -> list[Row]:
         """Rows as those of `answer`, all at once; QueryError where they are too many."""
@@ -294,8 +296,8 @@ class Queries:
         return disk_usage(self._path.parent).free
 
     def octets_on_disk(self) -> int:
-        """The database with its write-ahead log."""
-        files = (self._path, log_of(self._path))
+        """The database with its write-ahead log and the flushes that are not folded."""
+        files = (self._path, log_of(self._path), file_of(self._path))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def _coverage(self, start_s: int, end_s: int, points: tuple[str, ...]) -> dict[str, Coverage]:
@@ -369,18 +371,29 @@ class Queries:
             for device, name in self._connection.execute(_NAMES)
         }
 
+    def _begin(self) -> None:
+        """A snapshot in which the journal's tail was followed, begun anew where the writer came round meanwhile."""
+        while True:
+            self._connection.execute("BEGIN")
+            try:
+                return self._tail.follow()
+            except OvertakenError:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.execute("COMMIT")
+                raise
+
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """All statements of an answer see the same flushes. What the tail took in stays for the next answer."""
         with self._lock:
             try:
-                self._connection.execute("BEGIN")
+                self._begin()
                 try:
-                    self._tail.follow()
                     yield
                 finally:
                     self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"{self._path}: cannot be read: {error}") from error
 
 

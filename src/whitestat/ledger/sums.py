@@ -58,19 +58,30 @@ class Sums:
     ) -> dict[Group | None, list[int]]:
         """The series asked for, by what their usage is told apart by; those of points that count."""
         groups: dict[Group | None, list[int]] = {}
-        for series, device, scope_number, point in self._connection.execute(_SERIES):
+        by_device, by_scope, by_point, by_person = (word in question.by for word in USAGE_WORDS)
+        for series, device, scope_number, point in self._series(question.devices):
             scope, person = SCOPES[scope_number], person_of.get(device)
             if (
                 question.scope not in (None, scope)
-                or (question.devices and device not in question.devices)
                 or (question.points and point not in question.points)
                 or (question.persons and person not in question.persons)
             ):
                 continue
-            by = dict(zip(USAGE_WORDS, (device, scope, point, person), strict=True))
-            group = Group(*(value if word in question.by else None for word, value in by.items()))
+            group = Group(
+                device if by_device else None,
+                scope if by_scope else None,
+                point if by_point else None,
+                person if by_person else None,
+            )
             groups.setdefault(group if top is None or group in top else REST, []).append(series)
         return groups
+
+    def _series(self, devices: tuple[int, ...]) -> sqlite3.Cursor:
+        """Number, device, scope and point of the series of some devices, or of all."""
+        if not devices:
+            return self._connection.execute(_SERIES)
+        only = f"{_SERIES} AND e.device IN (SELECT value FROM json_each(?))"  # noqa: S608 - words of this module
+        return self._connection.execute(only, (json.dumps(devices),))
 
     def usage(self, question: Question, top: frozenset[Group] | None = None) -> dict[tuple[int, Group | None], Counts]:
         """By the start of the step and the group; the rows of a span add up to its total, whatever the step.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
+from pathlib import Path
 
 from whitestat.ledger import journal
+from whitestat.ledger.blocks import Blocks
 from whitestat.ledger.journal import Entry
 from whitestat.model import Counts, Coverage
 
@@ -35,29 +38,55 @@ _SEE_ADDRESS = """INSERT INTO tail_address VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)"""
 
 
+class OvertakenError(Exception):
+    """The writer has come round in the journal: what was to be read next is folded meanwhile."""
+
+
 class Tail:
     """The TEMP tables `tail_usage` and `tail_coverage` have the columns of minutes; the views `episode_seen`
     and `address_seen` are their tables with the journal's times put in."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
+        self._blocks: Blocks | None = None
         connection.execute("PRAGMA temp_store = MEMORY")
         for statement in _TABLES:
             connection.execute(statement)
-        self._folded = self._sequence = -1
+        self._folded = self._sequence = self._begun_again = -1
 
     def follow(self) -> None:
-        """Take in what was journaled since the last call. Call it in the transaction that asks, and commit that."""
+        """Take in what was journaled since the last call. Call it in the transaction that asks, and commit that.
+
+        OvertakenError where that transaction is older than what is in the journal: begin it anew. OSError.
+        """
         folded, last = journal.folded(self._connection), self._sequence
         if folded != self._folded:
             for name in _NAMES:
                 self._connection.execute(f"DELETE FROM {name}")  # noqa: S608 - a name from above
             last = folded
         self._folded = -1  # until all is in
-        for sequence, entry in journal.entries(self._connection, folded, last):
+        for sequence, entry in journal.entries(self._connection, self._opened(), folded, last):
             self._take(entry)
             last = sequence
+        if folded != self._begun_again and self._is_overtaken(last):
+            self._begun_again = folded
+            raise OvertakenError
         self._folded, self._sequence = folded, last
+
+    def close(self) -> None:
+        if self._blocks:
+            self._blocks.close()
+
+    def _is_overtaken(self, sequence: int) -> bool:
+        return self._blocks is not None and self._blocks.is_overtaken(journal.chain(self._connection), sequence)
+
+    def _opened(self) -> Blocks | None:
+        """The file of the journal, once there is one."""
+        if self._blocks is None:
+            with suppress(FileNotFoundError):
+                self._blocks = Blocks(self._path)
+        return self._blocks
 
     def _take(self, entry: Entry) -> None:
         run = self._connection.executemany

@@ -1,7 +1,8 @@
-"""The one writer: every flush is one row of the journal, folded into buckets once an hour."""
+"""The one writer: every flush is one block of the journal, folded into buckets once an hour."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from whitestat.errors import LedgerError
 from whitestat.ledger import buckets, details, journal, plans
+from whitestat.ledger.blocks import Blocks, fits
 from whitestat.ledger.flush import DeviceRecord, Flush, State
 from whitestat.ledger.folding import ADDRESSES_KEPT, fold, summed
 from whitestat.ledger.resolutions import KEPT_S, Resolution
@@ -69,8 +71,8 @@ _DAY_USAGE = f"""SELECT series, {buckets.USAGE.sums} FROM usage_hour
 class Writer:
     """Holds the writing connection. Any thread may call it, one call at a time.
 
-    `octets_written` is what SQLite wrote since this writer opened: the write-ahead log, and the pages that
-    went from there into the database.
+    `octets_written` is what was written since this writer opened: blocks of the journal, SQLite's write-ahead log,
+    and the pages that went from there into the database.
     """
 
     def __init__(self, path: Path, zone: tzinfo, kept_s: Mapping[str, int | None] = KEPT_S | details.KEPT_S) -> None:
@@ -85,6 +87,8 @@ class Writer:
             self._connection.close()
             raise
         self._wal = WalReader(path)
+        self._blocks = self._opened_blocks()
+        self._chain = 0
         self._points: dict[str, int] = {}
         self._series: dict[UsageKey, int] = {}
         self._addresses: dict[tuple[int, Address], int] = {}
@@ -99,11 +103,20 @@ class Writer:
         except LedgerError:
             self._connection.close()
             os.close(self._lock)
+            if self._blocks:
+                self._blocks.close()
             raise
+
+    def _opened_blocks(self) -> Blocks | None:
+        """None where there can be no such file: all flushes then go into the database."""
+        try:
+            return Blocks(self._path, writing=True)
+        except OSError:
+            return None
 
     @property
     def octets_written(self) -> int:
-        return self._wal.octets
+        return self._wal.octets + (self._blocks.octets if self._blocks else 0)
 
     def close(self) -> None:
         with suppress(LedgerError):  # what cannot be folded now is journaled, and folded by the next writer
@@ -111,6 +124,8 @@ class Writer:
         self._connection.close()
         self._wal.checkpointed()
         if self._lock >= 0:
+            if self._blocks:
+                self._blocks.close()
             os.close(self._lock)
             self._lock = -1
 
@@ -127,23 +142,47 @@ class Writer:
         newest_s = max((minute_s for minute_s, _ in (*flush.usage, *flush.coverage)), default=None)
         if self._is_due(newest_s):
             self.fold()
-        with self._writing("commit"):
-            entry = self._entry(flush)
-            self._append_detail(flush)
-            sequence = journal.append(self._connection, self._folded, self._sequence, journal.packed(entry))
-        self._sequence = sequence
+        self._sequence = self._append_block(flush) or self._append_row(flush)
         self._receipts.update(flush.receipts)
         if newest_s is not None:
             self._hour_s = max(hour_start(newest_s, self._zone), self._hour_s or 0)
         self.flushes += 1
         return True
 
+    def _append_block(self, flush: Flush) -> int | None:
+        """The flush in blocks of the file; None where it has what the database does not know, or is too long."""
+        if self._blocks is None or not self._is_known(flush):
+            return None
+        try:
+            content = journal.packed(self._entry(flush))
+            return self._blocks.append(self._chain, self._sequence, content) if fits(content) else None
+        except (OSError, OverflowError, UnicodeError) as error:
+            self._addresses.clear()
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            raise LedgerError(f"{self._path}: commit failed: {'disk is full' if full else error}") from error
+
+    def _append_row(self, flush: Flush) -> int:
+        with self._writing("commit"):
+            entry = self._entry(flush)
+            self._append_detail(flush)
+            return journal.append(self._connection, self._folded, self._sequence, journal.packed(entry))
+
+    def _is_known(self, flush: Flush) -> bool:
+        """Whether there is nothing in it but figures of series and points that have numbers."""
+        if flush.points or flush.devices or flush.episodes or flush.services or flush.peers:
+            return False
+        points = {*(name for _, name in flush.coverage), *flush.audits, *(each.key.point for each in flush.readings)}
+        return points <= self._points.keys() and {key for _, key in flush.usage} <= self._series.keys()
+
     def fold(self) -> None:
         """Move what was journaled into buckets; raises LedgerError, and the journal is as it was."""
         if self._sequence == self._folded:
             return
         with self._writing("fold"):
-            self._sequence = self._folded = fold(self._connection, self._zone, self._seen_again)
+            sequence = fold(self._connection, self._blocks, self._zone, self._seen_again)
+            chain = journal.new_chain(self._connection)
+        self._sequence = self._folded = sequence
+        self._chain = chain
         self._hour_s = None
         if self._details >= DETAILS_MAX:
             self.fold_details()
@@ -176,10 +215,14 @@ class Writer:
 
     @contextmanager
     def erasing(self) -> Iterator[None]:
-        """What is deleted meanwhile is overwritten, in the database and in its log."""
+        """What is deleted meanwhile is overwritten, in the database, in its log and in the journal; LedgerError."""
+        self.fold()
         self._connection.execute("PRAGMA secure_delete = ON")
         try:
+            self._connection.execute("DELETE FROM journal")
             yield
+            if self._blocks:
+                self._blocks.erase()
             with suppress(sqlite3.Error):  # a reader may hold it back; the next one moves it
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
@@ -228,7 +271,7 @@ class Writer:
                 for series, episode, point, scope in self._connection.execute(_SERIES)
             }
             booked = self._connection.execute(_DAY_USAGE, (*chunks, start_s, end_s)).fetchall()
-            entries = journal.entries(self._connection, self._folded, self._folded)
+            entries = journal.entries(self._connection, self._blocks, self._folded, self._folded)
             fresh = [row for _, entry in entries for row in entry.usage if start_s <= row[0] < end_s]
         rows = [*([0, *row] for row in booked), *([0, *row[1:]] for row in fresh)]
         return {keys[series]: counts for (_, series), counts in summed(rows, Counts).items()}
@@ -240,7 +283,8 @@ class Writer:
         """Fold what a writer before left behind."""
         with self._writing("opening"):
             buckets.align(self._connection, self._zone)
-            self._sequence = self._folded = fold(self._connection, self._zone, self._seen_again)
+            self._sequence = self._folded = fold(self._connection, self._blocks, self._zone, self._seen_again)
+            self._chain = journal.new_chain(self._connection)
             self._receipts = dict(self._connection.execute(_RECEIPTS))
             self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
 

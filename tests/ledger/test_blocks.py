@@ -1,0 +1,221 @@
+"""The file of flushes: whole entries in their order, of one chain, whatever was torn, folded or restored."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.ledger.flushes import FILES, NOON_S, STOCKHOLM, flush_of, key
+from tests.ledger.test_writer import full_disk
+from whitestat.errors import LedgerError
+from whitestat.ledger import blocks as blocks_module
+from whitestat.ledger import writer as writer_module
+from whitestat.ledger.backup import back_up
+from whitestat.ledger.blocks import BLOCK, BLOCKS, ROOM, Blocks, file_of
+from whitestat.ledger.queries import Queries, Question
+from whitestat.ledger.tail import OvertakenError
+from whitestat.ledger.writer import Writer
+
+ALWAYS = Question(NOON_S - 86_400, NOON_S + 86_400, by=())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "whitestat.db"
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[Writer]:
+    """The first flush names the series; those after it have no news."""
+    with closing(Writer(path, STOCKHOLM)) as each:
+        each.commit(one())
+        yield each
+
+
+def one(octets: int = 1) -> writer_module.Flush:
+    return flush_of({(NOON_S, key()): octets})
+
+
+def total(path: Path) -> int:
+    with closing(Queries(path, STOCKHOLM)) as queries:
+        return sum(row.counts.octets for row in queries.usage(ALWAYS))
+
+
+def copied(path: Path, to: Path) -> Path:
+    """The files as they are, as after a power cut."""
+    to.mkdir()
+    for name in FILES:
+        if path.with_name(name).exists():
+            shutil.copy(path.with_name(name), to)
+    return to / path.name
+
+
+def read(blocks: Blocks, chain: int, sequence: int) -> list[bytes]:
+    found = []
+    while entry := blocks.entry(chain, sequence):
+        sequence = entry[0]
+        found.append(entry[1])
+    return found
+
+
+contents = st.lists(st.binary(min_size=1, max_size=3 * ROOM), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(contents, contents, st.integers(0, 3 * BLOCKS))
+def test_entries_are_read_back_in_order_and_those_of_another_chain_are_not_there(
+    before: list[bytes], after: list[bytes], first: int
+) -> None:
+    with TemporaryDirectory() as folder, closing(Blocks(Path(folder) / "whitestat.db", writing=True)) as blocks:
+        sequence = first
+        for content in before:
+            sequence = blocks.append(1, sequence, content)
+        assert read(blocks, 1, first) == before
+        at = sequence
+        for content in after:
+            at = blocks.append(2, at, content)
+        assert read(blocks, 2, sequence) == after
+        assert read(blocks, 1, first) == before
+        assert read(blocks, 3, first) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(contents.filter(bool), st.data())
+def test_a_torn_entry_ends_the_chain_and_one_that_is_damaged_is_told(several: list[bytes], data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder, closing(Blocks(Path(folder) / "whitestat.db", writing=True)) as blocks:
+        ends = [0]
+        for content in several:
+            ends.append(blocks.append(1, ends[-1], content))
+        torn = data.draw(st.integers(1, ends[-1]))
+        sector = data.draw(st.integers(0, BLOCK // 512 - 1))
+        with file_of(Path(folder) / "whitestat.db").open("r+b") as file:
+            file.seek(BLOCK * torn + 512 * sector)
+            was = file.read(512)
+            file.seek(-512, 1)
+            file.write(bytes(512))
+        whole = sum(end < torn for end in ends[1:]) if any(was) else len(several)
+        assert read(blocks, 1, 0) == several[:whole]
+        assert blocks.goes_on(1, ends[whole]) == (whole < len(several) - 1)
+
+
+def test_a_flush_without_news_writes_one_block(writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks_module, "BLOCKS", 32)
+    for _ in range(2):  # all of the ring is laid out
+        for _ in range(20):
+            writer.commit(one())
+        writer.fold()
+    log, before = path.with_name("whitestat.db-wal").stat().st_size, writer.octets_written
+    for _ in range(10):
+        writer.commit(one())
+    assert writer.octets_written - before == 10 * BLOCK
+    assert path.with_name("whitestat.db-wal").stat().st_size == log
+    assert total(path) == 51
+
+
+def test_a_damaged_block_costs_what_follows_it_and_is_told(
+    writer: Writer, path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        writer.commit(one())
+    copy = copied(path, tmp_path / "copy")
+    with file_of(copy).open("r+b") as file:
+        file.seek(BLOCK * 3 + 40)
+        file.write(b"\xff")
+    assert total(copy) == 2
+    with closing(Writer(copy, STOCKHOLM)) as again:
+        assert "the journal is damaged at 3: flushes from then on cannot be booked" in caplog.text
+        again.commit(one(10))
+        again.commit(one(10))
+    assert total(copy) == 22
+
+
+def test_an_older_ledger_that_was_copied_back_takes_no_later_flushes(path: Path, tmp_path: Path) -> None:
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(one())
+    old = tmp_path / "old.db"
+    shutil.copy(path, old)
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(one())
+        for _ in range(5):
+            writer.commit(one())
+        copy = copied(path, tmp_path / "copy")
+    shutil.copy(old, copy)
+    copy.with_name("whitestat.db-wal").unlink()
+    assert total(copy) == 1
+    with closing(Writer(copy, STOCKHOLM)) as writer:
+        for _ in range(3):
+            writer.commit(one())
+        assert total(copy) == 4
+    assert total(copy) == 4
+
+
+def test_a_backup_has_what_is_not_folded_and_goes_its_own_way(writer: Writer, path: Path, tmp_path: Path) -> None:
+    for _ in range(5):
+        writer.commit(one())
+    backup = tmp_path / "backup.db"
+    back_up(path, backup, replace=False)
+    for _ in range(5):
+        writer.commit(one())
+    assert (total(backup), total(path)) == (6, 11)
+    restored = copied(path, tmp_path / "restored")
+    shutil.copy(backup, restored)
+    restored.with_name("whitestat.db-wal").unlink()
+    with closing(Writer(restored, STOCKHOLM)):
+        assert total(restored) == 6
+
+
+def test_a_reader_that_the_writer_has_overtaken_begins_anew(
+    writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SLOTS_MAX", 10)
+    monkeypatch.setattr(blocks_module, "BLOCKS", 16)
+    with closing(Queries(path, STOCKHOLM)) as queries:
+        queries._connection.execute("BEGIN")
+        queries._connection.execute("SELECT count(*) FROM closed").fetchone()
+        for _ in range(40):
+            writer.commit(one())
+        with pytest.raises(OvertakenError):
+            queries._tail.follow()
+        queries._connection.execute("COMMIT")
+        assert queries.usage(ALWAYS)[0].counts.octets == 41
+
+
+def test_without_room_for_a_block_a_flush_is_refused_and_goes_in_later(writer: Writer, path: Path) -> None:
+    with full_disk(file_of(path).stat().st_size + 100), pytest.raises(LedgerError, match="commit failed"):
+        writer.commit(one())
+    assert total(path) == 1
+    for _ in range(2):
+        writer.commit(one())
+    assert total(path) == 3
+
+
+def test_without_a_file_flushes_go_into_the_database(path: Path) -> None:
+    file_of(path).mkdir()
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        for _ in range(5):
+            writer.commit(one())
+    file_of(path).rmdir()
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        for _ in range(2):
+            writer.commit(one())
+        assert total(path) == 7
+    assert file_of(path).stat().st_size > 0
+
+
+def test_a_long_flush_of_known_series_goes_into_the_database(
+    writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks_module, "MOST_PARTS", 1)
+    long = {(NOON_S + 60 * n, key()): n * 7919**20 % 10**12 for n in range(1_000)}
+    before = writer.octets_written
+    writer.commit(flush_of(long))
+    assert writer.octets_written - before > 3 * BLOCK
+    writer.commit(one())
+    assert total(path) == sum(long.values()) + 2
