@@ -48,8 +48,8 @@ fuzz: $(VENV)/test.stamp ## damaged packets, captures and messages at every read
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel
 
-vendor: ## fetch what the page takes from npm anew, at the versions that its list names, and write the checksums
-	packaging/vendor src/whitestat/web/static/vendor
+vendor: ## what the page takes from npm, at the versions that web/static/vendor/VENDORED.md names
+	$(PYTHON) packaging/vendor.py src/whitestat/web/static/vendor
 
 screenshot: $(VENV)/test.stamp ## take the README's picture from the lab's home network
 	$(BIN)/python -m tests.lab.screenshot docs/page.png

@@ -24,6 +24,7 @@ NAMES = {
     CONSOLE: "Game console",
     CAMERA: "Doorbell camera",
 }
+OWNERS = {PHONE: "Anna", LAPTOP: "Bo", CONSOLE: "Cleo"}
 EVENING = {
     PHONE: ("-R 4 9 2 6", INTERNET6),
     LAPTOP: ("-R 11 3 14 7", INTERNET4),
@@ -47,8 +48,8 @@ def main(target: Path) -> None:
             _busy(home[device], rates, address, 5200 + device.number)
         browser = stack.enter_context(Browser(prefix=home.gateway.command()))
         page = browser.open(f"http://127.0.0.1:{service.port}/")
-        page.viewport(1180, 800)
-        page.wait_for("document.querySelectorAll('tbody tr').length >= 6")
+        page.viewport(1240, 1250)
+        page.wait_for("document.querySelectorAll('.devices tbody tr').length >= 6")
         time.sleep(72)  # the minute of the small graph, and the last rates in it
         page.screenshot(target)
         if page.problems:
@@ -60,7 +61,10 @@ def _settings(folder: Path) -> str:
     for device in DEVICES:
         text = text.replace(f'name = "{device.name}"', f'name = "{NAMES[device]}"')
     more = "".join(f'[[device]]\nmac = "{each.mac}"\nname = "{NAMES[each]}"\n' for each in MORE)
-    return text + more
+    for device, person in OWNERS.items():
+        name = f'name = "{NAMES[device]}"\n'
+        text, more = (each.replace(name, f'{name}person = "{person}"\n') for each in (text, more))
+    return f'{text}{more}[[plan]]\nname = "line"\nallowance = "2GB"\nperiod = "month"\n'
 
 
 def _busy(machine: Machine, rates: str, address: str, port: int) -> None:

@@ -123,6 +123,49 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
     ], "headings lie over one another"
 
 
+VIEWS = {
+    "#/history?span=day": ".sheet tbody tr",
+    "#/live": ".graphs .area",
+    "#/devices": ".sheet tbody tr",
+    "#/device/1?span=day": ".facts",
+    "#/services?span=day": ".sheet tbody tr",
+    "#/health": ".facts",
+}
+
+
+def test_every_view_shows_what_is_metered_and_nothing_complains(page: Page) -> None:
+    for place, there in VIEWS.items():
+        page.evaluate(f"location.hash = {place!r}")
+        page.wait_for(f"document.querySelector('main {there}')")
+        page.wait_for("!document.querySelector('.waiting, [aria-busy=true]')")
+        assert page.evaluate("document.querySelector('main .notice.lost')") is None, place
+    kept = page.evaluate("[...document.querySelectorAll('.sheet tbody tr')].map((each) => each.textContent)")
+    memory = next(each for each in kept if each.startswith("Memory"))
+    assert memory.endswith("yes"), memory
+
+
+def test_a_connection_that_was_lost_leaves_no_gap(home: Home, page: Page) -> None:
+    page.evaluate("location.hash = '#/live'")
+    page.wait_for("document.querySelector('[aria-labelledby=card-seconds] .numbers')")
+    page.evaluate("document.querySelector('[aria-labelledby=card-seconds] .numbers').open = true")
+    rows = "[...document.querySelectorAll('[aria-labelledby=card-seconds] .numbers tbody tr')]"
+    busy = f"{rows}.map((row) => row.lastElementChild.textContent !== '0\u00a0bit/s')"
+    with iperf_servers(home.internet, (5202,)):
+        transfer = start_transfer(home[PHONE], INTERNET4, 5202, "udp", seconds=9)
+        page.wait_for(f"{busy}.filter(Boolean).length >= 2")
+        page.offline(True)
+        page.evaluate("dispatchEvent(new Event('online'))")  # which has it try anew, in vain
+        page.wait_for("document.querySelector('.phase.lost')")
+        page.offline(False)
+        page.wait_for("document.querySelector('.phase.live')")
+        finish([transfer])
+    page.wait_for(f"{busy}.filter(Boolean).length >= 7")
+    seconds = page.evaluate(busy)
+    first, last = seconds.index(True), len(seconds) - 1 - seconds[::-1].index(True)
+    assert all(seconds[first : last + 1]), seconds
+    page.problems.clear()  # the browser tells of the connection as well
+
+
 def test_nothing_is_fetched_from_elsewhere(page: Page) -> None:
     home = (f"http://127.0.0.1:{PORT}/", "about:", "data:")
     assert [each for each in page.requests if not each.startswith(home)] == []

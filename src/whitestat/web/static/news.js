@@ -32,6 +32,7 @@ export function Events({ events, at }) {
 }
 
 export function sentence({ kind, device, content }) {
+  if (content.text) return content.text; // What watches writes its own sentences.
   const name = content.name || `device ${device}`;
   if (kind === "new-device") return `New device: ${name}`;
   if (kind === "new-address") return `${name} is new, and ${content.percent}\u00a0% sure to be ${content.of_name || `device ${content.of}`}`;
