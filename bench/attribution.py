@@ -19,7 +19,8 @@ from whitestat.units import address_bytes, mac_bytes
 DEVICES, ADDRESSES, FLOWS, INTERVALS = 254, 16, 2_000, 40
 LIMIT_MS = 20
 _GATEWAY = mac_bytes("02:50:00:00:00:01")
-_NETWORKS = (*PRIVATE, ip_network("2001:db8:50::/64"))
+_ON_LINK = (ip_network("192.168.50.0/24"), ip_network("2001:db8:50::/64"))
+_NETWORKS = (*PRIVATE, *_ON_LINK)
 
 
 def rows() -> Iterator[Row]:
@@ -32,7 +33,8 @@ def rows() -> Iterator[Row]:
 
 def _intervals(fresh: int) -> Iterator[float]:
     """What each interval took, in milliseconds, services and peers with it, as they are booked."""
-    attributor = Attributor(Locality(_NETWORKS, own_macs=frozenset((_GATEWAY,)), counting=("lan",)), Devices())
+    where = Locality(_NETWORKS, own_macs=frozenset((_GATEWAY,)), counting=("lan",), on_link=_ON_LINK)
+    attributor = Attributor(where, Devices())
     dice = random.Random(7)
     keys = [_flow(dice) for _ in range(FLOWS)]
     for number in range(INTERVALS):
@@ -40,9 +42,9 @@ def _intervals(fresh: int) -> Iterator[float]:
         at_ms = 1_764_000_000_000 + number * 30_000
         deltas = [Delta(key, Counts(0, dice.randrange(40, 1 << 20), 0, 3), at_ms, at_ms + 30_000) for key in keys]
         gc.collect()
-        began = time.perf_counter()
+        began = time.process_time()  # as long as it takes on a machine that has nothing else to do
         result = attributor.attribute(deltas, at_ms + 30_000, detail=True)
-        took_ms = (time.perf_counter() - began) * 1000
+        took_ms = (time.process_time() - began) * 1000
         assert sum(each.octets for each in result.counts().values()) == sum(each.counts.octets for each in deltas)
         assert len(attributor.devices) == DEVICES
         attributor.settle(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -18,6 +18,10 @@ GROUPS: tuple[Network, ...] = tuple(map(ip_network, ("224.0.0.0/4", "255.255.255
 _MAPPED = bytes(10) + b"\xff\xff"
 UNSPECIFIED = (_MAPPED + bytes(4), bytes(16))
 CACHE_MAX = 4096
+
+
+_Table = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
+"""Masks and prefixes of IPv6, and of IPv4: every flow that is new asks for both its ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,10 @@ class Locality:
     counting: tuple[str, ...] = ()
     on_link: tuple[Network, ...] = ()
     segments: tuple[Network, ...] = ()
-    _masks: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
-    _groups: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    _local: _Table = field(init=False, repr=False, compare=False)
+    _groups: _Table = field(init=False, repr=False, compare=False)
+    _near: _Table = field(init=False, repr=False, compare=False)
+    _left_out: _Table = field(init=False, repr=False, compare=False)
     _known: dict[Address, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -48,8 +54,10 @@ class Locality:
             for net in self.networks
             if isinstance(net, IPv4Network) and 8 < net.prefixlen < 31 and net not in PRIVATE
         ]
-        object.__setattr__(self, "_masks", _masks((*self.networks, *ALWAYS_LOCAL)))
-        object.__setattr__(self, "_groups", _masks((*GROUPS, *broadcasts)))
+        object.__setattr__(self, "_local", _table((*self.networks, *ALWAYS_LOCAL)))
+        object.__setattr__(self, "_groups", _table((*GROUPS, *broadcasts)))
+        object.__setattr__(self, "_near", _table((*self.on_link, *ALWAYS_LOCAL)))
+        object.__setattr__(self, "_left_out", _table(self.segments))
 
     def kind(self, address: Address) -> str:
         """`own`, `group` (multicast, broadcast), `local` or `outside`."""
@@ -63,22 +71,19 @@ class Locality:
 
     def is_elsewhere(self, address: Address) -> bool:
         """Whether the address is of no network that this machine is on, where it is on one of that family."""
-        on_link = [each for each in self.on_link if (each.version == 4) == is_ipv4(address)]
-        number = int.from_bytes(address, "big")
-        return bool(on_link) and not any(number & mask == net for mask, net in _masks((*on_link, *ALWAYS_LOCAL)))
+        version = 4 if is_ipv4(address) else 6
+        return any(each.version == version for each in self.on_link) and not _is_in(address, self._near)
 
     def is_left_out(self, address: Address) -> bool:
         """Whether a host of this address behind a configured router is somebody else's."""
-        number = int.from_bytes(address, "big")
-        return not self.segments or any(number & mask == prefix for mask, prefix in _masks(self.segments))
+        return not self.segments or _is_in(address, self._left_out)
 
     def _kind(self, address: Address) -> str:
         if address in self.own_addresses:
             return "own"
-        number = int.from_bytes(address, "big")
-        if any(number & mask == prefix for mask, prefix in self._groups):
+        if _is_in(address, self._groups):
             return "group"
-        if address in UNSPECIFIED or any(number & mask == prefix for mask, prefix in self._masks):
+        if address in UNSPECIFIED or _is_in(address, self._local):
             return "local"
         return "outside"
 
@@ -91,6 +96,21 @@ def is_ipv4(address: Address) -> bool:
 def is_group_mac(mac: Mac) -> bool:
     """Multicast or broadcast: the I/G bit of IEEE 802, the lowest of the first octet."""
     return bool(mac[0] & 1)
+
+
+def _table(networks: Sequence[Network]) -> _Table:
+    return (
+        _masks(each for each in networks if each.version == 6),
+        _masks(each for each in networks if each.version == 4),
+    )
+
+
+def _is_in(address: Address, table: _Table) -> bool:
+    number = int.from_bytes(address, "big")
+    for mask, prefix in table[address.startswith(_MAPPED)]:  # noqa: SIM110 - a generator would cost as much again
+        if number & mask == prefix:
+            return True
+    return False
 
 
 def _masks(networks: Iterable[Network]) -> tuple[tuple[int, int], ...]:
