@@ -22,7 +22,6 @@ from whitestat.model import Counts, Scope
 from whitestat.periods import split_integers
 from whitestat.plans.plan import Plan, Terms
 from whitestat.plans.spans import bounds, day_bounds
-from whitestat.plans.tariff import Tariffs
 
 HABIT_S = 84 * 86_400
 """How far back a new plan looks, for its forecast; to the start of the period before at least."""
@@ -40,8 +39,12 @@ _SERIES = "SELECT s.id, p.name FROM series s JOIN point p ON p.id = s.point WHER
 _ADD = """INSERT INTO plan_usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     octets_in = octets_in + excluded.octets_in, octets_out = octets_out + excluded.octets_out,
     octets_unsplit = octets_unsplit + excluded.octets_unsplit"""
-_AMOUNTS = "octets_in, octets_out, octets_unsplit"
 _OF_TERMS = "terms IN (SELECT value FROM json_each(?))"
+_HOURS = """SELECT series, sum(octets_in), sum(octets_out), sum(octets_unsplit) FROM usage_hour
+    WHERE chunk BETWEEN ? AND ? AND bucket >= ? AND bucket < ? GROUP BY series"""
+_MINUTES = """SELECT series, bucket, octets_in, octets_out, octets_unsplit FROM usage_minute
+    WHERE chunk BETWEEN ? AND ? AND bucket >= ? AND bucket < ?"""
+_LAST_HOUR = "SELECT max(bucket) FROM usage_hour WHERE chunk = (SELECT max(chunk) FROM usage_hour)"
 _FIRST_HOUR = "SELECT min(bucket) FROM usage_hour WHERE chunk = (SELECT min(chunk) FROM usage_hour)"
 
 
@@ -222,37 +225,41 @@ def _agree(connection: sqlite3.Connection, id: int, plan: Plan, now_s: int, befo
 def _history(
     connection: sqlite3.Connection, zone: tzinfo, terms: Terms, start_s: int
 ) -> Iterator[tuple[int, int, int, Octets]]:
-    """Day, tariff, series and octets of all hours since. One that holds an edge is classed by its minutes; where
-    those are not kept any more, its octets are split in proportion to time, none lost."""
+    """Day, tariff, series and octets of all hours since: sums of those between two edges, and each that holds an edge
+    by its minutes; where those are not kept any more, its octets are split in proportion to time, none lost."""
     class_of, clock = classes(terms, zone), terms.plan.clock(zone)
-    whole = cache(lambda hour_s: _one_class(hour_s, zone, clock, class_of))
-    rows = connection.execute(
-        f"SELECT bucket, series, {_AMOUNTS} FROM usage_hour WHERE chunk >= ? AND bucket >= ?",  # noqa: S608
-        (Resolution.HOUR.chunk(start_s), start_s),
-    )
-    for hour_s, series, *octets in rows:
-        if whole(hour_s):
-            yield (*class_of(hour_s), series, (octets[0], octets[1], octets[2]))
-        else:
-            for minute_s, part in _minutes(connection, zone, (hour_s, series), octets):
-                yield (*class_of(minute_s), series, (part[0], part[1], part[2]))
+    last_s, day_s, edges = connection.execute(_LAST_HOUR).fetchone()[0], start_s, set[int]()
+    while last_s is not None and day_s <= last_s:
+        end_s = day_bounds(day_s, zone, terms.plan.period.hour)[1]
+        for _, low_s, high_s in clock.spans(day_s, end_s):
+            first_s, until_s = (Resolution.HOUR.floor(each, zone) for each in (low_s, high_s))
+            edges |= {hour_s for hour_s, edge_s in ((first_s, low_s), (until_s, high_s)) if start_s <= hour_s < edge_s}
+            first_s = Resolution.HOUR.ceiling(low_s, zone)
+            if first_s < until_s:
+                for series, *octets in _hours(connection, first_s, until_s):
+                    yield (*class_of(low_s), series, (octets[0], octets[1], octets[2]))
+        day_s = end_s
+    for hour_s in sorted(edges):
+        hour_end_s = Resolution.HOUR.ceiling(hour_s + 1, zone)
+        minutes = _minutes(connection, hour_s, hour_end_s)
+        for series, *octets in _hours(connection, hour_s, hour_s + 1):
+            kept = minutes.get(series, [])
+            if [sum(column) for column in zip(*kept, strict=True)][1:] != octets:
+                kept = [(at_s, *part) for at_s, part in split_integers(octets, hour_s * 1000, hour_end_s * 1000)]
+            for minute_s, into, out, unsplit in kept:
+                yield (*class_of(minute_s), series, (into, out, unsplit))
 
 
-def _one_class(hour_s: int, zone: tzinfo, clock: Tariffs, class_of: Callable[[int], tuple[int, int]]) -> bool:
-    end_s = Resolution.HOUR.ceiling(hour_s + 1, zone)
-    return len(list(clock.spans(hour_s, end_s))) == 1 and class_of(hour_s)[0] == class_of(end_s - 60)[0]
+def _hours(connection: sqlite3.Connection, low_s: int, high_s: int) -> sqlite3.Cursor:
+    """Series and the sums of its octets, of hours that start from the one instant up to the other."""
+    chunks = Resolution.HOUR.chunk(low_s), Resolution.HOUR.chunk(high_s)
+    return connection.execute(_HOURS, (*chunks, low_s, high_s))
 
 
-def _minutes(
-    connection: sqlite3.Connection, zone: tzinfo, place: tuple[int, int], octets: Sequence[int]
-) -> Iterable[tuple[int, Sequence[int]]]:
-    hour_s, series = place
-    end_s = Resolution.HOUR.ceiling(hour_s + 1, zone)
-    found = connection.execute(
-        f"""SELECT bucket, {_AMOUNTS} FROM usage_minute
-            WHERE chunk BETWEEN ? AND ? AND series = ? AND bucket >= ? AND bucket < ?""",  # noqa: S608
-        (Resolution.MINUTE.chunk(hour_s), Resolution.MINUTE.chunk(end_s - 1), series, hour_s, end_s),
-    ).fetchall()
-    if [sum(column) for column in zip(*found, strict=True)][1:] == list(octets):
-        return [(minute_s, part) for minute_s, *part in found]
-    return split_integers(octets, hour_s * 1000, end_s * 1000)
+def _minutes(connection: sqlite3.Connection, low_s: int, high_s: int) -> dict[int, list[tuple[int, ...]]]:
+    """By series, the minutes of a span with their octets."""
+    found: dict[int, list[tuple[int, ...]]] = {}
+    chunks = Resolution.MINUTE.chunk(low_s), Resolution.MINUTE.chunk(high_s - 1)
+    for series, *row in connection.execute(_MINUTES, (*chunks, low_s, high_s)):
+        found.setdefault(series, []).append(tuple(row))
+    return found
