@@ -9,6 +9,7 @@ HEAVY = {
     "jinja2",
     "prometheus_client",
     "tomllib",
+    "whitestat.collectors.darkstat",
     "whitestat.collectors.kernel",
     "whitestat.importers",
     "whitestat.collectors.router",

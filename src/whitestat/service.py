@@ -28,7 +28,6 @@ from whitestat.attribution.names import resolve
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
 from whitestat.collectors import Collector
-from whitestat.collectors.darkstat import DarkstatCollector
 from whitestat.collectors.interface import InterfaceCollector
 from whitestat.collectors.links import Link, default_interface, default_interfaces, links, unknown_interface
 from whitestat.config import Config, PointConfig
@@ -359,9 +358,9 @@ NOT_ROOT = (
 Builder = Callable[[PointConfig, Callable[[Address], bool], Sequence[CounterReading]], Collector]
 
 
-def _darkstat(
-    config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]
-) -> DarkstatCollector:
+def _darkstat(config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]) -> Collector:
+    from whitestat.collectors.darkstat import DarkstatCollector  # 1 MB that who meters spares
+
     if config.url is None:
         raise ConfigError(f"point {config.name!r}: url is missing: collector 'darkstat' needs it")
     kept = [each for each in readings if each.key.point == config.name]
@@ -518,8 +517,7 @@ def locality(config: Config, points: Sequence[PointConfig], advertised: Iterable
 def networks_of(collectors: Iterable[Collector]) -> Iterable[Network]:
     """IPv6 networks that tables of other programs show to be local."""
     for each in collectors:
-        if isinstance(each, DarkstatCollector):
-            yield from sorted(each.networks)
+        yield from sorted(getattr(each, "networks", ()))
 
 
 HOW = {"KernelCollector": "in the kernel", "PacketCollector": "packet by packet"}
