@@ -379,6 +379,21 @@ def test_a_device_is_renamed_split_from_nothing_merged_and_taken_back(browser: B
         assert page.problems == []
 
 
+def test_a_device_is_labelled_and_its_group_has_a_history(browser: Browser, own: House) -> None:
+    with looking(browser, own, f"#/device/{PHONE}", ".facts button") as page:
+        press(page, "add")
+        page.wait_for("document.querySelector('main .facts input')")
+        page.evaluate("document.querySelector('main .facts input').focus()")
+        page.type("kids, upstairs")
+        page.press("Enter")
+        page.wait_for("document.querySelectorAll('main .facts a.tool').length === 2")
+        assert own.get(f"/api/v1/devices/{PHONE}").json["labels"] == ["kids", "upstairs"]
+        page.click("main .facts a.tool")
+        page.wait_for("location.hash === '#/history?label=kids'")
+        page.wait_for("document.querySelectorAll('main .sheet tbody tr').length === 1")
+        assert page.problems == []
+
+
 def test_people_are_added_renamed_and_removed(browser: Browser, own: House) -> None:
     def names() -> list[str]:
         return [each["name"] for each in own.get("/api/v1/people").json["people"]]

@@ -5,7 +5,7 @@ Whoever adds to `Queries` what a route needs adds it here too: what is not here,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ Spans = tuple[tuple[int, int | None], ...]
 """From when up to and without when a device was the person's, UTC seconds; None is still."""
 
 Item = dict[str, Any]
+
+
+_RATES = ("rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pps")
 
 
 class OwnQueries:
@@ -158,16 +161,26 @@ async def own_live(
 
 
 def _own_item(item: Item, own: Mapping[int, Item], changed: set[int], gone: set[int]) -> dict[str, object]:
-    def total(name: str) -> int:
-        return sum(row[name] or 0 for row in own.values())
-
+    missed = [_own_second(each, own) for each in item.get("missed", ())]
     return {
         "at": item["at"],
-        **{name: total(name) for name in ("rate_in_bps", "rate_out_bps", "octets", "octets_in", "octets_out")},
+        **_totals(own.values(), (*_RATES, "octets", "octets_in", "octets_out")),
         "coverage": None,
         "devices": [own[each] for each in sorted(own) if each in changed],
         "gone": sorted(gone),
+        **({"missed": missed} if missed else {}),
     }
+
+
+def _own_second(second: Item, own: Mapping[int, Item]) -> dict[str, object]:
+    """A second that was missed, of own devices alone; what a point counted is of everybody's."""
+    rows = [row for row in second["devices"] if row["id"] in own]
+    return {"at": second["at"], **_totals(rows, _RATES), "devices": rows, "points": []}
+
+
+def _totals(rows: Iterable[Item], names: Sequence[str]) -> dict[str, int]:
+    found = list(rows)
+    return {name: sum(row.get(name) or 0 for row in found) for name in names}
 
 
 def _is_own_change(change: tuple[str, Key, Row, Row], at_s: int, held: Mapping[int, Spans], me: set[int | str]) -> bool:

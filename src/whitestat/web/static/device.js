@@ -144,13 +144,28 @@ function Known({ device, household, again }) {
           <dt>First seen</dt><dd>${moment(device.first_seen)}</dd>
           <dt>Last seen</dt><dd>${moment(device.last_seen)}</dd>
           ${device.owners.length > 0 && html`<dt>Owned by</dt><dd>${device.owners.map((each) => `${each.name}${each.from ? ` from ${each.from}` : ""}${each.until ? ` until ${each.until}` : ""}`).join(", ")}</dd>`}
-          ${device.labels.length > 0 && html`<dt>Labels</dt><dd>${device.labels.join(", ")}</dd>`}
+          <dt>Labels</dt><dd>${device.labels.map((each) => html`<a key=${each} class="tool" href=${href(["history"], { label: each })}><bdi>${each}</bdi></a> `)}${household.editable ? html`<${Labels} device=${device} change=${change} again=${again} />` : !device.labels.length && "none"}</dd>
         </dl>
         ${household.editable && html`<${Mend} device=${device} shown=${shown} devices=${devices} change=${change} />`}
       <//>
       <${Addresses} device=${device} change=${change} editable=${household.editable} />
       ${mine.length > 0 && html`<${Card} title="What happened" name="happened" tone="full"><ul class="happened">${mine.map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi><time datetime=${each.at}>${ago(each.at, now)}</time></li>`)}</ul><//>`}
     </div>`;
+}
+
+// Words to group devices by; a group's usage is that of the devices that have the word now.
+function Labels({ device, change, again }) {
+  const [text, setText] = useState(null);
+  const keep = async (event) => {
+    event.preventDefault();
+    const labels = text.split(",").map((each) => each.trim()).filter(Boolean);
+    if (await change("PATCH", `api/v1/devices/${device.id}`, { labels }, "Labelled")) {
+      setText(null);
+      again();
+    }
+  };
+  if (text === null) return html`<button type="button" class="plain" onClick=${() => setText(device.labels.join(", "))}>${device.labels.length ? "change" : "add"}</button>`;
+  return html`<form class="controls" onSubmit=${keep}><input type="text" aria-label="Labels, with commas between them" maxlength="255" value=${text} onInput=${(event) => setText(event.target.value)} /><button type="submit" class="tool">Keep</button><button type="button" class="tool" onClick=${() => setText(null)}>Leave</button></form>`;
 }
 
 function Addresses({ device, change, editable }) {

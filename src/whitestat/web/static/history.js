@@ -15,7 +15,7 @@ import { change, octets, octetsParts } from "./text.js";
 
 const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
 const STEPS = { minute: "minutes", hour: "hours", day: "days", week: "weeks", month: "months" };
-const FILTERS = ["device", "person", "point", "service"];
+const FILTERS = ["device", "person", "point", "service", "label"];
 const MOST_STEPS = 750;
 
 // The span that an address names, the month where it names none.
@@ -46,7 +46,7 @@ export function History({ today, about, household, route }) {
       <${Choice} label="Told apart by" name="by" value=${by} choices=${Object.entries(BY)} onChoose=${(each) => turn({ by: each })} />
       <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
       <label class="pick">Bars are <select value=${step} onChange=${(event) => turn({ step: event.target.value })}>${Object.entries(STEPS).filter(([each]) => each === step || allowed(each, span)).map(([each, text]) => html`<option key=${each} value=${each}>${text}</option>`)}</select></label>
-      ${Object.entries(filters).map(([name, value]) => html`<span key=${name} class="tool">${BY[name]}: <bdi>${names[name] ?? value}</bdi> <button type="button" class="plain" aria-label=${`Show every ${name} again`} onClick=${() => turn({ [name]: "" })}>\u00d7</button></span>`)}
+      ${Object.entries(filters).map(([name, value]) => html`<span key=${name} class="tool">${BY[name] ?? "Label"}: <bdi>${names[name] ?? value}</bdi> <button type="button" class="plain" aria-label=${`Show every ${name} again`} onClick=${() => turn({ [name]: "" })}>\u00d7</button></span>`)}
     </div>
     <${Answered} answer=${answer}>${(data) => html`<${Told} data=${data} earlier=${earlier} kind=${kind} span=${span} by=${by} asked=${asked} turn=${turn} today=${today} />`}<//>
     <${Heat} span=${span} asked=${asked} turn=${turn} />

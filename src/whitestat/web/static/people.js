@@ -82,7 +82,7 @@ function Edited({ household }) {
   return html`<${Card} title="What was changed" name="edits" tone="half">
     <${Answered} answer=${answer} empty="Nothing was changed yet: names, owners and merges are listed here, and can be taken back.">${(data) => data.edits.length > 0 && html`<ul class="happened">${data.edits.slice(0, EDITS_SHOWN).map((each) => html`<li key=${each.id}>
       <span><bdi>${told(each, household)}</bdi> <span class="count">by ${each.by}, ${ago(each.at, now)}</span></span>
-      ${each.undone_by ? html`<span class="count">taken back</span>` : !each.undoes && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${told(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`)}</ul>`}<//>
+      ${each.undone_by ? html`<span class="count">taken back</span>` : !each.undoes && each.changes.length > 0 && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${told(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`)}</ul>`}<//>
   <//>`;
 }
 
