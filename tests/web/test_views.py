@@ -27,6 +27,7 @@ from tests.web.house import (
     household,
     served,
 )
+from whitestat.access.roles import Role
 from whitestat.attribution.edits import Give, Rename
 from whitestat.ledger import people
 from whitestat.ledger.writer import Flush
@@ -156,6 +157,34 @@ def test_everybody_can_use_it_light_and_dark_at_every_width(browser: Browser, fa
         assert page.problems == []
         assert page.evaluate("document.querySelectorAll('main img').length") == 0
         assert {each for each in page.requests if not each.startswith((family.url, "about:", "data:"))} == set()
+
+
+def test_a_person_sees_own_devices_and_no_way_to_edit(browser: Browser, own: House) -> None:
+    account = own.accounts.add("anna", Role.PERSON, "Anna", 0)
+    session = own.accounts.begin(account.id, own.now_s * 1000)
+
+    def prepare(page: Page) -> None:
+        page.ask("Network.setCookie", name="whitestat", value=session, url=own.url)
+
+    with contextlib.closing(browser.open(own.url, prepare)) as page:
+        try:
+            page.viewport(1440, 900)
+            places = {"#/": ".panels .shares", "#/history?span=month": ".sheet tbody tr", "#/devices": ".sheet"}
+            for place, there in places.items():
+                page.evaluate(f"location.hash = {place!r}")
+                page.wait_for(f"document.querySelector('main {there}')")
+                settle(page)
+                shown = text(page, "main")
+                assert NAMES[PHONE] in shown
+                assert NAMES[LAPTOP] not in shown
+                assert "WWWW" not in shown
+                assert page.evaluate("document.querySelector('main .editable, main select.owner, main form')") is None
+                assert violations(page) == []
+            assert "anna" in text(page, ".me")
+            assert page.evaluate("document.querySelector('.ways a[href=\"#/health\"]')") is None
+            assert page.problems == []
+        finally:
+            page.ask("Network.deleteCookies", name="whitestat", url=own.url)
 
 
 def test_a_plan_says_what_is_left_the_pace_and_who_used_it(browser: Browser, family: House) -> None:

@@ -24,7 +24,7 @@ export function Overview({ live, lost, report, household, about }) {
   // What is asked of the ledger does not change with the second: drawn anew with the day alone.
   const period = useMemo(() => html`<${Period} today=${today} about=${about} />`, [today, about]);
   return html`
-    <${Strip} totals=${totals} history=${live.history} />
+    <${Strip} totals=${totals} history=${live.history} own=${about.role === "person"} />
     ${period}
     <${Proposals} ...${household} />
     <${Devices} devices=${live.devices} at=${live.at} stale=${lost} report=${report} household=${household} />

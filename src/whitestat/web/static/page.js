@@ -57,7 +57,7 @@ function Page() {
     <header class="head">
       <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="32" height="32" /><h1>WhiteStat</h1></a>
       ${live?.at && html`<p class="date"><time datetime=${live.at.slice(0, 10)}>${day(live.at)}</time></p>`}
-      <${Ways} current=${view ? view.under ?? name : null} />
+      <${Ways} current=${view ? view.under ?? name : null} role=${me.role} />
       <${Me} me=${me} />
       <p class=${`phase ${phase}`} role="status"><i aria-hidden="true"></i>${PHASES[phase]}</p>
     </header>
@@ -100,9 +100,10 @@ function Shown({ view, live, lost, report, household, about, route }) {
   return view.moves ? html`<${View} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />` : still;
 }
 
-function Ways({ current }) {
+// How the program is, is the house's affair.
+function Ways({ current, role }) {
   return html`<nav class="ways" aria-label="Views">${Object.entries(VIEWS)
-    .filter(([, view]) => view.icon)
+    .filter(([name, view]) => view.icon && !(name === "health" && role === "person"))
     .map(([name, view]) => html`<a key=${name} href=${name === "overview" ? "#/" : href([name])} aria-current=${name === current ? "page" : undefined}>
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d=${view.icon} /></svg><span>${view.label}</span></a>`)}</nav>`;
 }

@@ -9,11 +9,12 @@ import { octets, octetsParts, percent, rate, rateParts } from "./text.js";
 const GOOD = 0.99;
 const FAIR = 0.95;
 
-export function Strip({ totals, history }) {
-  return html`<section class="strip" aria-label="Summary">
+// Of `own` devices alone nothing can be said to be accounted for.
+export function Strip({ totals, history, own }) {
+  return html`<section class=${own ? "strip own" : "strip"} aria-label="Summary">
     <${Now} totals=${totals} history=${history} />
     <${Today} totals=${totals} />
-    <${Coverage} ratio=${totals.coverage} />
+    ${!own && html`<${Coverage} ratio=${totals.coverage} />`}
   </section>`;
 }
 
