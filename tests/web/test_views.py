@@ -208,9 +208,9 @@ def test_a_place_survives_a_reload_and_the_back_button_leads_back(browser: Brows
         assert page.evaluate("document.activeElement.id") == "main"
         page.click(".choice input[value=day]")
         page.wait_for("location.hash.includes('span=day')")
-        page.wait_for("document.querySelector('h2.page').textContent.includes('21 November 2026')")
+        page.wait_for("document.querySelector('h2.page')?.textContent.includes('21 November 2026')")
         page.click("[aria-label='The span before']")
-        page.wait_for("document.querySelector('h2.page').textContent.includes('20 November 2026')")
+        page.wait_for("document.querySelector('h2.page')?.textContent.includes('20 November 2026')")
         reload(page)
         page.wait_for("document.querySelector('h2.page')?.textContent.includes('20 November 2026')")
         page.evaluate("history.back()")
@@ -237,7 +237,7 @@ def test_a_bar_leads_into_its_time_down_to_the_hour(browser: Browser, family: Ho
             for _ in range(place + 1):
                 page.press("ArrowRight")
             page.press("Enter")
-            page.wait_for(f"document.querySelector('h2.page').textContent.includes({expected!r})")
+            page.wait_for(f"document.querySelector('h2.page')?.textContent.includes({expected!r})")
         assert page.problems == []
 
 
@@ -280,7 +280,7 @@ def test_hours_are_a_field_each_when_asked_for(browser: Browser, family: House) 
         settle(page)
         assert violations(page) == []
         page.click(".heat tbody tr:nth-child(2) button")
-        page.wait_for("document.querySelector('h2.page').textContent.includes('17 November 2026')")
+        page.wait_for("document.querySelector('h2.page')?.textContent.includes('17 November 2026')")
 
 
 def test_units_and_colours_are_chosen_and_kept(browser: Browser, own: House) -> None:
@@ -393,7 +393,7 @@ def test_a_device_is_renamed_split_from_nothing_merged_and_taken_back(browser: B
         page.wait_for("document.activeElement.matches('input.line')")
         page.type("Work laptop")
         page.press("Enter")
-        page.wait_for("document.querySelector('h2.page').textContent.includes('Work laptop')")
+        page.wait_for("document.querySelector('h2.page')?.textContent.includes('Work laptop')")
         choose(page, "main label.pick", "Is the same", str(PHONE))
         press(page, "Merge")
         page.wait_for(f"location.hash === '#/device/{PHONE}'")
@@ -431,7 +431,7 @@ def test_people_are_added_renamed_and_removed(browser: Browser, own: House) -> N
         page.evaluate("document.querySelector('main form input').focus()")
         page.type("Cleo")
         page.press("Enter")
-        page.wait_for("document.querySelector('.shares').textContent.includes('Cleo')")
+        page.wait_for("document.querySelector('.shares')?.textContent.includes('Cleo')")
         page.evaluate("location.hash = '#/person/Cleo'")
         page.wait_for("document.querySelector('h2.page .editable')?.textContent === 'Cleo'")
         page.wait_for("document.activeElement.id === 'main'")

@@ -49,7 +49,7 @@ function promises(report, seen, store) {
 
 function Promises({ report, seen, store }) {
   return html`<section class="card sheet full" aria-labelledby="promises"><header><h2 id="promises">What is promised, and what is measured here</h2></header>
-    <div class="scroll" tabindex="0" role="group" aria-labelledby="promises"><table class="grid">
+    <div class="scroll" tabindex="0" role="group" aria-labelledby="promises"><table class="grid wrap">
       <thead><tr><th scope="col">Promise</th><th scope="col" class="text">Limit</th><th scope="col">Measured</th><th scope="col">Kept</th></tr></thead>
       <tbody>${promises(report, seen, store).map(([what, limit, kept, value]) => html`<tr key=${what}><th scope="row">${what}</th><td class="text">${limit}</td><td>${value}</td><td>${kept === null ? "\u2013" : kept ? html`<span class="state-ok">yes</span>` : html`<span class="state-bad">no</span>`}</td></tr>`)}</tbody>
     </table></div></section>`;
@@ -74,7 +74,7 @@ function Points({ report, seen, week }) {
   const of = (answer, name) => answer.data?.points.find((each) => each.point === name);
   const span = (answer) => (answer.data ? Math.min(Date.now(), Date.parse(answer.data.end)) - Date.parse(answer.data.start) : 0);
   return html`<section class="card sheet full" aria-labelledby="points"><header><h2 id="points">Points</h2></header>
-    <div class="scroll" tabindex="0" role="group" aria-labelledby="points"><table class="grid">
+    <div class="scroll" tabindex="0" role="group" aria-labelledby="points"><table class="grid wrap">
       <thead><tr><th scope="col">Point</th><th scope="col" class="text">Collector</th><th scope="col" class="text">State</th><th scope="col">Watched today</th><th scope="col">Not watched, 7 days</th><th scope="col">Has a device</th><th scope="col">Packets lost</th></tr></thead>
       <tbody>${(report.points ?? []).map((each) => {
         const [now, past] = [of(seen, each.point), of(week, each.point)];
