@@ -20,7 +20,7 @@ from whitestat.attribution.edits import Merge, Rename
 from whitestat.attribution.evidence import Evidence
 from whitestat.collectors.links import Link
 from whitestat.config import PointConfig, load
-from whitestat.identity import HAND_ONS_MAX, HOUR_MS, SETTLES_MS, SILENT_MS
+from whitestat.holding import HAND_ONS_MAX, HOUR_MS, SETTLES_MS, SILENT_MS
 from whitestat.ledger import people
 from whitestat.ledger.people import EventRow
 from whitestat.ledger.queries import Queries

@@ -22,7 +22,7 @@ from whitestat.attribution.evidence import Evidence, leases
 from whitestat.attribution.evidence.frame import decode
 from whitestat.attribution.names import NAME_MAX, by_dns
 from whitestat.cli import run_command
-from whitestat.identity import SETTLES_MS
+from whitestat.holding import SETTLES_MS
 from whitestat.ledger.queries import Queries
 from whitestat.units import address_bytes
 from whitestat.web import Sources, create_app

@@ -44,7 +44,8 @@ MAY_IMPORT = {
         "draft",
         "timeline",
     },
-    "identity": {"model", "errors", "booking", "attribution", "ledger.writer", "ledger.people"},
+    "identity": {"model", "errors", "booking", "holding", "attribution", "ledger.writer", "ledger.people"},
+    "holding": {"model", "booking", "attribution"},
     "memory": set(),
     "engine": {
         "identity",

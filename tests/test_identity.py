@@ -18,7 +18,8 @@ from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.names import Name
 from whitestat.booking import FORGOTTEN, Booker
 from whitestat.errors import EditError
-from whitestat.identity import SETTLES_MS, Identity
+from whitestat.holding import SETTLES_MS
+from whitestat.identity import Identity
 from whitestat.ledger import people
 from whitestat.ledger.blocks import file_of
 from whitestat.ledger.queries import Queries

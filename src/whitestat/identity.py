@@ -6,35 +6,27 @@ in one transaction with its entry in the list of edits; memory follows the ledge
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
 
 from whitestat.attribution import edits
-from whitestat.attribution.devices import is_fleeting
 from whitestat.attribution.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row, Together
 from whitestat.attribution.evidence import Evidence
-from whitestat.attribution.holders import Holders
 from whitestat.attribution.names import Name, clean, is_private_mac
 from whitestat.attribution.proposals import Facts, Proposal, proposals
 from whitestat.booking import Booker
 from whitestat.errors import EditError, Missing
+from whitestat.holding import SETTLES_MS, Holding
 from whitestat.ledger import people
 from whitestat.ledger.people import EditRow, ProposalRow
 from whitestat.ledger.writer import Writer
 from whitestat.model import Episode, Mac
 
-SETTLES_MS = 120_000
-"""How long a new device is watched before it is told, so that its name is known."""
 NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 _DNS = "dns"
 """A name that others gave: remembered, and no sign that two devices are one."""
 HEARD_MAX = 4096
-HOUR_MS = 3_600_000
-HAND_ONS_MAX = 256
-"""Addresses that change hands in an hour: all of a large home at once, as when its router begins anew."""
-SILENT_MS = 14 * 86_400_000
 PROPOSALS_MAX = 200
 EARLY_MAX = 1024
 """Statements of who is not metered yet: a device says its name before its first packets are booked."""
@@ -69,19 +61,16 @@ class Identity:
         self._early: dict[Evidence, Evidence] = {}
         self.is_curious = False
         """Whether something was heard for the first time since `tend`: two devices may be known for one by it."""
-        self._handed_on: deque[int] = deque(maxlen=HAND_ONS_MAX)
         self._named = {key[:2] for key in self._heard}
-        self._holders = Holders()
+        self._holding = Holding(booker, self._is_untouched)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
             if kind == _HOLDER:
-                self._holders.note(episode, bytes.fromhex(text))
+                self._holding.remember(episode, bytes.fromhex(text))
 
     def hear(self, found: Iterable[Evidence]) -> None:
         """Take in what devices said. What one says before it is metered is kept for two minutes."""
         for each in found:
-            self._holders.hear(each)
-            if each.address is not None:
-                self._settle(self._booker.addressed(each.address), each.at_ms)
+            self._found(self._holding.hear(each), each.at_ms)
             if not self._hear(each) and len(self._early) < EARLY_MAX:
                 self._early[each._replace(at_ms=0, until_ms=None)] = each
 
@@ -94,7 +83,7 @@ class Identity:
 
     def follow(self, now_ms: int) -> None:
         """What began since the last call is called as it said before; addresses are those of their holders."""
-        self._settle(self._booker.addressed(), now_ms)
+        self._found(self._holding.follow(now_ms), now_ms)
         early, self._early = self._early, {}
         for statement, each in early.items():
             if not self._hear(each) and now_ms - each.at_ms < SETTLES_MS:
@@ -102,10 +91,7 @@ class Identity:
 
     def wonders(self, now_ms: int) -> bool:
         """Whether an address began a moment ago, and nobody said yet whose it is."""
-        return any(
-            now_ms - each.start_ms < SETTLES_MS and self._holders.mac_of(each.id) is None
-            for each in self._booker.addressed()
-        )
+        return self._holding.wonders(now_ms)
 
     def edit(self, edit: Edit, by: str, now_ms: int) -> Done:
         """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
@@ -148,9 +134,8 @@ class Identity:
                 raise Missing("device", f"there is no device {device}")
             episodes = people.forget(connection, device)
             people.apply(connection, EditRow(0, now_ms, by, f"forget device {device}", (), None))
-        self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
-        self._named = {key[:2] for key in self._heard}
-        self._holders.forget(set(episodes))
+        self._forget_heard(episodes)
+        self._holding.forget(set(episodes))
         self._booker.forget(device, episodes)
         self._booker.keep_names()
 
@@ -196,21 +181,28 @@ class Identity:
             if each.certain:
                 self._merge(each, now_ms)
 
+    def _found(self, found: Iterable[tuple[int, Mac]], at_ms: int) -> None:
+        """Remember at which MAC an episode was found."""
+        for episode, mac in found:
+            self.is_curious = True
+            self._heard[episode, _HOLDER, mac.hex()] = self._fresh[episode, _HOLDER, mac.hex()] = at_ms
+
     def _retire(self, now_ms: int) -> None:
-        """End IPv6 addresses that are devices of their own and silent for two weeks: hosts make new ones every day, and
-        keep none longer than that (RFC 8981, section 3.8). One that comes back finds its device by its MAC."""
-        silent: set[int] = set()
-        for each in filter(is_fleeting, self._booker.addressed()):
-            seen_ms = max(each.start_ms, self._booker.last_seen_ms(each.id), self._last_seen.get(each.id, 0))
-            if now_ms - seen_ms > SILENT_MS:
-                self._booker.end(each.id, seen_ms)
-                silent.add(each.id)
+        silent = self._holding.retire(now_ms, self._last_seen)
         if silent:
-            self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in silent}
-            self._named = {key[:2] for key in self._heard}
-            self._holders.forget(silent)
+            self._forget_heard(silent)
             with self._writer.transaction("names") as connection:
                 people.unhear(connection, silent)
+
+    def _forget_heard(self, episodes: Collection[int]) -> None:
+        self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
+        self._named = {key[:2] for key in self._heard}
+
+    def _is_untouched(self, device: int) -> bool:
+        """Whether no user said anything of the device."""
+        with self._writer.transaction("reading of names") as connection:
+            picture = Picture(people.rows(connection))
+        return not any(picture.of_device(table, device) for table in (edits.NAME, edits.OWNER, edits.LABEL))
 
     def _now(self, device: int) -> int:
         """The device that this one is merged into, if it is; a device's number is that of its first episode."""
@@ -219,7 +211,7 @@ class Identity:
     def _own(self, now_ms: int) -> None:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
         for mac, person in self._owners.items():
-            episode = self._booker.episode_of(mac, None) or self._holders.latest_at(mac)
+            episode = self._booker.episode_of(mac, None) or self._holding.latest_at(mac)
             if episode is None or (episode, _OWNER, person) in self._heard:
                 continue
             known = self._people()
@@ -253,52 +245,11 @@ class Identity:
             content = {"name": name, "reasons": list(certain.reasons), "edit": done.edit}
             people.add_event(connection, now_ms, "merged", certain.into, content)
 
-    def _settle(self, running: Iterable[Episode], at_ms: int) -> None:
-        """Where a meter sees addresses alone: an address that changed hands begins a new episode, of whom it is now."""
-        for each in running:
-            mac = self._holders.news_of(each)
-            if mac is None or self._booker.stands_for_others(mac):
-                continue
-            before, whose, episode = self._holders.mac_of(each.id), self._whose(mac), each.id
-            if before is not None and whose != each.device:
-                if not self._may_hand_on(at_ms):
-                    continue
-                episode = self._booker.hand_on(episode, whose, at_ms).id
-            elif whose not in (None, each.device) and self._is_fresh(each, at_ms):
-                self._booker.reassign(episode, whose or 0)
-            self._holders.note(episode, mac)
-            self.is_curious = True
-            self._booker.found_at(episode, mac, is_new=episode != each.id and whose is None)
-            self._heard[episode, _HOLDER, mac.hex()] = self._fresh[episode, _HOLDER, mac.hex()] = at_ms
-
-    def _may_hand_on(self, at_ms: int) -> bool:
-        """At most so many in an hour: who forges leases makes a few episodes; what is left waits for its turn."""
-        recent = self._handed_on
-        if not self._booker.may_hand_on or (len(recent) == recent.maxlen and at_ms - recent[0] < HOUR_MS):
-            return False
-        recent.append(at_ms)
-        return True
-
-    def _whose(self, mac: Mac) -> int | None:
-        """The device that was found at the MAC last."""
-        episode = self._booker.episode_of(mac, None) or self._holders.latest_at(mac)
-        return None if episode is None else self._booker.device_of(episode)
-
-    def _is_fresh(self, episode: Episode, at_ms: int) -> bool:
-        """Whether the device is nothing but this address, was just seen, and no user said anything of it."""
-        if episode.device != episode.id or at_ms - episode.start_ms >= SETTLES_MS:
-            return False
-        if any(each.device == episode.device and each.id != episode.id for each in self._booker.episodes()):
-            return False
-        with self._writer.transaction("reading of names") as connection:
-            picture = Picture(people.rows(connection))
-        return not any(picture.of_device(table, episode.device) for table in (edits.NAME, edits.OWNER, edits.LABEL))
-
     def _hear(self, each: Evidence) -> bool:
         """Note what a device said; False where nobody has that address yet."""
         episode = self._booker.episode_of(each.mac, each.address)
         if episode is None and each.mac is not None:
-            episode = self._holders.latest_at(each.mac)
+            episode = self._holding.latest_at(each.mac)
         if episode is None:
             return False
         name = clean(each.name) if each.name else ""
@@ -365,7 +316,7 @@ class Identity:
     def _fact(
         self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
     ) -> Facts:
-        macs = [each.mac or self._holders.mac_of(each.id) for each in episodes]
+        macs = [each.mac or self._holding.mac_of(each.id) for each in episodes]
         seen = [max(self._booker.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
         return Facts(
             device,
