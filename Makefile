@@ -26,6 +26,12 @@ soak: $(VENV)/test.stamp ## 200 kills under traffic and five million forged pack
 soak-darkstat: $(VENV)/test.stamp ## five minutes of a real darkstat that is restarted, wiped and pruned, read every second
 	WHITESTAT_SOAK=300 $(BIN)/python -m pytest -s tests/lab/test_darkstat.py
 
+conformance: $(VENV)/test.stamp ## schemathesis against the interface's own description, 60 examples of each path and method
+	WHITESTAT_EXAMPLES=60 $(BIN)/python -m pytest -s tests/web/test_conformance.py
+
+storm: $(VENV)/test.stamp ## 10,000 wrong passwords and a thousand idle connections, while it meters and the owner logs in
+	WHITESTAT_STORM=10000 $(BIN)/python -m pytest -s tests/lab/test_storm.py
+
 armv7: $(VENV)/bin/pip ## the service on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
 	packaging/armv7/boot $(abspath $(BIN))/python
 
@@ -70,4 +76,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench fuzz soak soak-darkstat armv7 links image images object vendor screenshot clean
+.PHONY: help run test lint bench fuzz soak soak-darkstat conformance storm armv7 links image images object vendor screenshot clean

@@ -62,7 +62,7 @@ def run(config: Config) -> int:
     """Meter, keep and show until SIGTERM or SIGINT; returns the exit status."""
     one_heap()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="whitestat: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what is no HTTP is anybody's, and no news
     for notice in config.notices:
         log.info("%s", notice)
     _make_home(config.store.path)
