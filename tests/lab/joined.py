@@ -103,7 +103,10 @@ def _wireguard(both: Joined) -> Iterator[None]:
 
 @contextmanager
 def _pppoe(both: Joined) -> Iterator[None]:
-    """A session that the kernel carries, as a home's gateway does; at the provider's end a program does."""
+    """A session that the kernel carries, as a home's gateway does; at the provider's end too where it can.
+
+    A program would carry it there otherwise, and lose packets when it is late.
+    """
     if not Path("/dev/ppp").exists():
         raise NoLabError("this kernel has no PPP (no /dev/ppp)")
     _need("pppd", "pppoe", "pppoe-server")
@@ -114,7 +117,8 @@ def _pppoe(both: Joined) -> Iterator[None]:
         options = Path(folder) / "options"
         options.write_text(" ".join(_PPP_OPTIONS) + "\n")
         words = ("-F", "-I", "under", "-L", THERE4, "-R", HERE4, "-N", "9", "-O", str(options))
-        both.there.start("pppoe-server", *words, stdout=subprocess.DEVNULL)
+        kernel = ("-k",) if _PPPOE_PLUGIN.exists() else ()
+        both.there.start("pppoe-server", *kernel, *words, stdout=subprocess.DEVNULL)
         dial(both)
         yield
 
@@ -138,6 +142,8 @@ def _speaks_ppp(machine: Machine) -> bool:
     return {"inet", "inet6"} <= set(found)
 
 
+_PPPOE_PLUGIN = Path("/etc/ppp/plugins/rp-pppoe.so")
+"""Where pppoe-server looks for it; Debian has it elsewhere, and `make links` puts a link there."""
 _PPP_OPTIONS = (
     *("noauth", "noipdefault", "nodefaultroute", "noccp", "+ipv6", "lcp-echo-interval", "0"),
     *("ifname", LINK),
