@@ -5,7 +5,7 @@ import { html } from "./html.js";
 import { Save } from "./save.js";
 
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
-const MOST = 300; // What is shown at first: nobody reads more, and a browser that draws them all is slow.
+const MOST = 60; // What is shown at first: nobody reads more at once, and a browser that lays out thousands of cells is slow.
 
 // `columns` are {key, label, of, cell, text, total, whole}: `of` gives what is sorted by and, without `cell`, shown; text
 // starts with A, figures with the largest. `words` gives what a search looks in. `total` gives what stands below.
