@@ -139,9 +139,10 @@ def test_every_view_shows_what_is_metered_and_nothing_complains(page: Page) -> N
         page.wait_for(f"document.querySelector('main {there}')")
         page.wait_for("!document.querySelector('.waiting, [aria-busy=true]')")
         assert page.evaluate("document.querySelector('main .notice.lost')") is None, place
-    kept = page.evaluate("[...document.querySelectorAll('.sheet tbody tr')].map((each) => each.textContent)")
-    memory = next(each for each in kept if each.startswith("Memory"))
-    assert memory.endswith("yes"), memory
+    found = page.evaluate("[...document.querySelectorAll('.sheet tbody tr')].map((each) => each.textContent)")
+    promises = {what: next(each for each in found if each.startswith(what)) for what in ("Memory", "Packets lost")}
+    assert "MB" in promises["Memory"].removeprefix("Memory, the whole serviceat most 45 MB")
+    assert promises["Packets lost"].endswith("0yes")
 
 
 def test_a_connection_that_was_lost_leaves_no_gap(home: Home, page: Page) -> None:

@@ -27,21 +27,24 @@ _MEDIA_TYPES = {
 
 
 class StaticFile(NamedTuple):
-    """One file in both of its forms; the entity tags differ, as RFC 9110, section 8.8.3.3 asks."""
+    """One file, kept compressed alone; the entity tags of its forms differ, as RFC 9110, section 8.8.3.3 asks."""
 
     media_type: str
-    plain: bytes
     packed: bytes
     tag: str
 
     @classmethod
     def of(cls, content: bytes, media_type: str) -> StaticFile:
         packed = gzip.compress(content, 9, mtime=0)
-        return cls(media_type, content, packed, hashlib.sha256(content).hexdigest()[:20])
+        return cls(media_type, packed, hashlib.sha256(content).hexdigest()[:20])
+
+    @property
+    def plain(self) -> bytes:
+        return gzip.decompress(self.packed)
 
     def answer(self, request: Request) -> Response:
         """The file, compressed where the browser takes that, or 304 where it has it already."""
-        packs = _takes_gzip(request.headers.get("accept-encoding", "")) and len(self.packed) < len(self.plain)
+        packs = _takes_gzip(request.headers.get("accept-encoding", ""))
         tag = f'"{self.tag}-gz"' if packs else f'"{self.tag}"'
         headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
         if has_tag(request.headers.get("if-none-match", ""), tag):
