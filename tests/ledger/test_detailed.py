@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.flushes import CLOCKS_BACK_S, NOON_S, STOCKHOLM, ZONES, Row, key, summed
+from tests.ledger.flushes import CLOCKS_BACK_S, MEMORY, NOON_S, STOCKHOLM, ZONES, Row, key, summed
 from tests.ledger.test_queries import CYCLE, DEVICES, PEOPLE, opened, step_start
 from whitestat.errors import QueryError
 from whitestat.ledger import detailed
@@ -113,7 +113,7 @@ def test_answers_equal_those_of_a_plain_model(
         step = Step.MONTH
     day = [day_bounds(day_of(at_s, zone), zone) for at_s in span]
     question = Question(day[0][0], day[1][1], step, (*by, about))
-    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
+    with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
         writer.commit(DEVICES)
         for number, each in enumerate(done):
             writer.commit(flow(zone=zone, **each))

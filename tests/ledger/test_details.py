@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.flushes import FILES, NOON_S, STOCKHOLM, key
+from tests.ledger.flushes import FILES, MEMORY, NOON_S, STOCKHOLM, key
 from whitestat.errors import LedgerError
 from whitestat.ledger import details
 from whitestat.ledger.details import KINDS, PEER, SERVICE, Kind
@@ -82,7 +82,7 @@ several = st.lists(
 @given(several)
 def test_folded_or_not_a_service_has_all_its_octets(flushes: list[tuple[dict[tuple[int, int], int], bool]]) -> None:
     expected: Counter[tuple[int, int]] = Counter()
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "whitestat.db"
         with closing(Writer(path, STOCKHOLM)) as writer:
             for found, folded in flushes:
@@ -182,7 +182,7 @@ def test_detail_survives_folds_reopening_and_power_cuts_whole(
 ) -> None:
     """A power cut is a copy of the files as they are; what was committed is in it once."""
     committed, writers = 0, []
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "whitestat.db"
         writers.append(Writer(path, STOCKHOLM))
         for step in sequence:

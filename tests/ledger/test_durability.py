@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.flushes import FILES, STOCKHOLM, stored, whole
+from tests.ledger.flushes import FILES, MEMORY, STOCKHOLM, stored, whole
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.writer import Writer
 
@@ -83,7 +83,7 @@ def restored(ledger: dict[str, bytes], folder: str, log: bytes) -> Path:
 def test_a_log_cut_off_anywhere_leaves_whole_flushes(ledger: dict[str, bytes], data: st.DataObject) -> None:
     log = ledger["whitestat.db-wal"]
     cut = data.draw(st.integers(0, len(log)))
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=MEMORY) as folder:
         assert 0 <= flushes_in(restored(ledger, folder, log[:cut])) < FLUSHES
 
 
@@ -95,7 +95,7 @@ def test_a_log_with_blocks_that_never_reached_the_disk_leaves_whole_flushes(
     log = bytearray(ledger["whitestat.db-wal"])
     block = data.draw(st.integers(0, len(log) // 4096 - 1)) * 4096
     log[block : block + 4096] = bytes(4096)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=MEMORY) as folder:
         assert 0 <= flushes_in(restored(ledger, folder, bytes(log))) < FLUSHES
 
 

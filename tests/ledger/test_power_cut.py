@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.ledger.flushes import MEMORY
 from tests.ledger.test_durability import flushes_in
 
 FLUSHES = 40
@@ -126,7 +127,7 @@ def test_the_record_is_complete(records: Records) -> None:
     """Without this, a write that escaped the notes would make the tests below mean nothing."""
     files = files_after(records, random.Random(0), 1)
     assert told_by(records) == FLUSHES - 1
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=MEMORY) as folder:
         (Path(folder) / "whitestat.db").write_bytes(files["whitestat.db"])
         assert flushes_in(Path(folder) / "whitestat.db") == FLUSHES - 1
     assert {each.kind for each in records} >= {"w", "s"}
@@ -139,7 +140,7 @@ def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(
 ) -> None:
     cut, chance = moment % (len(records) + 1), random.Random(seed)
     before = records[:cut]
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=MEMORY) as folder:
         for name, content in files_after(before, chance, kept).items():
             if not name.endswith("-shm"):  # memory shared by processes, which ended with them
                 (Path(folder) / name).write_bytes(content)

@@ -22,6 +22,7 @@ from tests.ledger.flushes import (
     CLOCKS_BACK_S,
     FILES,
     LAPTOP,
+    MEMORY,
     NOON_S,
     PHONE,
     STOCKHOLM,
@@ -128,7 +129,7 @@ def questions(draw: st.DrawFn) -> Question:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(flushes, max_size=4), st.lists(questions(), min_size=1, max_size=8), st.sampled_from(ZONES))
 def test_answers_equal_those_of_a_plain_model(sequence: list[Flush], asked: list[Question], zone: ZoneInfo) -> None:
-    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
+    with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
         for flush in [DEVICES, *sequence]:
             writer.commit(flush)
         for question in asked:
@@ -162,7 +163,7 @@ def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, i
     """Neighbouring spans still add up: what one edge leaves to the other side, the other side has."""
     ages, middles = drawn
     edges = sorted({NOON_S - 455 * DAY_S, *middles, NOON_S + 2 * DAY_S})
-    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
+    with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
         writer.commit(flush_of({(NOON_S, key(0)): 1}))
         writer.commit(flush_of({(NOON_S - 60 * age, key()): octets for age, octets in ages.items()}))
         writer.fold()
@@ -244,7 +245,7 @@ def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tu
 def test_the_rest_of_a_top_and_the_pages_of_an_answer_are_all_there_is(
     sequence: list[Flush], question: Question, top: int, limit: int, zone: ZoneInfo
 ) -> None:
-    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
+    with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
         for flush in [DEVICES, *sequence]:
             writer.commit(flush)
         everything = queries.usage(question)
@@ -280,7 +281,7 @@ def total(rows: list[QueriesRow]) -> Row:
 def test_a_tag_changes_with_the_rows_and_with_nothing_else(
     sequence: list[Flush], question: Question, later: Flush
 ) -> None:
-    with TemporaryDirectory() as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
+    with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
         for flush in [DEVICES, *sequence]:
             writer.commit(flush)
         before = queries.answer(question)
@@ -463,14 +464,16 @@ def test_answers_are_of_whole_flushes_while_the_writer_goes_on(ledger: tuple[Wri
     askers = [threading.Thread(target=ask) for _ in range(3)]
     for asker in askers:
         asker.start()
-    for epoch in range(2, 60):
+    epoch = 1
+    while epoch < 60 or (len(sums) <= 10 and epoch < 800):
+        epoch += 1
         writer.commit(whole(epoch))
     ended.set()
     for asker in askers:
         asker.join()
     assert len(sums) > 10
     assert all(each % 40 == 0 for each in sums)
-    assert max(sums) <= 59 * 40
+    assert max(sums) <= epoch * 40
 
 
 def test_a_closed_ledger_is_an_error_of_ours(ledger: tuple[Writer, Queries]) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.ledger.flushes import (
     KEYS,
+    MEMORY,
     NOON_S,
     PHONE,
     STOCKHOLM,
@@ -89,7 +90,7 @@ def coverage(path: Path, resolution: Resolution, zone: ZoneInfo) -> dict[tuple[i
 @settings(max_examples=60, deadline=None)
 @given(st.lists(flushes, max_size=6), st.sampled_from(ZONES))
 def test_every_table_holds_the_sums_of_a_plain_model(sequence: list[Flush], zone: ZoneInfo) -> None:
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "whitestat.db"
         with closing(Writer(path, zone)) as writer:
             for flush in sequence:
