@@ -30,6 +30,7 @@ from whitestat.errors import ConfigError
 from whitestat.keys import COLLECTORS, declared
 from whitestat.plan_config import PlanConfig, ShareConfig, TariffConfig
 from whitestat.plans.tariff import Window
+from whitestat.watch_config import NotifyConfig, WatchConfig
 
 HOME = {"HOME": "/home/anna"}
 POINT = '[[point]]\nname = "lan"\ncollector = "kernel"\ninterface = "br0"\n'
@@ -521,6 +522,8 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
         "plan.": PlanConfig,
         "plan.tariff.": TariffConfig,
         "plan.share.": ShareConfig,
+        "watch.": WatchConfig,
+        "notify.": NotifyConfig,
     }
     keys = {f"{prefix}{one.name}" for prefix, holds in holders.items() for one in declared(holds)}
     assert told == keys | {"DATA_STORE", "SERVER_PORT", "TZ", "WHITESTAT_PASSWORD_NAME"} | {

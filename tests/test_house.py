@@ -20,13 +20,29 @@ MAY_IMPORT = {
     "periods": {"model"},
     "keys": {"errors", "units", "model"},
     "legacy_config": set(),
-    "plan_config": {"keys", "plans", "units"},
+    "plan_config": {"keys", "plans", "units", "throttle.rates"},
     "plan_forms": {"model", "periods", "plans", "ledger.queries"},
-    "config": {"legacy_config", "errors", "units", "keys", "plan_config"},
+    "config": {"legacy_config", "errors", "units", "keys", "plan_config", "watch_config"},
     "collectors": {"model", "errors", "units", "counters", "collectors"},
     "attribution": {"model", "errors", "units", "attribution"},
     "plans": {"model", "errors", "units", "periods", "plans"},
     "ledger": {"model", "errors", "units", "periods", "plans", "ledger"},
+    "throttle": {"model", "errors", "units", "privileges", "plans", "ledger.queries", "watch.rules", "throttle"},
+    "watch_config": {"keys", "units", "watch.quiet"},
+    "watch": {
+        "model",
+        "errors",
+        "units",
+        "periods",
+        "plans",
+        "ledger.queries",
+        "ledger.writer",
+        "ledger.alarms",
+        "ledger.people",
+        "throttle.keeper",
+        "watch_config",
+        "watch",
+    },
     "timeline": {"periods"},
     "draft": {"model", "periods", "timeline"},
     "turn": {"model", "errors", "collectors"},
@@ -119,6 +135,7 @@ PURE |= {"timeline", "draft", "collectors.decode"}
 PURE |= {"legacy_config"}
 PURE |= {f"collectors.darkstat.{name}" for name in ("follow", "parse", "prefixes", "services")}
 PURE |= {"collectors.router.follow", "collectors.router.look", "collectors.huawei_b593.pages"}
+PURE |= {"throttle.limits", "throttle.wire"}
 PURE |= {
     f"attribution.{name}"
     for name in (
@@ -135,7 +152,8 @@ PURE |= {
     )
 }
 PURE |= {f"plans.{name}" for name in ("carry", "forecast", "plan", "spans", "standing", "tariff")}
-PURE |= {"plan_config"}
+PURE |= {"plan_config", "throttle.rates", "throttle.subjects"}
+PURE |= {f"watch.{name}" for name in ("conditions", "messages", "quiet", "rules", "summaries")}
 EVIDENCE = ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
 PURE |= {f"attribution.evidence.{name}" for name in EVIDENCE}
 IMPURE_MODULES = {

@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_household(commands, common, listing)
     _add_logins(commands, common, listing)
+    _add_warnings(commands, common, listing)
     check = commands.add_parser("check", parents=[common], help="try the configuration and every point")
     check.set_defaults(command=_check)
     replay = commands.add_parser("replay", parents=[common, listing], help="usage by device of a capture file")
@@ -115,6 +116,22 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(command=_config)
     parser.set_defaults(command=_run, config=None)
     return parser
+
+
+def _add_warnings(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+    listing: argparse.ArgumentParser,
+) -> None:
+    throttle = commands.add_parser(
+        "throttle", parents=[common, listing], help="who is slowed or cut off, and lifting it"
+    )
+    throttle.add_argument("what", nargs="?", choices=["lift", "restore"], help="until the period ends; again")
+    throttle.add_argument("name", nargs="?", metavar="NAME")
+    throttle.set_defaults(command=_throttle)
+    notify = commands.add_parser("notify", parents=[common], help="where warnings and summaries are sent")
+    notify.add_argument("--test", action="store_true", help="send a message to each address and say who took it")
+    notify.set_defaults(command=_notify)
 
 
 def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -240,6 +257,19 @@ def _run(options: argparse.Namespace) -> int:
     from whitestat.service import run
 
     return run(_load(options))
+
+
+def _throttle(options: argparse.Namespace) -> int:
+    from whitestat import throttled
+
+    print(throttled.run(_load(options), options.what, options.name, options.form), end="")
+    return EXIT_OK
+
+
+def _notify(options: argparse.Namespace) -> int:
+    from whitestat.notify import notify
+
+    return notify(_load(options), print, test=options.test)
 
 
 def _check(options: argparse.Namespace) -> int:

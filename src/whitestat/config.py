@@ -41,6 +41,7 @@ from whitestat.keys import (
 )
 from whitestat.plan_config import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
 from whitestat.units import duration_text, mac_bytes
+from whitestat.watch_config import NotifyConfig, WatchConfig
 
 PASSWORD = "WHITESTAT_PASSWORD_"  # noqa: S105 - the beginning of a name
 """Variables of the environment that begin so hold the password of the point whose name follows, in capitals."""
@@ -350,6 +351,8 @@ class Config:
     retention: Retention = Retention()
     plans: tuple[PlanConfig, ...] = ()
     csv: Csv = Csv()
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
     notices: tuple[str, ...] = ()
     """What the log should say of how it came about."""
 
@@ -381,6 +384,8 @@ _SECTIONS = (
     _Section("plan", PlanConfig, "What a line may carry in a period, of everyone or of somebody.", many=True),
     _Section("plan.tariff", TariffConfig, "Times of the plan above that count otherwise.", many=True),
     _Section("plan.share", ShareConfig, "A person's share of the plan above.", many=True),
+    _Section("watch", WatchConfig, "What is told without asking; all of it is in the list of events."),
+    _Section("notify", NotifyConfig, "Where messages go."),
 )
 
 _PARTS = {"tariff": "tariffs", "share": "given"}
@@ -445,6 +450,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         retention=Retention(**values["store.retention"]),
         plans=tuple(map(_plan, values["plan"])),
         csv=Csv(**values["csv"]),
+        watch=WatchConfig(**values["watch"]),
+        notify=NotifyConfig(**values["notify"]),
         notices=tuple(notices),
     )
 

@@ -142,6 +142,14 @@ class Engine:
         """Class a plan's usage anew; returns from when on (UTC seconds); errors as those of `edit`."""
         return await self._in_booking_thread(self._known().reprice, plan, from_s)
 
+    async def write(self, work: Callable[[Writer], T]) -> T:
+        """Run a function with the writer in the booking thread, the one that may use it."""
+        return await self._in_booking_thread(work, self._writer)
+
+    def points(self) -> list[dict[str, object]]:
+        """Every point with its state, as the health report has them."""
+        return self._points()
+
     def _known(self) -> Identity:
         if self._identity is None:
             raise LedgerError("devices cannot be edited here")

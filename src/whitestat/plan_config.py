@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
 
-from whitestat.keys import HOUR, NAME, TEXT, Key, Kind
+from whitestat.keys import HOUR, NAME, NETWORKS, TEXT, Key, Kind
 from whitestat.plans.plan import Period, Plan, Share, Tariff
 from whitestat.plans.tariff import MINUTES_A_DAY, Window
-from whitestat.units import octets_of, octets_written
+from whitestat.throttle.rates import FASTEST_BPS, SLOWEST_BPS
+from whitestat.units import octets_of, octets_written, rate_of, rate_written
 
 PLANS_MAX, TARIFFS_MAX, SHARES_MAX = 16, 16, 64
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -155,6 +157,24 @@ PARTS = Kind("a whole number from 1 to 1000", (int,), _parts)
 WHEN = Kind('times like "mon-fri 22:00-06:00", "sat,sun" or "00:00-06:00"', (str,), _when, many=True)
 
 
+def _when_over(value: str) -> int | None:
+    """Bits per second; 0 cuts off, None does nothing."""
+    if value in ("nothing", "block"):
+        return None if value == "nothing" else 0
+    rate_bps = rate_of(value)
+    if not SLOWEST_BPS <= rate_bps <= FASTEST_BPS:
+        raise ValueError(value)
+    return rate_bps
+
+
+WHEN_OVER = Kind(
+    '"nothing", a rate like "1Mbit/s" (from 8kbit/s to 100Gbit/s) or "block"',
+    (str,),
+    _when_over,
+    lambda rate: json.dumps("nothing" if rate is None else rate_written(rate) if rate else "block"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TariffConfig:
     """Times of a plan that count otherwise."""
@@ -210,6 +230,19 @@ class PlanConfig:
     ] = "none"
     point: Annotated[str | None, Key("Counts what this point counts alone.", NAME, '"lan"')] = None
     of: Annotated[tuple[str, str], Key("Whose usage counts.", WHOSE)] = ("everyone", "")
+    when_over: Annotated[
+        int | None,
+        Key(
+            "What happens on this gateway to who has nothing left: each with a share alone, else all.",
+            WHEN_OVER,
+            '"block"',
+            otherwise='`"nothing"`',
+        ),
+    ] = None
+    spare: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Networks that stay reachable for who is blocked.", NETWORKS, '["203.0.113.0/24"]'),
+    ] = ()
     tariffs: tuple[TariffConfig, ...] = ()
     given: tuple[ShareConfig, ...] = ()
 
@@ -254,6 +287,8 @@ def faults(row: Mapping[str, Any], points: Sequence[str]) -> Iterator[tuple[str,
     otherwise = row.get("otherwise", "standard")
     if otherwise in [each.get("name") for each in row["tariffs"]]:
         yield "otherwise", f"{otherwise!r} is the name of a [[plan.tariff]] too"
+    if row.get("spare") and row.get("when_over") != 0:
+        yield "spare", 'has a meaning only where when_over is "block"'
     if row["given"] and row.get("shares") == "equal":
         yield "shares", "cannot be equal where [[plan.share]] gives them"
     fixed = sum(each.get("allowance") or 0 for each in row["given"])

@@ -77,6 +77,17 @@ def reads_afterwards(user: str | None, ledger: Path, places: Iterable[Path]) -> 
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def keep_only(capabilities: frozenset[int]) -> None:
+    """Give up all others for good, in this process and what it starts, without becoming another user.
+
+    Programs that root starts have what is left in the bounding set, and with no new privileges never more than here.
+    """
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    for capability in set(range(CAP_LAST + 1)) - capabilities:
+        _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
+    _set_capabilities(capabilities & effective())
+
+
 def effective() -> frozenset[int]:
     """The capabilities this thread has (capabilities(7))."""
     for line in Path("/proc/thread-self/status").read_text(encoding="ascii").splitlines():

@@ -39,6 +39,7 @@ from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.live import Live
+from whitestat.lookout import Lookout
 from whitestat.memory import one_heap
 from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
@@ -114,8 +115,10 @@ async def _serve(config: Config) -> int:
     live = Live(engine.today, zone=zone, now_ms=engine.now_ms)
     if access.accounts.fault:
         notices.append(f"nobody can log in: {access.accounts.fault}")
+    queries = Queries(config.store.path, zone, cycle_of(config))
+    lookout = Lookout(config, points)
     sources = Sources(
-        queries=Queries(config.store.path, zone, cycle_of(config)),
+        queries=queries,
         zone=zone,
         version=__version__,
         now_ms=engine.now_ms,
@@ -124,6 +127,7 @@ async def _serve(config: Config) -> int:
         lan=config.lan.segments or locality(config, points).networks,
         cycle=cycle_of(config),
         edits=engine,
+        slowing=lookout,
         access=access,
         resolve=resolve,
     )
@@ -136,6 +140,7 @@ async def _serve(config: Config) -> int:
     inspection = Inspection(config.store.path, notices.append)
     inspection.start()
     logs = asyncio.create_task(logger.run(engine, config.csv.every_s, notices)) if logger else None
+    lookout.start(engine, queries, zone)
     try:
         _announce(config, _address(web.url, access, engine.now_ms()), collectors, notices, user)
         ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
@@ -147,6 +152,7 @@ async def _serve(config: Config) -> int:
         if logs:
             logs.cancel()
         inspection.stop()
+        await lookout.stop()
         close_control(config.store.path, control)
         await engine.stop()
     return 0

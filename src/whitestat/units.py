@@ -19,6 +19,7 @@ _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?\s*([kKMGTP]i?B)")
+_RATE = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?\s*([kMG])bit/s")
 _RATES = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s")
 
 
@@ -105,6 +106,27 @@ def octets_written(octets: int) -> str:
 def rate_text(rate_bps: int) -> str:
     """`12.3 Mbit/s` for bits per second."""
     return _scaled(rate_bps, 1000, _RATES)
+
+
+def rate_of(text: str) -> int:
+    """Bits per second of `512kbit/s` or `1.5 Mbit/s`: whole ones, more than none; else ValueError."""
+    found = _RATE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"not a rate like 1.5Mbit/s: {text!r}")
+    whole, part, unit = found.groups(default="")
+    size: int = 1000 ** "kMG".index(unit)
+    rate_bps = (int(whole) * 1000 + int(part.ljust(3, "0"))) * size
+    if not rate_bps:
+        raise ValueError(f"not a rate like 1.5Mbit/s: {text!r}")
+    return rate_bps
+
+
+def rate_written(rate_bps: int) -> str:
+    """The shortest text that `rate_of` reads back as this rate, for whole kilobits per second."""
+    for power, name in ((3, "Gbit/s"), (2, "Mbit/s"), (1, "kbit/s")):
+        if rate_bps % 1000**power == 0:
+            return f"{rate_bps // 1000**power}{name}"
+    return f"{rate_bps / 1000:.3f}kbit/s"
 
 
 def duration_seconds(text: str) -> int:

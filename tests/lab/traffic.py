@@ -100,13 +100,13 @@ def compiled(source: Path) -> Path:
     return program
 
 
-def echo(machine: Machine, address: str, count: int = 20, payload: int = 1200) -> None:
-    """`count` echo requests, each answered (RFC 792, RFC 4443)."""
+def echo(machine: Machine, address: str, count: int = 20, payload: int = 1200, patience_s: float = 5) -> None:
+    """`count` echo requests, each answered (RFC 792, RFC 4443); TimeoutError where one is not."""
     six = ":" in address
     machine.run("sysctl", "-qw", "net.ipv4.ping_group_range=0 0")
     family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else (socket.AF_INET, socket.IPPROTO_ICMP)
     with machine.inside(), socket.socket(family, socket.SOCK_DGRAM, protocol) as sock:
-        sock.settimeout(5)
+        sock.settimeout(patience_s)
         sock.connect((address, 0))
         for number in range(count):
             request = bytes([128 if six else 8, 0, 0, 0, 0, 0]) + number.to_bytes(2, "big") + bytes(payload)

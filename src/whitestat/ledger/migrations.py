@@ -182,6 +182,22 @@ def _blocks(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_ALARMS = (
+    # What was told, so that it is told once: what it was about, since when it holds, and when it was over.
+    """CREATE TABLE alarm (key TEXT PRIMARY KEY, raised_ms INTEGER NOT NULL, cleared_ms INTEGER)
+        STRICT, WITHOUT ROWID""",
+    # Messages that some addresses have not taken yet, by the addresses' marks: addresses hold passwords.
+    """CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, title TEXT NOT NULL,
+        body TEXT NOT NULL, urgent INTEGER NOT NULL, waiting TEXT NOT NULL, tries INTEGER NOT NULL,
+        next_ms INTEGER NOT NULL) STRICT""",
+)
+
+
+def _warnings(connection: sqlite3.Connection) -> None:
+    for statement in _ALARMS:
+        connection.execute(statement)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _journal_and_chunks,
@@ -189,5 +205,6 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _people,
     _plans,
     _blocks,
+    _warnings,
 )
 """Number n brings a database from `user_version` n to n + 1."""

@@ -50,7 +50,7 @@ class _Reader:
         self._now_s = now_s
         self._row = row
         self._plan = row.terms[-1].plan
-        self._start_s = bounds(self._plan.period, now_s, zone)[0]
+        self._start_s, self._end_s = bounds(self._plan.period, now_s, zone)
         self._owned = owners.owners(connection)
         self._device_of = self._series()
 
@@ -78,9 +78,12 @@ class _Reader:
                 first < day for held in self._owned.get(device or 0, ()) for day in (held.from_day, held.until_day or 0)
             )
         }
-        still = self._booked(self._start_s, "series", self._device_of.keys() - moving, day=str(self._start_s))
-        moved = self._booked(self._start_s, "series", moving)
-        fresh = (row for row in self._tail() if row[0].day_s >= self._start_s)
+        # `now_s` may be of a period that is over, so what came after it is left out.
+        still = self._booked(
+            self._start_s, "series", self._device_of.keys() - moving, day=str(self._start_s), until_s=self._end_s
+        )
+        moved = self._booked(self._start_s, "series", moving, until_s=self._end_s)
+        fresh = (row for row in self._tail() if self._start_s <= row[0].day_s < self._end_s)
         found: dict[tuple[Cell, Who], Counts] = {}
         for cell, who, counts in self._of_plan(chain(still, moved, fresh)):
             key = cell, who
@@ -120,14 +123,16 @@ class _Reader:
                 day_s, tariff = class_of(minute_s)
                 yield Cell(day_s, terms.id, tariff), series, _counts(into, out, unsplit)
 
-    def _booked(self, since_s: int, by: str, only: Iterable[int] | None = None, *, day: str = "day") -> Iterator[Row]:
+    def _booked(
+        self, since_s: int, by: str, only: Iterable[int] | None = None, *, day: str = "day", until_s: int = 1 << 53
+    ) -> Iterator[Row]:
         """Days that begin since, of some series or all, by the series or `0`; `day` is what they are summed by."""
         series = json.dumps(list(self._device_of if only is None else only))
         sql = f"""SELECT terms, {day}, tariff, {by}, {_AMOUNTS} FROM plan_usage
-            WHERE terms IN (SELECT value FROM json_each(?)) AND day >= ?
+            WHERE terms IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
             AND series IN (SELECT value FROM json_each(?)) GROUP BY 1, 2, 3, 4"""  # noqa: S608 - words from above
         terms = json.dumps([each.id for each in self._row.terms])
-        for each in self._connection.execute(sql, (terms, since_s, series)):
+        for each in self._connection.execute(sql, (terms, since_s, until_s, series)):
             yield Cell(each[1], each[0], each[2]), each[3], _counts(*each[4:])
 
     def _who(self, day_s: int, series: int) -> Who:

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.errors import LedgerError, Missing, QueryError
-from whitestat.ledger import export, owners, people, plans
+from whitestat.ledger import alarms, export, owners, people, plans
 from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.blocks import file_of
 from whitestat.ledger.detailed import Detailed, Plan
@@ -260,6 +260,12 @@ class Queries:
         """The latest first."""
         with self._snapshot():
             return people.events(self._connection, most=most)
+
+    def alarms(self, prefix: str) -> dict[str, alarms.AlarmRow]:
+        """What was told, or noted, under keys that begin so."""
+        with self._snapshot():
+            found = alarms.alarms(self._connection)
+        return {key: row for key, row in found.items() if key.startswith(prefix)}
 
     def standings(self, now_s: int) -> dict[int, Standing]:
         """Where each plan that is agreed stands, by its number."""

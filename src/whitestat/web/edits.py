@@ -50,13 +50,18 @@ class Reprice(NamedTuple):
     from_day: int | None
 
 
+class Lift(NamedTuple):
+    name: str
+    lifted: bool
+
+
 class Write(NamedTuple):
     """One method of one path; `makes` turns the numbers of the path and a checked body into an edit."""
 
     method: str
     path: str
     summary: str
-    makes: Callable[[Ids, Body], Edit | Undo | Forget | Reprice]
+    makes: Callable[[Ids, Body], Edit | Undo | Forget | Reprice | Lift]
     fields: tuple[Field, ...] = ()
     schema: str = "Edited"
 
@@ -173,6 +178,16 @@ WRITES = (
         lambda ids, body: Reprice(ids["plan"], body.get("from")),
         (Field("from", "The first day; without it all that was ever classed, as far as hours are kept.", ("day",)),),
     ),
+    Write(
+        "POST",
+        "/api/v1/throttle",
+        "Lift somebody's limit until the period ends, or put it in force again.",
+        lambda ids, body: Lift(body["name"], body["lifted"]),
+        (
+            Field("name", "As `GET /api/v1/throttle` names it.", ("text",), required=True),
+            Field("lifted", "Whether it is lifted.", ("flag",), required=True),
+        ),
+    ),
     Write("POST", "/api/v1/edits/{edit}/undo", "Take an edit back.", lambda ids, body: Undo(ids["edit"])),
 )
 
@@ -187,6 +202,11 @@ async def answer(write: Write, sources: Sources, request: Request, by: str) -> R
     if isinstance(edit, Forget):
         await sources.edits.forget(edit.device, by)
         return json_answer({"edit": 0, "device": edit.device, "person": None})
+    if isinstance(edit, Lift):
+        if sources.slowing is None:
+            raise HTTPException(503, "no service runs, so nobody is slowed")
+        await sources.slowing.lift(edit.name, lifted=edit.lifted)
+        return json_answer({"edit": 0, "device": None, "person": None})
     if isinstance(edit, Reprice):
         # The plan's day of a date begins at the plan's hour, and holds the end of the date.
         from_s = None if edit.from_day is None else day_bounds(edit.from_day, sources.zone)[1] - 1

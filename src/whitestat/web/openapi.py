@@ -15,7 +15,7 @@ from whitestat.web.frame import COLUMNS
 from whitestat.web.routes import ROUTES, Route
 from whitestat.web.schemas import COUNT as _COUNT
 from whitestat.web.schemas import INSTANT as _INSTANT
-from whitestat.web.schemas import PLAN_USAGE, PLANS, Schema
+from whitestat.web.schemas import PLAN_USAGE, PLANS, THROTTLE, Schema
 from whitestat.web.schemas import TEXT as _TEXT
 from whitestat.web.schemas import a_list as _list
 from whitestat.web.schemas import an_object as _object
@@ -326,6 +326,7 @@ _SCHEMAS: Schema = {
     ),
     "Plans": PLANS,
     "PlanUsage": PLAN_USAGE,
+    "Throttle": THROTTLE,
     "Events": _object(
         {
             "events": _list(

@@ -65,6 +65,10 @@ def _plan_usage(sources: Sources, texts: api.Texts) -> Response:
     return plans.usage(sources, texts)
 
 
+def _throttle(sources: Sources, texts: api.Texts) -> Response:
+    return json_answer(sources.slowing.slowed() if sources.slowing else {"slowed": [], "fault": None})
+
+
 def _metrics(sources: Sources, texts: api.Texts) -> Response:
     """The client of Prometheus takes 1 MB, and is loaded when the first scraper asks."""
     from whitestat.web import metrics
@@ -173,6 +177,14 @@ ROUTES = (
         Who.PEOPLE,
         (PLAN_START, END, PLAN_STEP, PLAN_BY),
         schema="PlanUsage",
+    ),
+    Route(
+        "/api/v1/throttle",
+        "Who has nothing left under plans that slow or cut off.",
+        _throttle,
+        Who.READERS,
+        schema="Throttle",
+        asks_ledger=False,
     ),
     Route(
         "/api/v1/coverage",

@@ -155,3 +155,22 @@ PLAN_USAGE = an_object(
         ),
     }
 )
+
+THROTTLE = an_object(
+    {
+        "slowed": a_list(
+            an_object(
+                {
+                    "name": {**TEXT, "description": "what `POST /api/v1/throttle` calls it by"},
+                    "plan": TEXT,
+                    "person": or_null("string", description="null where it is all that the plan is about"),
+                    "devices": a_list({"type": "integer"}),
+                    "rate_bps": or_null("integer", description="bits per second; null is cut off"),
+                    "until": INSTANT,
+                    "lifted": {"type": "boolean", "description": "whether the limit was taken back for this period"},
+                }
+            )
+        ),
+        "fault": or_null("string", description="why limits are not in force; null where they are"),
+    }
+)

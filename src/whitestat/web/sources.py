@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network
@@ -66,6 +66,14 @@ class Edits(Protocol):
     def reprice(self, plan: int, from_s: int | None) -> Awaitable[int]: ...
 
 
+class Slowing(Protocol):
+    """Who is slowed, and who lifts that; Missing where nobody of the name is slowed."""
+
+    def slowed(self) -> Mapping[str, object]: ...
+
+    def lift(self, name: str, *, lifted: bool) -> Awaitable[None]: ...
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where answers come from.
@@ -85,6 +93,7 @@ class Sources:
     lan: Sequence[Network] = ()
     cycle: Cycle = CALENDAR_MONTHS
     edits: Edits | None = None
+    slowing: Slowing | None = None
     access: Access = field(default_factory=Access)
     resolve: Callable[[str], str | None] = lambda address: None
 

@@ -1,0 +1,109 @@
+"""Wires what is told and who is slowed to the running service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
+
+from whitestat import privileges
+from whitestat.config import Config, PointConfig
+from whitestat.engine import Engine
+from whitestat.errors import Missing
+from whitestat.ledger import alarms
+from whitestat.ledger.queries import Queries
+from whitestat.ledger.writer import Writer
+from whitestat.periods import instant_text
+from whitestat.throttle.client import Client
+from whitestat.throttle.keeper import Keeper, Report
+from whitestat.throttle.subjects import Rule
+from whitestat.watch.addresses import addresses
+from whitestat.watch.watcher import Eyes, Watcher
+
+CAP_NET_ADMIN = 12
+WITHOUT_RIGHTS = "it takes root or CAP_NET_ADMIN at the start, on the gateway that the traffic passes"
+
+
+class Lookout:
+    """Made while there are privileges, started once they are given up."""
+
+    def __init__(self, config: Config, points: Sequence[PointConfig]) -> None:
+        """Starts the process that slows devices, where a plan asks for it. ConfigError for addresses of messages."""
+        self._config, self._points = config, points
+        self._client: Client | None = None
+        self._close = contextlib.ExitStack()
+        self._task: asyncio.Task[None] | None = None
+        self._keeper: Keeper | None = None
+        self._engine: Engine | None = None
+        self._watcher: Watcher | None = None
+        self._zone: tzinfo = UTC
+        self.urls = addresses(config.notify.file, os.environ)
+        if self._rules() and CAP_NET_ADMIN in privileges.effective():
+            self._client = Client()
+            self._close.callback(self._client.close)
+
+    def start(self, engine: Engine, queries: Queries, zone: tzinfo) -> None:
+        rules = self._rules()
+        if rules:
+            self._keeper = Keeper(queries, self._client, self._interfaces(), rules, WITHOUT_RIGHTS)
+        eyes = Eyes(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
+        self._engine, self._zone = engine, zone
+        self._watcher = Watcher(eyes, self._config.watch, self._config.notify, self.urls)
+        self._task = asyncio.create_task(self._watcher.run())
+
+    def slowed(self) -> Mapping[str, object]:
+        """Who has nothing left under plans that slow, as the API tells it; `fault` is why limits are not in force."""
+        found = self._keeper.report if self._keeper else Report()
+        rows = [
+            {
+                "name": each.subject.name,
+                "plan": each.subject.plan,
+                "person": each.subject.person,
+                "devices": sorted(each.subject.devices),
+                "rate_bps": each.subject.rule.rate_bps,
+                "until": instant_text(each.until_s, self._zone),
+                "lifted": each.lifted,
+            }
+            for each in found.found
+        ]
+        return {"slowed": rows, "fault": found.fault or None}
+
+    async def lift(self, name: str, *, lifted: bool) -> None:
+        """Take a limit back until the period ends, or put it in force again; Missing where the name is nobody's."""
+        found = self._keeper.report.found if self._keeper else ()
+        key = next((each.key for each in found if each.subject.name == name), None)
+        if key is None or self._engine is None or self._watcher is None:
+            raise Missing("name", f"nobody called {name!r} has nothing left; whitestat throttle lists who has")
+        now_ms = self._engine.now_ms()
+        row = now_ms, None if lifted else now_ms
+        await self._engine.write(lambda writer: _note(writer, f"lifted/{key}", row))
+        await self._watcher.look()
+
+    async def stop(self) -> None:
+        """Nobody is slowed any more when this returns."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(self._close.close)
+
+    def _rules(self) -> dict[str, Rule]:
+        return {
+            each.name: Rule(each.when_over or None, each.spare)
+            for each in self._config.plans
+            if each.when_over is not None
+        }
+
+    def _interfaces(self) -> list[str]:
+        """Where people are counted in packets: there they are found, and slowed."""
+        return [
+            each.interface
+            for each in self._points
+            if each.interface and each.counts and each.collector in ("kernel", "packet", "interface")
+        ]
+
+
+def _note(writer: Writer, key: str, row: tuple[int, int | None]) -> None:
+    with writer.transaction("lifting a limit") as connection:
+        alarms.note(connection, {key: row})
