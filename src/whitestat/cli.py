@@ -87,6 +87,19 @@ def _parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", parents=[common, listing], help="usage by device of a capture file")
     replay.add_argument("file", type=Path, metavar="FILE", help="pcap or pcapng, gzip-compressed or not")
     replay.set_defaults(command=_replay)
+    _add_import(commands, common)
+    backup = commands.add_parser("backup", parents=[common], help="copy the ledger, while the service runs too")
+    backup.add_argument("file", type=Path, metavar="FILE", help="where to; to restore, copy it back")
+    backup.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    backup.set_defaults(command=_backup)
+    config = commands.add_parser("config", parents=[common], help="show what the configuration can hold")
+    config.add_argument("--example", action="store_true", help="print a commented example that loads")
+    config.set_defaults(command=_config)
+    parser.set_defaults(command=_run, config=None)
+    return parser
+
+
+def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     old = commands.add_parser(
         "import",
         parents=[common],
@@ -107,15 +120,6 @@ def _parser() -> argparse.ArgumentParser:
     old.add_argument("--lan", action="store_true", help="vnStat's interface faces the LAN: what it received is upload")
     old.add_argument("--unit", choices=["kB", "bytes"], help="what Traffic's volumes are in (default: kB)")
     old.set_defaults(command=_import)
-    backup = commands.add_parser("backup", parents=[common], help="copy the ledger, while the service runs too")
-    backup.add_argument("file", type=Path, metavar="FILE", help="where to; to restore, copy it back")
-    backup.add_argument("--force", action="store_true", help="replace FILE if it exists")
-    backup.set_defaults(command=_backup)
-    config = commands.add_parser("config", parents=[common], help="show what the configuration can hold")
-    config.add_argument("--example", action="store_true", help="print a commented example that loads")
-    config.set_defaults(command=_config)
-    parser.set_defaults(command=_run, config=None)
-    return parser
 
 
 def _add_warnings(

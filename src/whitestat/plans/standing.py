@@ -232,7 +232,7 @@ def standing(books: Books, now_s: int, zone: tzinfo) -> Standing:
     today = day_of(now_s, zone, plan.period.hour)
     today_s = day_start(today, zone, plan.period.hour)
     pricing = Pricing(plan, {each.id: each.plan for each in books.terms})
-    own = [(cell, counts) for cell, counts in books.daily.items() if cell.day_s >= start_s]
+    own = [(cell, counts) for cell, counts in books.daily.items() if start_s <= cell.day_s < end_s]
     days_left = sum(1 for _ in days(today_s, end_s, zone, plan.period.hour))
     view = _View(books, plan, pricing, zone, now_s, (start_s, end_s), (today, today_s), days_left)
     topups = tuple(each for each in books.topups if start_s <= each.at_s < end_s)
