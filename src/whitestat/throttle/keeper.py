@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from whitestat.ledger.queries import Queries
 from whitestat.model import Address
-from whitestat.plans.standing import Standing
 from whitestat.throttle.client import ThrottleFault
 from whitestat.throttle.limits import Limit
 from whitestat.throttle.subjects import Rule, Subject, limits, over
 from whitestat.units import address_bytes, rate_text
 from whitestat.watch.rules import Condition
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.standing import Standing
 
 ADDRESSES_MOST = 16
 """Of each device, the latest."""

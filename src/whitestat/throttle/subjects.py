@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.model import Address, Episode
-from whitestat.plans.standing import Standing
 from whitestat.throttle.limits import MOST, Limit, Network
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.standing import Standing
 
 
 class Rule(NamedTuple):

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.model import Coverage
 from whitestat.periods import instant_text
-from whitestat.plans.standing import Pot, Standing
 from whitestat.units import duration_text, octets_text
 from whitestat.watch.rules import Condition
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.standing import Pot, Standing
 
 SLACK_PERCENT = 5
 """How far a figure must fall below its threshold before it may be told again."""

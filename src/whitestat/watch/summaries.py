@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.periods import instant_text
-from whitestat.plans.standing import Standing
 from whitestat.units import octets_text
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.standing import Standing
 
 MOST = 5
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from whitestat.errors import LedgerError, QueryError
 from whitestat.ledger import alarms, people
@@ -16,13 +16,15 @@ from whitestat.ledger.queries import Queries, Question
 from whitestat.ledger.writer import Writer
 from whitestat.model import Coverage, Scope
 from whitestat.periods import HOUR_S, instant_text, span, wall_time
-from whitestat.plans.standing import Standing
 from whitestat.throttle.keeper import Keeper
 from whitestat.watch import conditions, messages, summaries
 from whitestat.watch.conditions import User
 from whitestat.watch.post import post
 from whitestat.watch.rules import Alarm, Condition, step
 from whitestat.watch_config import NotifyConfig, WatchConfig
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.standing import Standing
 
 log = logging.getLogger("whitestat")
 
