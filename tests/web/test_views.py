@@ -222,6 +222,16 @@ def test_a_place_survives_a_reload_and_the_back_button_leads_back(browser: Brows
         assert page.problems == []
 
 
+def test_the_page_works_below_a_path(browser: Browser, tmp_path: Path) -> None:
+    with household(tmp_path, booked(), month(), base="/whitestat") as house:
+        furnished(house)
+        with looking(browser, house, "whitestat/#/history?span=month", ".sheet tbody tr") as page:
+            settle(page)
+            ours = (f"{house.url}whitestat/", "about:", "data:")
+            assert [each for each in page.requests if not each.startswith(ours)] == []
+            assert page.problems == []
+
+
 def test_a_bar_leads_into_its_time_down_to_the_hour(browser: Browser, family: House) -> None:
     with looking(browser, family, "#/history?span=year&at=2026-11-21", ".chart .area") as page:
         steps = {"November 2026": "November", "20 November 2026": "20 November", "20 Nov 2026 05:00": "05:00"}
