@@ -19,8 +19,8 @@ function Plan({ plan, today }) {
   const persons = plan.persons.filter((each) => each.octets > 0 || each.person).sort((a, b) => b.used - a.used);
   return html`<${Card} title=${`Plan: ${plan.name}`} name=${`plan-${plan.id}`} tone="full plan">
     <p class="note when">${date(plan.start, SHORT)} \u2013 ${date(plan.end, SHORT)}, ${plan.days_left === 1 ? "the last day" : `${plan.days_left} days left`}${plan.tariff ? `; now ${plan.tariff}` : ""}</p>
-    <div class="pots">${plan.allowances.map((each) => html`<${Pot} key=${each.name} pot=${each} plan=${plan} />`)}</div>
-    <div class="sides">
+    <div class=${plan.allowances.length > 1 ? "sides two" : "sides"}>
+      ${plan.allowances.map((each) => html`<${Pot} key=${each.name} pot=${each} plan=${plan} />`)}
       <${Days} plan=${plan} today=${today} />
       ${persons.length > 1 && html`<div><h3>Who used it</h3><${Shares} label="People by what they used of the plan" whole=${plan.used}
         rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "Nobody\u2019s devices"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`}
