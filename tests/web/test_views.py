@@ -433,6 +433,20 @@ def test_a_device_is_labelled_and_its_group_has_a_history(browser: Browser, own:
         assert page.problems == []
 
 
+def test_a_device_is_handed_over_from_a_day_on(browser: Browser, own: House) -> None:
+    with looking(browser, own, f"#/device/{PHONE}", ".facts") as page:
+        choose(page, "main label.pick", "Handed to", "2")
+        page.evaluate(
+            "(() => { const day = document.querySelector('main input[type=date]'); day.value = '2026-11-20';"
+            " day.dispatchEvent(new Event('change', {bubbles: true})); })()"
+        )
+        press(page, "Hand over")
+        page.wait_for("document.querySelector('.facts').textContent.includes('from 2026-11-20')")
+        owners = own.get(f"/api/v1/devices/{PHONE}").json["owners"]
+        assert [(each["name"], each["from"]) for each in owners] == [("Anna", None), ("Bo", "2026-11-20")]
+        assert page.problems == []
+
+
 def test_people_are_added_renamed_and_removed(browser: Browser, own: House) -> None:
     def names() -> list[str]:
         return [each["name"] for each in own.get("/api/v1/people").json["people"]]

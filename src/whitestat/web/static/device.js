@@ -146,6 +146,7 @@ function Known({ device, household, again }) {
           ${device.owners.length > 0 && html`<dt>Owned by</dt><dd>${device.owners.map((each) => `${each.name}${each.from ? ` from ${each.from}` : ""}${each.until ? ` until ${each.until}` : ""}`).join(", ")}</dd>`}
           <dt>Labels</dt><dd>${device.labels.map((each) => html`<a key=${each} class="tool" href=${href(["history"], { label: each })}><bdi>${each}</bdi></a> `)}${household.editable ? html`<${Labels} device=${device} change=${change} again=${again} />` : !device.labels.length && "none"}</dd>
         </dl>
+        ${household.editable && people.length > 0 && html`<${Hand} device=${device} shown=${shown} people=${people} change=${change} again=${again} />`}
         ${household.editable && html`<${Mend} device=${device} shown=${shown} devices=${devices} change=${change} />`}
       <//>
       <${Addresses} device=${device} change=${change} editable=${household.editable} />
@@ -186,6 +187,24 @@ function Addresses({ device, change, editable }) {
     </table></div>
     ${several && html`<p class="note">Two devices in one? Choose the addresses of the other. <button type="button" class="tool" disabled=${!picked.length || picked.length === device.episodes.length} onClick=${split}>Make them a device of their own</button></p>`}
   <//>`;
+}
+
+// A device that somebody else has from a day on; what it used before stays with who had it.
+function Hand({ device, shown, people, change, again }) {
+  const [person, setPerson] = useState("");
+  const [from, setFrom] = useState("");
+  const hand = async () => {
+    const who = people.find((each) => String(each.id) === person);
+    if (await change("PATCH", `api/v1/devices/${device.id}`, { person: who.id, from }, `${quoted(shown)} is ${who.name}\u2019s from ${from} on`)) {
+      setPerson("");
+      again();
+    }
+  };
+  return html`<div class="controls">
+    <label class="pick">Handed to <select value=${person} onChange=${(event) => setPerson(event.target.value)}><option value="">choose\u2026</option>${people.map((each) => html`<option key=${each.id} value=${each.id}>${each.name}</option>`)}</select></label>
+    <label class="pick">from <input type="date" value=${from} onChange=${(event) => setFrom(event.target.value)} /></label>
+    <button type="button" class="tool" disabled=${!person || !from} onClick=${hand}>Hand over</button>
+  </div>`;
 }
 
 // Two entries that are one device, and a device nobody should know of any more.
