@@ -27,7 +27,7 @@ from whitestat.model import Counts, Coverage, Episode, Scope, UsageKey
 from whitestat.periods import Cycle, instant_text, parse_instant
 from whitestat.web import Access, Server, Sources, create_app, serve
 from whitestat.web.connections import Certificate
-from whitestat.web.sources import Network
+from whitestat.web.sources import Network, Slowing
 
 ZONE = ZoneInfo("Europe/Stockholm")
 NOON_S = parse_instant("2026-11-21T12:00", ZONE)
@@ -115,6 +115,7 @@ class House:
     certificate: Certificate | None = None
     trusted: ssl.SSLContext | None = None
     identity: Identity | None = None
+    slowing: Slowing | None = None
     dns: dict[str, str] = field(default_factory=dict)
     asked_names: list[str] = field(default_factory=list)
     dns_answers: threading.Event = field(default_factory=_set)
@@ -162,6 +163,7 @@ class House:
                 base=self.base,
             ),
             resolve=self.resolve,
+            slowing=self.slowing,
         )
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:

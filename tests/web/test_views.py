@@ -159,6 +159,35 @@ def test_everybody_can_use_it_light_and_dark_at_every_width(browser: Browser, fa
         assert {each for each in page.requests if not each.startswith((family.url, "about:", "data:"))} == set()
 
 
+class Slowing:
+    """Bo has nothing left."""
+
+    def __init__(self) -> None:
+        self.lifted = False
+
+    def slowed(self) -> dict[str, object]:
+        until = instant_text(NOON_S + 20 * 86_400, ZONE)
+        bo = {"name": "Bo (line)", "plan": "line", "person": "Bo", "devices": [LAPTOP], "rate_bps": 2_000_000}
+        return {"slowed": [bo | {"until": until, "lifted": self.lifted}], "fault": None}
+
+    async def lift(self, name: str, *, lifted: bool) -> None:
+        assert name == "Bo (line)"
+        self.lifted = lifted
+
+
+def test_who_is_slowed_is_told_and_the_limit_lifted(browser: Browser, tmp_path: Path) -> None:
+    slowing = Slowing()
+    with household(tmp_path, booked(), month(), slowing=slowing) as house:
+        furnished(house)
+        with looking(browser, house, "#/", ".slowed") as page:
+            assert "Bo (line) is slowed to 2.0 Mbit/s until 11 Dec" in text(page, ".slowed")
+            assert violations(page) == []
+            page.click(".slowed button")
+            page.wait_for("document.querySelector('.slowed').textContent.includes('is lifted')")
+            assert slowing.lifted
+            assert page.problems == []
+
+
 def test_a_person_sees_own_devices_and_no_way_to_edit(browser: Browser, own: House) -> None:
     account = own.accounts.add("anna", Role.PERSON, "Anna", 0)
     session = own.accounts.begin(account.id, own.now_s * 1000)

@@ -22,7 +22,7 @@ export function Overview({ live, lost, report, household, about }) {
   const totals = lost ? { ...live.totals, rate_in_bps: null, rate_out_bps: null } : live.totals;
   const quiet = ![...live.devices.values()].some((each) => each.octets > 0);
   // What is asked of the ledger does not change with the second: drawn anew with the day alone.
-  const period = useMemo(() => html`<${Period} today=${today} about=${about} />`, [today, about]);
+  const period = useMemo(() => html`<${Period} today=${today} about=${about} household=${household} />`, [today, about, household.editable]);
   return html`
     <${Strip} totals=${totals} history=${live.history} own=${about.role === "person"} />
     ${period}
@@ -31,11 +31,11 @@ export function Overview({ live, lost, report, household, about }) {
     ${quiet ? null : html`<${Events} events=${household.events} at=${live.at} />`}`;
 }
 
-function Period({ today, about }) {
+function Period({ today, about, household }) {
   const span = bounds("cycle", today, about.billing);
   const answer = useAnswer(address("usage", { start: "cycle", by: "device,person", scope: "wan" }), EVERY_MS);
   return html`<div class="panels">
-    <${Plans} today=${today} />
+    <${Plans} today=${today} about=${about} household=${household} />
     <${Card} title="This billing period" name="period" tone="tall" more=${["History", href(["history"], { span: "cycle" })]}>
       <${Answered} answer=${answer}>${(data) => html`<${Used} data=${data} span=${span} about=${about} today=${today} />`}<//>
     <//>

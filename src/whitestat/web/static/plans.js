@@ -3,19 +3,22 @@
 import { address, useAnswer } from "./api.js";
 import { Bars } from "./bars.js";
 import { html } from "./html.js";
-import { Card, Figure, Ring, Shares } from "./parts.js";
+import { Card, Figure, Ring, Shares, Sign } from "./parts.js";
 import { href } from "./route.js";
-import { date, octets, octetsParts, percent } from "./text.js";
+import { capital, date, octets, octetsParts, percent, rate } from "./text.js";
 
 const EVERY_MS = 60000;
 const SHORT = { day: "numeric", month: "short" };
 
-export function Plans({ today }) {
+// `about` says who looks: who is slowed is the house's affair.
+export function Plans({ today, about, household }) {
   const { data } = useAnswer(address("plans"), EVERY_MS);
-  return (data?.plans ?? []).map((plan) => html`<${Plan} key=${plan.id} plan=${plan} today=${today} />`);
+  const plans = data?.plans ?? [];
+  const slowed = useAnswer(plans.length && about.role !== "person" ? address("throttle") : null, EVERY_MS);
+  return plans.map((plan) => html`<${Plan} key=${plan.id} plan=${plan} today=${today} slowed=${(slowed.data?.slowed ?? []).filter((each) => each.plan === plan.name)} fault=${slowed.data?.fault} household=${household} again=${slowed.again} />`);
 }
 
-function Plan({ plan, today }) {
+function Plan({ plan, today, slowed, fault, household, again }) {
   const persons = plan.persons.filter((each) => each.octets > 0 || each.person).sort((a, b) => b.used - a.used);
   return html`<${Card} title=${`Plan: ${plan.name}`} name=${`plan-${plan.id}`} tone="full plan">
     <p class="note when">${date(plan.start, SHORT)} \u2013 ${date(plan.end, SHORT)}, ${plan.days_left === 1 ? "the last day" : `${plan.days_left} days left`}${plan.tariff ? `; now ${plan.tariff}` : ""}</p>
@@ -25,8 +28,21 @@ function Plan({ plan, today }) {
       ${persons.length > 1 && html`<div><h3>Who used it</h3><${Shares} label="People by what they used of the plan" whole=${plan.used}
         rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "Nobody\u2019s devices"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`}
     </div>
+    ${slowed.map((each) => html`<${Slowed} key=${each.name} slowed=${each} household=${household} again=${again} />`)}
+    ${fault && html`<p class="note">${capital(fault)}</p>`}
     ${(plan.notices ?? []).map((each) => html`<p class="note" key=${each}>${each}</p>`)}
   <//>`;
+}
+
+// Who has nothing left and is slowed or cut off, until when, and the way to lift it.
+function Slowed({ slowed, household, again }) {
+  const { name, rate_bps, until, lifted } = slowed;
+  const turn = async () => {
+    await household.change("POST", "api/v1/throttle", { name, lifted: !lifted });
+    again();
+  };
+  const limit = rate_bps === null ? "cut off" : `slowed to ${rate(rate_bps)}`;
+  return html`<p class="notice slowed"><${Sign} /><span><bdi>${name}</bdi> ${lifted ? `would be ${limit}; the limit is lifted` : `is ${limit}`} until ${date(until, SHORT)}. ${household.editable && html`<button type="button" class="plain" onClick=${turn}>${lifted ? "Put it in force again" : "Lift"}</button>`}</span></p>`;
 }
 
 // One allowance: what is left, what may be used today, and what is to be expected.
