@@ -56,8 +56,8 @@ class Live:
     async def listen(self) -> AsyncGenerator[dict[str, object], None]:
         """Items, one a second; the first holds every device of today, later ones those that changed.
 
-        `missed` holds the seconds that no item told of: before the first, those of the last minute and more that were
-        sampled, and later those a page was too slow for.
+        `missed` holds the seconds that no item told of: in the first, those of the last minute and more that were
+        sampled, its own included, and later those a page was too slow for.
         """
         if self._task is None:
             await self._sample()
@@ -86,7 +86,9 @@ class Live:
 
     def _told(self, listener: _Listener) -> dict[str, object]:
         changed, listener.changed = listener.changed, set()
-        missed = [self._second(each) for each in self._seconds.between(listener.told_ms, self._at_ms)]
+        # What a first item says of its own second is no news to draw, so it is among the missed: there is no gap then.
+        until_ms = self._at_ms if listener.told_ms else self._at_ms + 1
+        missed = [self._second(each) for each in self._seconds.between(listener.told_ms, until_ms)]
         listener.told_ms = self._at_ms
         return self._item(changed) | ({"missed": missed} if missed else {})
 

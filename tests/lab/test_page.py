@@ -159,12 +159,12 @@ def test_a_connection_that_was_lost_leaves_no_gap(home: Home, page: Page) -> Non
         page.wait_for("document.querySelector('.phase.lost')")
         page.offline(False)
         page.wait_for("document.querySelector('.phase.live')")
+        page.problems.clear()  # the browser tells of the connection as well
         finish([transfer])
     page.wait_for(f"{busy}.filter(Boolean).length >= 7")
     seconds = page.evaluate(busy)
     first, last = seconds.index(True), len(seconds) - 1 - seconds[::-1].index(True)
     assert all(seconds[first : last + 1]), seconds
-    page.problems.clear()  # the browser tells of the connection as well
 
 
 def test_nothing_is_fetched_from_elsewhere(page: Page) -> None:

@@ -11,6 +11,7 @@ import { count, octets, rate } from "./text.js";
 
 const MINUTE_MS = 60000;
 const SECONDS = 60;
+const LATE = 3; // A longer pause is one.
 const LONG = [
   { name: "minutes", title: "60 minutes", step: "minute", many: 60, every: 30000 },
   { name: "hours", title: "24 hours", step: "hour", many: 24, every: 60000 },
@@ -32,7 +33,7 @@ export function Graphs({ live, narrow, packets }) {
 
 function Seconds({ history, at, narrow, packets }) {
   const now = Math.floor(Date.parse(at) / 1000);
-  const found = new Map(history.map((each) => [Math.floor(each.at / 1000), each]));
+  const found = bySecond(history);
   const places = Array.from({ length: SECONDS }, (_, each) => {
     const ago = SECONDS - 1 - each;
     return { at: now - ago, label: ago % 15 === 14 || !ago ? (ago ? `\u2212${ago + 1}\u00a0s` : "now") : "", whole: ago ? `${ago} seconds ago` : "now" };
@@ -43,6 +44,18 @@ function Seconds({ history, at, narrow, packets }) {
     { name: "Out", tone: "c1", values: values("out") },
   ];
   return html`<${Bars} title="Rates of the last 60 seconds" series=${sides} places=${places} format=${packets ? perSecond : rate} sparse />`;
+}
+
+// An entry stands for the time since the one before: a second that a busy machine was too late for is in the next.
+function bySecond(history) {
+  const found = new Map();
+  let before = null;
+  for (const entry of history) {
+    const at = Math.floor(entry.at / 1000);
+    for (let each = before !== null && at - before <= LATE ? before + 1 : at; each <= at; each++) found.set(each, entry);
+    before = at;
+  }
+  return found;
 }
 
 const perSecond = (figure) => `${count(figure)}/s`;
