@@ -56,11 +56,17 @@ class Blocks:
         path = file_of(database)
         if not writing:
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._read_one_by_one()
             return
         is_new = not path.exists()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if is_new:
             _sync_folder(path.parent)
+        self._read_one_by_one()
+
+    def _read_one_by_one(self) -> None:
+        """Blocks that were read ahead together would be written together."""
+        os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_RANDOM)
 
     def close(self) -> None:
         os.close(self._file)
