@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Home
+from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Home, Links
 from tests.lab.machine import Machine
 from tests.lab.service import running, settings
 from tests.lab.traffic import echo, iperf_servers
@@ -32,7 +32,7 @@ PORTS = (5201, 5202)
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Home]:
-    with Home() as home:
+    with Home(Links.CUT) as home:
         yield home
 
 

@@ -222,3 +222,14 @@ def test_a_clock_that_said_1970_when_the_plan_began_carries_nothing_over(tmp_pat
             later = queries.standings(NOON_S + 30 * 86_400)[1].pots[0]
             assert (later.carried, later.used) == (0, 0)
             assert queries.standings(NOON_S + 60 * 86_400)[1].pots[0].carried == 10**9
+
+
+def test_what_flows_in_the_minute_in_which_a_plan_begins_counts(tmp_path: Path) -> None:
+    with closing(Writer(tmp_path / "a.db", STOCKHOLM)) as writer:
+        writer.follow_plans([LINE], NOON_S + 47)
+        writer.commit(flush_of({(NOON_S, key()): 1_000, (NOON_S + 60, key()): 20}))
+        with closing(Queries(tmp_path / "a.db", STOCKHOLM)) as queries:
+            for _ in range(2):
+                (standing,) = queries.standings(NOON_S + 130).values()
+                assert standing.total("used") == 1_020
+                writer.fold()

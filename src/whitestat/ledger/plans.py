@@ -203,7 +203,9 @@ def _add(connection: sqlite3.Connection, terms: int, rows: Iterable[tuple[int, i
 def _begin(connection: sqlite3.Connection, zone: tzinfo, plan: Plan, now_s: int) -> int:
     period_s = bounds(plan.period, now_s, zone)[0]
     back_s = min(bounds(plan.period, period_s - 1, zone)[0], now_s - HABIT_S)
-    since_s = min(now_s, max(back_s, _first_s(connection, zone)))
+    # From a whole day on: usage is kept by the minute, and the minute in which a plan begins is in it.
+    today_s = day_bounds(now_s, zone, plan.period.hour)[0]
+    since_s = min(today_s, max(back_s, _first_s(connection, zone)))
     cursor = connection.execute("INSERT INTO plan (name, since_s, pots) VALUES (?, ?, '')", (plan.name, since_s))
     return int(cursor.lastrowid or 0)
 
