@@ -220,7 +220,7 @@ def test_a_password_that_cannot_be_written_is_not_taken_but_one_can_log_in(path:
 def test_a_password_is_kept_as_scrypt_with_a_salt_of_its_own() -> None:
     first, second = passwords.kept(PASSWORD), passwords.kept(PASSWORD)
     assert first != second
-    assert first.startswith("scrypt$13$8$10$")
+    assert first.startswith("scrypt$12$8$20$")
     assert passwords.matches(PASSWORD, first)
     assert not passwords.matches(PASSWORD + " ", first)
     assert not passwords.matches(PASSWORD, None)

@@ -88,7 +88,7 @@ def pages(sources: Sources) -> list[Page]:
 
 
 class _Doors:
-    """Checks passwords one at a time, in a thread of their own: each takes 8 MiB and a while."""
+    """Checks passwords one at a time, in a thread of their own: each takes 4 MiB and a while."""
 
     def __init__(self, sources: Sources) -> None:
         self._accounts = sources.access.accounts
