@@ -91,6 +91,9 @@ def test_it_loads_without_a_complaint_and_from_nowhere_else(page: Page, house: H
 
 
 def test_it_shows_each_device_with_its_figures(page: Page) -> None:
+    # What is below the window is not laid out, and has no text that could be seen.
+    page.evaluate("document.querySelector('tbody tr').scrollIntoView()")
+    page.wait_for("document.querySelector('tbody tr > *').innerText")
     cells = page.evaluate(
         "[...document.querySelectorAll('tbody tr:first-child > *')]"
         ".map((each) => each.innerText.replaceAll('\\u00a0', ' '))"
