@@ -175,6 +175,7 @@ def test_all_that_the_ledger_answers_is_cut_or_not_there_at_all() -> None:
     assert not hasattr(OwnQueries, "__getattr__")
     public = {name for name in vars(Queries) if not name.startswith("_")}
     assert public - {name for name in vars(OwnQueries) if not name.startswith("_")} == {
+        "alarms",
         "close",
         "held",
         "octets_free",

@@ -204,7 +204,7 @@ async def answer(write: Write, sources: Sources, request: Request, by: str) -> R
         return json_answer({"edit": 0, "device": edit.device, "person": None})
     if isinstance(edit, Lift):
         if sources.slowing is None:
-            raise HTTPException(503, "no service runs, so nobody is slowed")
+            raise Missing("name", "no service runs here, so nobody is slowed")
         await sources.slowing.lift(edit.name, lifted=edit.lifted)
         return json_answer({"edit": 0, "device": None, "person": None})
     if isinstance(edit, Reprice):
