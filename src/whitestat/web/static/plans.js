@@ -53,8 +53,8 @@ function Pot({ pot, plan }) {
   const [figure, unit] = ends ? octetsParts(Math.abs(pot.left)) : octetsParts(pot.used);
   const extra = [pot.carried > 0 && `${octets(pot.carried)} carried over`, pot.topped_up > 0 && `${octets(pot.topped_up)} topped up`].filter(Boolean);
   return html`<article class=${`pot ${grade}`}>
-    <div class="gauge"><${Ring} ratio=${part} />
-      <p><span class="what">${plan.allowances.length > 1 || pot.name !== plan.name ? `${pot.name}: ` : ""}${!ends ? "used, without a limit" : pot.left < 0 ? "over the allowance by" : "left"}</span><br />
+    <div class="gauge"><${Ring} ratio=${part || 1} />
+      <p><span class="what">${plan.allowances.length > 1 ? `${pot.name}: ` : ""}${!ends ? "used, without a limit" : pot.left < 0 ? "over the allowance by" : "left"}</span><br />
       <span class="total"><${Figure} parts=${[figure, unit]} /></span>${ends && html` <span class="unit">of ${octets(pot.available)}${pot.left >= 0 ? `, ${percent(part, 0)}` : ""}</span>`}</p></div>
     <dl class="split">
       <div><dt>Used</dt><dd>${octets(pot.used)}</dd></div>
