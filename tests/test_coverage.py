@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whitestat.coverage import WRAP, step
@@ -87,28 +87,40 @@ def test_metered_and_unmetered_add_up_to_the_interface_when_it_falls_quiet(
 TAG = 4
 
 
+def tagged(interface: int, carried: int, *, counted: bool) -> Audit:
+    """So many packets in, by the interface and by the meter, each with a tag beside it that is in the octets or not."""
+    now = audit(interface, carried)._replace(tags=Counts(carried * TAG))
+    return now._replace(frames_interface=Counts(interface * (PACKET + TAG * counted), 0, interface, 0))
+
+
+@example([(59, 2)], True)  # 59 tags are as many octets as the two packets that hide them
 @given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 50)), min_size=1, max_size=40), st.booleans())
 def test_tags_beside_frames_are_metered_as_far_as_the_interface_has_them(
     spans: list[tuple[int, int]], counted: bool
 ) -> None:
     """However far the interface, read first, is behind the meter in what a span brought."""
-
-    def tagged(interface: int, carried: int) -> Audit:
-        octets = interface * (PACKET + TAG * counted)
-        now = audit(interface, carried)._replace(tags=Counts(carried * TAG))
-        return now._replace(frames_interface=Counts(octets, 0, interface, 0))
-
     carried = interface_octets = metered_octets = 0
-    before = tagged(0, 0)
+    before = tagged(0, 0, counted=counted)
     quiet = [(0, 0)] * 2
     for packets, skew in (*spans, *quiet):
         carried += packets
-        found = step(before, tagged(carried - min(skew, packets), carried))
+        found = step(before, tagged(carried - min(skew, packets), carried, counted=counted))
         before = found.baseline
         interface_octets += found.frame_octets_interface
         metered_octets += found.frame_octets_metered
         assert found.unmetered == Counts()
     assert metered_octets == interface_octets == carried * (PACKET + TAG * counted)
+
+
+@given(st.integers(0, 1000), st.integers(0, 50))
+def test_tags_that_an_interface_does_not_count_hide_nothing_once_both_agree(packets: int, skew: int) -> None:
+    """Quiet for one read, then a packet is lost: what was open of tags before is no excuse for it."""
+    first = step(tagged(0, 0, counted=False), tagged(packets - min(skew, packets), packets, counted=False))
+    quiet = step(first.baseline, tagged(packets, packets, counted=False))
+    assert quiet.baseline.tags_open == Counts()
+    lost = step(quiet.baseline, tagged(packets + 1, packets, counted=False))
+    found = step(lost.baseline, tagged(packets + 1, packets, counted=False))
+    assert found.unmetered == Counts(100, 0, 1, 0)
 
 
 def test_a_packet_that_nobody_metered_is_more_than_the_tags_of_its_span() -> None:

@@ -8,6 +8,8 @@ audit: a process that dies owes it still.
 VLAN tags that the kernel keeps beside their frames are in some interfaces' octets and not in others'. What the
 interface has more is taken for them first. Tags that did not show yet may be hidden behind packets that the meter
 saw after the interface was read: they stay open until both agree, at most `OPEN_MAX` and those of one span.
+They agree where neither octets nor packets differ: the octets of hidden tags may be just those of the packets that
+hide them.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def step(before: Audit | None, now: Audit) -> Step:
     tags = _since(before.tags, now.tags, same_meter)
     tags_due = tags.plus(before.tags_open)
     shown = _common(owed, tags_due)
-    tags_open = [_open(*each) for each in zip(owed, tags, _less(tags_due, shown), strict=True)]
+    tags_open = _open(owed, tags, _less(tags_due, shown))
     owed, metered = _less(owed, shown), metered.plus(shown)
     booked = _common(owed, before.owed)
     left = _less(owed, booked)
@@ -75,7 +77,7 @@ def step(before: Audit | None, now: Audit) -> Step:
         now._replace(
             owed=left,
             since_ms=before.at_ms if any(left) else now.at_ms,
-            tags_open=Counts(*tags_open),
+            tags_open=tags_open,
         ),
     )
 
@@ -106,9 +108,13 @@ def _less(a: Counts, b: Counts) -> Counts:
     return Counts(*(x - y for x, y in zip(a, b, strict=True)))
 
 
-def _open(owed: int, tags: int, unseen: int) -> int:
-    """Octets of tags that may still show: of those `unseen`, with `tags` of this span."""
-    return min(unseen, tags + OPEN_MAX) if owed else 0
+def _open(owed: Counts, tags: Counts, unseen: Counts) -> Counts:
+    """Octets of tags that may still show: of those `unseen`, with `tags` of this span; none where all agrees."""
+    most = _common(unseen, tags.plus(Counts(OPEN_MAX, OPEN_MAX)))
+    return Counts(
+        most.octets_in if owed.octets_in or owed.packets_in else 0,
+        most.octets_out if owed.octets_out or owed.packets_out else 0,
+    )
 
 
 def _common(a: Counts, b: Counts) -> Counts:
