@@ -179,3 +179,15 @@ def test_what_an_interface_carried_under_another_name_is_no_ghost() -> None:
     assert first.frame_octets_interface == 50 * PACKET
     second = step(first.baseline, now._replace(frames_foreign=foreign))
     assert second.unmetered == Counts(30 * 100, 0, 30, 0)
+
+
+def test_a_meter_that_cannot_tell_in_from_out_owns_what_it_missed() -> None:
+    """Octets of darkstat's referee are of both directions in one."""
+    wire = Audit("wire", "d", Counts(octets_unsplit=1000), Counts(octets_unsplit=1000))
+    on = wire._replace(frames_interface=Counts(octets_unsplit=9000), frames_metered=Counts(octets_unsplit=5000))
+    first = step(wire, on)
+    assert (first.frame_octets_interface, first.frame_octets_metered) == (8000, 4000)
+    second = step(first.baseline, on)
+    assert second.unmetered == Counts(octets_unsplit=4000)
+    again = step(second.baseline, on._replace(frames_interface=Counts(octets_unsplit=7), frames_metered=Counts()))
+    assert again.frame_octets_interface == 7  # it fell, so it has begun again

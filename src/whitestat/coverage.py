@@ -93,10 +93,10 @@ def _since(before: Counts, now: Counts, same: bool) -> Counts:
         return now
     grown = _less(now, before)
     packets = [_on(*each) for each in zip(before[2:4], grown[2:4], strict=True)]
-    if min(packets) < 0 or max(packets) >= WRAP // 2:
+    if min(*packets, grown.octets_unsplit) < 0 or max(packets) >= WRAP // 2:
         return now
     octets = [step if step > -SLIP else _on(held, step) for held, step in zip(before[:2], grown[:2], strict=True)]
-    return Counts(*octets, *packets)
+    return Counts(*octets, *packets)._replace(octets_unsplit=grown.octets_unsplit)
 
 
 def _on(before: int, step: int) -> int:

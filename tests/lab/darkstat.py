@@ -6,6 +6,8 @@ import re
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,6 +137,15 @@ class Watched:
     def dropped(self) -> int:
         """Packets that pcap dropped, by darkstat's word."""
         return self._peer.seen().dropped
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """It looks into its ring no more, as on a machine that has no time for it."""
+        self._peer.tell(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._peer.tell(signal.SIGCONT)
 
     def export(self) -> None:
         """SIGUSR2."""

@@ -235,8 +235,8 @@ class DarkstatCollector:
         began_ms = self._before_ms if self._told is None else now_ms - int((time.monotonic() - self._told_at_s) * 1000)
         start_ms = min(since_ms, now_ms, since_ms if began_ms is None else began_ms)
         audit = Audit(
-            self._life,
-            self._life,
+            f"wire {self._life}",  # another name than the meter's: what pcap dropped is missing from it
+            f"darkstat {self._life}",
             self._passed.plus(self._lost),
             self._passed,
             packets_lost=self._packets_lost,
