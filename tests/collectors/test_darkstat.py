@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from tests.collectors.server import NOT_FOUND, page, serving
 from whitestat.collectors.darkstat import BACKOFF_S, PAGE_EVERY_S, DarkstatCollector
 from whitestat.config import PointConfig, load
 from whitestat.coverage import step
+from whitestat.errors import CollectorError
 from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
 from whitestat.service import BUILDERS, locality, networks_of
 from whitestat.units import address_bytes, address_text, mac_bytes
@@ -212,6 +214,34 @@ class Waits(threading.Event):
         if len(self.asked_s) == 10:
             self.set()
         return self.is_set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_that_ends_the_thread_is_shown_and_a_new_thread_asks() -> None:
+    """No answer is known that does; one that did must not leave a point that looks alive for ever."""
+    faults = [ZeroDivisionError("unforeseen"), ZeroDivisionError("unforeseen")]
+
+    def local(address: Address) -> bool:
+        if faults:
+            raise faults.pop()
+        return is_local(address)
+
+    ends = re.compile(r"127\.0\.0\.1:\d+/?: a fault ended the thread that asks; it is begun anew")
+    peer, asked = Peer([(*A, 100, 10)]), list[bytes]()
+    with serving(peer, asked) as url, closing(DarkstatCollector(POINT, url, 3600, local)) as collector:
+        collector.open({})
+        for _ in range(2):
+            assert collector.read(0, 1).receipt is None
+            wait_until(lambda: all(each.name != "darkstat darkstat" for each in threading.enumerate()))
+            with pytest.raises(CollectorError, match=ends):
+                collector.read(0, 1)
+            status = collector.statuses()["darkstat"]
+            assert status.state is PointState.FAILED
+            assert ends.search(status.notice)
+        wait_until(lambda: collector.read(0, 1).receipt is not None)
+        assert collector.read(0, 1).marks[0].key.address == address_bytes(A[0])
+        wait_until(lambda: collector.statuses()["darkstat"].state is PointState.OK)
+    assert not faults
 
 
 def test_it_is_polled_as_often_as_version_5_s_file_says(tmp_path: Path) -> None:

@@ -148,8 +148,13 @@ class DarkstatCollector:
 
     def _begin(self) -> None:
         if self._thread is None and not self._stopped.is_set():
-            self._thread = threading.Thread(target=self._run, name=f"darkstat {self._point.name}", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=self._meter, daemon=True)
             self._thread.start()
+        elif self._thread and not self._thread.is_alive() and not self._stopped.is_set():
+            self._thread = None
+            reason = f"{self.url}: a fault ended the thread that asks; it is begun anew"
+            self._status = PointStatus(PointState.FAILED, reason)  # until a poll works
+            raise CollectorError(reason)
 
     def _run(self) -> None:
         """Poll for as long as the collector is open; a failure is told once, and tried again ever later."""
