@@ -134,6 +134,31 @@ def test_who_comes_back_is_told_every_second_in_between() -> None:
     asyncio.run(look())
 
 
+def test_a_machine_that_is_late_leaves_no_gap_and_tells_no_rates_of_milliseconds() -> None:
+    async def look() -> None:
+        home = Home()
+        items = home.live().listen()
+        first: dict[str, Any] = await anext(items)
+        assert "since" not in first
+        until = "12:00:00"
+        for after_ms, at, bps in ((1000, "12:00:01", 1000), (5000, "12:00:06", 200), (1610, "12:00:08", 621)):
+            home.octets[1] += 125
+            item = await following(home, items, after_ms)
+            assert (item["since"][11:19], item["at"][11:19], item["rate_in_bps"]) == (until, at, bps)
+            until = at
+        home.octets[1] += 125
+        home.now += 390  # too little since the last one
+        news = asyncio.ensure_future(anext(items))
+        done, _ = await asyncio.wait((news,), timeout=0.6)
+        assert not done
+        home.now += 610
+        item = await asyncio.wait_for(news, 5)
+        assert (item["since"][11:19], item["rate_in_bps"]) == (until, 1000)
+        await items.aclose()
+
+    asyncio.run(look())
+
+
 def test_a_page_that_cannot_keep_up_has_no_gap() -> None:
     async def look() -> None:
         home = Home()

@@ -16,6 +16,9 @@ from whitestat.units import mac_text
 STALE_MS = 10_000
 """After a longer pause there are no rates: they would be averages over the time nobody looked."""
 
+LEAST_MS = 500
+"""A sample that was late is followed by one a whole second later: of a few milliseconds, the rates are chance."""
+
 LINGER_S = 75.0
 """Sampling goes on so long after the last listener: one that lost its connection comes back to no gap."""
 
@@ -95,6 +98,8 @@ class Live:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(1 - self._now_ms() % 1000 / 1000)
+            if 0 <= self._now_ms() - self._at_ms < LEAST_MS:
+                continue
             changed = await self._sample()
             # A page that cannot keep up gets what changed since its last item in one, and holds up nobody.
             for each in self._listeners:
@@ -117,7 +122,7 @@ class Live:
                 for device, row in rows.items()
             }
             at_points = {name: rates(self._points.get(name), counts, span_ms) for name, counts in points.items()}
-            self._seconds.add(now_ms, found, at_points)
+            self._seconds.add(self._at_ms, now_ms, found, at_points)
         changed = {
             device
             for device, row in rows.items()
@@ -135,6 +140,7 @@ class Live:
         last = self._seconds.last(self._at_ms)
         return {
             "at": self._text(self._at_ms),
+            **({"since": self._text(last.since_ms)} if last else {}),
             **together(self._rates.values()).fields(),
             "octets": everything.octets,
             "octets_in": everything.octets_in,
@@ -163,6 +169,7 @@ class Live:
         devices = second.devices()
         return {
             "at": self._text(second.at_ms),
+            "since": self._text(second.since_ms),
             **together(devices.values()).fields(),
             "devices": [{"id": device or None, **each.fields()} for device, each in devices.items()],
             "points": _points(second.points),

@@ -57,8 +57,10 @@ def together(of: Iterable[Rates]) -> Rates:
 
 
 class Second(NamedTuple):
-    """One that is over: rates by device, those of the silent left out, and by point."""
+    """One that is over, or several that a busy machine was too late for: rates by device, those of the silent left out,
+    and by point, from `since_ms` to `at_ms`."""
 
+    since_ms: int
     at_ms: int
     rows: array[int]
     points: dict[str, Rates]
@@ -74,7 +76,7 @@ class Seconds:
     def __init__(self) -> None:
         self._kept: deque[Second] = deque()
 
-    def add(self, at_ms: int, devices: Mapping[int, Rates], points: Mapping[str, Rates]) -> None:
+    def add(self, since_ms: int, at_ms: int, devices: Mapping[int, Rates], points: Mapping[str, Rates]) -> None:
         """One more; those that are over for long, or lie ahead after a clock was set back, go."""
         while self._kept and not at_ms - KEPT_MS <= self._kept[0].at_ms < at_ms:
             self._kept.popleft()
@@ -82,7 +84,7 @@ class Seconds:
         for device, each in devices.items():
             if each != QUIET:
                 rows.extend((device, *each))
-        self._kept.append(Second(at_ms, rows, dict(points)))
+        self._kept.append(Second(since_ms, at_ms, rows, dict(points)))
 
     def between(self, after_ms: int, before_ms: int) -> Iterator[Second]:
         """Those after an instant and before another."""

@@ -422,6 +422,9 @@ def test_seconds_that_were_missed_are_in_the_graph(browser: Browser, own: House)
         for place in ("#/live?device=1", "#/live?point=lan&count=packets"):
             page.evaluate(f"location.hash = {place!r}")
             page.wait_for(f"{bars} === 10")
+        # A machine that was late by five seconds tells of all of them.
+        own.say(NOON_S + 16, busy, since=instant_text(NOON_S + 10, ZONE), points=missed[0]["points"])
+        page.wait_for(f"{bars} === 16")
         assert "lan" in text(page, "main select")
 
 

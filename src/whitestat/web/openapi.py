@@ -199,6 +199,11 @@ _DEVICE: Schema = {
     "last_seen": _or_null("string", format="date-time"),
 }
 _ID = _or_null("integer", description="null for what is unattributed")
+_SINCE: Schema = {
+    **_INSTANT,
+    "description": "since when the rates were taken: a second, or several that a busy machine was too late for; absent "
+    "where there are no rates yet",
+}
 _PACKETS = ("rate_in_pps", "rate_out_pps")
 _RATES: Schema = dict.fromkeys(("rate_in_bps", "rate_out_bps", *_PACKETS), _COUNT)
 _AT_POINTS = _list(_object({"point": _TEXT, **_RATES}))
@@ -451,6 +456,7 @@ _SCHEMAS: Schema = {
     "Live": _object(
         {
             "at": _INSTANT,
+            "since": _SINCE,
             **_RATES,
             "octets": _COUNT,
             "octets_in": _UNSPLIT,
@@ -477,16 +483,18 @@ _SCHEMAS: Schema = {
                     _object(
                         {
                             "at": _INSTANT,
+                            "since": _SINCE,
                             **_RATES,
                             "devices": _list(_object({"id": _ID, **_RATES})),
                             "points": _AT_POINTS,
-                        }
+                        },
+                        optional=("since",),
                     )
                 ),
                 "description": "seconds since the event before, or of the last minute and more, with all that was not "
                 "silent",
             },
         },
-        optional=("octets", "gone", "points", "missed", *_PACKETS),
+        optional=("since", "octets", "gone", "points", "missed", *_PACKETS),
     ),
 }

@@ -25,6 +25,7 @@ Spans = tuple[tuple[int, int | None], ...]
 Item = dict[str, Any]
 
 
+_INSTANTS = ("at", "since")
 _RATES = ("rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pps")
 
 
@@ -163,7 +164,7 @@ async def own_live(
 def _own_item(item: Item, own: Mapping[int, Item], changed: set[int], gone: set[int]) -> dict[str, object]:
     missed = [_own_second(each, own) for each in item.get("missed", ())]
     return {
-        "at": item["at"],
+        **{name: item[name] for name in _INSTANTS if name in item},
         **_totals(own.values(), (*_RATES, "octets", "octets_in", "octets_out")),
         "coverage": None,
         "devices": [own[each] for each in sorted(own) if each in changed],
@@ -175,7 +176,8 @@ def _own_item(item: Item, own: Mapping[int, Item], changed: set[int], gone: set[
 def _own_second(second: Item, own: Mapping[int, Item]) -> dict[str, object]:
     """A second that was missed, of own devices alone; what a point counted is of everybody's."""
     rows = [row for row in second["devices"] if row["id"] in own]
-    return {"at": second["at"], **_totals(rows, _RATES), "devices": rows, "points": []}
+    instants = {name: second[name] for name in _INSTANTS if name in second}
+    return {**instants, **_totals(rows, _RATES), "devices": rows, "points": []}
 
 
 def _totals(rows: Iterable[Item], names: Sequence[str]) -> dict[str, int]:

@@ -11,7 +11,6 @@ import { count, octets, rate } from "./text.js";
 
 const MINUTE_MS = 60000;
 const SECONDS = 60;
-const LATE = 3; // A longer pause is one.
 const LONG = [
   { name: "minutes", title: "60 minutes", step: "minute", many: 60, every: 30000 },
   { name: "hours", title: "24 hours", step: "hour", many: 24, every: 60000 },
@@ -46,14 +45,12 @@ function Seconds({ history, at, narrow, packets }) {
   return html`<${Bars} title="Rates of the last 60 seconds" series=${sides} places=${places} format=${packets ? perSecond : rate} sparse />`;
 }
 
-// An entry stands for the time since the one before: a second that a busy machine was too late for is in the next.
+// An entry stands for all of its time: seconds that a busy machine was too late for are in the next.
 function bySecond(history) {
   const found = new Map();
-  let before = null;
   for (const entry of history) {
     const at = Math.floor(entry.at / 1000);
-    for (let each = before !== null && at - before <= LATE ? before + 1 : at; each <= at; each++) found.set(each, entry);
-    before = at;
+    for (let each = Math.min(at, Math.floor(entry.since / 1000) + 1); each <= at; each++) found.set(each, entry);
   }
   return found;
 }

@@ -86,7 +86,8 @@ export function listen(show) {
 function second(item) {
   const devices = new Map();
   for (const each of item.devices) if (each.rate_in_bps || each.rate_out_bps) devices.set(each.id, rates(each));
-  return { at: Date.parse(item.at), in: item.rate_in_bps, out: item.rate_out_bps, all: rates(item), devices, points: new Map((item.points ?? []).map((each) => [each.point, rates(each)])) };
+  const at = Date.parse(item.at);
+  return { at, since: item.since ? Date.parse(item.since) : at - 1000, in: item.rate_in_bps, out: item.rate_out_bps, all: rates(item), devices, points: new Map((item.points ?? []).map((each) => [each.point, rates(each)])) };
 }
 
 const rates = (each) => [each.rate_in_bps, each.rate_out_bps, each.rate_in_pps ?? 0, each.rate_out_pps ?? 0];
