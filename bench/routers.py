@@ -19,7 +19,7 @@ from tests.collectors.peers.b593 import B593Peer
 from tests.collectors.peers.hilink import HiLinkPeer
 from whitestat.collectors.router import Router
 from whitestat.collectors.router.follow import Follower
-from whitestat.config import PointConfig
+from whitestat.point_config import PointConfig
 from whitestat.routers import router_of
 
 POLLS = 50
@@ -61,7 +61,7 @@ def _memory(kind: str) -> float:
     """MB resident that the modules of a kind add to those of the service, in a fresh interpreter."""
     program = f"""
 import whitestat.cli, whitestat.service, whitestat.web
-from whitestat.config import PointConfig
+from whitestat.point_config import PointConfig
 from whitestat.engine import resident_octets
 before = resident_octets()
 from whitestat.routers import router_of

@@ -17,11 +17,11 @@ from bench import process
 from bench.card import Card
 from bench.filling import NOW_S, ZONE, kept
 from bench.household import DAY_S, HOUR_S, POINT, Household
-from whitestat.config import Store
 from whitestat.detail import Detail
 from whitestat.draft import Draft
 from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import Audit, Counts, Coverage, Receipt
+from whitestat.settings import Store
 
 DETAIL_S = Store(Path()).detail_s
 

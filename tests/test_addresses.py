@@ -19,13 +19,14 @@ from tests.test_identity import MACS, MINUTE_MS, START_MS, House
 from whitestat.attribution.edits import Merge, Rename
 from whitestat.attribution.evidence import Evidence
 from whitestat.collectors.links import Link
-from whitestat.config import PointConfig, load
+from whitestat.config import load
 from whitestat.holding import HAND_ONS_MAX, HOUR_MS, SETTLES_MS, SILENT_MS
 from whitestat.ledger import people
 from whitestat.ledger.people import EventRow
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.question import Question
 from whitestat.model import Counts, Delta, FlowKey, Harvest
+from whitestat.point_config import PointConfig
 from whitestat.service import listening_on
 from whitestat.units import address_bytes
 

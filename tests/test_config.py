@@ -11,25 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.config import (
-    Billing,
-    Config,
-    Csv,
-    DeviceConfig,
-    Lan,
-    PointConfig,
-    Retention,
-    Service,
-    Store,
-    Web,
-    example,
-    load,
-    reference,
-)
+from whitestat.config import load
+from whitestat.config_text import example, reference
 from whitestat.errors import ConfigError
 from whitestat.keys import COLLECTORS, declared
 from whitestat.plan_config import PlanConfig, ShareConfig, TariffConfig
 from whitestat.plans.tariff import Window
+from whitestat.point_config import PointConfig
+from whitestat.settings import Billing, Config, Csv, DeviceConfig, Lan, Retention, Service, Store, Web
 from whitestat.watch_config import NotifyConfig, WatchConfig
 
 HOME = {"HOME": "/home/anna"}

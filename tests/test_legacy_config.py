@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat import legacy_config
-from whitestat.config import Config, load
+from whitestat.config import load
 from whitestat.errors import ConfigError
+from whitestat.settings import Config
 from whitestat.units import mac_bytes
 
 FILE = {

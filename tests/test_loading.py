@@ -13,6 +13,7 @@ HEAVY = {
     "whitestat.collectors.kernel",
     "whitestat.importers",
     "whitestat.collectors.router",
+    "whitestat.config_text",
     "whitestat.csv_logs",
     "requests",
     "huawei_lte_api",

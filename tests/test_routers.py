@@ -20,12 +20,12 @@ from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import Locality
 from whitestat.booking import Booker
 from whitestat.cli import run_command
-from whitestat.config import PointConfig
 from whitestat.engine import Engine
 from whitestat.identity import Identity
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.model import Counts
+from whitestat.point_config import PointConfig
 from whitestat.routers import build
 from whitestat.service import point_of
 

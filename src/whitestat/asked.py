@@ -17,7 +17,6 @@ from whitestat.attribution.devices import Devices
 from whitestat.attribution.edits import Edit
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
-from whitestat.config import Config
 from whitestat.control import Line
 from whitestat.engine import SystemClock
 from whitestat.errors import LedgerError, QueryError, WhiteStatError
@@ -25,6 +24,7 @@ from whitestat.identity import Done, Identity
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.service import access_of, cycle_of, locality, maps_of, zone_of
+from whitestat.settings import Config
 
 Ask = Callable[[str, str, object], Any]
 """Method, path and body of a request to the answer's content; WhiteStatError where it is refused."""

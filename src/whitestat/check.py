@@ -9,12 +9,12 @@ from collections.abc import Callable
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.collectors import Collector
-from whitestat.config import Config
 from whitestat.engine import SystemClock
 from whitestat.errors import WhiteStatError
 from whitestat.ledger.queries import Queries
 from whitestat.model import PointState
 from whitestat.service import locality, maps_of, open_collectors, points_of, zone_of
+from whitestat.settings import Config
 from whitestat.units import octets_text
 
 LOOK_S = 2

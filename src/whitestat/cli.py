@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from whitestat import __version__
-from whitestat.config import Config
 from whitestat.errors import QueryError, WhiteStatError
 from whitestat.parameters import QUESTION
+from whitestat.settings import Config
 
 DEFAULT_CONFIG = Path("/etc/whitestat/whitestat.toml")
 
@@ -390,10 +390,10 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    from whitestat import config
-
     if options.example:
-        print(config.example(), end="")
+        from whitestat.config_text import example
+
+        print(example(), end="")
         return EXIT_OK
     loaded = _load(options)
     print(f"{loaded.source or 'no configuration file'}: the configuration is valid")

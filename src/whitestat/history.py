@@ -7,13 +7,13 @@ from contextlib import closing
 
 from whitestat import reports
 from whitestat.asking import Now, usage_question
-from whitestat.config import Config
 from whitestat.engine import SystemClock
 from whitestat.errors import LedgerError
 from whitestat.forms import UsageAnswer, device_fields
 from whitestat.ledger.queries import Queries
 from whitestat.parameters import QUESTION, check_all
 from whitestat.service import cycle_of, zone_of
+from whitestat.settings import Config
 
 
 def now_of(config: Config) -> Now:

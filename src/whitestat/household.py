@@ -10,8 +10,8 @@ from typing import Any
 
 from whitestat import reports
 from whitestat.asked import Ask, asked
-from whitestat.config import Config
 from whitestat.errors import QueryError
+from whitestat.settings import Config
 from whitestat.units import address_bytes, mac_bytes, mac_text
 from whitestat.usermap import read_map
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from whitestat import reports
 from whitestat.asked import Ask, asked
-from whitestat.config import Config
 from whitestat.errors import QueryError
+from whitestat.settings import Config
 
 Told = Mapping[str, Any]
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 
 from whitestat import privileges
-from whitestat.config import Config, PointConfig
 from whitestat.engine import Engine
 from whitestat.errors import Missing
 from whitestat.ledger import alarms
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.periods import instant_text
+from whitestat.point_config import PointConfig
+from whitestat.settings import Config
 from whitestat.throttle.client import Client
 from whitestat.throttle.keeper import Keeper, Report
 from whitestat.throttle.subjects import Rule

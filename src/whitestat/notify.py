@@ -6,8 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from whitestat.config import Config
 from whitestat.errors import ConfigError
+from whitestat.settings import Config
 from whitestat.watch.addresses import VARIABLE, addresses
 from whitestat.watch.post import post
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from whitestat import reports
 from whitestat.asking import Now
-from whitestat.config import Config
 from whitestat.errors import QueryError
 from whitestat.history import now_of, queries_of
 from whitestat.ledger.queries import Queries
 from whitestat.plan_forms import told
 from whitestat.plans.standing import Standing
+from whitestat.settings import Config
 from whitestat.units import octets_of, octets_text
 
 Told = Mapping[str, Any]

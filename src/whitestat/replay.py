@@ -11,10 +11,10 @@ from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.attribution.names import by_address, configured
 from whitestat.attribution.vendors import vendor
 from whitestat.collectors import pcap
-from whitestat.config import Config
 from whitestat.errors import CaptureError
 from whitestat.model import UNATTRIBUTED, Delta, UsageKey
 from whitestat.reports import Line
+from whitestat.settings import Config
 from whitestat.units import mac_text
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from whitestat.collectors.router import Login, Router, RouterCollector
-from whitestat.config import PASSWORD, PointConfig
 from whitestat.errors import ConfigError
 from whitestat.model import CounterReading, Point
+from whitestat.point_config import PASSWORD, PointConfig
 
 MOST_OCTETS = 4096
 TIMEOUT_S = 10.0

@@ -30,7 +30,6 @@ from whitestat.booking import Booker
 from whitestat.collectors import Collector
 from whitestat.collectors.interface import InterfaceCollector
 from whitestat.collectors.links import Link, default_interface, default_interfaces, links, unknown_interface
-from whitestat.config import Config, PointConfig
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine, SystemClock
 from whitestat.errors import CollectorError, ConfigError, LedgerError, NotPermitted, WhiteStatError
@@ -45,6 +44,8 @@ from whitestat.model import Address, CounterReading, Point
 from whitestat.periods import Cycle
 from whitestat.placement import misplaced
 from whitestat.plan_config import plan_of
+from whitestat.point_config import PointConfig
+from whitestat.settings import Config
 from whitestat.units import address_bytes, address_text
 
 if TYPE_CHECKING:

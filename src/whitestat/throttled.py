@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from whitestat.asked import asked
-from whitestat.config import Config
 from whitestat.errors import QueryError
 from whitestat.reports import csv_of, printable
+from whitestat.settings import Config
 from whitestat.units import rate_text
 
 FIELDS = ("name", "plan", "person", "devices", "rate_bps", "until", "lifted")

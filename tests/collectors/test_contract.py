@@ -14,10 +14,10 @@ import pytest
 from tests.collectors import server
 from tests.collectors.peers import archer, b593, hilink, hosting, wait_until
 from whitestat.collectors import Collector
-from whitestat.config import PointConfig
 from whitestat.errors import CollectorError
 from whitestat.keys import COLLECTORS
 from whitestat.model import Address, CounterReading, Delta, Harvest, PointState, Receipt
+from whitestat.point_config import PointConfig
 from whitestat.service import BUILDERS, open_collectors
 
 Peer = Callable[[], AbstractContextManager[PointConfig]]

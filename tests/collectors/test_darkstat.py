@@ -15,10 +15,11 @@ import pytest
 
 from tests.collectors.server import NOT_FOUND, page, serving
 from whitestat.collectors.darkstat import BACKOFF_S, PAGE_EVERY_S, DarkstatCollector
-from whitestat.config import PointConfig, load
+from whitestat.config import load
 from whitestat.coverage import step
 from whitestat.errors import CollectorError
 from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
+from whitestat.point_config import PointConfig
 from whitestat.service import BUILDERS, locality, networks_of
 from whitestat.units import address_bytes, address_text, mac_bytes
 

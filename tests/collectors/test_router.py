@@ -13,9 +13,9 @@ import pytest
 from tests.collectors.peers import Request, hosting, wait_until
 from tests.collectors.peers.archer import PASSWORD, USERNAME, Archer, Row
 from whitestat.collectors.router import RouterCollector
-from whitestat.config import PointConfig
 from whitestat.errors import ConfigError
 from whitestat.model import CounterReading, Counts, Delta, Harvest, Point, PointState
+from whitestat.point_config import PointConfig
 from whitestat.routers import build, login_of, notices
 from whitestat.units import mac_bytes
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from whitestat.attribution.locality import PRIVATE, Locality
-from whitestat.config import Config
 from whitestat.errors import ImportFault, LedgerError
 from whitestat.importers import dalla_stats, darkstat, traffic, vnstat, whitestat
 from whitestat.importers.history import History
@@ -20,6 +19,7 @@ from whitestat.importers.report import report
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.model import Address
+from whitestat.settings import Config
 
 MOST_OCTETS = 256 * 1024 * 1024
 """Larger files are no export, no day log and no JSON of these programs."""
