@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from whitestat.config import load
 
 HEAVY = {
     "jinja2",
@@ -38,6 +43,48 @@ def test_parts_that_many_never_need_are_loaded_when_they_are_asked_for() -> None
     assert not loaded("import whitestat.cli, whitestat.service, whitestat.web") & HEAVY
 
 
+LEAN = "from whitestat import cli, lean; lean.without_tls(); lean.without_command_line()"
+SERVED = "import whitestat.service, whitestat.web, whitestat.web.metrics, anyio._backends._asyncio, jinja2"
+
+
+def test_a_service_without_tls_loads_no_openssl_and_no_command_line_of_uvicorn() -> None:
+    """Neither at the start nor for any answer but that to a password."""
+    openssl, command_line = {"_ssl", "_hashlib"}, {"click", "multiprocessing", "logging.config"}
+    assert not loaded(f"{LEAN}; {SERVED}") & (openssl | command_line)
+    assert openssl | command_line <= loaded(SERVED), "what was kept out is what would come"
+
+
+def test_what_was_left_out_is_there_for_who_uses_it() -> None:
+    uses = "import http.client, ssl; http.client.HTTPSConnection('localhost'); assert ssl.create_default_context()"
+    kept = (
+        "from whitestat.access import passwords; assert passwords.matches('long enough', passwords.kept('long enough'))"
+    )
+    same = "assert type(ssl.create_default_context()) is ssl.SSLContext is http.client.ssl.SSLContext"
+    assert {"_ssl", "_hashlib"} <= loaded(f"{LEAN}; {SERVED}; {uses}; {same}; {kept}")
+
+
+def test_names_that_stand_for_those_of_ssl_are_worth_the_same() -> None:
+    numbers = ("PROTOCOL_TLS_CLIENT", "PROTOCOL_TLS_SERVER", "CERT_NONE")
+    same = "; ".join(f"assert int(real.{name}) == vars(stands)[{name!r}]" for name in numbers)
+    assert loaded(f"{LEAN}; import sys; stands = sys.modules.pop('ssl'); import ssl as real; {same}")
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("", False),
+        ('[[point]]\nname = "a"\ncollector = "darkstat"\nurl = "http://192.0.2.1:667"', False),
+        ('[[point]]\nname = "a"\ncollector = "darkstat"\nurl = "https://192.0.2.1:667"', True),
+        ('[[point]]\nname = "a"\ncollector = "archer-c20"\nurl = "http://192.0.2.1"\npassword_file = "/p"', True),
+        ('[web]\ncertificate = "/etc/whitestat/cert.pem"', True),
+    ],
+)
+def test_tls_is_there_where_the_configuration_asks_for_it(tmp_path: Path, text: str, *, needs: bool) -> None:
+    path = tmp_path / "whitestat.toml"
+    path.write_text(text)
+    assert load(path, {}, root=True).needs_tls is needs
+
+
 def test_who_gives_up_root_has_loaded_all_that_answers_need() -> None:
     before = loaded("from whitestat import web; web.load_all()")
-    assert {"jinja2", "prometheus_client", "whitestat.web.metrics", "whitestat.web.openapi"} <= before
+    assert {"jinja2", "prometheus_client", "whitestat.web.metrics", "whitestat.web.openapi", "_hashlib"} <= before

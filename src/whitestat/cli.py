@@ -258,9 +258,16 @@ def _load(options: argparse.Namespace) -> Config:
 
 
 def _run(options: argparse.Namespace) -> int:
+    config = _load(options)
+    from whitestat import lean
+
+    # First of all: what is imported once stays.
+    if not config.needs_tls:
+        lean.without_tls()
+    lean.without_command_line()
     from whitestat.service import run
 
-    return run(_load(options))
+    return run(config)
 
 
 def _throttle(options: argparse.Namespace) -> int:

@@ -268,3 +268,10 @@ class Config:
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     notices: tuple[str, ...] = ()
     """What the log should say of how it came about."""
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether the service serves by TLS, or asks somebody who may want it, or other cryptography."""
+        plain = ("kernel", "packet", "interface", "darkstat")
+        asked = any(each.collector not in plain or (each.url or "").startswith("https") for each in self.points)
+        return self.web.certificate is not None or asked

@@ -49,7 +49,9 @@ def _scrypt(password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
     octets = password.encode("utf-8", "surrogatepass")
     most = 256 * r * ((1 << log_n) + p)
     _give_back()
-    return hashlib.scrypt(octets, salt=salt, n=1 << log_n, r=r, p=p, maxmem=most, dklen=_HASH_OCTETS)
+    from _hashlib import scrypt  # OpenSSL is loaded for the first password: `hashlib` may do without
+
+    return scrypt(octets, salt=salt, n=1 << log_n, r=r, p=p, maxmem=most, dklen=_HASH_OCTETS)
 
 
 @cache

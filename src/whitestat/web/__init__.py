@@ -13,14 +13,17 @@ from whitestat.web.sources import Access, Sources
 def loaded_later() -> list[Path]:
     """Where that lies which is loaded when it is first asked for: ours, what it takes from others, and Python's own."""
     found = [
-        find_spec(name) for name in ("jinja2", "markupsafe", "prometheus_client", "whitestat.web.metrics", "wsgiref")
+        find_spec(name)
+        for name in ("jinja2", "markupsafe", "prometheus_client", "whitestat.web.metrics", "wsgiref", "_hashlib")
     ]
-    files = [Path(spec.origin) for spec in found if spec and spec.origin]
+    files = [Path(spec.origin) for spec in found if spec and spec.origin and spec.has_location]
     return [*files, *(file.parent for file in files)]
 
 
 def load_all() -> None:
     """Load all that: who gives up root may not be able to read it afterwards."""
+    import _hashlib  # noqa: F401 - passwords' scrypt
+
     from whitestat.ledger.queries import load_plans
     from whitestat.web import access_page, login, metrics, openapi, plans, usage_page  # noqa: F401 - loading is all
 

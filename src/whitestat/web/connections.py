@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import ssl
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +86,16 @@ class Certificate:
 
     def __init__(self, certificate: Path, key: Path | None) -> None:
         """WhiteStatError for files that are none, do not fit, or need a password."""
+        import ssl  # and OpenSSL with it, 4 MB
+
         self._files = certificate, key
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.read()
 
     def read(self) -> None:
         """What is in the files now holds for connections from now on; else what was read before goes on."""
+        import ssl
+
         certificate, key = self._files
         for each in filter(None, self._files):
             try:

@@ -8,8 +8,9 @@ import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import Config
+from uvicorn.server import Server as UvicornServer
 
 from whitestat.errors import WhiteStatError
 from whitestat.web.connections import BACKLOG, Certificate, Connection, allow_descriptors
@@ -19,12 +20,12 @@ _GRACE_S = 3
 _HANDSHAKE_S = 5.0
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """Serves one app on sockets that are open already; signals are the caller's affair."""
 
     def __init__(
         self,
-        config: uvicorn.Config,
+        config: Config,
         listening: socket.socket,
         streams: LiveStreams,
         control: socket.socket | None = None,
@@ -89,7 +90,7 @@ def serve(
     What comes over `control`, a listening Unix socket, is its owner's. With a certificate all else comes by TLS.
     """
     allow_descriptors()
-    config = uvicorn.Config(
+    config = Config(
         app,
         loop="asyncio",
         http=Connection,

@@ -1,0 +1,79 @@
+"""Keeps what others import and few need out of the service: OpenSSL without TLS, uvicorn's command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+_KNOWN_OF_SSL: Mapping[str, object] = {
+    "PROTOCOL_TLS_CLIENT": 16,
+    "PROTOCOL_TLS_SERVER": 17,
+    "CERT_NONE": 0,
+    "SSLContext": type("SSLContext", (), {}),
+    "TLSVersion": type("TLSVersion", (), {}),
+}
+"""What uvicorn, anyio and Prometheus' client ask for as they are imported: defaults and types of parameters."""
+
+
+_OWN_HASHES = ("_md5", "_sha1", "_sha3", "_blake2")
+"""Some systems build Python without them; there its hashes are OpenSSL's."""
+
+
+class _Later(ModuleType):
+    """Stands for a module. Who asks it for more than these names has the module loaded, and gets what that has."""
+
+    def __init__(self, name: str, known: Mapping[str, object]) -> None:
+        super().__init__(name)
+        self.__dict__.update(known)
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # what the machinery of imports looks for
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        module = import_module(self.__name__)
+        self.__dict__.update(module.__dict__)
+        return getattr(module, name)
+
+
+def without_tls() -> None:
+    """Import asyncio and hashlib without OpenSSL, and let everybody else believe in it until it is used.
+
+    To be called before anything imports them. From then on asyncio cannot serve or ask by TLS, and `hashlib` knows
+    neither scrypt nor PBKDF2, which `_hashlib` still has. Of no effect where one of them is loaded already.
+    """
+    if not sys.modules.keys().isdisjoint({"asyncio", "hashlib", "ssl"}) or not all(map(find_spec, _OWN_HASHES)):
+        return
+    # To asyncio, hashlib and hmac both are optional, by Python's own word for a module that is not there.
+    with _instead({"ssl": None, "_hashlib": None}):
+        for name in ("asyncio", "hashlib", "hmac"):
+            import_module(name)
+    sys.modules["ssl"] = _Later("ssl", _KNOWN_OF_SSL)
+
+
+def without_command_line() -> None:
+    """Import uvicorn without its command line, which brings click and multiprocessing, or its files of loggers."""
+    if "uvicorn" in sys.modules:
+        return
+    command = _Later("uvicorn.main", {"Server": None, "main": None, "run": None})
+    with _instead({"uvicorn.main": command, "logging.config": _Later("logging.config", {})}):
+        uvicorn = import_module("uvicorn")
+    for name in ("Server", "main", "run"):
+        delattr(uvicorn, name)  # rather nothing than something else: uvicorn.server has the server
+
+
+@contextmanager
+def _instead(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
+    """While it lasts these stand in the table of modules, for those that are not loaded."""
+    put = {name: module for name, module in modules.items() if name not in sys.modules}
+    sys.modules.update(put)  # type: ignore[arg-type]  # None is how a module is said not to be there
+    try:
+        yield
+    finally:
+        for name, module in put.items():
+            if sys.modules.get(name, put) is module:
+                del sys.modules[name]
