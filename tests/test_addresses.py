@@ -21,13 +21,13 @@ from whitestat.attribution.evidence import Evidence
 from whitestat.collectors.links import Link
 from whitestat.config import load
 from whitestat.holding import HAND_ONS_MAX, HOUR_MS, SETTLES_MS, SILENT_MS
+from whitestat.lan import listening_on
 from whitestat.ledger import people
 from whitestat.ledger.people import EventRow
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.question import Question
 from whitestat.model import Counts, Delta, FlowKey, Harvest
 from whitestat.point_config import PointConfig
-from whitestat.service import listening_on
 from whitestat.units import address_bytes
 
 TEN, ELEVEN = "192.168.50.10", "192.168.50.11"

@@ -8,7 +8,7 @@ import pytest
 
 from whitestat.config import load
 from whitestat.importers.run import locality_of
-from whitestat.service import locality
+from whitestat.lan import locality
 from whitestat.units import address_bytes
 
 HOSTS = ("192.168.1.7", "192.168.2.7", "10.1.2.3", "198.51.100.7", "203.0.113.9", "fd00::7", "fe80::7")

@@ -25,9 +25,9 @@ from whitestat.identity import Identity
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
 from whitestat.model import Counts
+from whitestat.opening import point_of
 from whitestat.point_config import PointConfig
 from whitestat.routers import build
-from whitestat.service import point_of
 
 A = "02:50:00:00:00:0a"
 

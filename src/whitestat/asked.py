@@ -21,9 +21,10 @@ from whitestat.control import Line
 from whitestat.engine import SystemClock
 from whitestat.errors import LedgerError, QueryError, WhiteStatError
 from whitestat.identity import Done, Identity
+from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
-from whitestat.service import access_of, cycle_of, locality, maps_of, zone_of
+from whitestat.service import access_of, cycle_of, zone_of
 from whitestat.settings import Config
 
 Ask = Callable[[str, str, object], Any]

@@ -11,9 +11,11 @@ from whitestat.attribution.devices import Devices
 from whitestat.collectors import Collector
 from whitestat.engine import SystemClock
 from whitestat.errors import WhiteStatError
+from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries
 from whitestat.model import PointState
-from whitestat.service import locality, maps_of, open_collectors, points_of, zone_of
+from whitestat.opening import open_collectors, points_of
+from whitestat.service import zone_of
 from whitestat.settings import Config
 from whitestat.units import octets_text
 

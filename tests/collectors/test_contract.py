@@ -17,8 +17,8 @@ from whitestat.collectors import Collector
 from whitestat.errors import CollectorError
 from whitestat.keys import COLLECTORS
 from whitestat.model import Address, CounterReading, Delta, Harvest, PointState, Receipt
+from whitestat.opening import BUILDERS, open_collectors
 from whitestat.point_config import PointConfig
-from whitestat.service import BUILDERS, open_collectors
 
 Peer = Callable[[], AbstractContextManager[PointConfig]]
 LO = PointConfig("lan", "", interface="lo")

@@ -18,9 +18,10 @@ from whitestat.collectors.darkstat import BACKOFF_S, PAGE_EVERY_S, DarkstatColle
 from whitestat.config import load
 from whitestat.coverage import step
 from whitestat.errors import CollectorError
+from whitestat.lan import locality, networks_of
 from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
+from whitestat.opening import BUILDERS
 from whitestat.point_config import PointConfig
-from whitestat.service import BUILDERS, locality, networks_of
 from whitestat.units import address_bytes, address_text, mac_bytes
 
 K = 1024
