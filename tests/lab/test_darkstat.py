@@ -15,7 +15,7 @@ import pytest
 from bench.darkstat import Darkstat
 from tests.lab.darkstat import Watched, settings
 from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Device, Home, Links
-from tests.lab.referee import Referee
+from tests.lab.referee import Octets, Referee
 from tests.lab.service import Service, running
 from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
 from tests.ledger.test_details import stored
@@ -92,14 +92,22 @@ def test_octets_of_each_device_are_what_darkstat_and_the_wire_have(home: Home, t
             finish([start_transfer(home[TV], INTERNET6, 5202, "tcp", "--bitrate", "20M")])
         some_of_each(home)
         assert peer.seen_by(service) == peer.expected()
-        carried = {device.name: referee.read()[device].minus(before[device]).wan for device in (LAPTOP, PHONE)}
-        usage = service.usage("wan")
-        dropped = lost(peer, service)
-        for name, wire in carried.items():
-            found = usage[name].octets_in + usage[name].octets_out
-            carried_octets = wire.octets_in + wire.octets_out
-            assert found <= carried_octets + 5_000
-            assert dropped or found >= carried_octets
+        carried = {device.name: sum(referee.read()[device].minus(before[device]).wan[:2]) for device in (LAPTOP, PHONE)}
+        until = time.monotonic() + 30
+        while True:
+            dropped = lost(peer, service)
+            usage = {name: each.octets_in + each.octets_out for name, each in devices(service).items()}
+            whole = all(usage.get(name, 0) >= octets for name, octets in carried.items())
+            if dropped or whole or time.monotonic() > until:  # a busy machine's darkstat may count late
+                break
+            time.sleep(0.1)
+        assert dropped or whole
+        assert all(usage.get(name, 0) <= octets + 5_000 for name, octets in carried.items())
+
+
+def devices(service: Service) -> dict[str, Octets]:
+    """Usage by device; what is nobody's cannot be told apart into in and out."""
+    return {name: each for name, each in service.usage("wan").items() if name != "unattributed"}
 
 
 def lost(peer: Watched, service: Service) -> int:
@@ -214,7 +222,7 @@ def test_hosts_own_pages_tell_what_usage_was_on_and_add_nothing_to_it(home: Home
             ledger = max(tmp_path.glob("*/whitestat.db"))
             told = stored(ledger, SERVICE, now_s - 86_400, now_s + 86_400)
         assert peer.seen_by(service) == peer.expected()
-        usage = {name: each.octets_in + each.octets_out for name, each in service.usage("wan").items()}
+        usage = {name: each.octets_in + each.octets_out for name, each in devices(service).items()}
         assert 100_000 <= told[DISCARDED] <= usage["laptop"]
         assert sum(told.values()) <= sum(usage.values())
 

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -34,17 +33,15 @@ def test_a_backup_of_a_running_writer_holds_whole_flushes_and_never_holds_it_up(
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(flush_of({(NOON_S - 86_400 + 60 * n, key(e)): 0 for n in range(300) for e in range(100)}))
         writer.fold()
-        epoch, slowest, taken, to = 0, 0.0, [0], tmp_path / "backup.db"
+        writer._connection.execute("PRAGMA busy_timeout = 0")  # no lock is waited for
+        epoch, taken, to = 0, [0], tmp_path / "backup.db"
         backing_up = threading.Thread(target=lambda: taken.append(back_up(path, to, replace=False)))
         backing_up.start()
         while backing_up.is_alive() or epoch < 3:
-            began = time.monotonic()
             epoch += 1
             writer.commit(whole(epoch))
-            slowest = max(slowest, time.monotonic() - began)
         backing_up.join()
         assert taken[-1] == to.stat().st_size > 100_000
-        assert slowest < 0.9  # SQLite would wait a second for a lock, and then refuse
     assert 0 <= flushes_in(to) <= epoch
     assert list(tmp_path.glob("*.part*")) == []
 

@@ -45,7 +45,7 @@ def hosting(answer: Answer) -> Iterator[str]:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not true():
         assert time.monotonic() < until
         time.sleep(0.01)
