@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -362,16 +362,17 @@ def test_the_keyboard_alone_goes_everywhere(browser: Browser, family: House) -> 
 def test_what_takes_long_says_so_and_what_fails_says_why_and_is_tried_again(
     browser: Browser, own: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = own.queries.answer
+    answer, seen = own.queries.answer, threading.Event()
 
     def slowly(question: Any) -> Any:
-        time.sleep(0.8)
+        seen.wait(20)
         return answer(question)
 
     with looking(browser, own, "#/health", ".facts") as page:
         monkeypatch.setattr(own.queries, "answer", slowly)
         page.evaluate("location.hash = '#/history?span=day'")
         page.wait_for("document.querySelector('main .waiting .spin')")
+        seen.set()
         page.wait_for("document.querySelector('main .sheet tbody tr')")
         monkeypatch.setattr(own.queries, "answer", answer)
         assert page.problems == []
