@@ -18,11 +18,15 @@ from whitestat.units import address_bytes, mac_bytes
 VIRTUAL_WITHOUT_HEADER = {"bridge", "vlan"}
 """Kinds whose `rx_bytes` leave out the Ethernet header that their `tx_bytes` have (seen in Linux 6.1 to 6.18)."""
 
-COUNT_SEGMENTS = {""}
-"""Kinds whose counters see the segments of a giant packet: hardware alone (no kind at all)."""
+COUNT_SEGMENTS = {"", "wireguard"}
+"""Kinds whose counters see the segments of a giant packet: hardware (no kind), and who encrypts each by itself."""
+
 WIFI_MORE = 34
 """Octets that a packet sent by Wi-Fi has at most beyond its Ethernet frame: 30 of IEEE 802.11 and 2 of QoS, 6 of SNAP,
 8 of a cipher, less the 12 of Ethernet's addresses."""
+
+WIREGUARD_MORE = 47
+"""Octets that a packet has at most in WireGuard's counters beyond itself: 16 of header, 16 of tag, 15 of padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +109,21 @@ def frames(link: Link, seen: Counts) -> Counts:
     return seen
 
 
-def hidden_octets(link: Link, received: int, sent: int, packets_sent: int) -> Counts:
-    """Octets that the interface's counter may hold and no frame shows: VLAN tags kept beside frames, Wi-Fi's headers.
+def hidden_octets(link: Link, tags: Counts) -> Counts:
+    """Octets that the interface's counter may hold and no frame shows: VLAN tags kept beside frames, Wi-Fi's headers,
+    WireGuard's. `tags` are the octets of the first, with the packets that were metered.
 
-    A network card or a veth counts them or not, as its driver does, or as the frame came: a tag that the kernel
+    A network card or a veth counts tags or not, as its driver does, or as the frame came: a tag that the kernel
     took out of the frame after it was counted is in, one that was never in the frame is not. A bridge and a
     VLAN interface never count them (seen in Linux 6.18). Wi-Fi counts what it sends with the header it has on the air,
-    unless the card makes that header (mac80211, __ieee80211_subif_start_xmit).
+    unless the card makes that header (mac80211, __ieee80211_subif_start_xmit). WireGuard counts what its packets are
+    outside, both ways (drivers/net/wireguard, update_rx_stats; udp_tunnel_xmit_skb).
     """
     if link.kind in VIRTUAL_WITHOUT_HEADER:
         return Counts()
-    return Counts(received, sent + (WIFI_MORE * packets_sent if link.wireless else 0))
+    more_in = WIREGUARD_MORE if link.kind == "wireguard" else 0
+    more_out = WIFI_MORE if link.wireless else more_in
+    return Counts(tags.octets_in + more_in * tags.packets_in, tags.octets_out + more_out * tags.packets_out)
 
 
 def unknown_interface(name: str, known: Mapping[str, Link]) -> CollectorError:

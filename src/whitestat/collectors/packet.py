@@ -298,9 +298,8 @@ class PacketCollector:
         epoch = f"{self._boot}:{link.index}"
         metered, tags, giants = self._marked
         audit = Audit(epoch, self._meter, carried, self._turned(metered), packets_lost=self._lost)
-        audit = audit._replace(
-            link_header=link.header, tags=self._turned(hidden_octets(link, *tags[:2], metered.packets_out))
-        )
+        beside = Counts(tags.octets_in, tags.octets_out, metered.packets_in, metered.packets_out)
+        audit = audit._replace(link_header=link.header, tags=self._turned(hidden_octets(link, beside)))
         if link.kind not in COUNT_SEGMENTS:
             audit = audit._replace(giants=self._turned(giants))
         return {self._point.name: audit._replace(frames_foreign=self._turned(self._foreign))}

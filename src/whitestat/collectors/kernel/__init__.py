@@ -281,7 +281,7 @@ def _audit(link: Link, frame_counts: Counts, totals: Totals, epoch: str, meter: 
     giants = Counts()
     if link.kind not in COUNT_SEGMENTS:
         giants = Counts(totals.wire_in - totals.frames_in, totals.wire_out - totals.frames_out)
-    tags = hidden_octets(link, totals.tags_in, totals.tags_out, totals.packets_out)
+    tags = hidden_octets(link, Counts(totals.tags_in, totals.tags_out, totals.packets_in, totals.packets_out))
     return Audit(epoch, f"{meter:x}:{totals.life:x}", frame_counts, wire, giants, 0, link.header, tags)
 
 

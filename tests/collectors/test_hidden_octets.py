@@ -1,0 +1,30 @@
+"""What an interface's counter has beyond the frames that are seen there, by kind of link."""
+
+from __future__ import annotations
+
+import pytest
+
+from whitestat.collectors.links import WIFI_MORE, WIREGUARD_MORE, Link, hidden_octets
+from whitestat.model import Counts
+
+TAGS = Counts(400, 80, 100, 20)
+
+
+def link(kind: str = "", *, wireless: bool = False) -> Link:
+    return Link("x", 7, True, kind, "ether", None, (), wireless)
+
+
+@pytest.mark.parametrize(
+    ("of", "hidden"),
+    [
+        (link(), Counts(400, 80)),
+        (link("veth"), Counts(400, 80)),
+        (link("bridge"), Counts()),
+        (link("vlan"), Counts()),
+        (link(wireless=True), Counts(400, 80 + 20 * WIFI_MORE)),
+        (link("wireguard"), Counts(400 + 100 * WIREGUARD_MORE, 80 + 20 * WIREGUARD_MORE)),
+    ],
+    ids=["card", "veth", "bridge", "vlan", "wifi", "wireguard"],
+)
+def test_it_is_at_most_so_much(of: Link, hidden: Counts) -> None:
+    assert hidden_octets(of, TAGS) == hidden
