@@ -15,7 +15,7 @@ import pytest
 from tests.ledger.flushes import FILES, NOON_S, STOCKHOLM, flush_of, key, whole
 from whitestat.errors import LedgerError
 from whitestat.ledger.queries import Queries, Question
-from whitestat.ledger.schema import APPLICATION_ID, MIGRATIONS
+from whitestat.ledger.schema import APPLICATION_ID, MIGRATIONS, READERS_KIB, open_for_reading
 from whitestat.ledger.writer import Writer
 
 NOBODY = 65_534
@@ -271,3 +271,9 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         Writer(path, STOCKHOLM)
     first.close()
     Writer(path, STOCKHOLM).close()
+
+
+def test_a_reading_connection_keeps_few_pages_of_a_large_ledger(path: Path) -> None:
+    book(path)
+    with closing(open_for_reading(path)) as connection:
+        assert connection.execute("PRAGMA cache_size").fetchone() == (-READERS_KIB,)

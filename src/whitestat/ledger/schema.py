@@ -39,6 +39,9 @@ WAL_PAGES = 4096
 """How long the write-ahead log grows before it is moved into the database: a page of the journal that is
 rewritten every hour is then moved once in many hours."""
 
+READERS_KIB = 512
+"""Of pages that a reading connection keeps; SQLite's own 2,000 make no answer quicker, the kernel has the file."""
+
 WAL_OCTETS_KEPT = 9 * 1024 * 1024
 """What the log is cut back to after a large transaction: a little more than its usual size."""
 
@@ -183,6 +186,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     connection.execute("PRAGMA trusted_schema = OFF")
+    if mode.startswith("mode=ro"):
+        connection.execute(f"PRAGMA cache_size = -{READERS_KIB}")
     return connection
 
 
