@@ -19,8 +19,8 @@ MOST = 128
 WHOLE_S = 10.0
 """How long a request may take from the connection, or its first octet, to its last: a slow one gets no answer."""
 
-BACKLOG = 128
-"""How many are taken in at once, so that these and all others have descriptors."""
+BACKLOG = 32
+"""How many are taken in at once: far fewer than MOST, so that who comes is heard before newer ones push him out."""
 
 DESCRIPTORS = 4_096
 

@@ -28,7 +28,8 @@ export async function ask(url, options) {
   let content = null;
   try {
     content = await answer.json();
-  } catch {
+  } catch (fault) {
+    if (fault.name === "AbortError") throw fault; // the view that asked has gone
     throw Object.assign(new Error(`The answer cannot be read (status ${answer.status}).`), { status: answer.status });
   }
   if (answer.status === 401) dispatchEvent(new Event("login"));
