@@ -9,7 +9,6 @@ import select
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import IO, cast
 
 from whitestat.errors import WhiteStatError
@@ -17,8 +16,6 @@ from whitestat.throttle.limits import Limit
 from whitestat.throttle.wire import order
 
 ANSWER_S = 30.0
-OURS = str(Path(__file__).parents[2])
-"""Where the child finds this package; the rest of its path is its own: a script's folder would shadow modules."""
 
 
 class ThrottleFault(WhiteStatError):
@@ -34,7 +31,7 @@ class Client:
             [python, "-m", "whitestat.throttle.helper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([OURS, *filter(None, [os.environ.get("PYTHONPATH")])])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             start_new_session=True,
         )
         self._orders, self._answers = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)

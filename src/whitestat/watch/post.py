@@ -7,11 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 SEND_S = 120.0
-OURS = str(Path(__file__).parents[2])
-"""Where the child finds this package; the rest of its path is its own: a script's folder would shadow modules."""
 ANSWER_MOST = 1 << 20
 
 
@@ -32,7 +29,7 @@ async def post(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a library's own words may hold an address
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([OURS, *filter(None, [os.environ.get("PYTHONPATH")])])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
     except OSError as error:
         reason = f"no process can be started to send it: {os.strerror(error.errno or 0).lower()}"
