@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from hashlib import scrypt
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -229,6 +232,29 @@ def test_a_password_is_kept_as_scrypt_with_a_salt_of_its_own() -> None:
 
 def test_a_letter_is_the_same_however_a_keyboard_composes_it() -> None:
     assert passwords.matches("Ra\u0308ksmo\u0308rga\u030as", passwords.kept("R\u00e4ksm\u00f6rg\u00e5s"))
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "Ra\u0308ksmo\u0308rga\u030as", "\N{GRINNING FACE}" * 100, "x" * 256])
+def test_a_password_is_kept_as_every_library_makes_scrypt(password: str) -> None:
+    """RFC 7914: the system's crypt(3) and OpenSSL take each other's hashes, with any salt."""
+    *_, salt, made = passwords.kept(password).split("$")
+    octets = normalize("NFC", password).encode()
+    same = scrypt(octets, salt=b64decode(salt), n=4096, r=8, p=20, maxmem=1 << 24, dklen=32)
+    assert same == b64decode(made)
+    other = scrypt(octets, salt=bytes(16), n=4096, r=8, p=20, maxmem=1 << 24, dklen=32)
+    held = f"scrypt$12$8$20${b64encode(bytes(16)).decode()}${b64encode(other).decode()}"
+    assert passwords.matches(password, held)
+    assert not passwords.matches(f"{password[1:]}?", held)
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [("\N{GRINNING FACE}" * 128, "must have at most 511 octets in UTF-8, has 512"), ("a NUL \0 in it", "a NUL")],
+)
+def test_what_no_library_could_tell_from_another_is_no_password(password: str, reason: str) -> None:
+    with pytest.raises(EditError, match=reason):
+        passwords.kept(password)
+    assert not passwords.matches(password, passwords.kept(password[:5] + "-----"))
 
 
 @pytest.mark.parametrize("password", ["", "seven77", "x" * 257])

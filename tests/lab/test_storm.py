@@ -25,8 +25,8 @@ ATTEMPTS = int(os.environ.get("WHITESTAT_STORM", "400"))
 IDLE = 1_000 if "WHITESTAT_STORM" in os.environ else 300
 THREADS = 8
 SOURCES = 20
-GROWTH_LIMIT_KB, PEAK_LIMIT_KB = 6_000, 10_000
-"""What a storm may cost beside what the service has without: 128 connections, and a password that is tried."""
+GROWTH_LIMIT_KB, PEAK_LIMIT_KB = 6_000, 45_000
+"""What a storm may leave behind, and what the service may have at any moment of it: its limit."""
 PASSWORD = "correct horse battery"
 
 
@@ -108,4 +108,4 @@ def test_a_storm_of_wrong_passwords_and_idle_connections_stops_nothing(tmp_path:
         assert set(found) <= {0, 403, 429}
         assert found.get(403, 0) < ATTEMPTS, "each of them was tried"
         assert resident - quiet < GROWTH_LIMIT_KB
-        assert peak - quiet < PEAK_LIMIT_KB
+        assert peak < PEAK_LIMIT_KB

@@ -22,11 +22,11 @@ def loaded_later() -> list[Path]:
 
 def load_all() -> None:
     """Load all that: who gives up root may not be able to read it afterwards."""
-    import _hashlib  # noqa: F401 - passwords' scrypt
-
+    from whitestat.access import passwords
     from whitestat.ledger.queries import load_plans
     from whitestat.web import access_page, login, metrics, openapi, plans, usage_page  # noqa: F401 - loading is all
 
+    passwords.load()
     load_plans()
     usage_page.template()
     login.template()
