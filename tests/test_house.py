@@ -102,6 +102,8 @@ MAY_IMPORT = {
     "web": {
         "access",
         "forms",
+        "lean",
+        "memory",
         "model",
         "errors",
         "units",

@@ -63,6 +63,17 @@ def test_what_was_left_out_is_there_for_who_uses_it() -> None:
     assert {"_ssl", "_hashlib"} <= loaded(f"{LEAN}; {SERVED}; {uses}; {same}; {without}; {PASSWORD}")
 
 
+SCRAPED = "lean.without_servers(); import whitestat.web.metrics"
+
+
+def test_what_makes_figures_for_prometheus_has_no_servers_of_its_own() -> None:
+    servers = {"http.server", "socketserver", "urllib.request", "wsgiref.simple_server"}
+    assert not loaded(f"{LEAN}; import whitestat.web; {SCRAPED}") & servers
+    assert servers <= loaded("import prometheus_client"), "what was kept out is what would come"
+    uses = "import urllib.request, http.server; assert urllib.request.build_opener() and http.server.HTTPServer"
+    assert servers - {"wsgiref.simple_server"} <= loaded(f"{LEAN}; {SCRAPED}; {uses}")
+
+
 def test_names_that_stand_for_those_of_ssl_are_worth_the_same() -> None:
     numbers = ("PROTOCOL_TLS_CLIENT", "PROTOCOL_TLS_SERVER", "CERT_NONE")
     same = "; ".join(f"assert int(real.{name}) == vars(stands)[{name!r}]" for name in numbers)

@@ -1,4 +1,4 @@
-"""Keeps what others import and few need out of the service: OpenSSL without TLS, uvicorn's command line."""
+"""Keeps out of the service what others import and few need: OpenSSL without TLS, command lines, servers never begun."""
 
 from __future__ import annotations
 
@@ -64,6 +64,31 @@ def without_command_line() -> None:
         uvicorn = import_module("uvicorn")
     for name in ("Server", "main", "run"):
         delattr(uvicorn, name)  # rather nothing than something else: uvicorn.server has the server
+
+
+_SERVERS: Mapping[str, Mapping[str, object]] = {
+    "http.server": {"BaseHTTPRequestHandler": object},
+    "socketserver": {"ThreadingMixIn": type("ThreadingMixIn", (), {})},
+    "timeit": {"default_timer": None},
+    "urllib.error": {"HTTPError": None},
+    "urllib.request": {
+        "BaseHandler": None,
+        "build_opener": None,
+        "HTTPHandler": None,
+        "HTTPRedirectHandler": object,
+        "HTTPSHandler": None,
+        "Request": None,
+    },
+    "wsgiref.simple_server": {"make_server": None, "WSGIRequestHandler": object, "WSGIServer": object},
+}
+"""What Prometheus' client asks of Python to serve its figures itself, and to push them."""
+
+
+def without_servers() -> None:
+    """Import Prometheus' client as what makes text alone, half its memory; its servers do not work from then on."""
+    if "prometheus_client" not in sys.modules:
+        with _instead({name: _Later(name, known) for name, known in _SERVERS.items()}):
+            import_module("prometheus_client")
 
 
 @contextmanager

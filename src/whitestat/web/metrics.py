@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.samples import Sample
 from starlette.responses import Response
 
 from whitestat.ledger.queries import Question
+from whitestat.memory import give_back
 from whitestat.periods import day_bounds
 from whitestat.web.sources import Sources
 
@@ -23,7 +25,9 @@ def metrics(sources: Sources, texts: Mapping[str, str]) -> Response:
     """The text format; made anew for each scrape, nothing is kept."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(sources))
-    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+    made = generate_latest(registry)
+    give_back()  # the lines it was made of: 0.9 MB where there are 254 devices
+    return Response(made, headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 class _Figures(Collector):
@@ -38,10 +42,14 @@ class _Figures(Collector):
         yield from self._health()
 
     def _octets(self) -> Metric:
+        family = CounterMetricFamily("whitestat_octets", "Octets of each device, all time.", labels=_LABELS)
+        family.samples = self._samples()  # type: ignore[assignment]  # read once, and none of them kept
+        return family
+
+    def _samples(self) -> Iterator[Sample]:
         sources = self._sources
         start_s = day_bounds(_FIRST_DAY, sources.zone)[0]
         end_s = sources.now.span("today")[1]
-        family = CounterMetricFamily("whitestat_octets", "Octets of each device, all time.", labels=_LABELS)
         for row in sources.queries.usage(Question(start_s, end_s, by=("device", "scope"))):
             device = row.device
             labels = [
@@ -57,8 +65,8 @@ class _Figures(Collector):
             }
             for direction, octets in directions.items():
                 if octets or direction != "unsplit":
-                    family.add_metric([_clean(label) for label in (*labels, direction)], octets)
-        return family
+                    values = [_clean(label) for label in (*labels, direction)]
+                    yield Sample("whitestat_octets_total", dict(zip(_LABELS, values, strict=True)), octets)
 
     def _health(self) -> Iterator[Metric]:
         report = self._sources.health()
