@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.collectors.peers.darkstat import FRONT, Peer, Row, totals
 from tests.collectors.server import NOT_FOUND, page, serving
 from whitestat.collectors.darkstat import BACKOFF_S, PAGE_EVERY_S, DarkstatCollector
 from whitestat.config import load
@@ -27,10 +28,6 @@ from whitestat.units import address_bytes, address_text, mac_bytes
 K = 1024
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "darkstat"
 POINT = Point("darkstat", "darkstat")
-FRONT = '<b>Measuring for</b> <span id="rf">1 day</span><b>, since</b> 2026-11-20 05:04:29 IST+0530<b>.</b><br>'
-NAMES = ("IP", "Hostname", "MAC Address", "In", "Out", "Total", "Last seen")
-HEADER = f"<tr>{''.join(f'<th>{name}</th>' for name in NAMES)}</tr>"
-Row = tuple[str, str, int, int]
 A = ("192.168.1.10", "02:00:5e:00:00:0a")
 B = ("192.168.1.11", "02:00:5e:00:00:0b")
 C = ("192.168.1.12", "02:00:5e:00:00:0c")
@@ -42,29 +39,6 @@ GOLDEN: list[list[Row]] = [
     [("192.168.1.20", A[1], 1 * K, 1 * K), (*A, 160 * K, 12 * K), (*B, 20 * K, 2 * K), (*C, 7 * K, 3 * K)],
 ]
 """What darkstat shows at each poll of the run that WhiteStat 5 was recorded with."""
-
-
-class Peer:
-    """A darkstat that shows the rows it is given, behind a front page that tells no totals."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
-        self.front: bytes = page(FRONT)
-        self.metrics = NOT_FOUND
-        self.names: dict[str, str] = {}
-
-    def __call__(self, path: str) -> bytes:
-        if path == "/metrics":
-            return self.metrics
-        if path == "/":
-            return self.front
-        cells = "".join(
-            f'<tr><td><a href="./{ip}/">{ip}</a></td><td>{self.names.get(ip, "")}</td>'
-            f'<td><tt>{mac}</tt></td><td class="num">{i:,}</td>'
-            f'<td class="num">{o:,}</td><td class="num">{i + o:,}</td><td class="num">1 sec</td></tr>'
-            for ip, mac, i, o in self.rows
-        )
-        return page(f"<html><body><table>{HEADER}{cells}</table></body></html>")
 
 
 class Collector(DarkstatCollector):
@@ -306,11 +280,6 @@ def test_hosts_of_a_network_that_the_table_shows_to_be_ours_count_from_the_next_
         grown = collector.poll().deltas
     assert {address_text(each.key.address or b"") for each in grown} == {A[0], B[0], six[0][0], six[1][0]}
     assert {each.counts for each in grown} == {Counts(5)}
-
-
-def totals(octets: int, packets: int, dropped: int) -> bytes:
-    spans = f'<span id="tb">{octets:,}</span> <span id="tp">{packets:,}</span> <span id="pd">{dropped:,}</span>'
-    return page(FRONT + spans)
 
 
 def test_what_pcap_dropped_is_owned_at_the_size_of_the_average_packet() -> None:

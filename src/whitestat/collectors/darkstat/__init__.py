@@ -193,17 +193,19 @@ class DarkstatCollector:
                     self._services.looked(address, page)
 
     def _poll(self) -> None:
+        """One look, which is taken over whole or not at all: what a fault cuts off is found by the next."""
         sight = self._reader.look(lambda: time.time_ns() // 1_000_000)
         with self._lock:
-            before = self._follower.before
-            step = self._follower.take(sight)
-            self._seen = self._follower.before
-            self._book(step, sight)
-            self._services.polled(step.grown, same_life=before is not None and same_life(before, sight))
+            before, follower = self._follower.before, self._follower.copy()
+            step = follower.take(sight)
+            fresh = self._booked(step, sight)
             self._audit(before, sight)
+            self._follower, self._seen, self._fresh = follower, follower.before, fresh
+            self._services.polled(step.grown, same_life=before is not None and same_life(before, sight))
         self._works(sight)
 
-    def _book(self, step: Step, sight: Sight) -> None:
+    def _booked(self, step: Step, sight: Sight) -> dict[_Key, Counts]:
+        """What is fresh with this step."""
         grown: dict[_Key, Counts] = {
             (sight.rows[address].mac, address): counts for address, counts in step.grown.items()
         }
@@ -219,7 +221,7 @@ class DarkstatCollector:
             log.warning(
                 "%s: %d hosts of %s grew by more than passed; not booked", self._point.name, step.refused, self.url
             )
-        _add_all(self._fresh, grown)
+        return _sum(self._fresh, grown)
 
     def _audit(self, before: Sight | None, now: Sight) -> None:
         """What darkstat saw of all traffic, and what pcap dropped before it could, at the average packet's size."""
@@ -231,9 +233,9 @@ class DarkstatCollector:
         # The count of drops goes on through a wipe, and begins anew at a restart.
         dropped = now.dropped - before.dropped if now.dropped >= before.dropped else now.dropped
         size = octets // packets if packets else now.passed // now.packets if now.packets else 0
-        self._passed = self._passed.plus(Counts(octets_unsplit=octets, packets_in=packets))
-        self._lost = self._lost.plus(Counts(octets_unsplit=dropped * size, packets_in=dropped))
-        self._packets_lost += dropped
+        passed = self._passed.plus(Counts(octets_unsplit=octets, packets_in=packets))
+        lost = self._lost.plus(Counts(octets_unsplit=dropped * size, packets_in=dropped))
+        self._passed, self._lost, self._packets_lost = passed, lost, self._packets_lost + dropped
 
     def _harvest(self, seen: Sight, since_ms: int, now_ms: int) -> Harvest:
         """All that is fresh, over the time it took: longer than since the last read where darkstat was away."""
@@ -318,7 +320,5 @@ def _sight_of(kept: Mapping[Address | None, CounterReading]) -> Sight | None:
     return Sight(totals.at_ms, int(totals.epoch), rows, octets_in, octets_out, passed, passed, packets, dropped)
 
 
-def _add_all(to: dict[_Key, Counts], more: Mapping[_Key, Counts]) -> None:
-    for key, counts in more.items():
-        held = to.get(key)
-        to[key] = held.plus(counts) if held else counts
+def _sum(held: Mapping[_Key, Counts], more: Mapping[_Key, Counts]) -> dict[_Key, Counts]:
+    return {**held, **{key: held[key].plus(counts) if key in held else counts for key, counts in more.items()}}

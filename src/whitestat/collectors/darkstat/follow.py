@@ -71,6 +71,13 @@ class Follower:
         if before:
             self._remember(before)
 
+    def copy(self) -> Follower:
+        """Another that remembers the same, and goes its own way."""
+        other = Follower()
+        other.before, other._all_seen = self.before, self._all_seen
+        other._sights, other._gone, other._joined = self._sights.copy(), self._gone.copy(), self._joined.copy()
+        return other
+
     def take(self, now: Sight) -> Step:
         """The traffic between the sight before and this one; none at the first."""
         before = self.before

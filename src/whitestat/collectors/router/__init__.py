@@ -146,9 +146,11 @@ class RouterCollector:
         if self._thread is None and not self._stopped.is_set():
             self._thread = threading.Thread(target=self._run, name=self._meter, daemon=True)
             self._thread.start()
-        elif self._thread and not self._thread.is_alive() and not self._ended:
+        elif self._thread and not self._thread.is_alive() and not self._ended and not self._stopped.is_set():
             self._thread = None
-            raise CollectorError(f"{self.url}: an answer ended the thread that asks; it is begun anew")
+            reason = f"{self.url}: a fault ended the thread that asks; it is begun anew"
+            self._status = PointStatus(PointState.FAILED, reason)  # until a poll works
+            raise CollectorError(reason)
 
     def _run(self) -> None:
         """Poll for as long as the collector is open, or until the router refuses the password."""
@@ -180,13 +182,15 @@ class RouterCollector:
             self._router.close()
 
     def _poll(self) -> None:
+        """One look, which is taken over whole or not at all: what a fault cuts off is found by the next."""
         closely = self._news or time.monotonic() - self._closely_s >= CLOSELY_EVERY_S
         look = self._router.look(closely)
         at_ms, at_s = time.time_ns() // 1_000_000, time.monotonic()
         with self._lock:
-            step = self._follower.take(look, at_ms, self._elapsed_ms(at_ms, at_s))
-            self._looked_s = at_s
+            follower = self._follower.copy()
+            step = follower.take(look, at_ms, self._elapsed_ms(at_ms, at_s))
             self._take(step)
+            self._follower, self._looked_s = follower, at_s
             self._news = step.new_rows > 0 and not closely
             if closely:
                 self._closely_s = at_s
@@ -208,12 +212,13 @@ class RouterCollector:
         return at_ms - before_ms if at_ms > before_ms else 3_600_000
 
     def _take(self, step: Step) -> None:
+        fresh, passed = self._fresh.copy(), self._passed
         for delta in step.deltas:
             who = (delta.key.mac, delta.key.address)
-            held = self._fresh.get(who)
-            self._fresh[who] = held.plus(delta.counts) if held else delta.counts
-            self._passed = self._passed.plus(delta.counts)
-        self._marks.update((each.key, each) for each in step.changed)
+            fresh[who] = fresh.get(who, Counts()).plus(delta.counts)
+            passed = passed.plus(delta.counts)
+        marks = self._marks | {each.key: each for each in step.changed}
+        self._fresh, self._passed, self._marks = fresh, passed, marks
 
     def _harvest(self, since_ms: int, now_ms: int) -> Harvest:
         """All that is fresh, over the time it took: longer than since the last read where the router was away."""

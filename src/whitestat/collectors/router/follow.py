@@ -57,6 +57,12 @@ class Follower:
         before = self._last.get(LINE)
         return before.at_ms if before else None
 
+    def copy(self) -> Follower:
+        """Another that remembers the same, and goes its own way."""
+        other = Follower(self._point, self._ceiling_bps)
+        other._last, other._rows = self._last.copy(), self._rows
+        return other
+
     def take(self, look: Look, at_ms: int, elapsed_ms: int) -> Step:
         """The traffic between the poll before, `elapsed_ms` ago, and this one; none at the first."""
         first = self.looked_ms is None
