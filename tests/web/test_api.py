@@ -25,6 +25,7 @@ PATHS = [
     "/api/v1/usage.html",
     "/api/v1/devices",
     "/api/v1/coverage",
+    "/api/v1/gaps",
     "/api/v1/health",
     "/openapi.json",
     "/metrics",
@@ -208,3 +209,36 @@ def test_a_dns_that_does_not_answer_keeps_nobody_waiting(house: House, monkeypat
     assert house.get("/api/v1/names/192.0.2.8").status == 503  # the first is asked for still
     assert house.get("/api/v1/health").status == 200
     house.dns_answers.set()
+
+
+def watched(from_s: int, to_s: int) -> Flush:
+    return Flush(coverage={(at_s, "lan"): Coverage(60_000) for at_s in range(from_s, to_s, 60)})
+
+
+def test_when_a_point_was_not_watched_is_told_one_by_one(tmp_path: Path) -> None:
+    hour_s = NOON_S - 3_600
+    half = Flush(coverage={(hour_s + 1_200, "lan"): Coverage(15_000)})
+    with household(tmp_path, watched(hour_s - 600, hour_s + 600), half, watched(hour_s + 1_260, NOON_S - 120)) as house:
+        found = house.get("/api/v1/gaps").json
+        first = {
+            "start": instant_text(hour_s + 600, ZONE),
+            "end": instant_text(hour_s + 1_245, ZONE),
+            "missed_ms": 645_000,
+        }
+        assert found["end"] == instant_text(NOON_S, ZONE)
+        assert found["points"] == [{"point": "lan", "missed_ms": 645_000, "more": 0, "gaps": [first]}]
+        house.health["points"] = [LAN_POINT | {"state": "failed"}]
+        (point,) = house.get("/api/v1/gaps").json["points"]
+        last = {"start": instant_text(NOON_S - 120, ZONE), "end": None, "missed_ms": 120_000}
+        assert point == {"point": "lan", "missed_ms": 765_000, "more": 0, "gaps": [last, first]}
+        (past,) = house.get("/api/v1/gaps?end=2026-11-21T11:15").json["points"]
+        assert past["gaps"][0]["end"] == instant_text(hour_s + 900, ZONE), "what is over ends where the span does"
+        assert house.get("/api/v1/gaps?start=2026-11-22&end=2026-11-23").json["points"][0]["gaps"] == []
+
+
+def test_of_many_gaps_the_latest_are_told(tmp_path: Path) -> None:
+    minutes = range(NOON_S - 15_000, NOON_S, 120)
+    with household(tmp_path, Flush(coverage={(at_s, "lan"): Coverage(60_000) for at_s in minutes})) as house:
+        (point,) = house.get("/api/v1/gaps").json["points"]
+    assert (len(point["gaps"]), point["more"], point["missed_ms"]) == (100, 24, 124 * 60_000)
+    assert point["gaps"][0]["start"] == instant_text(NOON_S - 180, ZONE)

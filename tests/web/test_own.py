@@ -177,6 +177,7 @@ def test_all_that_the_ledger_answers_is_cut_or_not_there_at_all() -> None:
     assert public - {name for name in vars(OwnQueries) if not name.startswith("_")} == {
         "alarms",
         "close",
+        "gaps",
         "held",
         "octets_free",
         "octets_on_disk",

@@ -15,6 +15,7 @@ from tests.web.axe import violations
 from tests.web.browser import Browser, BrowserError, Page
 from tests.web.house import (
     EVIL,
+    LAN_POINT,
     LAPTOP,
     MIDNIGHT_S,
     NAMES,
@@ -31,7 +32,7 @@ from whitestat.access.roles import Role
 from whitestat.attribution.edits import Give, Rename
 from whitestat.ledger import people
 from whitestat.ledger.writer import Flush
-from whitestat.model import Counts, PeerKey, Scope, ServiceKey, UsageKey
+from whitestat.model import Counts, Coverage, PeerKey, Scope, ServiceKey, UsageKey
 from whitestat.periods import instant_text
 from whitestat.plans.plan import Period, Plan, Tariff
 from whitestat.plans.tariff import Window
@@ -385,6 +386,22 @@ def test_what_takes_long_says_so_and_what_fails_says_why_and_is_tried_again(
         page.evaluate("location.hash = '#/history?span=day&at=2020-01-01'")
         page.wait_for("document.querySelector('main .empty')?.textContent.includes('Nothing was counted')")
         assert "watched 0 % of the time" in text(page, "main .empty")
+        assert page.problems == []
+
+
+def test_each_gap_of_a_point_is_told(browser: Browser, own: House) -> None:
+    hour_s = NOON_S - 3_600
+    own.writer.commit(
+        Flush(coverage={(hour_s + each, "lan"): Coverage(60_000) for each in (*range(0, 600, 60), 3_540)})
+    )
+    with looking(browser, own, "#/health", ".sheet #table-gaps") as page:
+        row = "document.querySelector('[aria-labelledby=table-gaps] tbody tr').innerText.split(/\\s*\\t\\s*/)"
+        assert page.evaluate(row) == ["21 Nov 2026, 11:10:00", "21 Nov 2026, 11:59:00", "49\u00a0min", "lan"]
+        assert "49\u00a0min" in text(page, ".sheet [aria-labelledby=points] tbody tr")
+        own.health["points"] = [LAN_POINT | {"state": "failed"}]
+        page.evaluate("location.reload()")
+        page.wait_for("document.querySelector('[aria-labelledby=table-gaps] .state-bad')")
+        assert violations(page) == []
         assert page.problems == []
 
 

@@ -19,6 +19,7 @@ from whitestat.ledger import alarms, export, owners, people, plans
 from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
 from whitestat.ledger.blocks import file_of
 from whitestat.ledger.detailed import Detailed, Plan
+from whitestat.ledger.gaps import Gaps, gaps
 from whitestat.ledger.plans import PlanRow
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import Resolution
@@ -42,6 +43,7 @@ __all__ = [
     "Cursor",
     "DeviceName",
     "DeviceRow",
+    "Gaps",
     "PlanRow",
     "Queries",
     "Question",
@@ -291,6 +293,12 @@ class Queries:
         check_span(start_s, end_s)
         with self._snapshot():
             return self._sums.coverage(start_s, end_s)
+
+    def gaps(self, start_s: int, end_s: int, now_s: int) -> Gaps:
+        """When each point was not watched, up to now at the latest."""
+        check_span(start_s, end_s)
+        with self._snapshot():
+            return gaps(self._connection, self._zone, self._sums.kept(), start_s, min(end_s, now_s))
 
     def since_s(self) -> int | None:
         """Where the first usage there is begins, UTC seconds; None in an empty ledger."""

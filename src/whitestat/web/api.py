@@ -20,6 +20,8 @@ from whitestat.web.usage_page import as_html, headers
 Texts = Mapping[str, str]
 
 DAY_S = 86_400
+MOST_GAPS = 100
+"""So many of a point are told one by one."""
 
 
 def usage(sources: Sources, texts: Texts) -> Response:
@@ -57,6 +59,39 @@ def coverage(sources: Sources, texts: Texts) -> Response:
         },
         tagged=True,
     )
+
+
+def gaps(sources: Sources, texts: Texts) -> Response:
+    """When each point was not watched, the latest first.
+
+    The last minutes are written a little later: they are a gap that goes on only where the point is not well now.
+    """
+    queries, now = sources.queries, sources.now
+    if not isinstance(queries, Queries):  # the route lets no person ask
+        raise HTTPException(403, "what was not watched is the house's")
+    start_s, end_s = asked_span(texts, now)
+    found = queries.gaps(start_s, end_s, now.at_s)
+    well, rows = _well(sources), []
+    for name, each in found.points.items():
+        goes_on = bool(each) and each[-1].end_s == found.end_s and end_s >= now.at_s
+        kept = each[:-1] if goes_on and name in well else each
+        shown = [
+            {
+                "start": instant_text(gap.start_s, sources.zone),
+                "end": None if goes_on and gap is each[-1] else instant_text(gap.end_s, sources.zone),
+                "missed_ms": gap.missed_ms,
+            }
+            for gap in kept[: -MOST_GAPS - 1 : -1]
+        ]
+        missed_ms = sum(gap.missed_ms for gap in kept)
+        rows.append({"point": name, "missed_ms": missed_ms, "more": len(kept) - len(shown), "gaps": shown})
+    span = {"start": instant_text(found.start_s, sources.zone), "end": instant_text(found.end_s, sources.zone)}
+    return json_answer({**span, "points": rows})
+
+
+def _well(sources: Sources) -> set[object]:
+    points = sources.health().get("points")
+    return {each.get("point") for each in points if each.get("state") == "ok"} if isinstance(points, list) else set()
 
 
 def store(sources: Sources, texts: Texts) -> Response:

@@ -14,8 +14,8 @@ from whitestat.web.edits import WRITES, Write
 from whitestat.web.frame import COLUMNS
 from whitestat.web.routes import ROUTES, Route
 from whitestat.web.schemas import COUNT as _COUNT
+from whitestat.web.schemas import GAPS, PLAN_USAGE, PLANS, THROTTLE, Schema
 from whitestat.web.schemas import INSTANT as _INSTANT
-from whitestat.web.schemas import PLAN_USAGE, PLANS, THROTTLE, Schema
 from whitestat.web.schemas import TEXT as _TEXT
 from whitestat.web.schemas import a_list as _list
 from whitestat.web.schemas import an_object as _object
@@ -427,6 +427,7 @@ _SCHEMAS: Schema = {
             "points": _list(_ref("PointCoverage")),
         }
     ),
+    "Gaps": GAPS,
     "Store": _object(
         {
             "octets": {**_COUNT, "description": "the database with its write-ahead log"},

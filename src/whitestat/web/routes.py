@@ -197,6 +197,7 @@ ROUTES = (
         schema="Coverage",
         tagged=True,
     ),
+    Route("/api/v1/gaps", "When each point was not watched.", api.gaps, Who.READERS, (START, END), schema="Gaps"),
     Route(
         "/api/v1/health",
         "Whether all is well, and what each point says.",

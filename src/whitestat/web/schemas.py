@@ -1,4 +1,4 @@
-"""What schemas of the OpenAPI document are made of, and those of plans."""
+"""What schemas of the OpenAPI document are made of, and those of plans and gaps."""
 
 from __future__ import annotations
 
@@ -172,5 +172,37 @@ THROTTLE = an_object(
             )
         ),
         "fault": or_null("string", description="why limits are not in force; null where they are"),
+    }
+)
+
+GAPS = an_object(
+    {
+        "start": {
+            **INSTANT,
+            "description": "later than asked for: 31 days at most, and what is kept",
+        },
+        "end": INSTANT,
+        "points": a_list(
+            an_object(
+                {
+                    "point": TEXT,
+                    "missed_ms": {**COUNT, "description": "of all its gaps"},
+                    "more": {**COUNT, "description": "how many there are before those that are listed"},
+                    "gaps": a_list(
+                        an_object(
+                            {
+                                "start": INSTANT,
+                                "end": or_null("string", format="date-time", description="null where it goes on"),
+                                "missed_ms": {
+                                    **COUNT,
+                                    "description": "what of it was not watched: within one minute (or hour, where "
+                                    "minutes are not kept any more) it is not known when",
+                                },
+                            }
+                        )
+                    ),
+                }
+            )
+        ),
     }
 )

@@ -4,16 +4,16 @@ import { address, useAnswer } from "./api.js";
 import { html } from "./html.js";
 import { Answered, Card } from "./parts.js";
 import { plus } from "./span.js";
+import { Table } from "./table.js";
 import { capital, count, duration, moment, octets, percent } from "./text.js";
 
 const MB = 1000000;
 const EVERY_MS = 10000;
-const SHORT_MS = 60000; // A gap shorter than a minute is that of a start.
 
 export function Health({ today, about }) {
   const health = useAnswer(address("health"), EVERY_MS);
   const seen = useAnswer(address("coverage", { start: "today" }), 60000);
-  const week = useAnswer(address("coverage", { start: plus(today, -6), end: "today" }), 60000);
+  const gaps = useAnswer(address("gaps", { start: plus(today, -6), end: "today" }), 60000);
   const store = useAnswer(address("store"), 60000);
   return html`<div class="view">
     <header><h2 class="page">Health</h2></header>
@@ -21,7 +21,8 @@ export function Health({ today, about }) {
       <${Promises} report=${report} seen=${seen.data} store=${store.data} />
       <${Itself} report=${report} about=${about} />
       <${Card} title="The store" name="store" tone="half"><${Answered} answer=${store}>${(data) => html`<${Store} store=${data} />`}<//><//>
-      <${Points} report=${report} seen=${seen} week=${week} />
+      <${Points} report=${report} seen=${seen} gaps=${gaps.data} />
+      <${Unwatched} gaps=${gaps} />
       <${Explained} />
     </div>`}<//>
   </div>`;
@@ -70,22 +71,39 @@ function Itself({ report, about }) {
   </dl>${(report.notices ?? []).map((each) => html`<p class="note" key=${each}>${capital(each)}</p>`)}<//>`;
 }
 
-function Points({ report, seen, week }) {
-  const of = (answer, name) => answer.data?.points.find((each) => each.point === name);
-  const span = (answer) => (answer.data ? Math.min(Date.now(), Date.parse(answer.data.end)) - Date.parse(answer.data.start) : 0);
+function Points({ report, seen, gaps }) {
+  const of = (answer, name) => answer?.points.find((each) => each.point === name);
   return html`<section class="card sheet full" aria-labelledby="points"><header><h2 id="points">Points</h2></header>
     <div class="scroll" tabindex="0" role="group" aria-labelledby="points"><table class="grid wrap">
       <thead><tr><th scope="col">Point</th><th scope="col" class="text">Collector</th><th scope="col" class="text">State</th><th scope="col">Watched today</th><th scope="col">Not watched, 7 days</th><th scope="col">Has a device</th><th scope="col">Packets lost</th></tr></thead>
       <tbody>${(report.points ?? []).map((each) => {
-        const [now, past] = [of(seen, each.point), of(week, each.point)];
-        const gap = past ? Math.max(0, span(week) - past.observed_ms) : null;
+        const [now, gap] = [of(seen.data, each.point), of(gaps, each.point)?.missed_ms];
         return html`<tr key=${each.point}><th scope="row"><bdi>${each.point}</bdi></th><td class="text">${each.collector ?? ""}${each.interface ? ` on ${each.interface}` : ""}</td>
           <td class="text"><span class=${each.state === "ok" ? "state-ok" : "state-bad"}>${each.state}</span> ${each.notice ?? ""}</td>
-          <td>${now ? duration(now.observed_ms / 1000) : "\u2013"}</td><td>${gap === null ? "\u2013" : gap < SHORT_MS ? "nothing" : duration(gap / 1000)}</td>
+          <td>${now ? duration(now.observed_ms / 1000) : "\u2013"}</td><td>${gap == null ? "\u2013" : gap ? lasted(gap) : "nothing"}</td>
           <td>${now?.coverage == null ? "\u2013" : percent(now.coverage, 2)}</td><td>${count(now?.packets_lost)}</td></tr>`;
       })}</tbody>
     </table></div></section>`;
 }
+
+// Each gap of the last days by itself, the latest first; one within a minute has that minute's times.
+function Unwatched({ gaps }) {
+  const rows = (gaps.data?.points ?? []).flatMap(({ point, gaps: found }) => found.map((each) => ({ ...each, point, key: `${point} ${each.start}` }))).sort((a, b) => Date.parse(b.start) - Date.parse(a.start));
+  if (!rows.length) return null;
+  const more = gaps.data.points.reduce((sum, each) => sum + each.more, 0);
+  return html`<${Table} title="When it was not watched" name="gaps" tone="full" rows=${rows} columns=${GAPS} start=${{ key: "start", descending: true }} words=${(row) => `${row.point} ${moment(row.start)}`}>
+    ${more > 0 && html`<span class="note small">and ${count(more)} earlier</span>`}
+  <//>`;
+}
+
+const GAPS = [
+  { key: "start", label: "From", of: (row) => Date.parse(row.start), cell: (row) => second(row.start) },
+  { key: "end", label: "To", text: true, of: (row) => row.end ?? "", cell: (row) => (row.end ? second(row.end) : html`<span class="state-bad">goes on</span>`) },
+  { key: "long", label: "Not watched", of: (row) => row.missed_ms, cell: (row) => lasted(row.missed_ms) },
+  { key: "point", label: "Point", text: true, of: (row) => row.point, cell: (row) => html`<bdi>${row.point}</bdi>` },
+];
+const second = (instant) => `${moment(instant)}:${instant.slice(17, 19)}`;
+const lasted = (ms) => duration(ms / 1000);
 
 function Store({ store }) {
   return html`<dl class="facts">
@@ -101,6 +119,6 @@ function Explained() {
   return html`<${Card} title="How it is known what is accounted for" name="explained" tone="full">
     <p>The interface has counters of its own. What they counted and no packet of ours explains is shown as \u201cUnattributed\u201d: it is never left out, and never guessed onto a device.</p>
     <p>\u201cAccounted for\u201d is the share of all octets that have a device. It falls while a device is not known yet, when packets are lost, or after the program was killed: what passed while it was dead was counted by the interface alone.</p>
-    <p class="note">The same for scripts: <a href="api/v1/coverage">coverage</a>, <a href="api/v1/health">health</a>, <a href="metrics">metrics</a>.</p>
+    <p class="note">The same for scripts: <a href="api/v1/coverage">coverage</a>, <a href="api/v1/gaps?start=week">gaps</a>, <a href="api/v1/health">health</a>, <a href="metrics">metrics</a>.</p>
   <//>`;
 }
