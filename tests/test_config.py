@@ -71,10 +71,11 @@ def test_every_key_has_its_effect(file: Path) -> None:
         listen = "[::1]:8080"
         [store]
         path = "/srv/usage.db"
-        flush = "1m"
+        flush = "1s"
         detail = "10m"
         old = "old.db"
         [store.retention]
+        second = "1h"
         minute = "31d"
         hour = "forever"
         day = "3650d"
@@ -154,7 +155,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         timezone="Europe/Stockholm",
         web=Web("[::1]:8080"),
         service=Service(),
-        store=Store(Path("/srv/usage.db"), 60, 600, file.parent / "old.db"),
+        store=Store(Path("/srv/usage.db"), 1, 600, file.parent / "old.db"),
         lan=Lan(
             (ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")),
             (b"\x02\x50\0\0\0\x01",),
@@ -183,7 +184,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
         source=str(file),
         billing=Billing(31, 6),
         csv=Csv(file.parent / "logs", 300, 3),
-        retention=Retention(31 * 86_400, None, 3650 * 86_400, 86_400, 2 * 86_400, 3 * 86_400, None),
+        retention=Retention(3_600, 31 * 86_400, None, 3650 * 86_400, 86_400, 2 * 86_400, 3 * 86_400, None),
         plans=(
             PlanConfig(
                 "line",
@@ -319,6 +320,11 @@ def test_an_unknown_key_is_told_with_the_nearest_right_one(file: Path, text: str
         ("[store]\nflush = '61m'", 'store.flush: must be a duration from "1s" to "1h", got \'61m\''),
         ("[store]\nretention = 7", "store.retention: must be a table, got 7"),
         ("[store.retention]\nhour = '2d'", "store.retention.hour: must be at least '3d'"),
+        ("[store.retention]\nsecond = '59s'", "store.retention.second: must be at least '1m'"),
+        (
+            "[store]\nflush = '30s'\n[store.retention]\nsecond = '1h'",
+            "store.flush: must be \"1s\" where seconds are kept (store.retention.second), got '30s'",
+        ),
         ("[store.retention]\nday = 9", "store.retention.day: must be text, got 9"),
         ("[store.retention]\nhours = '9d'", "store.retention.hours: unknown key 'hours' (did you mean 'hour'?)"),
         ("[billing]\nday = 0", "billing.day: must be a whole number from 1 to 31, got 0"),
@@ -524,7 +530,7 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
 
 
 def test_the_reference_tells_defaults_not_examples() -> None:
-    assert '| `store.flush` | a duration from "1s" to "1h" | `"30s"` |' in reference()
+    assert '| `store.flush` | a duration from "1s" to "1h" | `"30s"`, or `"1s"` where' in reference()
     assert "| `lan.networks` | networks like 192.168.50.0/24 | `[]` |" in reference()
     assert "| `point.url` | an address like http://192.168.1.1" in reference()
     assert "br0" not in reference()

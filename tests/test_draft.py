@@ -88,3 +88,11 @@ def test_a_small_draft_keeps_its_minutes() -> None:
     draft.bound(ZONE)
     assert draft.usage == before
     assert draft.octets == 600
+
+
+def test_seconds_are_shared_out_by_second() -> None:
+    draft = Draft(finest_s=1)
+    key = UsageKey(1, "lan", Scope.WAN)
+    draft.add_usage(key, Counts(300), START_MS + 500, START_MS + 2_000)
+    start_s = START_MS // 1000
+    assert draft.usage == {(start_s, key): Counts(100), (start_s + 1, key): Counts(200)}

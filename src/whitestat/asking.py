@@ -19,6 +19,7 @@ MOST_STEPS = 100_000
 """More buckets than this are refused before the ledger is asked."""
 
 _STEP_S = {
+    Step.SECOND: 1,
     Step.MINUTE: 60,
     Step.HOUR: 3_600,
     Step.DAY: 86_400,

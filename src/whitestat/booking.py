@@ -90,9 +90,11 @@ class Booker:
         vendor: Callable[[str], str | None],
         host_name: str,
         detail_s: int = 300,
+        finest_s: int = 60,
         maps: MapFiles | None = None,
     ) -> None:
-        """`detail_s` is how often services and peers go into a flush; usage is in each, and `maps` are looked at."""
+        """`detail_s` is how often services and peers go into a flush; usage is in each, by the minute or, where
+        `finest_s` is 1, the second, and `maps` are looked at."""
         self._writer = writer
         self._detail = Detail()
         self._detail_ms = detail_s * 1000
@@ -112,7 +114,8 @@ class Booker:
         self._readings: dict[FlowKey, CounterReading] = {each.key: each for each in state.readings}
         self._audits: dict[str, Audit] = dict(state.audits)
         self._booked = dict(state.receipts)
-        self._draft = Draft()
+        self._finest_s = finest_s
+        self._draft = Draft(finest_s)
         self._held: set[str] = set()  # points whose meters hold what the draft has of them
         self._records = {record.id: record for record in state.devices}
         self._changed_records: dict[int, DeviceRecord] = {}
@@ -209,7 +212,7 @@ class Booker:
             self._detail = Detail()
             self._detail_since_ms = None
         self._booked.update((each.meter, each.epoch) for each in flush.receipts)
-        self._draft = Draft()
+        self._draft = Draft(self._finest_s)
         self._held.clear()
         self._remember(flush)
 

@@ -118,7 +118,7 @@ def _read(reader: Reader, document: Mapping[str, Any]) -> dict[str, Any]:
             continue
         raw = _found(document, section)
         values[section.name] = (_rows if section.many else _table)(reader, section, raw)
-    _check_retention(reader, values["store.retention"])
+    _check_retention(reader, values["store.retention"], values["store"])
     _read_plans(reader, document.get("plan", []), values)
     return values
 
@@ -147,11 +147,16 @@ def _found(document: Mapping[str, Any], section: Section) -> object:
     return document.get(name, [] if section.many else {})
 
 
-def _check_retention(reader: Reader, kept: Mapping[str, int | None]) -> None:
+def _check_retention(reader: Reader, kept: Mapping[str, int | None], store: dict[str, Any]) -> None:
+    """Seconds are as true as flushes are short, so where they are kept a flush is a second."""
     for name, least_s in LEAST_KEPT_S.items():
         kept_s = kept.get(name)
-        if kept_s is not None and kept_s < least_s:
+        off = name == "second" and kept_s == 0
+        if kept_s is not None and kept_s < least_s and not off:
             reader.fault(f"store.retention.{name}", f"must be at least {shown(duration_text(least_s))}")
+    if kept.get("second", 0) != 0 and store.setdefault("flush_s", 1) != 1:
+        given = shown(duration_text(store["flush_s"]))
+        reader.fault("store.flush", f'must be "1s" where seconds are kept (store.retention.second), got {given}')
 
 
 def _table(reader: Reader, section: Section, raw: object) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What was counted and is not written yet; pure.
 
 One draft gathers all collectors of a tick into one flush. It is kept, and grows, while nothing can be written: the
-disk is full, or the clock is not set. Then it is bounded: minutes become hours and hours days, no octet is lost.
+disk is full, or the clock is not set. Then it is bounded: seconds become minutes, minutes hours and hours days, no
+octet is lost.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ A = TypeVar("A", bound=_Additive)
 
 @dataclass(slots=True)
 class Draft:
-    """Times are labels of the timeline: usage and coverage by the start of their minute, UTC seconds."""
+    """Times are labels of the timeline: usage and coverage by the start of their minute, UTC seconds; of their
+    second where `finest_s` is 1."""
 
+    finest_s: int = periods.MINUTE_S
     usage: dict[tuple[int, UsageKey], Counts] = field(default_factory=dict)
     coverage: dict[tuple[int, str], Coverage] = field(default_factory=dict)
     readings: dict[FlowKey, CounterReading] = field(default_factory=dict)
@@ -46,12 +49,12 @@ class Draft:
         return sum(counts.octets for counts in self.usage.values())
 
     def add_usage(self, key: UsageKey, counts: Counts, start_ms: int, end_ms: int) -> None:
-        for minute, part in periods.split(counts, start_ms, end_ms):
-            _add(self.usage, (minute, key), part)
+        for at_s, part in periods.split(counts, start_ms, end_ms, self.finest_s):
+            _add(self.usage, (at_s, key), part)
 
     def add_coverage(self, point: str, covered: Coverage, start_ms: int, end_ms: int) -> None:
-        for minute, part in periods.split_integers(covered, start_ms, end_ms):
-            _add(self.coverage, (minute, point), Coverage(*part))
+        for at_s, part in periods.split_integers(covered, start_ms, end_ms, self.finest_s):
+            _add(self.coverage, (at_s, point), Coverage(*part))
 
     def add(self, readings: Iterable[CounterReading], audits: Mapping[str, Audit], receipt: Receipt | None) -> None:
         """A harvest is whole: what the next one starts from, and the receipt for what the meter still holds."""
@@ -62,12 +65,12 @@ class Draft:
         self.harvests += 1
 
     def bound(self, zone: tzinfo) -> bool:
-        """Coarsen while there is too much: to local hours, then to local days, which every sum survives.
+        """Coarsen while there is too much: to minutes, to local hours, then to local days, which every sum survives.
 
         Whether anything was.
         """
         coarsened = False
-        for start in (periods.hour_start, _day_start):
+        for start in (_minute_start, periods.hour_start, _day_start):
             if len(self.usage) + len(self.coverage) > MOST_ENTRIES:
                 self.usage = _coarser(self.usage, start, zone)
                 self.coverage = _coarser(self.coverage, start, zone)
@@ -89,6 +92,10 @@ class Draft:
 def _add(to: dict[K, A], key: K, part: A) -> None:
     held = to.get(key)
     to[key] = held.plus(part) if held else part
+
+
+def _minute_start(at_s: int, _: tzinfo) -> int:
+    return periods.minute_start(at_s)
 
 
 def _day_start(at_s: int, zone: tzinfo) -> int:

@@ -208,6 +208,12 @@ KEEPING = Kind(
     lambda value: None if value == "forever" else duration_seconds(value),
     lambda seconds: json.dumps("forever" if seconds is None else duration_text(seconds)),
 )
+KEEPING_OR_NOT = Kind(
+    'a duration like "1h", "forever" or "off"',
+    (str,),
+    lambda value: 0 if value == "off" else KEEPING.read(value),
+    lambda seconds: KEEPING.write(seconds) if seconds != 0 else json.dumps("off"),
+)
 SIZE = Kind(f"a whole number from 1 to {_MOST_ENTRIES}", (int,), lambda value: _between(value, _MOST_ENTRIES))
 MONTH_DAY = Kind("a whole number from 1 to 31", (int,), lambda value: _between(value, 31))
 HOUR = Kind("a whole number from 0 to 23", (int,), _hour)

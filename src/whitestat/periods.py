@@ -79,27 +79,30 @@ def day_bounds(day: int, zone: tzinfo) -> tuple[int, int]:
     return _day_start(first, zone), _day_start(first + timedelta(days=1), zone)
 
 
-def split(counts: Counts, start_ms: int, end_ms: int) -> list[tuple[int, Counts]]:
+def split(counts: Counts, start_ms: int, end_ms: int, finest_s: int = MINUTE_S) -> list[tuple[int, Counts]]:
     """The counts of an interval by minute start, in proportion to time; the shares add up to the octet.
 
     Minutes without a share are left out; an interval without a length belongs to the minute of its
     end. An interval of over a week is shared out over UTC hours, one of over 420 days over UTC days,
     or as many days as keep it to about `MOST_PIECES` shares; each is booked to the first minute the
-    hour or day has in the interval.
+    hour or day has in the interval. Where `finest_s` is 1, seconds stand for minutes, in intervals of
+    up to 2.8 hours.
     """
-    return [(minute, Counts(*share)) for minute, share in split_integers(counts, start_ms, end_ms)]
+    return [(at_s, Counts(*share)) for at_s, share in split_integers(counts, start_ms, end_ms, finest_s)]
 
 
-def split_integers(amounts: Sequence[int], start_ms: int, end_ms: int) -> list[tuple[int, tuple[int, ...]]]:
+def split_integers(
+    amounts: Sequence[int], start_ms: int, end_ms: int, finest_s: int = MINUTE_S
+) -> list[tuple[int, tuple[int, ...]]]:
     """As `split`, for any row of amounts: (minute start, share of each) whose columns add up to them."""
     if end_ms <= start_ms:
         edges = [end_ms, end_ms + 1]
-    elif start_ms // 60_000 == (end_ms - 1) // 60_000:
+    elif start_ms // (1_000 * finest_s) == (end_ms - 1) // (1_000 * finest_s):
         edges = [start_ms, end_ms]
     else:
-        edges = _edges(start_ms, end_ms)
-    shares = _shares(amounts, edges)
-    return [(minute_start(at // 1_000), share) for at, share in zip(edges, shares, strict=False) if any(share)]
+        edges = _edges(start_ms, end_ms, finest_s)
+    starts = (at // 1_000 - at // 1_000 % finest_s for at in edges)
+    return [(at_s, share) for at_s, share in zip(starts, _shares(amounts, edges), strict=False) if any(share)]
 
 
 def span(word: str, now_s: int, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) -> tuple[int, int]:
@@ -167,6 +170,10 @@ def _walk(start_s: int, end_s: int, bounds: _Bounds, zone: tzinfo) -> Iterator[i
         yield bucket_s
 
 
+def _second(at_s: int, _: tzinfo) -> tuple[int, int]:
+    return at_s, at_s + 1
+
+
 def _minute(at_s: int, zone: tzinfo) -> tuple[int, int]:
     start_s = minute_start(at_s)
     return start_s, start_s + MINUTE_S
@@ -215,6 +222,7 @@ def _year(at_s: int, zone: tzinfo) -> tuple[int, int]:
 
 
 _STEPS: dict[str, _Bounds | None] = {
+    "second": _second,
     "minute": _minute,
     "hour": _hour,
     "day": _day,
@@ -243,16 +251,16 @@ def _bounds(step: str, cycle: Cycle) -> _Bounds:
     return _STEPS[step] or partial(_cycle, cycle=cycle)
 
 
-def _edges(start_ms: int, end_ms: int) -> list[int]:
-    """The interval's ends and the minutes, hours or days between them, milliseconds."""
-    piece_ms = 1_000 * _piece((end_ms - start_ms) // 1_000)
+def _edges(start_ms: int, end_ms: int, finest_s: int) -> list[int]:
+    """The interval's ends and the seconds, minutes, hours or days between them, milliseconds."""
+    piece_ms = 1_000 * _piece((end_ms - start_ms) // 1_000, finest_s)
     return [start_ms, *range(start_ms - start_ms % piece_ms + piece_ms, end_ms, piece_ms), end_ms]
 
 
-def _piece(length_s: int) -> int:
-    """The shortest of minute, hour, day and several days that `MOST_PIECES` of cover the length."""
-    for piece_s in (MINUTE_S, HOUR_S):
-        if length_s <= piece_s * MOST_PIECES:
+def _piece(length_s: int, finest_s: int) -> int:
+    """The shortest of second, minute, hour, day and several days that `MOST_PIECES` of cover the length."""
+    for piece_s in (1, MINUTE_S, HOUR_S):
+        if piece_s >= finest_s and length_s <= piece_s * MOST_PIECES:
             return piece_s
     return DAY_S * -(-length_s // (DAY_S * MOST_PIECES))
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from whitestat.forms import UsageAnswer, about_text, plain_cell
 from whitestat.ledger.queries import BY_WORDS, Row
-from whitestat.ledger.question import DETAIL_WORDS
+from whitestat.ledger.question import DETAIL_WORDS, Step
 from whitestat.model import Counts
 from whitestat.units import octets_text
 
@@ -137,7 +137,7 @@ def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
     if answer.question.top and "device" not in by:
         names.append("rest" if row.rest else "")
     return (
-        _minute(answer.text(row.start_s)),
+        _minute(answer.text(row.start_s), seconds=answer.resolution is Step.SECOND),
         *names,
         octets_text(row.counts.octets_in) if known else "",
         octets_text(row.counts.octets_out) if known else "",
@@ -159,9 +159,11 @@ def _device_text(row: Row) -> str:
     return printable(row.device.name or row.device.mac or str(row.device.id)) if row.device else "unattributed"
 
 
-def _minute(instant: str) -> str:
-    """`2026-11-21` where a day begins, else `2026-11-21 11:00+01:00`."""
+def _minute(instant: str, *, seconds: bool = False) -> str:
+    """`2026-11-21` where a day begins, else `2026-11-21 11:00+01:00`, or with seconds."""
     day, _, time = instant.partition("T")
+    if seconds:
+        return f"{day} {time}"
     return day if time.startswith("00:00:00") else f"{day} {time[:5]}{time[8:]}".rstrip()
 
 

@@ -91,6 +91,7 @@ async def _serve(config: Config) -> int:
         vendor=vendor,
         host_name=socket.gethostname(),
         detail_s=config.store.detail_s,
+        finest_s=config.retention.finest_s,
         maps=maps_of(config),
     )
     owners = {each.mac: each.person for each in config.devices if each.person}

@@ -14,6 +14,7 @@ from whitestat.keys import (
     HOSTS,
     HOUR,
     KEEPING,
+    KEEPING_OR_NOT,
     LISTEN,
     MAC,
     MACS,
@@ -101,7 +102,7 @@ class Service:
 
 HOUR_S, DAY_S = 3_600, 86_400
 
-LEAST_KEPT_S = {"minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * DAY_S}
+LEAST_KEPT_S = {"second": 60, "minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * DAY_S}
 """Days are made of hours when they are over, and months of days."""
 
 
@@ -109,6 +110,7 @@ LEAST_KEPT_S = {"minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * DAY_S}
 class Retention:
     """How long the rows of each resolution are kept, in seconds, None for ever. Months always are."""
 
+    second: Annotated[int | None, Key("Usage of each second; it is written each second then.", KEEPING_OR_NOT)] = 0
     minute: Annotated[int | None, Key("Usage of each minute; at least an hour.", KEEPING)] = 7 * DAY_S
     hour: Annotated[int | None, Key("Usage of each hour; at least 3 days.", KEEPING)] = 400 * DAY_S
     day: Annotated[int | None, Key("Usage of each day; at least 63 days.", KEEPING)] = None
@@ -116,6 +118,11 @@ class Retention:
     service_day: Annotated[int | None, Key("What the usage of each day was on.", KEEPING)] = 400 * DAY_S
     peer_day: Annotated[int | None, Key("With whom the usage of each day was.", KEEPING)] = 31 * DAY_S
     peer_month: Annotated[int | None, Key("With whom the usage of each month was.", KEEPING)] = 400 * DAY_S
+
+    @property
+    def finest_s(self) -> int:
+        """How long the shortest bucket is that is kept."""
+        return 60 if self.second == 0 else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,15 @@ class Store:
             otherwise="`/var/lib/whitestat/whitestat.db`, or under `~/.local/share` if not root",
         ),
     ]
-    flush_s: Annotated[int, Key("How often usage is written: what a power cut can cost.", DURATION, name="flush")] = 30
+    flush_s: Annotated[
+        int,
+        Key(
+            "How often usage is written: what a power cut can cost.",
+            DURATION,
+            name="flush",
+            otherwise='`"30s"`, or `"1s"` where seconds are kept',
+        ),
+    ] = 30
     detail_s: Annotated[
         int,
         Key("How often services and peers are written.", DURATION, name="detail"),

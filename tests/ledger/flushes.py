@@ -7,18 +7,23 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
+from operator import add
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
 from whitestat.ledger.flush import Flush
-from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.packed import unpacked
+from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.model import Counts, Coverage, Receipt, Scope, UsageKey
 from whitestat.periods import day_of, parse_instant
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 ZONES = [ZoneInfo(name) for name in ("Europe/Stockholm", "Asia/Kathmandu", "Australia/Lord_Howe")]
+
+WITH_SECONDS = {**KEPT_S, Resolution.SECOND: None}
+"""How long rows are kept, seconds for ever."""
 
 FILES = ("whitestat.db", "whitestat.db-wal", "whitestat.db.flushes")
 """All that a ledger is on a disk."""
@@ -62,11 +67,18 @@ minutes = st.one_of(
     st.integers(-2 * 1440, 2 * 1440).map(lambda minute: CLOCKS_BACK_S + 60 * minute),
     st.integers(-3, 3).map(lambda minute: NOON_S + 60 * minute),
 )
-flushes = st.builds(
-    Flush,
-    usage=st.dictionaries(st.tuples(minutes, keys), counts, max_size=8),
-    coverage=st.dictionaries(st.tuples(minutes, st.sampled_from(["lan", "guest"])), coverages, max_size=4),
-)
+
+
+def flushes_at(starts: st.SearchStrategy[int]) -> st.SearchStrategy[Flush]:
+    return st.builds(
+        Flush,
+        usage=st.dictionaries(st.tuples(starts, keys), counts, max_size=8),
+        coverage=st.dictionaries(st.tuples(starts, st.sampled_from(["lan", "guest"])), coverages, max_size=4),
+    )
+
+
+flushes = flushes_at(minutes)
+flushes_by_second = flushes_at(st.builds(add, minutes, st.integers(0, 59)))
 
 
 def summed(rows: Iterable[tuple[K, Iterable[int]]]) -> dict[K, Row]:
@@ -94,12 +106,24 @@ KEYS = {
 }
 
 
+def booked(connection: sqlite3.Connection, kind: str, resolution: Resolution) -> list[tuple[tuple[int, int], Row]]:
+    """Bucket, number and amounts of what a table holds, whatever its questions would answer."""
+    found = []
+    for id, content in connection.execute(f"SELECT id, content FROM {kind}_{resolution} ORDER BY id"):
+        offsets, *amounts = unpacked(content, 5 if kind == "usage" else 6)
+        numbers = resolution.buckets(id >> 32, offsets)
+        found += [
+            ((bucket, id & 0xFFFFFFFF), row) for bucket, row in zip(numbers, zip(*amounts, strict=True), strict=True)
+        ]
+    return found
+
+
 def stored(
     connection: sqlite3.Connection, kind: str, resolution: Resolution, zone: tzinfo
 ) -> dict[tuple[int, int], Row]:
     """What the tables hold by bucket and number: closed buckets, and the finer ones of those that are open."""
     closed = dict(connection.execute("SELECT resolution, until FROM closed"))
-    rows = [((row[2], row[1]), row[3:]) for row in connection.execute(f"SELECT * FROM {kind}_{resolution}")]
+    rows = booked(connection, kind, resolution)
     if resolution is Resolution.DAY:
         hours = stored(connection, kind, Resolution.HOUR, zone).items()
         open_s = closed.get("day", 0)

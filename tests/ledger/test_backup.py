@@ -95,7 +95,7 @@ def test_what_cannot_be_the_place_of_a_backup_is_refused(tmp_path: Path, path: P
 
 def test_a_damaged_ledger_makes_no_backup_and_leaves_the_old_one(tmp_path: Path, path: Path) -> None:
     with closing(Writer(path, STOCKHOLM)) as writer:
-        writer.commit(flush_of({(NOON_S + 60 * n, key(e)): 1 for n in range(60) for e in range(90)}))
+        writer.commit(flush_of({(NOON_S + 60 * n, key(e)): 1 for n in range(20) for e in range(900)}))
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 8192 * 4096)  # usage, in the middle of it
         file.write(b"\xa5" * 4096 * 5)

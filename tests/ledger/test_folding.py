@@ -21,6 +21,7 @@ from tests.ledger.flushes import (
     STOCKHOLM,
     ZONES,
     Row,
+    booked,
     coverages,
     flush_of,
     flushes,
@@ -185,7 +186,7 @@ def test_a_flush_writes_one_page_once_the_journal_has_its_place(
 def test_an_hour_is_folded_by_the_first_flush_of_the_next(writer: Writer, path: Path) -> None:
     def minutes_folded() -> int:
         with closing(sqlite3.connect(path)) as connection:
-            return int(connection.execute("SELECT count(*) FROM usage_minute").fetchone()[0])
+            return len(booked(connection, "usage", Resolution.MINUTE))
 
     for minute in range(60):
         writer.commit(flush_of({(NOON_S + 60 * minute, key()): 1}))
@@ -245,14 +246,14 @@ def test_a_new_time_zone_moves_nothing_that_is_booked(path: Path) -> None:
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(flush_of({(at_s, key()): 1 for at_s in hours}))
     with closing(sqlite3.connect(path)) as connection:
-        days = connection.execute("SELECT bucket, octets_in FROM usage_day").fetchall()
+        days = booked(connection, "usage", Resolution.DAY)
     with closing(Writer(path, new_york)) as writer:
         assert total(path, zone=new_york) == len(hours)
         writer.commit(flush_of({(NOON_S + HOUR_S * n, key()): 1 for n in range(50)}))
         writer.fold()
         assert total(path, zone=new_york) == len(hours) + 50
     with closing(sqlite3.connect(path)) as connection:
-        now = connection.execute("SELECT bucket, octets_in FROM usage_day").fetchall()
+        now = booked(connection, "usage", Resolution.DAY)
     assert now[: len(days) - 1] == days[:-1]
 
 

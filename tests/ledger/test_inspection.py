@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.flushes import STOCKHOLM, whole
+from tests.ledger.flushes import NOON_S, STOCKHOLM, flush_of, key, whole
 from whitestat.ledger import inspection, schema
 from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.writer import Writer
@@ -22,6 +22,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with closing(Writer(path, STOCKHOLM)) as writer:
         for epoch in range(1, 30):
             writer.commit(whole(epoch))
+        writer.commit(flush_of({(NOON_S, key(episode)): 1 for episode in range(3_000)}))
     for module in (schema, inspection):
         monkeypatch.setattr(module, "CHECKED_AT_ONCE_OCTETS", 4096)
     return path

@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_a_reader_too(path: Path, spoil
 
 def test_a_damaged_page_is_an_error_to_a_reader_when_it_gets_there(path: Path) -> None:
     with closing(Writer(path, STOCKHOLM)) as writer:
-        writer.commit(flush_of({(NOON_S + 60 * n, key(e)): 1 for n in range(60) for e in range(90)}))
+        writer.commit(flush_of({(NOON_S + 60 * n, key(e)): 1 for n in range(20) for e in range(900)}))
     with path.open("r+b") as file:
         file.seek(60 * 2048)
         file.write(b"\xa5" * (path.stat().st_size - 60 * 2048))

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -26,10 +26,12 @@ from tests.ledger.flushes import (
     NOON_S,
     PHONE,
     STOCKHOLM,
+    WITH_SECONDS,
     ZONES,
     Row,
     flush_of,
     flushes,
+    flushes_by_second,
     key,
     summed,
     whole,
@@ -40,7 +42,7 @@ from whitestat.ledger import queries as queries_module
 from whitestat.ledger.queries import Cursor, DeviceName, DeviceRow, Queries, Question, Step
 from whitestat.ledger.queries import Row as QueriesRow
 from whitestat.ledger.question import USAGE_WORDS
-from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
 from whitestat.model import Coverage, Episode, Point, Scope
 from whitestat.periods import Cycle, day_bounds, day_of, hour_start, minute_start, parse_instant, span
@@ -53,8 +55,10 @@ CYCLE = Cycle(25, 2)
 
 
 @contextmanager
-def opened(path: Path, zone: ZoneInfo = STOCKHOLM) -> Iterator[tuple[Writer, Queries]]:
-    with closing(Writer(path, zone)) as writer, closing(Queries(path, zone, CYCLE)) as queries:
+def opened(
+    path: Path, zone: ZoneInfo = STOCKHOLM, kept: Mapping[str, int | None] = KEPT_S
+) -> Iterator[tuple[Writer, Queries]]:
+    with closing(Writer(path, zone, kept)) as writer, closing(Queries(path, zone, CYCLE)) as queries:
         yield writer, queries
 
 
@@ -64,26 +68,29 @@ def ledger(tmp_path: Path) -> Iterator[tuple[Writer, Queries]]:
         yield each
 
 
-def step_start(step: Step, minute_s: int, question: Question, zone: ZoneInfo) -> int:
-    day = day_of(minute_s, zone)
+def step_start(step: Step, at_s: int, question: Question, zone: ZoneInfo) -> int:
+    day = day_of(at_s, zone)
     return {
         Step.TOTAL: question.start_s,
-        Step.MINUTE: minute_s,
-        Step.HOUR: hour_start(minute_s, zone),
+        Step.SECOND: at_s,
+        Step.MINUTE: minute_start(at_s),
+        Step.HOUR: hour_start(at_s, zone),
         Step.DAY: day_bounds(day, zone)[0],
-        Step.WEEK: span("week", minute_s, zone)[0],
+        Step.WEEK: span("week", at_s, zone)[0],
         Step.MONTH: day_bounds(day // 100 * 100 + 1, zone)[0],
-        Step.CYCLE: span("cycle", minute_s, zone, CYCLE)[0],
+        Step.CYCLE: span("cycle", at_s, zone, CYCLE)[0],
     }[step]
 
 
-def expected(sequence: list[Flush], question: Question, zone: ZoneInfo) -> dict[tuple[object, ...], Row]:
-    """The answer by the plainest way: every minute looked at; an episode is a device of the same number."""
-    start_s, end_s = minute_start(question.start_s), minute_start(question.end_s)
+def expected(
+    sequence: list[Flush], question: Question, zone: ZoneInfo, finest_s: int = 60
+) -> dict[tuple[object, ...], Row]:
+    """The answer by the plainest way: every bucket looked at; an episode is a device of the same number."""
+    start_s, end_s = (at_s - at_s % finest_s for at_s in question.span)
     return summed(
         (
             (
-                step_start(question.step, minute_s, question, zone),
+                step_start(question.step, at_s, question, zone),
                 usage.episode if "device" in question.by and usage.episode else None,
                 usage.scope if "scope" in question.by else None,
                 usage.point if "point" in question.by else None,
@@ -92,8 +99,8 @@ def expected(sequence: list[Flush], question: Question, zone: ZoneInfo) -> dict[
             counts,
         )
         for flush in sequence
-        for (minute_s, usage), counts in flush.usage.items()
-        if start_s <= minute_s < end_s
+        for (at_s, usage), counts in flush.usage.items()
+        if start_s <= at_s < end_s
         and (question.scope in (None, usage.scope))
         and (not question.devices or usage.episode in question.devices)
         and (not question.points or usage.point in question.points)
@@ -127,18 +134,34 @@ def questions(draw: st.DrawFn) -> Question:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(flushes, max_size=4), st.lists(questions(), min_size=1, max_size=8), st.sampled_from(ZONES))
-def test_answers_equal_those_of_a_plain_model(sequence: list[Flush], asked: list[Question], zone: ZoneInfo) -> None:
-    with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
+@given(
+    st.one_of(
+        st.tuples(st.lists(flushes, max_size=4), st.just(60)),
+        st.tuples(st.lists(flushes_by_second, max_size=4), st.just(1)),
+    ),
+    st.lists(questions(), min_size=1, max_size=8),
+    st.sampled_from(ZONES),
+)
+def test_answers_equal_those_of_a_plain_model(
+    flushed: tuple[list[Flush], int], asked: list[Question], zone: ZoneInfo
+) -> None:
+    sequence, finest_s = flushed
+    kept = WITH_SECONDS if finest_s == 1 else KEPT_S
+    with (
+        TemporaryDirectory(dir=MEMORY) as folder,
+        opened(Path(folder) / "whitestat.db", zone, kept) as (writer, queries),
+    ):
         for flush in [DEVICES, *sequence]:
             writer.commit(flush)
         for question in asked:
+            if question.step is Step.SECOND and finest_s == 60:
+                question = replace(question, step=Step.MINUTE)  # noqa: PLW2901 - no second is kept
             rows = queries.usage(question)
             answer = {
                 (row.start_s, row.device and row.device.id, row.scope, row.point, row.person): tuple(row.counts)
                 for row in rows
             }
-            assert answer == expected(sequence, question, zone)
+            assert answer == expected(sequence, question, zone, finest_s)
             assert len(answer) == len(rows)
             assert rows == sorted(rows, key=lambda row: (row.start_s, -row.counts.octets))
 

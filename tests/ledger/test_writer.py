@@ -21,10 +21,11 @@ from tests.ledger.flushes import (
     NOON_S,
     PHONE,
     STOCKHOLM,
+    WITH_SECONDS,
     ZONES,
     Row,
     flush_of,
-    flushes,
+    flushes_by_second,
     key,
     modelled,
     stored,
@@ -88,17 +89,17 @@ def coverage(path: Path, resolution: Resolution, zone: ZoneInfo) -> dict[tuple[i
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(flushes, max_size=6), st.sampled_from(ZONES))
+@given(st.lists(flushes_by_second, max_size=6), st.sampled_from(ZONES))
 def test_every_table_holds_the_sums_of_a_plain_model(sequence: list[Flush], zone: ZoneInfo) -> None:
     with TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "whitestat.db"
-        with closing(Writer(path, zone)) as writer:
+        with closing(Writer(path, zone, WITH_SECONDS)) as writer:
             for flush in sequence:
                 assert writer.commit(flush)
         for resolution in Resolution:
 
-            def bucket(minute_s: int, resolution: Resolution = resolution) -> int:
-                return resolution.bucket(minute_s, zone)
+            def bucket(at_s: int, resolution: Resolution = resolution) -> int:
+                return resolution.bucket(at_s, zone)
 
             assert usage(path, resolution, zone) == modelled(sequence, lambda flush: flush.usage, bucket)
             assert coverage(path, resolution, zone) == modelled(sequence, lambda flush: flush.coverage, bucket)
@@ -276,7 +277,7 @@ def test_each_resolution_is_kept_as_long_as_it_is_told(path: Path) -> None:
         writer.commit(flush_of({(NOON_S - age_s, key()): 1 for age_s in ages_s}))
         writer.fold()
         writer.expire(NOON_S)
-        assert [len(usage(path, each)) for each in Resolution] == [1, 2, 2, 2]
+        assert [len(usage(path, each)) for each in Resolution] == [0, 1, 2, 2, 2]
         answer = queries.answer(Question(NOON_S - 300 * DAY_S, NOON_S + 60, Step.DAY))
         assert answer.step is Step.MONTH
         assert sum(row.counts.octets for row in answer.rows()) == len(ages_s)
@@ -288,3 +289,39 @@ def test_what_is_kept_for_ever_does_not_expire(path: Path) -> None:
         writer.fold()
         writer.expire(NOON_S)
         assert len(usage(path, Resolution.MINUTE)) == 20
+
+
+def test_seconds_are_kept_while_somebody_asks_for_them(path: Path) -> None:
+    """From then on, as long as told; another writer without a word on them leaves them; `off` ends them."""
+    later_s = NOON_S + 60
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(flush_of({(NOON_S + 7, key()): 1}))
+    with (
+        closing(Writer(path, STOCKHOLM, {Resolution.SECOND: 120})) as writer,
+        closing(Queries(path, STOCKHOLM)) as asked,
+    ):
+        writer.commit(flush_of({(later_s + second, key()): 1 for second in (0, 7, 300)}))
+        writer.fold()
+        assert len(usage(path, Resolution.SECOND)) == 3
+        answer = asked.answer(Question(later_s + 7, later_s + 301, Step.SECOND))
+        assert [(row.start_s - later_s, row.counts.octets_in) for row in answer.rows()] == [(7, 1), (300, 1)]
+        early = asked.answer(Question(NOON_S, later_s, Step.SECOND))
+        assert (early.step, early.notice) == (
+            Step.MINUTE,
+            "each second is kept since 2026-11-21T12:01:00+01:00, so each row is a minute",
+        )
+        writer.expire(later_s + 900)
+        late = asked.answer(Question(later_s, later_s + 301, Step.SECOND))
+        assert (late.step, sum(row.counts.octets for row in late.rows())) == (Step.MINUTE, 3)
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(flush_of({(later_s + 661, key()): 1}))
+        writer.fold()
+        assert (later_s + 661, key()) in usage(path, Resolution.SECOND)
+    with closing(Writer(path, STOCKHOLM, {Resolution.SECOND: 0})), closing(Queries(path, STOCKHOLM)) as asked:
+        assert not usage(path, Resolution.SECOND)
+        answer = asked.answer(Question(later_s, later_s + 900, Step.SECOND))
+        assert (answer.step, answer.notice) == (
+            Step.MINUTE,
+            "no second is kept ([store.retention] second), so each row is a minute",
+        )
+        assert sum(row.counts.octets for row in answer.rows()) == 4

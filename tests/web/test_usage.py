@@ -154,7 +154,7 @@ def test_an_evil_name_finds_its_device(home: House) -> None:
         ("start=today&end=yesterday", "end", "after start"),
         ("end=2026-11-21", "end", "after start"),
         ("step=houer", "step", "did you mean 'hour'?"),
-        ("step=", "step", "one of total, minute, hour, day, week, month, cycle"),
+        ("step=", "step", "one of total, second, minute, hour, day, week, month, cycle"),
         ("start=1990-01-01&step=minute", "step", "more than 100000 steps"),
         ("by=devcie", "by", "did you mean 'device'?"),
         ("by=device,colour", "by", "unknown word 'colour'"),

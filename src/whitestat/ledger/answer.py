@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
+from itertools import islice, repeat
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -37,6 +37,17 @@ class Group(NamedTuple):
 
 REST = None
 """Stands for all groups that are not among the top."""
+
+
+Found = dict[Group | None, dict[int, Counts]]
+"""Sums by group, REST too, then by the start of the step, UTC seconds."""
+
+
+def add_to(found: Found, group: Group | None, steps: Iterable[tuple[int, Counts]]) -> None:
+    """Add sums of steps to those of a group."""
+    held = found.setdefault(group, {})
+    for step_s, counts in steps:
+        held[step_s] = held[step_s].plus(counts) if step_s in held else counts
 
 
 class Cursor(NamedTuple):
@@ -105,28 +116,27 @@ def top_of(totals: Mapping[Group, Counts], top: int | None) -> frozenset[Group] 
     return frozenset(ranked[:top])
 
 
-def rows_of(sums: Mapping[tuple[int, Group | None], Counts], names: Mapping[int, DeviceName]) -> list[Row]:
-    """The rows of steps in their order."""
-    rows = [_row(start_s, group, counts, names) for (start_s, group), counts in sums.items()]
-    one_a_step = len({group for _, group in sums}) < 2
-    return sorted(rows, key=_start if one_a_step else _order)
+def rows_of(found: Found, names: Mapping[int, DeviceName]) -> list[Row]:
+    """The rows of steps: by start, then octets, most first, the rest last; those of equal octets by group."""
+    told = [
+        rows
+        for group in sorted((each for each in found if each), key=lambda each: each.order)
+        for rows in _rows(group, found[group], names)
+    ]
+    if len(found) > 1:
+        told.sort(key=lambda row: row.counts.octets, reverse=True)
+    if REST in found:
+        told += [Row(step_s, None, None, None, counts, rest=True) for step_s, counts in found[REST].items()]
+    told.sort(key=itemgetter(0))
+    return told
 
 
-_start = itemgetter(0)
-
-
-def _order(row: Row) -> tuple[object, ...]:
-    about = -1 if row.protocol is None else row.protocol, -1 if row.service is None else row.service, row.peer or b""
-    return row.start_s, row.rest, -row.counts.octets, row.device or (0,), row[2:4], row.person or "", about
-
-
-def _row(start_s: int, group: Group | None, counts: Counts, names: Mapping[int, DeviceName]) -> Row:
-    if group is REST:
-        return Row(start_s, None, None, None, counts, rest=True)
+def _rows(group: Group, steps: Mapping[int, Counts], names: Mapping[int, DeviceName]) -> Iterator[Row]:
+    """Of one group; hundreds of thousands may be asked for, so nothing is done for each that can be done for all."""
     device = group.device
     name = None if device is None else names.get(device) or DeviceName(device, None, None)
-    about = group.protocol, group.service, group.peer
-    return Row(start_s, name, group.scope, group.point, counts, False, group.person, *about)
+    before, after = (name, group.scope, group.point), (False, group.person, group.protocol, group.service, group.peer)
+    return map(Row._make, zip(steps, *map(repeat, before), steps.values(), *map(repeat, after), strict=False))
 
 
 def tag_of(*parts: object) -> str:

@@ -1,4 +1,7 @@
-"""Books minutes into the tables of every resolution; closes days and months when they are over.
+"""Books usage into the tables of every resolution; closes days and months when they are over.
+
+A row holds the buckets that one series, or one point, has in a chunk (see `packed`). Its key is both numbers in one:
+what is booked together lies together, and a device's span is read by seeks.
 
 A bucket that is not closed has no row: its octets are in the next finer resolution. What comes late for a
 closed one is added to it as well, so that each resolution sums to the same octets at any time.
@@ -6,45 +9,50 @@ closed one is added to it as well, so that each resolution sums to the same octe
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
+from whitestat.errors import LedgerError
+from whitestat.ledger import packed
+from whitestat.ledger.cuts import SEEKS_MAX
+from whitestat.ledger.packed import Columns
 from whitestat.ledger.resolutions import Kept, Resolution, fold
 from whitestat.model import Counts, Coverage
-from whitestat.periods import day_bounds, day_of
+from whitestat.periods import MINUTE_S, day_bounds, day_of
 
 Rows = Mapping[tuple[int, int], Any]
 """Counts or coverage by bucket and number of the series or point."""
 
 
 class Kind(NamedTuple):
-    """What is counted: the tables' name, and how to make a sum of a row."""
+    """What is counted: the tables' name, the columns, and how to make a sum of a row."""
 
     name: str
-    key: str
     columns: tuple[str, ...]
     make: Any
 
-    @property
-    def sums(self) -> str:
-        return ", ".join(f"sum({column})" for column in self.columns)
 
-    def adding(self, resolution: Resolution) -> str:
-        """Adds a row to the bucket that is there; the names are this module's own."""
-        places = ", ".join("?" * (len(self.columns) + 3))
-        sums = ", ".join(f"{column} = {column} + excluded.{column}" for column in self.columns)
-        return f"INSERT INTO {self.name}_{resolution} VALUES ({places}) ON CONFLICT DO UPDATE SET {sums}"  # noqa: S608
+USAGE = Kind("usage", Counts._fields, Counts._make)
+COVERAGE = Kind("coverage", Coverage._fields, Coverage._make)
 
+CHUNK_BITS = 32
+"""A key is the chunk, shifted by so many bits, and the number of the series or point."""
 
-USAGE = Kind("usage", "series", Counts._fields, Counts._make)
-COVERAGE = Kind("coverage", "point", Coverage._fields, Coverage._make)
+_KEY_MASK = (1 << CHUNK_BITS) - 1
 
-_ADD = {(kind.name, resolution): kind.adding(resolution) for kind in (USAGE, COVERAGE) for resolution in Resolution}
+CHUNKS_MAX = 10_000
+"""In no more chunks than this each row is sought by itself: a year of minutes."""
+
 _SET_CLOSED = "INSERT OR REPLACE INTO closed VALUES (?, ?)"
 _PUT_KEPT = """INSERT INTO kept VALUES (?, ?)
     ON CONFLICT DO UPDATE SET since = excluded.since WHERE since < excluded.since"""
+
+
+Found = tuple[int, int, Columns]
+"""Chunk, number of the series or point, and its buckets there."""
 
 
 class Closed(NamedTuple):
@@ -67,9 +75,24 @@ def kept(connection: sqlite3.Connection, zone: tzinfo) -> Kept:
     return Kept({each: since[each] for each in Resolution if each in since}, until)
 
 
-def book(connection: sqlite3.Connection, zone: tzinfo, kind: Kind, minutes: Rows) -> None:
-    """Add minutes to their buckets of all resolutions."""
+def keep_seconds(connection: sqlite3.Connection, *, wanted: bool) -> None:
+    """Keep each second from now on, which is what comes behind the newest minute, or no second at all any more."""
+    held = connection.execute("SELECT 1 FROM kept WHERE resolution = ?", (Resolution.SECOND,)).fetchone()
+    if wanted and not held:
+        last = newest(connection, Resolution.MINUTE)
+        connection.execute(_PUT_KEPT, (Resolution.SECOND, 0 if last is None else last + MINUTE_S))
+    elif held and not wanted:
+        connection.execute("DELETE FROM kept WHERE resolution = ?", (Resolution.SECOND,))
+        for kind in (USAGE, COVERAGE):
+            connection.execute(f"DELETE FROM {kind.name}_{Resolution.SECOND}")  # noqa: S608 - words of this module
+
+
+def book(connection: sqlite3.Connection, zone: tzinfo, kind: Kind, rows: Rows) -> None:
+    """Add what was counted in seconds or minutes to its buckets of all resolutions."""
     until = closed(connection)
+    since_s = kept(connection, zone).since_s(Resolution.SECOND)
+    _add(connection, kind, Resolution.SECOND, {place: row for place, row in rows.items() if place[0] >= since_s})
+    minutes = fold(rows, Resolution.MINUTE, zone)
     _add(connection, kind, Resolution.MINUTE, minutes)
     _add(connection, kind, Resolution.HOUR, fold(minutes, Resolution.HOUR, zone))
     late = {place: counted for place, counted in minutes.items() if place[0] < until.hours_s}
@@ -108,26 +131,55 @@ def align(connection: sqlite3.Connection, zone: tzinfo) -> None:
 
 
 def expire(connection: sqlite3.Connection, zone: tzinfo, resolution: Resolution, since_s: int) -> int:
-    """Drop what is older and in closed buckets; returns since when rows are there now."""
+    """Drop chunks that are older and in closed buckets; returns since when buckets are told to be there now."""
     until_s = kept(connection, zone).until
     coarser = {Resolution.HOUR: Resolution.DAY, Resolution.DAY: Resolution.MONTH}.get(resolution)
     since_s = min(since_s, until_s[coarser]) if coarser else since_s
-    bucket = resolution.bucket(since_s, zone)
+    chunk = resolution.chunk(resolution.bucket(since_s, zone))
     for kind in (USAGE, COVERAGE):
-        connection.execute(
-            f"DELETE FROM {kind.name}_{resolution} WHERE chunk <= ? AND bucket < ?",  # noqa: S608
-            (resolution.chunk(bucket), bucket),
-        )
+        connection.execute(f"DELETE FROM {kind.name}_{resolution} WHERE id < ?", (_id(chunk, 0),))  # noqa: S608
     connection.execute(_PUT_KEPT, (resolution, since_s))
     return since_s
 
 
-def newest_minute(connection: sqlite3.Connection) -> int | None:
-    """The start of the last minute that has usage, UTC seconds."""
-    found = connection.execute(
-        "SELECT max(bucket) FROM usage_minute WHERE chunk = (SELECT max(chunk) FROM usage_minute)"
-    ).fetchone()[0]
-    return None if found is None else int(found)
+def newest(connection: sqlite3.Connection, resolution: Resolution) -> int | None:
+    """The number of the last bucket that has usage."""
+    return _edge(connection, resolution, "DESC", -1)
+
+
+def oldest(connection: sqlite3.Connection, resolution: Resolution) -> int | None:
+    """The number of the first bucket that has usage."""
+    return _edge(connection, resolution, "ASC", 0)
+
+
+def read(
+    connection: sqlite3.Connection,
+    kind: Kind,
+    resolution: Resolution,
+    span: tuple[int, int],
+    keys: Collection[int] | None = None,
+) -> Iterator[Found]:
+    """Buckets from the one of the span up to and without the other, of some series or points or of all, chunk by chunk.
+
+    LedgerError where a row is damaged.
+    """
+    low, high = span
+    ends = first, last = resolution.chunk(low), resolution.chunk(high - 1)
+    for id, content in _rows(connection, f"{kind.name}_{resolution}", first, last, keys):
+        try:
+            columns: Columns = packed.unpacked(content, len(kind.columns))
+        except ValueError as error:
+            raise _damaged(kind, resolution, id, error) from error
+        chunk = id >> CHUNK_BITS
+        if chunk in ends:
+            columns = packed.between(
+                columns,
+                resolution.offset(low) if chunk == first else 0,
+                resolution.offset(high - 1) + 1 if chunk == last else columns[0][-1] + 1,
+            )
+            if not columns[0]:
+                continue
+        yield chunk, id & _KEY_MASK, columns
 
 
 def _close_days(connection: sqlite3.Connection, zone: tzinfo, start_s: int, end_s: int) -> None:
@@ -148,17 +200,59 @@ def _close_months(connection: sqlite3.Connection, first: int, last: int) -> None
 
 
 def _between(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, low: int, high: int) -> Rows:
-    rows = connection.execute(
-        f"""SELECT bucket, {kind.key}, {", ".join(kind.columns)} FROM {kind.name}_{resolution}
-            WHERE chunk BETWEEN ? AND ? AND bucket >= ? AND bucket < ?""",  # noqa: S608
-        (resolution.chunk(low), resolution.chunk(high), low, high),
-    )
-    return {(bucket, key): kind.make(counted) for bucket, key, *counted in rows}
+    return {
+        (bucket, key): kind.make(counted)
+        for chunk, key, (offsets, *amounts) in read(connection, kind, resolution, (low, high))
+        for bucket, counted in zip(resolution.buckets(chunk, offsets), zip(*amounts, strict=True), strict=True)
+    }
 
 
 def _add(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, rows: Rows) -> None:
     """In the order of the table, so that each page is found once."""
-    connection.executemany(
-        _ADD[kind.name, resolution],
-        sorted((resolution.chunk(bucket), key, bucket, *counted) for (bucket, key), counted in rows.items()),
-    )
+    chunks: dict[int, list[tuple[int, ...]]] = {}
+    for (bucket, key), counted in rows.items():
+        chunks.setdefault(_id(resolution.chunk(bucket), key), []).append((resolution.offset(bucket), *counted))
+    table, amounts = f"{kind.name}_{resolution}", len(kind.columns)
+    get = f"SELECT content FROM {table} WHERE id = ?"  # noqa: S608 - words of this module
+    put = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"  # noqa: S608
+    for id in sorted(chunks):
+        held = connection.execute(get, (id,)).fetchone()
+        try:
+            connection.execute(put, (id, packed.added(held and held[0], chunks[id], amounts)))
+        except ValueError as error:
+            raise _damaged(kind, resolution, id, error) from error
+
+
+def _rows(
+    connection: sqlite3.Connection, table: str, first: int, last: int, keys: Collection[int] | None
+) -> sqlite3.Cursor:
+    """By seeks for a few, else in one sweep."""
+    bound: tuple[object, ...] = (_id(first, 0), _id(last + 1, 0) - 1)
+    where = "id BETWEEN ? AND ?"
+    if keys is not None and len(keys) <= SEEKS_MAX and last - first < CHUNKS_MAX:
+        where = "id IN (SELECT value FROM json_each(?))"
+        bound = (json.dumps([_id(chunk, key) for chunk in range(first, last + 1) for key in keys]),)
+    elif keys is not None:
+        where += f" AND id & {_KEY_MASK} IN (SELECT value FROM json_each(?))"  # noqa: S608 - a number
+        bound = (*bound, json.dumps(list(keys)))
+    return connection.execute(f"SELECT id, content FROM {table} WHERE {where} ORDER BY id", bound)  # noqa: S608
+
+
+def _edge(connection: sqlite3.Connection, resolution: Resolution, order: str, at: int) -> int | None:
+    """The chunk of the first row in that order holds it, in whichever series."""
+    table = f"usage_{resolution}"
+    row = connection.execute(f"SELECT id FROM {table} ORDER BY id {order} LIMIT 1").fetchone()  # noqa: S608
+    if row is None:
+        return None
+    chunk = row[0] >> CHUNK_BITS
+    rows = _rows(connection, table, chunk, chunk, None)
+    offsets = (packed.unpacked(content, len(USAGE.columns))[0][at] for _, content in rows)
+    return resolution.buckets(chunk, [max(offsets) if at else min(offsets)])[0]
+
+
+def _id(chunk: int, key: int) -> int:
+    return chunk << CHUNK_BITS | key
+
+
+def _damaged(kind: Kind, resolution: Resolution, id: int, error: ValueError) -> LedgerError:
+    return LedgerError(f"the table {kind.name}_{resolution} is damaged at {id}: {error}")

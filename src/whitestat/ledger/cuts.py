@@ -30,6 +30,15 @@ class Cut(NamedTuple):
     expression: str
     start_s: Callable[[int], int]
 
+    def starts(self, numbers: Sequence[int]) -> Sequence[int]:
+        """The starts of the steps that buckets are in, by their numbers."""
+        if self.start_s is _itself:
+            return numbers
+        return [self.start_s(number // 100 if self.expression == MONTHS else number) for number in numbers]
+
+
+MONTHS = "bucket / 100"
+"""The month of a day, by their numbers."""
 
 Parts = Callable[[int, int], Sequence[Part]]
 """The tables to sum for a span, UTC seconds, and which of their buckets; each octet is in one of them."""
@@ -69,13 +78,21 @@ def _cut(question: Question, piece: Piece, zone: tzinfo, cycle: Cycle) -> Cut:
         return Cut("bucket", cache(lambda bucket: next(week(start_of(bucket, zone)))))
     of_step = Resolution(step.value)
     if step is Step.MONTH and piece.resolution is Resolution.DAY:
-        return Cut("bucket / 100", cache(lambda month: of_step.start(month, zone)))
+        return Cut(MONTHS, cache(lambda month: of_step.start(month, zone)))
     if of_step is piece.resolution:
-        return Cut("bucket", cache(lambda bucket: of_step.start(bucket, zone)))
+        by_start = of_step in _NUMBERED_BY_START
+        return Cut("bucket", _itself if by_start else cache(lambda bucket: of_step.start(bucket, zone)))
     start_s = of_step.floor(piece.start_s, zone)
     if start_s == of_step.floor(piece.end_s - 1, zone):  # a part of one bucket
         return Cut("0", lambda _: start_s)
     return Cut("bucket", cache(lambda bucket: of_step.floor(piece.resolution.start(bucket, zone), zone)))
+
+
+_NUMBERED_BY_START = (Resolution.SECOND, Resolution.MINUTE, Resolution.HOUR)
+
+
+def _itself(start_s: int) -> int:
+    return start_s
 
 
 def _same(start_s: int, _: int) -> int:

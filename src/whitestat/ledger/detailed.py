@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from whitestat.errors import QueryError
 from whitestat.ledger import details, owners
-from whitestat.ledger.answer import REST, Group
+from whitestat.ledger.answer import REST, Found, Group, add_to
 from whitestat.ledger.cuts import Cut, Part, cuts
 from whitestat.ledger.details import KINDS, PEER, Kept
 from whitestat.ledger.question import Question, Step
@@ -28,10 +28,8 @@ KINDS_MAX = 10_000
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
 _OCTETS = "sum(octets_in + octets_out + octets_unsplit) AS octets"
 _OTHERS = {"protocol": OTHER_SERVICE[0], "service": OTHER_SERVICE[1], "peer": OTHER_PEER}
-_LENGTHS = (Step.MINUTE, Step.HOUR, Step.DAY, Step.WEEK, Step.MONTH)
+_LENGTHS = (Step.SECOND, Step.MINUTE, Step.HOUR, Step.DAY, Step.WEEK, Step.MONTH)
 _KINDS_TABLE = "CREATE TEMP TABLE IF NOT EXISTS kinds (number, protocol, service, peer, octets)"
-
-Found = dict[tuple[int, Group | None], Counts]
 
 
 class Span(NamedTuple):
@@ -86,8 +84,9 @@ class Detailed:
         for span in self._spans(question, kept):
             part = replace(question, start_s=span.start_s, end_s=span.end_s)
             known = self._known(part, span, kept, plan.top)
-            for (step_s, group), counts in self._with_unknown(part, span, known, plan.top).items():
-                _add(found, (plan.asked_s if question.step is Step.TOTAL else step_s, group), counts)
+            for group, steps in self._with_unknown(part, span, known, plan.top).items():
+                total = question.step is Step.TOTAL
+                add_to(found, group, ((plan.asked_s if total else step_s, counts) for step_s, counts in steps.items()))
         return found
 
     def _settled(self, asked: Question, kept: Kept) -> tuple[Question, list[str]]:
@@ -187,7 +186,7 @@ class Detailed:
                     group = told(base[number], by, about[1:])
                     groups[about] = group if top is None or group in top else REST
                 if groups[about] is not REST or only is None:
-                    _add(sums, (cut.start_s(bucket), groups[about]), Counts(*rest[len(by) :]))
+                    add_to(sums, groups[about], [(cut.start_s(bucket), Counts(*rest[len(by) :]))])
         return sums
 
     def _with_unknown(self, question: Question, span: Span, known: Found, top: frozenset[Group] | None) -> Found:
@@ -195,13 +194,16 @@ class Detailed:
             return known
         usage: Found = {}
         groups: dict[Group | None, list[int]] = dict(span.groups.items())
-        for (step_s, group), counts in self._sums.within(question, groups).items():
-            _add(usage, (step_s, group if top is None else REST), counts)
-        for (step_s, group), counts in known.items():
-            of = (step_s, _plain(group) if top is None and group else REST)
-            if of in usage:
-                usage[of] = Counts(*(max(0, each) for each in map(sub, usage[of], counts)))
-        return {**{place: counts for place, counts in usage.items() if counts.octets}, **known}
+        for group, steps in self._sums.within(question, groups).items():
+            add_to(usage, group if top is None else REST, steps.items())
+        for group, steps in known.items():
+            whole = usage.get(_plain(group) if top is None and group else REST, {})
+            for step_s, counts in steps.items():
+                if step_s in whole:
+                    whole[step_s] = Counts(*(max(0, each) for each in map(sub, whole[step_s], counts)))
+        for group, steps in usage.items():
+            usage[group] = {step_s: counts for step_s, counts in steps.items() if counts.octets}
+        return {**usage, **known}
 
     def _cuts(self, question: Question, kept: Kept) -> Iterator[tuple[Part, Cut]]:
         kind, step = kept.kind, question.step
@@ -218,10 +220,6 @@ class Detailed:
 
 def _plain(group: Group) -> Group:
     return group._replace(protocol=None, service=None, peer=None)
-
-
-def _add(sums: Found, place: tuple[int, Group | None], counts: Counts) -> None:
-    sums[place] = sums[place].plus(counts) if place in sums else counts
 
 
 def _is_shorter(step: Step, resolution: Resolution) -> bool:

@@ -32,9 +32,9 @@ class DeviceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """One transaction's worth: usage split into minutes, and all that must change together with it.
+    """One transaction's worth: usage split into minutes, or seconds, and all that must change together with it.
 
-    Times in the keys of `usage` and `coverage` are starts of minutes, UTC seconds; `coverage` and `audits`
+    Times in the keys of `usage` and `coverage` are starts of minutes or seconds, UTC seconds; `coverage` and `audits`
     are by the point's name. Points, devices and episodes are those that are new or have changed; a point
     that was never named is one that counts. `seen` and `addresses` give when an episode, or an address of it,
     was last seen, UTC milliseconds. `services` and `peers` are by the start of a local hour, UTC seconds.

@@ -10,6 +10,8 @@ from typing import Any
 from whitestat.ledger import buckets, journal, plans
 from whitestat.ledger.blocks import Blocks
 from whitestat.ledger.journal import Entry
+from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.resolutions import fold as coarser
 from whitestat.model import Address, Counts, Coverage
 
 ADDRESSES_KEPT = 16
@@ -45,9 +47,9 @@ def fold(
     coverage = summed((row for each in entries for row in each.coverage), Coverage)
     buckets.book(connection, zone, buckets.USAGE, usage)
     buckets.book(connection, zone, buckets.COVERAGE, coverage)
-    plans.book(connection, zone, usage)
+    plans.book(connection, zone, coarser(usage, Resolution.MINUTE, zone))
     if usage or coverage:
-        buckets.close(connection, zone, max(minute_s for minute_s, _ in (*usage, *coverage)))
+        buckets.close(connection, zone, max(at_s for at_s, _ in (*usage, *coverage)))
     _see(connection, entries, addresses)
     _go_on(connection, entries)
     sequence = found[-1][0]
@@ -56,12 +58,12 @@ def fold(
 
 
 def summed(rows: Iterable[list[int]], make: Any) -> dict[tuple[int, int], Any]:
-    """Rows of minute, number and amounts, added up by the first two."""
+    """Rows of instant, number and amounts, added up by the first two."""
     sums: dict[tuple[int, int], list[int]] = {}
-    for minute_s, key, *amounts in rows:
-        held = sums.get((minute_s, key))
+    for at_s, key, *amounts in rows:
+        held = sums.get((at_s, key))
         if held is None:
-            sums[minute_s, key] = amounts
+            sums[at_s, key] = amounts
         else:
             for at, amount in enumerate(amounts):
                 held[at] += amount

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import NamedTuple
 
+from whitestat.ledger import buckets
 from whitestat.ledger.resolutions import Kept, Resolution
-from whitestat.periods import DAY_S, HOUR_S, MINUTE_S
+from whitestat.periods import DAY_S, HOUR_S, MINUTE_S, minute_start
 
 LEAST_MS = 1_000
 """What a bucket may lack and is watched all the same: clocks are set by a little all the time."""
@@ -45,8 +46,7 @@ class Gaps(NamedTuple):
     points: dict[str, list[Gap]]
 
 
-_EARLIER = """SELECT p.name, EXISTS (SELECT 1 FROM coverage_hour c WHERE c.point = p.id AND c.bucket < ?)
-    FROM point p ORDER BY p.name"""
+_TAIL = "SELECT point, bucket, observed_ms FROM tail_coverage WHERE bucket >= ? AND bucket < ?"
 
 
 def gaps(connection: sqlite3.Connection, zone: tzinfo, kept: Kept, start_s: int, end_s: int) -> Gaps:
@@ -56,35 +56,46 @@ def gaps(connection: sqlite3.Connection, zone: tzinfo, kept: Kept, start_s: int,
     if start_s < kept.since_s(Resolution.MINUTE):
         start_s = Resolution.HOUR.ceiling(max(start_s, kept.since_s(Resolution.HOUR)), zone)
         middle_s = max(start_s, Resolution.HOUR.ceiling(kept.since_s(Resolution.MINUTE), zone))
-    watched: dict[str, list[Watched]] = {}
+    watched: dict[int, list[Watched]] = {}
     for resolution, low_s, high_s in ((Resolution.HOUR, start_s, middle_s), (Resolution.MINUTE, middle_s, end_s)):
-        for name, bucket, observed_ms, before in _incomplete(connection, resolution, low_s, high_s):
+        for point, bucket, observed_ms, before in _incomplete(connection, resolution, low_s, high_s):
             before_s = None if before is None else resolution.ceiling(before + 1, zone)
             each = Watched(bucket, resolution.ceiling(bucket + 1, zone), observed_ms, before_s)
-            watched.setdefault(name, []).append(each)
-    earlier = connection.execute(_EARLIER, (Resolution.HOUR.floor(start_s, zone),))
-    found = {name: between(watched.get(name, ()), start_s if was else None, end_s) for name, was in earlier}
+            watched.setdefault(point, []).append(each)
+    hours = buckets.read(connection, buckets.COVERAGE, Resolution.HOUR, (0, Resolution.HOUR.floor(start_s, zone)))
+    earlier = {point for _, point, _ in hours}
+    found = {
+        name: between(watched.get(point, ()), start_s if point in earlier else None, end_s)
+        for point, name in connection.execute("SELECT id, name FROM point ORDER BY name")
+    }
     return Gaps(start_s, end_s, found)
 
 
 def _incomplete(
     connection: sqlite3.Connection, resolution: Resolution, low_s: int, high_s: int
-) -> Iterable[tuple[str, int, int, int | None]]:
+) -> Iterator[tuple[int, int, int, int | None]]:
     """Buckets of each point that were not watched throughout, that follow on none, or that none follows on."""
-    if low_s >= high_s:
-        return ()
     length_s = HOUR_S if resolution is Resolution.HOUR else MINUTE_S
-    tail = "UNION ALL SELECT point, bucket, observed_ms FROM tail_coverage" if resolution is Resolution.MINUTE else ""
-    sql = f"""WITH seen AS (SELECT point, bucket, sum(observed_ms) AS observed_ms FROM (
-            SELECT point, bucket, observed_ms FROM coverage_{resolution} WHERE chunk BETWEEN ? AND ? {tail})
-            WHERE bucket >= ? AND bucket < ? GROUP BY point, bucket),
-        found AS (SELECT *, lag(bucket) OVER each AS before, lead(bucket) OVER each AS after FROM seen
-            WINDOW each AS (PARTITION BY point ORDER BY bucket))
-        SELECT p.name, f.bucket, f.observed_ms, f.before FROM found f JOIN point p ON p.id = f.point
-        WHERE abs(f.observed_ms - ?) >= ? OR f.before IS NOT f.bucket - ? OR f.after IS NULL
-        ORDER BY f.point, f.bucket"""  # noqa: S608 - words of this module
-    chunks = resolution.chunk(low_s), resolution.chunk(high_s)
-    return connection.execute(sql, (*chunks, low_s, high_s, length_s * 1000, LEAST_MS, length_s))
+    for point, seen in _seen(connection, resolution, low_s, high_s).items():
+        order = sorted(seen)
+        for before, bucket, after in zip([None, *order], order, [*order[1:], None], strict=False):
+            whole = abs(seen[bucket] - length_s * 1000) < LEAST_MS
+            if not whole or before != bucket - length_s or after is None:
+                yield point, bucket, seen[bucket], before
+
+
+def _seen(connection: sqlite3.Connection, resolution: Resolution, low_s: int, high_s: int) -> dict[int, dict[int, int]]:
+    """For how long buckets were watched, ms, by point and start."""
+    seen: dict[int, dict[int, int]] = {}
+    if low_s >= high_s:
+        return seen
+    for chunk, point, columns in buckets.read(connection, buckets.COVERAGE, resolution, (low_s, high_s)):
+        seen.setdefault(point, {}).update(zip(resolution.buckets(chunk, columns[0]), columns[1], strict=True))
+    if resolution is Resolution.MINUTE:
+        for point, at_s, observed_ms in connection.execute(_TAIL, (low_s, high_s)):
+            of_point, minute_s = seen.setdefault(point, {}), minute_start(at_s)
+            of_point[minute_s] = of_point.get(minute_s, 0) + observed_ms
+    return seen
 
 
 def between(watched: Iterable[Watched], start_s: int | None, end_s: int) -> list[Gap]:

@@ -44,8 +44,9 @@ Numbers = list[int]
 class Entry(NamedTuple):
     """A flush as rows, with the numbers that points and series have in the database.
 
-    `usage` is minute, series and counts; `coverage` minute, point and coverage; `seen` episode and ms;
-    `addresses` episode, address in hexadecimal digits and ms; `readings` have theirs in hexadecimal digits too.
+    `usage` is the start of a minute or second, series and counts; `coverage` the same, point and coverage; `seen`
+    episode and ms; `addresses` episode, address in hexadecimal digits and ms; `readings` have theirs in hexadecimal
+    digits too.
     """
 
     usage: list[Numbers] = []  # noqa: RUF012 - never changed

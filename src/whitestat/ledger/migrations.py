@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
+
+from whitestat.ledger.packed import packed
 
 _COUNTS = """octets_in INTEGER NOT NULL, octets_out INTEGER NOT NULL, packets_in INTEGER NOT NULL,
     packets_out INTEGER NOT NULL, octets_unsplit INTEGER NOT NULL"""
@@ -198,6 +202,31 @@ def _warnings(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _packed_buckets(connection: sqlite3.Connection) -> None:
+    """What a series has in a chunk is one row: a fifth of the octets that a row for each bucket takes."""
+    for kind, (_, columns) in _COLUMNS.items():
+        for resolution in ("minute", "hour", "day", "month"):
+            table, unit = f"{kind}_{resolution}", 60 if resolution == "minute" else 1
+            length = _CHUNKS.get(resolution, 100)
+            names = ", ".join(each.split()[0] for each in columns.split(","))
+            connection.execute(f"ALTER TABLE {table} RENAME TO old")
+            connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT")
+            rows = connection.execute(
+                f"""SELECT chunk << 32 | {_COLUMNS[kind][0]}, bucket % {length} / {unit}, {names}
+                    FROM old ORDER BY 1, 2"""  # noqa: S608 - words of this module
+            )
+            connection.executemany(
+                f"INSERT INTO {table} VALUES (?, ?)",  # noqa: S608
+                ((id, packed([row[1:] for row in several])) for id, several in groupby(rows, itemgetter(0))),
+            )
+            connection.execute("DROP TABLE old")
+
+
+def _seconds(connection: sqlite3.Connection) -> None:
+    for kind in _COLUMNS:
+        connection.execute(f"CREATE TABLE {kind}_second (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _journal_and_chunks,
@@ -206,5 +235,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _plans,
     _blocks,
     _warnings,
+    _packed_buckets,
+    _seconds,
 )
 """Number n brings a database from `user_version` n to n + 1."""

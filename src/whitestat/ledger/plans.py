@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import tzinfo
 from functools import cache
+from operator import add
 from typing import NamedTuple
 
 from whitestat.errors import LedgerError, Missing
 from whitestat.ledger import buckets
+from whitestat.ledger.packed import Columns
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.rows import SCOPES
 from whitestat.model import Counts, Scope
@@ -40,12 +42,6 @@ _ADD = """INSERT INTO plan_usage VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPD
     octets_in = octets_in + excluded.octets_in, octets_out = octets_out + excluded.octets_out,
     octets_unsplit = octets_unsplit + excluded.octets_unsplit"""
 _OF_TERMS = "terms IN (SELECT value FROM json_each(?))"
-_HOURS = """SELECT series, sum(octets_in), sum(octets_out), sum(octets_unsplit) FROM usage_hour
-    WHERE chunk BETWEEN ? AND ? AND bucket >= ? AND bucket < ? GROUP BY series"""
-_MINUTES = """SELECT series, bucket, octets_in, octets_out, octets_unsplit FROM usage_minute
-    WHERE chunk BETWEEN ? AND ? AND bucket >= ? AND bucket < ?"""
-_LAST_HOUR = "SELECT max(bucket) FROM usage_hour WHERE chunk = (SELECT max(chunk) FROM usage_hour)"
-_FIRST_HOUR = "SELECT min(bucket) FROM usage_hour WHERE chunk = (SELECT min(chunk) FROM usage_hour)"
 
 
 class PlanRow(NamedTuple):
@@ -212,8 +208,8 @@ def _begin(connection: sqlite3.Connection, zone: tzinfo, plan: Plan, now_s: int)
 
 def _first_s(connection: sqlite3.Connection, zone: tzinfo) -> int:
     """Since when there is usage by the hour; the far future where there is none."""
-    first = connection.execute(_FIRST_HOUR).fetchone()[0]
-    return NEVER_S if first is None else max(int(first), buckets.kept(connection, zone).since_s(Resolution.HOUR))
+    first = buckets.oldest(connection, Resolution.HOUR)
+    return NEVER_S if first is None else max(first, buckets.kept(connection, zone).since_s(Resolution.HOUR))
 
 
 def _agree(connection: sqlite3.Connection, id: int, plan: Plan, now_s: int, before: Terms | None) -> None:
@@ -230,7 +226,7 @@ def _history(
     """Day, tariff, series and octets of all hours since: sums of those between two edges, and each that holds an edge
     by its minutes; where those are not kept any more, its octets are split in proportion to time, none lost."""
     class_of, clock = classes(terms, zone), terms.plan.clock(zone)
-    last_s, day_s, edges = connection.execute(_LAST_HOUR).fetchone()[0], start_s, set[int]()
+    last_s, day_s, edges = buckets.newest(connection, Resolution.HOUR), start_s, set[int]()
     while last_s is not None and day_s <= last_s:
         end_s = day_bounds(day_s, zone, terms.plan.period.hour)[1]
         for _, low_s, high_s in clock.spans(day_s, end_s):
@@ -252,16 +248,25 @@ def _history(
                 yield (*class_of(minute_s), series, (into, out, unsplit))
 
 
-def _hours(connection: sqlite3.Connection, low_s: int, high_s: int) -> sqlite3.Cursor:
+def _hours(connection: sqlite3.Connection, low_s: int, high_s: int) -> Iterator[tuple[int, ...]]:
     """Series and the sums of its octets, of hours that start from the one instant up to the other."""
-    chunks = Resolution.HOUR.chunk(low_s), Resolution.HOUR.chunk(high_s)
-    return connection.execute(_HOURS, (*chunks, low_s, high_s))
+    sums: dict[int, list[int]] = {}
+    for _, series, columns in buckets.read(connection, buckets.USAGE, Resolution.HOUR, (low_s, high_s)):
+        held = sums.setdefault(series, [0, 0, 0])
+        held[:] = map(add, held, map(sum, _octets(columns)))
+    return ((series, *octets) for series, octets in sums.items())
 
 
 def _minutes(connection: sqlite3.Connection, low_s: int, high_s: int) -> dict[int, list[tuple[int, ...]]]:
     """By series, the minutes of a span with their octets."""
-    found: dict[int, list[tuple[int, ...]]] = {}
-    chunks = Resolution.MINUTE.chunk(low_s), Resolution.MINUTE.chunk(high_s - 1)
-    for series, *row in connection.execute(_MINUTES, (*chunks, low_s, high_s)):
-        found.setdefault(series, []).append(tuple(row))
-    return found
+    minutes: dict[int, list[tuple[int, ...]]] = {}
+    for chunk, series, columns in buckets.read(connection, buckets.USAGE, Resolution.MINUTE, (low_s, high_s)):
+        starts = Resolution.MINUTE.buckets(chunk, columns[0])
+        minutes.setdefault(series, []).extend(zip(starts, *_octets(columns), strict=True))
+    return minutes
+
+
+def _octets(columns: Columns) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    """In, out and unsplit, of a column for each field of `Counts` behind the offsets."""
+    _, into, out, _, _, unsplit = columns
+    return into, out, unsplit

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.errors import LedgerError, Missing, QueryError
 from whitestat.ledger import alarms, export, owners, people, plans
-from whitestat.ledger.answer import Answer, Cursor, Group, rows_of, tag_of, top_of
+from whitestat.ledger.answer import Answer, Cursor, Found, Group, rows_of, tag_of, top_of
 from whitestat.ledger.blocks import file_of
 from whitestat.ledger.detailed import Detailed, Plan
 from whitestat.ledger.gaps import Gaps, gaps
 from whitestat.ledger.plans import PlanRow
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
-from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.resolutions import LATEST_S, Resolution
 from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.sums import Sums
 from whitestat.ledger.tail import OvertakenError, Tail
@@ -74,6 +74,7 @@ class _Coarser(NamedTuple):
 
 
 _INSTEAD = {
+    Step.SECOND: _Coarser(Resolution.SECOND, Step.MINUTE),
     Step.MINUTE: _Coarser(Resolution.MINUTE, Step.HOUR),
     Step.HOUR: _Coarser(Resolution.HOUR, Step.DAY),
     Step.DAY: _Coarser(Resolution.DAY, Step.MONTH),
@@ -81,7 +82,7 @@ _INSTEAD = {
     Step.CYCLE: _Coarser(Resolution.DAY, Step.MONTH),
 }
 
-_LENGTHS_S = {Step.MINUTE: MINUTE_S, Step.HOUR: HOUR_S}
+_LENGTHS_S = {Step.SECOND: 1, Step.MINUTE: MINUTE_S, Step.HOUR: HOUR_S}
 """The longest there are: a zone may cut an hour, and never makes one longer."""
 
 
@@ -104,7 +105,7 @@ class _Window(NamedTuple):
     """Whole steps of an answer: where they end, and their sums."""
 
     end_s: int
-    sums: Mapping[tuple[int, Group | None], Counts]
+    sums: Found
 
 
 class Queries:
@@ -146,7 +147,9 @@ class Queries:
             names = self._names() if "device" in question.by else {}
             owned = sorted(self._sums.owners(question).items())
             coverage = self._coverage(question.start_s, question.end_s, question.points)
-        found = sorted((group.order, group, counts) for (_, group), counts in totals.items() if group)
+        found = sorted(
+            (group.order, group, counts) for group, steps in totals.items() if group for counts in steps.values()
+        )
         top = top_of({group: counts for _, group, counts in found}, question.top)
         shown = [names.get(group.device) for _, group, _ in found if group.device is not None]
         tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, owned, coverage)
@@ -165,7 +168,7 @@ class Queries:
             totals = self._sums.usage(replace(plan.question, step=Step.TOTAL))
             owned = sorted(self._sums.owners(question).items())
             coverage = self._coverage(question.start_s, question.end_s, question.points)
-        usage = sorted((group.order, counts) for (_, group), counts in totals.items() if group)
+        usage = sorted((group.order, *steps.values()) for group, steps in totals.items() if group)
         shown = sorted(names.items())
         tag = tag_of(plan.mark, plan.notice, str(self._zone), self._cycle, usage, shown, owned, coverage)
 
@@ -362,8 +365,7 @@ class Queries:
         kept, step = self._sums.kept(), question.step
         notices = []
         while step in _INSTEAD and question.start_s < kept.since_s(_INSTEAD[step].of):
-            since = instant_text(kept.since_s(_INSTEAD[step].of), self._zone)
-            notices.append(f"each {_INSTEAD[step].of} is kept since {since}")
+            notices.append(self._kept_text(_INSTEAD[step].of, kept.since_s(_INSTEAD[step].of)))
             step = _INSTEAD[step].step
         if notices:
             notices.append(f"so each row is a {step}".replace("a hour", "an hour"))
@@ -377,6 +379,11 @@ class Queries:
             since = instant_text(kept.since_s(Resolution.DAY), self._zone)
             notices.append(f"owners that changed before {since} count from the start of that month")
         return step, ", ".join(notices) or None
+
+    def _kept_text(self, resolution: Resolution, since_s: int) -> str:
+        if since_s == LATEST_S:
+            return f"no {resolution} is kept ([store.retention] {resolution})"
+        return f"each {resolution} is kept since {instant_text(since_s, self._zone)}"
 
     def _names(self) -> dict[int, DeviceName]:
         macs = dict(self._connection.execute(_MACS))

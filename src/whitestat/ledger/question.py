@@ -20,6 +20,7 @@ class Step(StrEnum):
     """How long a span each row of an answer stands for."""
 
     TOTAL = "total"
+    SECOND = "second"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"

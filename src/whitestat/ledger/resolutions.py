@@ -1,8 +1,8 @@
-"""Minutes, hours, days and months: which bucket an instant falls in, and which buckets cover a span; pure."""
+"""Seconds, minutes, hours, days and months: which bucket an instant falls in, and which buckets cover a span; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
@@ -21,8 +21,12 @@ LATEST_S = 7_258_118_400
 
 
 class Resolution(StrEnum):
-    """How long a bucket is. Hours are local (a zone may be 45 minutes off), days and months are local dates."""
+    """How long a bucket is. Hours are local (a zone may be 45 minutes off), days and months are local dates.
 
+    Seconds are kept where somebody asks for them.
+    """
+
+    SECOND = "second"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
@@ -36,6 +40,8 @@ class Resolution(StrEnum):
 
     def floor(self, at_s: int, zone: tzinfo) -> int:
         """The start of the bucket that holds the instant, UTC seconds."""
+        if self is Resolution.SECOND:
+            return at_s
         if self is Resolution.MINUTE:
             return minute_start(at_s)
         if self is Resolution.HOUR:
@@ -54,11 +60,27 @@ class Resolution(StrEnum):
         return at_s if start == at_s else following
 
     def chunk(self, bucket: int) -> int:
-        """What rows of the bucket are stored together by: its hour, its UTC day, its month or its year."""
+        """What the bucket is stored with: those of its ten minutes, hour, UTC day, month or year."""
         return bucket // _CHUNKS[self]
 
+    def offset(self, bucket: int) -> int:
+        """Where in its chunk the bucket is."""
+        return bucket % _CHUNKS[self] // _UNITS.get(self, 1)
 
-_CHUNKS = {Resolution.MINUTE: 3_600, Resolution.HOUR: 86_400, Resolution.DAY: 100, Resolution.MONTH: 100}
+    def buckets(self, chunk: int, offsets: Sequence[int]) -> list[int]:
+        """The numbers of a chunk's buckets."""
+        base, unit = chunk * _CHUNKS[self], _UNITS.get(self, 1)
+        return [base + offset * unit for offset in offsets]
+
+
+_CHUNKS = {
+    Resolution.SECOND: 600,
+    Resolution.MINUTE: 3_600,
+    Resolution.HOUR: 86_400,
+    Resolution.DAY: 100,
+    Resolution.MONTH: 100,
+}
+_UNITS = {Resolution.MINUTE: 60}
 
 
 KEPT_S: dict[str, int | None] = {
@@ -91,24 +113,24 @@ def fold(minutes: Mapping[tuple[int, K], A], resolution: Resolution, zone: tzinf
     return sums
 
 
-COARSEST_FIRST = (Resolution.MONTH, Resolution.DAY, Resolution.HOUR, Resolution.MINUTE)
+COARSEST_FIRST = (Resolution.MONTH, Resolution.DAY, Resolution.HOUR, Resolution.MINUTE, Resolution.SECOND)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What is where, in UTC seconds: `since` when a resolution's rows are there (from the beginning where it is
-    not named), and `until` when days and months are closed: what came after is in finer rows alone.
+    not named; seconds never), and `until` when days and months are closed: what came after is in finer rows alone.
     """
 
     since: Mapping[Resolution, int] = field(default_factory=dict)
     until: Mapping[Resolution, int] = field(default_factory=dict)
 
     def since_s(self, resolution: Resolution) -> int:
-        return self.since.get(resolution, EARLIEST_S)
+        return self.since.get(resolution, LATEST_S if resolution is Resolution.SECOND else EARLIEST_S)
 
     def aligned(self, at_s: int, zone: tzinfo) -> int:
         """The instant moved back to the start of its finest bucket that is still there."""
-        finest = Resolution.MINUTE
+        finest = COARSEST_FIRST[-1]
         for coarser, finer in pairwise(COARSEST_FIRST):
             if at_s < self.since_s(finer):
                 finest = coarser
@@ -133,7 +155,7 @@ def pieces(
     levels: tuple[Resolution, ...] = COARSEST_FIRST,
     until: Mapping[Resolution, int] | None = None,
 ) -> list[Piece]:
-    """The span as whole buckets, as coarse as they come: months, with days, hours and minutes at both ends.
+    """The span as whole buckets, as coarse as they come: months, with days, hours, minutes and seconds at both ends.
 
     `levels` are the resolutions to choose from, coarsest first. Edges must fit the last of them. `until` says
     up to which instant the buckets of a resolution may be taken.

@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
-from functools import partial
+from functools import partial, reduce
+from itertools import groupby
+from operator import itemgetter
 
 from whitestat.ledger import buckets, owners
-from whitestat.ledger.answer import REST, Group
-from whitestat.ledger.cuts import SEEKS_MAX, Cut, Part, chunked, cuts
+from whitestat.ledger.answer import REST, Found, Group, add_to
+from whitestat.ledger.cuts import Cut, Part, cuts
+from whitestat.ledger.packed import Columns, together
 from whitestat.ledger.question import USAGE_WORDS, Question, Step
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
 from whitestat.ledger.rows import SCOPES
 from whitestat.model import Counts, Coverage
 from whitestat.periods import Cycle, steps
 
-SWEEPS_MAX, SCANS_MAX = 4, 32
-"""Up to this many groups are summed one by one, if few of them need a sweep; more are summed by series."""
-
 _LEVELS = {
     Step.DAY: COARSEST_FIRST[1:],
     Step.WEEK: COARSEST_FIRST[1:],
-    Step.MINUTE: (Resolution.MINUTE,),
-    Step.HOUR: (Resolution.HOUR, Resolution.MINUTE),
+    Step.SECOND: COARSEST_FIRST[4:],
+    Step.MINUTE: COARSEST_FIRST[3:],
+    Step.HOUR: COARSEST_FIRST[2:],
 }
 """Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
 
 
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
-_IN_OUT = "octets_in + octets_unsplit, octets_out"
 _IN_OUT_SUMS = "sum(octets_in + octets_unsplit), sum(octets_out)"
 _COVERAGE_SUMS = ", ".join(f"sum({column})" for column in Coverage._fields)
+_TAIL_COVERAGE = f"SELECT point, {_COVERAGE_SUMS} FROM tail_coverage WHERE bucket >= ? AND bucket < ? GROUP BY 1"  # noqa: S608
 _SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
     LEFT JOIN episode e ON e.id = s.episode WHERE p.counts"""
+
+TAIL = "tail_usage"
+
+Sum = tuple[Group | None, Iterable[tuple[int, Counts]]]
+"""A group with sums of some of its steps, by their starts, UTC seconds."""
 
 
 class Sums:
@@ -83,66 +89,71 @@ class Sums:
         only = f"{_SERIES} AND e.device IN (SELECT value FROM json_each(?))"  # noqa: S608 - words of this module
         return self._connection.execute(only, (json.dumps(devices),))
 
-    def usage(self, question: Question, top: frozenset[Group] | None = None) -> dict[tuple[int, Group | None], Counts]:
+    def usage(self, question: Question, top: frozenset[Group] | None = None) -> Found:
         """By the start of the step and the group; the rows of a span add up to its total, whatever the step.
 
         The span is cut where a device changes hands, and each part is summed with the owners it has.
         """
-        sums: dict[tuple[int, Group | None], Counts] = {}
+        sums: Found = {}
         owned = self.owners(question)
         for start_s, end_s in owners.cut(owned, self._zone, *question.span):
             groups = self.groups(question, top, owners.at(owned, self._zone, start_s))
             part = self.within(replace(question, start_s=start_s, end_s=end_s), groups)
-            for (step_s, group), counts in part.items():
-                key = question.start_s if question.step is Step.TOTAL else step_s, group
-                sums[key] = sums[key].plus(counts) if key in sums else counts
+            if not sums:
+                sums = part
+                continue
+            for group, found in part.items():
+                add_to(sums, group, found.items())
+        if question.step is Step.TOTAL:
+            return {group: {question.start_s: _sum(found)} for group, found in sums.items()}
         return sums
 
-    def within(
-        self, question: Question, groups: Mapping[Group | None, list[int]]
-    ) -> dict[tuple[int, Group | None], Counts]:
+    def within(self, question: Question, groups: Mapping[Group | None, list[int]]) -> Found:
         """The sums of series that are grouped already."""
-        sums: dict[tuple[int, Group | None], Counts] = {}
-        for (table, piece), cut in self._cuts(question, few=_are_few(groups)):
-            for bucket, group, counts in self._scan(table, piece, cut.expression, groups):
-                key = cut.start_s(bucket), group
-                sums[key] = sums[key].plus(counts) if key in sums else counts
+        sums: Found = {}
+        group_of = {each: group for group, series in groups.items() for each in series}
+        for (table, piece), cut in self._cuts(question):
+            if table == TAIL:
+                parts = self._in_tail(piece, cut, group_of)
+            elif cut.expression == "0":
+                parts = self._together(piece, cut, group_of)
+            else:
+                parts = self._by_step(piece, cut, group_of)
+            for group, found in parts:
+                add_to(sums, group, found)
         return sums
 
     def days(self, question: Question) -> dict[tuple[int, int], tuple[int, int]]:
         """Octets in and out by start of the step and device; what a meter cannot tell apart counts as in."""
         sums: dict[tuple[int, int], tuple[int, int]] = {}
         device_of = {row[0]: row[1] for row in self._connection.execute(_SERIES) if row[1] is not None}
-        for (table, piece), cut in self._cuts(question, few=False):
-            by_bucket = cut.expression == "bucket" and table.startswith("usage")
-            found, chunks = chunked(table, piece, len(device_of))
-            sql = f"""SELECT {cut.expression}, series, {_IN_OUT if by_bucket else _IN_OUT_SUMS} FROM {table}
-                WHERE {found} bucket >= ? AND bucket < ?{"" if by_bucket else " GROUP BY 1, 2"}"""  # noqa: S608
-            for bucket, series, into, out in self._connection.execute(sql, (*chunks, piece.low, piece.high)):
-                if series not in device_of:
-                    continue
-                key = cut.start_s(bucket), device_of[series]
-                before = sums.get(key)
-                sums[key] = (before[0] + into, before[1] + out) if before else (into, out)
+        for (table, piece), cut in self._cuts(question):
+            rows = self._in_tail_days(piece, cut) if table == TAIL else self._in_days(piece, cut)
+            for start_s, series, into, out in rows:
+                if series in device_of:
+                    key = start_s, device_of[series]
+                    before = sums.get(key)
+                    sums[key] = (before[0] + into, before[1] + out) if before else (into, out)
         return sums
 
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """By the name of the point, all of them."""
-        names = self._connection.execute("SELECT name FROM point ORDER BY name").fetchall()
-        sums = {name: Coverage() for (name,) in names}
+        names = dict(self._connection.execute("SELECT id, name FROM point ORDER BY name"))
+        sums = {name: Coverage() for name in names.values()}
         for piece in self._pieces(start_s, end_s, COARSEST_FIRST):
-            self._add_coverage(sums, f"coverage_{piece.resolution}", piece)
-        self._add_coverage(sums, "tail_coverage", self._tail_piece(start_s, end_s))
+            for _, point, columns in self._read(buckets.COVERAGE, piece):
+                name = names[point]
+                sums[name] = sums[name].plus(Coverage._make(map(sum, columns[1:])))
+        tail = self._tail_piece(start_s, end_s)
+        for point, *covered in self._connection.execute(_TAIL_COVERAGE, (tail.low, tail.high)):
+            sums[names[point]] = sums[names[point]].plus(Coverage._make(covered))
         return sums
 
     def since_s(self) -> int | None:
         """Where the first usage begins: the first bucket of the finest resolution that goes back to it."""
         (first_s,) = self._connection.execute("SELECT min(bucket) FROM tail_usage").fetchone()
         for resolution in reversed(COARSEST_FIRST):
-            (bucket,) = self._connection.execute(
-                f"""SELECT min(bucket) FROM usage_{resolution}
-                    WHERE chunk = (SELECT min(chunk) FROM usage_{resolution})"""  # noqa: S608 - words of this module
-            ).fetchone()
+            bucket = buckets.oldest(self._connection, resolution)
             start_s = None if bucket is None else resolution.start(bucket, self._zone)
             if start_s is not None and (first_s is None or start_s < resolution.floor(first_s, self._zone)):
                 first_s = start_s
@@ -154,40 +165,53 @@ class Sums:
     def steps(self, question: Question, from_s: int) -> Iterator[int]:
         return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
 
-    def _add_coverage(self, sums: dict[str, Coverage], table: str, piece: Piece) -> None:
-        found, chunks = chunked(table, piece, SEEKS_MAX + 1)
-        sql = f"""SELECT p.name, {_COVERAGE_SUMS} FROM {table} c JOIN point p ON p.id = c.point
-            WHERE {found} bucket >= ? AND bucket < ? GROUP BY p.id"""  # noqa: S608 - words of this module
-        for name, *covered in self._connection.execute(sql, (*chunks, piece.low, piece.high)):
-            sums[name] = sums[name].plus(Coverage(*covered))
+    def _together(self, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> Iterator[Sum]:
+        """All of a piece as one step."""
+        sums: dict[Group | None, Counts] = {}
+        for _, series, columns in self._read(buckets.USAGE, piece, group_of):
+            group, counts = group_of[series], Counts._make(map(sum, columns[1:]))
+            sums[group] = sums[group].plus(counts) if group in sums else counts
+        start_s = cut.start_s(0)
+        return ((group, [(start_s, counts)]) for group, counts in sums.items())
 
-    def _scan(
-        self, table: str, piece: Piece, expression: str, groups: Mapping[Group | None, list[int]]
-    ) -> Iterator[tuple[int, Group | None, Counts]]:
-        """Sums of a piece's buckets by the expression and by group, or by a part of a group."""
-        if _are_few(groups):
-            for group, series in groups.items():
-                for row in self._select(table, piece, expression, "", series):
-                    yield row[0], group, Counts._make(row[1:])
-            return
-        group_of = {each: group for group, series in groups.items() for each in series}
-        for row in self._select(table, piece, expression, "series,", list(group_of)):
-            yield row[0], group_of[row[1]], Counts._make(row[2:])
+    def _by_step(self, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> Iterator[Sum]:
+        """Series of a group that have the same buckets in a chunk, which is the rule, are added up at once."""
+        for chunk, found in groupby(self._read(buckets.USAGE, piece, group_of), itemgetter(0)):
+            alike: dict[tuple[Group | None, Sequence[int]], list[Columns]] = {}
+            for _, series, columns in found:
+                alike.setdefault((group_of[series], columns[0]), []).append(columns)
+            for (group, _), several in alike.items():
+                offsets, *amounts = together(several)
+                starts = cut.starts(piece.resolution.buckets(chunk, offsets))
+                yield group, zip(starts, map(Counts._make, zip(*amounts, strict=True)), strict=True)
 
-    def _select(self, table: str, piece: Piece, expression: str, also: str, series: list[int]) -> sqlite3.Cursor:
-        by = "1, 2" if also else "1"
-        found, chunks = chunked(table, piece, len(series))
-        sql = f"""SELECT {expression}, {also} {_SUMS} FROM {table}
-            WHERE {found} bucket >= ? AND bucket < ? AND series IN (SELECT value FROM json_each(?))
-            GROUP BY {by}"""  # noqa: S608 - all are words of this module
-        return self._connection.execute(sql, (*chunks, piece.low, piece.high, json.dumps(series)))
+    def _in_tail(self, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> Iterator[Sum]:
+        sql = f"""SELECT {cut.expression}, series, {_SUMS} FROM {TAIL} WHERE bucket >= ? AND bucket < ?
+            GROUP BY 1, 2"""  # noqa: S608 - words of this module
+        for bucket, series, *counts in self._connection.execute(sql, (piece.low, piece.high)):
+            if series in group_of:
+                yield group_of[series], [(cut.start_s(bucket), Counts._make(counts))]
 
-    def _cuts(self, question: Question, *, few: bool) -> Iterator[tuple[Part, Cut]]:
-        """Cycles are summed one by one, as a cycle may begin within a day; weeks too where adding up their days
-        would be more work than reading a month for each.
-        """
-        each = question.step is Step.CYCLE or (question.step is Step.WEEK and not few)
-        levels = COARSEST_FIRST if each else _LEVELS.get(question.step, COARSEST_FIRST)
+    def _in_days(self, piece: Piece, cut: Cut) -> Iterator[tuple[int, int, int, int]]:
+        """Start of the step, series, octets in and out of each bucket."""
+        for chunk, series, (offsets, into, out, _, _, unsplit) in self._read(buckets.USAGE, piece):
+            starts = cut.starts(piece.resolution.buckets(chunk, offsets))
+            for start_s, octets_in, octets_out, octets in zip(starts, into, out, unsplit, strict=True):
+                yield start_s, series, octets_in + octets, octets_out
+
+    def _in_tail_days(self, piece: Piece, cut: Cut) -> Iterator[tuple[int, int, int, int]]:
+        sql = f"""SELECT {cut.expression}, series, {_IN_OUT_SUMS} FROM {TAIL} WHERE bucket >= ? AND bucket < ?
+            GROUP BY 1, 2"""  # noqa: S608 - words of this module
+        for bucket, *row in self._connection.execute(sql, (piece.low, piece.high)):
+            yield (cut.start_s(bucket), *row)
+
+    def _read(self, kind: buckets.Kind, piece: Piece, keys: Collection[int] | None = None) -> Iterator[buckets.Found]:
+        return buckets.read(self._connection, kind, piece.resolution, (piece.low, piece.high), keys)
+
+    def _cuts(self, question: Question) -> Iterator[tuple[Part, Cut]]:
+        """Cycles are summed one by one, as a cycle may begin within a day."""
+        levels = _LEVELS.get(question.step, COARSEST_FIRST)
+        each = question.step is Step.CYCLE
         return cuts(question, self._zone, self._cycle, partial(self._parts, levels), each=each)
 
     def _parts(self, levels: tuple[Resolution, ...], start_s: int, end_s: int) -> list[Part]:
@@ -195,7 +219,7 @@ class Sums:
         whole = self._pieces(start_s, end_s, levels)
         return [
             *(Part(f"usage_{each.resolution}", each) for each in whole),
-            Part("tail_usage", self._tail_piece(start_s, end_s)),
+            Part(TAIL, self._tail_piece(start_s, end_s)),
         ]
 
     def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
@@ -203,12 +227,10 @@ class Sums:
         return pieces(kept.aligned(start_s, zone), kept.aligned(end_s, zone), zone, levels, kept.until)
 
     def _tail_piece(self, start_s: int, end_s: int) -> Piece:
-        """The minutes of the journal's tail."""
+        """The instants of the journal's tail, which are starts of minutes or of seconds."""
         low, high = (self.kept().aligned(at_s, self._zone) for at_s in (start_s, end_s))
-        return Piece(Resolution.MINUTE, low, high, low, max(high, low + 1))
+        return Piece(Resolution.SECOND, low, high, low, max(high, low + 1))
 
 
-def _are_few(groups: Mapping[Group | None, list[int]]) -> bool:
-    """Whether they are summed one by one."""
-    sweeps = sum(len(series) > SEEKS_MAX for series in groups.values())
-    return len(groups) <= SCANS_MAX and sweeps <= SWEEPS_MAX
+def _sum(found: Mapping[int, Counts]) -> Counts:
+    return reduce(Counts.plus, found.values())

@@ -47,6 +47,7 @@ READINGS_KEPT_S = 400 * 86_400
 """A counter that was not read for so long is forgotten."""
 
 _COARSER = {
+    Resolution.SECOND: Resolution.MINUTE,
     Resolution.MINUTE: Resolution.HOUR,
     Resolution.HOUR: Resolution.DAY,
     Resolution.DAY: Resolution.MONTH,
@@ -64,8 +65,6 @@ _READINGS = """SELECT p.name, mac, address, peer_mac, peer, protocol, service, v
 _RECEIPTS = "SELECT meter, epoch FROM receipt"
 _AUDITS = "SELECT p.name, a.content FROM audit a JOIN point p ON p.id = a.point"
 _SERIES = "SELECT s.id, s.episode, p.name, s.scope FROM series s JOIN point p ON p.id = s.point"
-_DAY_USAGE = f"""SELECT series, {buckets.USAGE.sums} FROM usage_hour
-    WHERE chunk BETWEEN ? AND ? AND bucket >= ? AND bucket < ? GROUP BY series"""  # noqa: S608
 
 
 class Writer:
@@ -76,7 +75,8 @@ class Writer:
     """
 
     def __init__(self, path: Path, zone: tzinfo, kept_s: Mapping[str, int | None] = KEPT_S | details.KEPT_S) -> None:
-        """`kept_s` is how long the rows of each resolution are kept, as KEPT_S."""
+        """`kept_s` is how long the rows of each resolution are kept, as KEPT_S; 0 seconds is no second. Without a word
+        on seconds they are kept if they were."""
         self._path = path
         self._kept_s = kept_s
         self._zone = zone
@@ -139,7 +139,7 @@ class Writer:
         """
         if self._is_booked(flush.receipts):
             return False
-        newest_s = max((minute_s for minute_s, _ in (*flush.usage, *flush.coverage)), default=None)
+        newest_s = max((at_s for at_s, _ in (*flush.usage, *flush.coverage)), default=None)
         if self._is_due(newest_s):
             self.fold()
         self._sequence = self._append_block(flush) or self._append_row(flush)
@@ -199,7 +199,7 @@ class Writer:
         """These plans hold from now on, those before up to now; returns the names that changed; LedgerError."""
         self.fold()  # what was metered under the terms before is classed by them
         with self._writing("agreeing on plans"):
-            newest = buckets.newest_minute(self._connection)
+            newest = buckets.newest(self._connection, Resolution.MINUTE)
             return plans.follow(self._connection, self._zone, agreed, max(now_s, newest or 0))
 
     def reprice(self, plan: int, from_s: int | None) -> int:
@@ -241,7 +241,7 @@ class Writer:
         nothing.
         """
         with self._writing("expire"):
-            newest = buckets.newest_minute(self._connection)
+            newest = buckets.newest(self._connection, Resolution.MINUTE)
             if newest is not None:
                 self._expire(min(now_s, newest))
 
@@ -264,13 +264,13 @@ class Writer:
     def day_usage(self, day: int) -> dict[UsageKey, Counts]:
         """What is booked to a local date (YYYYMMDD), of all points; raises LedgerError."""
         start_s, end_s = day_bounds(day, self._zone)
-        chunks = (Resolution.HOUR.chunk(start_s), Resolution.HOUR.chunk(end_s))
         with self._reading():
             keys = {
                 series: UsageKey(episode, point, SCOPES[scope])
                 for series, episode, point, scope in self._connection.execute(_SERIES)
             }
-            booked = self._connection.execute(_DAY_USAGE, (*chunks, start_s, end_s)).fetchall()
+            hours = buckets.read(self._connection, buckets.USAGE, Resolution.HOUR, (start_s, end_s))
+            booked = [(series, *map(sum, columns[1:])) for _, series, columns in hours]
             entries = journal.entries(self._connection, self._blocks, self._folded, self._folded)
             fresh = [row for _, entry in entries for row in entry.usage if start_s <= row[0] < end_s]
         rows = [*([0, *row] for row in booked), *([0, *row[1:]] for row in fresh)]
@@ -284,6 +284,8 @@ class Writer:
         with self._writing("opening"):
             buckets.align(self._connection, self._zone)
             self._sequence = self._folded = fold(self._connection, self._blocks, self._zone, self._seen_again)
+            if Resolution.SECOND in self._kept_s:
+                buckets.keep_seconds(self._connection, wanted=self._kept_s[Resolution.SECOND] != 0)
             self._chain = journal.new_chain(self._connection)
             self._receipts = dict(self._connection.execute(_RECEIPTS))
             self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
@@ -307,8 +309,8 @@ class Writer:
         self._connection.executemany(_PUT_DEVICE, map(device_row, flush.devices))
         self._connection.executemany(_PUT_EPISODE, map(episode_row, flush.episodes))
         return journal.Entry(
-            usage=[[minute_s, self._series_of(key), *counts] for (minute_s, key), counts in flush.usage.items()],
-            coverage=[[minute_s, self._point(name), *each] for (minute_s, name), each in flush.coverage.items()],
+            usage=[[at_s, self._series_of(key), *counts] for (at_s, key), counts in flush.usage.items()],
+            coverage=[[at_s, self._point(name), *each] for (at_s, name), each in flush.coverage.items()],
             seen=[[episode, at_ms] for episode, at_ms in flush.seen.items()],
             addresses=list(self._fresh(flush)),
             readings=[_hexadecimal(reading_row(self._point(each.key.point), each)) for each in flush.readings],
