@@ -79,6 +79,7 @@ MAY_IMPORT = {
     "identity": {"model", "errors", "booking", "holding", "attribution", "ledger.writer", "ledger.people"},
     "holding": {"model", "booking", "attribution"},
     "memory": set(),
+    "healthy": set(),
     "lean": set(),
     "engine": {
         "identity",

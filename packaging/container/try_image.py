@@ -55,6 +55,7 @@ def main(arch: str) -> None:
         uid, gid = _ids(root, config["User"])
         said = _run(root, config, (uid, gid), [])
         _hold("counts eth0 (totals)" in said, f"it was to count totals:\n{said}")
+        _run(root, config, (uid, gid), [], tls=True)
         _reads_darkstat(root, config, (uid, gid), [])
         # WhiteStat 5 ran as root, so its folder is root's; and so is one that Docker makes.
         _reads_darkstat(root, config, (0, 0), ["setpriv", "--inh-caps=-all", "--bounding-set=-all"])
@@ -125,10 +126,11 @@ def _sent_kb(frame: dict[str, Any]) -> float:
     return sum(float(row["KBOut"]) for row in rows if row["Hostname"] == "this machine")
 
 
-def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: list[str]) -> str:
+def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: list[str], *, tls: bool = False) -> str:
     """From the start to the first healthy answer and to SIGTERM; returns what it printed."""
     with TemporaryDirectory() as data, closing(Machine("container")) as machine:
         os.chown(data, *owner)
+        more = _certify(Path(data), owner) if tls else []
         _mounts(machine, root, Path(data))
         _network(machine)
         log = Path(data, "log")
@@ -137,7 +139,7 @@ def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: lis
         _hold(not _succeeds(machine, health), "the health check must fail before anything runs")
         began = time.monotonic()
         with log.open("w") as output:
-            command = [*enter, *prefix, *config["Entrypoint"], *config["Cmd"]]
+            command = [*enter, *prefix, *config["Entrypoint"], *config["Cmd"], *more]
             process = machine.start(*command, stdout=output.fileno())
         while not _succeeds(machine, health):
             _hold(process.poll() is None, f"it ended with {process.returncode}:\n{log.read_text()}")
@@ -151,8 +153,20 @@ def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: lis
         process.terminate()
         _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{log.read_text()}")
         resident = status["VmRSS"].strip()
-        print(f"image: healthy after {took_s:.1f} s as user {owner[0]} without capabilities, {resident} resident")
+        how = " by TLS" if tls else ""
+        print(f"image: healthy after {took_s:.1f} s{how} as user {owner[0]} without capabilities, {resident} resident")
         return log.read_text()
+
+
+def _certify(data: Path, owner: tuple[int, int]) -> list[str]:
+    """A certificate of its own, and the words by which it is served with that."""
+    subject = ["-subj", "/CN=whitestat", "-keyout", str(data / "key.pem"), "-out", str(data / "certificate.pem")]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    subprocess.run(["openssl", "req", "-x509", "-nodes", *curve, *subject], check=True, capture_output=True)
+    (data / "whitestat.toml").write_text('[web]\ncertificate = "/data/certificate.pem"\nkey = "/data/key.pem"\n')
+    for each in data.iterdir():
+        os.chown(each, *owner)
+    return ["--config", "/data/whitestat.toml"]
 
 
 def _buildah(*words: str) -> str:
