@@ -224,6 +224,14 @@ class Page:
         """`light` or `dark`."""
         self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    def paper(self, *, yes: bool) -> None:
+        """Show it as it would be printed, or as on a screen again."""
+        self.ask("Emulation.setEmulatedMedia", media="print" if yes else "")
+
+    def printed(self) -> bytes:
+        """The document as PDF, on upright sheets where it does not say otherwise."""
+        return base64.b64decode(self.ask("Page.printToPDF", preferCSSPageSize=True)["data"])
+
     def offline(self, yes: bool) -> None:
         """Take the network away, or give it back."""
         self.ask(

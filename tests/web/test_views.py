@@ -389,6 +389,50 @@ def test_what_takes_long_says_so_and_what_fails_says_why_and_is_tried_again(
         assert page.problems == []
 
 
+CONTROLS = """Array.from(document.querySelectorAll('button, input, select, summary, nav, .toasts'))
+    .filter((each) => each.checkVisibility({checkVisibilityCSS: true})
+        && !each.closest('thead, .heat, .legend, .owner, .first'))
+    .map((each) => each.outerHTML.slice(0, 200))"""
+"""What one could press on a sheet of paper. Heads of columns and names are text there."""
+
+
+@pytest.mark.parametrize("view", [each for each in VIEWS if each != "nowhere"])
+def test_on_paper_are_figures_and_tables_and_no_controls(browser: Browser, family: House, view: str) -> None:
+    place, there = VIEWS[view]
+    with looking(browser, family, place, there) as page:
+        settle(page)
+        page.colour_scheme("dark")
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        on_screen = page.evaluate("document.querySelectorAll('main td, main .figure').length")
+        page.viewport(718, 1000)
+        page.paper(yes=True)
+        assert page.evaluate(CONTROLS) == []
+        paper = "getComputedStyle(document.body)"
+        assert page.evaluate(f"[{paper}.backgroundColor, {paper}.color]") == ["rgb(255, 255, 255)", "rgb(19, 24, 32)"]
+        seen = "Array.from(document.querySelectorAll('main td, main .figure')).filter((each) => each.checkVisibility())"
+        assert page.evaluate(f"{seen}.length") == on_screen, "what a screen shows, a sheet does"
+        assert page.problems == []
+
+
+def test_a_month_of_days_fits_on_its_sheet(browser: Browser, family: House) -> None:
+    """All columns are on the paper: Chromium itself is asked, by the PDF it prints."""
+    with looking(browser, family, *VIEWS["history"]) as page:
+        settle(page)
+        page.viewport(1062, 700)  # of A4 lying with margins of 8 mm
+        page.paper(yes=True)
+        # The widest figures there are, on each of its days.
+        page.evaluate("document.querySelectorAll('.broad .zero').forEach((each) => { each.textContent = '906.5 MB'; })")
+        assert page.evaluate("document.querySelector('.broad .grid').scrollWidth") <= 1062
+        assert page.evaluate("document.querySelectorAll('.broad thead th').length") == 34
+        page.paper(yes=False)
+        assert page.printed().startswith(b"%PDF-")
+        page.evaluate("location.hash = '#/history?span=own&start=2026-09-01&end=2026-11-22'")
+        page.wait_for("document.querySelector('.vast .grid')")
+        page.paper(yes=True)
+        shown = "Array.from(document.querySelectorAll('.vast thead th')).filter((each) => each.checkVisibility())"
+        assert page.evaluate(f"{shown}.map((each) => each.innerText.trim())") == ["Device", "Together", "In", "Out"]
+
+
 def test_each_gap_of_a_point_is_told(browser: Browser, own: House) -> None:
     hour_s = NOON_S - 3_600
     own.writer.commit(
@@ -398,7 +442,7 @@ def test_each_gap_of_a_point_is_told(browser: Browser, own: House) -> None:
         row = "document.querySelector('[aria-labelledby=table-gaps] tbody tr').innerText.split(/\\s*\\t\\s*/)"
         assert page.evaluate(row) == ["21 Nov 2026, 11:10:00", "21 Nov 2026, 11:59:00", "49\u00a0min", "lan"]
         assert "49 min" in text(page, ".sheet [aria-labelledby=points] tbody tr")
-        own.health["points"] = [LAN_POINT | {"state": "failed"}]
+        own.health["points"], own.now_s = [LAN_POINT | {"state": "failed"}], NOON_S + 600
         page.evaluate("location.reload()")
         page.wait_for("document.querySelector('[aria-labelledby=table-gaps] .state-bad')")
         assert violations(page) == []

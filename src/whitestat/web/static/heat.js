@@ -16,7 +16,7 @@ export function Heat({ span, asked, turn }) {
   const long = days(span.start, span.end);
   const { by, step, ...narrow } = asked;
   const answer = useAnswer(open && long <= MOST_KEPT ? address("usage", { ...narrow, step: "hour", by: "" }) : null);
-  return html`<${Card} title="Hours of the day" name="heat" tools=${html`<button type="button" class="tool" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>${open ? "Hide" : "Show"}</button>`}>
+  return html`<${Card} title="Hours of the day" name="heat" tone=${open ? "" : "screen"} tools=${html`<button type="button" class="tool" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>${open ? "Hide" : "Show"}</button>`}>
     ${!open && html`<p class="note">When the line is used: every hour of ${long > MOST_DAYS ? "each weekday" : "each day"} as a field, the darker the more.</p>`}
     ${open && long > MOST_KEPT && html`<p class="note">Hours are kept for ${MOST_KEPT} days: choose a shorter span.</p>`}
     ${open && long <= MOST_KEPT && html`<${Answered} answer=${answer} empty="Nothing was counted in these hours.">${(data) => data.rows.length ? html`<${Fields} data=${data} weekly=${long > MOST_DAYS} turn=${turn} />` : null}<//>`}

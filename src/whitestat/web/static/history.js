@@ -107,7 +107,7 @@ function Told({ data, earlier, kind, span, by, asked, turn }) {
       ${data.notice && html`<p class="note">${data.notice}.</p>`}
       <${Bars} title=${`Octets of each ${step} by ${by}`} series=${drawn} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ step: "", start: "", end: "", ...inside(step, places[at].start) }))} />
       <${Legend} series=${drawn} format=${octets} onPick=${pick} />
-      <p class="note">A click on a bar opens its time, one on a name what is behind it. ${seen(data)}</p>
+      <p class="note"><span class="screen">A click on a bar opens its time, one on a name what is behind it. </span>${seen(data)}</p>
     <//>
     <${Matrix} groups=${groups} steps=${steps} places=${places} step=${step} by=${by} asked=${asked} query=${query} />`;
 }

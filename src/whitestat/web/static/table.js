@@ -6,6 +6,7 @@ import { Save } from "./save.js";
 
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 const MOST = 60; // What is shown at first: nobody reads more at once, and a browser that lays out thousands of cells is slow.
+const [NARROW, PAPER] = [14, 40]; // So many columns fit on a sheet upright, and lying.
 
 // `columns` are {key, label, of, cell, text, total, whole}: `of` gives what is sorted by and, without `cell`, shown; text
 // starts with A, figures with the largest. `words` gives what a search looks in. `total` gives what stands below.
@@ -25,7 +26,8 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
   };
   const press = (each) => setSort({ key: each.key, descending: sort.key === each.key ? !sort.descending : !each.text });
   const id = `table-${name}`;
-  return html`<section class=${`card sheet ${tone ?? ""}`} aria-labelledby=${id}>
+  const size = columns.length > PAPER ? "vast" : columns.length > NARROW ? "broad" : "";
+  return html`<section class=${`card sheet ${tone ?? ""} ${size}`} aria-labelledby=${id}>
     <header>
       <h2 id=${id}>${title} <span class="count" role="status">${text.trim() ? `${found.length} of ${rows.length}` : rows.length || ""}</span></h2>
       ${children}
@@ -41,7 +43,7 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
       ${columns.some((each) => each.total) && html`<tfoot><tr>${columns.map((each, at) => (at ? html`<td key=${each.key}>${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row">${text.trim() ? "Together, found" : "Together"}</th>`))}</tr></tfoot>`}
     </table></div>` : html`<p class="lone">${empty}</p>`}
     ${rows.length > 0 && !found.length && html`<p class="lone">Nothing matches \u201c<bdi>${text.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setText("")}>Show all</button></p>`}
-    ${shown.length < sorted.length && html`<p class="more"><button type="button" class="plain" onClick=${() => setAll(true)}>Show all ${sorted.length} rows</button></p>`}
+    ${shown.length < sorted.length && html`<p class="more"><span class="paper">The first ${MOST} of ${sorted.length}.</span><button type="button" class="plain" onClick=${() => setAll(true)}>Show all ${sorted.length} rows</button></p>`}
   </section>`;
 }
 
