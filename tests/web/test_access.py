@@ -370,6 +370,7 @@ def test_a_base_path_is_in_front_of_everything(tmp_path: Path) -> None:
         assert answer.headers["link"].startswith("</stats/api/v1/usage?")
         assert visitor.get(answer.json["next"]).status == 200
         assert visitor.get("/stats/api/v1/usage.html?next=1", **PAGE).status == 400
+        assert 'href="/stats/static/plain.css"' in visitor.get("/stats/api/v1/usage.html", **PAGE).text
         asked = Visitor(house).get("/stats/api/v1/usage.html?start=week", **PAGE).headers["location"]
         assert asked == "/stats/login?next=/stats/api/v1/usage.html%3Fstart%3Dweek"
         for path in ("/statsx", "/stats/../etc", "/stats//evil.example", "//stats/"):

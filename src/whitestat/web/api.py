@@ -38,7 +38,7 @@ def usage_csv(sources: Sources, texts: Texts) -> Response:
 
 def usage_html(sources: Sources, texts: Texts) -> Response:
     answer = _usage(sources, texts, "/api/v1/usage.html")
-    return in_pieces(as_html(answer), "text/html; charset=utf-8", headers(answer))
+    return in_pieces(as_html(answer, sources.base), "text/html; charset=utf-8", headers(answer))
 
 
 def devices(sources: Sources, texts: Texts) -> Response:

@@ -23,9 +23,10 @@ def template() -> Template:
     return made.get_template("usage.html")
 
 
-def as_html(answer: UsageAnswer) -> Iterator[str]:
+def as_html(answer: UsageAnswer, base: str) -> Iterator[str]:
     """The rows as a page without a script, for people and for Excel's web query."""
     stream = template().stream(
+        base=base,
         columns=answer.columns,
         rows=map(answer.cells, answer.rows),
         first=answer.text(answer.question.start_s),
