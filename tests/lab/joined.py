@@ -7,15 +7,16 @@ import json
 import os
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.lab.home import quiet
 from tests.lab.machine import SLOWER, LabError, Machine, NoLabError
@@ -36,17 +37,21 @@ class Joined(NamedTuple):
 @contextmanager
 def joined(kind: str) -> Iterator[Joined]:
     """Both machines with their addresses. Raises NoLabError with the reason where this machine has no such links."""
-    with ExitStack() as stack:
-        here, there = (stack.enter_context(_machine(name)) for name in ("here", "there"))
-        both = Joined(here, there)
-        stack.enter_context(_KINDS[kind](both))
+    with apart() as both, _KINDS[kind](both):
         if kind != "loopback":
-            for machine, ipv4, ipv6 in ((here, HERE4, HERE6), (there, THERE4, THERE6)):
+            for machine, ipv4, ipv6 in ((both.here, HERE4, HERE6), (both.there, THERE4, THERE6)):
                 machine.ip(f"link set {LINK} up")
                 if kind != "pppoe":
                     machine.ip(f"address add {ipv4}/24 dev {LINK}")
                 machine.ip(f"address add {ipv6}/64 dev {LINK} nodad")
         yield both
+
+
+@contextmanager
+def apart() -> Iterator[Joined]:
+    """Both machines, with nothing between them."""
+    with _machine("here") as here, _machine("there") as there:
+        yield Joined(here, there)
 
 
 @contextmanager
@@ -103,51 +108,70 @@ def _wireguard(both: Joined) -> Iterator[None]:
 
 @contextmanager
 def _pppoe(both: Joined) -> Iterator[None]:
-    """A session that the kernel carries, as a home's gateway does; at the provider's end too where it can.
+    with provider(both), session(both):
+        await_addresses(both, "inet", "inet6")
+        yield
 
-    A program would carry it there otherwise, and lose packets when it is late.
-    """
+
+@contextmanager
+def provider(both: Joined) -> Iterator[None]:
+    """There is an access concentrator (RFC 2516) on the cable `under`, and the kernel carries its sessions.
+
+    Debian's pppoe-server leaves that to a program, which loses packets when it is late; so the pppd that it begins for
+    a session is told to do as a client's."""
     if not Path("/dev/ppp").exists():
         raise NoLabError("this kernel has no PPP (no /dev/ppp)")
-    _need("pppd", "pppoe", "pppoe-server")
+    _need("pppd", "pppoe-server")
     _cable(both, "under")
     for machine in both:
         machine.ip("link set under mtu 1500 up")
     with TemporaryDirectory(prefix="whitestat-ppp-") as folder:
-        options = Path(folder) / "options"
-        options.write_text(" ".join(_PPP_OPTIONS) + "\n")
-        words = ("-F", "-I", "under", "-L", THERE4, "-R", HERE4, "-N", "9", "-O", str(options))
-        kernel = ("-k",) if _PPPOE_PLUGIN.exists() else ()
-        both.there.start("pppoe-server", *kernel, *words, stdout=subprocess.DEVNULL)
-        dial(both)
+        options, pool, pppd = (Path(folder) / name for name in ("options", "pool", "pppd"))
+        pool.write_text(f"{HERE4}\n" * 9)  # whichever session it is
+        options.write_text(f"{' '.join(_PPP_OPTIONS)} lcp-echo-interval 1 lcp-echo-failure {2 + SLOWER}\n")
+        pppd.write_text(_KERNEL_PPPD)
+        pppd.chmod(0o755)
+        words = ("-F", "-I", "under", "-L", THERE4, "-p", str(pool), "-O", str(options), "-q", str(pppd))
+        both.there.start("pppoe-server", *words, stdout=subprocess.DEVNULL)
         yield
 
 
-def dial(both: Joined) -> subprocess.Popen[str]:
-    """Begin a PPPoE session over `under`, and wait for its interface at both ends."""
-    words = ("plugin", "rp-pppoe.so", "nic-under", "nodetach", *_PPP_OPTIONS)
-    session = both.here.start("pppd", *words)
+@contextmanager
+def session(both: Joined, ended_by: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+    """A PPPoE session over `under`, from when its interface is up here to when it is gone at both ends.
+
+    Killed (SIGKILL), this end says no farewell, and the provider finds out by itself."""
+    pppd = both.here.start("pppd", "plugin", "rp-pppoe.so", "nic-under", "nodetach", *_PPP_OPTIONS)
     try:
-        _wait(lambda: all(map(_speaks_ppp, both)), "no PPP session")
+        _wait(lambda: "UP" in _link(both.here).get("flags", ()), "no PPP session")
+        yield
     except LabError as error:
-        session.kill()
-        raise LabError(f"{error}: {session.communicate()[0]}") from None
-    return session
+        pppd.kill()
+        raise LabError(f"{error}: {pppd.communicate()[0]}") from None
+    pppd.send_signal(ended_by)
+    _wait(lambda: not any(map(_link, both)), "the PPP session did not end")
 
 
-def _speaks_ppp(machine: Machine) -> bool:
-    """Both families were agreed on: pppd gives the interface an address of each."""
-    held = json.loads(machine.ip("-j address"))
-    found = [each["family"] for link in held if link.get("ifname") == LINK for each in link["addr_info"]]
-    return {"inet", "inet6"} <= set(found)
+def _link(machine: Machine) -> dict[str, Any]:
+    """What `ip` says of link0; empty where there is none."""
+    return next((link for link in json.loads(machine.ip("-j address")) if link.get("ifname") == LINK), {})
 
 
-_PPPOE_PLUGIN = Path("/etc/ppp/plugins/rp-pppoe.so")
-"""Where pppoe-server looks for it; Debian has it elsewhere, and `make links` puts a link there."""
-_PPP_OPTIONS = (
-    *("noauth", "noipdefault", "nodefaultroute", "noccp", "+ipv6", "lcp-echo-interval", "0"),
-    *("ifname", LINK),
-)
+def await_addresses(both: Joined, *families: str) -> None:
+    """Wait until link0 has an address of each family at both ends: pppd gives it one when that is agreed on."""
+
+    def held(machine: Machine) -> set[str]:
+        return {each["family"] for each in _link(machine).get("addr_info", ())}
+
+    _wait(lambda: all(set(families) <= held(machine) for machine in both), f"no addresses of {families}")
+
+
+_PPP_OPTIONS = ("noauth", "noipdefault", "nodefaultroute", "noccp", "+ipv6", "lcp-max-terminate", "1", "ifname", LINK)
+_KERNEL_PPPD = r"""#!/bin/sh
+# As pppoe-server begins it: pppd pty "pppoe ... -e SESSION:MAC ..." and options.
+session=$(expr "$2" : '.* -e \([^ ]*\)') && shift 2 &&
+  exec pppd plugin rp-pppoe.so nic-under pppoe-sess "$session" "$@"
+"""
 
 
 @contextmanager

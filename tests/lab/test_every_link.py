@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,21 @@ import pytest
 
 from tests.collectors.captures import classic
 from tests.collectors.frames import mixed
-from tests.lab.joined import EVERY_FRAME, HERE4, HERE6, KINDS, LINK, Joined, joined, tunnel
+from tests.lab.joined import (
+    EVERY_FRAME,
+    HERE4,
+    HERE6,
+    KINDS,
+    LINK,
+    THERE4,
+    Joined,
+    apart,
+    await_addresses,
+    joined,
+    provider,
+    session,
+    tunnel,
+)
 from tests.lab.machine import SLOWER, Machine, NoLabError
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import DISCARD, echo, finish, flood, iperf_servers, start_transfer
@@ -29,6 +43,9 @@ from whitestat.model import Delta, FlowKey, Point
 pytestmark = pytest.mark.lab
 
 REATTACH_S = 2
+LIVES = 3
+NEGOTIATION = 200
+"""Octets at most of the IPCP and IPV6CP of one dial: they are in a PPP interface's counter and are no IP."""
 NOISE = 100_000
 WIREGUARD, PADDING_MOST, HANDSHAKES = 32, 15, 1_000
 """Octets that WireGuard's counters have beyond each packet, up to how many more, and of what is no packet inside."""
@@ -44,16 +61,8 @@ class Stretch:
     folder: Path
 
     def point(self) -> dict[str, Any]:
-        """Coverage when all that has passed is booked; `far` is what the far end had carried then.
-
-        A machine says something of its own now and then, so it is read again until nothing came between."""
-        while True:
-            far = carried(self.ends)
-            self.service.settle()
-            self.service.settle()
-            (point,) = self.service.get("/api/v1/coverage").json["points"]
-            if far == carried(self.ends):
-                return {**point, "far": far}
+        """Coverage when all that has passed is booked; `far` is what the far end had carried then."""
+        return at_rest(self.ends, self.service)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -150,6 +159,19 @@ def test_a_capture_of_the_link_replayed_is_what_was_counted_live(stretch: Stretc
     assert {key: live.get(key) for key in replayed} == replayed
 
 
+def at_rest(ends: Joined, service: Service) -> dict[str, Any]:
+    """Coverage when all that has passed is booked, with what the far end had carried then as `far`.
+
+    A machine says something of its own now and then, so it is read again until nothing came between."""
+    while True:
+        far = carried(ends)
+        service.settle()
+        service.settle()
+        (point,) = service.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
+        if far == carried(ends):
+            return {**point, "far": far}
+
+
 def captured(capture: Path) -> int:
     """Packets that tcpdump has written; it may be in the middle of one."""
     packets = 0
@@ -169,42 +191,66 @@ def flows(deltas: Iterable[Delta]) -> dict[FlowKey, tuple[int, int]]:
     return found
 
 
-def test_a_link_without_a_header_that_comes_back_is_metered_within_two_seconds(tmp_path: Path) -> None:
-    """What a PPPoE re-dial does: the interface goes, and is there again under another index."""
+Life = Callable[[Joined], AbstractContextManager[None]]
+"""Makes the link, for the length of a block."""
+
+
+@contextmanager
+def crossed(ends: Joined) -> Iterator[None]:
+    """A tunnel, for as long as somebody holds it."""
+    with tunnel(ends):
+        for machine, address in zip(ends, (HERE4, THERE4), strict=True):
+            machine.run("sysctl", "-qw", f"net.ipv6.conf.{LINK}.disable_ipv6=1")
+            machine.ip(f"address add {address}/24 dev {LINK}")
+        yield
+
+
+def killed(ends: Joined) -> AbstractContextManager[None]:
+    """A PPPoE session of which this end goes without a farewell."""
+    return session(ends, ended_by=signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("line", "life"),
+    [(nullcontext, crossed), (provider, session), (provider, killed)],
+    ids=("tun", "pppoe", "pppoe-killed"),
+)
+def test_a_link_without_a_header_that_comes_back_is_metered_within_two_seconds(
+    tmp_path: Path, line: Life, life: Life
+) -> None:
+    """A PPPoE re-dial, and what is like it: the interface goes, and is there again under another index."""
     try:
-        with joined("veth") as ends:
-            ends.here.ip(f"link delete {LINK}")
-            dialled(ends, tmp_path)
+        with apart() as ends, line(ends):
+            redialled(ends, life, tmp_path)
     except NoLabError as error:
         pytest.skip(str(error))
 
 
-def dialled(ends: Joined, folder: Path) -> None:
+def redialled(ends: Joined, life: Life, folder: Path) -> None:
     config = settings(folder, LINK).replace(f'interface = "{LINK}"', f'interface = "{LINK}"\nwait = true')
     with running(ends.here, folder, config) as service:
-        total = 0
-        for _ in range(2):
-            with tunnel(ends):
-                for machine, address in zip(ends, ("192.168.60.1", "192.168.60.2"), strict=True):
-                    machine.run("sysctl", "-qw", f"net.ipv6.conf.{LINK}.disable_ipv6=1")
-                    machine.ip(f"address add {address}/24 dev {LINK}")
-                assert until(service, "ok") < REATTACH_S
+        total, lives = 0, set()
+        for _ in range(LIVES):
+            with life(ends):
+                assert until(service, "ok") < REATTACH_S * SLOWER
+                lives.add(ends.here.run("cat", f"/sys/class/net/{LINK}/ifindex"))
+                await_addresses(ends, "inet")
                 flood(ends.there, HERE4, packets=3000, rate=20_000 // SLOWER)
-                service.settle()
-                service.settle()
-                total += carried(ends)
+                point = at_rest(ends, service)
+                total += point["far"]
             until(service, "waiting")
         service.settle()
+        assert len(lives) == LIVES
         (point,) = service.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
-        assert octets(point) == total
-        assert point["frame_octets_metered"] == point["frame_octets_interface"] == total
+        assert octets(point) == point["frame_octets_interface"] == total
+        assert point["octets_unattributed"] <= (0 if life is crossed else LIVES * NEGOTIATION)
 
 
 def until(service: Service, state: str) -> float:
     """Seconds until the point is in `state`."""
     began = time.monotonic()
     while service.get("/api/v1/health").json["points"][0]["state"] != state:
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10 * SLOWER
         time.sleep(0.02)
     return time.monotonic() - began
 
