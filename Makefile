@@ -35,7 +35,7 @@ storm: $(VENV)/test.stamp ## 10,000 wrong passwords and a thousand idle connecti
 armv7: $(VENV)/bin/pip ## the service on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
 	packaging/armv7/boot $(abspath $(BIN))/python
 
-links: $(VENV)/test.stamp ## Wi-Fi, PPPoE and WireGuard on Debian's own kernel, emulated: octets equal to the far end's
+links: $(VENV)/test.stamp ## VLAN, Wi-Fi, PPPoE and WireGuard on Debian's own kernel, emulated: octets equal to the far end's
 	packaging/links/boot $(abspath $(BIN))/python $(ARGS)
 
 image: $(VENV)/bin/pip ## the container image of this machine's kind, built, run to its first healthy answer, in dist/

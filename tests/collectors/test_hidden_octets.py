@@ -20,7 +20,7 @@ def link(kind: str = "", *, wireless: bool = False) -> Link:
         (link(), Counts(400, 80)),
         (link("veth"), Counts(400, 80)),
         (link("bridge"), Counts()),
-        (link("vlan"), Counts()),
+        (link("vlan"), Counts(400, 80)),
         (link(wireless=True), Counts(400, 80 + 20 * WIFI_MORE)),
         (link("wireguard"), Counts(400 + 100 * WIREGUARD_MORE, 80 + 20 * WIREGUARD_MORE)),
     ],

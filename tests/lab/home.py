@@ -112,7 +112,7 @@ class Home:
         # No snooping: a bridge that asks for group members is noise. Its MAC is fixed before ports come.
         self.gateway.ip(f"link add br0 address {GATEWAY_MAC} type bridge mcast_snooping 0 stp_state 0")
         self.gateway.ip("link set br0 up")
-        _plain_bridge(self.gateway)
+        plain_bridge(self.gateway)
         _addresses(self.gateway, "br0", f"{GATEWAY4}/24", f"{GATEWAY6}/64")
         self._uplink()
         self.gateway.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
@@ -159,7 +159,7 @@ def quiet(machine: Machine) -> None:
         )
 
 
-def _plain_bridge(machine: Machine) -> None:
+def plain_bridge(machine: Machine) -> None:
     """Frames cross the bridge without netfilter. Where br_netfilter is loaded it would, with masquerading on,
     put fragments together before br0 sees them: then nothing on br0 is what the wire carried."""
     for name in ("iptables", "ip6tables", "arptables"):

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from tests.lab.home import quiet
+from tests.lab.home import plain_bridge, quiet
 from tests.lab.machine import SLOWER, LabError, Machine, NoLabError
 
 LINK = "link0"
@@ -72,6 +72,7 @@ def _veth(both: Joined) -> Iterator[None]:
 
 @contextmanager
 def _bridge(both: Joined) -> Iterator[None]:
+    plain_bridge(both.here)
     _cable(both, "port", LINK)
     both.here.ip(f"link add {LINK} mtu {JUMBO} type bridge mcast_snooping 0 stp_state 0")
     both.here.ip(f"link set port master {LINK} up")
@@ -82,7 +83,7 @@ def _bridge(both: Joined) -> Iterator[None]:
 def _on_cable(both: Joined, words: str) -> Iterator[None]:
     _cable(both, "under")
     for machine in both:
-        _add(machine, f"link add link under name {LINK} type {words}")
+        _add(machine, f"link add link under name {LINK} gso_max_segs 1 type {words}")
         machine.ip("link set under up")
     yield
 
@@ -296,5 +297,9 @@ _KINDS: dict[str, Callable[[Joined], AbstractContextManager[None]]] = {
     "loopback": _loopback,
 }
 KINDS = tuple(_KINDS)
-EVERY_FRAME = ("veth", "tap")
-"""Kinds whose far end sees whatever Ethernet frame was sent; a bridge takes in those for itself alone."""
+FRAMED = ("veth", "tap", "vlan", "bridge", "wifi")
+"""Kinds whose far end sees whatever Ethernet frame was sent."""
+TO_ITSELF = ("bridge", "wifi")
+"""Those of them that take in what is for themselves or for many alone."""
+HEADLESS = ("tun", "pppoe", "wireguard")
+"""Kinds without a link header: IP alone crosses them."""

@@ -6,6 +6,7 @@ import atexit
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -120,6 +121,15 @@ def put(machine: Machine, link: str, frames: Iterable[bytes]) -> None:
         sock.bind((link, 0))
         for frame in frames:
             sock.send(frame)
+
+
+def put_packets(machine: Machine, link: str, packets: Iterable[bytes], rate: int) -> None:
+    """IP packets onto a link without a header of its own, `rate` a second."""
+    with machine.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as sock:
+        began = time.monotonic()
+        for number, packet in enumerate(packets):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            sock.sendto(packet, (link, 0x0800 if packet[0] >> 4 == 4 else 0x86DD))
 
 
 def shout(machine: Machine, link: str = "eth0", count: int = 20) -> None:

@@ -114,12 +114,13 @@ def hidden_octets(link: Link, tags: Counts) -> Counts:
     WireGuard's. `tags` are the octets of the first, with the packets that were metered.
 
     A network card or a veth counts tags or not, as its driver does, or as the frame came: a tag that the kernel
-    took out of the frame after it was counted is in, one that was never in the frame is not. A bridge and a
-    VLAN interface never count them (seen in Linux 6.18). Wi-Fi counts what it sends with the header it has on the air,
+    took out of the frame after it was counted is in, one that was never in the frame is not. A VLAN interface counts
+    a second tag, which is in the frame until then (net/8021q, vlan_do_receive; seen in Linux 6.1). A bridge never
+    counts tags (seen in Linux 6.18). Wi-Fi counts what it sends with the header it has on the air,
     unless the card makes that header (mac80211, __ieee80211_subif_start_xmit). WireGuard counts what its packets are
     outside, both ways (drivers/net/wireguard, update_rx_stats; udp_tunnel_xmit_skb).
     """
-    if link.kind in VIRTUAL_WITHOUT_HEADER:
+    if link.kind == "bridge":
         return Counts()
     more_in = WIREGUARD_MORE if link.kind == "wireguard" else 0
     more_out = WIFI_MORE if link.wireless else more_in
