@@ -270,7 +270,8 @@ entries = st.builds(Entry, rows(7), rows(8), rows(2), st.just([[1, "00ff", 5]]),
 
 @given(entries)
 def test_an_entry_comes_back_as_it_was_whatever_follows_it(entry: Entry) -> None:
-    assert journal.unpacked(journal.packed(entry) + bytes(100)) == entry
+    back = journal.unpacked(journal.packed(entry) + bytes(100))
+    assert [[list(row) for row in table] for table in back] == [[list(row) for row in table] for table in entry]
 
 
 @given(st.binary(max_size=200))

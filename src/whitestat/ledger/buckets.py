@@ -11,32 +11,29 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from datetime import tzinfo
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import NamedTuple
 
 from whitestat.errors import LedgerError
 from whitestat.ledger import packed
 from whitestat.ledger.cuts import SEEKS_MAX
 from whitestat.ledger.packed import Columns
-from whitestat.ledger.resolutions import Kept, Resolution, fold
+from whitestat.ledger.resolutions import Kept, Resolution, Rows, folded
 from whitestat.model import Counts, Coverage
-from whitestat.periods import MINUTE_S, day_bounds, day_of
-
-Rows = Mapping[tuple[int, int], Any]
-"""Counts or coverage by bucket and number of the series or point."""
+from whitestat.periods import MINUTE_S, day_bounds, day_of, minute_start
 
 
 class Kind(NamedTuple):
-    """What is counted: the tables' name, the columns, and how to make a sum of a row."""
+    """What is counted: the tables' name, and the columns."""
 
     name: str
     columns: tuple[str, ...]
-    make: Any
 
 
-USAGE = Kind("usage", Counts._fields, Counts._make)
-COVERAGE = Kind("coverage", Coverage._fields, Coverage._make)
+USAGE = Kind("usage", Counts._fields)
+COVERAGE = Kind("coverage", Coverage._fields)
 
 CHUNK_BITS = 32
 """A key is the chunk, shifted by so many bits, and the number of the series or point."""
@@ -88,27 +85,19 @@ def keep_seconds(connection: sqlite3.Connection, *, wanted: bool) -> None:
 
 
 def book(connection: sqlite3.Connection, zone: tzinfo, kind: Kind, rows: Rows) -> None:
-    """Add what was counted in seconds or minutes to its buckets of all resolutions."""
-    until = closed(connection)
-    since_s = kept(connection, zone).since_s(Resolution.SECOND)
-    _add(connection, kind, Resolution.SECOND, {place: row for place, row in rows.items() if place[0] >= since_s})
-    minutes = fold(rows, Resolution.MINUTE, zone)
+    """Add what was counted by the second or minute to its buckets of all resolutions."""
+    _add(connection, kind, Resolution.SECOND, _from(rows, kept(connection, zone).since_s(Resolution.SECOND)))
+    minutes = rows if all(at_s % MINUTE_S == 0 for steps in rows.values() for at_s in steps) else _minutes(rows)
     _add(connection, kind, Resolution.MINUTE, minutes)
-    _add(connection, kind, Resolution.HOUR, fold(minutes, Resolution.HOUR, zone))
-    late = {place: counted for place, counted in minutes.items() if place[0] < until.hours_s}
-    add_days(connection, kind, fold(late, Resolution.DAY, zone))
+    _add(connection, kind, Resolution.HOUR, folded(minutes, cache(partial(Resolution.HOUR.bucket, zone=zone))))
+    late = _before(minutes, closed(connection).hours_s)
+    add_days(connection, kind, folded(late, cache(partial(Resolution.DAY.bucket, zone=zone))))
 
 
 def add_days(connection: sqlite3.Connection, kind: Kind, days: Rows) -> None:
     """Add to days, and to the months of those that are in closed ones."""
     _add(connection, kind, Resolution.DAY, days)
-    before = closed(connection).day
-    months: dict[tuple[int, int], Any] = {}
-    for (day, key), counted in days.items():
-        if day < before:
-            place = day // 100, key
-            months[place] = months[place].plus(counted) if place in months else counted
-    _add(connection, kind, Resolution.MONTH, months)
+    _add(connection, kind, Resolution.MONTH, folded(_before(days, closed(connection).day), _month))
 
 
 def close(connection: sqlite3.Connection, zone: tzinfo, newest_s: int) -> None:
@@ -185,42 +174,66 @@ def read(
 def _close_days(connection: sqlite3.Connection, zone: tzinfo, start_s: int, end_s: int) -> None:
     for kind in (USAGE, COVERAGE):
         hours = _between(connection, kind, Resolution.HOUR, start_s, end_s)
-        add_days(connection, kind, fold(hours, Resolution.DAY, zone))
+        add_days(connection, kind, folded(hours, cache(partial(Resolution.DAY.bucket, zone=zone))))
     connection.execute(_SET_CLOSED, (Resolution.DAY, end_s))
 
 
 def _close_months(connection: sqlite3.Connection, first: int, last: int) -> None:
     for kind in (USAGE, COVERAGE):
-        months: dict[tuple[int, int], Any] = {}
-        for (day, key), counted in _between(connection, kind, Resolution.DAY, first, last).items():
-            place = day // 100, key
-            months[place] = months[place].plus(counted) if place in months else counted
-        _add(connection, kind, Resolution.MONTH, months)
+        days = _between(connection, kind, Resolution.DAY, first, last)
+        _add(connection, kind, Resolution.MONTH, folded(days, _month))
     connection.execute(_SET_CLOSED, (Resolution.MONTH, last))
 
 
-def _between(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, low: int, high: int) -> Rows:
+def _month(day: int) -> int:
+    return day // 100
+
+
+def _minutes(rows: Rows) -> Rows:
+    return folded(rows, minute_start)
+
+
+def _from(rows: Rows, start: int) -> Rows:
     return {
-        (bucket, key): kind.make(counted)
-        for chunk, key, (offsets, *amounts) in read(connection, kind, resolution, (low, high))
-        for bucket, counted in zip(resolution.buckets(chunk, offsets), zip(*amounts, strict=True), strict=True)
+        key: {at: amounts for at, amounts in steps.items() if at >= start}
+        for key, steps in rows.items()
+        if max(steps) >= start
     }
+
+
+def _before(rows: Rows, end: int) -> Rows:
+    return {
+        key: {at: amounts for at, amounts in steps.items() if at < end}
+        for key, steps in rows.items()
+        if min(steps) < end
+    }
+
+
+def _between(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, low: int, high: int) -> Rows:
+    rows: dict[int, dict[int, Sequence[int]]] = {}
+    for chunk, key, (offsets, *amounts) in read(connection, kind, resolution, (low, high)):
+        numbers = resolution.buckets(chunk, offsets)
+        rows.setdefault(key, {}).update(zip(numbers, zip(*amounts, strict=True), strict=True))
+    return rows
 
 
 def _add(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, rows: Rows) -> None:
     """In the order of the table, so that each page is found once."""
-    chunks: dict[int, list[tuple[int, ...]]] = {}
-    for (bucket, key), counted in rows.items():
-        chunks.setdefault(_id(resolution.chunk(bucket), key), []).append((resolution.offset(bucket), *counted))
-    table, amounts = f"{kind.name}_{resolution}", len(kind.columns)
+    chunks = {
+        _id(chunk, key): [(offset, *steps[number]) for number, offset in zip(numbers, offsets, strict=True)]
+        for key, steps in rows.items()
+        for chunk, numbers, offsets in resolution.chunks(sorted(steps))
+    }
+    table = f"{kind.name}_{resolution}"
     get = f"SELECT content FROM {table} WHERE id = ?"  # noqa: S608 - words of this module
     put = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"  # noqa: S608
     for id in sorted(chunks):
         held = connection.execute(get, (id,)).fetchone()
         try:
-            connection.execute(put, (id, packed.added(held and held[0], chunks[id], amounts)))
+            content = packed.added(held[0], chunks[id], len(kind.columns)) if held else packed.packed(chunks[id])
         except ValueError as error:
             raise _damaged(kind, resolution, id, error) from error
+        connection.execute(put, (id, content))
 
 
 def _rows(

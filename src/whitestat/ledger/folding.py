@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
+from operator import add
 from typing import Any
 
 from whitestat.ledger import buckets, journal, plans
 from whitestat.ledger.blocks import Blocks
 from whitestat.ledger.journal import Entry
-from whitestat.ledger.resolutions import Resolution
-from whitestat.ledger.resolutions import fold as coarser
-from whitestat.model import Address, Counts, Coverage
+from whitestat.model import Address
 
 ADDRESSES_KEPT = 16
 """How many addresses of an episode are remembered: the latest; IPv6 privacy addresses change daily."""
@@ -27,6 +26,10 @@ _PUT_AUDIT = "INSERT OR REPLACE INTO audit VALUES (?, ?)"
 _PUT_RECEIPT = "INSERT OR REPLACE INTO receipt VALUES (?, ?)"
 
 
+Sums = dict[int, dict[int, list[int]]]
+"""Amounts by the number of the series or point, then by instant, UTC seconds."""
+
+
 def fold(
     connection: sqlite3.Connection,
     blocks: Blocks | None,
@@ -37,43 +40,49 @@ def fold(
 
     `addresses` were seen since the entry that has them, UTC milliseconds.
     """
-    before = journal.folded(connection)
-    found = list(journal.entries(connection, blocks, before, before))
-    journal.check_end(connection, blocks, found[-1][0] if found else before)
-    if not found:
+    before = sequence = journal.folded(connection)
+    usage: Sums = {}
+    coverage: Sums = {}
+    entries: list[Entry] = []
+    for number, entry in journal.entries(connection, blocks, before, before):
+        sequence = number
+        gather(usage, entry.usage)
+        gather(coverage, entry.coverage)
+        entries.append(entry._replace(usage=[], coverage=[]))
+    journal.check_end(connection, blocks, sequence)
+    if not entries:
         return before
-    entries = [entry for _, entry in found]
-    usage = summed((row for each in entries for row in each.usage), Counts)
-    coverage = summed((row for each in entries for row in each.coverage), Coverage)
     buckets.book(connection, zone, buckets.USAGE, usage)
     buckets.book(connection, zone, buckets.COVERAGE, coverage)
-    plans.book(connection, zone, coarser(usage, Resolution.MINUTE, zone))
+    plans.book(connection, zone, usage)
     if usage or coverage:
-        buckets.close(connection, zone, max(at_s for at_s, _ in (*usage, *coverage)))
+        buckets.close(connection, zone, max(map(max, (*usage.values(), *coverage.values()))))
     _see(connection, entries, addresses)
     _go_on(connection, entries)
-    sequence = found[-1][0]
     journal.set_folded(connection, sequence)
     return sequence
 
 
-def summed(rows: Iterable[list[int]], make: Any) -> dict[tuple[int, int], Any]:
-    """Rows of instant, number and amounts, added up by the first two."""
-    sums: dict[tuple[int, int], list[int]] = {}
+def gather(sums: Sums, rows: Iterable[Sequence[int]]) -> None:
+    """Add rows of instant, number and amounts to those of their number and instant."""
     for at_s, key, *amounts in rows:
-        held = sums.get((at_s, key))
+        steps = sums.get(key)
+        if steps is None:
+            steps = sums[key] = {}
+        held = steps.get(at_s)
         if held is None:
-            sums[at_s, key] = amounts
+            steps[at_s] = amounts
         else:
-            for at, amount in enumerate(amounts):
-                held[at] += amount
-    return {place: make(*amounts) for place, amounts in sums.items()}
+            held[:] = map(add, held, amounts)
 
 
 def _see(connection: sqlite3.Connection, entries: list[Entry], again: Mapping[tuple[int, Address], int]) -> None:
     """When episodes and their addresses were last seen."""
     run = connection.executemany
-    run(_SEE_EPISODE, [row for each in entries for row in each.seen])
+    seen: dict[int, int] = {}
+    for episode, at_ms in (row for each in entries for row in each.seen):
+        seen[episode] = max(at_ms, seen.get(episode, at_ms))
+    run(_SEE_EPISODE, seen.items())
     addresses = [
         (episode, bytes.fromhex(address), at_ms) for each in entries for episode, address, at_ms in each.addresses
     ]

@@ -12,7 +12,7 @@ import logging
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from whitestat.errors import LedgerError
@@ -38,7 +38,7 @@ _SET_CHAIN = "UPDATE chain SET number = ?"
 _BY_COLUMNS = 4
 """How many tables of an entry, from its first, are kept by columns."""
 
-Numbers = list[int]
+Numbers = Sequence[int]
 
 
 class Entry(NamedTuple):
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     usage: list[Numbers] = []  # noqa: RUF012 - never changed
     coverage: list[Numbers] = []  # noqa: RUF012
     seen: list[Numbers] = []  # noqa: RUF012
-    addresses: list[list[Any]] = []  # noqa: RUF012
+    addresses: list[Sequence[Any]] = []  # noqa: RUF012
     readings: list[list[Any]] = []  # noqa: RUF012
     audits: list[list[Any]] = []  # noqa: RUF012
     receipts: list[list[Any]] = []  # noqa: RUF012
@@ -77,7 +77,7 @@ def unpacked(content: bytes) -> Entry:
     """ValueError for what `packed` never made."""
     try:
         tables = json.loads(zlib.decompressobj().decompress(content))
-        rows = [[list(row) for row in zip(*table, strict=True)] for table in tables[:_BY_COLUMNS]]
+        rows: list[Any] = [list(zip(*table, strict=True)) for table in tables[:_BY_COLUMNS]]
         return Entry(*rows, *tables[_BY_COLUMNS:])
     except (zlib.error, TypeError) as error:
         raise ValueError(str(error)) from error

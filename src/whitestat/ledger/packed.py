@@ -40,9 +40,9 @@ def unpacked(content: bytes, amounts: int) -> list[Sequence[int]]:
     return [bytes(layout.rows) if at is None else numbers[at] for at in layout.columns]
 
 
-def added(content: bytes | None, rows: Iterable[Sequence[int]], amounts: int) -> bytes:
+def added(content: bytes, rows: Iterable[Sequence[int]], amounts: int) -> bytes:
     """What is packed already, with rows of offset and amounts added to their buckets."""
-    sums = {row[0]: list(row) for row in zip(*unpacked(content, amounts), strict=True)} if content else {}
+    sums = {row[0]: list(row) for row in zip(*unpacked(content, amounts), strict=True)}
     for row in rows:
         held = sums.get(row[0])
         if held is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import tzinfo
 from functools import cache
@@ -18,10 +18,10 @@ from typing import NamedTuple
 from whitestat.errors import LedgerError, Missing
 from whitestat.ledger import buckets
 from whitestat.ledger.packed import Columns
-from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.resolutions import Resolution, Rows
 from whitestat.ledger.rows import SCOPES
-from whitestat.model import Counts, Scope
-from whitestat.periods import split_integers
+from whitestat.model import Scope
+from whitestat.periods import minute_start, split_integers
 from whitestat.plans.plan import Plan, Terms
 from whitestat.plans.spans import bounds, day_bounds
 
@@ -76,8 +76,8 @@ def classes(terms: Terms, zone: tzinfo) -> Callable[[int], tuple[int, int]]:
     return cache(found)
 
 
-def book(connection: sqlite3.Connection, zone: tzinfo, usage: Mapping[tuple[int, int], Counts]) -> None:
-    """Class minutes, by their start and the number of the series, under the terms that hold."""
+def book(connection: sqlite3.Connection, zone: tzinfo, usage: Rows) -> None:
+    """Class minutes, or seconds, by the number of the series and their start, under the terms that hold."""
     for terms, since_s in list(_running(connection)):
         counted = _series(connection, terms.plan)
         class_of = classes(terms, zone)
@@ -85,9 +85,11 @@ def book(connection: sqlite3.Connection, zone: tzinfo, usage: Mapping[tuple[int,
             connection,
             terms.id,
             (
-                (*class_of(minute_s), series, (each.octets_in, each.octets_out, each.octets_unsplit))
-                for (minute_s, series), each in usage.items()
-                if series in counted and minute_s >= since_s
+                (*class_of(minute_start(at_s)), series, (into, out, unsplit))
+                for series, steps in usage.items()
+                if series in counted
+                for at_s, (into, out, _, _, unsplit) in steps.items()
+                if at_s >= since_s
             ),
         )
 

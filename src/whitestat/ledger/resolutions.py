@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
-from functools import cache
-from itertools import islice, pairwise
-from typing import NamedTuple, Protocol, Self, TypeVar
+from itertools import groupby, islice, pairwise
+from typing import NamedTuple
 
 from whitestat.periods import day_bounds, day_of, hour_start, minute_start, steps
 
@@ -67,6 +66,13 @@ class Resolution(StrEnum):
         """Where in its chunk the bucket is."""
         return bucket % _CHUNKS[self] // _UNITS.get(self, 1)
 
+    def chunks(self, numbers: Iterable[int]) -> Iterator[tuple[int, list[int], list[int]]]:
+        """Chunks with the numbers of their buckets and their offsets; the numbers are in ascending order."""
+        length, unit = _CHUNKS[self], _UNITS.get(self, 1)
+        for chunk, several in groupby(numbers, lambda number: number // length):
+            found = list(several)
+            yield chunk, found, [number % length // unit for number in found]
+
     def buckets(self, chunk: int, offsets: Sequence[int]) -> list[int]:
         """The numbers of a chunk's buckets."""
         base, unit = chunk * _CHUNKS[self], _UNITS.get(self, 1)
@@ -91,25 +97,22 @@ KEPT_S: dict[str, int | None] = {
 """How long rows are kept where nothing else is configured, in seconds; None is for ever. Months always are."""
 
 
-class Additive(Protocol):
-    def plus(self, other: Self) -> Self: ...
+Steps = Mapping[int, Sequence[int]]
+"""Amounts by the number of a bucket, or by an instant, UTC seconds."""
+Rows = Mapping[int, Steps]
+"""Steps by the number of a series or point."""
 
 
-K = TypeVar("K")
-A = TypeVar("A", bound=Additive)
+def folded(rows: Rows, bucket: Callable[[int], int]) -> Rows:
+    """Summed by the bucket that each instant, or shorter bucket, lies in; later ones lie in none before."""
+    return {key: _folded(steps, bucket) for key, steps in rows.items()}
 
 
-def fold(minutes: Mapping[tuple[int, K], A], resolution: Resolution, zone: tzinfo) -> dict[tuple[int, K], A]:
-    """What was counted per minute, summed per bucket of the resolution."""
-
-    @cache
-    def bucket(minute_s: int) -> int:
-        return resolution.bucket(minute_s, zone)
-
-    sums: dict[tuple[int, K], A] = {}
-    for (minute_s, key), counted in minutes.items():
-        place = bucket(minute_s), key
-        sums[place] = sums[place].plus(counted) if place in sums else counted
+def _folded(steps: Steps, bucket: Callable[[int], int]) -> Steps:
+    sums: dict[int, Sequence[int]] = {}
+    for place, several in groupby(sorted(steps), bucket):
+        found = [steps[at] for at in several]
+        sums[place] = found[0] if len(found) == 1 else [sum(column) for column in zip(*found, strict=True)]
     return sums
 
 

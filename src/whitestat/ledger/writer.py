@@ -14,7 +14,7 @@ from whitestat.errors import LedgerError
 from whitestat.ledger import buckets, details, journal, plans
 from whitestat.ledger.blocks import Blocks, fits
 from whitestat.ledger.flush import DeviceRecord, Flush, State
-from whitestat.ledger.folding import ADDRESSES_KEPT, fold, summed
+from whitestat.ledger.folding import ADDRESSES_KEPT, Sums, fold, gather
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.rows import (
     SCOPES,
@@ -269,12 +269,12 @@ class Writer:
                 series: UsageKey(episode, point, SCOPES[scope])
                 for series, episode, point, scope in self._connection.execute(_SERIES)
             }
-            hours = buckets.read(self._connection, buckets.USAGE, Resolution.HOUR, (start_s, end_s))
-            booked = [(series, *map(sum, columns[1:])) for _, series, columns in hours]
-            entries = journal.entries(self._connection, self._blocks, self._folded, self._folded)
-            fresh = [row for _, entry in entries for row in entry.usage if start_s <= row[0] < end_s]
-        rows = [*([0, *row] for row in booked), *([0, *row[1:]] for row in fresh)]
-        return {keys[series]: counts for (_, series), counts in summed(rows, Counts).items()}
+            sums: Sums = {}
+            for _, series, columns in buckets.read(self._connection, buckets.USAGE, Resolution.HOUR, (start_s, end_s)):
+                gather(sums, [(day, series, *map(sum, columns[1:]))])
+            for _, entry in journal.entries(self._connection, self._blocks, self._folded, self._folded):
+                gather(sums, [(day, *row[1:]) for row in entry.usage if start_s <= row[0] < end_s])
+        return {keys[series]: Counts._make(steps[day]) for series, steps in sums.items()}
 
     def _rows(self, table: str, columns: Iterable[str]) -> sqlite3.Cursor:
         return self._connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608
