@@ -1,4 +1,6 @@
-"""Twenty dashboards that ask while a flush is written every second, and while hours are folded.
+"""Twenty dashboards that ask while a flush is written every second; then one who asks on and on while hours are folded.
+
+Twenty wait for each other up to 90 ms, whatever is folded, so one alone tells what a fold costs.
 
 The asked is a process of its own, `python -m bench.dashboards LEDGER DEVICES YEARS`: the real web application and
 server over the ledger, and the real writer in a thread, as the engine has it. What it did, and when, it prints as JSON
@@ -77,29 +79,36 @@ def watch(ledger: Path, devices: int, years: int) -> Dashboards:
     assert asked.stdout
     try:
         port = int(asked.stdout.readline())
-        answers: list[Answer] = []
-        over = threading.Event()
-        threads = [threading.Thread(target=_ask, args=(port, turn, over, answers)) for turn in range(DASHBOARDS)]
-        for thread in threads:
-            thread.start()
-        done = asked.stdout.readline()
-        over.set()
-        for thread in threads:
-            thread.join()
+        crowd: list[Answer] = []
+        alone: list[Answer] = []
+        done = ""
+        for askers, pause_s, answers in ((DASHBOARDS, 1.0, crowd), (1, 0.002, alone)):
+            over = threading.Event()
+            threads = [
+                threading.Thread(target=_ask, args=(port, turn / askers, pause_s, over, answers))
+                for turn in range(askers)
+            ]
+            for thread in threads:
+                thread.start()
+            done = asked.stdout.readline()  # the minute is over; then, what was done
+            over.set()
+            for thread in threads:
+                thread.join()
         asked.stdin.close()
         asked.wait(30)
-        return _together(answers, json.loads(done))
+        return _together(crowd, alone, json.loads(done))
     finally:
         asked.kill()
         asked.wait()
         asked.stdout.close()
 
 
-def _ask(port: int, turn: int, over: threading.Event, answers: list[Answer]) -> None:
-    """One dashboard: a question a second, the connection kept."""
+def _ask(port: int, late_s: float, pause_s: float, over: threading.Event, answers: list[Answer]) -> None:
+    """One dashboard: a question, and a pause, the connection kept."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    time.sleep(turn / DASHBOARDS)
-    while not over.wait(1):
+    time.sleep(late_s)
+    turn = int(late_s * DASHBOARDS)
+    while not over.wait(pause_s):
         turn += 1
         path = PATHS[turn % len(PATHS)]
         began = time.monotonic()
@@ -114,21 +123,21 @@ def _ask(port: int, turn: int, over: threading.Event, answers: list[Answer]) -> 
     connection.close()
 
 
-def _together(answers: list[Answer], done: dict[str, Any]) -> Dashboards:
+def _together(crowd: list[Answer], alone: list[Answer], done: dict[str, Any]) -> Dashboards:
     folds = [(began, ended) for began, ended in done["folds"]]
     held: list[Answer] = []
     took: dict[str, list[float]] = {}
-    for each in answers:
+    for each in alone:
         if any(each.began < ended and each.ended > began for began, ended in folds):
             held.append(each)
         else:
             took.setdefault(each.path, []).append((each.ended - each.began) * 1000)
     usual = {path: median(times) for path, times in took.items()}
     delays = [(each.ended - each.began) * 1000 - usual.get(each.path, 0) for each in held]
-    times = [(each.ended - each.began) * 1000 for each in answers]
+    times = [(each.ended - each.began) * 1000 for each in crowd]
     return Dashboards(
-        answers=len(answers),
-        errors=sum(not each.ok for each in answers),
+        answers=len(crowd),
+        errors=sum(not each.ok for each in (*crowd, *alone)),
         median_ms=median(times),
         longest_ms=max(times),
         delayed=len(delays),
@@ -146,6 +155,7 @@ class Asked:
         self._home = household(devices, years)
         self._writer = Writer(ledger, ZONE, kept())
         self._queries = Queries(ledger, ZONE)
+        self._writer.give_way(self._queries.let_pass)
         self._now_s = NOW_S
         self._folds: list[tuple[float, float]] = []
         self._octets = 0
@@ -174,6 +184,7 @@ class Asked:
             time.sleep(max(0.0, began + number - time.monotonic()))
             second.flush(self._now_s)
             self._now_s += 1
+        print("folding", flush=True)
         self._now_s += 3600 - self._now_s % 3600
         half_minute = Day(self._home, self._writer, 30)
         for _ in range(FOLDS):

@@ -110,6 +110,7 @@ async def _serve(config: Config) -> int:
     if access.accounts.fault:
         notices.append(f"nobody can log in: {access.accounts.fault}")
     queries = Queries(config.store.path, zone, cycle_of(config))
+    writer.give_way(queries.let_pass)
     lookout = Lookout(config, points)
     sources = Sources(
         queries=queries,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -38,11 +40,13 @@ from tests.ledger.test_writer import full_disk
 from whitestat.errors import LedgerError
 from whitestat.ledger import blocks, journal
 from whitestat.ledger import writer as writer_module
+from whitestat.ledger.answer import Found
 from whitestat.ledger.journal import Entry
 from whitestat.ledger.migrations import MIGRATIONS
-from whitestat.ledger.queries import Queries, Question, Step
+from whitestat.ledger.queries import LET_PASS_S, Queries, Question, Step
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.schema import APPLICATION_ID
+from whitestat.ledger.sums import Sums
 from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import CounterReading, Counts, FlowKey, Receipt
 from whitestat.periods import day_bounds, day_of
@@ -341,3 +345,37 @@ def test_a_ledger_of_version_1_keeps_its_sums_and_goes_on(path: Path) -> None:
                 assert queries.coverage(NOON_S, NOON_S + HOUR_S)["lan"].packets_lost == 6
             writer.fold()
         assert writer.day_usage(20261121)[key(1)] == today[key(1)].plus(Counts(octets_in=5, packets_in=1))
+
+
+def test_a_fold_gives_way_between_its_parts(writer: Writer, path: Path) -> None:
+    times: list[None] = []
+    writer.give_way(lambda: times.append(None))
+    for number in range(20):
+        writer.commit(flush_of({(NOON_S + 60 * number, key(episode)): 1 for episode in range(100)}))
+    writer.fold()
+    assert len(times) > 20
+    assert total(path) == 2_000
+
+
+def test_who_can_wait_waits_for_an_answer_and_not_for_long(writer: Writer, path: Path) -> None:
+    writer.commit(flush_of({(NOON_S, key()): 1}))
+    begun, let_go = threading.Event(), threading.Event()
+
+    class Slow(Sums):
+        def usage(self, *_: object) -> Found:
+            begun.set()
+            assert let_go.wait(10)
+            return {}
+
+    with closing(Queries(path, STOCKHOLM)) as queries, pytest.MonkeyPatch.context() as patch:
+        queries.let_pass()
+        patch.setattr(queries._sums, "__class__", Slow)
+        asking = threading.Thread(target=queries.answer, args=(ALWAYS,))
+        asking.start()
+        assert begun.wait(10)
+        before = time.monotonic()
+        queries.let_pass()
+        waited_s = time.monotonic() - before
+        let_go.set()
+        asking.join()
+    assert waited_s > LET_PASS_S / 2

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import tzinfo
 from functools import cache, partial
 from typing import NamedTuple
@@ -43,6 +43,9 @@ _KEY_MASK = (1 << CHUNK_BITS) - 1
 CHUNKS_MAX = 10_000
 """In no more chunks than this each row is sought by itself: a year of minutes."""
 
+ROWS_A_PAUSE = 16
+"""Others may go first after so many rows written, about a millisecond."""
+
 _SET_CLOSED = "INSERT OR REPLACE INTO closed VALUES (?, ?)"
 _PUT_KEPT = """INSERT INTO kept VALUES (?, ?)
     ON CONFLICT DO UPDATE SET since = excluded.since WHERE since < excluded.since"""
@@ -50,6 +53,10 @@ _PUT_KEPT = """INSERT INTO kept VALUES (?, ?)
 
 Found = tuple[int, int, Columns]
 """Chunk, number of the series or point, and its buckets there."""
+
+
+def _go_on() -> None:
+    """Nobody is waiting."""
 
 
 class Closed(NamedTuple):
@@ -84,12 +91,15 @@ def keep_seconds(connection: sqlite3.Connection, *, wanted: bool) -> None:
             connection.execute(f"DELETE FROM {kind.name}_{Resolution.SECOND}")  # noqa: S608 - words of this module
 
 
-def book(connection: sqlite3.Connection, zone: tzinfo, kind: Kind, rows: Rows) -> None:
-    """Add what was counted by the second or minute to its buckets of all resolutions."""
-    _add(connection, kind, Resolution.SECOND, _from(rows, kept(connection, zone).since_s(Resolution.SECOND)))
+def book(
+    connection: sqlite3.Connection, zone: tzinfo, kind: Kind, rows: Rows, pause: Callable[[], None] = _go_on
+) -> None:
+    """Add what was counted by the second or minute to its buckets of all resolutions; `pause` is called in between."""
+    _add(connection, kind, Resolution.SECOND, _from(rows, kept(connection, zone).since_s(Resolution.SECOND)), pause)
     minutes = rows if all(at_s % MINUTE_S == 0 for steps in rows.values() for at_s in steps) else _minutes(rows)
-    _add(connection, kind, Resolution.MINUTE, minutes)
-    _add(connection, kind, Resolution.HOUR, folded(minutes, cache(partial(Resolution.HOUR.bucket, zone=zone))))
+    _add(connection, kind, Resolution.MINUTE, minutes, pause)
+    hours = folded(minutes, cache(partial(Resolution.HOUR.bucket, zone=zone)))
+    _add(connection, kind, Resolution.HOUR, hours, pause)
     late = _before(minutes, closed(connection).hours_s)
     add_days(connection, kind, folded(late, cache(partial(Resolution.DAY.bucket, zone=zone))))
 
@@ -217,7 +227,9 @@ def _between(connection: sqlite3.Connection, kind: Kind, resolution: Resolution,
     return rows
 
 
-def _add(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, rows: Rows) -> None:
+def _add(
+    connection: sqlite3.Connection, kind: Kind, resolution: Resolution, rows: Rows, pause: Callable[[], None] = _go_on
+) -> None:
     """In the order of the table, so that each page is found once."""
     chunks = {
         _id(chunk, key): [(offset, *steps[number]) for number, offset in zip(numbers, offsets, strict=True)]
@@ -227,7 +239,9 @@ def _add(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, row
     table = f"{kind.name}_{resolution}"
     get = f"SELECT content FROM {table} WHERE id = ?"  # noqa: S608 - words of this module
     put = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"  # noqa: S608
-    for id in sorted(chunks):
+    for number, id in enumerate(sorted(chunks)):
+        if number % ROWS_A_PAUSE == 0:
+            pause()
         held = connection.execute(get, (id,)).fetchone()
         try:
             content = packed.added(held[0], chunks[id], len(kind.columns)) if held else packed.packed(chunks[id])

@@ -183,8 +183,8 @@ def parts(kept: Kept, span: tuple[int, int], zone: tzinfo, levels: tuple[Resolut
     return [*found, Part(f"tail_{kind.name}", Piece(kind.fine, low, high, start_s, max(end_s, start_s + 1)))]
 
 
-def fold(connection: sqlite3.Connection, zone: tzinfo) -> None:
-    """Move what was handed in into the tables. Call it in a transaction."""
+def fold(connection: sqlite3.Connection, zone: tzinfo, pause: Callable[[], None]) -> None:
+    """Move what was handed in into the tables. Call it in a transaction; `pause` is called every few milliseconds."""
     found = list(entries(connection))
     if not found:
         return
@@ -192,13 +192,14 @@ def fold(connection: sqlite3.Connection, zone: tzinfo) -> None:
         fine: Rows = {}
         bucket = cache(partial(kind.fine.bucket, zone=zone))
         for _, entry in found:
+            pause()
             add_to(fine, kind, entry, bucket)
         coarse: Rows = {}
         bucket_of = cache(lambda bucket, kind=kind: kind.coarse.bucket(kind.fine.start(bucket, zone), zone))
         for (place, series, about), amounts in fine.items():
             _add(coarse, (bucket_of(place), series, about), amounts)
-        _merge(connection, kind, kind.fine, fine)
-        _merge(connection, kind, kind.coarse, coarse)
+        _merge(connection, kind, kind.fine, fine, pause)
+        _merge(connection, kind, kind.coarse, coarse, pause)
     connection.execute("DELETE FROM detail WHERE id <= ?", (found[-1][0],))
 
 
@@ -218,7 +219,9 @@ def expire(connection: sqlite3.Connection, zone: tzinfo, now_s: int, kept_s: Map
             connection.execute(_PUT_KEPT, (kind.table(resolution), since_s))
 
 
-def _merge(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, fresh: Rows) -> None:
+def _merge(
+    connection: sqlite3.Connection, kind: Kind, resolution: Resolution, fresh: Rows, pause: Callable[[], None]
+) -> None:
     """Add rows to their buckets, and let the smallest of each be others."""
     table, columns = kind.table(resolution), (*kind.columns, *Counts._fields)
     groups: dict[tuple[int, int], Rows] = {}
@@ -229,6 +232,7 @@ def _merge(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, f
     places = ", ".join("?" * (len(columns) + 3))
     insert = f"INSERT INTO {table} VALUES ({places})"  # noqa: S608
     for (bucket, series), rows in sorted(groups.items()):
+        pause()
         where = resolution.chunk(bucket), series, bucket
         width = len(kind.columns)
         for row in connection.execute(select, where):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from operator import add
 from typing import Any
@@ -35,10 +35,11 @@ def fold(
     blocks: Blocks | None,
     zone: tzinfo,
     addresses: Mapping[tuple[int, Address], int],
+    pause: Callable[[], None],
 ) -> int:
     """Book every entry of the journal; returns the sequence of the last. Call it in a transaction.
 
-    `addresses` were seen since the entry that has them, UTC milliseconds.
+    `addresses` were seen since the entry that has them, UTC milliseconds. `pause` is called every millisecond or so.
     """
     before = sequence = journal.folded(connection)
     usage: Sums = {}
@@ -46,14 +47,15 @@ def fold(
     entries: list[Entry] = []
     for number, entry in journal.entries(connection, blocks, before, before):
         sequence = number
+        pause()
         gather(usage, entry.usage)
         gather(coverage, entry.coverage)
         entries.append(entry._replace(usage=[], coverage=[]))
     journal.check_end(connection, blocks, sequence)
     if not entries:
         return before
-    buckets.book(connection, zone, buckets.USAGE, usage)
-    buckets.book(connection, zone, buckets.COVERAGE, coverage)
+    buckets.book(connection, zone, buckets.USAGE, usage, pause)
+    buckets.book(connection, zone, buckets.COVERAGE, coverage, pause)
     plans.book(connection, zone, usage)
     if usage or coverage:
         buckets.close(connection, zone, max(map(max, (*usage.values(), *coverage.values()))))

@@ -54,6 +54,8 @@ __all__ = [
 ROWS_MAX = 100_000
 """More rows than this are refused where all are wanted at once: they must fit a small machine's memory."""
 
+LET_PASS_S = 0.02
+
 ROWS_A_WINDOW = 4_096
 """How many rows of a long answer are read at a time: about 2 MB."""
 
@@ -125,6 +127,11 @@ class Queries:
         with self._lock:
             self._connection.close()
             self._tail.close()
+
+    def let_pass(self) -> None:
+        """Returns when no question is being answered, or in 20 ms: for work that can wait, between its parts."""
+        if self._lock.acquire(timeout=LET_PASS_S):
+            self._lock.release()
 
     def usage(self, question: Question) -> list[Row]:
         """Rows as those of `answer`, all at once; QueryError where they are too many."""

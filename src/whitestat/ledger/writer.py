@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
@@ -97,6 +97,7 @@ class Writer:
         self._sequence = self._folded = 0
         self._hour_s: int | None = None
         self._details = 0
+        self._pause: Callable[[], None] = _go_on
         self.flushes = 0
         try:
             self._begin()
@@ -106,6 +107,10 @@ class Writer:
             if self._blocks:
                 self._blocks.close()
             raise
+
+    def give_way(self, pause: Callable[[], None]) -> None:
+        """From now on `pause` is called every few milliseconds of a fold: it returns when nobody is in a hurry."""
+        self._pause = pause
 
     def _opened_blocks(self) -> Blocks | None:
         """None where there can be no such file: all flushes then go into the database."""
@@ -179,7 +184,7 @@ class Writer:
         if self._sequence == self._folded:
             return
         with self._writing("fold"):
-            sequence = fold(self._connection, self._blocks, self._zone, self._seen_again)
+            sequence = fold(self._connection, self._blocks, self._zone, self._seen_again, self._pause)
             chain = journal.new_chain(self._connection)
         self._sequence = self._folded = sequence
         self._chain = chain
@@ -192,7 +197,7 @@ class Writer:
     def fold_details(self) -> None:
         """Move services and peers into their tables; raises LedgerError, and they stay as handed in."""
         with self._writing("fold"):
-            details.fold(self._connection, self._zone)
+            details.fold(self._connection, self._zone, self._pause)
         self._details = 0
 
     def follow_plans(self, agreed: Sequence[Plan], now_s: int) -> list[str]:
@@ -283,7 +288,9 @@ class Writer:
         """Fold what a writer before left behind."""
         with self._writing("opening"):
             buckets.align(self._connection, self._zone)
-            self._sequence = self._folded = fold(self._connection, self._blocks, self._zone, self._seen_again)
+            self._sequence = self._folded = fold(
+                self._connection, self._blocks, self._zone, self._seen_again, self._pause
+            )
             if Resolution.SECOND in self._kept_s:
                 buckets.keep_seconds(self._connection, wanted=self._kept_s[Resolution.SECOND] != 0)
             self._chain = journal.new_chain(self._connection)
@@ -407,3 +414,7 @@ class Writer:
 
 def _hexadecimal(row: Sequence[object]) -> list[object]:
     return [each.hex() if isinstance(each, bytes) else each for each in row]
+
+
+def _go_on() -> None:
+    """Nobody is in a hurry."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -18,6 +19,9 @@ from whitestat.web.live import LiveStreams
 
 _GRACE_S = 3
 _HANDSHAKE_S = 5.0
+_TURN_S = 0.0005
+"""How long a computing thread keeps the interpreter while others wait (5 ms if nobody says): an answer gives it away
+with each row that SQLite hands over, and would wait for it as often."""
 
 
 class Server(UvicornServer):
@@ -90,6 +94,7 @@ def serve(
     What comes over `control`, a listening Unix socket, is its owner's. With a certificate all else comes by TLS.
     """
     allow_descriptors()
+    sys.setswitchinterval(_TURN_S)
     config = Config(
         app,
         loop="asyncio",
