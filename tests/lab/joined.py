@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from tests.lab.home import plain_bridge, quiet
 from tests.lab.machine import SLOWER, LabError, Machine, NoLabError
 
-LINK = "link0"
+LINK, CABLE = "link0", "under"
 HERE4, THERE4 = "192.168.60.1", "192.168.60.2"
 HERE6, THERE6 = "2001:db8:60::1", "2001:db8:60::2"
 JUMBO = 9000
@@ -41,7 +41,7 @@ def joined(kind: str) -> Iterator[Joined]:
         if kind != "loopback":
             for machine, ipv4, ipv6 in ((both.here, HERE4, HERE6), (both.there, THERE4, THERE6)):
                 machine.ip(f"link set {LINK} up")
-                if kind != "pppoe":
+                if "pppoe" not in kind:
                     machine.ip(f"address add {ipv4}/24 dev {LINK}")
                 machine.ip(f"address add {ipv6}/64 dev {LINK} nodad")
         yield both
@@ -81,7 +81,7 @@ def _bridge(both: Joined) -> Iterator[None]:
 
 @contextmanager
 def _on_cable(both: Joined, words: str) -> Iterator[None]:
-    _cable(both, "under")
+    _cable(both, CABLE)
     for machine in both:
         _add(machine, f"link add link under name {LINK} gso_max_segs 1 type {words}")
         machine.ip("link set under up")
@@ -91,7 +91,7 @@ def _on_cable(both: Joined, words: str) -> Iterator[None]:
 @contextmanager
 def _wireguard(both: Joined) -> Iterator[None]:
     _need("wg")
-    _cable(both, "under")
+    _cable(both, CABLE)
     keys = []
     for number, machine in enumerate(both, 1):
         _add(machine, f"link add {LINK} type wireguard")
@@ -115,21 +115,21 @@ def _pppoe(both: Joined) -> Iterator[None]:
 
 
 @contextmanager
-def provider(both: Joined) -> Iterator[None]:
+def provider(both: Joined, echo_s: int = 0) -> Iterator[None]:
     """There is an access concentrator (RFC 2516) on the cable `under`, and the kernel carries its sessions.
 
     Debian's pppoe-server leaves that to a program, which loses packets when it is late; so the pppd that it begins for
-    a session is told to do as a client's."""
+    a session is told to do as a client's. Asked for an echo every `echo_s` seconds, who misses a few has hung up."""
     if not Path("/dev/ppp").exists():
         raise NoLabError("this kernel has no PPP (no /dev/ppp)")
     _need("pppd", "pppoe-server")
-    _cable(both, "under")
+    _cable(both, CABLE)
     for machine in both:
         machine.ip("link set under mtu 1500 up")
     with TemporaryDirectory(prefix="whitestat-ppp-") as folder:
         options, pool, pppd = (Path(folder) / name for name in ("options", "pool", "pppd"))
         pool.write_text(f"{HERE4}\n" * 9)  # whichever session it is
-        options.write_text(f"{' '.join(_PPP_OPTIONS)} lcp-echo-interval 1 lcp-echo-failure {2 + SLOWER}\n")
+        options.write_text(f"{' '.join(_PPP_OPTIONS)} lcp-echo-interval {echo_s} lcp-echo-failure {2 + SLOWER}\n")
         pppd.write_text(_KERNEL_PPPD)
         pppd.chmod(0o755)
         words = ("-F", "-I", "under", "-L", THERE4, "-p", str(pool), "-O", str(options), "-q", str(pppd))
@@ -167,7 +167,10 @@ def await_addresses(both: Joined, *families: str) -> None:
     _wait(lambda: all(set(families) <= held(machine) for machine in both), f"no addresses of {families}")
 
 
-_PPP_OPTIONS = ("noauth", "noipdefault", "nodefaultroute", "noccp", "+ipv6", "lcp-max-terminate", "1", "ifname", LINK)
+_PPP_OPTIONS = (
+    *("noauth", "noipdefault", "nodefaultroute", "noccp", "+ipv6", "lcp-echo-interval", "0", "lcp-max-terminate", "1"),
+    *("ifname", LINK),
+)
 _KERNEL_PPPD = r"""#!/bin/sh
 # As pppoe-server begins it: pppd pty "pppoe ... -e SESSION:MAC ..." and options.
 session=$(expr "$2" : '.* -e \([^ ]*\)') && shift 2 &&
@@ -293,10 +296,13 @@ _KINDS: dict[str, Callable[[Joined], AbstractContextManager[None]]] = {
     "tap": lambda both: tunnel(both, _TAP),
     "wireguard": _wireguard,
     "pppoe": _pppoe,
+    "pppoe-below": _pppoe,
     "wifi": _wifi,
     "loopback": _loopback,
 }
 KINDS = tuple(_KINDS)
+METERED = dict.fromkeys(KINDS, LINK) | {"loopback": "lo", "pppoe-below": CABLE}
+"""Where the meter is: below a PPPoE session its packets are met behind a header."""
 FRAMED = ("veth", "tap", "vlan", "bridge", "wifi")
 """Kinds whose far end sees whatever Ethernet frame was sent."""
 TO_ITSELF = ("bridge", "wifi")

@@ -15,7 +15,7 @@ import pytest
 from tests.collectors.captures import classic
 from tests.collectors.frames import mixed
 from tests.lab.far import HANDSHAKES, PADDING_MOST, at_rest, octets, packets
-from tests.lab.joined import FRAMED, HEADLESS, HERE4, HERE6, KINDS, LINK, TO_ITSELF, Joined, joined
+from tests.lab.joined import CABLE, FRAMED, HEADLESS, HERE4, HERE6, KINDS, LINK, METERED, TO_ITSELF, Joined, joined
 from tests.lab.machine import SLOWER, NoLabError
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import DISCARD, echo, finish, flood, iperf_servers, put_packets, start_transfer
@@ -30,6 +30,7 @@ from whitestat.units import mac_bytes
 pytestmark = pytest.mark.lab
 
 NOISE = 100_000
+FLOODS = "port 9 or icmp or icmp6"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,18 @@ class Stretch:
 
     def point(self) -> dict[str, Any]:
         """Coverage when all that has passed is booked; `far` is what the far end had carried then."""
-        return at_rest(self.ends, self.service)
+        return at_rest(self.ends, self.service, CABLE if self.kind == "pppoe-below" else LINK)
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def stretch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stretch]:
     folder = tmp_path_factory.mktemp(request.param)
     try:
-        with joined(request.param) as ends:
-            interface = "lo" if request.param == "loopback" else LINK
-            with running(ends.here, folder, settings(folder, interface)) as service:
-                yield Stretch(request.param, ends, service, folder)
+        with (
+            joined(request.param) as ends,
+            running(ends.here, folder, settings(folder, METERED[request.param])) as service,
+        ):
+            yield Stretch(request.param, ends, service, folder)
     except NoLabError as error:
         pytest.skip(str(error))
 
@@ -125,7 +127,7 @@ def shapes_for(stretch: Stretch) -> list[bytes]:
 def test_a_capture_of_the_link_replayed_is_what_was_counted_live(stretch: Stretch) -> None:
     """Flow by flow: octets and packets under the same keys."""
     here, there = stretch.ends
-    link = "lo" if stretch.kind == "loopback" else LINK
+    link = METERED[stretch.kind]
     far, addresses = (here, ("127.0.0.1", "::1")) if stretch.kind == "loopback" else (there, (HERE4, HERE6))
     capture = stretch.folder / "live.pcap"
     way = ("-Q", "in") if stretch.kind == "loopback" else ()  # what it sends it receives, and that is counted
@@ -133,7 +135,7 @@ def test_a_capture_of_the_link_replayed_is_what_was_counted_live(stretch: Stretc
         meter = KernelCollector([Point("lan", "kernel", link)])
         meter.open({})
         words = ("-i", link, "-s", "200", "-B", "16384", "--immediate-mode", "-U", "-w", str(capture), *way)
-        tcpdump = here.start("tcpdump", *words, "port 9 or icmp or icmp6")
+        tcpdump = here.start("tcpdump", *words, f"{FLOODS} or (pppoes and ({FLOODS}))")
         try:
             assert tcpdump.stdout
             while "listening" not in tcpdump.stdout.readline():

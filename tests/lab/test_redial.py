@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def killed(ends: Joined) -> AbstractContextManager[None]:
 
 @pytest.mark.parametrize(
     ("line", "life"),
-    [(nullcontext, crossed), (provider, session), (provider, killed)],
+    [(nullcontext, crossed), (provider, session), (partial(provider, echo_s=1), killed)],
     ids=("tun", "pppoe", "pppoe-killed"),
 )
 def test_a_link_without_a_header_that_comes_back_is_metered_within_two_seconds(
