@@ -512,6 +512,57 @@ def test_a_device_is_renamed_split_from_nothing_merged_and_taken_back(browser: B
         assert page.problems == []
 
 
+def test_addresses_of_another_device_are_given_to_it_and_taken_back(browser: Browser, own: House) -> None:
+    own.send("POST", f"/api/v1/devices/{LAPTOP}/merge", {"into": PHONE})
+    with looking(browser, own, f"#/device/{PHONE}", "input[type=checkbox]") as page:
+        page.evaluate("[...document.querySelectorAll('main input[type=checkbox]')].at(-1).focus()")
+        page.press(" ")
+        choose(page, "main label.pick", "They are", str(EVIL))
+        assert violations(page) == []
+        press(page, "Split")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('’s now')")
+        page.wait_for("!document.querySelector('main input[type=checkbox]')")
+        assert len(own.get(f"/api/v1/devices/{EVIL}").json["episodes"]) == 2
+        page.click(".toast button")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('Taken back')")
+        page.wait_for("document.querySelectorAll('main input[type=checkbox]').length === 2")
+        assert len(own.get(f"/api/v1/devices/{EVIL}").json["episodes"]) == 1
+        assert page.problems == []
+
+
+def test_a_plan_is_topped_up_by_keyboard_and_that_is_undone(browser: Browser, own: House) -> None:
+    with looking(browser, own, "#/", ".change input") as page:
+        page.evaluate("document.querySelector('main .change input').focus()")
+        page.type("1.5")
+        page.press("Enter")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('1.5\u00a0GB more')")
+        page.wait_for("document.querySelector('main .plan')?.textContent.includes('1.5\u00a0GB topped up')")
+        assert violations(page) == []
+        (plan,) = own.get("/api/v1/plans").json["plans"]
+        assert [each["octets"] for each in plan["topups"]] == [1_500_000_000]
+        page.click(".toast button")
+        page.wait_for("!document.querySelector('main .plan').textContent.includes('topped up')")
+        page.evaluate("document.querySelector('main .change input').focus()")
+        page.type("-1")
+        page.press("Enter")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('1.0\u00a0GB less')")
+        page.viewport(360, 800)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.problems == []
+
+
+def test_a_plan_is_classed_anew_when_one_is_sure(browser: Browser, own: House) -> None:
+    own.writer.follow_plans([Plan("line", 4_000_000_000, Period(day=20), equal=True)], NOON_S + 60)
+    with looking(browser, own, "#/", ".change button") as page:
+        press(page, "Class anew")
+        press(page, "Class all that is kept")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('classed anew since')")
+        assert page.evaluate("document.querySelectorAll('.toast button').length") == 1, "there is no way back"
+        (plan,) = own.get("/api/v1/plans").json["plans"]
+        assert plan["used"] == plan["octets"], "all is of the one tariff"
+        assert page.problems == []
+
+
 def test_a_device_is_labelled_and_its_group_has_a_history(browser: Browser, own: House) -> None:
     with looking(browser, own, f"#/device/{PHONE}", ".facts button") as page:
         press(page, "add")

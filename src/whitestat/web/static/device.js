@@ -23,7 +23,7 @@ export function Device({ today, about, household, route }) {
   // What was edited is asked anew: the household is, after each edit.
   const known = household.devices.find((each) => String(each.id) === id);
   const version = JSON.stringify([known?.name, known?.person, known?.addresses?.length]);
-  const shown = useMemo(() => html`<${Facts} id=${id} key=${id} version=${version} household=${household} />`, [id, version, household.people, household.events, household.editable]);
+  const shown = useMemo(() => html`<${Facts} id=${id} key=${id} version=${version} household=${household} />`, [id, version, household.people, household.events, household.toast, household.editable]);
   if (answer.fault?.status === 404) return html`<section class="card empty"><h2>There is no device ${id}</h2><p>It may have been merged into another one. <a href=${href(["devices"])}>All devices</a></p></section>`;
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing);
@@ -122,7 +122,7 @@ function Told({ by, name, place, data, asked, linked }) {
 // Name, owner, addresses, events; merge, split, forget.
 function Facts({ id, version, household }) {
   const answer = useAnswer(address(`devices/${id}`));
-  useEffect(() => answer.again(), [version]);
+  useEffect(() => answer.again(), [version, household.toast]);
   return html`<${Answered} answer=${answer}>${(device) => html`<${Known} device=${device} household=${household} again=${answer.again} />`}<//>`;
 }
 
@@ -149,7 +149,7 @@ function Known({ device, household, again }) {
         ${household.editable && people.length > 0 && html`<${Hand} device=${device} shown=${shown} people=${people} change=${change} again=${again} />`}
         ${household.editable && html`<${Mend} device=${device} shown=${shown} devices=${devices} change=${change} />`}
       <//>
-      <${Addresses} device=${device} change=${change} editable=${household.editable} />
+      <${Addresses} device=${device} devices=${devices} change=${change} editable=${household.editable} again=${again} />
       ${mine.length > 0 && html`<${Card} title="What happened" name="happened" tone="full"><ul class="happened">${mine.map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi><time datetime=${each.at}>${ago(each.at, now)}</time></li>`)}</ul><//>`}
     </div>`;
 }
@@ -169,12 +169,19 @@ function Labels({ device, change, again }) {
   return html`<form class="controls" onSubmit=${keep}><input type="text" aria-label="Labels, with commas between them" maxlength="255" value=${text} onInput=${(event) => setText(event.target.value)} /><button type="submit" class="tool">Keep</button><button type="button" class="tool" onClick=${() => setText(null)}>Leave</button></form>`;
 }
 
-function Addresses({ device, change, editable }) {
+function Addresses({ device, devices, change, editable, again }) {
   const [picked, pick] = useState([]);
+  const [into, setInto] = useState("");
   const several = editable && device.episodes.length > 1;
+  const others = devices.filter((each) => each.id !== device.id);
   const turn = (id) => pick(picked.includes(id) ? picked.filter((each) => each !== id) : [...picked, id]);
   const split = async () => {
-    if (await change("POST", `api/v1/devices/${device.id}/split`, { episodes: picked }, "They are a device of their own now")) pick([]);
+    const other = others.find((each) => String(each.id) === into);
+    const said = other ? `They are ${quoted(deviceName(other))}\u2019s now` : "They are a device of their own now";
+    if (await change("POST", `api/v1/devices/${device.id}/split`, { episodes: picked, ...(other && { into: other.id }) }, said)) {
+      pick([]);
+      again();
+    }
   };
   const times = device.address_times ?? [];
   return html`<${Card} title="Addresses" name="addresses" tone="half">
@@ -185,7 +192,9 @@ function Addresses({ device, change, editable }) {
         ${times.map((each) => html`<tr key=${each.address}>${several && html`<td></td>`}<th scope="row">${each.address}</th><td>${moment(each.first)}</td><td>${moment(each.last)}</td></tr>`)}
       </tbody>
     </table></div>
-    ${several && html`<p class="note">Two devices in one? Choose the addresses of the other. <button type="button" class="tool" disabled=${!picked.length || picked.length === device.episodes.length} onClick=${split}>Make them a device of their own</button></p>`}
+    ${several && html`<p class="note screen">Two devices in one? Choose the addresses of the other.</p><div class="controls">
+      <label class="pick">They are <select value=${into} onChange=${(event) => setInto(event.target.value)}><option value="">a device of their own</option>${others.map((each) => html`<option key=${each.id} value=${each.id}>${deviceName(each)}\u2019s</option>`)}</select></label>
+      <button type="button" class="tool" disabled=${!picked.length || picked.length === device.episodes.length} onClick=${split}>Split</button></div>`}
   <//>`;
 }
 

@@ -1,6 +1,7 @@
 // Who owns what, what is proposed and what happened: asked at the start, now and then, and after each edit.
 
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { moment } from "./text.js";
 
 const EVERY_MS = 30000;
 const nothing = { people: [], proposals: [], events: [], devices: [] };
@@ -26,6 +27,7 @@ export function useHousehold(phase, today, editable) {
     const [status, answer] = await send(method, path, body);
     if (status !== 200) setToast({ text: `Not changed: ${answer.error.reason}`, failed: true });
     else if (answer.edit) setToast({ text: said, edit: answer.edit });
+    else if (answer.since) setToast({ text: `${said} since ${moment(answer.since)}` });
     if (status === 200) await look();
     return status === 200;
   }, []);

@@ -1,10 +1,12 @@
 // What is left of each plan's allowances, at what pace it is used, and where that leads.
 
+import { useEffect, useState } from "preact/hooks";
 import { address, useAnswer } from "./api.js";
 import { Bars } from "./bars.js";
 import { html } from "./html.js";
 import { Card, Figure, Ring, Shares, Sign } from "./parts.js";
 import { href } from "./route.js";
+import { settings } from "./settings.js";
 import { capital, date, octets, octetsParts, percent, rate } from "./text.js";
 
 const EVERY_MS = 60000;
@@ -12,7 +14,9 @@ const SHORT = { day: "numeric", month: "short" };
 
 // `about` says who looks: who is slowed is the house's affair.
 export function Plans({ today, about, household }) {
-  const { data } = useAnswer(address("plans"), EVERY_MS);
+  const { data, again } = useAnswer(address("plans"), EVERY_MS);
+  // What was topped up or taken back is in the figures at once.
+  useEffect(() => (household.toast ? again() : undefined), [household.toast]);
   const plans = data?.plans ?? [];
   const slowed = useAnswer(plans.length && about.role !== "person" ? address("throttle") : null, EVERY_MS);
   return plans.map((plan) => html`<${Plan} key=${plan.id} plan=${plan} today=${today} slowed=${(slowed.data?.slowed ?? []).filter((each) => each.plan === plan.name)} fault=${slowed.data?.fault} household=${household} again=${slowed.again} />`);
@@ -29,6 +33,7 @@ function Plan({ plan, today, slowed, fault, household, again }) {
         rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "Nobody\u2019s devices"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`}
     </div>
     ${slowed.map((each) => html`<${Slowed} key=${each.name} slowed=${each} household=${household} again=${again} />`)}
+    ${household.editable && !plan.own && html`<${Change} plan=${plan} change=${household.change} />`}
     ${fault && html`<p class="note">${capital(fault)}</p>`}
     ${(plan.notices ?? []).map((each) => html`<p class="note" key=${each}>${each}</p>`)}
   <//>`;
@@ -43,6 +48,34 @@ function Slowed({ slowed, household, again }) {
   };
   const limit = rate_bps === null ? "cut off" : `slowed to ${rate(rate_bps)}`;
   return html`<p class="notice slowed"><${Sign} /><span><bdi>${name}</bdi> ${lifted ? `would be ${limit}; the limit is lifted` : `is ${limit}`} until ${date(until, SHORT)}. ${household.editable && html`<button type="button" class="plain" onClick=${turn}>${lifted ? "Put it in force again" : "Lift"}</button>`}</span></p>`;
+}
+
+// More for this period, and classing anew after the configuration gave the plan other tariffs.
+function Change({ plan, change }) {
+  const pots = plan.allowances.filter((each) => each.available !== null);
+  const [amount, setAmount] = useState("");
+  const [pot, setPot] = useState("");
+  const [from, setFrom] = useState("");
+  const [sure, setSure] = useState(false);
+  const unit = settings.octets;
+  const more = Math.round(Number(amount) * (unit === "GiB" ? 2 ** 30 : 1e9));
+  const topUp = async (event) => {
+    event.preventDefault();
+    const allowance = pot || pots[0].name;
+    if (await change("POST", `api/v1/plans/${plan.id}/topups`, { octets: more, allowance }, `${plan.name}: ${octets(Math.abs(more))} ${more < 0 ? "less" : "more"} in this period`)) setAmount("");
+  };
+  const reprice = async () => {
+    setSure(false);
+    await change("POST", `api/v1/plans/${plan.id}/reprice`, from ? { from } : {}, `${plan.name} is classed anew`);
+  };
+  return html`<div class="controls change">
+    ${pots.length > 0 && html`<form class="controls" onSubmit=${topUp}>
+      <label class="pick">Top up by <input class="field" type="number" step="any" inputmode="decimal" required value=${amount} onInput=${(event) => setAmount(event.target.value)} /> ${unit}</label>
+      ${pots.length > 1 && html`<label class="pick">of <select value=${pot || pots[0].name} onChange=${(event) => setPot(event.target.value)}>${pots.map((each) => html`<option key=${each.name} value=${each.name}>${each.name}</option>`)}</select></label>`}
+      <button type="submit" class="tool" disabled=${!more}>Top up</button></form>`}
+    <label class="pick">Class anew from <input type="date" value=${from} onChange=${(event) => setFrom(event.target.value)} /></label>
+    ${sure ? html`<button type="button" class="tool danger" onClick=${reprice}>Class ${from ? `all since ${date(from, SHORT)}` : "all that is kept"} as the plan is now</button><button type="button" class="tool" onClick=${() => setSure(false)}>Leave</button>` : html`<button type="button" class="tool" title="After its tariffs were changed. It cannot be undone, but done again with the plan as it was." onClick=${() => setSure(true)}>Class anew\u2026</button>`}
+  </div>`;
 }
 
 // One allowance: what is left, what may be used today, and what is to be expected.
