@@ -21,7 +21,7 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
   // A row that is the same is moved, and not made again: sorting touches no cell.
   const made = useMemo(() => new Map(), [rows, columns]);
   const drawn = (row) => {
-    if (!made.has(row)) made.set(row, html`<tr key=${row.key}>${columns.map((each, at) => cell(each, row, at))}</tr>`);
+    if (!made.has(row)) made.set(row, html`<tr key=${row.key} role="row">${columns.map((each, at) => cell(each, row, at))}</tr>`);
     return made.get(row);
   };
   const press = (each) => setSort({ key: each.key, descending: sort.key === each.key ? !sort.descending : !each.text });
@@ -36,11 +36,11 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
         <input type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`}
       ${save && html`<${Save} ...${save} />`}
     </header>
-    ${rows.length ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby=${id}><table class="grid">
-      <thead><tr>${columns.map((each) => html`<th key=${each.key} scope="col" class=${each.text ? "text" : ""} aria-sort=${sort.key === each.key ? (sort.descending ? "descending" : "ascending") : "none"} title=${each.whole}>
+    ${rows.length ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby=${id}><table class="grid" role="table" style=${{ "--columns": columns.length - 1 }}>
+      <thead role="rowgroup"><tr role="row">${columns.map((each) => html`<th key=${each.key} scope="col" role="columnheader" class=${each.text ? "text" : ""} aria-sort=${sort.key === each.key ? (sort.descending ? "descending" : "ascending") : "none"} title=${each.whole}>
         <button type="button" onClick=${() => press(each)}>${each.label}<i class="way" aria-hidden="true"></i></button></th>`)}</tr></thead>
-      <tbody>${shown.map(drawn)}</tbody>
-      ${columns.some((each) => each.total) && html`<tfoot><tr>${columns.map((each, at) => (at ? html`<td key=${each.key}>${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row">${text.trim() ? "Together, found" : "Together"}</th>`))}</tr></tfoot>`}
+      <tbody role="rowgroup">${shown.map(drawn)}</tbody>
+      ${columns.some((each) => each.total) && html`<tfoot role="rowgroup"><tr role="row">${columns.map((each, at) => (at ? html`<td key=${each.key} role="cell">${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row" role="rowheader">${text.trim() ? "Together, found" : "Together"}</th>`))}</tr></tfoot>`}
     </table></div>` : html`<p class="lone">${empty}</p>`}
     ${rows.length > 0 && !found.length && html`<p class="lone">Nothing matches \u201c<bdi>${text.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setText("")}>Show all</button></p>`}
     ${shown.length < sorted.length && html`<p class="more"><span class="paper">The first ${MOST} of ${sorted.length}.</span><button type="button" class="plain" onClick=${() => setAll(true)}>Show all ${sorted.length} rows</button></p>`}
@@ -49,7 +49,7 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
 
 function cell(column, row, at) {
   const shown = column.cell ? column.cell(row) : column.of(row);
-  return at ? html`<td key=${column.key} class=${column.text ? "text" : ""}>${shown}</td>` : html`<th key=${column.key} scope="row">${shown}</th>`;
+  return at ? html`<td key=${column.key} role="cell" class=${column.text ? "text" : ""}>${shown}</td>` : html`<th key=${column.key} scope="row" role="rowheader">${shown}</th>`;
 }
 
 function inOrder(rows, { of, text }, descending) {
