@@ -1,8 +1,9 @@
 """What a day wears the card: every flush of a day through the real writer, on a card and in a process of its own.
 
 The ledger has a year in it, so that what ages out is deleted as it would be. Flushes are made as the booker makes
-them: aligned to the clock, services and peers handed in as configured, an expiry every hour. Half a day goes before
-the one that is measured: by then the write-ahead log is as long as it gets.
+them: aligned to the clock, services and peers handed in as configured, an expiry every hour. Two days go before
+those that are measured: by then the write-ahead log is as long as it gets. It is moved into the database once in a
+day and a third, so that four days are measured.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import Audit, Counts, Coverage, Receipt
 from whitestat.settings import Store
 
+BEFORE_S, DAYS = 2 * DAY_S, 4
+
 DETAIL_S = Store(Path()).detail_s
 
 
@@ -38,23 +41,22 @@ class Wear(NamedTuple):
 
 
 def wear(ledger: Path, home: Household, card: Card, flush_s: int, restless: bool = False) -> Wear:
-    """A day on a copy of the ledger, in this process: have one for each call."""
+    """Days on a copy of the ledger, in this process: have one for each call."""
     copy = card.folder / "whitestat.db"
     shutil.copyfile(ledger, copy)
     writer = Writer(copy, ZONE, kept())
     day = Day(home, writer, flush_s, restless)
-    start_s = NOW_S + DAY_S // 2
+    start_s = NOW_S + BEFORE_S
     for at_s in range(NOW_S, start_s, flush_s):
         day.flush(at_s)
     device, charged, log = card.written(), process.use(os.getpid()).written, writer.octets_written
-    for at_s in range(start_s, start_s + DAY_S, flush_s):
+    for at_s in range(start_s, start_s + DAYS * DAY_S, flush_s):
         day.flush(at_s)
+    written = card.written() - device, process.use(os.getpid()).written - charged, writer.octets_written - log
     writer.close()
-    charged = process.use(os.getpid()).written - charged
     handed = max(1, day.handed_in)
-    found = Wear(
-        card.written() - device, charged, writer.octets_written - log, day.services / handed, day.peers / handed
-    )
+    device, charged, log = (octets // DAYS for octets in written)
+    found = Wear(device, charged, log, day.services / handed, day.peers / handed)
     copy.unlink()
     return found
 

@@ -214,13 +214,13 @@ def test_a_step_that_is_no_longer_kept_is_answered_by_a_longer_one_that_is(
     answer = queries.answer(Question(start_s, NOON_S + 60, Step.MINUTE))
     assert (answer.step, answer.notice) == (Step.MINUTE, None)
     for days, step, longer, kept in (
-        (8, Step.MINUTE, Step.HOUR, "each minute is kept since 2026-11-14T12:00:00+01:00, so each row is an hour"),
+        (8, Step.MINUTE, Step.HOUR, "each minute is kept since 2026-11-14T00:00:00+01:00, so each row is an hour"),
         (401, Step.HOUR, Step.DAY, "each hour is kept since 2025-10-17T00:00:00+02:00, so each row is a day"),
         (
             401,
             Step.MINUTE,
             Step.DAY,
-            "each minute is kept since 2026-11-14T12:00:00+01:00, each hour is kept since 2025-10-17T00:00:00+02:00, "
+            "each minute is kept since 2026-11-14T00:00:00+01:00, each hour is kept since 2025-10-17T00:00:00+02:00, "
             "so each row is a day",
         ),
     ):

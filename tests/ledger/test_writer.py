@@ -47,7 +47,7 @@ from whitestat.model import (
     Scope,
     UsageKey,
 )
-from whitestat.periods import parse_instant
+from whitestat.periods import day_bounds, parse_instant
 
 HOUR_S, DAY_S = 3_600, 86_400
 MAC = bytes.fromhex("025000000011")
@@ -191,7 +191,7 @@ def test_a_clock_gone_wild_expires_nothing(writer: Writer, path: Path) -> None:
 
 
 def test_minutes_expire_after_a_week_hours_after_400_days_and_days_never(writer: Writer, path: Path) -> None:
-    starts = [NOON_S - days * DAY_S for days in (0, 6, 8, 399, 402)]
+    starts = [NOON_S - days * DAY_S for days in (0, 7, 8, 399, 402)]
     writer.commit(
         replace(
             flush_of({(start_s, key()): 1 for start_s in starts}),
@@ -209,7 +209,7 @@ def test_minutes_expire_after_a_week_hours_after_400_days_and_days_never(writer:
     assert len(writer.state().readings) == 4
     day_start_s = parse_instant("2025-10-17", STOCKHOLM)
     kept = [row for row in tables(path)["kept"] if row[0] in list(Resolution)]
-    assert kept == [("hour", day_start_s), ("minute", NOON_S - 7 * DAY_S)]
+    assert kept == [("hour", day_start_s), ("minute", day_bounds(20261114, STOCKHOLM)[0])]
 
 
 @contextmanager
@@ -317,8 +317,12 @@ def test_seconds_are_kept_while_somebody_asks_for_them(path: Path) -> None:
         writer.commit(flush_of({(later_s + 661, key()): 1}))
         writer.fold()
         assert (later_s + 661, key()) in usage(path, Resolution.SECOND)
-    with closing(Writer(path, STOCKHOLM, {Resolution.SECOND: 0})), closing(Queries(path, STOCKHOLM)) as asked:
+    with closing(Writer(path, STOCKHOLM, {Resolution.SECOND: 0})) as off, closing(Queries(path, STOCKHOLM)) as asked:
         assert not usage(path, Resolution.SECOND)
+        off.expire(later_s + 2 * DAY_S)
+        off.commit(flush_of({(later_s + 2 * DAY_S, key()): 1}))
+        off.fold()
+        assert not usage(path, Resolution.SECOND), "what expires must not make them kept"
         answer = asked.answer(Question(later_s, later_s + 900, Step.SECOND))
         assert (answer.step, answer.notice) == (
             Step.MINUTE,

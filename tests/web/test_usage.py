@@ -383,7 +383,7 @@ def test_a_step_that_has_aged_out_is_answered_by_a_longer_one_which_is_said(hous
     query = "start=2026-11-12&end=2026-11-13"
     answer = house.get(f"/api/v1/usage?{query}&step=minute").json
     assert (answer["step"], answer["resolution"]) == ("minute", "hour")
-    assert answer["notice"] == "each minute is kept since 2026-11-14T12:00:00+01:00, so each row is an hour"
+    assert answer["notice"] == "each minute is kept since 2026-11-14T00:00:00+01:00, so each row is an hour"
     assert [row["start"] for row in answer["rows"]] == ["2026-11-12T12:00:00+01:00"]
     headers = house.get(f"/api/v1/usage.csv?{query}&step=minute").headers
     assert (headers["whitestat-resolution"], headers["whitestat-notice"]) == ("hour", f'"{answer["notice"]}"')

@@ -43,6 +43,9 @@ DETAILS_MAX = 24
 """Services and peers are folded when so many were handed in, twice a day at one in half an hour: each fold
 rewrites most pages of the day's peers, and questions read what is not folded."""
 
+BY_DAYS_S = 2 * 86_400
+"""Minutes that are kept so long are dropped by whole days: by the hour it wrote as much as it took to book them."""
+
 READINGS_KEPT_S = 400 * 86_400
 """A counter that was not read for so long is forgotten."""
 
@@ -369,11 +372,12 @@ class Writer:
         return self._series[key]
 
     def _expire(self, now_s: int) -> None:
-        """Each ends where a bucket of the next coarser resolution begins, so that no bucket is half there."""
+        """Each ends where a bucket of a coarser resolution begins, so that no bucket is half there."""
         for resolution, coarser in _COARSER.items():
             kept_s = self._kept_s.get(resolution)
-            if kept_s is not None:
-                since_s = coarser.floor(now_s - kept_s, self._zone)
+            if kept_s:
+                by_days = resolution is Resolution.MINUTE and kept_s >= BY_DAYS_S
+                since_s = (Resolution.DAY if by_days else coarser).floor(now_s - kept_s, self._zone)
                 buckets.expire(self._connection, self._zone, resolution, since_s)
         kept_s = self._kept_s.get(Resolution.DAY)
         if kept_s is not None:
