@@ -512,6 +512,20 @@ def test_a_device_is_renamed_split_from_nothing_merged_and_taken_back(browser: B
         assert page.problems == []
 
 
+def test_in_and_out_are_unknown_where_a_meter_did_not_tell_them_apart(browser: Browser, own: House) -> None:
+    key = UsageKey(EVIL, "lan", Scope.WAN)
+    own.writer.commit(Flush(usage={(NOON_S, key): Counts(octets_unsplit=5_000)}))
+    with looking(browser, own, "#/services?span=month", "[aria-labelledby=table-points] tbody tr") as page:
+        cells = (
+            "[...document.querySelectorAll('[aria-labelledby=table-%s] %s td')].map((each) => each.innerText.trim())"
+        )
+        assert page.evaluate(cells % ("points", "tbody"))[1:3] == ["\u2013", "\u2013"]
+        page.evaluate("location.hash = '#/history?span=month&at=2026-11-21'")
+        page.wait_for("document.querySelector('[aria-labelledby=table-matrix] tfoot td')")
+        assert page.evaluate(cells % ("matrix", "tfoot"))[1:3] == ["\u2013", "\u2013"]
+        assert page.problems == []
+
+
 def test_addresses_of_another_device_are_given_to_it_and_taken_back(browser: Browser, own: House) -> None:
     own.send("POST", f"/api/v1/devices/{LAPTOP}/merge", {"into": PHONE})
     with looking(browser, own, f"#/device/{PHONE}", "input[type=checkbox]") as page:

@@ -17,13 +17,17 @@ const KNOWN = {
 
 const nothing = () => ({ octets: 0, octets_in: 0, octets_out: 0, packets_in: 0, packets_out: 0 });
 
+// Null where one of them is: a meter that cannot tell in from out leaves both unknown.
+const plus = (a, b) => (a === null || b === null ? null : a + (b ?? 0));
+export const sum = (rows, key) => rows.reduce((all, row) => plus(all, row[key]), 0);
+
 // What rows are told apart by, the largest first: {key, name, octets, ..., steps: Map of octets by step}.
 export function grouped(rows, by, stepOf = (start) => start) {
   const found = new Map();
   for (const row of rows) {
     const about = KNOWN[by](row);
     const held = found.get(about.key) ?? { ...about, ...nothing(), steps: new Map() };
-    for (const each of Object.keys(nothing())) held[each] += row[each] ?? 0;
+    for (const each of Object.keys(nothing())) held[each] = plus(held[each], row[each]);
     const step = stepOf(row.start);
     held.steps.set(step, (held.steps.get(step) ?? 0) + row.octets);
     found.set(about.key, held);

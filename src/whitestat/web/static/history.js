@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import { address, useAnswer } from "./api.js";
 import { Bars, Legend } from "./bars.js";
-import { BY, grouped, linkOf, series } from "./groups.js";
+import { BY, grouped, linkOf, series, sum } from "./groups.js";
 import { Heat } from "./heat.js";
 import { html } from "./html.js";
 import { Answered, Card, Choice, Figure } from "./parts.js";
@@ -127,9 +127,9 @@ function seen(data) {
 function Matrix({ groups, steps, places, step, by, asked, query }) {
   const columns = useMemo(() => [
     { key: "name", label: BY[by], text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, query)}><bdi>${row.name}</bdi></a>` : html`<bdi>${row.name}</bdi>`) },
-    { key: "sum", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets, 0)) },
-    { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets_in, 0)) },
-    { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets_out, 0)) },
+    { key: "sum", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(sum(rows, "octets")) },
+    { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(sum(rows, "octets_in")) },
+    { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(sum(rows, "octets_out")) },
     ...places.map((place, at) => ({
       key: steps[at],
       label: place.label,

@@ -50,7 +50,7 @@ function Period({ today, about, household }) {
 }
 
 function Used({ data, span, about, today }) {
-  const sum = (key) => data.rows.reduce((all, row) => all + (row[key] ?? 0), 0);
+  const sum = (key) => data.rows.reduce((all, row) => (all === null || row[key] === null ? null : all + row[key]), 0);
   const whole = sum("octets");
   const last = before("cycle", span, about.billing);
   const day = days(span.start, today);

@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import { address, useAnswer } from "./api.js";
 import { About } from "./device.js";
-import { grouped, linkOf } from "./groups.js";
+import { grouped, linkOf, sum } from "./groups.js";
 import { Span, spanOf } from "./history.js";
 import { html } from "./html.js";
 import { Answered, Choice } from "./parts.js";
@@ -51,8 +51,6 @@ const amounts = (query) => [
   { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(sum(rows, "octets_out")) },
   { key: "packets", label: "Packets", of: (row) => row.packets_in + row.packets_out, cell: (row) => count(row.packets_in + row.packets_out), total: (rows) => count(sum(rows, "packets_in") + sum(rows, "packets_out")) },
 ];
-
-const sum = (rows, key) => rows.reduce((all, row) => all + row[key], 0);
 
 function Points({ span, narrow, query }) {
   const asked = { ...span, by: "point", ...narrow };
