@@ -378,16 +378,20 @@ class Engine:
             self._booker.rename(device, name)
 
     async def _tend(self) -> None:
-        """Look at the clock, and let collectors follow interfaces that come and go, once a second."""
         while True:
             await asyncio.sleep(TEND_EVERY_S)
-            await self._in_booking_thread(self.look)
-            await self._in_booking_thread(self.identify)
-            for turn in self._turns:
-                try:
-                    await self._in_booking_thread(_tend, turn)
-                except (CollectorError, OSError) as error:
-                    self._log_once(f"{turn.name}: {error}")
+            await self._in_booking_thread(self.tend)
+
+    def tend(self) -> None:
+        """Look at the clock, and let collectors follow interfaces that come and go, once a second."""
+        self.look()
+        self.identify()
+        for turn in self._turns:
+            try:
+                if not turn.busy:
+                    turn.collector.tend()
+            except (CollectorError, OSError) as error:
+                self._log_once(f"{turn.name}: {error}")
 
     async def _expire(self) -> None:
         """Drop what is past its retention, once an hour."""
@@ -417,8 +421,3 @@ def resident_octets() -> int:
     """Resident memory of this process (proc(5), statm)."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
-
-
-def _tend(turn: Turn) -> None:
-    if not turn.busy:
-        turn.collector.tend()
