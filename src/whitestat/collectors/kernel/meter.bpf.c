@@ -90,6 +90,15 @@ struct {
 	__type(value, struct point);
 } points SEC(".maps");
 
+// Whether any interface of such an index (by its last bits) is watched: of all others nothing more is looked up.
+#define MARKS 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MARKS);
+	__type(key, __u32);
+	__type(value, __u64);
+} marks SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -339,10 +348,13 @@ int meter(struct __sk_buff *skb)
 	struct flow_key key;
 	struct point *point;
 	struct state *now;
-	__u32 ifindex = skb->ifindex, length = skb->len, zero = 0;
+	__u32 ifindex = skb->ifindex, length = skb->len, zero = 0, mark = ifindex & (MARKS - 1);
+	__u64 *marked = bpf_map_lookup_elem(&marks, &mark);
 	__u32 octets, at = 14, header = 0, segments, extra = 0;
 	int out = skb->pkt_type == PACKET_OUTGOING, kept;
 
+	if (!marked || !*marked)
+		return 0;
 	point = bpf_map_lookup_elem(&points, &ifindex);
 	if (!point || (point->link == LINK_LOOPBACK && out))
 		return 0;

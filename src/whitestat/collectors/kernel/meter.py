@@ -20,10 +20,14 @@ FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
 PAIR_KEY = struct.Struct("=I6s6s")
 _INDEX = struct.Struct("=I")
 _STATE = struct.Struct("=QQ")
+_MARK = struct.Struct("=Q")
 _POINT = struct.Struct("=II12QQ")
 _COUNTS = struct.Struct("=QQ")
 _ENTRY_OCTETS = 72
 """What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
+
+MARKS = 1024
+"""As many as in meter.bpf.c: an interface has the mark that the last bits of its index say."""
 
 SO_ATTACH_BPF = 50
 ETH_P_ALL = 3
@@ -67,6 +71,7 @@ class Meter:
         self._open_object(flows, pairs, pins)
         try:
             self._find_maps()
+            self._mark()
             self._attach()
         except OSError as error:
             self.close()
@@ -85,6 +90,7 @@ class Meter:
         if held is None or _POINT.unpack_from(held)[:2] != (link, point):
             fresh = _POINT.pack(link, point, *[0] * 12, secrets.randbits(63)) * self._cpus
             self._points.put(key, left or fresh)
+        self._marks.put(_INDEX.pack(index % MARKS), _MARK.pack(1))
 
     def watched(self) -> list[int]:
         """Indexes of the interfaces watched, by this process or by one before it that left its maps."""
@@ -98,6 +104,8 @@ class Meter:
         """Stop counting; returns the running totals as they are left, for `watch`."""
         left = self._points.get(_INDEX.pack(index))
         self._points.drop(_INDEX.pack(index))
+        if all(each % MARKS != index % MARKS for each in self.watched()):
+            self._marks.put(_INDEX.pack(index % MARKS), _MARK.pack(0))
         return left
 
     def totals(self, index: int) -> Totals | None:
@@ -195,9 +203,15 @@ class Meter:
         self._flows = tuple(self._map(f"flows_{n}", FLOW_KEY.size, counts) for n in (0, 1))
         self._pairs = tuple(self._map(f"pairs_{n}", PAIR_KEY.size, counts) for n in (0, 1))
         self._points = self._map("points", _INDEX.size, _POINT.size * self._cpus)
+        self._marks = self._map("marks", _INDEX.size, _MARK.size)
         self._state = self._map("state", _INDEX.size, _STATE.size)
         self._grace = self._map("grace", _INDEX.size, _INDEX.size)
         self._grace_inner = self._map("grace_inner", _INDEX.size, _INDEX.size)
+
+    def _mark(self) -> None:
+        """What a process before this one watched goes on being counted; its marks ended with it."""
+        for index in self.watched():
+            self._marks.put(_INDEX.pack(index % MARKS), _MARK.pack(1))
 
     def _attach(self) -> None:
         """Attach before the socket is bound: not one packet is queued for user space."""
