@@ -179,6 +179,7 @@ def test_all_that_the_ledger_answers_is_cut_or_not_there_at_all() -> None:
         "close",
         "gaps",
         "held",
+        "let_pass",
         "octets_free",
         "octets_on_disk",
         "since_s",
