@@ -150,6 +150,18 @@ def test_a_copy_is_kept_before_a_migration(old: Path, monkeypatch: pytest.Monkey
     assert flushes_in(kept) == 3
 
 
+def roomy(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE large AS SELECT zeroblob(4000000) AS content")
+    connection.execute("DROP TABLE large")
+
+
+def test_what_a_migration_leaves_free_is_given_back(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrating(monkeypatch, roomy)
+    with closing(Writer(old, STOCKHOLM)) as writer:
+        assert writer.state().receipts == {"kernel": 3}
+    assert old.stat().st_size < 1_000_000
+
+
 def test_a_migration_that_breaks_leaves_the_old_version(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
         migrating(newer, later, broken)

@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from whitestat.errors import LedgerError
@@ -235,5 +235,15 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
                 MIGRATIONS[number](connection)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        _compact(connection)
     finally:
         os.close(held)
+
+
+def _compact(connection: sqlite3.Connection) -> None:
+    """Give back what a migration left free, if it is much; where there is no room to do so, it is used in time."""
+    free, pages = (connection.execute(f"PRAGMA {each}").fetchone()[0] for each in ("freelist_count", "page_count"))
+    if free > pages // 4:
+        with suppress(sqlite3.Error):
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
