@@ -82,7 +82,7 @@ class Ours:
         return [dict(zip(COLUMNS, row, strict=True)) for row in frame["data"]]
 
     def until(self, true: Callable[[], bool]) -> None:
-        until = time.monotonic() + 12
+        until = time.monotonic() + 30
         while True:
             try:
                 if true():

@@ -277,3 +277,15 @@ def test_a_year_of_days_reads_as_one_frame(tmp_path: Path) -> None:
     assert [row[4] for row in data] == [2.0 * day for day in reversed(range(363))]
     for number, row in enumerate(data):  # the running totals, over every span that is asked for at once
         assert row[7] == sum(earlier[4] for earlier in data[number:])
+
+
+def test_a_device_that_comes_while_an_answer_is_made_is_in_the_next(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, devices = home.get("/json").json["data"], home.queries.devices()
+    first = next(each for each in devices if each.mac == rows[0][1])
+    with monkeypatch.context() as earlier:
+        earlier.setattr(home.queries, "devices", lambda: [each for each in devices if each is not first])
+        answer = home.get("/json")
+        assert (answer.status, answer.json["data"]) == (200, rows[1:])
+    assert home.get("/json").json["data"] == rows

@@ -149,9 +149,16 @@ def _rows(
     known: _Known,
     zone: tzinfo,
 ) -> list[FrameRow]:
-    """Those of a span; `totals` are what each device had up to its end, and become what it had before it."""
+    """Those of a span; `totals` are what each device had up to its end, and become what it had before it.
+
+    A device that was first seen, or merged, while this answer is made is in the next one.
+    """
     places, by_place, ids = known.places, known.by_place, known.ids
-    order = sorted((-start_s, -into, places[device], out) for (start_s, device), (into, out) in usage.items())
+    order = sorted(
+        (-start_s, -into, places[device], out)
+        for (start_s, device), (into, out) in usage.items()
+        if device in places and device in totals
+    )
     rows: list[FrameRow] = []
     date, over, day_s, end_s = "", "", -1, -1
     for less_start, less_in, place, out in order:
