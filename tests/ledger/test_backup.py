@@ -139,12 +139,16 @@ def migrating(monkeypatch: pytest.MonkeyPatch, *steps: object) -> int:
     return version
 
 
-def test_a_copy_is_kept_before_a_migration(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_kept_before_a_migration(
+    old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "whitestat")
     with monkeypatch.context() as newer:
         version = migrating(newer, later)
         with closing(Writer(old, STOCKHOLM)) as writer:
             assert writer.state().receipts == {"kernel": 3}
         assert "later" in tables(old)
+    assert f"{old}: brought from version {version} to {version + 1}" in caplog.text
     kept = old.with_name(f"whitestat.db.v{version}")
     assert "later" not in tables(kept)
     assert flushes_in(kept) == 3

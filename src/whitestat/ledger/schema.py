@@ -7,6 +7,7 @@ SQLite never lets write: it is refused with a sentence and stays as it was.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from whitestat.ledger.migrations import MIGRATIONS
 from whitestat.ledger.wal import log_of
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "lock", "open_for_reading", "open_for_writing", "transaction"]
+
+log = logging.getLogger("whitestat")
 
 APPLICATION_ID = 0x57535437
 """Marks the file as WhiteStat's (SQLite file format, database header)."""
@@ -229,6 +232,7 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
     held = lock(path)
     try:
         if version:
+            log.info("%s: brought from version %d to %d; years of usage take minutes", path, version, len(MIGRATIONS))
             copy_before_migration(connection, path, version)
         for number in range(version, len(MIGRATIONS)):
             with transaction(connection):
