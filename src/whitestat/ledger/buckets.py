@@ -55,7 +55,7 @@ Found = tuple[int, int, Columns]
 """Chunk, number of the series or point, and its buckets there."""
 
 
-def _go_on() -> None:
+def go_on() -> None:
     """Nobody is waiting."""
 
 
@@ -92,7 +92,7 @@ def keep_seconds(connection: sqlite3.Connection, *, wanted: bool) -> None:
 
 
 def book(
-    connection: sqlite3.Connection, zone: tzinfo, kind: Kind, rows: Rows, pause: Callable[[], None] = _go_on
+    connection: sqlite3.Connection, zone: tzinfo, kind: Kind, rows: Rows, pause: Callable[[], None] = go_on
 ) -> None:
     """Add what was counted by the second or minute to its buckets of all resolutions; `pause` is called in between."""
     _add(connection, kind, Resolution.SECOND, _from(rows, kept(connection, zone).since_s(Resolution.SECOND)), pause)
@@ -228,7 +228,7 @@ def _between(connection: sqlite3.Connection, kind: Kind, resolution: Resolution,
 
 
 def _add(
-    connection: sqlite3.Connection, kind: Kind, resolution: Resolution, rows: Rows, pause: Callable[[], None] = _go_on
+    connection: sqlite3.Connection, kind: Kind, resolution: Resolution, rows: Rows, pause: Callable[[], None] = go_on
 ) -> None:
     """In the order of the table, so that each page is found once."""
     chunks = {

@@ -100,7 +100,7 @@ class Writer:
         self._sequence = self._folded = 0
         self._hour_s: int | None = None
         self._details = 0
-        self._pause: Callable[[], None] = _go_on
+        self._pause: Callable[[], None] = buckets.go_on
         self.flushes = 0
         try:
             self._begin()
@@ -418,7 +418,3 @@ class Writer:
 
 def _hexadecimal(row: Sequence[object]) -> list[object]:
     return [each.hex() if isinstance(each, bytes) else each for each in row]
-
-
-def _go_on() -> None:
-    """Nobody is in a hurry."""
