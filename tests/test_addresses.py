@@ -95,7 +95,7 @@ def test_two_devices_that_swap_addresses_keep_their_octets_and_their_names(house
 def test_an_address_that_a_stranger_took_over_is_two_devices_and_the_second_is_new(house: Table) -> None:
     house.neighbour(TEN, ANNA)
     house.uses(TEN, 100)
-    number = house.booker.addressed(address_bytes(TEN))[0].device
+    number = house.booker.known.addressed(address_bytes(TEN))[0].device
     house.edit(Rename(number, "Anna's phone"))
     house.tend()
     house.neighbour(TEN, GUEST)
@@ -132,7 +132,7 @@ def test_an_address_of_ipv6_that_was_silent_for_two_weeks_is_given_up_and_comes_
     house.now_ms += SILENT_MS
     house.uses("fd00:50::2", 8)
     house.tend()
-    assert len(house.booker.addressed()) == 2  # and the one of IPv4
+    assert len(house.booker.known.addressed()) == 2  # and the one of IPv4
     house.neighbour("fd00:50::1", ANNA)
     house.uses("fd00:50::1", 16)
     house.booker.flush()
@@ -201,12 +201,12 @@ def test_one_device_on_two_macs_keeps_its_address(house: Table) -> None:
     house.uses(TEN, 1)
     house.leased(ELEVEN, BO)
     house.uses(ELEVEN, 2)
-    ten, eleven = (house.booker.addressed(address_bytes(each))[0].device for each in (TEN, ELEVEN))
+    ten, eleven = (house.booker.known.addressed(address_bytes(each))[0].device for each in (TEN, ELEVEN))
     house.edit(Merge(eleven, ten))
     house.leased(TEN, BO)
     house.uses(TEN, 4)
     assert list(house.usage().values()) == [7]
-    assert len(house.booker.addressed()) == 2
+    assert len(house.booker.known.addressed()) == 2
 
 
 def test_what_the_configuration_says_of_a_mac_holds_for_the_address_it_has(house: Table) -> None:
@@ -230,7 +230,7 @@ def test_a_router_holds_no_address_of_others(house: Table) -> None:
 def test_a_forgotten_device_leaves_the_address_to_whom_it_is_now(house: Table) -> None:
     house.leased(TEN, ANNA, "annas-phone")
     house.uses(TEN, 100)
-    first = house.booker.addressed(address_bytes(TEN))[0].device
+    first = house.booker.known.addressed(address_bytes(TEN))[0].device
     house.leased(TEN, BO, "bos-tablet")
     house.uses(TEN, 10)
     house.identity.forget(first, "test", house.now_ms)
@@ -304,5 +304,5 @@ def test_whatever_leases_say_each_octet_is_of_the_mac_that_held_the_address(seve
         with closing(Queries(house.path, ZONE)) as queries:
             found = sorted(row.counts.octets for row in queries.usage(Question(0, END_S + 30 * 86_400)))
         assert found == sorted(used.values())
-        assert len(house.booker.addressed()) == len(held)
+        assert len(house.booker.known.addressed()) == len(held)
         house.close()

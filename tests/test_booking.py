@@ -12,8 +12,10 @@ import pytest
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import Locality
+from whitestat.attribution.map_files import MapFiles
 from whitestat.booking import Booker
 from whitestat.errors import LedgerError
+from whitestat.known import Known
 from whitestat.ledger.queries import Queries, Question
 from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import (
@@ -23,6 +25,7 @@ from whitestat.model import (
     Delta,
     FlowKey,
     Harvest,
+    Mac,
     Point,
     PointStatus,
     Receipt,
@@ -93,16 +96,28 @@ class Meter:
 
 
 def booker_on(writer: Writer, home: Locality = HOME) -> Booker:
-    return Booker(
-        writer,
-        Attributor(home, Devices(writer.state().episodes)),
-        zone=ZONE,
-        points=[LAN],
-        locality=lambda: home,
-        names={PHONE: "phone"},
-        people={PHONE: "Anna"},
+    attributor = Attributor(home, Devices(writer.state().episodes))
+    known = known_of(writer, attributor, names={PHONE: "phone"}, people={PHONE: "Anna"})
+    return Booker(writer, attributor, known, zone=ZONE, points=[LAN], locality=lambda: home)
+
+
+def known_of(
+    writer: Writer,
+    attributor: Attributor,
+    *,
+    names: Mapping[Mac, str],
+    people: Mapping[Mac, str] | None = None,
+    maps: MapFiles | None = None,
+) -> Known:
+    """The devices of a ledger, on a machine that is called gateway and knows no vendors."""
+    return Known(
+        attributor,
+        writer.state().devices,
+        names=names,
+        people=people or {},
         vendor=lambda mac: None,
         host_name="gateway",
+        maps=maps,
     )
 
 
@@ -169,38 +184,6 @@ def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_tw
     meter.carry(7)
     book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1007}
-
-
-def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_show(path: Path) -> None:
-    meter, booker = Meter(), booker_on(Writer(path, ZONE))
-    now_ms = DAY_S * 1000 + 60_000
-    meter.carry(1000)
-    before = booker.live([meter], {"lan"}, now_ms)
-    book(booker, meter, now_ms - 30_000, now_ms, 30_000)
-    after = booker.live([meter], {"lan"}, now_ms)
-    assert [row.counts.octets_out for row in before.values()] == [1000]
-    assert [row.counts.octets_out for row in after.values()] == [1000]
-    assert [row.name for row in after.values()] == ["phone"]
-    assert booker.live([meter], set(), now_ms) == {}
-
-
-def test_a_restart_goes_on_with_today_and_the_devices_it_knew(path: Path) -> None:
-    meter, writer = Meter(), Writer(path, ZONE)
-    meter.carry(1000)
-    now_ms = DAY_S * 1000 + 60_000
-    book(booker_on(writer), meter, now_ms - 30_000, now_ms, 30_000)
-    writer.close()
-    rows = booker_on(Writer(path, ZONE)).live([], {"lan"}, now_ms)
-    assert [(row.name, row.counts.octets) for row in rows.values()] == [("phone", 1000)]
-
-
-def test_the_day_begins_at_nothing(path: Path) -> None:
-    meter, booker = Meter(), booker_on(Writer(path, ZONE))
-    meter.carry(1000)
-    evening_ms = (DAY_S - 3600 - 60) * 1000  # 23:59 in winter time
-    book(booker, meter, evening_ms, evening_ms + 30_000, 30_000)
-    assert booker.live([], {"lan"}, evening_ms + 30_000)
-    assert booker.live([], {"lan"}, evening_ms + 120_000) == {}
 
 
 def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path) -> None:

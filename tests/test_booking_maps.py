@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_booking import DAY_S, ZONE, Meter, octets_of
+from tests.test_booking import DAY_S, ZONE, Meter, known_of, octets_of
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import Locality
@@ -39,18 +39,9 @@ class Household:
         self.polls = 0
         self.home = Locality(routers=frozenset({mac_bytes(ROUTER)}))
         files = (MapFile(folder / name) for name in ("IP_MAC.txt", "MAC_MAC.txt", "MAC_HOST.txt"))
-        self.booker = Booker(
-            self.writer,
-            Attributor(self.home, Devices(self.writer.state().episodes)),
-            zone=ZONE,
-            points=[DARKSTAT],
-            locality=lambda: self.home,
-            names={mac_bytes(TV): "television"},
-            people={},
-            vendor=lambda mac: None,
-            host_name="gateway",
-            maps=MapFiles(*files),
-        )
+        attributor = Attributor(self.home, Devices(self.writer.state().episodes))
+        known = known_of(self.writer, attributor, names={mac_bytes(TV): "television"}, maps=MapFiles(*files))
+        self.booker = Booker(self.writer, attributor, known, zone=ZONE, points=[DARKSTAT], locality=lambda: self.home)
 
     def say(self, file: str, *lines: str) -> None:
         (self.folder / f"{file}.txt").write_text("\n".join(lines))
@@ -158,7 +149,7 @@ def test_a_name_given_by_the_user_goes_before_the_file_s(house: Household) -> No
     house.say("MAC_HOST", f"{PHONE}|phone")
     house.book(("192.168.50.11", PHONE, 10))
     [device] = Queries(house.path, ZONE).devices()
-    house.booker.call(device.id, "Bo's")
+    house.booker.known.call(device.id, "Bo's")
     house.say("MAC_HOST", "")
     house.book(("192.168.50.11", PHONE, 10))
     assert house.octets == {"Bo's": 20}

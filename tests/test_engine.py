@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_booking import GATEWAY, HOST, PHONE, ZONE, Meter
+from tests.test_booking import GATEWAY, HOST, PHONE, ZONE, Meter, known_of
 from whitestat import engine as module
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
@@ -103,17 +103,10 @@ class Service:
         self.path = path
         self.writer = Writer(path, ZONE)
         home = Locality(own_macs=frozenset({GATEWAY}))
-        booker = Booker(
-            self.writer,
-            Attributor(home, Devices(self.writer.state().episodes)),
-            zone=ZONE,
-            points=[point for each in collectors for point in each.points],
-            locality=lambda: home,
-            names={PHONE: "phone"},
-            people={},
-            vendor=lambda mac: None,
-            host_name="gateway",
-        )
+        attributor = Attributor(home, Devices(self.writer.state().episodes))
+        known = known_of(self.writer, attributor, names={PHONE: "phone"})
+        points = [point for each in collectors for point in each.points]
+        booker = Booker(self.writer, attributor, known, zone=ZONE, points=points, locality=lambda: home)
         self.engine = Engine(collectors, self.writer, booker, flush_s=30, clock=self.clock)
 
     def tick(self, after_ms: int = 30_000) -> None:

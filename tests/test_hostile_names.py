@@ -74,7 +74,7 @@ SOURCES: dict[str, Callable[[bytes], list[Evidence]]] = {
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     with closing(House(tmp_path / "whitestat.db")) as each:
-        each.booker._configured = each.booker._names = {}
+        each.booker.known._configured = each.booker.known._names = {}
         each.flows(SPEAKER, 1000)
         yield each
 
@@ -94,7 +94,7 @@ def test_a_hostile_answer_of_the_dns_is_too(
 ) -> None:
     found = by_dns(address_bytes(ADDRESS), lambda address: name)
     if found:
-        house.booker.rename(house.device(SPEAKER), found)
+        house.booker.known.rename(house.device(SPEAKER), found)
     harmless(house, tmp_path, capsys)
 
 

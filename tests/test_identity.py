@@ -17,10 +17,11 @@ from tests.test_booking import DAY_S, END_S, LAN, PHONE, ZONE, Meter, booker_on
 from whitestat.attribution.edits import AddPerson, Answer, Edit, Merge, Own, Rename, Split
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.names import Name
-from whitestat.booking import FORGOTTEN, Booker
+from whitestat.booking import Booker
 from whitestat.errors import EditError
 from whitestat.holding import SETTLES_MS
 from whitestat.identity import Identity
+from whitestat.known import FORGOTTEN
 from whitestat.ledger import people
 from whitestat.ledger.blocks import file_of
 from whitestat.ledger.queries import Queries
@@ -56,9 +57,9 @@ class House:
         return self.identity.edit(edit, "test", self.now_ms).edit
 
     def device(self, mac: bytes) -> int:
-        episode = self.booker.episode_of(mac, None)
+        episode = self.booker.known.episode_of(mac, None)
         assert episode is not None
-        return self.booker.device_of(episode)
+        return self.booker.known.device_of(episode)
 
     def usage(self) -> dict[str | None, int]:
         """By name, which several may have."""
@@ -107,15 +108,15 @@ def test_merged_devices_are_one_in_every_report_and_two_again_after_undo(house: 
 
 @pytest.mark.parametrize("first", [PHONE, LAPTOP])
 def test_a_merged_device_is_called_as_the_one_that_stays_whoever_was_seen_first(house: House, first: bytes) -> None:
-    house.booker._configured = house.booker._names = {PHONE: "phone", LAPTOP: "laptop"}
+    house.booker.known._configured = house.booker.known._names = {PHONE: "phone", LAPTOP: "laptop"}
     for mac in (first, LAPTOP if first == PHONE else PHONE):
         house.flows(mac, 100)
     house.edit(Merge(house.device(LAPTOP), house.device(PHONE)))
     house.booker.flush()
     assert house.usage() == {"phone": 200}
     assert {row.name for row in house.booker.live([], {"lan"}, house.now_ms).values()} == {"phone"}
-    for episode in house.booker.episodes():  # as at a restart, and when map files change
-        house.booker._name(episode)
+    for episode in house.booker.known.episodes():  # as at a restart, and when map files change
+        house.booker.known._name(episode)
     house.booker.flush()
     assert house.usage() == {"phone": 200}
 
@@ -125,11 +126,11 @@ def test_devices_that_were_merged_do_not_take_turns_in_naming_it(house: House) -
         house.flows(mac, 10)
         house.identity.hear([Evidence("dhcp", house.now_ms, mac, name=name)])
     house.edit(Merge(house.device(MACS[2]), house.device(MACS[1])))
-    assert house.booker.name_of(house.device(MACS[1])) == "laptop"
+    assert house.booker.known.name_of(house.device(MACS[1])) == "laptop"
     house.identity.hear([Evidence("dhcp", house.now_ms + 1, MACS[2], name="laptop-wifi")])
-    assert house.booker.name_of(house.device(MACS[1])) == "laptop"
+    assert house.booker.known.name_of(house.device(MACS[1])) == "laptop"
     house.identity.hear([Evidence("dhcp", house.now_ms + 2, MACS[1], name="annas-laptop")])
-    assert house.booker.name_of(house.device(MACS[1])) == "annas-laptop"
+    assert house.booker.known.name_of(house.device(MACS[1])) == "annas-laptop"
 
 
 def test_a_restart_finds_devices_as_they_were_edited(house: House) -> None:
@@ -148,10 +149,10 @@ def test_a_name_heard_is_taken_where_the_user_gave_none(house: House) -> None:
     house.flows(TABLET, 10)
     heard = Evidence("dhcp", house.now_ms, TABLET, name="kids<b>tablet\x1b", client=b"\xff0000duid1234")
     house.identity.hear([heard])
-    assert house.booker.name_of(house.device(TABLET)) == "kids<b>tablet"
+    assert house.booker.known.name_of(house.device(TABLET)) == "kids<b>tablet"
     house.edit(Rename(house.device(TABLET), "Bo's tablet"))
     house.identity.hear([heard._replace(name="other")])
-    assert house.booker.name_of(house.device(TABLET)) == "Bo's tablet"
+    assert house.booker.known.name_of(house.device(TABLET)) == "Bo's tablet"
 
 
 def events(house: House) -> list[tuple[str, int | None]]:
@@ -166,9 +167,9 @@ def test_what_a_device_says_before_it_is_metered_is_its_name(house: House) -> No
     house.flows(TABLET, 10)
     house.flows(MACS[1], 10)
     house.identity.follow(house.now_ms)
-    assert house.booker.name_of(house.device(TABLET)) == "tablet"
+    assert house.booker.known.name_of(house.device(TABLET)) == "tablet"
     house.booker.flush()
-    assert house.booker.name_of(house.device(MACS[1])) == "02:50:00:00:00:32 (private MAC)"
+    assert house.booker.known.name_of(house.device(MACS[1])) == "02:50:00:00:00:32 (private MAC)"
 
 
 def test_a_device_that_only_the_live_view_has_seen_can_be_named(house: House) -> None:
@@ -177,7 +178,7 @@ def test_a_device_that_only_the_live_view_has_seen_can_be_named(house: House) ->
     key = FlowKey(LAN.name, TABLET, address_bytes("192.168.50.31"), None, address_bytes("203.0.113.9"), 6, 443)
     house.booker._attributor.attribute([Delta(key, Counts(0, 5, 0, 1), START_MS, START_MS)], house.now_ms)
     house.edit(Rename(house.device(TABLET), "Bo's tablet"))
-    assert house.booker.name_of(house.device(TABLET)) == "Bo's tablet"
+    assert house.booker.known.name_of(house.device(TABLET)) == "Bo's tablet"
 
 
 def test_a_new_device_is_told_once_when_its_name_may_be_known(house: House) -> None:
@@ -276,7 +277,7 @@ def test_a_name_of_the_dns_comes_back_when_an_edit_is_undone(house: House) -> No
     house.identity.resolved(house.device(TABLET), Name("tablet", "dns"), house.now_ms)
     number = house.edit(Rename(house.device(TABLET), "Bo's"))
     house.identity.undo(number, "test", house.now_ms)
-    assert house.booker.name_of(house.device(TABLET)) == "tablet"
+    assert house.booker.known.name_of(house.device(TABLET)) == "tablet"
 
 
 def test_who_was_refused_is_not_asked_about_when_the_other_was_merged(house: House) -> None:
@@ -336,7 +337,7 @@ def test_an_owner_and_a_split_are_kept(house: House) -> None:
     house.edit(AddPerson("Anna"))
     house.edit(Own(house.device(PHONE), 1))
     house.edit(Merge(house.device(TABLET), house.device(PHONE)))
-    episode = house.booker.episode_of(TABLET, None)
+    episode = house.booker.known.episode_of(TABLET, None)
     assert episode is not None
     house.edit(Split(house.device(PHONE), (episode,)))
     assert house.device(TABLET) != house.device(PHONE)

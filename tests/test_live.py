@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from whitestat.booking import DeviceToday
 from whitestat.live import Live
 from whitestat.model import Counts
+from whitestat.today import DeviceToday
 from whitestat.units import mac_bytes
 
 UTC = ZoneInfo("UTC")

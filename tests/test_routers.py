@@ -13,7 +13,7 @@ from tests.collectors.peers import Answer, hosting, reply, wait_until
 from tests.collectors.peers.archer import PASSWORD, USERNAME, Archer, Row
 from tests.collectors.peers.b593 import B593Peer
 from tests.collectors.peers.hilink import HiLinkPeer
-from tests.test_booking import ZONE
+from tests.test_booking import ZONE, known_of
 from tests.test_engine import FOR_EVER, FakeClock
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
@@ -42,17 +42,9 @@ class Service:
         self.collector = build(config, point_of(config), state.readings)
         self.collector._interval_s = 0
         self.collector.open(state.receipts)
-        booker = Booker(
-            writer,
-            Attributor(Locality(), Devices(state.episodes)),
-            zone=ZONE,
-            points=[point_of(config)],
-            locality=Locality,
-            names={},
-            people={},
-            vendor=lambda text: None,
-            host_name="gateway",
-        )
+        attributor = Attributor(Locality(), Devices(state.episodes))
+        known = known_of(writer, attributor, names={})
+        booker = Booker(writer, attributor, known, zone=ZONE, points=[point_of(config)], locality=Locality)
         self.clock = clock
         identity = Identity(writer, booker, clock.now_ms())
         self.engine = Engine([self.collector], writer, booker, flush_s=30, clock=clock, identity=identity)

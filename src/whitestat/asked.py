@@ -21,6 +21,7 @@ from whitestat.control import Line
 from whitestat.engine import SystemClock
 from whitestat.errors import LedgerError, QueryError, WhiteStatError
 from whitestat.identity import Done, Identity
+from whitestat.known import Known
 from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import Writer
@@ -132,19 +133,18 @@ def _app(config: Config) -> Iterator[ASGIApp]:
 
 
 def _booker(config: Config, writer: Writer) -> Booker:
-    where = locality(config, config.points)
-    return Booker(
-        writer,
-        Attributor(where, Devices(writer.state().episodes)),
-        zone=zone_of(config),
-        points=(),
-        locality=lambda: where,
+    where, state = locality(config, config.points), writer.state()
+    attributor = Attributor(where, Devices(state.episodes))
+    known = Known(
+        attributor,
+        state.devices,
         names={each.mac: each.name for each in config.devices},
         people={each.mac: each.person for each in config.devices if each.person},
         vendor=vendor,
         host_name="",
         maps=maps_of(config),
     )
+    return Booker(writer, attributor, known, zone=zone_of(config), points=(), locality=lambda: where)
 
 
 async def _nothing() -> AsyncIterator[dict[str, object]]:

@@ -20,7 +20,7 @@ from whitestat.attribution.edits import Edit
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.gather import Gatherer
 from whitestat.attribution.names import Name, by_dns, resolve
-from whitestat.booking import Booker, DeviceToday
+from whitestat.booking import Booker
 from whitestat.collectors import Collector
 from whitestat.errors import CollectorError, LedgerError
 from whitestat.identity import Done, Identity
@@ -28,6 +28,7 @@ from whitestat.ledger.writer import Writer
 from whitestat.memory import give_back
 from whitestat.model import PointState, PointStatus
 from whitestat.timeline import State, Timeline
+from whitestat.today import DeviceToday
 from whitestat.turn import Span, Turn
 
 log = logging.getLogger("whitestat")
@@ -361,7 +362,7 @@ class Engine:
         while True:
             await asyncio.sleep(NAME_EVERY_S)
             now_ms = self._clock.monotonic_ms()
-            unnamed = await self._in_booking_thread(self._booker.unnamed)
+            unnamed = await self._in_booking_thread(self._booker.known.unnamed)
             due = [each for each in unnamed if asked.get(each[0], -NAME_AGAIN_MS) + NAME_AGAIN_MS <= now_ms]
             if not due:
                 continue
@@ -375,7 +376,7 @@ class Engine:
         if self._identity:
             self._identity.resolved(device, name, self.now_ms())
         else:
-            self._booker.rename(device, name)
+            self._booker.known.rename(device, name)
 
     async def _tend(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from whitestat.attribution.devices import is_fleeting
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.holders import Holders
-from whitestat.booking import Booker
+from whitestat.known import Known
 from whitestat.model import Episode, Mac
 
 SETTLES_MS = 120_000
@@ -22,9 +22,9 @@ SILENT_MS = 14 * 86_400_000
 class Holding:
     """Ends and begins episodes where a meter sees addresses alone; what it finds is an episode and its MAC."""
 
-    def __init__(self, booker: Booker, is_untouched: Callable[[int], bool]) -> None:
+    def __init__(self, known: Known, is_untouched: Callable[[int], bool]) -> None:
         """`is_untouched` says of a device whether no user named it, gave it to anybody or labelled it."""
-        self._booker = booker
+        self._known = known
         self._is_untouched = is_untouched
         self._holders = Holders()
         self._handed_on: deque[int] = deque(maxlen=HAND_ONS_MAX)
@@ -45,18 +45,18 @@ class Holding:
     def hear(self, each: Evidence) -> list[tuple[int, Mac]]:
         """Take in who holds an address."""
         self._holders.hear(each)
-        running = self._booker.addressed(each.address) if each.address is not None else ()
+        running = self._known.addressed(each.address) if each.address is not None else ()
         return list(self._settle(running, each.at_ms))
 
     def follow(self, now_ms: int) -> list[tuple[int, Mac]]:
         """Addresses that began since the last call are those of their holders."""
-        return list(self._settle(self._booker.addressed(), now_ms))
+        return list(self._settle(self._known.addressed(), now_ms))
 
     def wonders(self, now_ms: int) -> bool:
         """Whether an address began a moment ago, and nobody said yet whose it is."""
         return any(
             now_ms - each.start_ms < SETTLES_MS and self._holders.mac_of(each.id) is None
-            for each in self._booker.addressed()
+            for each in self._known.addressed()
         )
 
     def retire(self, now_ms: int, last_seen: Mapping[int, int]) -> set[int]:
@@ -66,10 +66,10 @@ class Holding:
         its device by its MAC. `last_seen` is when episodes were seen by the processes before this one.
         """
         silent: set[int] = set()
-        for each in filter(is_fleeting, self._booker.addressed()):
-            seen_ms = max(each.start_ms, self._booker.last_seen_ms(each.id), last_seen.get(each.id, 0))
+        for each in filter(is_fleeting, self._known.addressed()):
+            seen_ms = max(each.start_ms, self._known.last_seen_ms(each.id), last_seen.get(each.id, 0))
             if now_ms - seen_ms > SILENT_MS:
-                self._booker.end(each.id, seen_ms)
+                self._known.end(each.id, seen_ms)
                 silent.add(each.id)
         self._holders.forget(silent)
         return silent
@@ -78,36 +78,36 @@ class Holding:
         """An address that changed hands begins a new episode, of whom it is now."""
         for each in running:
             mac = self._holders.news_of(each)
-            if mac is None or self._booker.stands_for_others(mac):
+            if mac is None or self._known.stands_for_others(mac):
                 continue
             before, whose, episode = self._holders.mac_of(each.id), self._whose(mac), each.id
             if before is not None and whose != each.device:
                 if not self._may_hand_on(at_ms):
                     continue
-                episode = self._booker.hand_on(episode, whose, at_ms).id
+                episode = self._known.hand_on(episode, whose, at_ms).id
             elif whose not in (None, each.device) and self._is_fresh(each, at_ms):
-                self._booker.reassign(episode, whose or 0)
+                self._known.reassign(episode, whose or 0)
             self._holders.note(episode, mac)
-            self._booker.found_at(episode, mac, is_new=episode != each.id and whose is None)
+            self._known.found_at(episode, mac, is_new=episode != each.id and whose is None)
             yield episode, mac
 
     def _may_hand_on(self, at_ms: int) -> bool:
         """At most so many in an hour: who forges leases makes a few episodes; what is left waits for its turn."""
         recent = self._handed_on
-        if not self._booker.may_hand_on or (len(recent) == recent.maxlen and at_ms - recent[0] < HOUR_MS):
+        if not self._known.may_hand_on or (len(recent) == recent.maxlen and at_ms - recent[0] < HOUR_MS):
             return False
         recent.append(at_ms)
         return True
 
     def _whose(self, mac: Mac) -> int | None:
         """The device that was found at the MAC last."""
-        episode = self._booker.episode_of(mac, None) or self._holders.latest_at(mac)
-        return None if episode is None else self._booker.device_of(episode)
+        episode = self._known.episode_of(mac, None) or self._holders.latest_at(mac)
+        return None if episode is None else self._known.device_of(episode)
 
     def _is_fresh(self, episode: Episode, at_ms: int) -> bool:
         """Whether the device is nothing but this address, was just seen, and no user said anything of it."""
         if episode.device != episode.id or at_ms - episode.start_ms >= SETTLES_MS:
             return False
-        if any(each.device == episode.device and each.id != episode.id for each in self._booker.episodes()):
+        if any(each.device == episode.device and each.id != episode.id for each in self._known.episodes()):
             return False
         return self._is_untouched(episode.device)

@@ -1,7 +1,7 @@
 """Who a device is: hears names, applies what users change, and proposes which devices are one.
 
-All of it happens in the booking thread, beside the booker, which holds the devices. An edit is committed at once,
-in one transaction with its entry in the list of edits; memory follows the ledger, never the other way round.
+All of it happens in the booking thread, beside the booker. An edit is committed at once, in one transaction with its
+entry in the list of edits; memory follows the ledger, never the other way round.
 """
 
 from __future__ import annotations
@@ -49,20 +49,21 @@ class Identity:
         self._owners = dict(owners or {})
         self._writer = writer
         self._booker = booker
+        self._known = booker.known
         self._told_ms = known_ms
         with writer.transaction("reading of names") as connection:
-            self._heard = {key: at for key, at in people.heard(connection).items() if booker.is_episode(key[0])}
+            self._heard = {key: at for key, at in people.heard(connection).items() if self._known.is_episode(key[0])}
             self._last_seen = people.last_seen(connection)
             named = people.rows(connection)[edits.NAME]
         for (device,), row in named.items():  # a process that died may have left the shown name behind
-            if row and booker.name_of(int(device)) != row[0]:
-                booker.call(int(device), str(row[0]))
+            if row and self._known.name_of(int(device)) != row[0]:
+                self._known.call(int(device), str(row[0]))
         self._fresh: dict[tuple[int, str, str], int] = {}
         self._early: dict[Evidence, Evidence] = {}
         self.is_curious = False
         """Whether something was heard for the first time since `tend`: two devices may be known for one by it."""
         self._named = {key[:2] for key in self._heard}
-        self._holding = Holding(booker, self._is_untouched)
+        self._holding = Holding(self._known, self._is_untouched)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
             if kind == _HOLDER:
                 self._holding.remember(episode, bytes.fromhex(text))
@@ -76,8 +77,8 @@ class Identity:
 
     def resolved(self, device: int, name: Name, now_ms: int) -> None:
         """What the DNS calls an address of the device."""
-        self._booker.rename(device, name)
-        episode = next((each.id for each in self._booker.episodes() if each.device == device), None)
+        self._known.rename(device, name)
+        episode = next((each.id for each in self._known.episodes() if each.device == device), None)
         if episode is not None:
             self._heard[episode, _DNS, name.text] = self._fresh[episode, _DNS, name.text] = now_ms
 
@@ -136,7 +137,7 @@ class Identity:
             people.apply(connection, EditRow(0, now_ms, by, f"forget device {device}", (), None))
         self._forget_heard(episodes)
         self._holding.forget(set(episodes))
-        self._booker.forget(device, episodes)
+        self._known.forget(device, episodes)
         self._booker.keep_names()
 
     def keep(self) -> None:
@@ -206,19 +207,19 @@ class Identity:
 
     def _now(self, device: int) -> int:
         """The device that this one is merged into, if it is; a device's number is that of its first episode."""
-        return self._booker.device_of(device) if self._booker.is_episode(device) else device
+        return self._known.device_of(device) if self._known.is_episode(device) else device
 
     def _own(self, now_ms: int) -> None:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
         for mac, person in self._owners.items():
-            episode = self._booker.episode_of(mac, None) or self._holding.latest_at(mac)
+            episode = self._known.episode_of(mac, None) or self._holding.latest_at(mac)
             if episode is None or (episode, _OWNER, person) in self._heard:
                 continue
             known = self._people()
             if person.casefold() not in known:
                 self.edit(AddPerson(person), "configuration", now_ms)
                 known = self._people()
-            self.edit(Own(self._booker.device_of(episode), known[person.casefold()]), "configuration", now_ms)
+            self.edit(Own(self._known.device_of(episode), known[person.casefold()]), "configuration", now_ms)
             self._heard[episode, _OWNER, person] = self._fresh[episode, _OWNER, person] = now_ms
 
     def _people(self) -> dict[str, int]:
@@ -227,19 +228,19 @@ class Identity:
         return {str(row[0]).casefold(): int(key[0]) for key, row in found.items() if row}
 
     def _tell(self, connection: Connection, now_ms: int, device: Facts, probably: Proposal | None) -> None:
-        content: dict[str, object] = {"name": self._booker.name_of(device.device)}
+        content: dict[str, object] = {"name": self._known.name_of(device.device)}
         kind = "new-device"
         if probably:
             kind = "new-address"
             content |= {
                 "of": probably.into,
-                "of_name": self._booker.name_of(probably.into),
+                "of_name": self._known.name_of(probably.into),
                 "percent": probably.percent,
             }
         people.add_event(connection, now_ms, kind, device.device, content)
 
     def _merge(self, certain: Proposal, now_ms: int) -> None:
-        name = self._booker.name_of(certain.device)
+        name = self._known.name_of(certain.device)
         done = self.edit(Merge(certain.device, certain.into), "whitestat", now_ms)
         with self._writer.transaction("event") as connection:
             content = {"name": name, "reasons": list(certain.reasons), "edit": done.edit}
@@ -247,7 +248,7 @@ class Identity:
 
     def _hear(self, each: Evidence) -> bool:
         """Note what a device said; False where nobody has that address yet."""
-        episode = self._booker.episode_of(each.mac, each.address)
+        episode = self._known.episode_of(each.mac, each.address)
         if episode is None and each.mac is not None:
             episode = self._holding.latest_at(each.mac)
         if episode is None:
@@ -265,12 +266,12 @@ class Identity:
                 self._named.add(key[:2])
                 self._heard[key] = self._fresh[key] = each.at_ms
         if name and each.source in NAMING and not self._is_named_by_its_first(episode, each.source):
-            self._booker.rename(self._booker.device_of(episode), Name(name, each.source))
+            self._known.rename(self._known.device_of(episode), Name(name, each.source))
         return True
 
     def _is_named_by_its_first(self, episode: int, kind: str) -> bool:
         """Whether the device has a name of that kind from its own first address: merged ones do not take turns."""
-        device = self._booker.device_of(episode)
+        device = self._known.device_of(episode)
         if episode == device or self._now(device) != device:
             return False
         return (device, kind) in self._named
@@ -281,7 +282,7 @@ class Identity:
         gained, lost = set(named), set(named)
         for table, key, before, after in made:
             if table == edits.EPISODE and before and after:
-                self._booker.reassign(int(key[0]), int(after[0] or 0))
+                self._known.reassign(int(key[0]), int(after[0] or 0))
                 lost.add(int(before[0] or 0))
                 gained.add(int(after[0] or 0))
         for device in gained | lost:
@@ -290,10 +291,10 @@ class Identity:
         self._booker.keep_names()
 
     def _call(self, device: int, own: Row, *, afresh: bool) -> None:
-        self._booker.call(device, str(own[0]) if own else None, afresh=afresh)
+        self._known.call(device, str(own[0]) if own else None, afresh=afresh)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: (each[0][0] == device, each[1])):
-            if kind in NAMING | {_DNS} and self._booker.device_of(episode) == device:
-                self._booker.rename(device, Name(text, kind))
+            if kind in NAMING | {_DNS} and self._known.device_of(episode) == device:
+                self._known.rename(device, Name(text, kind))
 
     def _user_name(self, device: int) -> Row:
         with self._writer.transaction("reading of names") as connection:
@@ -303,12 +304,12 @@ class Identity:
         """What is known of each device."""
         said: dict[int, dict[str, list[tuple[int, str]]]] = {}
         for (episode, kind, text), at_ms in self._heard.items():
-            device = self._booker.device_of(episode)
+            device = self._known.device_of(episode)
             said.setdefault(device, {}).setdefault(kind, []).append((at_ms, text))
         by_device: dict[int, list[Episode]] = {}
-        for each in self._booker.episodes():
+        for each in self._known.episodes():
             by_device.setdefault(each.device, []).append(each)
-        first = self._booker.first_seen_ms()
+        first = self._known.first_seen_ms()
         return [
             self._fact(device, episodes, said.get(device, {}), first[device]) for device, episodes in by_device.items()
         ]
@@ -317,7 +318,7 @@ class Identity:
         self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
     ) -> Facts:
         macs = [each.mac or self._holding.mac_of(each.id) for each in episodes]
-        seen = [max(self._booker.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
+        seen = [max(self._known.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
         return Facts(
             device,
             first_ms,

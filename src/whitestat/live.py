@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from whitestat import periods
-from whitestat.booking import DeviceToday
 from whitestat.model import Counts
 from whitestat.seconds import QUIET, Rates, Second, Seconds, rates, together
+from whitestat.today import DeviceToday
 from whitestat.units import mac_text
 
 STALE_MS = 10_000

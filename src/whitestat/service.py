@@ -28,6 +28,7 @@ from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine, SystemClock
 from whitestat.errors import ConfigError, LedgerError, WhiteStatError
 from whitestat.identity import Identity
+from whitestat.known import Known
 from whitestat.lan import gatherer_of, locality, maps_of, networks_of
 from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
@@ -80,21 +81,26 @@ async def _serve(config: Config) -> int:
     gatherer = gatherer_of(config, points)
     before = Before(state.receipts, state.readings, config.store.path)
     collectors, notices = open_collectors(points, attributor.is_local, before)
+    owners = {each.mac: each.person for each in config.devices if each.person}
+    known = Known(
+        attributor,
+        state.devices,
+        names={each.mac: each.name for each in config.devices},
+        people=owners,
+        vendor=vendor,
+        host_name=socket.gethostname(),
+        maps=maps_of(config),
+    )
     booker = Booker(
         writer,
         attributor,
+        known,
         zone=zone,
         points=[point_of(each) for each in points],
         locality=lambda: locality(config, points, (*gatherer.networks(clock.monotonic_ms()), *networks_of(collectors))),
-        names={each.mac: each.name for each in config.devices},
-        people={each.mac: each.person for each in config.devices if each.person},
-        vendor=vendor,
-        host_name=socket.gethostname(),
         detail_s=config.store.detail_s,
         finest_s=config.retention.finest_s,
-        maps=maps_of(config),
     )
-    owners = {each.mac: each.person for each in config.devices if each.person}
     engine = Engine(
         collectors,
         writer,
