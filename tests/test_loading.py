@@ -27,6 +27,7 @@ HEAVY = {
     "whitestat.plans.standing",
     "whitestat.web.plans",
     "whitestat.web.openapi",
+    "whitestat.web.schemas",
     "zeroconf",
     "rich",
 }

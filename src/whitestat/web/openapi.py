@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import re
 
-from whitestat.access.accounts import SCOPES
-from whitestat.access.roles import Role, Who
+from whitestat.access.roles import Who
 from whitestat.parameters import LIMIT, Parameter
 from whitestat.web import bodies
-from whitestat.web.accounts import CHANGES, ROLES, Change
+from whitestat.web.accounts import CHANGES, Change
 from whitestat.web.asker import SESSION
 from whitestat.web.edits import WRITES, Write
-from whitestat.web.frame import COLUMNS
 from whitestat.web.routes import ROUTES, Route
-from whitestat.web.schemas import COUNT as _COUNT
-from whitestat.web.schemas import GAPS, PLAN_USAGE, PLANS, THROTTLE, Schema
-from whitestat.web.schemas import INSTANT as _INSTANT
-from whitestat.web.schemas import TEXT as _TEXT
-from whitestat.web.schemas import a_list as _list
-from whitestat.web.schemas import an_object as _object
-from whitestat.web.schemas import or_null as _or_null
+from whitestat.web.schemas import SCHEMAS
+from whitestat.web.schemas.shape import TEXT, Schema, ref
 
 
 def document(version: str) -> Schema:
@@ -35,7 +28,7 @@ def document(version: str) -> Schema:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": _paths(),
-        "components": {"schemas": _SCHEMAS, "securitySchemes": _SCHEMES},
+        "components": {"schemas": SCHEMAS, "securitySchemes": _SCHEMES},
         "security": [{name: []} for name in _SCHEMES],
     }
 
@@ -49,7 +42,7 @@ def _paths() -> Schema:
 
 def _write(write: Write | Change) -> Schema:
     answers: Schema = {
-        "200": {"description": "It is done.", "content": {"application/json": {"schema": _ref(write.schema)}}},
+        "200": {"description": "It is done.", "content": {"application/json": {"schema": ref(write.schema)}}},
         "400": _refusal("A field is unknown, missing or cannot be used."),
         "401": _refusal(_NOBODY),
         "403": _refusal("The asker may not, or the request is not from our own page."),
@@ -95,7 +88,7 @@ def _number(name: str) -> Schema:
 
 
 def _operation(route: Route) -> Schema:
-    schema = {"$ref": f"#/components/schemas/{route.schema}"} if route.schema else {"type": "string"}
+    schema = ref(route.schema) if route.schema else TEXT
     answers: Schema = {
         "200": {
             "description": route.summary,
@@ -149,17 +142,11 @@ def _example(parameter: Parameter) -> object:
 
 
 def _refusal(description: str) -> Schema:
-    schema = {"$ref": "#/components/schemas/Error"}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+    return {"description": description, "content": {"application/json": {"schema": ref("Error")}}}
 
 
 def _unwell(route: Route) -> Schema:
-    name = "Health" if route.schema == "Health" else "Error"
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return ref("Health" if route.schema == "Health" else "Error")
 
 
 def _headers(route: Route) -> Schema:
@@ -167,7 +154,7 @@ def _headers(route: Route) -> Schema:
 
 
 def _header(description: str) -> Schema:
-    return {"description": description, "schema": _TEXT}
+    return {"description": description, "schema": TEXT}
 
 
 _NOBODY = "Nobody is logged in, the token is not known, or the network is not open."
@@ -184,318 +171,4 @@ _HEADERS: Schema = {
     ),
     "WhiteStat-Resolution": _header("How long each row is."),
     "WhiteStat-Notice": _header("Says where the answer is not quite what was asked."),
-}
-_RATIO = _or_null("number", minimum=0, maximum=1, description="null where nothing flowed")
-_NAMED: Schema = {"id": {"type": "integer"}, "name": _or_null("string"), "mac": _or_null("string")}
-_UNSPLIT = _or_null("integer", minimum=0, description="null where a meter cannot tell in and out apart")
-
-_DEVICE: Schema = {
-    **_NAMED,
-    "name_source": _or_null("string"),
-    "addresses": _list(_TEXT),
-    "person": _or_null("string"),
-    "labels": _list(_TEXT),
-    "first_seen": _or_null("string", format="date-time"),
-    "last_seen": _or_null("string", format="date-time"),
-}
-_ID = _or_null("integer", description="null for what is unattributed")
-_SINCE: Schema = {
-    **_INSTANT,
-    "description": "since when the rates were taken: a second, or several that a busy machine was too late for; absent "
-    "where there are no rates yet",
-}
-_PACKETS = ("rate_in_pps", "rate_out_pps")
-_RATES: Schema = dict.fromkeys(("rate_in_bps", "rate_out_bps", *_PACKETS), _COUNT)
-_AT_POINTS = _list(_object({"point": _TEXT, **_RATES}))
-_DAY = _or_null("string", format="date", description="null where there is no such day")
-_CALLED: Schema = {"id": {"type": "integer"}, "name": _or_null("string")}
-_ROW = {"type": ["array", "null"], "items": {"type": ["integer", "string", "null"]}}
-
-_SCHEMAS: Schema = {
-    "Error": _object({"error": _object({"parameter": _or_null("string"), "reason": _TEXT})}),
-    "Usage": _object(
-        {
-            "start": _INSTANT,
-            "end": _INSTANT,
-            "step": _TEXT,
-            "resolution": {
-                "type": "string",
-                "description": "how long each row is: the step, or a longer one where the step is no longer kept",
-            },
-            "notice": _or_null("string", description="says where the answer is not quite what was asked"),
-            "by": _list(_TEXT),
-            "elapsed_ms": {**_COUNT, "description": "how much of the span is over"},
-            "coverage": {**_list(_ref("PointCoverage")), "description": "how much of that each point saw"},
-            "rows": _list(_ref("Row")),
-            "next": _or_null("string", description="the address of the next page, where there is one"),
-        }
-    ),
-    "Row": _object(
-        {
-            "start": _INSTANT,
-            "device": {
-                "description": "null for what is unattributed; there only where by has device",
-                "anyOf": [_object(_NAMED), {"type": "null"}],
-            },
-            "scope": {"enum": ["wan", "lan", None], "description": "null where both are added up"},
-            "point": _or_null("string", description="there only where by has point"),
-            "person": _or_null("string", description="who owned it then; there only where by has person"),
-            "service": _or_null("string", description="a name or a port; other, or null for unknown; with by alone"),
-            "protocol": _or_null("string", description="a name or a number; other, or null for unknown; with by alone"),
-            "peer": _or_null("string", description="an address; other, or null for unknown; with by alone"),
-            "rest": {"type": "boolean", "description": "there only with top: all that is not among it"},
-            "octets": _COUNT,
-            "octets_in": _UNSPLIT,
-            "octets_out": _UNSPLIT,
-            "packets_in": _COUNT,
-            "packets_out": _COUNT,
-        },
-        optional=("device", "point", "person", "service", "protocol", "peer", "rest"),
-    ),
-    "Devices": _object(
-        {"devices": _list(_object(_DEVICE))},
-    ),
-    "Device": _object(
-        {
-            **_DEVICE,
-            "owners": _list(
-                _object({"person": {"type": "integer"}, "name": _or_null("string"), "from": _DAY, "until": _DAY})
-            ),
-            "episodes": _list(
-                _object(
-                    {
-                        "id": {"type": "integer"},
-                        "mac": _or_null("string"),
-                        "address": _or_null("string"),
-                        "start": _INSTANT,
-                        "end": _or_null("string", format="date-time", description="null while it goes on"),
-                    }
-                )
-            ),
-            "address_times": {
-                **_list(_object({"address": _TEXT, "first": _or_null("string", format="date-time"), "last": _INSTANT})),
-                "description": "the latest 200 IP addresses, the latest first",
-            },
-        }
-    ),
-    "Export": {"type": "object", "description": "tables and their rows, as they are kept"},
-    "People": _object(
-        {
-            "people": _list(
-                _object({**_CALLED, "devices": _list(_object({**_CALLED, "from": _DAY, "until": _DAY}))}),
-            )
-        }
-    ),
-    "Proposals": _object(
-        {
-            "proposals": _list(
-                _object(
-                    {
-                        "id": {"type": "integer"},
-                        "at": _INSTANT,
-                        "device": _object(_CALLED),
-                        "into": _object(_CALLED),
-                        "percent": {"type": "integer", "minimum": 0, "maximum": 100},
-                        "reasons": _list(_TEXT),
-                        "state": {"enum": ["open", "confirmed", "refused", "automatic", "over"]},
-                    }
-                )
-            )
-        }
-    ),
-    "Edits": _object(
-        {
-            "edits": _list(
-                _object(
-                    {
-                        "id": {"type": "integer"},
-                        "at": _INSTANT,
-                        "by": {"type": "string", "description": "owner, an address, or whitestat itself"},
-                        "action": _TEXT,
-                        "undoes": _or_null("integer", description="the edit it took back"),
-                        "undone_by": _or_null("integer", description="the edit that took it back"),
-                        "changes": _list(
-                            _object(
-                                {
-                                    "what": _TEXT,
-                                    "key": _list({"type": ["integer", "string"]}),
-                                    "before": _ROW,
-                                    "after": _ROW,
-                                }
-                            )
-                        ),
-                    }
-                )
-            )
-        }
-    ),
-    "Plans": PLANS,
-    "PlanUsage": PLAN_USAGE,
-    "Throttle": THROTTLE,
-    "Events": _object(
-        {
-            "events": _list(
-                _object(
-                    {
-                        "id": {"type": "integer"},
-                        "at": _INSTANT,
-                        "kind": _TEXT,
-                        "device": _or_null("integer"),
-                        "content": {"type": "object"},
-                    }
-                )
-            )
-        }
-    ),
-    "Me": _object(
-        {
-            "name": _or_null("string", description="null where nobody logged in, and the network is open"),
-            "role": {"enum": [str(each) for each in Role]},
-            "person": _or_null("string", description="whose usage alone is shown"),
-            "can_edit": {"type": "boolean"},
-            "expires": _or_null("string", format="date-time", description="when the session ends at the latest"),
-            "timezone": {"type": "string", "description": "that of days, hours and every instant"},
-            "billing": {
-                **_object({"day": _COUNT, "hour": _COUNT}),
-                "description": "when billing periods begin, local time",
-            },
-        }
-    ),
-    "Accounts": _object(
-        {
-            "accounts": _list(
-                _object(
-                    {
-                        "id": {"type": "integer"},
-                        "name": _TEXT,
-                        "role": {"enum": list(ROLES)},
-                        "person": _or_null("string"),
-                        "created": _INSTANT,
-                        "has_password": {"type": "boolean"},
-                        "sessions": _COUNT,
-                    }
-                )
-            )
-        }
-    ),
-    "AccountMade": _object(
-        {"account": {"type": "integer"}, "link": _or_null("string", description="sets its password, once")}
-    ),
-    "Tokens": _object(
-        {
-            "tokens": _list(
-                _object(
-                    {
-                        "id": {"type": "integer"},
-                        "name": _TEXT,
-                        "scope": {"enum": list(SCOPES)},
-                        "person": _or_null("string"),
-                        "created": _INSTANT,
-                    }
-                )
-            )
-        }
-    ),
-    "TokenMade": _object(
-        {"token": {"type": "integer"}, "text": _or_null("string", description="told when it is made, and never again")}
-    ),
-    "Edited": _object(
-        {
-            "edit": {**_COUNT, "description": "its number, to undo it by; 0 where nothing had to change"},
-            "device": _or_null("integer", description="the device that came of it"),
-            "person": _or_null("integer", description="the person that came of it"),
-            "since": {**_INSTANT, "description": "from when on a plan's usage was classed anew"},
-        },
-        optional=("since",),
-    ),
-    "PointCoverage": _object(
-        {
-            "point": _TEXT,
-            "observed_ms": _COUNT,
-            "frame_octets_interface": _COUNT,
-            "frame_octets_metered": _COUNT,
-            "octets_attributed": _COUNT,
-            "octets_unattributed": _COUNT,
-            "packets_lost": _COUNT,
-            "coverage": _RATIO,
-        }
-    ),
-    "Coverage": _object(
-        {
-            "start": _INSTANT,
-            "end": _INSTANT,
-            "points": _list(_ref("PointCoverage")),
-        }
-    ),
-    "Gaps": GAPS,
-    "Store": _object(
-        {
-            "octets": {**_COUNT, "description": "the database with its write-ahead log"},
-            "free_octets": {**_COUNT, "description": "what is left on its disk"},
-            "since": _or_null("string", format="date-time", description="the first usage; null while there is none"),
-            "octets_per_day": _or_null("integer", minimum=0, description="on average; null in the first day"),
-        }
-    ),
-    "Name": _object({"address": _TEXT, "name": _or_null("string", description="null where the DNS knows none")}),
-    "Frame": _object(
-        {
-            "columns": {"const": list(COLUMNS)},
-            "data": {"type": "array", "items": {"type": "array", "items": {"type": ["string", "number"]}}},
-        }
-    ),
-    "Segments": _list(_TEXT),
-    "Health": _object(
-        {
-            "status": {"type": "string", "description": "ok, or why not"},
-            "points": _list(
-                _object({"point": _TEXT, "state": _TEXT, "notice": _or_null("string")}, optional=("notice",))
-            ),
-        },
-        optional=("points",),
-    )
-    | {"description": "who may not see everything is told the status alone"},
-    "Live": _object(
-        {
-            "at": _INSTANT,
-            "since": _SINCE,
-            **_RATES,
-            "octets": _COUNT,
-            "octets_in": _UNSPLIT,
-            "octets_out": _UNSPLIT,
-            "coverage": _RATIO,
-            "gone": {**_list({"type": "integer"}), "description": "devices that are merged into others since"},
-            "devices": _list(
-                _object(
-                    {
-                        **_NAMED,
-                        "id": _ID,
-                        "octets": _COUNT,
-                        "octets_in": _UNSPLIT,
-                        "octets_out": _UNSPLIT,
-                        **_RATES,
-                        "last_seen": _or_null("string", format="date-time"),
-                    },
-                    optional=_PACKETS,
-                )
-            ),
-            "points": _AT_POINTS,
-            "missed": {
-                **_list(
-                    _object(
-                        {
-                            "at": _INSTANT,
-                            "since": _SINCE,
-                            **_RATES,
-                            "devices": _list(_object({"id": _ID, **_RATES})),
-                            "points": _AT_POINTS,
-                        },
-                        optional=("since",),
-                    )
-                ),
-                "description": "seconds since the event before, or of the last minute and more, with all that was not "
-                "silent",
-            },
-        },
-        optional=("since", "octets", "gone", "points", "missed", *_PACKETS),
-    ),
 }

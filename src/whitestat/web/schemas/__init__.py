@@ -1,0 +1,15 @@
+"""What the API answers with: every schema of the OpenAPI document, by name; a module for each subject."""
+
+from __future__ import annotations
+
+from whitestat.web.schemas import accounts, devices, live, plans, service, usage
+from whitestat.web.schemas.shape import Schema
+
+SCHEMAS: Schema = {
+    **usage.SCHEMAS,
+    **live.SCHEMAS,
+    **devices.SCHEMAS,
+    **plans.SCHEMAS,
+    **accounts.SCHEMAS,
+    **service.SCHEMAS,
+}

@@ -1,0 +1,31 @@
+"""What schemas of all subjects are made of."""
+
+from __future__ import annotations
+
+Schema = dict[str, object]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+INSTANT: Schema = {"type": "string", "format": "date-time"}
+
+
+def an_object(fields: Schema, optional: tuple[str, ...] = ()) -> Schema:
+    return {"type": "object", "properties": fields, "required": [k for k in fields if k not in optional]}
+
+
+def a_list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def or_null(kind: str, **more: object) -> Schema:
+    return {"type": [kind, "null"], **more}
+
+
+def ref(name: str) -> Schema:
+    """The schema of that name, wherever it is declared."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+NAMED: Schema = {"id": {"type": "integer"}, "name": or_null("string"), "mac": or_null("string")}
+RATIO = or_null("number", minimum=0, maximum=1, description="null where nothing flowed")
+UNSPLIT = or_null("integer", minimum=0, description="null where a meter cannot tell in and out apart")
