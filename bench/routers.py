@@ -62,7 +62,7 @@ def _memory(kind: str) -> float:
     program = f"""
 import whitestat.cli, whitestat.service, whitestat.web
 from whitestat.point_config import PointConfig
-from whitestat.engine import resident_octets
+from whitestat.memory import resident_octets
 before = resident_octets()
 from whitestat.routers import router_of
 router_of(PointConfig("router", {kind!r}, url="http://192.0.2.1", password="x"))

@@ -82,10 +82,12 @@ MAY_IMPORT = {
     "holding": {"model", "attribution", "known"},
     "known": {"model", "attribution", "ledger.writer"},
     "today": {"model", "periods", "known", "ledger.writer"},
+    "clock": set(),
     "memory": set(),
     "healthy": set(),
     "lean": set(),
     "engine": {
+        "clock",
         "identity",
         "memory",
         "model",

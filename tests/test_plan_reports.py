@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from whitestat.cli import run_command
-from whitestat.engine import SystemClock
+from whitestat.clock import SystemClock
 from whitestat.ledger.flush import DeviceRecord, Flush
 from whitestat.ledger.writer import Writer
 from whitestat.model import Counts, Episode, Scope, UsageKey

@@ -17,8 +17,8 @@ from whitestat.attribution.devices import Devices
 from whitestat.attribution.edits import Edit
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
+from whitestat.clock import SystemClock
 from whitestat.control import Line
-from whitestat.engine import SystemClock
 from whitestat.errors import LedgerError, QueryError, WhiteStatError
 from whitestat.identity import Done, Identity
 from whitestat.known import Known

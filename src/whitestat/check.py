@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
+from whitestat.clock import SystemClock
 from whitestat.collectors import Collector
-from whitestat.engine import SystemClock
 from whitestat.errors import WhiteStatError
 from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries

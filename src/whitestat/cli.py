@@ -376,7 +376,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from whitestat.engine import SystemClock
+    from whitestat.clock import SystemClock
     from whitestat.importers import run
     from whitestat.service import zone_of
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from whitestat import __version__
 from whitestat.attribution.edits import Edit
@@ -21,12 +19,13 @@ from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.gather import Gatherer
 from whitestat.attribution.names import Name, by_dns, resolve
 from whitestat.booking import Booker
+from whitestat.clock import Clock
 from whitestat.collectors import Collector
 from whitestat.errors import CollectorError, LedgerError
 from whitestat.identity import Done, Identity
 from whitestat.ledger.writer import Writer
-from whitestat.memory import give_back
-from whitestat.model import PointState, PointStatus
+from whitestat.memory import give_back, resident_octets
+from whitestat.model import PointState
 from whitestat.timeline import State, Timeline
 from whitestat.today import DeviceToday
 from whitestat.turn import Span, Turn
@@ -45,22 +44,6 @@ ANSWER_S = 2.0
 NAME_AGAIN_MS = 6 * 3600 * 1000
 
 T = TypeVar("T")
-
-
-class Clock(Protocol):
-    """Wall time to label with, monotonic time for spans, both in milliseconds."""
-
-    def now_ms(self) -> int: ...
-
-    def monotonic_ms(self) -> int: ...
-
-
-class SystemClock:
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000
 
 
 class Engine:
@@ -149,7 +132,7 @@ class Engine:
 
     def points(self) -> list[dict[str, object]]:
         """Every point with its state, as the health report has them."""
-        return self._points()
+        return [row for turn in self._turns for row in turn.points()]
 
     def _known(self) -> Identity:
         if self._identity is None:
@@ -168,7 +151,7 @@ class Engine:
     def health(self) -> dict[str, object]:
         """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked."""
         waiting = any(each.read_ms is None for each in self._turns)
-        points = self._points()
+        points = self.points()
         failing = any(point["state"] == PointState.FAILED for point in points)
         degraded = failing or self._unwritten or self._timeline.state is not State.SET
         return {
@@ -197,26 +180,6 @@ class Engine:
             since_ms, reason = self._unwritten
             minutes = (self._clock.monotonic_ms() - since_ms) // 60_000
             yield f"usage of the last {minutes + 1} min is kept in memory until it can be written: {reason}"
-
-    def _points(self) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = []
-        for turn in self._turns:
-            statuses = turn.collector.statuses()
-            for point in turn.collector.points:
-                status = statuses.get(point.name, PointStatus(PointState.STARTING))
-                if turn.failure:
-                    status = PointStatus(PointState.FAILED, turn.failure)
-                rows.append(
-                    {
-                        "point": point.name,
-                        "collector": point.collector,
-                        "interface": point.interface,
-                        "counts": point.counts,
-                        "state": str(status.state),
-                        "notice": status.notice,
-                    }
-                )
-        return rows
 
     async def _poll(self) -> None:
         while True:
@@ -416,9 +379,3 @@ class Engine:
             with self._guarded("names of devices"):
                 self._identity.keep()
         self._writer.close()
-
-
-def resident_octets() -> int:
-    """Resident memory of this process (proc(5), statm)."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()

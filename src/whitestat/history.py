@@ -7,7 +7,7 @@ from contextlib import closing
 
 from whitestat import reports
 from whitestat.asking import Now, usage_question
-from whitestat.engine import SystemClock
+from whitestat.clock import SystemClock
 from whitestat.errors import LedgerError
 from whitestat.forms import UsageAnswer, device_fields
 from whitestat.ledger.queries import Queries

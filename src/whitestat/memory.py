@@ -1,9 +1,11 @@
-"""What the C library keeps of memory that is free: one heap for all threads, and given back when much was freed."""
+"""Memory of this process: how much there is, and what the C library keeps of it that is free."""
 
 from __future__ import annotations
 
 import ctypes
+import resource
 from contextlib import suppress
+from pathlib import Path
 
 _ARENA_MAX = -8  # mallopt(3)
 
@@ -18,3 +20,9 @@ def give_back() -> None:
     """Return what is free to the system (malloc_trim(3)): a flush of many flows leaves 1 MB behind. Takes 1 ms."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident_octets() -> int:
+    """Resident memory of this process (proc(5), statm)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()

@@ -23,9 +23,10 @@ from whitestat.attribution.devices import Devices
 from whitestat.attribution.names import resolve
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
+from whitestat.clock import SystemClock
 from whitestat.collectors import Collector
 from whitestat.control import close_control, control_socket
-from whitestat.engine import Engine, SystemClock
+from whitestat.engine import Engine
 from whitestat.errors import ConfigError, LedgerError, WhiteStatError
 from whitestat.identity import Identity
 from whitestat.known import Known

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from whitestat.collectors import Collector
 from whitestat.errors import CollectorError
-from whitestat.model import Harvest, Receipt
+from whitestat.model import Harvest, PointState, PointStatus, Receipt
 
 
 @dataclass(slots=True)
@@ -42,6 +42,26 @@ class Turn:
     @property
     def busy(self) -> bool:
         return self._reading is not None
+
+    def points(self) -> list[dict[str, object]]:
+        """The collector's points with their state, as the health report has them."""
+        statuses = self.collector.statuses()
+        rows: list[dict[str, object]] = []
+        for point in self.collector.points:
+            status = statuses.get(point.name, PointStatus(PointState.STARTING))
+            if self.failure:
+                status = PointStatus(PointState.FAILED, self.failure)
+            rows.append(
+                {
+                    "point": point.name,
+                    "collector": point.collector,
+                    "interface": point.interface,
+                    "counts": point.counts,
+                    "state": str(status.state),
+                    "notice": status.notice,
+                }
+            )
+        return rows
 
     def begin(self, span: Span, threads: Executor) -> None:
         """Ask the collector, unless it still owes an answer."""
