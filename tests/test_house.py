@@ -103,6 +103,7 @@ MAY_IMPORT = {
     },
     "seconds": {"model"},
     "live": {"model", "units", "periods", "seconds", "today"},
+    "options": {"parameters", ""},
     "parameters": {"model", "errors", "periods", "ledger.question"},
     "asking": {"model", "errors", "units", "periods", "services", "parameters", "ledger.question"},
     "forms": {"model", "units", "periods", "services", "ledger.queries", "ledger.question"},
