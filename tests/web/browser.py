@@ -157,6 +157,7 @@ class Page:
         self._browser = browser
         self._target = target
         self._session = session
+        self._scheme = self._medium = ""
         self.problems: list[str] = []
         self.requests: list[str] = []
 
@@ -222,11 +223,18 @@ class Page:
 
     def colour_scheme(self, scheme: str) -> None:
         """`light` or `dark`."""
-        self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self._scheme = scheme
+        self._show()
 
     def paper(self, *, yes: bool) -> None:
         """Show it as it would be printed, or as on a screen again."""
-        self.ask("Emulation.setEmulatedMedia", media="print" if yes else "")
+        self._medium = "print" if yes else ""
+        self._show()
+
+    def _show(self) -> None:
+        """Both at once: what is not said is taken back."""
+        scheme = {"name": "prefers-color-scheme", "value": self._scheme}
+        self.ask("Emulation.setEmulatedMedia", media=self._medium, features=[scheme])
 
     def printed(self) -> bytes:
         """The document as PDF, on upright sheets where it does not say otherwise."""

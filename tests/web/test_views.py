@@ -52,6 +52,7 @@ VIEWS = {
 }
 """Where each is, and what is there once it has its figures."""
 WIDTHS = (360, 768, 1440)
+BODY = "getComputedStyle(document.body)"
 HOSTILE = "\u202e<img src=x onerror=document.title='owned'>" + "W" * 200
 
 
@@ -389,6 +390,22 @@ def test_what_takes_long_says_so_and_what_fails_says_why_and_is_tried_again(
         assert page.problems == []
 
 
+LIGHT, DARK = ["rgb(243, 245, 248)", "rgb(19, 24, 32)"], ["rgb(12, 15, 20)", "rgb(234, 238, 244)"]
+"""The ground and the ink of each."""
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_colours_are_as_the_system_has_them_or_as_somebody_chose(browser: Browser, family: House, system: str) -> None:
+    with looking(browser, family, *VIEWS["health"]) as page:
+        page.colour_scheme(system)
+        for choice in ("auto", "light", "dark", "auto"):
+            choose(page, ".choices label", "Colours", choice)
+            drawn = {"light": LIGHT, "dark": DARK}[system if choice == "auto" else choice]
+            assert page.evaluate(f"[{BODY}.backgroundColor, {BODY}.color]") == drawn
+            scheme = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
+            assert scheme == ("dark" if drawn is DARK else "light"), "fields and scroll bars too"
+
+
 CONTROLS = """Array.from(document.querySelectorAll('button, input, select, summary, nav, .toasts'))
     .filter((each) => each.checkVisibility({checkVisibilityCSS: true})
         && !each.closest('thead, .heat, .legend, .owner, .first'))
@@ -407,8 +424,7 @@ def test_on_paper_are_figures_and_tables_and_no_controls(browser: Browser, famil
         page.viewport(718, 1000)
         page.paper(yes=True)
         assert page.evaluate(CONTROLS) == []
-        paper = "getComputedStyle(document.body)"
-        assert page.evaluate(f"[{paper}.backgroundColor, {paper}.color]") == ["rgb(255, 255, 255)", "rgb(19, 24, 32)"]
+        assert page.evaluate(f"[{BODY}.backgroundColor, {BODY}.color]") == ["rgb(255, 255, 255)", LIGHT[1]]
         seen = "Array.from(document.querySelectorAll('main td, main .figure')).filter((each) => each.checkVisibility())"
         assert page.evaluate(f"{seen}.length") == on_screen, "what a screen shows, a sheet does"
         assert page.problems == []
