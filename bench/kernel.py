@@ -43,19 +43,16 @@ def statistics() -> Iterator[None]:
 
 
 class EmptyProgram:
-    """A socket filter that returns 0, on a socket of its own that sees every interface, as the meter's does.
+    """A socket filter that returns 0, on a socket of its own that is bound to one interface, as the meter's are.
 
     Made where the calling thread is: its network namespace is the one it sees.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interface: str) -> None:
         self.program = _load(RETURN_0)
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, self.program)
-        libc = ctypes.CDLL(None, use_errno=True)
-        everything = struct.pack("=HHi12x", socket.AF_PACKET, socket.htons(ETH_P_ALL), 0)
-        if libc.bind(self._socket.fileno(), everything, len(everything)) != 0:
-            raise OSError(ctypes.get_errno(), "binding the packet socket")
+        self._socket.bind((interface, ETH_P_ALL))
 
     def cost(self) -> Cost:
         return _costs("self")[_program_id("self", self.program)]

@@ -28,7 +28,7 @@ def _kernel(runs: Sequence[Figures]) -> list[Row]:
     rate = _middle(runs, lambda run: run.kernel.rate)
     each = _middle(runs, lambda run: run.kernel.ours_per_packet / run.kernel.ours_per_run)
     low, high = (edge(run.kernel.above_empty for run in runs) for edge in (min, max))
-    shape = f"{total:.0f} less {empty:.0f}, {each:.1f} links a packet, {rate / 1000:.0f} k packets/s"
+    shape = f"{total:.0f} less {empty:.0f}, {each:.1f} runs a packet, {rate / 1000:.0f} k packets/s"
     said = f"{above:.0f} ns ({low:.0f} to {high:.0f}; {shape})"
     return [Row("kernel meter, per packet above an empty program", "<= 90 ns", said, "-", above <= 90)]
 

@@ -153,11 +153,11 @@ class Stage:
         )
 
     def kernel(self, rate: int, seconds: float = 3) -> Kernel:
-        """Both programs see the same packets on equal sockets: each link of the gateway that a packet crosses
-        is a run, so the cost of a packet is the sum of its runs."""
+        """Both programs see the same packets on equal sockets, bound to the bridge; the cost of a packet is the
+        sum of its runs."""
         with statistics():
             with self.home.gateway.inside():
-                empty = EmptyProgram()
+                empty = EmptyProgram("br0")
             ours_before, empty_before = cost_of(self.service.pid), empty.cost()
             packets, reached = self.send(HOUSEHOLD, rate, seconds)
             ours = cost_of(self.service.pid).minus(ours_before)

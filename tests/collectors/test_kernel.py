@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.collectors.frames import Sample, extension, ipv4, ipv6, mixed, ports, samples
-from tests.collectors.kernel_run import Bench
+from tests.collectors.kernel_run import LOOPBACK_INDEX, Bench
 from whitestat.collectors.decode import Link, decode
-from whitestat.collectors.kernel.meter import _POINT, OBJECT, _whole
+from whitestat.collectors.kernel.meter import _POINT, LINK_ETHERNET, OBJECT, PLACES, POINTS, _whole
+from whitestat.errors import CollectorError
 
 pytestmark = pytest.mark.needs()
 
@@ -125,6 +126,23 @@ def test_extension_headers_count_as_headers_of_each_segment(bench: Bench) -> Non
     assert counted.packet.service == 443
 
 
+def test_interfaces_that_would_have_the_same_place_are_counted_apart(bench: Bench) -> None:
+    others = [LOOPBACK_INDEX + each * POINTS for each in range(1, PLACES)]
+    bench.unwatch(LOOPBACK_INDEX)
+    for index in (*others, LOOPBACK_INDEX):
+        bench.watch(index, LINK_ETHERNET, index)
+    assert bench.run(bytes(60)) is not None
+    assert [bench.totals(each).packets_in for each in others] == [0] * len(others)  # type: ignore[union-attr]
+    with pytest.raises(CollectorError, match="finds no place beside 4 others"):
+        bench.watch(LOOPBACK_INDEX + PLACES * POINTS, LINK_ETHERNET, 9)
+    bench.unwatch(others[0])
+    bench.watch(LOOPBACK_INDEX + PLACES * POINTS, LINK_ETHERNET, 9)
+    assert others[0] not in bench.watched()
+    for index in set(bench.watched()) - {LOOPBACK_INDEX}:
+        bench.unwatch(index)
+    assert bench.run(bytes(60)) is not None
+
+
 def halves(high: int, low: int) -> int:
     return (high & ~0xFFFF_FFFF) | (low & 0xFFFF_FFFF)
 
@@ -146,7 +164,7 @@ def test_a_total_that_a_32_bit_kernel_hands_out_in_two_halves_is_read_whole(
     def look() -> bytes:
         early, late = next(looks, (last, last))
         figure = halves(late, early) if data.draw(st.booleans()) else halves(early, late)
-        return _POINT.pack(1, 1, figure, *[0] * 11, 7)
+        return _POINT.pack(1, 1, figure, *[0] * 11, 7, 1)
 
     whole = _whole(look, width=4)
     assert whole is not None

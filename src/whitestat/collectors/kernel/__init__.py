@@ -99,7 +99,7 @@ class KernelCollector:
         self._boot = boot_id()
         if self._ledger:
             self.pins = pins.folder(self._ledger, shape(*self._sizes))
-        self._meter = Meter(*self._sizes, self.pins)
+        self._meter = Meter(*self._sizes, self.pins, links=len(self._points))
         self._recover(booked.get(self._name))
         if self._wanted:
             self._promiscuous = Promiscuous()
@@ -200,24 +200,30 @@ class KernelCollector:
             if before and (link is None or link.index != before.index):
                 self._left[point.name] = before.index, self.meter.unwatch(before.index)
                 del self._links[point.name]
-            if link is None:
+            if link is None or not (point.name in self._links or self._watch(point, link)):
                 notice = f"interface {point.interface} is not there; waiting for it"
                 self._statuses[point.name] = PointStatus(PointState.WAITING, notice)
                 continue
-            if point.name not in self._links:
-                if point.name in self._wanted and self._promiscuous:
-                    with contextlib.suppress(OSError):  # it went while we looked
-                        self._promiscuous.ask(link.index)
-                fresh = self.meter.totals(link.index) is None
-                begun = frames(link, counters().get(link.name, Counts())) if fresh else None
-                foreign = begun if begun and self._newcomers.had_another_name(link.index) else Counts()
-                self._begun[point.name], self._foreign[point.name] = begun, foreign
-                index, left = self._left.pop(point.name, (0, None))
-                left = left if index == link.index else None
-                self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()), left)
             self._links[point.name] = link
             self._statuses[point.name] = self._status(link)
         self._newcomers.look(link.index for link in known.values())
+
+    def _watch(self, point: Point, link: Link) -> bool:
+        """Watch an interface from now on; False where it went while we looked."""
+        if point.name in self._wanted and self._promiscuous:
+            with contextlib.suppress(OSError):
+                self._promiscuous.ask(link.index)
+        fresh = self.meter.totals(link.index) is None
+        begun = frames(link, counters().get(link.name, Counts())) if fresh else None
+        foreign = begun if begun and self._newcomers.had_another_name(link.index) else Counts()
+        self._begun[point.name], self._foreign[point.name] = begun, foreign
+        index, left = self._left.pop(point.name, (0, None))
+        left = left if index == link.index else None
+        try:
+            self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()), left)
+        except OSError:
+            return False
+        return True
 
     def _deltas(self, epoch: int, start_ms: int, end_ms: int) -> Iterator[Delta]:
         """The entries of an epoch; counts are the sender's: out is what it sent."""

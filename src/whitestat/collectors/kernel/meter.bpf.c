@@ -2,7 +2,7 @@
 // The kernel meter: a passive socket filter that counts every packet of the watched interfaces
 // and lets none of them through to user space.
 //
-// It sits on an AF_PACKET, SOCK_RAW socket: offset 0 is the link header where the link has one, else the
+// It sits on AF_PACKET, SOCK_RAW sockets, one bound to each interface: offset 0 is the link header where the link has one, else the
 // IP header, and skb->len is the frame as the socket would get it. The rules of decoding are those of
 // decode.py, which is compared with this program packet by packet.
 
@@ -63,6 +63,7 @@ struct point {
 	__u64 lost_packets[2]; // what found no place in any map
 	__u64 lost_octets[2];
 	__u64 life;  // user space's: names these totals, which begin from zero under another name
+	__u64 index; // whose they are; 0: nobody's
 };
 
 struct state {
@@ -83,21 +84,15 @@ MAP_PER_CPU(flows_1, struct flow_key, 65536);
 MAP_PER_CPU(pairs_0, struct pair_key, 4096);
 MAP_PER_CPU(pairs_1, struct pair_key, 4096);
 
+// An interface's place is the one its index says, or one of the next few: an array takes no hash to find it.
+#define POINTS 128
+#define PLACES 4
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 64);
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, POINTS);
 	__type(key, __u32);
 	__type(value, struct point);
 } points SEC(".maps");
-
-// Whether any interface of such an index (by its last bits) is watched: of all others nothing more is looked up.
-#define MARKS 1024
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MARKS);
-	__type(key, __u32);
-	__type(value, __u64);
-} marks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -124,6 +119,19 @@ struct {
 } grace SEC(".maps") = {
 	.values = { &grace_inner },
 };
+
+static __always_inline struct point *find_point(__u32 index)
+{
+#pragma unroll
+	for (__u32 i = 0; i < PLACES; i++) {
+		__u32 place = (index + i) & (POINTS - 1);
+		struct point *point = bpf_map_lookup_elem(&points, &place);
+
+		if (point && point->index == index)
+			return point;
+	}
+	return 0;
+}
 
 static __always_inline int has_ports(__u16 protocol)
 {
@@ -348,14 +356,13 @@ int meter(struct __sk_buff *skb)
 	struct flow_key key;
 	struct point *point;
 	struct state *now;
-	__u32 ifindex = skb->ifindex, length = skb->len, zero = 0, mark = ifindex & (MARKS - 1);
-	__u64 *marked = bpf_map_lookup_elem(&marks, &mark);
+	__u32 length = skb->len, zero = 0;
 	__u32 octets, at = 14, header = 0, segments, extra = 0;
 	int out = skb->pkt_type == PACKET_OUTGOING, kept;
 
-	if (!marked || !*marked)
+	if (!skb->ifindex)
 		return 0;
-	point = bpf_map_lookup_elem(&points, &ifindex);
+	point = find_point(skb->ifindex);
 	if (!point || (point->link == LINK_LOOPBACK && out))
 		return 0;
 	__builtin_memset(&key, 0, sizeof(key));

@@ -20,17 +20,17 @@ FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
 PAIR_KEY = struct.Struct("=I6s6s")
 _INDEX = struct.Struct("=I")
 _STATE = struct.Struct("=QQ")
-_MARK = struct.Struct("=Q")
-_POINT = struct.Struct("=II12QQ")
+_POINT = struct.Struct("=II12QQQ")
 _COUNTS = struct.Struct("=QQ")
 _ENTRY_OCTETS = 72
 """What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
 
-MARKS = 1024
-"""As many as in meter.bpf.c: an interface has the mark that the last bits of its index say."""
+POINTS, PLACES = 128, 4
+"""As many as in meter.bpf.c: an interface's place is the one the last bits of its index say, or one of the next."""
 
 SO_ATTACH_BPF = 50
-ETH_P_ALL = 3
+ETH_P_ALL, ETH_P_NONE = 3, 0x88B5
+"""Every packet (packet(7)); an EtherType that nobody sends: IEEE 802 keeps it for experiments of one's own."""
 
 
 class Totals(NamedTuple):
@@ -53,26 +53,27 @@ class Totals(NamedTuple):
 
 
 class Meter:
-    """The loaded program with its maps and its socket.
+    """The loaded program with its maps and its sockets.
 
     The kernel writes to the maps of one parity of the epoch. `turn` moves it to the other and waits until
     no packet is still being counted in the old ones, which are then `entries` for as long as the caller
-    needs, until `clear`. Needs CAP_NET_RAW and CAP_BPF to open; nothing afterwards.
+    needs, until `clear`. Needs CAP_NET_RAW and CAP_BPF to open; nothing afterwards, for which reason a socket is
+    opened at once for each of the `links` that may be watched at the same time.
     """
 
     program_type: int | None = None
     """Another type to load the program as; a socket filter attaches itself, any other is for test runs."""
 
-    def __init__(self, flows: int = 65536, pairs: int = 4096, pins: Path | None = None) -> None:
+    def __init__(self, flows: int = 65536, pairs: int = 4096, pins: Path | None = None, *, links: int = 2) -> None:
         self._library = Libbpf()
         self._object = 0
-        self._socket: socket.socket | None = None
+        self._idle: list[socket.socket] = []
+        self._bound: dict[int, socket.socket] = {}
         self._cpus = self._library.possible_cpus()
         self._open_object(flows, pairs, pins)
         try:
             self._find_maps()
-            self._mark()
-            self._attach()
+            self._attach(links)
         except OSError as error:
             self.close()
             raise _refusal(error, self._library.complaint()) from None
@@ -83,34 +84,41 @@ class Meter:
         """Count the packets of interface `index` under the number `point` from now on.
 
         Running totals begin at zero, or go on where the interface is watched already (pinned maps), or from where
-        they were `left` by `unwatch`.
+        they were `left` by `unwatch`. OSError where the interface has gone meanwhile: then it is not watched.
         """
-        key = _INDEX.pack(index)
-        held = self._points.get(key)
+        place = self._places.get(index)
+        held = None if place is None else self._points.get(_INDEX.pack(place))
         if held is None or _POINT.unpack_from(held)[:2] != (link, point):
-            fresh = _POINT.pack(link, point, *[0] * 12, secrets.randbits(63)) * self._cpus
-            self._points.put(key, left or fresh)
-        self._marks.put(_INDEX.pack(index % MARKS), _MARK.pack(1))
+            place = self._free_place(index) if place is None else place
+            fresh = _POINT.pack(link, point, *[0] * 12, secrets.randbits(63), index) * self._cpus
+            self._points.put(_INDEX.pack(place), left or fresh)
+            self._places[index] = place
+        self._bind(index)
 
     def watched(self) -> list[int]:
         """Indexes of the interfaces watched, by this process or by one before it that left its maps."""
-        return [
-            index
-            for count, keys, _ in self._points.chunks()
-            for (index,) in _INDEX.iter_unpack(ctypes.string_at(keys, count * _INDEX.size))
-        ]
+        return list(self._places)
 
     def unwatch(self, index: int) -> bytes | None:
         """Stop counting; returns the running totals as they are left, for `watch`."""
-        left = self._points.get(_INDEX.pack(index))
-        self._points.drop(_INDEX.pack(index))
-        if all(each % MARKS != index % MARKS for each in self.watched()):
-            self._marks.put(_INDEX.pack(index % MARKS), _MARK.pack(0))
+        place = self._places.pop(index, None)
+        if place is None:
+            return None
+        if index in self._bound:
+            sock = self._bound.pop(index)
+            if sock.getsockname()[0]:  # still there, under another name: where one is gone, so is the binding
+                _bind(sock, ETH_P_NONE, 0)
+            self._idle.append(sock)
+        left = self._points.get(_INDEX.pack(place))
+        self._points.put(_INDEX.pack(place), bytes(self._points.value_size))
         return left
 
     def totals(self, index: int) -> Totals | None:
         """The running totals of interface `index`; None when it is not watched."""
-        value = _whole(lambda: self._points.get(_INDEX.pack(index)))
+        place = self._places.get(index)
+        if place is None:
+            return None
+        value = _whole(lambda: self._points.get(_INDEX.pack(place)))
         if value is None:
             return None
         columns = list(zip(*_POINT.iter_unpack(value), strict=True))
@@ -145,9 +153,9 @@ class Meter:
         return 2 * (flows + pairs)
 
     def close(self) -> None:
-        if self._socket:
-            self._socket.close()
-            self._socket = None
+        for sock in (*self._idle, *self._bound.values()):
+            sock.close()
+        self._idle, self._bound = [], {}
         if self._object:
             self._library.close_object(self._object)
             self._object = 0
@@ -203,24 +211,50 @@ class Meter:
         self._flows = tuple(self._map(f"flows_{n}", FLOW_KEY.size, counts) for n in (0, 1))
         self._pairs = tuple(self._map(f"pairs_{n}", PAIR_KEY.size, counts) for n in (0, 1))
         self._points = self._map("points", _INDEX.size, _POINT.size * self._cpus)
-        self._marks = self._map("marks", _INDEX.size, _MARK.size)
+        self._places = self._held_places()
         self._state = self._map("state", _INDEX.size, _STATE.size)
         self._grace = self._map("grace", _INDEX.size, _INDEX.size)
         self._grace_inner = self._map("grace_inner", _INDEX.size, _INDEX.size)
 
-    def _mark(self) -> None:
-        """What a process before this one watched goes on being counted; its marks ended with it."""
-        for index in self.watched():
-            self._marks.put(_INDEX.pack(index % MARKS), _MARK.pack(1))
-
-    def _attach(self) -> None:
-        """Attach before the socket is bound: not one packet is queued for user space."""
+    def _attach(self, links: int) -> None:
+        """Attach before a socket is bound: not one packet is queued for user space."""
         self.program = self._library.call("bpf_program__fd", self._program_handle(), doing="finding the program")
         if self.program_type is not None:
             return
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, self.program)
-        _bind_everywhere(self._socket)
+        for _ in range(links):
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self._idle.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, self.program)
+
+    def _bind(self, index: int) -> None:
+        """Let the program see interface `index`; while that is down the kernel waits with us."""
+        if index in self._bound or self.program_type is not None:
+            return
+        if not self._idle:
+            raise CollectorError(f"the kernel meter was opened for {len(self._bound)} interfaces at once, not more")
+        sock = self._bound[index] = self._idle.pop()
+        try:
+            _bind(sock, ETH_P_ALL, index)
+        except OSError:
+            self.unwatch(index)
+            raise
+
+    def _held_places(self) -> dict[int, int]:
+        """Place by interface index: what a process before this one watched goes on with its totals."""
+        held = {}
+        for place in range(POINTS):
+            value = self._points.get(_INDEX.pack(place))
+            index = _POINT.unpack_from(value)[-1] if value else 0
+            if index:
+                held[index] = place
+        return held
+
+    def _free_place(self, index: int) -> int:
+        taken = set(self._places.values())
+        for place in ((index + each) % POINTS for each in range(PLACES)):
+            if place not in taken:
+                return place
+        raise CollectorError(f"interface {index} finds no place beside {len(taken)} others that are watched")
 
     def _read_state(self) -> tuple[int, int]:
         """The maps' name and epoch; a new set of maps gets a name of its own."""
@@ -283,12 +317,15 @@ class _SockaddrLinkLayer(ctypes.Structure):
     )
 
 
-def _bind_everywhere(sock: socket.socket) -> None:
-    """Bind to every interface; Python's own bind insists on a name."""
-    address = _SockaddrLinkLayer(socket.AF_PACKET, socket.htons(ETH_P_ALL), 0)
+def _bind(sock: socket.socket, protocol: int, index: int) -> None:
+    """Bind to an interface by its index, or to every one (0); Python's own bind insists on a name.
+
+    Where the socket was bound before, no packet is seen there any more when this returns (packet_do_bind waits).
+    """
+    address = _SockaddrLinkLayer(socket.AF_PACKET, socket.htons(protocol), index)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.bind(sock.fileno(), ctypes.byref(address), ctypes.sizeof(address)) != 0:
-        raise OSError(ctypes.get_errno(), "binding the packet socket")
+        raise OSError(ctypes.get_errno(), f"binding a packet socket to interface {index}")
 
 
 def _refusal(error: OSError, complaint: str) -> CollectorError:
