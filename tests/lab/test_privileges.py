@@ -128,6 +128,7 @@ def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Ho
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="needs the system's Python 3.11")
 def test_nobody_with_the_meters_capabilities_alone_meters_and_then_holds_none(home: Home, public_folder: Path) -> None:
+    home.gateway.run("chmod", "0700", "/sys/fs/bpf")  # as systemd mounts it; the kernel's own default is 1777
     shutil.chown(public_folder, "nobody")
     service = Service(home.gateway, public_folder, settings(public_folder))
     service.python, service.modules = str(PYTHON), str(public_modules(public_folder))
