@@ -59,8 +59,8 @@ class UsageAnswer:
         }
         yield _dumps(head)[:-1] + ',"rows":['
         rows, comma = iter(self.rows), ""
-        while piece := [_dumps(self._row(row)) for row in islice(rows, ROWS_A_PIECE)]:
-            yield comma + ",".join(piece)
+        while piece := [self._row(row) for row in islice(rows, ROWS_A_PIECE)]:
+            yield comma + _dumps(piece)[1:-1]
             comma = ","
         yield "]}"
 

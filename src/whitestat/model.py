@@ -8,9 +8,10 @@ a frozen dataclass); all others are frozen, slotted dataclasses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from operator import add
 from typing import NamedTuple
 
@@ -69,8 +70,14 @@ class Counts(NamedTuple):
     def octets(self) -> int:
         return self.octets_in + self.octets_out + self.octets_unsplit
 
-    def plus(self, other: Counts) -> Counts:
+    def plus(self, other: Iterable[int]) -> Counts:
+        """With other counts, or amounts in the order of these, added."""
         return Counts._make(map(add, self, other))
+
+    @classmethod
+    def in_columns(cls, columns: Iterable[Iterable[int]]) -> Iterator[Counts]:
+        """Those that stand side by side in the columns; `_make` would be a call in Python for each."""
+        return map(partial(tuple.__new__, cls), zip(*columns, strict=True))
 
     def turned(self) -> Counts:
         """The same traffic seen from the other side."""

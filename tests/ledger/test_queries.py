@@ -339,6 +339,14 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
         Cursor.read(text)
 
 
+@pytest.mark.parametrize("step", [Step.TOTAL, Step.MINUTE])
+def test_the_rows_of_an_answer_may_be_taken_again(ledger: tuple[Writer, Queries], step: Step) -> None:
+    writer, queries = ledger
+    writer.commit(flush_of({(NOON_S, key()): 1, (NOON_S + 60, key()): 2}))
+    answer = queries.answer(Question(NOON_S - DAY_S, NOON_S + DAY_S, step))
+    assert list(answer.rows()) == list(answer.rows()) != []
+
+
 def test_a_long_answer_needs_little_memory(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     for hour in range(24):

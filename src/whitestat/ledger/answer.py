@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import NamedTuple
 
 from whitestat.errors import QueryError
+from whitestat.ledger.packed import Columns
 from whitestat.ledger.question import DeviceName, Question, Row, Step
 from whitestat.model import Address, Counts, Coverage, Scope
 
@@ -50,6 +52,16 @@ def add_to(found: Found, group: Group | None, steps: Iterable[tuple[int, Counts]
         held[step_s] = held[step_s].plus(counts) if step_s in held else counts
 
 
+def add_columns(found: Found, group: Group | None, starts: Sequence[int], amounts: Columns) -> None:
+    """The same for sums in columns. They are taken in all at once where each is the first of its step."""
+    held, fresh = found.setdefault(group, {}), set(starts)
+    if len(fresh) == len(starts) and held.keys().isdisjoint(fresh):
+        held.update(zip(starts, Counts.in_columns(amounts), strict=True))
+        return
+    for step_s, row in zip(starts, zip(*amounts, strict=True), strict=True):
+        held[step_s] = held[step_s].plus(row) if step_s in held else Counts._make(row)
+
+
 class Cursor(NamedTuple):
     """Where a page begins: the start of a step, UTC seconds, and how many of its rows lie on pages before.
 
@@ -84,15 +96,15 @@ class Answer:
     notice: str | None
     coverage: Mapping[str, Coverage]
     tag: str
-    windows: Callable[[int], Iterator[list[Row]]]
-    """The rows from a step's start on, UTC seconds, in lists of whole steps; each is read when it is asked for."""
+    windows: Callable[[int], Iterator[Iterable[Row]]]
+    """The rows from a step's start on, UTC seconds, whole steps at a time; each is read when it is asked for."""
 
     def rows(self, cursor: Cursor | None = None) -> Iterator[Row]:
         """Rows by start, then octets, most first, the rest last; QueryError for a cursor of another question."""
         start_s, skipped = cursor or Cursor(self.question.start_s)
         if self.step is Step.TOTAL and start_s != self.question.start_s:
             raise QueryError("cursor", "is not one of this question")
-        rows = (row for window in self.windows(start_s) for row in window)
+        rows = chain.from_iterable(self.windows(start_s))
         deque(islice(rows, skipped), maxlen=0)
         return rows
 
@@ -116,27 +128,32 @@ def top_of(totals: Mapping[Group, Counts], top: int | None) -> frozenset[Group] 
     return frozenset(ranked[:top])
 
 
-def rows_of(found: Found, names: Mapping[int, DeviceName]) -> list[Row]:
+def rows_of(found: Found, names: Mapping[int, DeviceName]) -> Iterable[Row]:
     """The rows of steps: by start, then octets, most first, the rest last; those of equal octets by group."""
-    told = [
-        rows
-        for group in sorted((each for each in found if each), key=lambda each: each.order)
-        for rows in _rows(group, found[group], names)
-    ]
-    if len(found) > 1:
-        told.sort(key=lambda row: row.counts.octets, reverse=True)
+    groups = sorted((each for each in found if each), key=lambda each: each.order)
+    by_group = (_rows(group, found[group], names) for group in groups)
+    if len(found) == 1 and groups:
+        return next(by_group)  # made as they are taken: few are in memory then
+    told = list(chain.from_iterable(by_group))
+    told.sort(key=lambda row: row.counts.octets, reverse=True)
     if REST in found:
         told += [Row(step_s, None, None, None, counts, rest=True) for step_s, counts in found[REST].items()]
     told.sort(key=itemgetter(0))
     return told
 
 
+_ROW = partial(tuple.__new__, Row)
+"""As `Row._make`, which is a call in Python for each."""
+
+
 def _rows(group: Group, steps: Mapping[int, Counts], names: Mapping[int, DeviceName]) -> Iterator[Row]:
-    """Of one group; hundreds of thousands may be asked for, so nothing is done for each that can be done for all."""
+    """Of one group, by start; hundreds of thousands may be asked for: nothing is done for each that can be for all."""
     device = group.device
     name = None if device is None else names.get(device) or DeviceName(device, None, None)
     before, after = (name, group.scope, group.point), (False, group.person, group.protocol, group.service, group.peer)
-    return map(Row._make, zip(steps, *map(repeat, before), steps.values(), *map(repeat, after), strict=False))
+    starts = sorted(steps)
+    counts = map(steps.__getitem__, starts)
+    return map(_ROW, zip(starts, *map(repeat, before), counts, *map(repeat, after), strict=False))
 
 
 def tag_of(*parts: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import tzinfo
@@ -162,8 +162,7 @@ class Queries:
         shown = [names.get(group.device) for _, group, _ in found if group.device is not None]
         tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, owned, coverage)
         if step is Step.TOTAL and top is None:
-            rows = rows_of(totals, names)
-            return Answer(question, step, notice, coverage, tag, lambda _: iter([rows]))
+            return Answer(question, step, notice, coverage, tag, lambda _: iter([rows_of(totals, names)]))
         asked = replace(question, step=step)
         kinds = len(totals if top is None else top) + 1 + len(owned)
         windows = partial(self._windows, asked, partial(self._usage_from, asked, top, kinds), names)
@@ -181,7 +180,7 @@ class Queries:
         shown = sorted(names.items())
         tag = tag_of(plan.mark, plan.notice, str(self._zone), self._cycle, usage, shown, owned, coverage)
 
-        def windows(from_s: int) -> Iterator[list[Row]]:
+        def windows(from_s: int) -> Iterator[Iterable[Row]]:
             first_s = plan.question.start_s if from_s == question.start_s else from_s
             return self._windows(plan.question, partial(self._detail_from, plan), names, first_s)
 
@@ -334,8 +333,8 @@ class Queries:
 
     def _windows(
         self, question: Question, read: Callable[[int], _Window], names: Mapping[int, DeviceName], from_s: int
-    ) -> Iterator[list[Row]]:
-        """Rows from the step on that starts then, in lists of whole steps, so that few are in memory at a time."""
+    ) -> Iterator[Iterable[Row]]:
+        """Rows from the step on that starts then, whole steps at a time, so that few are in memory."""
         low_s = self._checked_start(question, from_s)
         while low_s < question.end_s:
             with _uncollected():

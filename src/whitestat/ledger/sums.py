@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial, reduce
@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from whitestat.ledger import buckets, owners
-from whitestat.ledger.answer import REST, Found, Group, add_to
+from whitestat.ledger.answer import REST, Found, Group, add_columns, add_to
 from whitestat.ledger.cuts import Cut, Part, cuts
 from whitestat.ledger.packed import Columns, together
 from whitestat.ledger.question import USAGE_WORDS, Question, Step
@@ -39,9 +39,6 @@ _SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p O
     LEFT JOIN episode e ON e.id = s.episode WHERE p.counts"""
 
 TAIL = "tail_usage"
-
-Sum = tuple[Group | None, Iterable[tuple[int, Counts]]]
-"""A group with sums of some of its steps, by their starts, UTC seconds."""
 
 
 class Sums:
@@ -114,13 +111,11 @@ class Sums:
         group_of = {each: group for group, series in groups.items() for each in series}
         for (table, piece), cut in self._cuts(question):
             if table == TAIL:
-                parts = self._in_tail(piece, cut, group_of)
+                self._in_tail(sums, piece, cut, group_of)
             elif cut.expression == "0":
-                parts = self._together(piece, cut, group_of)
+                self._together(sums, piece, cut, group_of)
             else:
-                parts = self._by_step(piece, cut, group_of)
-            for group, found in parts:
-                add_to(sums, group, found)
+                self._by_step(sums, piece, cut, group_of)
         return sums
 
     def days(self, question: Question) -> dict[tuple[int, int], tuple[int, int]]:
@@ -165,16 +160,13 @@ class Sums:
     def steps(self, question: Question, from_s: int) -> Iterator[int]:
         return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
 
-    def _together(self, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> Iterator[Sum]:
+    def _together(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         """All of a piece as one step."""
-        sums: dict[Group | None, Counts] = {}
-        for _, series, columns in self._read(buckets.USAGE, piece, group_of):
-            group, counts = group_of[series], Counts._make(map(sum, columns[1:]))
-            sums[group] = sums[group].plus(counts) if group in sums else counts
         start_s = cut.start_s(0)
-        return ((group, [(start_s, counts)]) for group, counts in sums.items())
+        for _, series, columns in self._read(buckets.USAGE, piece, group_of):
+            add_to(sums, group_of[series], [(start_s, Counts._make(map(sum, columns[1:])))])
 
-    def _by_step(self, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> Iterator[Sum]:
+    def _by_step(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         """Series of a group that have the same buckets in a chunk, which is the rule, are added up at once."""
         for chunk, found in groupby(self._read(buckets.USAGE, piece, group_of), itemgetter(0)):
             alike: dict[tuple[Group | None, Sequence[int]], list[Columns]] = {}
@@ -183,14 +175,14 @@ class Sums:
             for (group, _), several in alike.items():
                 offsets, *amounts = together(several)
                 starts = cut.starts(piece.resolution.buckets(chunk, offsets))
-                yield group, zip(starts, map(Counts._make, zip(*amounts, strict=True)), strict=True)
+                add_columns(sums, group, starts, amounts)
 
-    def _in_tail(self, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> Iterator[Sum]:
+    def _in_tail(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         sql = f"""SELECT {cut.expression}, series, {_SUMS} FROM {TAIL} WHERE bucket >= ? AND bucket < ?
             GROUP BY 1, 2"""  # noqa: S608 - words of this module
         for bucket, series, *counts in self._connection.execute(sql, (piece.low, piece.high)):
             if series in group_of:
-                yield group_of[series], [(cut.start_s(bucket), Counts._make(counts))]
+                add_to(sums, group_of[series], [(cut.start_s(bucket), Counts._make(counts))])
 
     def _in_days(self, piece: Piece, cut: Cut) -> Iterator[tuple[int, int, int, int]]:
         """Start of the step, series, octets in and out of each bucket."""
@@ -228,7 +220,8 @@ class Sums:
 
     def _tail_piece(self, start_s: int, end_s: int) -> Piece:
         """The instants of the journal's tail, which are starts of minutes or of seconds."""
-        low, high = (self.kept().aligned(at_s, self._zone) for at_s in (start_s, end_s))
+        kept = self.kept()
+        low, high = (kept.aligned(at_s, self._zone) for at_s in (start_s, end_s))
         return Piece(Resolution.SECOND, low, high, low, max(high, low + 1))
 
 
