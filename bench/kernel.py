@@ -27,10 +27,6 @@ class Cost(NamedTuple):
     def minus(self, earlier: Cost) -> Cost:
         return Cost(self.run_ns - earlier.run_ns, self.runs - earlier.runs)
 
-    @property
-    def per_run(self) -> float:
-        return self.run_ns / max(self.runs, 1)
-
 
 @contextmanager
 def statistics() -> Iterator[None]:

@@ -32,8 +32,8 @@ class Crowd(NamedTuple):
     flows: int
 
 
-HOUSEHOLD, LARGE = Crowd(50, 40), Crowd(254, 258)
-"""50 devices with 2,000 flows; 254 devices with 65,532."""
+HOUSEHOLD, LARGE, ALONE = Crowd(50, 40), Crowd(254, 258), Crowd(1, 1)
+"""50 devices with 2,000 flows, one packet of each in turn; 254 devices with 65,532; one with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,6 @@ class Load:
     packets: int
     ours_cpu: float
     ours_lost: int
-    ours_written_per_day: int
     darkstat_cpu: float
     darkstat_lost: int
     darkstat_dropped: int
@@ -65,8 +64,6 @@ class Kernel:
     rate: int
     ours_per_packet: float
     empty_per_packet: float
-    ours_per_run: float
-    empty_per_run: float
 
     @property
     def above_empty(self) -> float:
@@ -137,7 +134,6 @@ class Stage:
         packets, reached = self.send(crowd, rate, seconds)
         busy = time.monotonic() - began
         self.settle()
-        took = time.monotonic() - began
         ours = process.use(self.service.pid).minus(ours)
         theirs = process.use(self.darkstat.pid).minus(theirs)
         accounted = self.darkstat.seen().minus(seen)
@@ -146,24 +142,23 @@ class Stage:
             packets=packets,
             ours_cpu=ours.cpu_s / busy,
             ours_lost=packets - (self.counted() - counted),
-            ours_written_per_day=int(ours.written / took * 86_400),
             darkstat_cpu=theirs.cpu_s / busy,
             darkstat_lost=packets - accounted.packets,
             darkstat_dropped=accounted.dropped,
         )
 
-    def kernel(self, rate: int, seconds: float = 3) -> Kernel:
+    def kernel(self, crowd: Crowd, rate: int, seconds: float = 3) -> Kernel:
         """Both programs see the same packets on equal sockets, bound to the bridge; the cost of a packet is the
         sum of its runs."""
         with statistics():
             with self.home.gateway.inside():
                 empty = EmptyProgram("br0")
             ours_before, empty_before = cost_of(self.service.pid), empty.cost()
-            packets, reached = self.send(HOUSEHOLD, rate, seconds)
+            packets, reached = self.send(crowd, rate, seconds)
             ours = cost_of(self.service.pid).minus(ours_before)
             idle = empty.cost().minus(empty_before)
             empty.close()
-        return Kernel(reached, ours.run_ns / packets, idle.run_ns / packets, ours.per_run, idle.per_run)
+        return Kernel(reached, ours.run_ns / packets, idle.run_ns / packets)
 
     def wire(self) -> Wire:
         """Three devices at full speed, and whose count is how far from what their interfaces carried."""
