@@ -20,6 +20,7 @@ from tests.web.test_access import owned
 from whitestat.errors import WhiteStatError
 from whitestat.web import connections
 from whitestat.web.connections import Certificate
+from whitestat.web.server import _listen
 
 
 def connect(house: House) -> socket.socket:
@@ -59,6 +60,13 @@ def test_one_that_is_asked_over_is_not_closed_for_idle_ones(house: House) -> Non
         assert house.get("/api/v1/health").status == 200
         house.say(house.now_s)
         assert is_open(live)
+
+
+def test_no_answer_waits_for_the_acknowledgement_of_its_head() -> None:
+    with closing(_listen("127.0.0.1", 0)) as listening, closing(socket.create_connection(listening.getsockname())):
+        accepted, _ = listening.accept()
+        with closing(accepted):
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 FORM = b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
