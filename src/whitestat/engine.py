@@ -167,7 +167,7 @@ class Engine:
             "unwritten_octets": self._booker.unwritten_octets,
             "errors": self._errors,
             "discarded": {str(quality): n for quality, n in self._booker.tally.deltas_discarded.items()},
-            "notices": [*self._notices, *self._troubles(), *self._booker.notices],
+            "notices": [*self._notices, *self._writer.notices, *self._troubles(), *self._booker.notices],
             "points": points,
         }
 

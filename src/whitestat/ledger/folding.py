@@ -51,7 +51,6 @@ def fold(
         gather(usage, entry.usage)
         gather(coverage, entry.coverage)
         entries.append(entry._replace(usage=[], coverage=[]))
-    journal.check_end(connection, blocks, sequence)
     if not entries:
         return before
     buckets.book(connection, zone, buckets.USAGE, usage, pause)

@@ -8,7 +8,6 @@ fold frees all slots by saying how far it got.
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 import sqlite3
 import zlib
@@ -17,8 +16,6 @@ from typing import Any, NamedTuple
 
 from whitestat.errors import LedgerError
 from whitestat.ledger.blocks import Blocks
-
-log = logging.getLogger("whitestat")
 
 SLOT_OCTETS = 1952
 """With its row's header this fills a page of 2,048 octets (schema.PAGE_OCTETS), so that no two slots share one, and
@@ -139,13 +136,17 @@ def contents(
         yield found
 
 
-def check_end(connection: sqlite3.Connection, blocks: Blocks | None, sequence: int) -> None:
-    """Tell the log where entries follow that cannot be booked, as the one before them is damaged or not there.
+def damage(connection: sqlite3.Connection, blocks: Blocks | None, sequence: int) -> str | None:
+    """What to tell where entries follow that cannot be booked, as the one before them is damaged or not there.
 
     A disk that loses what it said it had synced must not keep the service from starting.
     """
-    if blocks and blocks.goes_on(chain(connection), sequence):
-        log.error("the journal is damaged at %d: flushes from then on cannot be booked", sequence + 1)
+    if blocks is None or not blocks.goes_on(chain(connection), sequence):
+        return None
+    return (
+        f"the disk damaged the journal at {sequence + 1}: flushes from then on cannot be booked; "
+        "what they metered shows as unattributed"
+    )
 
 
 def _in_table(connection: sqlite3.Connection, folded: int, sequence: int) -> tuple[int, bytes] | None:

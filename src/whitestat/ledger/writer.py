@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,20 +19,21 @@ from whitestat.ledger.folding import ADDRESSES_KEPT, Sums, fold, gather
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.rows import (
     SCOPES,
-    audit_of,
     audit_text,
     device_row,
     episode_row,
-    reading_of,
     reading_row,
 )
 from whitestat.ledger.schema import lock, open_for_writing, transaction
+from whitestat.ledger.standing import receipts, standing
 from whitestat.ledger.wal import WalReader
-from whitestat.model import Address, Audit, Counts, Episode, Point, Receipt, UsageKey
+from whitestat.model import Address, Counts, Point, Receipt, UsageKey
 from whitestat.periods import day_bounds, hour_start
 from whitestat.plans.plan import Plan
 
 __all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "State", "Writer"]
+
+log = logging.getLogger("whitestat")
 
 SLOTS_MAX = 400
 """The journal is folded when it holds so many: 0.8 MB, an hour of flushes every 10 s."""
@@ -62,11 +64,6 @@ _PUT_DEVICE = "INSERT OR REPLACE INTO device (id, name, name_source, person) VAL
 _PUT_EPISODE = """INSERT INTO episode (id, device, mac, address, start_ms, end_ms, last_seen_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET device = excluded.device, mac = excluded.mac,
     address = excluded.address, start_ms = excluded.start_ms, end_ms = excluded.end_ms"""
-_READINGS = """SELECT p.name, mac, address, peer_mac, peer, protocol, service, vlan, octets_in, octets_out,
-    packets_in, packets_out, octets_unsplit, at_ms, epoch, width
-    FROM reading r JOIN point p ON p.id = r.point"""
-_RECEIPTS = "SELECT meter, epoch FROM receipt"
-_AUDITS = "SELECT p.name, a.content FROM audit a JOIN point p ON p.id = a.point"
 _SERIES = "SELECT s.id, s.episode, p.name, s.scope FROM series s JOIN point p ON p.id = s.point"
 
 
@@ -102,6 +99,8 @@ class Writer:
         self._details = 0
         self._pause: Callable[[], None] = buckets.go_on
         self.flushes = 0
+        self.notices: list[str] = []
+        """What the disk has lost, for the page; the log has it too."""
         try:
             self._begin()
         except LedgerError:
@@ -188,6 +187,7 @@ class Writer:
             return
         with self._writing("fold"):
             sequence = fold(self._connection, self._blocks, self._zone, self._seen_again, self._pause)
+            self._look_for_damage(sequence)
             chain = journal.new_chain(self._connection)
         self._sequence = self._folded = sequence
         self._chain = chain
@@ -257,17 +257,7 @@ class Writer:
         """What is known from before; raises LedgerError."""
         self.fold()
         with self._reading():
-            return State(
-                readings=tuple(map(reading_of, self._connection.execute(_READINGS))),
-                audits=dict(self._audits()),
-                receipts=dict(self._connection.execute(_RECEIPTS)),
-                devices=tuple(DeviceRecord(*row) for row in self._rows("device", DeviceRecord.__slots__)),
-                episodes=tuple(Episode(*row) for row in self._rows("episode", Episode.__slots__)),
-                points=tuple(
-                    Point(name, collector, interface, bool(counts))
-                    for name, collector, interface, counts in self._rows("point", Point.__slots__)
-                ),
-            )
+            return standing(self._connection)
 
     def day_usage(self, day: int) -> dict[UsageKey, Counts]:
         """What is booked to a local date (YYYYMMDD), of all points; raises LedgerError."""
@@ -284,9 +274,6 @@ class Writer:
                 gather(sums, [(day, *row[1:]) for row in entry.usage if start_s <= row[0] < end_s])
         return {keys[series]: Counts._make(steps[day]) for series, steps in sums.items()}
 
-    def _rows(self, table: str, columns: Iterable[str]) -> sqlite3.Cursor:
-        return self._connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608
-
     def _begin(self) -> None:
         """Fold what a writer before left behind."""
         with self._writing("opening"):
@@ -296,9 +283,17 @@ class Writer:
             )
             if Resolution.SECOND in self._kept_s:
                 buckets.keep_seconds(self._connection, wanted=self._kept_s[Resolution.SECOND] != 0)
+            self._look_for_damage(self._sequence)
             self._chain = journal.new_chain(self._connection)
-            self._receipts = dict(self._connection.execute(_RECEIPTS))
+            self._receipts = receipts(self._connection)
             self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
+
+    def _look_for_damage(self, sequence: int) -> None:
+        """After a fold up to `sequence`: whether there is more behind it that could not be booked."""
+        found = journal.damage(self._connection, self._blocks, sequence)
+        if found and found not in self.notices:
+            log.error("%s", found)
+            self.notices.append(found)
 
     def _is_due(self, newest_s: int | None) -> bool:
         """Whether to fold before the next flush: an hour is whole, or the journal is full."""
@@ -384,12 +379,6 @@ class Writer:
             plans.expire(self._connection, now_s - kept_s)
         details.expire(self._connection, self._zone, now_s, self._kept_s)
         self._connection.execute("DELETE FROM reading WHERE at_ms < ?", ((now_s - READINGS_KEPT_S) * 1000,))
-
-    def _audits(self) -> Iterator[tuple[str, Audit]]:
-        for name, content in self._connection.execute(_AUDITS):
-            audit = audit_of(content)
-            if audit is not None:
-                yield name, audit
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
