@@ -58,6 +58,17 @@ def test_columns_with_the_same_offsets_add_up(column: list[int], times: int) -> 
     assert [list(each) for each in together([columns] * times)] == [[0, 1, 2, 3], *[[n * times for n in column]] * 2]
 
 
+@given(st.lists(buckets, min_size=1, max_size=4), st.integers(1, 3))
+def test_columns_add_up_whatever_offsets_they_share(several: list[Buckets], times: int) -> None:
+    sums: dict[int, Counter[int]] = {}
+    for of in several * times:
+        for offset, amounts in of.items():
+            sums.setdefault(offset, Counter()).update(dict(enumerate(amounts)))
+    found = together([unpacked(packed(rows(of)), AMOUNTS) for of in several] * times)
+    expected = [(offset, *(sums[offset][n] for n in range(AMOUNTS))) for offset in sorted(sums)]
+    assert sorted(zip(*found, strict=True)) == expected
+
+
 @given(buckets, st.data())
 def test_what_was_never_packed_is_told(of: Buckets, data: st.DataObject) -> None:
     content = packed(rows(of))

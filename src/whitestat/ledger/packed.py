@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import count
 from struct import Struct
 from typing import NamedTuple
 
@@ -59,11 +60,33 @@ def between(columns: Columns, low: int, high: int) -> Columns:
 
 
 def together(several: Sequence[Columns]) -> Columns:
-    """Columns that have the same offsets, added up."""
+    """Columns added up by their offsets, which are not in order then.
+
+    Those of the same offsets, which is the rule, are added up at once, and others to the longest.
+    """
     if len(several) == 1:
         return several[0]
-    amounts = zip(*(columns[1:] for columns in several), strict=True)
-    return [several[0][0], *([sum(each) for each in zip(*of, strict=True)] for of in amounts)]
+    alike: dict[Sequence[int], list[Columns]] = {}
+    for offsets, *amounts in several:
+        alike.setdefault(tuple(offsets), []).append(amounts)
+    longest = max(alike, key=len)
+    sums = [list(column) for column in _added_up(alike.pop(longest))]
+    places = dict(zip(longest, count(), strict=False))
+    for offsets, same in alike.items():
+        at = [places.setdefault(offset, len(places)) for offset in offsets]
+        new = [0] * (len(places) - len(sums[0]))
+        for total, column in zip(sums, _added_up(same), strict=True):
+            total.extend(new)
+            for place, number in zip(at, column, strict=True):
+                total[place] += number
+    return [tuple(places), *sums]
+
+
+def _added_up(several: Sequence[Columns]) -> Columns:
+    """Amounts that stand at the same places."""
+    if len(several) == 1:
+        return several[0]
+    return [list(map(sum, zip(*columns, strict=True))) for columns in zip(*several, strict=True)]
 
 
 class _Layout(NamedTuple):

@@ -164,7 +164,7 @@ class Queries:
         if step is Step.TOTAL and top is None:
             return Answer(question, step, notice, coverage, tag, lambda _: iter([rows_of(totals, names)]))
         asked = replace(question, step=step)
-        kinds = len(totals if top is None else top) + 1 + len(owned)
+        kinds = (len(totals) if top is None else len(top) + 1) + len(owned)
         windows = partial(self._windows, asked, partial(self._usage_from, asked, top, kinds), names)
         return Answer(question, step, notice, coverage, tag, windows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial, reduce
@@ -167,12 +167,12 @@ class Sums:
             add_to(sums, group_of[series], [(start_s, Counts._make(map(sum, columns[1:])))])
 
     def _by_step(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
-        """Series of a group that have the same buckets in a chunk, which is the rule, are added up at once."""
+        """The series of a group are added up chunk by chunk."""
         for chunk, found in groupby(self._read(buckets.USAGE, piece, group_of), itemgetter(0)):
-            alike: dict[tuple[Group | None, Sequence[int]], list[Columns]] = {}
+            by_group: dict[Group | None, list[Columns]] = {}
             for _, series, columns in found:
-                alike.setdefault((group_of[series], columns[0]), []).append(columns)
-            for (group, _), several in alike.items():
+                by_group.setdefault(group_of[series], []).append(columns)
+            for group, several in by_group.items():
                 offsets, *amounts = together(several)
                 starts = cut.starts(piece.resolution.buckets(chunk, offsets))
                 add_columns(sums, group, starts, amounts)
