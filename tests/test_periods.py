@@ -21,6 +21,7 @@ from whitestat.periods import (
     parse_instant,
     span,
     split,
+    step_text,
     steps,
 )
 
@@ -363,6 +364,13 @@ def test_an_instant_is_read_back_from_its_text(moment: tuple[int, tzinfo]) -> No
     at_s, zone = moment
     assume(at_s >= DAY)
     assert parse_instant(instant_text(at_s, zone), zone) == at_s
+
+
+@given(moments)
+@example((63_593_069, ZoneInfo("Africa/Monrovia")))
+@example((63_593_070, ZoneInfo("Africa/Monrovia")))
+def test_the_text_of_a_step_is_that_of_its_instant(moment: tuple[int, tzinfo]) -> None:
+    assert step_text(*moment) == instant_text(*moment)
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
 from whitestat.ledger.queries import DeviceRow, Question, Row, Step
 from whitestat.model import Coverage
-from whitestat.periods import instant_text
+from whitestat.periods import instant_text, step_text
 from whitestat.services import protocol_text, service_text
 from whitestat.units import address_text
 
 ROWS_A_PIECE = 500
+KINDS_HELD = 1_000
+"""Of so many kinds of rows what they are about is remembered: a few hundred kB."""
+
 OTHER = "other"
 _ABOUT = ("service", "protocol", "peer")
+
+Cell = str | int | None
+Told = TypeVar("Told")
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes a spreadsheet run a cell; a name of a device may begin with it."""
@@ -58,19 +65,19 @@ class UsageAnswer:
             "next": self.following,
         }
         yield _dumps(head)[:-1] + ',"rows":['
-        rows, comma = iter(self.rows), ""
-        while piece := [self._row(row) for row in islice(rows, ROWS_A_PIECE)]:
-            yield comma + _dumps(piece)[1:-1]
+        rows, about, comma = iter(self.rows), _once_a_kind(self._about_json), ""
+        while piece := ",".join([self._row_json(row, about(row)) for row in islice(rows, ROWS_A_PIECE)]):
+            yield comma + piece
             comma = ","
         yield "]}"
 
     def as_csv(self) -> Iterator[str]:
         """A line of names and one for each row (RFC 4180); what is not known is an empty cell."""
-        rows, lines = iter(self.rows), io.StringIO()
+        rows, about, lines = iter(self.rows), _once_a_kind(self._about_plain), io.StringIO()
         writer = csv.writer(lines)
         writer.writerow(self.columns)
         while piece := list(islice(rows, ROWS_A_PIECE)):
-            writer.writerows([plain_cell(cell) for cell in self.cells(row)] for row in piece)
+            writer.writerows([self._row_cells(row, about(row)) for row in piece])
             yield _taken(lines)
         yield _taken(lines)
 
@@ -95,10 +102,22 @@ class UsageAnswer:
             *("octets", "octets_in", "octets_out", "packets_in", "packets_out"),
         )
 
-    def cells(self, row: Row) -> list[str | int | None]:
+    def cells(self, row: Row) -> list[Cell]:
         """One cell for each of `columns`; the name of what is unattributed is `unattributed`."""
-        by, device, counts = self.question.by, row.device, row.counts
-        cells: list[str | int | None] = [self.text(row.start_s)]
+        return self._row_cells(row, self._about_cells(row))
+
+    def text(self, at_s: int) -> str:
+        return instant_text(at_s, self.zone)
+
+    def _row_cells(self, row: Row, about: Iterable[Cell]) -> list[Cell]:
+        octets_in, octets_out, packets_in, packets_out, unsplit = row.counts
+        octets = octets_in + octets_out + unsplit
+        into, out = (None, None) if unsplit else (octets_in, octets_out)
+        return [step_text(row.start_s, self.zone), *about, octets, into, out, packets_in, packets_out]
+
+    def _about_cells(self, row: Row) -> list[Cell]:
+        by, device = self.question.by, row.device
+        cells: list[Cell] = []
         if "device" in by:
             nobody = "rest" if row.rest else "unattributed"
             cells += (device.id, device.name or device.mac, device.mac) if device else (None, nobody, None)
@@ -110,12 +129,24 @@ class UsageAnswer:
         cells += [about_text(row, word) for word in _ABOUT if word in by]
         if self.question.top:
             cells.append("true" if row.rest else None)
-        into, out = (None, None) if counts.octets_unsplit else (counts.octets_in, counts.octets_out)
-        return [*cells, counts.octets, into, out, counts.packets_in, counts.packets_out]
+        return cells
 
-    def _row(self, row: Row) -> dict[str, object]:
-        by, counts = self.question.by, row.counts
-        fields: dict[str, object] = {"start": self.text(row.start_s)}
+    def _about_plain(self, row: Row) -> list[Cell]:
+        return [plain_cell(cell) for cell in self._about_cells(row)]
+
+    def _row_json(self, row: Row, about: str) -> str:
+        octets_in, octets_out, packets_in, packets_out, unsplit = row.counts
+        octets = octets_in + octets_out + unsplit
+        into, out = ("null", "null") if unsplit else (octets_in, octets_out)
+        return (
+            f'{{"start":"{step_text(row.start_s, self.zone)}",{about},"octets":{octets},"octets_in":{into},'
+            f'"octets_out":{out},"packets_in":{packets_in},"packets_out":{packets_out}}}'
+        )
+
+    def _about_json(self, row: Row) -> str:
+        """The fields between a row's start and its counts."""
+        by = self.question.by
+        fields: dict[str, object] = {}
         if "device" in by:
             fields["device"] = row.device._asdict() if row.device else None
         fields["scope"] = row.scope or self.question.scope
@@ -126,16 +157,7 @@ class UsageAnswer:
         fields |= {word: about_text(row, word) for word in _ABOUT if word in by}
         if self.question.top:
             fields["rest"] = row.rest
-        whole = not counts.octets_unsplit
-        fields["octets"] = counts.octets
-        fields["octets_in"] = counts.octets_in if whole else None
-        fields["octets_out"] = counts.octets_out if whole else None
-        fields["packets_in"] = counts.packets_in
-        fields["packets_out"] = counts.packets_out
-        return fields
-
-    def text(self, at_s: int) -> str:
-        return _text_of(at_s, self.zone)
+        return _dumps(fields)[1:-1]
 
 
 def covered_points(coverage: Mapping[str, Coverage]) -> list[dict[str, object]]:
@@ -152,10 +174,20 @@ def about_text(row: Row, word: str) -> str | None:
     return None if number is None else text(number) if number >= 0 else OTHER
 
 
-@lru_cache(maxsize=256)
-def _text_of(at_s: int, zone: tzinfo) -> str:
-    """The rows of a step follow each other, and their instant is half of what a row costs."""
-    return instant_text(at_s, zone)
+def _once_a_kind(tell: Callable[[Row], Told]) -> Callable[[Row], Told]:
+    """What a row is about, worked out once for all rows that differ in their start and counts alone."""
+    told: dict[object, Told] = {}
+
+    def of(row: Row) -> Told:
+        kind = row[1:4] + row[5:]
+        found = told.get(kind)
+        if found is None:
+            if len(told) == KINDS_HELD:
+                told.clear()
+            found = told[kind] = tell(row)
+        return found
+
+    return of
 
 
 def device_fields(row: DeviceRow, zone: tzinfo) -> dict[str, object]:
@@ -188,14 +220,10 @@ def _percent(part: int, whole: int) -> str:
     return f"{tenths // 10}.{tenths % 10} %"
 
 
-def _dumps(content: object) -> str:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+AnyCell = TypeVar("AnyCell")
 
 
-Cell = TypeVar("Cell")
-
-
-def plain_cell(cell: Cell) -> Cell | str:
+def plain_cell(cell: AnyCell) -> AnyCell | str:
     """What a spreadsheet would run is made text by a quotation mark in front of it."""
     return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 

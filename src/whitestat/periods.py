@@ -150,6 +150,17 @@ def instant_text(at_s: int, zone: tzinfo) -> str:
     return wall_time(at_s, zone).isoformat()
 
 
+def step_text(at_s: int, zone: tzinfo) -> str:
+    """As `instant_text`, for many that lie close together: the zone is asked once for a day of them."""
+    steady = _steady(at_s // DAY_S, zone)
+    if steady is None:
+        return instant_text(at_s, zone)
+    day, rest_s = divmod(at_s + steady.offset_s, DAY_S)
+    minutes, second = divmod(rest_s, MINUTE_S)
+    hour, minute = divmod(minutes, 60)
+    return f"{_day_text(day)}T{_SIXTY[hour]}:{_SIXTY[minute]}:{_SIXTY[second]}{steady.text}"
+
+
 def steps(start_s: int, end_s: int, step: str, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) -> Iterator[int]:
     """Starts of the steps that meet the span; the first may lie before it.
 
@@ -309,6 +320,32 @@ def _offset(at_s: int, zone: tzinfo) -> int:
     """Seconds that local clocks are ahead of UTC."""
     offset = wall_time(at_s, zone).utcoffset() or timedelta()
     return offset.days * DAY_S + offset.seconds
+
+
+class _Steady(NamedTuple):
+    """How far local clocks are ahead of UTC, in seconds and as ISO 8601 writes it."""
+
+    offset_s: int
+    text: str
+
+
+@lru_cache(maxsize=64)
+def _steady(day: int, zone: tzinfo) -> _Steady | None:
+    """Of a day of UTC, by its number since 1970; None where clocks are moved within it, which none are twice."""
+    first_s = day * DAY_S
+    offset_s = _offset(first_s, zone)
+    if _offset(first_s + DAY_S - 1, zone) != offset_s:
+        return None
+    return _Steady(offset_s, instant_text(first_s, zone)[len("1970-01-01T00:00:00") :])
+
+
+@lru_cache(maxsize=64)
+def _day_text(day: int) -> str:
+    """`2026-11-21`, by its number since 1970."""
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
+
+
+_SIXTY = tuple(f"{number:02}" for number in range(60))
 
 
 def _number(day: date) -> int:

@@ -7,12 +7,15 @@ import io
 import json
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from whitestat import forms
 from whitestat.forms import ROWS_A_PIECE, UsageAnswer
 from whitestat.ledger.queries import DeviceName, Question, Row
 from whitestat.model import Counts, Scope
+from whitestat.periods import instant_text
 
 ZONE = ZoneInfo("Asia/Kathmandu")
 names = st.none() | st.text(max_size=30) | st.sampled_from(["=1+1", "+1", "-1", "@x", "\t=1", "a,b", 'a"b', "\r\n"])
@@ -36,6 +39,28 @@ def test_json_says_every_octet_whatever_the_size(found: list[Row], times: int) -
     answer = json.loads("".join(answer_of(found * times).as_json()))
     assert [row["octets"] for row in answer["rows"]] == [row.counts.octets for row in found * times]
     assert all(row["start"].endswith("+05:45") for row in answer["rows"])
+
+
+@given(st.lists(rows, max_size=5), st.sampled_from([1, forms.KINDS_HELD]))
+def test_json_is_what_each_row_says_written_compactly(found: list[Row], kinds: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forms, "KINDS_HELD", kinds)
+        text = "".join(answer_of(found * 2).as_json())
+    answer = json.loads(text)
+    assert text == json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    for told, row in zip(answer["rows"], found * 2, strict=True):
+        into, out, *packets, unsplit = row.counts
+        assert told == {
+            "start": instant_text(row.start_s, ZONE),
+            "device": row.device and row.device._asdict(),
+            "scope": row.scope,
+            "point": row.point,
+            "octets": into + out + unsplit,
+            "octets_in": None if unsplit else into,
+            "octets_out": None if unsplit else out,
+            "packets_in": packets[0],
+            "packets_out": packets[1],
+        }
 
 
 @given(st.lists(rows, max_size=5), st.sampled_from([1, ROWS_A_PIECE]))
