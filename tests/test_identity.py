@@ -356,6 +356,18 @@ def test_the_configurations_owner_is_set_once_and_the_users_edit_holds(house: Ho
     assert owners(house) == {}
 
 
+def test_who_has_an_owner_by_the_configuration_is_looked_at_soon(house: House) -> None:
+    house.flows(TABLET, 100)
+    house.identity.follow(house.now_ms)
+    assert not house.identity.is_curious
+    house.flows(PHONE, 100)
+    house.identity.follow(house.now_ms)
+    assert house.identity.is_curious
+    house.identity.tend(house.now_ms)
+    house.identity.follow(house.now_ms)
+    assert not house.identity.is_curious
+
+
 def owners(house: House) -> dict[tuple[int | str, ...], object]:
     with house.writer.transaction("test") as connection:
         return dict(people.rows(connection)["owner"])

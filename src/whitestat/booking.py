@@ -52,6 +52,11 @@ class Tally:
     deltas_discarded: dict[Quality, int] = field(default_factory=dict)
 
 
+FIRST_DETAIL_MS = 60_000
+"""Services and peers are handed in after so long when the service starts, then after twice that each time, until
+`detail_s`: who looks at the page for the first time sees what the traffic is."""
+
+
 class Booker:
     """Holds the last readings and audits, gathers harvests, and writes them in one transaction of the ledger."""
 
@@ -73,6 +78,7 @@ class Booker:
         self._writer = writer
         self._detail = Detail()
         self._detail_ms = detail_s * 1000
+        self._detail_wait_ms = min(FIRST_DETAIL_MS, self._detail_ms)
         self._detail_since_ms: int | None = None
         self._attributor = attributor
         self._zone = zone
@@ -162,6 +168,7 @@ class Booker:
         if flush.services or flush.peers:
             self._detail = Detail()
             self._detail_since_ms = None
+            self._detail_wait_ms = min(2 * self._detail_wait_ms, self._detail_ms)
         self._booked.update((each.meter, each.epoch) for each in flush.receipts)
         self._draft = Draft(self._finest_s)
         self._held.clear()
@@ -249,7 +256,7 @@ class Booker:
 
     def _detail_is_due(self) -> bool:
         since_ms = self._detail_since_ms
-        return bool(self._detail) and since_ms is not None and self.newest_ms - since_ms >= self._detail_ms
+        return bool(self._detail) and since_ms is not None and self.newest_ms - since_ms >= self._detail_wait_ms
 
     def _flush(self) -> Flush:
         draft = self._draft

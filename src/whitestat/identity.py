@@ -6,7 +6,7 @@ entry in the list of edits; memory follows the ledger, never the other way round
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
 
@@ -61,7 +61,7 @@ class Identity:
         self._fresh: dict[tuple[int, str, str], int] = {}
         self._early: dict[Evidence, Evidence] = {}
         self.is_curious = False
-        """Whether something was heard for the first time since `tend`: two devices may be known for one by it."""
+        """Whether something is new since `tend`: two devices may be known for one by it, or one has an owner."""
         self._named = {key[:2] for key in self._heard}
         self._holding = Holding(self._known, self._is_untouched)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
@@ -85,6 +85,7 @@ class Identity:
     def follow(self, now_ms: int) -> None:
         """What began since the last call is called as it said before; addresses are those of their holders."""
         self._found(self._holding.follow(now_ms), now_ms)
+        self.is_curious = self.is_curious or any(self._unowned())
         early, self._early = self._early, {}
         for statement, each in early.items():
             if not self._hear(each) and now_ms - each.at_ms < SETTLES_MS:
@@ -211,16 +212,20 @@ class Identity:
 
     def _own(self, now_ms: int) -> None:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
-        for mac, person in self._owners.items():
-            episode = self._known.episode_of(mac, None) or self._holding.latest_at(mac)
-            if episode is None or (episode, _OWNER, person) in self._heard:
-                continue
+        for episode, person in self._unowned():
             known = self._people()
             if person.casefold() not in known:
                 self.edit(AddPerson(person), "configuration", now_ms)
                 known = self._people()
             self.edit(Own(self._known.device_of(episode), known[person.casefold()]), "configuration", now_ms)
             self._heard[episode, _OWNER, person] = self._fresh[episode, _OWNER, person] = now_ms
+
+    def _unowned(self) -> Iterator[tuple[int, str]]:
+        """The devices, by an episode of each, that the configuration gives to a person who does not have them yet."""
+        for mac, person in self._owners.items():
+            episode = self._known.episode_of(mac, None) or self._holding.latest_at(mac)
+            if episode is not None and (episode, _OWNER, person) not in self._heard:
+                yield episode, person
 
     def _people(self) -> dict[str, int]:
         with self._writer.transaction("reading of people") as connection:

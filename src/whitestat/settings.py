@@ -149,7 +149,7 @@ class Store:
     ] = 30
     detail_s: Annotated[
         int,
-        Key("How often services and peers are written.", DURATION, name="detail"),
+        Key("How often services and peers are written; sooner after a start.", DURATION, name="detail"),
     ] = 1800
     old: Annotated[
         Path | None,

@@ -3,11 +3,11 @@
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { moment } from "./text.js";
 
-const EVERY_MS = 30000;
+const EVERY_MS = 30000, SOON_MS = 8000;
 const nothing = { people: [], proposals: [], events: [], devices: [] };
 
 // {people, proposals, events, devices, owners, editable, toast, change, undo, close}; `owners` holds the person of each device today.
-export function useHousehold(phase, today, editable) {
+export function useHousehold(phase, today, editable, devices) {
   const [found, setFound] = useState(nothing);
   const [toast, setToast] = useState(null);
   const look = useCallback(async () => {
@@ -21,6 +21,11 @@ export function useHousehold(phase, today, editable) {
     const timer = setInterval(ask, EVERY_MS);
     return () => clearInterval(timer);
   }, [phase]);
+
+  useEffect(() => { // Who is new may have an owner in the configuration, given a few seconds later.
+    const timer = setTimeout(() => phase === "live" && look(), SOON_MS);
+    return () => clearTimeout(timer);
+  }, [phase, devices]);
 
   // Sends an edit; true where it was made. What was said of it is shown with the way back.
   const change = useCallback(async (method, path, body, said) => {

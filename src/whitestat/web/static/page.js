@@ -50,7 +50,7 @@ function Page() {
   const report = useHealth(phase);
   const me = useMe(phase);
   const about = me.role && me; // The zone, and when billing periods begin.
-  const household = useHousehold(phase, live?.at?.slice(0, 10), me.can_edit);
+  const household = useHousehold(phase, live?.at?.slice(0, 10), me.can_edit, live?.devices.size);
   const main = useMoved(name, view?.label);
   return html`
     <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to the content</a>

@@ -17,6 +17,11 @@ import { ago, capital, moment, octets, quoted } from "./text.js";
 const EDITS_SHOWN = 12;
 const EVENTS_SHOWN = 30;
 
+// The one people know: IPv4, else IPv6 that is valid beyond the link.
+function shownAddress({ addresses }) {
+  return addresses.find((each) => !each.includes(":")) ?? addresses.find((each) => !each.startsWith("fe80:")) ?? addresses[0] ?? "";
+}
+
 export function People({ today, about, household, route }) {
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing, "cycle");
@@ -62,7 +67,7 @@ function All({ household, used, query, name }) {
     { key: "person", label: "Owner", text: true, of: (row) => row.person, cell: (row) => html`<${Owner} device=${row.device} shown=${row.name} owner=${owners.get(row.key)} people=${people} change=${change} fixed=${!household.editable} />` },
     { key: "used", label: "Used", whole: name, of: (row) => row.used, cell: (row) => octets(row.used), total: (found) => octets(found.reduce((sum, row) => sum + row.used, 0)) },
     { key: "mac", label: "MAC", text: true, of: (row) => row.device.mac, cell: (row) => row.device.mac ?? "\u2013" },
-    { key: "address", label: "Address", text: true, of: (row) => row.device.addresses[0] ?? "", cell: (row) => html`<span title=${row.device.addresses.join(", ")}>${row.device.addresses[0] ?? "\u2013"}${row.device.addresses.length > 1 ? ` +${row.device.addresses.length - 1}` : ""}</span>` },
+    { key: "address", label: "Address", text: true, of: (row) => shownAddress(row.device), cell: (row) => html`<span title=${row.device.addresses.join(", ")}>${shownAddress(row.device) || "\u2013"}${row.device.addresses.length > 1 ? ` +${row.device.addresses.length - 1}` : ""}</span>` },
     { key: "first", label: "First seen", of: (row) => Date.parse(row.device.first_seen), cell: (row) => moment(row.device.first_seen) },
     { key: "last", label: "Last seen", of: (row) => Date.parse(row.device.last_seen), cell: (row) => ago(row.device.last_seen, now) },
   ];
