@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat import forms
-from whitestat.forms import ROWS_A_PIECE, UsageAnswer
+from whitestat.forms import ROWS_A_PIECE, UsageAnswer, plain_cell
 from whitestat.ledger.queries import DeviceName, Question, Row
 from whitestat.model import Counts, Scope
 from whitestat.periods import instant_text
@@ -61,6 +61,16 @@ def test_json_is_what_each_row_says_written_compactly(found: list[Row], kinds: i
             "packets_in": packets[0],
             "packets_out": packets[1],
         }
+
+
+@given(st.lists(rows, max_size=5), st.sampled_from([(), ("device",), ("device", "scope", "point", "person")]))
+def test_csv_is_the_cells_of_each_row_as_a_writer_writes_them(found: list[Row], by: tuple[str, ...]) -> None:
+    answer = UsageAnswer(Question(0, 60, by=by), found * 2, ZONE)
+    expected = io.StringIO()
+    writer = csv.writer(expected)
+    writer.writerow(answer.columns)
+    writer.writerows([plain_cell(cell) for cell in answer.cells(row)] for row in found * 2)
+    assert "".join(answer.as_csv()) == expected.getvalue()
 
 
 @given(st.lists(rows, max_size=5), st.sampled_from([1, ROWS_A_PIECE]))
