@@ -152,7 +152,7 @@ class Queries:
         with self._snapshot():
             step, notice = self._settled(question)
             totals = self._sums.usage(replace(question, step=Step.TOTAL))
-            names = self._names() if "device" in question.by else {}
+            names = self._names(question.devices) if "device" in question.by else {}
             owned = sorted(self._sums.owners(question).items())
             coverage = self._coverage(question.start_s, question.end_s, question.points)
         found = sorted(
@@ -172,7 +172,7 @@ class Queries:
         """One about services or peers: what is known of them beside what is not."""
         with self._snapshot():
             plan = self._detailed.plan(question)
-            names = self._names() if "device" in question.by else {}
+            names = self._names(question.devices) if "device" in question.by else {}
             totals = self._sums.usage(replace(plan.question, step=Step.TOTAL))
             owned = sorted(self._sums.owners(question).items())
             coverage = self._coverage(question.start_s, question.end_s, question.points)
@@ -394,11 +394,13 @@ class Queries:
             return f"no {resolution} is kept ([store.retention] {resolution})"
         return f"each {resolution} is kept since {instant_text(since_s, self._zone)}"
 
-    def _names(self) -> dict[int, DeviceName]:
+    def _names(self, devices: tuple[int, ...]) -> dict[int, DeviceName]:
+        """Those of the devices asked for, or of all."""
         macs = dict(self._connection.execute(_MACS))
         return {
             device: DeviceName(device, name, _mac(macs.get(device)))
             for device, name in self._connection.execute(_NAMES)
+            if not devices or device in devices
         }
 
     def _begin(self) -> None:
