@@ -72,16 +72,30 @@ class Counts(NamedTuple):
 
     def plus(self, other: Iterable[int]) -> Counts:
         """With other counts, or amounts in the order of these, added."""
-        return Counts._make(map(add, self, other))
+        octets_in, octets_out, packets_in, packets_out, unsplit = self
+        more_in, more_out, more_packets_in, more_packets_out, more_unsplit = other
+        return _made(
+            (
+                octets_in + more_in,
+                octets_out + more_out,
+                packets_in + more_packets_in,
+                packets_out + more_packets_out,
+                unsplit + more_unsplit,
+            )
+        )
 
-    @classmethod
-    def in_columns(cls, columns: Iterable[Iterable[int]]) -> Iterator[Counts]:
-        """Those that stand side by side in the columns; `_make` would be a call in Python for each."""
-        return map(partial(tuple.__new__, cls), zip(*columns, strict=True))
+    @staticmethod
+    def in_columns(columns: Iterable[Iterable[int]]) -> Iterator[Counts]:
+        """Those that stand side by side in the columns."""
+        return map(_made, zip(*columns, strict=True))
 
     def turned(self) -> Counts:
         """The same traffic seen from the other side."""
         return Counts(self.octets_out, self.octets_in, self.packets_out, self.packets_in, self.octets_unsplit)
+
+
+_made = partial(tuple.__new__, Counts)
+"""As `Counts._make`, which is a call in Python for each."""
 
 
 class FlowKey(NamedTuple):

@@ -54,8 +54,8 @@ def add_to(found: Found, group: Group | None, steps: Iterable[tuple[int, Counts]
 
 def add_columns(found: Found, group: Group | None, starts: Sequence[int], amounts: Columns) -> None:
     """The same for sums in columns. They are taken in all at once where each is the first of its step."""
-    held, fresh = found.setdefault(group, {}), set(starts)
-    if len(fresh) == len(starts) and held.keys().isdisjoint(fresh):
+    held = found.setdefault(group, {})
+    if held.keys().isdisjoint(starts) and len(set(starts)) == len(starts):
         held.update(zip(starts, Counts.in_columns(amounts), strict=True))
         return
     for step_s, row in zip(starts, zip(*amounts, strict=True), strict=True):

@@ -40,6 +40,9 @@ _SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p O
 
 TAIL = "tail_usage"
 
+FEW = 2
+"""So few series of a group are sooner added one after the other than put together first."""
+
 
 class Sums:
     """Reads through a connection in whose transaction the journal's tail was followed."""
@@ -173,9 +176,9 @@ class Sums:
             for _, series, columns in found:
                 by_group.setdefault(group_of[series], []).append(columns)
             for group, several in by_group.items():
-                offsets, *amounts = together(several)
-                starts = cut.starts(piece.resolution.buckets(chunk, offsets))
-                add_columns(sums, group, starts, amounts)
+                for offsets, *amounts in several if len(several) <= FEW else [together(several)]:
+                    starts = cut.starts(piece.resolution.buckets(chunk, offsets))
+                    add_columns(sums, group, starts, amounts)
 
     def _in_tail(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         sql = f"""SELECT {cut.expression}, series, {_SUMS} FROM {TAIL} WHERE bucket >= ? AND bucket < ?
