@@ -69,11 +69,11 @@ giant_only = pytest.mark.parametrize("lab", [(Links.GIANT, False)], indirect=Tru
 @pytest.mark.parametrize("family", FAMILIES)
 def test_three_devices_transfer_both_ways(lab: Lab, family: str, protocol: str) -> None:
     """A second of it, or a few where the machine has other things to do: 5 MB each way are to be equal."""
-    least = 0
+    address, least = FAMILIES[family], 0
     for _ in range(10):
         bridge_before = _bridge_packets(lab.home)
         carried = lab.compare(
-            lambda: finish([start_transfer(lab.home[each], FAMILIES[family], PORTS[each], protocol) for each in DEVICES])
+            lambda: finish([start_transfer(lab.home[each], address, PORTS[each], protocol) for each in DEVICES])
         )
         if protocol == "tcp" and lab.home.links is Links.GIANT:
             packets = sum(sum(each.wan[2:]) for each in carried.values())
