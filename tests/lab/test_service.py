@@ -124,8 +124,8 @@ def test_the_gateways_own_traffic_is_its_own_and_forwarded_packets_are_not(home:
     gateway = {row["device"]["name"] or row["device"]["mac"] for row in service.rows(by="device") if row["device"]}
     (own,) = gateway - {each.name for each in DEVICES}
     assert own not in wan, "forwarded packets were counted to the gateway"
-    assert wan["laptop"].octets_in > 5_000_000
-    assert lan["laptop"].octets_in > 5_000_000
+    assert wan["laptop"].octets_in > 1_000_000  # a second of a busy machine
+    assert lan["laptop"].octets_in > 1_000_000
     assert abs(lan[own].octets_out - lan["laptop"].octets_in) < NOISE
     assert abs(lan[own].octets_in - lan["laptop"].octets_out) < NOISE
     assert GATEWAY_MAC in str(service.get("/api/v1/devices").json)
