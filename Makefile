@@ -10,12 +10,15 @@ run: $(VENV)/run.stamp ## meter this machine's Internet interface and show it at
 	$(BIN)/whitestat run $(ARGS)
 
 test: $(VENV)/test.stamp lint ## everything: style, types, unit, property, lab and browser tests
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope $(ARGS)
 
 lint: $(VENV)/test.stamp ## ruff and mypy, strict
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+figures: $(VENV)/test.stamp ## docs/figures.md, measured anew: an hour and a half of a machine that does nothing else
+	$(BIN)/python bench/contract.py --write docs/figures.md $(ARGS)
 
 bench: $(VENV)/test.stamp ## the published contract, measured here beside darkstat
 	$(BIN)/python bench/contract.py $(ARGS)
@@ -76,4 +79,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench fuzz soak soak-darkstat conformance storm armv7 links image images object vendor screenshot clean
+.PHONY: help run test lint bench figures fuzz soak soak-darkstat conformance storm armv7 links image images object vendor screenshot clean

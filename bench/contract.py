@@ -1,4 +1,4 @@
-"""The published contract, measured: `python bench/contract.py [--only PART] [--runs N] [--seconds S] [--strict]`.
+"""The published contract, measured: `python bench/contract.py [--only PART] [--runs N] [--write FILE] [--strict]`.
 
 `attribution` says whose the flows of a large home are.
 `darkstat` puts it in WhiteStat 5's place: old years imported and asked for, memory, the CPU of a poll.
@@ -8,7 +8,8 @@ answer. `meter` builds the lab's home network, lets WhiteStat and Debian's darks
 bridge in the same run, and takes the median of the runs; so do `packet`, the fallback at its promised rate, and
 `forged`, five million packets with an address each. `replay` reads a capture file. `page` opens the
 page in Chromium over three years of a home. A limit that is missed is printed as
-MISSED; the exit status is 0 all the same, unless --strict asks for 1.
+MISSED; the exit status is 0 all the same, unless --strict asks for 1. `--write` keeps the table as a page:
+docs/figures.md is one, made by `make figures`.
 
 Minutes with five runs, on two cores that do nothing else: meter 20, packet 3, forged 4, replay less than 1.
 """
@@ -21,6 +22,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
@@ -48,17 +50,31 @@ def main() -> int:
         "plans": plans.rows,
         "page": lambda: page.rows(options.ledgers),
     }
-    print(f"On {_machine()}.\n\n{HEAD}", flush=True)
-    missed = 0
+    told = f"On {_machine()}.\n\n{HEAD}"
+    print(told, flush=True)
+    missed, lines = 0, [told]
     for name in options.only or parts:
         try:
             for row in parts[name]():
                 print(row.line, flush=True)
+                lines.append(row.line)
                 missed += row.met is False
         except (NoLabError, LabError) as error:
             print(f"bench: {name}: {error}", file=sys.stderr)
             return 1
+    if options.write:
+        options.write.write_text(_PAGE.format(table="\n".join(lines), day=f"{datetime.now(UTC):%-d %B %Y}"))
     return 1 if missed and options.strict else 0
+
+
+_PAGE = """# What it promises, and what was measured
+
+Made by `make figures` on {day}; `make bench` does the same on your machine and keeps nothing. Darkstat meters the same
+traffic on the same bridge in the same run. A limit that is missed is said. What the figures mean stands in
+[accounting](accounting.md), and how they came to be in [internals](internals.md).
+
+{table}
+"""
 
 
 def _meter(options: argparse.Namespace) -> list[Row]:
@@ -78,6 +94,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="the table shows the median of so many (5)")
     parser.add_argument("--seconds", type=int, default=29, help="of traffic between two flushes (29)")
     parser.add_argument("--rate", type=int, default=300_000, help="packets a second of the flood (300000)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="keep the table as a page of the documentation")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a limit is missed")
     return parser.parse_args()
 
