@@ -131,7 +131,7 @@ def test_a_damaged_block_costs_what_follows_it_and_is_told(
     assert total(copy) == 2
     with closing(Writer(copy, STOCKHOLM)) as again:
         [notice] = again.notices
-        assert notice.startswith("the disk damaged the journal at 3: flushes from then on cannot be booked; what they")
+        assert notice.startswith("the disk damaged the journal at 3: flushes from then on cannot be booked; what")
         assert notice in caplog.text
         again.commit(one(10))
         again.commit(one(10))

@@ -145,7 +145,7 @@ def damage(connection: sqlite3.Connection, blocks: Blocks | None, sequence: int)
         return None
     return (
         f"the disk damaged the journal at {sequence + 1}: flushes from then on cannot be booked; "
-        "what they metered shows as unattributed"
+        "what they had is missing from the history, or shows as unattributed"
     )
 
 

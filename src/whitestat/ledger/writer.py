@@ -25,7 +25,7 @@ from whitestat.ledger.rows import (
     reading_row,
 )
 from whitestat.ledger.schema import lock, open_for_writing, transaction
-from whitestat.ledger.standing import receipts, standing
+from whitestat.ledger.state import receipts, state_of
 from whitestat.ledger.wal import WalReader
 from whitestat.model import Address, Counts, Point, Receipt, UsageKey
 from whitestat.periods import day_bounds, hour_start
@@ -99,8 +99,8 @@ class Writer:
         self._details = 0
         self._pause: Callable[[], None] = buckets.go_on
         self.flushes = 0
-        self.notices: list[str] = []
-        """What the disk has lost, for the page; the log has it too."""
+        self.notices: tuple[str, ...] = ()
+        """What the disk lost last, for the page; the log has all of it."""
         try:
             self._begin()
         except LedgerError:
@@ -257,7 +257,7 @@ class Writer:
         """What is known from before; raises LedgerError."""
         self.fold()
         with self._reading():
-            return standing(self._connection)
+            return state_of(self._connection)
 
     def day_usage(self, day: int) -> dict[UsageKey, Counts]:
         """What is booked to a local date (YYYYMMDD), of all points; raises LedgerError."""
@@ -291,9 +291,9 @@ class Writer:
     def _look_for_damage(self, sequence: int) -> None:
         """After a fold up to `sequence`: whether there is more behind it that could not be booked."""
         found = journal.damage(self._connection, self._blocks, sequence)
-        if found and found not in self.notices:
+        if found:
             log.error("%s", found)
-            self.notices.append(found)
+            self.notices = (found,)
 
     def _is_due(self, newest_s: int | None) -> bool:
         """Whether to fold before the next flush: an hour is whole, or the journal is full."""

@@ -1,4 +1,4 @@
-"""What the ledger knows from before, when its writer starts."""
+"""Reads what the ledger knows from before, when its writer starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RECEIPTS = "SELECT meter, epoch FROM receipt"
 _AUDITS = "SELECT p.name, a.content FROM audit a JOIN point p ON p.id = a.point"
 
 
-def standing(connection: sqlite3.Connection) -> State:
+def state_of(connection: sqlite3.Connection) -> State:
     """Readings, devices and points as of the last entry that is folded."""
     return State(
         readings=tuple(map(reading_of, connection.execute(_READINGS))),
@@ -44,4 +44,4 @@ def _audits(connection: sqlite3.Connection) -> Iterator[tuple[str, Audit]]:
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: Iterable[str]) -> sqlite3.Cursor:
-    return connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608
+    return connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608 - words of this module
