@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -221,7 +222,9 @@ class KernelCollector:
         left = left if index == link.index else None
         try:
             self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()), left)
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
             return False
         return True
 
