@@ -137,6 +137,8 @@ def _devices(options: argparse.Namespace) -> int:
     from whitestat import history
 
     if options.file:
+        if options.form != "text":
+            raise QueryError(f"--{options.form}", "not used with --import")
         options.about = "import"
         return _household(options)
 

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from whitestat import __version__
 from whitestat.parameters import QUESTION
@@ -13,31 +14,87 @@ from whitestat.parameters import QUESTION
 DEFAULT_CONFIG = Path("/etc/whitestat/whitestat.toml")
 
 
+_AMOUNT_OFF = re.compile(r"-[0-9.]")
+"""What argparse, which would take it for an option, is to take for a number."""
+LAST_COUNTS = "An option that is given twice: the last one counts."
+
+
+class Commands(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """Words below a parser. An option in front of a word has its effect there too, or is refused.
+
+    argparse would let the word's parser put its own default over what was given in front of the word, and drop
+    what the word has no use for. An option of several levels has therefore no default but at the topmost
+    (`argparse.SUPPRESS`): what is in the namespace was given.
+    """
+
+    def __init__(self, option_strings: Sequence[str], **more: Any) -> None:
+        super().__init__(option_strings, **more)
+
+    def add_parser(self, name: str, **more: Any) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().add_parser(name, epilog=LAST_COUNTS, **more)
+        parser.register("action", "parsers", Commands)
+        return parser
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = _given(parser, namespace)
+        if below := self.choices.get(values[0]):
+            known = {action.dest for action in below._actions}
+            for dest in given.keys() - known:
+                parser.error(f"argument {given[dest]}: not used by {below.prog}")
+        before = {dest: getattr(namespace, dest) for dest, names in given.items() if "/" in names}
+        super().__call__(parser, namespace, values, option_string)
+        for dest, value in before.items():
+            if getattr(namespace, dest) != value:
+                parser.error(f"argument {given[dest]}: one of them, not several")
+
+
+def _given(parser: argparse.ArgumentParser, namespace: argparse.Namespace) -> dict[str, str]:
+    """Return the options of a parser that were given: dest and the names, `--json/--csv` where several set it."""
+    names: dict[str, str] = {}
+    for action in parser._actions:
+        if action.option_strings and getattr(namespace, action.dest, action.default) is not action.default:
+            name = action.option_strings[-1]
+            names[action.dest] = f"{names[action.dest]}/{name}" if action.dest in names else name
+    return names
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options, with `command` for what to run; ends the process on what is wrong, and after help."""
-    return _parser().parse_args(_amounts(arguments) or ["run"])
-
-
-def _amounts(arguments: Sequence[str]) -> Sequence[str]:
-    """An amount to take off looks like an option to argparse, which takes it for none after `--`."""
-    if list(arguments[:2]) != ["plan", "topup"]:
-        return arguments
-    taken = [each for each in arguments if re.match(r"-[0-9.]", each)]
-    return [*(each for each in arguments if each not in taken), *(["--", *taken] if taken else [])]
+    """Return the options, with `command` for what to run; end the process on a usage error (2) and after help."""
+    return _parser().parse_args(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="whitestat", description="Who used how much of the Internet, when and on what."
+        prog="whitestat", description="Who used how much of the Internet, when and on what.", epilog=LAST_COUNTS
     )
+    parser.register("action", "parsers", Commands)
     parser.add_argument("--version", action="version", version=f"whitestat {__version__}")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="FILE", help=f"default: {DEFAULT_CONFIG}, if there is one")
+    for of, default in (parser, None), (common, argparse.SUPPRESS):
+        of.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            default=default,
+            help=f"default: {DEFAULT_CONFIG}, if there is one",
+        )
     listing = argparse.ArgumentParser(add_help=False)
     form = listing.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_const", dest="form", const="json", help="print JSON")
-    form.add_argument("--csv", action="store_const", dest="form", const="csv", help="print CSV")
-    listing.set_defaults(form="text")
+    for name in ("json", "csv"):
+        form.add_argument(
+            f"--{name}",
+            action="store_const",
+            dest="form",
+            const=name,
+            default=argparse.SUPPRESS,
+            help=f"print {name.upper()}",
+        )
 
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     run = commands.add_parser("run", parents=[common], help="meter, keep and show usage (the default)")
@@ -77,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     config = commands.add_parser("config", parents=[common], help="show what the configuration can hold")
     config.add_argument("--example", action="store_true", help="print a commented example that loads")
     config.set_defaults(command="config")
-    parser.set_defaults(command="run", config=None)
+    parser.set_defaults(command="run", form="text")
     return parser
 
 
@@ -112,21 +169,25 @@ def _add_warnings(
     throttle = commands.add_parser(
         "throttle", parents=[common, listing], help="who is slowed or cut off, and lifting it"
     )
-    throttle.add_argument("what", nargs="?", choices=["lift", "restore"], help="until the period ends; again")
-    throttle.add_argument("name", nargs="?", metavar="NAME")
-    throttle.set_defaults(command="throttle")
+    throttle.set_defaults(command="throttle", what=None, name=None)
+    kinds = throttle.add_subparsers(title="to change", dest="what", metavar="WHAT")
+    for kind, sentence in ("lift", "no limit until the period ends"), ("restore", "the limit again"):
+        kinds.add_parser(kind, parents=[common], help=sentence).add_argument("name", nargs="?", metavar="NAME")
     notify = commands.add_parser("notify", parents=[common], help="where warnings and summaries are sent")
     notify.add_argument("--test", action="store_true", help="send a message to each address and say who took it")
     notify.set_defaults(command="notify")
 
 
 def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
-    plan = commands.add_parser("plan", help="top a plan up, or count what was used as the plan is now")
+    plan = commands.add_parser(
+        "plan", parents=[common], help="top a plan up, or count what was used as the plan is now"
+    )
     kinds = plan.add_subparsers(title="to do", dest="what", metavar="WHAT", required=True)
     topup = kinds.add_parser("topup", parents=[common], help="more for the running period; -5GB takes off")
     topup.add_argument("plan", metavar="PLAN")
     topup.add_argument("amount", metavar="AMOUNT", help="like 5GB or -5GB")
     topup.add_argument("--allowance", metavar="TARIFF", help="which one, where tariffs have their own")
+    topup._negative_number_matcher = _AMOUNT_OFF
     reprice = kinds.add_parser("reprice", parents=[common], help="class usage anew, after a plan was changed")
     reprice.add_argument("plan", metavar="PLAN")
     reprice.add_argument("--from", dest="since", metavar="DAY", help="like 2026-11-24; without it all of it")
@@ -172,8 +233,11 @@ def _add_household(
         if "device" in words:
             parser.add_argument("--from", dest="since", metavar="DAY", help="like 2026-11-24; without it all its days")
     proposals = add("proposals", "list devices that are probably one, or answer", lists=True)
-    proposals.add_argument("what", nargs="?", choices=["confirm", "refuse"])
-    proposals.add_argument("proposal", nargs="?", type=int, metavar="NUMBER")
+    proposals.set_defaults(what=None, proposal=None)
+    kinds = proposals.add_subparsers(title="to answer", dest="what", metavar="WHAT")
+    for kind, sentence in ("confirm", "merge the devices"), ("refuse", "never propose it again"):
+        answer = kinds.add_parser(kind, parents=[common], help=sentence)
+        answer.add_argument("proposal", nargs="?", type=int, metavar="NUMBER")
     add("edits", "list what was changed, the latest first", lists=True)
     undo = add("undo", "take an edit back; without a number the latest")
     undo.add_argument("edit", nargs="?", type=int, metavar="EDIT")
