@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from whitestat.errors import LedgerError
@@ -34,6 +35,8 @@ _SET_CHAIN = "UPDATE chain SET number = ?"
 
 _BY_COLUMNS = 4
 """How many tables of an entry, from its first, are kept by columns."""
+
+_SMALLEST_INSTANT_S = 100_000_000
 
 Numbers = Sequence[int]
 
@@ -73,11 +76,48 @@ def packed(entry: Entry) -> bytes:
 def unpacked(content: bytes) -> Entry:
     """ValueError for what `packed` never made."""
     try:
-        tables = json.loads(zlib.decompressobj().decompress(content))
+        tables = json.loads(_inflated(content))
         rows: list[Any] = [list(zip(*table, strict=True)) for table in tables[:_BY_COLUMNS]]
         return Entry(*rows, *tables[_BY_COLUMNS:])
-    except (zlib.error, TypeError) as error:
+    except TypeError as error:
         raise ValueError(str(error)) from error
+
+
+def _inflated(content: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(content)  # zeros may follow
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+
+
+def by_columns(connection: sqlite3.Connection) -> None:
+    """Write the entries of a version before 6, some of which had every table by rows, as `packed` has them now.
+
+    What cannot be read is left where it is, for the fold to tell. Call it in a transaction.
+    """
+    before = folded(connection)
+    held: list[tuple[int, bytes]] = []
+    while found := _in_table(connection, before, held[-1][0] if held else before):
+        held.append(found)
+    connection.execute("DELETE FROM journal")
+    sequence = before
+    for _, content in held:
+        with suppress(ValueError):
+            content = _by_columns(content)  # noqa: PLW2901
+        sequence = append(connection, before, sequence, content)
+
+
+def _by_columns(content: bytes) -> bytes:
+    tables = json.loads(_inflated(content))
+    if _is_by_rows(tables[:2]):
+        return packed(Entry(*tables))
+    return content
+
+
+def _is_by_rows(tables: list[list[list[int]]]) -> bool:
+    """Whether usage and coverage begin with a row and not with the column of instants: a row's second number is that
+    of a series or point, which no instant after 1970 is as small as."""
+    return any(len(table[0]) > 1 and table[0][1] < _SMALLEST_INSTANT_S for table in tables if table)
 
 
 def folded(connection: sqlite3.Connection) -> int:

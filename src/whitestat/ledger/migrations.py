@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import groupby
 from operator import itemgetter
 
+from whitestat.ledger import journal
 from whitestat.ledger.packed import packed
 
 _COUNTS = """octets_in INTEGER NOT NULL, octets_out INTEGER NOT NULL, packets_in INTEGER NOT NULL,
@@ -184,6 +185,7 @@ _SIXTH = (
 def _blocks(connection: sqlite3.Connection) -> None:
     for statement in _SIXTH:
         connection.execute(statement)
+    journal.by_columns(connection)
 
 
 _ALARMS = (
