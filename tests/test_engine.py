@@ -137,7 +137,7 @@ class Service:
 
     def today(self) -> int:
         rows = asyncio.run(self.engine.today())
-        return sum(row.counts.octets for row in rows.values())
+        return sum(row.counts.octets for row in rows.devices.values())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from whitestat.live import Live
 from whitestat.model import Counts
-from whitestat.today import DeviceToday
+from whitestat.today import DeviceToday, LiveUsage, Spread
 from whitestat.units import mac_bytes
 
 UTC = ZoneInfo("UTC")
@@ -21,18 +21,26 @@ class Home:
     def __init__(self) -> None:
         self.now = NOON_MS + 990  # ten milliseconds to the next second
         self.octets = {1: 1000, 2: 500}
+        self.polled: dict[str, Spread | None] = {}
+        self.more: dict[str, Counts] = {}
+        """What polled points counted of the device `more_of`."""
+        self.more_of = 1
 
     def now_ms(self) -> int:
         return self.now
 
-    async def today(self) -> dict[int, DeviceToday]:
+    async def today(self) -> LiveUsage:
         mac = mac_bytes("02:50:00:00:00:11")
-        return {
+        rows = {
             device: DeviceToday(
                 device, f"device {device}", mac, NOON_MS, Counts(octets, 0, 1, 0), {"lan": Counts(octets, 0, 1, 0)}
             )
             for device, octets in self.octets.items()
         }
+        if self.more:
+            row = rows.get(self.more_of, DeviceToday(self.more_of, "more", mac, NOON_MS, Counts()))
+            rows[self.more_of] = row._replace(points={**row.points, **self.more})
+        return LiveUsage(rows, self.polled)
 
     def live(self, linger_s: float = 0) -> Live:
         return Live(self.today, zone=UTC, now_ms=self.now_ms, linger_s=linger_s)
@@ -172,5 +180,61 @@ def test_a_page_that_cannot_keep_up_has_no_gap() -> None:
         assert [each["rate_in_bps"] for each in item["missed"]] == [1000, 1000, 1000]
         assert "missed" not in await following(home, slow)
         await slow.aclose()
+
+    asyncio.run(look())
+
+
+def test_a_polled_points_rate_is_the_mean_between_its_polls_until_the_next_one() -> None:
+    """The lan is read each second, the darkstat was polled twice, 30 s apart; the count grows at the poll alone."""
+
+    async def look() -> None:
+        home = Home()
+        home.polled = {"darkstat": Spread(30_000, {1: Counts(375_000_000, 3_750_000), 3: Counts(0, 0, 0, 0, 37_500)})}
+        home.more = {"darkstat": Counts(400_000_000, 4_000_000)}
+        items = home.live().listen()
+        await anext(items)
+        for _ in range(3):
+            home.octets[1] += 125
+            item = await following(home, items)
+            mean = {row["id"]: (row["rate_in_bps"], row["rate_out_bps"], row["rate_bps"]) for row in item["devices"]}
+            assert mean[1] == (100_001_000, 1_000_000, 101_001_000)
+            assert (item["rate_in_bps"], item["rate_bps"]) == (100_001_000, 101_011_000)
+            at = {row["point"]: row["rate_bps"] for row in item["points"]}
+            assert at == {"lan": 1000, "darkstat": 101_010_000}
+        home.more = {"darkstat": Counts(800_000_000, 4_000_000)}  # all of it came since the poll before
+        home.polled = {"darkstat": Spread(32_000, {1: Counts(400_000_000, 0)})}
+        home.octets[1] += 125
+        item = await following(home, items)
+        assert (item["rate_in_bps"], item["rate_out_bps"]) == (100_001_000, 0)
+        await items.aclose()
+
+    asyncio.run(look())
+
+
+def test_the_rate_of_a_polled_point_that_failed_is_unknown_and_that_of_others_stays() -> None:
+    async def look() -> None:
+        home = Home()
+        home.more = {"router": Counts(5000, 0)}
+        home.polled = {"router": None}
+        live = home.live(linger_s=60)
+        items = live.listen()
+        await anext(items)
+        home.octets[2] += 125
+        item = await following(home, items)
+        assert {row["point"]: row["rate_in_bps"] for row in item["points"]} == {"lan": 1000, "router": None}
+        assert item["rate_in_bps"] == 1000
+        home.octets.clear()  # what is left was counted by the router alone
+        home.more_of = 3
+        item = await following(home, items)
+        assert [(row["id"], row["rate_in_bps"], row["rate_bps"]) for row in item["devices"]] == [(3, None, None)]
+        assert item["rate_in_bps"] is None
+        await items.aclose()
+        again = live.listen()
+        first: Any = await anext(again)
+        assert first["missed"][-1]["devices"] == [
+            {"id": 3, **dict.fromkeys(("rate_bps", "rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pps"))}
+        ]
+        await again.aclose()
+        live._rest()
 
     asyncio.run(look())

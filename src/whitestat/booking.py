@@ -16,7 +16,7 @@ from whitestat import counters, coverage
 from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.shape import Shape
-from whitestat.collectors import Collector
+from whitestat.collectors import Collector, Polled
 from whitestat.detail import Detail
 from whitestat.draft import Draft
 from whitestat.known import Known
@@ -32,6 +32,7 @@ from whitestat.model import (
     Harvest,
     PeerKey,
     Point,
+    Poll,
     Quality,
     Receipt,
     Scope,
@@ -39,7 +40,7 @@ from whitestat.model import (
     UsageKey,
 )
 from whitestat.timeline import Correction
-from whitestat.today import DeviceToday, Today
+from whitestat.today import DeviceToday, Spread, Today
 
 log = logging.getLogger("whitestat")
 
@@ -92,6 +93,7 @@ class Booker:
         self._draft = Draft(finest_s)
         self._held: set[str] = set()  # points whose meters hold what the draft has of them
         self._today = Today(writer, known, zone)
+        self._polls: dict[str, tuple[int, dict[UsageKey, Counts]]] = {}
         self._shape = Shape()
         self._shape_told: tuple[str, ...] = ()
         self.tally = Tally()
@@ -213,6 +215,32 @@ class Booker:
         fresh = self._attributor.attribute(pending, now_ms).counts()
         self.known.saw(self._attributor.devices.changes()[1])
         return self._today.by_device(chain(self._unwritten(readable), fresh.items()), counting)
+
+    def spreads(
+        self, collectors: Iterable[Collector], counting: Container[str], now_ms: int
+    ) -> dict[str, Spread | None]:
+        """Wide-area usage between the last two polls of each polled point, None where it is unknown."""
+        found: dict[str, Spread | None] = {}
+        for collector in collectors:
+            if isinstance(collector, Polled):
+                for point in collector.points:
+                    if point.name in counting:
+                        found[point.name] = self._spread(point.name, collector.last_poll(), now_ms)
+        return found
+
+    def _spread(self, point: str, poll: Poll | None, now_ms: int) -> Spread | None:
+        if poll is None:
+            return None
+        number, usage = self._polls.get(point, (0, {}))
+        if number != poll.number:  # attributed once: to ask again would say that devices are seen now
+            usage = self._attributor.attribute(poll.deltas, min(poll.at_ms, now_ms)).counts()
+            self._polls[point] = poll.number, usage
+        by_device: dict[int, Counts] = {}
+        for key, counts in usage.items():
+            if key.scope is Scope.WAN:
+                device = self.known.device_of(key.episode) if key.episode != UNATTRIBUTED else UNATTRIBUTED
+                by_device[device] = by_device.get(device, Counts()).plus(counts)
+        return Spread(poll.span_ms, by_device)
 
     def _unwritten(self, readable: Iterable[Collector]) -> Iterator[tuple[UsageKey, Counts]]:
         """Today's part of the draft, without the points whose meters still show it themselves."""

@@ -27,7 +27,7 @@ from whitestat.ledger.writer import Writer
 from whitestat.memory import give_back, resident_octets
 from whitestat.model import PointState
 from whitestat.timeline import State, Timeline
-from whitestat.today import DeviceToday
+from whitestat.today import LiveUsage
 from whitestat.turn import Span, Turn
 
 log = logging.getLogger("whitestat")
@@ -139,14 +139,16 @@ class Engine:
             raise LedgerError("devices cannot be edited here")
         return self._identity
 
-    async def today(self) -> dict[int, DeviceToday]:
-        """Usage of the local day by device, what the meters still hold included."""
+    async def today(self) -> LiveUsage:
+        """Usage of the local day by device, what the meters still hold included, and that of the last polls."""
         counting = {point.name for each in self._turns for point in each.collector.points if point.counts}
         return await self._in_booking_thread(self._today, counting)
 
-    def _today(self, counting: set[str]) -> dict[int, DeviceToday]:
+    def _today(self, counting: set[str]) -> LiveUsage:
         readable = [each.collector for each in self._turns if not each.failure and not each.busy]
-        return self._booker.live(readable, counting, self.now_ms())
+        devices = self._booker.live(readable, counting, self.now_ms())
+        every = [each.collector for each in self._turns]
+        return LiveUsage(devices, self._booker.spreads(every, counting, self.now_ms()))
 
     def health(self) -> dict[str, object]:
         """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked."""

@@ -1,16 +1,20 @@
-"""The live view: once a second, for as long as somebody looks, today's usage and the rates of the second."""
+"""The live view: once a second, for as long as somebody looks, today's usage and the rates of the second.
+
+A polled meter has no figures of a second: its rates are the mean between its last two polls, until the next one.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from typing import TypeVar
 
 from whitestat import periods
 from whitestat.model import Counts
-from whitestat.seconds import QUIET, Rates, Second, Seconds, rates, together
-from whitestat.today import DeviceToday
+from whitestat.seconds import QUIET, Rates, Second, Seconds, fields, rates, together
+from whitestat.today import DeviceToday, LiveUsage
 from whitestat.units import mac_text
 
 STALE_MS = 10_000
@@ -21,6 +25,9 @@ LEAST_MS = 500
 
 LINGER_S = 75.0
 """Sampling goes on so long after the last listener: one that lost its connection comes back to no gap."""
+
+
+K = TypeVar("K", int, str)
 
 
 @dataclass(slots=True)
@@ -37,7 +44,7 @@ class Live:
 
     def __init__(
         self,
-        today: Callable[[], Awaitable[dict[int, DeviceToday]]],
+        today: Callable[[], Awaitable[LiveUsage]],
         *,
         zone: tzinfo,
         now_ms: Callable[[], int],
@@ -50,9 +57,9 @@ class Live:
         self._listeners: list[_Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._leaving: asyncio.TimerHandle | None = None
-        self._rows: dict[int, DeviceToday] = {}
-        self._rates: dict[int, Rates] = {}
-        self._points: dict[str, Counts] = {}
+        self._rows: Mapping[int, DeviceToday] = {}
+        self._rates: dict[int, Rates | None] = {}
+        self._points: dict[str, Rates | None] = {}
         self._seconds = Seconds()
         self._at_ms = 0
 
@@ -108,21 +115,15 @@ class Live:
 
     async def _sample(self) -> set[int]:
         """Take today's usage; returns the devices whose figures or rates changed."""
-        rows, now_ms = await self._today(), self._now_ms()
-        span_ms = now_ms - self._at_ms
-        points: dict[str, Counts] = {}
-        for row in rows.values():
-            for name, counts in row.points.items():
-                points[name] = points[name].plus(counts) if name in points else counts
-        found: dict[int, Rates] = {}
-        if 0 < span_ms < STALE_MS:
-            before = self._rows
-            found = {
-                device: rates(before[device].counts if device in before else None, row.counts, span_ms)
-                for device, row in rows.items()
-            }
-            at_points = {name: rates(self._points.get(name), counts, span_ms) for name, counts in points.items()}
-            self._seconds.add(self._at_ms, now_ms, found, at_points)
+        usage, now_ms = await self._today(), self._now_ms()
+        rows, span_ms = usage.devices, now_ms - self._at_ms
+        is_watched = 0 < span_ms < STALE_MS
+        parts = _parts(usage, self._rows, span_ms if is_watched else None)
+        found = _sums((device, each) for (device, _), each in parts.items())
+        points = dict.fromkeys(usage.polled, QUIET) | _sums((point, each) for (_, point), each in parts.items())
+        points |= {name: None for name, spread in usage.polled.items() if spread is None}
+        if is_watched:
+            self._seconds.add(self._at_ms, now_ms, found, points)
         changed = {
             device
             for device, row in rows.items()
@@ -141,14 +142,14 @@ class Live:
         return {
             "at": self._text(self._at_ms),
             **({"since": self._text(last.since_ms)} if last else {}),
-            **together(self._rates.values()).fields(),
+            **fields(together(self._points.values())),
             "octets": everything.octets,
             "octets_in": everything.octets_in,
             "octets_out": everything.octets_out,
             "coverage": 1 - nobody / everything.octets if everything.octets else None,
             "devices": [self._device(self._rows[each]) for each in sorted(devices) if each in self._rows],
             "gone": [each for each in sorted(devices) if each not in self._rows],
-            "points": _points(last.points if last else dict.fromkeys(self._points, QUIET)),
+            "points": _points(self._points),
         }
 
     def _device(self, row: DeviceToday) -> dict[str, object]:
@@ -160,7 +161,7 @@ class Live:
             "octets": row.counts.octets,
             "octets_in": row.counts.octets_in,
             "octets_out": row.counts.octets_out,
-            **self._rates.get(row.device, QUIET).fields(),
+            **fields(self._rates.get(row.device, QUIET)),
             "last_seen": periods.instant_text(seen_s, self._zone) if seen_s else None,
         }
 
@@ -170,8 +171,8 @@ class Live:
         return {
             "at": self._text(second.at_ms),
             "since": self._text(second.since_ms),
-            **together(devices.values()).fields(),
-            "devices": [{"id": device or None, **each.fields()} for device, each in devices.items()],
+            **fields(together(second.points.values())),
+            "devices": [{"id": device or None, **fields(each)} for device, each in devices.items()],
             "points": _points(second.points),
         }
 
@@ -179,5 +180,31 @@ class Live:
         return periods.instant_text(at_ms // 1000, self._zone)
 
 
-def _points(of: dict[str, Rates]) -> list[dict[str, object]]:
-    return [{"point": name, **each.fields()} for name, each in of.items()]
+def _parts(
+    usage: LiveUsage, before: Mapping[int, DeviceToday], span_ms: int | None
+) -> dict[tuple[int, str], Rates | None]:
+    """Rates by device and point: since the sample `before`, `span_ms` ago, or between the polls of a polled point."""
+    parts: dict[tuple[int, str], Rates | None] = {}
+    for device, row in usage.devices.items():
+        last = before[device].points if device in before else {}
+        for name, counts in row.points.items():
+            if name in usage.polled:
+                parts[device, name] = QUIET if usage.polled[name] else None
+            else:
+                parts[device, name] = rates(last.get(name), counts, span_ms) if span_ms else QUIET
+    for name, spread in usage.polled.items():
+        if spread:
+            parts |= {(device, name): rates(None, each, spread.span_ms) for device, each in spread.counts.items()}
+    return parts
+
+
+def _sums(parts: Iterable[tuple[K, Rates | None]]) -> dict[K, Rates | None]:
+    """Sums of the parts of one key, as far as they are known."""
+    found: dict[K, list[Rates | None]] = {}
+    for key, each in parts:
+        found.setdefault(key, []).append(each)
+    return {key: together(each) for key, each in found.items()}
+
+
+def _points(of: Mapping[str, Rates | None]) -> list[dict[str, object]]:
+    return [{"point": name, **fields(each)} for name, each in of.items()]

@@ -215,6 +215,18 @@ class Harvest:
     hosts: Sequence[HostName] = ()
 
 
+class Poll(NamedTuple):
+    """What a polled meter counted between its last two polls, `span_ms` apart, the later one at `at_ms`.
+
+    `number` tells one poll from the next.
+    """
+
+    number: int
+    at_ms: int
+    span_ms: int
+    deltas: Sequence[Delta]
+
+
 class UsageKey(NamedTuple):
     """Whose traffic, of which scope, at which point; `episode` 0 is what nobody could be found for."""
 

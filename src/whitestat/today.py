@@ -27,6 +27,20 @@ class DeviceToday(NamedTuple):
     points: Mapping[str, Counts] = {}
 
 
+class Spread(NamedTuple):
+    """Usage by device between the last two polls of a meter, `span_ms` apart."""
+
+    span_ms: int
+    counts: Mapping[int, Counts]
+
+
+class LiveUsage(NamedTuple):
+    """Usage of the day by device, and of each polled point what its rates are of; None where they are unknown."""
+
+    devices: Mapping[int, DeviceToday]
+    polled: Mapping[str, Spread | None] = {}
+
+
 class Today:
     """Holds what is booked of the day that `begin` began, so that nobody who looks asks the ledger."""
 

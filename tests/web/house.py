@@ -207,7 +207,7 @@ def item(at_s: int, *devices: dict[str, object], **more: object) -> dict[str, ob
     """A live item whose totals are those of its devices, unless told otherwise."""
     totals: dict[str, object] = {
         key: sum(int(str(device[key] or 0)) for device in devices)
-        for key in ("octets", "octets_in", "octets_out", "rate_in_bps", "rate_out_bps")
+        for key in ("octets", "octets_in", "octets_out", "rate_bps", "rate_in_bps", "rate_out_bps")
     }
     return {"at": instant_text(at_s, ZONE), **totals, "coverage": 0.9991, "devices": list(devices), **more}
 
@@ -229,6 +229,7 @@ def device(
         "octets": octets_in + octets_out,
         "octets_in": octets_in,
         "octets_out": octets_out,
+        "rate_bps": rate_in + rate_out,
         "rate_in_bps": rate_in,
         "rate_out_bps": rate_out,
         "last_seen": instant_text(NOON_S, ZONE) if id else None,

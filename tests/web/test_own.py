@@ -211,7 +211,7 @@ def test_the_live_stream_has_own_devices_and_their_totals() -> None:
 
 
 def test_seconds_that_were_missed_are_told_of_own_devices_alone() -> None:
-    rates = {"rate_in_bps": 8, "rate_out_bps": 4, "rate_in_pps": 2, "rate_out_pps": 1}
+    rates = {"rate_bps": 12, "rate_in_bps": 8, "rate_out_bps": 4, "rate_in_pps": 2, "rate_out_pps": 1}
     seconds = [{"id": each, **rates} for each in (LAPTOP, EVIL, None)]
     instants = {"at": "2026-11-21T11:59:59+01:00", "since": "2026-11-21T11:59:57+01:00"}
     missed = {**instants, **rates, "devices": seconds, "points": [{"point": "lan", **rates}]}

@@ -7,9 +7,9 @@ the engine logs, counts and shows. It never sees the ledger and knows nothing of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from whitestat.model import Delta, Harvest, Point, PointStatus, Receipt
+from whitestat.model import Delta, Harvest, Point, PointStatus, Poll, Receipt
 
 
 class Collector(Protocol):
@@ -44,3 +44,14 @@ class Collector(Protocol):
 
     def close(self) -> None:
         """Release everything; may be called twice."""
+
+
+@runtime_checkable
+class Polled(Protocol):
+    """A collector that asks its meter now and then: a rate is known between two polls, not by the second."""
+
+    def last_poll(self) -> Poll | None:
+        """The traffic between the last two polls; None where it is unknown: before the second, and after a failure.
+
+        Any thread may ask.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 
 from whitestat.collectors.links import (
@@ -13,6 +14,7 @@ from whitestat.collectors.links import (
     links,
 )
 from whitestat.collectors.presence import Newcomers
+from whitestat.counters import delta
 from whitestat.model import (
     Audit,
     CounterReading,
@@ -45,6 +47,7 @@ class InterfaceCollector:
         self._newcomers = Newcomers()
         self._index: int | None = None
         self._begun = Counts()
+        self._last: CounterReading | None = None
         self._status = PointStatus(PointState.STARTING)
 
     @property
@@ -77,6 +80,7 @@ class InterfaceCollector:
         self._newcomers.look(each.index for each in known.values())
         carried, begun = (_ip_octets(each, link.header, self._width) for each in (frame_counts, self._begun))
         reading = CounterReading(FlowKey(self._point.name), carried, now_ms, epoch, self._width, begun)
+        self._last = reading
         audit = Audit(epoch, epoch, frame_counts, frame_counts, link_header=link.header, frames_foreign=self._begun)
         return Harvest(since_ms, now_ms, readings=(reading,), audits={self._point.name: audit})
 
@@ -84,7 +88,15 @@ class InterfaceCollector:
         """Nothing is kept here: the counters run on."""
 
     def peek(self) -> Iterable[Delta]:
-        return ()
+        """What the interface carried since the last reading, which alone is booked."""
+        last, name = self._last, str(self._point.interface)
+        link, seen = links().get(name), counters().get(name)
+        if last is None or link is None or seen is None or last.epoch != f"{self._boot}:{link.index}":
+            return ()
+        frame_counts = frames(link, seen)
+        carried = _ip_octets(frame_counts if self._outward else frame_counts.turned(), link.header, self._width)
+        found = delta(last, last._replace(counts=carried, at_ms=time.time_ns() // 1_000_000))
+        return (found,) if found and found.counts.octets else ()
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}

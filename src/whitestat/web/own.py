@@ -26,7 +26,7 @@ Item = dict[str, Any]
 
 
 _INSTANTS = ("at", "since")
-_RATES = ("rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pps")
+_RATES = ("rate_bps", "rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pps")
 
 
 class OwnQueries:
@@ -180,9 +180,11 @@ def _own_second(second: Item, own: Mapping[int, Item]) -> dict[str, object]:
     return {**instants, **_totals(rows, _RATES), "devices": rows, "points": []}
 
 
-def _totals(rows: Iterable[Item], names: Sequence[str]) -> dict[str, int]:
+def _totals(rows: Iterable[Item], names: Sequence[str]) -> dict[str, int | None]:
+    """Sums of what is known; None where there are rows, and none of them knows."""
     found = list(rows)
-    return {name: sum(row.get(name) or 0 for row in found) for name in names}
+    known = {name: [row[name] for row in found if row.get(name) is not None] for name in names}
+    return {name: sum(each) if each or not found else None for name, each in known.items()}
 
 
 def _is_own_change(change: tuple[str, Key, Row, Row], at_s: int, held: Mapping[int, Spans], me: set[int | str]) -> bool:

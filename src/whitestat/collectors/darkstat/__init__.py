@@ -28,6 +28,7 @@ from whitestat.model import (
     Point,
     PointState,
     PointStatus,
+    Poll,
     Quality,
     Receipt,
 )
@@ -81,6 +82,9 @@ class DarkstatCollector:
         self._told: Sight | None = None  # the last one that was handed out
         self._told_at_s = 0.0
         self._before_ms = before.at_ms if before else None
+        self._polled_s: float | None = None  # by the monotonic clock
+        self._polls = 0
+        self._last_poll: Poll | None = None
         self._life = uuid.uuid4().hex
         self._passed = self._lost = Counts()
         self._packets_lost = 0
@@ -125,6 +129,10 @@ class DarkstatCollector:
         with self._lock:
             handed = list(self._handed.deltas) if self._handed else []
             return [*handed, *self._deltas(self._fresh, 0, 0)]
+
+    def last_poll(self) -> Poll | None:
+        with self._lock:
+            return self._last_poll if self._status.state is PointState.OK else None
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
@@ -195,17 +203,20 @@ class DarkstatCollector:
     def _poll(self) -> None:
         """One look, which is taken over whole or not at all: what a fault cuts off is found by the next."""
         sight = self._reader.look(lambda: time.time_ns() // 1_000_000)
+        at_s = time.monotonic()
         with self._lock:
             before, follower = self._follower.before, self._follower.copy()
             step = follower.take(sight)
-            fresh = self._booked(step, sight)
+            grown = self._booked(step, sight)
+            fresh = _sum(self._fresh, grown)
+            self._last_poll = self._poll_of(before, sight, grown, at_s)
             self._audit(before, sight)
             self._follower, self._seen, self._fresh = follower, follower.before, fresh
             self._services.polled(step.grown, same_life=before is not None and same_life(before, sight))
         self._works(sight)
 
     def _booked(self, step: Step, sight: Sight) -> dict[_Key, Counts]:
-        """What is fresh with this step."""
+        """What the step adds to what is fresh."""
         grown: dict[_Key, Counts] = {
             (sight.rows[address].mac, address): counts for address, counts in step.grown.items()
         }
@@ -221,7 +232,19 @@ class DarkstatCollector:
             log.warning(
                 "%s: %d hosts of %s grew by more than passed; not booked", self._point.name, step.refused, self.url
             )
-        return _sum(self._fresh, grown)
+        return grown
+
+    def _poll_of(self, before: Sight | None, sight: Sight, grown: Mapping[_Key, Counts], at_s: float) -> Poll | None:
+        """What came since the sight before: by the wall clock where another process had it, else by the monotonic."""
+        span_ms = 0
+        if self._polled_s is not None:
+            span_ms = int((at_s - self._polled_s) * 1000)
+        elif before is not None:
+            span_ms = sight.at_ms - before.at_ms
+        self._polled_s = at_s
+        self._polls += 1
+        deltas = list(self._deltas(grown, sight.at_ms - span_ms, sight.at_ms))
+        return Poll(self._polls, sight.at_ms, span_ms, deltas) if span_ms > 0 else None
 
     def _audit(self, before: Sight | None, now: Sight) -> None:
         """What darkstat saw of all traffic, and what pcap dropped before it could, at the average packet's size."""

@@ -24,6 +24,7 @@ from whitestat.model import (
     Point,
     PointState,
     PointStatus,
+    Poll,
     Receipt,
 )
 from whitestat.units import octets_text
@@ -75,6 +76,8 @@ class RouterCollector:
         self._handed: Harvest | None = None  # read, and not yet settled
         self._epoch = 0
         self._looked_s: float | None = None  # by the monotonic clock
+        self._polls = 0
+        self._last_poll: Poll | None = None
         self._told_s: float | None = None
         self._closely_s = -CLOSELY_EVERY_S
         self._news = False
@@ -121,6 +124,10 @@ class RouterCollector:
         with self._lock:
             handed = list(self._handed.deltas) if self._handed else []
             return [*handed, *self._deltas(0, 0)]
+
+    def last_poll(self) -> Poll | None:
+        with self._lock:
+            return self._last_poll if self._status.state is PointState.OK else None
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
@@ -188,8 +195,12 @@ class RouterCollector:
         at_ms, at_s = time.time_ns() // 1_000_000, time.monotonic()
         with self._lock:
             follower = self._follower.copy()
-            step = follower.take(look, at_ms, self._elapsed_ms(at_ms, at_s))
+            elapsed_ms = self._elapsed_ms(at_ms, at_s)
+            step = follower.take(look, at_ms, elapsed_ms)
             self._take(step)
+            self._polls += 1
+            is_known = elapsed_ms > 0 and not step.implausible and not step.restored
+            self._last_poll = Poll(self._polls, at_ms, elapsed_ms, step.deltas) if is_known else None
             self._follower, self._looked_s = follower, at_s
             self._news = step.new_rows > 0 and not closely
             if closely:

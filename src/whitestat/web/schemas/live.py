@@ -11,7 +11,14 @@ _SINCE: Schema = {
     "where there are no rates yet",
 }
 _PACKETS = ("rate_in_pps", "rate_out_pps")
-_RATES: Schema = dict.fromkeys(("rate_in_bps", "rate_out_bps", *_PACKETS), COUNT)
+_RATE = or_null(
+    "integer",
+    minimum=0,
+    description="of the second, or of a polled meter the mean between its last two polls; null where a polled meter's "
+    "last poll failed, or was its first",
+)
+_BOTH = or_null("integer", minimum=0, description="both ways, with what a meter cannot tell apart")
+_RATES: Schema = {"rate_bps": _BOTH, **dict.fromkeys(("rate_in_bps", "rate_out_bps", *_PACKETS), _RATE)}
 _AT_POINTS = a_list(an_object({"point": TEXT, **_RATES}))
 
 SCHEMAS: Schema = {

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
+import { unsplitRate, wholeRate } from "./live.js";
 import { Name, Owner } from "./name.js";
 import { Arrow, deviceLink } from "./parts.js";
 import { ago, octets, rate, share } from "./text.js";
@@ -13,7 +14,7 @@ const COLUMNS = [
   { key: "out", label: "Out", of: (device) => device.octets_out, arrow: "out" },
   { key: "total", label: "Total", of: (device) => device.octets },
   { key: "share", label: "Share", of: (device) => device.octets },
-  { key: "rate", label: "Live rate", of: (device) => device.rate_in_bps + device.rate_out_bps },
+  { key: "rate", label: "Live rate", of: (device) => wholeRate(device) ?? -1 },
   { key: "seen", label: "Last seen", of: (device) => device.last_seen && Date.parse(device.last_seen) },
 ];
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
@@ -80,7 +81,8 @@ function Heading({ column, sort, onSort }) {
 function Row({ device, whole, seen, stale, owner, people, editable, change, onEditing }) {
   const nobody = device.id === null;
   const shown = shownName(device);
-  const busy = device.rate_in_bps + device.rate_out_bps > 0;
+  const rated = wholeRate(device);
+  const busy = rated > 0;
   const width = (part) => ({ width: whole ? `${(part / whole) * 100}%` : 0 });
   const unsplit = device.octets - (device.octets_in ?? 0) - (device.octets_out ?? 0);
   return html`<tr role="row" class=${nobody ? "nobody" : busy ? "busy" : ""}>
@@ -101,13 +103,15 @@ function Row({ device, whole, seen, stale, owner, people, editable, change, onEd
       <span class="bar" aria-hidden="true"><i class="in" style=${width(device.octets_in ?? 0)}></i><i class="out" style=${width(device.octets_out ?? 0)}></i>${unsplit > 0 && html`<i style=${width(unsplit)}></i>`}</span>
       <span class="part">${share(device.octets, whole)}</span>
     </td>
-    <td role="cell" class="rate">${stale ? "\u2013" : busy ? html`<${Rates} device=${device} />` : html`<span class="idle">idle</span>`}</td>
+    <td role="cell" class="rate">${stale || rated === null ? "\u2013" : busy ? html`<${Rates} device=${device} />` : html`<span class="idle">idle</span>`}</td>
     <td role="cell" class="seen">${nobody ? "" : html`<time datetime=${device.last_seen} title=${device.last_seen}>${seen ?? "\u2013"}</time>`}</td>
   </tr>`;
 }
 
 function Rates({ device }) {
-  return html`<span class="down">${rate(device.rate_in_bps)}</span>${" "}<span class="up">${rate(device.rate_out_bps)}</span>`;
+  const unsplit = unsplitRate(device);
+  const split = device.rate_in_bps + device.rate_out_bps > 0 || !unsplit;
+  return html`${split && html`<span class="down">${rate(device.rate_in_bps)}</span>${" "}<span class="up">${rate(device.rate_out_bps)}</span>`}${split && unsplit > 0 && " "}${unsplit > 0 && html`<span class="unsplit" title="Down and up are one number here">${rate(unsplit)}</span>`}`;
 }
 
 // What to do while there is nothing to show.

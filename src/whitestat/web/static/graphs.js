@@ -41,6 +41,7 @@ function Seconds({ history, at, narrow, packets }) {
   const sides = [
     { name: "In", tone: "c0", values: values("in") },
     { name: "Out", tone: "c1", values: values("out") },
+    ...(!packets && values("unsplit").some(Boolean) ? [{ name: "In or out", tone: "c8", values: values("unsplit") }] : []),
   ];
   return html`<${Bars} title="Rates of the last 60 seconds" series=${sides} places=${places} format=${packets ? perSecond : rate} sparse />`;
 }
@@ -60,10 +61,10 @@ const perSecond = (figure) => `${count(figure)}/s`;
 // What an entry of the stream's last minute says of whom is looked at.
 function figure(entry, narrow, way, packets) {
   if (!entry) return 0;
-  const at = (way === "out" ? 1 : 0) + (packets ? 2 : 0);
+  const at = way === "unsplit" ? 4 : (way === "out" ? 1 : 0) + (packets ? 2 : 0);
   if (narrow.device) return entry.devices.get(Number(narrow.device))?.[at] ?? 0;
   if (narrow.point) return entry.points.get(narrow.point)?.[at] ?? 0;
-  return entry.all[at];
+  return entry.all[at] ?? 0;
 }
 
 function Long({ title, name, step, many, every, at, narrow, packets }) {

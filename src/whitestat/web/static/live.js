@@ -7,7 +7,8 @@ const RETRY_MS = [1000, 2000, 4000, 8000];
 
 const nothing = { phase: "connecting", at: null, totals: null, devices: new Map(), history: [] };
 
-// The last minute is kept by second, with the rates of each device and point: [in, out] in bit/s, then in packets/s. Who
+// The last minute is kept by second, with the rates of each device and point: [in, out] in bit/s, then in packets/s, then
+// in bit/s what a meter cannot tell apart into in and out. Who
 // comes back names the last second he has, and is told those in between.
 
 // Calls `show` with each new state {phase, at, totals, devices, history}; phase is connecting, live or lost.
@@ -58,7 +59,7 @@ export function listen(show) {
     for (const id of item.gone ?? []) devices.delete(id || null);
     const totals = { ...item, devices: undefined, missed: undefined };
     last = item.at;
-    if (first) totals.rate_in_bps = totals.rate_out_bps = null; // The first second has no second before it.
+    if (first) totals.rate_bps = totals.rate_in_bps = totals.rate_out_bps = null; // The first second has no second before it.
     set({ phase: "live", at: item.at, totals, devices, history: longer(first ? item.missed ?? [] : [...(item.missed ?? []), item]) });
     first = false;
   }
@@ -85,9 +86,13 @@ export function listen(show) {
 
 function second(item) {
   const devices = new Map();
-  for (const each of item.devices) if (each.rate_in_bps || each.rate_out_bps) devices.set(each.id, rates(each));
+  for (const each of item.devices) if (wholeRate(each)) devices.set(each.id, rates(each));
   const at = Date.parse(item.at);
-  return { at, since: item.since ? Date.parse(item.since) : at - 1000, in: item.rate_in_bps, out: item.rate_out_bps, all: rates(item), devices, points: new Map((item.points ?? []).map((each) => [each.point, rates(each)])) };
+  return { at, since: item.since ? Date.parse(item.since) : at - 1000, in: item.rate_in_bps ?? 0, out: item.rate_out_bps ?? 0, unsplit: unsplitRate(item), all: rates(item), devices, points: new Map((item.points ?? []).map((each) => [each.point, rates(each)])) };
 }
 
-const rates = (each) => [each.rate_in_bps, each.rate_out_bps, each.rate_in_pps ?? 0, each.rate_out_pps ?? 0];
+const rates = (each) => [each.rate_in_bps, each.rate_out_bps, each.rate_in_pps ?? 0, each.rate_out_pps ?? 0, unsplitRate(each)];
+
+// Both directions, null where a polled meter's rate is not known.
+export const wholeRate = (each) => (each.rate_in_bps == null ? null : each.rate_in_bps + each.rate_out_bps + unsplitRate(each));
+export const unsplitRate = (each) => Math.max(0, (each.rate_bps ?? 0) - each.rate_in_bps - each.rate_out_bps);

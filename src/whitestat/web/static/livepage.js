@@ -19,7 +19,7 @@ export function Live({ live, lost, report, route }) {
     turn({ device: "", point: "", ...(which ? { [what]: which } : {}) });
   };
   const last = live.history[live.history.length - 1];
-  const now = lost || !last ? [null, null, null, null] : query.device ? (last.devices.get(Number(query.device)) ?? [0, 0, 0, 0]) : query.point ? (last.points.get(query.point) ?? [0, 0, 0, 0]) : last.all;
+  const now = lost || !last ? [null, null, null, null, 0] : query.device ? (last.devices.get(Number(query.device)) ?? [0, 0, 0, 0, 0]) : query.point ? (last.points.get(query.point) ?? [0, 0, 0, 0, 0]) : last.all;
   return html`<div class="view">
     <header><h2 class="page">Live</h2><time class="count" datetime=${live.at}>${lost ? "until " : ""}${clock(live.at)}</time></header>
     <div class="controls">
@@ -33,6 +33,7 @@ export function Live({ live, lost, report, route }) {
     <section class="card block rates now" aria-label="This second">
       <p class="in"><${Figure} parts=${packets ? [count(now[2]), "packets/s"] : rateParts(now[0])} /><span class="what"><${Arrow} way="in" />down</span></p>
       <p class="out"><${Figure} parts=${packets ? [count(now[3]), "packets/s"] : rateParts(now[1])} /><span class="what"><${Arrow} way="out" />up</span></p>
+      ${!packets && now[4] > 0 && html`<p class="unsplit"><${Figure} parts=${rateParts(now[4])} /><span class="what">down or up</span></p>`}
     </section>
     <${Graphs} live=${live} narrow=${narrow} packets=${packets} />
   </div>`;

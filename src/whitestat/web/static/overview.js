@@ -19,7 +19,7 @@ const TOP = 5;
 
 export function Overview({ live, lost, report, household, about }) {
   const today = live.at.slice(0, 10);
-  const totals = lost ? { ...live.totals, rate_in_bps: null, rate_out_bps: null } : live.totals;
+  const totals = lost ? { ...live.totals, rate_bps: null, rate_in_bps: null, rate_out_bps: null } : live.totals;
   const quiet = ![...live.devices.values()].some((each) => each.octets > 0);
   // What is asked of the ledger does not change with the second: drawn anew with the day alone.
   const period = useMemo(() => html`<${Period} today=${today} about=${about} household=${household} />`, [today, about, household.editable]);

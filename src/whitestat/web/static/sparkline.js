@@ -18,6 +18,7 @@ export function Sparkline({ history, peak }) {
     <path class="base" d=${`M0,${HIGH - 1}H${WIDE}`} />
     <path class="area" d=${runs.map(area).join("")} />
     <path class="line in" d=${runs.map((run) => `M${line(run, "in")}`).join("")} />
+    ${history.some((each) => each.unsplit > 0) && html`<path class="line unsplit" d=${runs.map((run) => `M${line(run, "unsplit")}`).join("")} />`}
     <path class="line out" d=${runs.map((run) => `M${line(run, "out")}`).join("")} />
   </svg>`;
 }

@@ -2,6 +2,7 @@
 
 import { html } from "./html.js";
 import { Arrow, Figure, Ring } from "./parts.js";
+import { unsplitRate } from "./live.js";
 import { href } from "./route.js";
 import { Sparkline } from "./sparkline.js";
 import { octets, octetsParts, percent, rate, rateParts } from "./text.js";
@@ -19,12 +20,14 @@ export function Strip({ totals, history, own }) {
 }
 
 function Now({ totals, history }) {
-  const peak = Math.max(0, ...history.map((each) => Math.max(each.in, each.out)));
+  const peak = Math.max(0, ...history.map((each) => Math.max(each.in, each.out, each.unsplit)));
+  const unsplit = unsplitRate(totals);
   return html`<article class="card now">
     <h2>Right now</h2>
     <div class="rates">
       <p class="in"><${Figure} parts=${rateParts(totals.rate_in_bps)} /><span class="what"><${Arrow} way="in" />down</span></p>
       <p class="out"><${Figure} parts=${rateParts(totals.rate_out_bps)} /><span class="what"><${Arrow} way="out" />up</span></p>
+      ${unsplit > 0 && html`<p class="unsplit"><${Figure} parts=${rateParts(unsplit)} /><span class="what">down or up</span></p>`}
     </div>
     <${Sparkline} history=${history} peak=${peak} />
     <p class="axis"><span>a minute ago</span><span>${peak > 0 && `peak ${rate(peak)}`}</span><span>now</span></p>
