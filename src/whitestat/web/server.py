@@ -70,7 +70,9 @@ class Server(UvicornServer):
             )
             self.servers.append(made)
         if self._control:
-            self.servers.append(await loop.create_unix_server(connection, sock=self._control))
+            # `create_unix_server` would look up the socket's name since Python 3.13, and remove it at the end: it was
+            # bound by a path that is no longer one, and the control socket's file is removed by who made it.
+            self.servers.append(await loop.create_server(connection, sock=self._control, backlog=BACKLOG))
         self.started = True
 
     async def main_loop(self) -> None:
