@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -38,20 +39,23 @@ NEAR = 0.05
 
 @dataclass
 class Answers:
-    """A server of the wrapped kind, and when it was asked for its counters."""
+    """A server of the wrapped kind; `polls` are when it was asked for its counters, and what had been carried."""
 
     of: Callable[[Any], bytes]
     mark: str
-    at_s: list[float] = field(default_factory=list)
+    polls: list[tuple[float, int]] = field(default_factory=list)
     is_down: bool = False
+    carried: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, request: Request | str) -> bytes:
         path = request if isinstance(request, str) else f"{request.path} {request.body}"
         if self.is_down:
             return b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
-        if self.mark in path:
-            self.at_s.append(time.monotonic())
-        return self.of(request)
+        with self.lock:
+            if self.mark in path:
+                self.polls.append((time.monotonic(), self.carried))
+            return self.of(request)
 
 
 @contextmanager
@@ -83,31 +87,31 @@ def test_the_rate_is_the_mean_since_the_poll_before(kind: str, tmp_path: Path) -
     """1 MB a second comes in; polls are 3 s apart; the live view looks each second."""
     hilink, archer = HiLinkPeer(), Archer([Row("192.168.50.11", A, 1000, 10)])
     table = Peer([("192.168.50.11", A, 1000, 1000)])
-    carried: list[tuple[float, int]] = [(time.monotonic(), 0)]
-
-    def carry() -> None:
-        carried.append((time.monotonic(), carried[-1][1] + 1_000_000))
-        hilink.down += 1_000_000
-        hilink.total_s += 1
-        archer.rows[0].carry(1_000_000)
-        table.rows = [("192.168.50.11", A, table.rows[0][2] + 1_000_000, 1000)]
-
     answers = {
         "hilink": Answers(hilink, "traffic-statistics"),
         "archer-c20": Answers(archer, "STAT_ENTRY"),
         "darkstat": Answers(table, "/hosts/?full"),
     }[kind]
+
+    def carry() -> None:
+        with answers.lock:
+            answers.carried += 1_000_000
+            hilink.down += 1_000_000
+            hilink.total_s += 1
+            archer.rows[0].carry(1_000_000)
+            table.rows = [("192.168.50.11", A, table.rows[0][2] + 1_000_000, 1000)]
+
     with serving(answers) if kind == "darkstat" else hosting(answers) as url:
         collector = collector_of(kind, url)
         with engine_of(collector, tmp_path / "whitestat.db") as (engine, _):
             engine.tick()
-            wait_until(lambda: len(answers.at_s) > 0)
+            wait_until(lambda: len(answers.polls) > 0)
             shown = asyncio.run(rates_of(engine, carry, 11))
     known = [(at_s, item["points"][0]["rate_bps"]) for at_s, item in shown if item["points"][0]["rate_bps"] is not None]
     assert len(known) >= 5
     for at_s, bps in known:
-        polls = [each for each in answers.at_s if each < at_s]
-        means = {mean(carried, *polls[-2:]), *([mean(carried, *polls[-3:-1])] if len(polls) > 2 else [])}
+        polls = [each for each in answers.polls if each[0] < at_s]
+        means = {mean(*polls[-2:]), *([mean(*polls[-3:-1])] if len(polls) > 2 else [])}
         assert any(abs(bps - each) <= NEAR * max(each, 1) for each in means), (bps, means)
     assert any(bps > 5_000_000 for _, bps in known)
 
@@ -120,10 +124,9 @@ def collector_of(kind: str, url: str) -> Collector:
     return build(PointConfig("router", kind, url=url, interval_s=INTERVAL_S, **login), point, ())  # type: ignore[arg-type]
 
 
-def mean(carried: list[tuple[float, int]], since_s: float, until_s: float) -> float:
+def mean(before: tuple[float, int], now: tuple[float, int]) -> float:
     """Bits per second between two polls, by what the server had to show at each."""
-    before, now = (max(octets for at_s, octets in carried if at_s <= each) for each in (since_s, until_s))
-    return (now - before) * 8 / (until_s - since_s)
+    return (now[1] - before[1]) * 8 / (now[0] - before[0])
 
 
 def test_a_failed_poll_leaves_the_rate_unknown_and_the_next_spans_the_gap(tmp_path: Path) -> None:
@@ -141,6 +144,7 @@ def test_a_failed_poll_leaves_the_rate_unknown_and_the_next_spans_the_gap(tmp_pa
             assert seen() is None  # a first sight is a baseline
             began_s = time.monotonic()
             router.down += 1000
+            time.sleep(0.05)
             collector._poll()
             first = seen()
             assert first is not None
@@ -167,6 +171,7 @@ def test_a_device_seen_by_a_poll_is_not_seen_again_by_each_look_at_its_rate(tmp_
         with engine_of(collector, tmp_path / "whitestat.db") as (_, booker):
             collector._poll()
             router.rows[0].carry(500)
+            time.sleep(0.05)
             collector._poll()
             now_ms = time.time_ns() // 1_000_000
             first = booker.spreads([collector], {"router"}, now_ms)["router"]

@@ -177,9 +177,9 @@ def test_figures_move_with_the_stream(page: Page, house: House) -> None:
 
 def test_rates_that_are_unknown_or_have_no_direction_are_shown_as_such(page: Page, house: House) -> None:
     """A router that failed, and one that counts up and down as one number."""
-    unknown = dict.fromkeys(("rate_bps", "rate_in_bps", "rate_out_bps"))
-    known = device(3, "tv", 9_000_000_000, 50_000, **(seen(-1) | {"rate_bps": 12_300_000}))
-    house.say(NOON_S + 1, known, device(1, "phone", 7, 7, **(seen(-1) | unknown)), rate_bps=12_300_000)
+    known = device(3, "tv", 9_000_000_000, 50_000, rate_bps=12_300_000)
+    unknown = device(1, "phone", 7, 7) | dict.fromkeys(("rate_bps", "rate_in_bps", "rate_out_bps"))
+    house.say(NOON_S + 1, known, unknown, rate_bps=12_300_000, rate_in_bps=0, rate_out_bps=0)
     wait_for_text(page, ".now .unsplit", "12.3 Mbit/s")
     assert text(page, "tbody tr:first-child .rate") == "12.3 Mbit/s"
     rates = page.evaluate("[...document.querySelectorAll('tbody td.rate')].map((cell) => cell.textContent)")
