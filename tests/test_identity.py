@@ -371,3 +371,17 @@ def test_who_has_an_owner_by_the_configuration_is_looked_at_soon(house: House) -
 def owners(house: House) -> dict[tuple[int | str, ...], object]:
     with house.writer.transaction("test") as connection:
         return dict(people.rows(connection)["owner"])
+
+
+def test_a_name_of_the_configuration_is_the_stronger_whichever_comes_first(house: House) -> None:
+    """A router tells what its DHCP server was told about a device, before the device was given its first name."""
+    house.flows(PHONE, 100)
+    house.identity.hear([Evidence("dhcp", house.now_ms, PHONE, None, "android-1234")])
+    house.booker.flush()
+    assert house.usage() == {"phone": 100}
+    record = {each.id: each for each in house.writer.state().devices}[house.device(PHONE)]
+    assert (record.name_source, record.person) == ("config", "Anna")
+    house.flows(TABLET, 10)
+    house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, None, "tablet")])
+    house.booker.flush()
+    assert house.usage() == {"phone": 100, "tablet": 10}

@@ -95,11 +95,21 @@ class Known:
         return found
 
     def rename(self, device: int, name: Name) -> None:
-        """Give the device a name from a source at least as strong as that of the one it has."""
+        """Give the device a name from a source at least as strong as that of the one it has, or of what it could have.
+
+        A router may tell a name before the device was given its first: what the configuration says is asked then.
+        """
         record = self._records.get(device, DeviceRecord(device, None, None, None))
         old = Name(record.name, record.name_source) if record.name and record.name_source else None
-        if stronger(name, old):
-            self._keep(DeviceRecord(device, name.text, name.source, record.person))
+        if not stronger(name, old):
+            return
+        episodes = self._attributor.devices.ever(device)
+        said = [self._said_of(each) for each in episodes if each.mac or each.address]
+        best = max([name, *said], key=lambda each: RANKS.get(each.source, 0))
+        owners = [self._people[each.mac] for each in episodes if each.mac and each.mac in self._people]
+        person = owners[0] if owners else record.person
+        if stronger(best, old):
+            self._keep(DeviceRecord(device, best.text, best.source, person))
 
     def call(self, device: int, text: str | None, *, afresh: bool = True) -> None:
         """The user's name for a device; None takes it away, and the best of the others holds.

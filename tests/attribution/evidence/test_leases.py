@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -13,6 +14,7 @@ from whitestat.attribution.evidence import Evidence, neighbours
 from whitestat.attribution.evidence.leases import read
 from whitestat.units import address_bytes
 
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "leases"
 MAC = bytes.fromhex("025000000011")
 ADDRESS = address_bytes("192.168.50.17")
 NOW_MS = 1_760_000_000_000
@@ -134,3 +136,37 @@ def test_a_mac_that_stands_for_several_ipv4_addresses_tells_of_none_and_ten_of_i
     ten = [f"2001:db8:50::{number:x}" for number in range(1, 11)]
     assert len(neighbours.read(table("192.168.50.17", *ten), NOW_MS)) == 11
     assert neighbours.read(table("192.168.50.17", "192.168.50.18", *ten), NOW_MS) == []
+
+
+def test_dnsmasq_without_a_clock_writes_how_long_a_lease_is() -> None:
+    """Built with HAVE_BROKEN_RTC, as on routers without a battery: an instant in 1970 would be long over."""
+    phone, nas = read((FIXTURES / "dnsmasq-without-clock.leases").read_bytes(), NOW_MS)
+    assert (phone.name, phone.until_ms) == ("esp_AAAA", NOW_MS + 43_200_000)
+    assert (nas.name, nas.until_ms) == ("nas", None)
+
+
+def test_a_server_whose_clock_was_never_set_has_leases_in_force() -> None:
+    udhcpd = pack("!q", 600) + pack("!I4s6s20s2x", 3600, ADDRESS[12:], MAC, b"annas-phone")
+    isc = ISC.replace("2025/10/09 09:53:20", "1970/01/01 12:00:00")
+    kea = KEA.replace(str(ENDS_S), "43200")
+    for content in (udhcpd, isc.encode(), kea.encode()):
+        [lease] = read(content, NOW_MS)
+        assert lease.name == "annas-phone"
+        assert lease.until_ms
+        assert NOW_MS < lease.until_ms <= NOW_MS + 43_200_000
+
+
+@pytest.mark.parametrize("ends", ["\u00b2", "\u0663", "9" * 5000, "-1", "1e9"])
+def test_a_number_that_is_none_costs_its_own_lease(ends: str) -> None:
+    line = f"{ends} 02:50:00:00:00:12 192.168.50.18 odd *\n"
+    assert [each.name for each in read((DNSMASQ + line).encode(), NOW_MS)] == ["annas-phone", None, "laptop"]
+    row = f"192.168.50.19,02:50:00:00:00:13,,3600,{ends},1,0,0,odd,0,\n"
+    assert [each.name for each in read((KEA + row).encode(), NOW_MS)] == ["annas-phone"]
+
+
+def test_what_no_server_writes_costs_no_memory_and_is_said() -> None:
+    with pytest.raises(ValueError, match="Kea"):
+        read(f'address,hwaddr\n"{"a" * 200_000}"\n'.encode(), NOW_MS)
+    leases = [{"Address": 4_000_000_000}, {"Address": [192, 168, 50, 17], "HardwareAddress": 4_000_000_000}]
+    [lease] = read(json.dumps({"Leases": leases}).encode(), NOW_MS)
+    assert (lease.address, lease.mac) == (ADDRESS, None)

@@ -21,6 +21,10 @@ LEASES_MAX = 8192
 FILE_OCTETS_MAX = 4 * 1024 * 1024
 
 _UDHCPD = Struct("!I4s6s20s2x")  # seconds left when written, address, hardware address, name
+CLOCK_SET_S = 1_000_000_000
+"""September 2001. An earlier end of a lease is of a server whose clock was never set, or that writes how long the lease
+is (dnsmasq built with HAVE_BROKEN_RTC): then the lease is in force, and ends so long after it was read."""
+
 _MAPPED = bytes(10) + b"\xff\xff"
 _ISC_LINE = re.compile(r'\s*([a-z-]+(?: (?:ethernet|state))?) ("(?:[^"\\]|\\.)*"|[^;]*);')
 _ISC_ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
@@ -57,11 +61,13 @@ def _dnsmasq(content: bytes, at_ms: int) -> Iterator[Evidence]:
     """`expiry mac address name client`; behind a `duid` line `expiry iaid address name duid`."""
     for line in content.decode("utf-8", "replace").splitlines():
         fields = line.split(" ")
-        if len(fields) < 5 or not fields[0].isdigit():
+        ends_s = _seconds(fields[0])
+        if ends_s is None or len(fields) < 4:
             continue
-        ends, hardware, address, name, client = fields[:5]
+        hardware, address, name = fields[1:4]
+        client = fields[4] if len(fields) > 4 else None
         lease = _lease(
-            at_ms, address, None if "." not in address else hardware, name, client=client, ends_s=int(ends) or None
+            at_ms, address, None if "." not in address else hardware, name, client=client, ends_s=ends_s or None
         )
         if lease:
             yield lease
@@ -92,8 +98,8 @@ def _isc(content: bytes, at_ms: int) -> Iterator[Evidence]:
 def _isc_time(text: str) -> int | None:
     """`3 2026/11/25 08:00:00` (UTC), `epoch 1764057600`, or `never`."""
     fields = text.split()
-    if fields[:1] == ["epoch"] and len(fields) > 1 and fields[1].isdigit():
-        return int(fields[1])
+    if fields[:1] == ["epoch"] and len(fields) > 1:
+        return _seconds(fields[1])
     try:
         return int(datetime.strptime(" ".join(fields[1:3]), "%Y/%m/%d %H:%M:%S").replace(tzinfo=UTC).timestamp())
     except ValueError:
@@ -112,14 +118,17 @@ def _kea(content: bytes, at_ms: int) -> Iterator[Evidence]:
     """Memfile backend, IPv4 and IPv6; a later line of the same address takes its place."""
     rows: dict[str, dict[str, str]] = {}
     lines = content.decode("utf-8", "replace").replace("\x00", "").splitlines()
-    for row in csv.DictReader(lines):
-        rows[row.get("address") or ""] = row
+    try:
+        for row in csv.DictReader(lines):
+            rows[row.get("address") or ""] = row
+    except csv.Error:
+        raise ValueError("not a lease file of Kea") from None
     for row in rows.values():
-        ends, state = row.get("expire") or "", row.get("state") or "0"
-        if state != "0" or not ends.isdigit():
+        ends_s, state = _seconds(row.get("expire") or ""), row.get("state") or "0"
+        if state != "0" or ends_s is None:
             continue
         client = row.get("client_id") or row.get("duid")
-        lease = _lease(at_ms, row["address"], row.get("hwaddr"), row.get("hostname"), client=client, ends_s=int(ends))
+        lease = _lease(at_ms, row["address"], row.get("hwaddr"), row.get("hostname"), client=client, ends_s=ends_s)
         if lease:
             yield lease
 
@@ -138,11 +147,10 @@ def _networkd(content: bytes, at_ms: int) -> Iterator[Evidence]:
 
 def _networkd_lease(entry: Mapping[str, Any], at_ms: int) -> Evidence | None:
     try:
-        address, mac = bytes(entry["Address"]), bytes(entry.get("HardwareAddress", ()))
-        client = bytes(entry.get("ClientId", ()))
+        address, mac, client = (_list(entry.get(key)) for key in ("Address", "HardwareAddress", "ClientId"))
         ends_us = entry.get("ExpirationRealtimeUSec")
-        until_ms = int(ends_us) // 1000 if ends_us else None
-    except (KeyError, TypeError, ValueError, OverflowError):
+        until_ms = _until_ms(at_ms, int(ends_us) // 1_000_000) if ends_us else None
+    except (TypeError, ValueError, OverflowError):
         return None
     if len(address) != 4:
         return None
@@ -166,7 +174,8 @@ def _udhcpd(content: bytes, at_ms: int) -> Iterator[Evidence]:
     for left_s, address, mac, name in _UDHCPD.iter_unpack(content[8:]):
         if any(address) and any(mac):
             host = _host(text_of(name))
-            yield Evidence("dhcp", at_ms, mac, _MAPPED + address, host, until_ms=(written_s + left_s) * 1000)
+            until_ms = _until_ms(at_ms, written_s + left_s if written_s >= CLOCK_SET_S else left_s)
+            yield Evidence("dhcp", at_ms, mac, _MAPPED + address, host, until_ms=until_ms)
 
 
 def _lease(
@@ -176,8 +185,22 @@ def _lease(
         place = address_bytes(address)
     except ValueError:
         return None
-    until_ms = None if ends_s is None else ends_s * 1000
+    until_ms = None if ends_s is None else _until_ms(at_ms, ends_s)
     return Evidence("dhcp", at_ms, _mac(hardware), place, _host(name), _octets(client), until_ms=until_ms)
+
+
+def _until_ms(at_ms: int, ends_s: int) -> int:
+    return ends_s * 1000 if ends_s >= CLOCK_SET_S else at_ms + ends_s * 1000
+
+
+def _seconds(text: str) -> int | None:
+    """A count of seconds; None for what is none, other scripts' digits and absurd lengths among them."""
+    return int(text) if re.fullmatch("[0-9]{1,12}", text) else None
+
+
+def _list(entry: object) -> bytes:
+    """Octets that are a list of numbers; nothing for anything else, as a number alone would make so many octets."""
+    return bytes(entry[:IDENTITY_MAX]) if isinstance(entry, list) else b""
 
 
 def _mac(text: str | None) -> Mac | None:
