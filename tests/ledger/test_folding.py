@@ -232,15 +232,17 @@ def test_a_fold_on_a_full_disk_leaves_the_journal_as_it_was(writer: Writer, path
     assert total(path) == 5_000
 
 
-def test_a_damaged_entry_is_refused_in_a_sentence(writer: Writer, path: Path) -> None:
+def test_a_damaged_entry_is_told_and_those_behind_it_are_booked(writer: Writer, path: Path) -> None:
     writer.commit(whole(1))
+    writer.commit(whole(2))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE journal SET content = zeroblob(1952)")
         connection.commit()
-    with pytest.raises(LedgerError, match=r"whitestat\.db: the journal is damaged at 1"):
-        writer.fold()
-    with closing(Queries(path, STOCKHOLM)) as queries, pytest.raises(LedgerError, match="the journal is damaged at 1"):
-        queries.usage(ALWAYS)
+    with closing(Queries(path, STOCKHOLM)) as queries:
+        assert queries.usage(ALWAYS)[0].counts.octets == 40
+    writer.fold()
+    assert writer.notices[0].startswith("the disk damaged a block of the journal, flushed between 2026-11-21T12:02")
+    assert total(path) == 40
 
 
 def test_a_new_time_zone_moves_nothing_that_is_booked(path: Path) -> None:

@@ -25,6 +25,7 @@ MOST_PARTS = 100
 """A longer entry goes into the database."""
 
 _HEAD = Struct("<8sQQHHHxxI")  # magic, chain, sequence, part, parts behind it, octets, checksum of all of it
+_MARK = Struct("<8sQQ")
 _MAGIC = b"WSFLUSH1"
 ROOM = BLOCK - _HEAD.size
 _ZEROS = bytes(8 * BLOCK)
@@ -123,10 +124,30 @@ class Blocks:
             if (block.chain, block.sequence) != (chain, sequence):
                 return False
 
-    def goes_on(self, chain: int, sequence: int) -> bool:
-        """Whether an entry begins further on, though there is none behind this one: then that is damaged."""
-        blocks = (self._read(sequence + ahead) for ahead in range(2, MOST_PARTS + 1))
-        return any(each and each.chain == chain and each.sequence > sequence and each.part == 0 for each in blocks)
+    def later(self, chain: int, sequence: int, *, thorough: bool) -> int | None:
+        """The sequence at which the next entry begins, where there is none right behind this one; None for no more.
+
+        What is between is in the database, or was damaged. Unless `thorough`, nothing is looked for where the place is
+        empty or has an older block, which is what the end of the journal looks like: a question asks each time.
+        """
+        if not thorough and not self._is_damaged(sequence + 1):
+            return None
+        size = self._size()
+        for number in range(sequence + 2, sequence + BLOCKS):
+            if _place(number) < size and self._is_marked(chain, number):
+                block = self._read(number)
+                if block and (block.chain, block.sequence, block.part) == (chain, number, 0):
+                    return number
+        return None
+
+    def _is_damaged(self, sequence: int) -> bool:
+        """Whether there is something in the place that is no block; zeros too, where the disk should have written."""
+        return self._read(sequence) is None and len(os.pread(self._file, 1, _place(sequence))) > 0
+
+    def _is_marked(self, chain: int, sequence: int) -> bool:
+        """Whether the head says that it is this block: most are not, and need not be read."""
+        head = os.pread(self._file, _MARK.size, _place(sequence))
+        return len(head) == _MARK.size and _MARK.unpack(head) == (_MAGIC, chain, sequence)
 
     def _read(self, sequence: int) -> _Block | None:
         data = os.pread(self._file, BLOCK, _place(sequence))

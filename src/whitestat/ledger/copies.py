@@ -65,10 +65,16 @@ def _write(source: sqlite3.Connection, part: Path) -> None:
     begun = not source.in_transaction
     if begun:
         source.execute("BEGIN")
-    source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the snapshot is taken by the first read
     flushes = None
     with contextlib.suppress(sqlite3.DatabaseError):  # of a damaged one the check of the copy speaks
-        flushes = _not_folded(source)
+        missed: set[int] = set()
+        while True:
+            try:
+                flushes = _not_folded(source, missed if begun else None)
+                break
+            except _TooOldError:
+                source.execute("ROLLBACK")
+                source.execute("BEGIN")
     file = os.open(part, os.O_RDWR)
     try:
         with closing(sqlite3.connect(part, isolation_level=None)) as target:
@@ -82,8 +88,21 @@ def _write(source: sqlite3.Connection, part: Path) -> None:
             source.execute("ROLLBACK")
 
 
-def _not_folded(source: sqlite3.Connection) -> list[bytes] | None:
-    """What was flushed since the last fold, None in a version that keeps all of it in its tables."""
+class _TooOldError(Exception):
+    """A flush is in the database since the snapshot was taken, and later ones are behind it in the file."""
+
+
+def _not_folded(source: sqlite3.Connection, missed: set[int] | None) -> list[bytes] | None:
+    """What was flushed since the last fold, None in a version that keeps all of it in its tables.
+
+    What two snapshots do not have was damaged, and is left out; `missed` is None where there can be one alone.
+    """
+
+    def miss(first: int, _: int) -> None:
+        if missed is not None and first not in missed:
+            missed.add(first)
+            raise _TooOldError
+
     if not source.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'chain'").fetchone()[0]:
         return None
     path = Path(source.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0])
@@ -91,7 +110,7 @@ def _not_folded(source: sqlite3.Connection) -> list[bytes] | None:
         there = file_of(path).exists()
         blocks = stack.enter_context(closing(Blocks(path))) if there else None
         folded = journal.folded(source)
-        return [content for _, content in journal.contents(source, blocks, folded, folded)]
+        return [content for _, content in journal.contents(source, blocks, folded, folded, miss, thorough=True)]
 
 
 def _take_along(target: sqlite3.Connection, flushes: list[bytes] | None) -> None:

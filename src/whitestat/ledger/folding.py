@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 from whitestat.ledger import buckets, journal, plans
 from whitestat.ledger.blocks import Blocks
 from whitestat.ledger.journal import Entry
+from whitestat.ledger.resolutions import Resolution
 from whitestat.model import Address
 
 ADDRESSES_KEPT = 16
@@ -30,14 +31,29 @@ Sums = dict[int, dict[int, list[int]]]
 """Amounts by the number of the series or point, then by instant, UTC seconds."""
 
 
+class Loss(NamedTuple):
+    """Blocks of the journal that the disk damaged, and the instants of the entries around them, UTC seconds."""
+
+    blocks: int
+    after_s: int
+    before_s: int
+
+
+class Folded(NamedTuple):
+    """How far a fold got, and what it could not read."""
+
+    sequence: int
+    losses: tuple[Loss, ...] = ()
+
+
 def fold(
     connection: sqlite3.Connection,
     blocks: Blocks | None,
     zone: tzinfo,
     addresses: Mapping[tuple[int, Address], int],
     pause: Callable[[], None],
-) -> int:
-    """Book every entry of the journal; returns the sequence of the last. Call it in a transaction.
+) -> Folded:
+    """Book every entry of the journal that can be read. Call it in a transaction.
 
     `addresses` were seen since the entry that has them, UTC milliseconds. `pause` is called every millisecond or so.
     """
@@ -45,14 +61,30 @@ def fold(
     usage: Sums = {}
     coverage: Sums = {}
     entries: list[Entry] = []
-    for number, entry in journal.entries(connection, blocks, before, before):
+    lost: list[tuple[int, int, int]] = []
+    losses: list[Loss] = []
+    at_s = buckets.newest(connection, Resolution.MINUTE) or 0
+
+    def lose(first: int, last: int) -> None:
+        nonlocal sequence
+        sequence = last
+        lost.append((lost.pop()[0] if lost else first, last, at_s))
+
+    for number, entry in journal.entries(connection, blocks, before, before, lose, thorough=True):
         sequence = number
         pause()
+        if (lost or losses) and not _is_known(connection, entry):
+            lose(number, number)  # what named its series is among what was lost
+            continue
+        at_s = _instant(entry) or at_s
+        losses += [Loss(last - first + 1, after_s, at_s) for first, last, after_s in lost]
+        lost.clear()
         gather(usage, entry.usage)
         gather(coverage, entry.coverage)
         entries.append(entry._replace(usage=[], coverage=[]))
-    if not entries:
-        return before
+    losses += [Loss(last - first + 1, after_s, after_s) for first, last, after_s in lost]
+    if sequence == before:
+        return Folded(before)
     buckets.book(connection, zone, buckets.USAGE, usage, pause)
     buckets.book(connection, zone, buckets.COVERAGE, coverage, pause)
     plans.book(connection, zone, usage)
@@ -61,7 +93,25 @@ def fold(
     _see(connection, entries, addresses)
     _go_on(connection, entries)
     journal.set_folded(connection, sequence)
-    return sequence
+    return Folded(sequence, tuple(losses))
+
+
+def _is_known(connection: sqlite3.Connection, entry: Entry) -> bool:
+    """Whether the database knows the series and points that the entry names."""
+    wanted = {
+        "series": {row[1] for row in entry.usage},
+        "point": {row[1] for row in entry.coverage}
+        | {row[0] for table in (entry.readings, entry.audits) for row in table},
+    }
+    return all(
+        numbers <= {number for (number,) in connection.execute(f"SELECT id FROM {table}")}  # noqa: S608 - a word from above
+        for table, numbers in wanted.items()
+    )
+
+
+def _instant(entry: Entry) -> int:
+    """The latest that it has something of, UTC seconds; 0 for none."""
+    return max((int(row[0]) for table in (entry.usage, entry.coverage) for row in table), default=0)
 
 
 def gather(sums: Sums, rows: Iterable[Sequence[int]]) -> None:

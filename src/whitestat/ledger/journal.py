@@ -11,11 +11,10 @@ import json
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from whitestat.errors import LedgerError
 from whitestat.ledger.blocks import Blocks
 
 SLOT_OCTETS = 1952
@@ -30,6 +29,8 @@ _FOLDED = "SELECT until FROM closed WHERE resolution = 'minute'"
 _SET_FOLDED = "INSERT OR REPLACE INTO closed VALUES ('minute', ?)"
 _GET = "SELECT following, content FROM journal WHERE slot = ? AND sequence = ?"
 
+_NEXT = "SELECT min(sequence) FROM journal WHERE sequence > ?"
+
 _CHAIN = "SELECT number FROM chain"
 _SET_CHAIN = "UPDATE chain SET number = ?"
 
@@ -39,6 +40,7 @@ _BY_COLUMNS = 4
 _SMALLEST_INSTANT_S = 100_000_000
 
 Numbers = Sequence[int]
+Lost = Callable[[int, int], None]
 
 
 class Entry(NamedTuple):
@@ -152,41 +154,44 @@ def append(connection: sqlite3.Connection, folded: int, sequence: int, content: 
 
 
 def entries(
-    connection: sqlite3.Connection, blocks: Blocks | None, folded: int, sequence: int
+    connection: sqlite3.Connection, blocks: Blocks | None, folded: int, sequence: int, lost: Lost, *, thorough: bool
 ) -> Iterator[tuple[int, Entry]]:
-    """Sequence and content of each entry behind `sequence`; LedgerError where one cannot be read.
-
-    An entry of the file is taken only behind all that come before it, so one whose names a snapshot does not have
-    yet is not in it.
-    """
-    for number, content in contents(connection, blocks, folded, sequence):
+    """Sequence and content of each entry behind `sequence`; `lost` and `thorough` as those of `contents`."""
+    for number, content in contents(connection, blocks, folded, sequence, lost, thorough=thorough):
         try:
             yield number, unpacked(content)
-        except ValueError as error:
-            raise LedgerError(f"the journal is damaged at {number}: {error}") from error
+        except ValueError:
+            lost(number, number)
 
 
 def contents(
-    connection: sqlite3.Connection, blocks: Blocks | None, folded: int, sequence: int
+    connection: sqlite3.Connection, blocks: Blocks | None, folded: int, sequence: int, lost: Lost, *, thorough: bool
 ) -> Iterator[tuple[int, bytes]]:
-    """As `entries`, packed."""
-    mark = chain(connection)
-    while found := _in_table(connection, folded, sequence) or (blocks and blocks.entry(mark, sequence)):
-        sequence = found[0]
-        yield found
+    """As `entries`, packed.
 
-
-def damage(connection: sqlite3.Connection, blocks: Blocks | None, sequence: int) -> str | None:
-    """What to tell where entries follow that cannot be booked, as the one before them is damaged or not there.
-
-    A disk that loses what it said it had synced must not keep the service from starting.
+    Where none is behind another, though later ones follow, `lost` is called with the first and the last sequence that
+    are not there. For the writer these were damaged by the disk. For a reader they may be in rows that its snapshot
+    does not have yet: what follows would name series that it does not know, so it begins a new one by an exception.
     """
-    if blocks is None or not blocks.goes_on(chain(connection), sequence):
-        return None
-    return (
-        f"the disk damaged the journal at {sequence + 1}: flushes from then on cannot be booked; "
-        "what they had is missing from the history, or shows as unattributed"
-    )
+    mark = chain(connection)
+    while True:
+        found = _in_table(connection, folded, sequence) or (blocks and blocks.entry(mark, sequence))
+        if found:
+            sequence = found[0]
+            yield found
+            continue
+        starts = (_later_row(connection, sequence), blocks and blocks.later(mark, sequence, thorough=thorough))
+        start = min((each for each in starts if each), default=None)
+        if start is None:
+            return
+        lost(sequence + 1, start - 1)
+        sequence = start - 1
+
+
+def _later_row(connection: sqlite3.Connection, sequence: int) -> int | None:
+    """The sequence of the next entry in the table, which is whole, as it came in one transaction."""
+    found: int | None = connection.execute(_NEXT, (sequence,)).fetchone()[0]
+    return found
 
 
 def _in_table(connection: sqlite3.Connection, folded: int, sequence: int) -> tuple[int, bytes] | None:

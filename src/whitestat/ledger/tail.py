@@ -39,7 +39,8 @@ _SEE_ADDRESS = """INSERT INTO tail_address VALUES (?, ?, ?)
 
 
 class OvertakenError(Exception):
-    """The writer has come round in the journal: what was to be read next is folded meanwhile."""
+    """The snapshot is older than what is in the journal: the writer has come round in it, and what was to be read next
+    is folded meanwhile, or an entry is in rows that came after the snapshot."""
 
 
 class Tail:
@@ -53,7 +54,9 @@ class Tail:
         connection.execute("PRAGMA temp_store = MEMORY")
         for statement in _TABLES:
             connection.execute(statement)
+        self._chain = 0
         self._folded = self._sequence = self._begun_again = -1
+        self._missed: set[tuple[int, int]] = set()
 
     def follow(self) -> None:
         """Take in what was journaled since the last call. Call it in the transaction that asks, and commit that.
@@ -66,7 +69,9 @@ class Tail:
                 self._connection.execute(f"DELETE FROM {name}")  # noqa: S608 - a name from above
             last = folded
         self._folded = -1  # until all is in
-        for sequence, entry in journal.entries(self._connection, self._opened(), folded, last):
+        self._chain = journal.chain(self._connection)
+        blocks = self._opened()
+        for sequence, entry in journal.entries(self._connection, blocks, folded, last, self._miss, thorough=False):
             self._take(entry)
             last = sequence
         if folded != self._begun_again and self._is_overtaken(last):
@@ -79,7 +84,13 @@ class Tail:
             self._blocks.close()
 
     def _is_overtaken(self, sequence: int) -> bool:
-        return self._blocks is not None and self._blocks.is_overtaken(journal.chain(self._connection), sequence)
+        return self._blocks is not None and self._blocks.is_overtaken(self._chain, sequence)
+
+    def _miss(self, first: int, _: int) -> None:
+        """Begin anew where entries are not there; what the next snapshot does not have either was damaged."""
+        if (self._chain, first) not in self._missed:
+            self._missed = {each for each in self._missed if each[0] == self._chain} | {(self._chain, first)}
+            raise OvertakenError
 
     def _opened(self) -> Blocks | None:
         """The file of the journal, once there is one."""

@@ -12,10 +12,10 @@ from datetime import tzinfo
 from pathlib import Path
 
 from whitestat.errors import LedgerError
-from whitestat.ledger import buckets, details, journal, plans
+from whitestat.ledger import buckets, details, journal, plans, troubles
 from whitestat.ledger.blocks import Blocks, fits
 from whitestat.ledger.flush import DeviceRecord, Flush, State
-from whitestat.ledger.folding import ADDRESSES_KEPT, Sums, fold, gather
+from whitestat.ledger.folding import ADDRESSES_KEPT, Loss, Sums, fold, gather
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.rows import (
     SCOPES,
@@ -100,7 +100,7 @@ class Writer:
         self._pause: Callable[[], None] = buckets.go_on
         self.flushes = 0
         self.notices: tuple[str, ...] = ()
-        """What the disk lost last, for the page; the log has all of it."""
+        """What the disk lost in the last month, the latest first, for the page."""
         try:
             self._begin()
         except LedgerError:
@@ -186,10 +186,11 @@ class Writer:
         if self._sequence == self._folded:
             return
         with self._writing("fold"):
-            sequence = fold(self._connection, self._blocks, self._zone, self._seen_again, self._pause)
-            self._look_for_damage(sequence)
+            done = fold(self._connection, self._blocks, self._zone, self._seen_again, self._pause)
+            found = self._note(done.losses)
             chain = journal.new_chain(self._connection)
-        self._sequence = self._folded = sequence
+        self._sequence = self._folded = done.sequence
+        self._tell(found)
         self._chain = chain
         self._hour_s = None
         if self._details >= DETAILS_MAX:
@@ -270,30 +271,44 @@ class Writer:
             sums: Sums = {}
             for _, series, columns in buckets.read(self._connection, buckets.USAGE, Resolution.HOUR, (start_s, end_s)):
                 gather(sums, [(day, series, *map(sum, columns[1:]))])
-            for _, entry in journal.entries(self._connection, self._blocks, self._folded, self._folded):
+            for _, entry in self._entries():
                 gather(sums, [(day, *row[1:]) for row in entry.usage if start_s <= row[0] < end_s])
         return {keys[series]: Counts._make(steps[day]) for series, steps in sums.items()}
+
+    def _entries(self) -> Iterator[tuple[int, journal.Entry]]:
+        """What is not folded; the fold tells of what cannot be read."""
+        folded, connection = self._folded, self._connection
+        return journal.entries(connection, self._blocks, folded, folded, lambda *_: None, thorough=True)
 
     def _begin(self) -> None:
         """Fold what a writer before left behind."""
         with self._writing("opening"):
             buckets.align(self._connection, self._zone)
-            self._sequence = self._folded = fold(
-                self._connection, self._blocks, self._zone, self._seen_again, self._pause
-            )
+            done = fold(self._connection, self._blocks, self._zone, self._seen_again, self._pause)
+            self._sequence = self._folded = done.sequence
             if Resolution.SECOND in self._kept_s:
                 buckets.keep_seconds(self._connection, wanted=self._kept_s[Resolution.SECOND] != 0)
-            self._look_for_damage(self._sequence)
+            found = self._note(done.losses)
             self._chain = journal.new_chain(self._connection)
             self._receipts = receipts(self._connection)
             self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
+            newest_s = buckets.newest(self._connection, Resolution.MINUTE) or 0
+            self.notices = troubles.told(self._connection, newest_s * 1000)
+        for each in found:
+            log.error("%s", each)
 
-    def _look_for_damage(self, sequence: int) -> None:
-        """After a fold up to `sequence`: whether there is more behind it that could not be booked."""
-        found = journal.damage(self._connection, self._blocks, sequence)
-        if found:
-            log.error("%s", found)
-            self.notices = (found,)
+    def _note(self, losses: Iterable[Loss]) -> list[str]:
+        """Keep what a fold could not read, so that it is told after a restart too; returns the sentences."""
+        found = []
+        for each in losses:
+            found.append(troubles.of_journal(each, self._zone))
+            troubles.note(self._connection, each.before_s * 1000, found[-1])
+        return found
+
+    def _tell(self, found: Iterable[str]) -> None:
+        for each in found:
+            log.error("%s", each)
+            self.notices = (each, *self.notices)[: troubles.TOLD]
 
     def _is_due(self, newest_s: int | None) -> bool:
         """Whether to fold before the next flush: an hour is whole, or the journal is full."""
