@@ -169,8 +169,10 @@ def _import(options: argparse.Namespace) -> int:
 
     config = _load(options)
     home = run.Home(config.store.path, zone_of(config), run.locality_of(config), SystemClock().now_ms() // 1000)
-    more = {"interface": options.interface, "faces_lan": options.lan, "unit": options.unit}
-    history = run.read(options.program, options.file, home, **more)
+    given = vars(options)
+    run.refuse_others(options.program, {f"--{name.replace('_', '-')}": value for name, value in given.items()})
+    more = {name: given[name] for name in ("interface", "unit", "month_rotate")}
+    history = run.read(options.program, options.file, home, faces_lan=options.lan, **more)
     print(run.show(history, home) if options.dry_run else run.book(history, home), end="")
     return EXIT_OK
 

@@ -151,14 +151,27 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
         "file",
         type=Path,
         metavar="FILE",
-        help="WhiteStat.db; an export or a day log of darkstat; vnstat --json > FILE; dalla-stats' folder of logs; "
+        help="WhiteStat.db, or the folder it is in; an export or a day log of darkstat; vnstat --json > FILE; "
+        "dalla-stats' folder of logs; "
         "Traffic's CSV or what mongoexport wrote",
     )
     old.add_argument("--dry-run", action="store_true", help="print what would be booked, and book nothing")
     old.add_argument("--interface", metavar="NAME", help="which one, where vnStat has several")
     old.add_argument("--lan", action="store_true", help="vnStat's interface faces the LAN: what it received is upload")
+    old.add_argument(
+        "--month-rotate",
+        type=_month_rotate,
+        metavar="DAY",
+        help="the day on which vnStat's months begin, MonthRotate of vnstat.conf (default: 1)",
+    )
     old.add_argument("--unit", choices=["kB", "bytes"], help="what Traffic's volumes are in (default: kB)")
     old.set_defaults(command="import")
+
+
+def _month_rotate(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,2}", text) or not 1 <= int(text) <= 28:
+        raise argparse.ArgumentTypeError(f"must be a day from 1 to 28, got {text[:20]!r}")
+    return int(text)
 
 
 def _add_warnings(

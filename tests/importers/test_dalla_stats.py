@@ -5,12 +5,13 @@ The rows are written as the program wrote them: a header with blanks behind its 
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.importers.test_import import A, B, Home
+from tests.importers.test_import import FIXTURES, A, B, Home
 from whitestat.errors import ImportFault
 from whitestat.importers.dalla_stats import read
 from whitestat.importers.history import History
@@ -38,7 +39,11 @@ class Logs:
         folder = self.folder / month / "devices"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{mac.replace(':', '-')}_{address}.csv"
-        file.write_text(HEADER + "".join(f"{at}, {total}, {delta}, {delta}, 0\n" for at, total, delta in rows))
+        lines, on_peak = [], 0
+        for at, total, delta in rows:  # the peaks of the month add up, and nobody slept
+            on_peak += max(0, delta)
+            lines.append(f"{at}, {total}, {delta}, {on_peak}, 0\n")
+        file.write_text(HEADER + "".join(lines))
         return file
 
     def read(self) -> History:
@@ -121,16 +126,20 @@ def test_a_last_line_that_is_cut_off_costs_itself_alone(logs: Logs) -> None:
         "1795305142, -5, 5, 5, 0",
         "1795305142, 5, -10000000000, 5, 0",
         "\x00\x01\x02",
+        "\x00" * 5000,
+        "253402300800, 5, 5, 5, 0",
         "x" * 500,
     ],
 )
-def test_a_damaged_line_is_named_and_nothing_is_imported(logs: Logs, line: str) -> None:
+def test_a_damaged_line_is_named_and_costs_itself_alone(logs: Logs, line: str) -> None:
     file = logs.device(A, "192.168.1.10", (NOON_S, 0, 0))
     file.write_text(file.read_text() + line + "\n")
-    with pytest.raises(ImportFault) as fault:
-        logs.read()
-    assert str(fault.value).startswith(f"{file}, line 3: not a row of such a log: ")
-    assert str(fault.value).endswith("nothing is imported")
+    with file.open("a") as opened:
+        opened.write(f"{NOON_S + 60}, 12, 12, 12, 0\n")
+    history = logs.read()
+    assert sum(day.counts.octets for day in history.days()) == 12
+    (said,) = history.left_out
+    assert said.startswith(f"1 row that cannot be read: {file}, line 3: not a row of such a log: ")
 
 
 def test_what_is_no_such_folder_is_told(logs: Logs) -> None:
@@ -146,6 +155,43 @@ def test_what_is_no_such_folder_is_told(logs: Logs) -> None:
     (file.parent / "users.csv").write_text(HEADER)
     with pytest.raises(ImportFault, match=r"users\.csv: not a log of a device"):
         logs.read()
+    logs.device(A, "192.168.1.10", (NOON_S, 0, 0), (NOON_S + 60, 5, 5))
+    assert "users.csv: not a log of a device" in logs.read().left_out[0]
+    assert sum(day.counts.octets for day in logs.read().days()) == 5
+
+
+def test_version_0_2_polls_each_second_and_logs_each_minute(logs: Logs) -> None:
+    folder = logs.folder / "2016-12" / "devices"
+    folder.mkdir(parents=True)
+    name = f"{A.replace(':', '-')}_192.168.1.10.csv"
+    shutil.copy(FIXTURES / "dalla_stats" / "version_0_2.csv", folder / name)
+    history = logs.read()
+    assert sum(day.counts.octets for day in history.days()) == 300_000
+    assert history.left_out == ()
+
+
+def test_peaks_begin_again_in_each_months_folder(logs: Logs) -> None:
+    for month, rows in (("2016-11", (0, 500, 800)), ("2016-12", (0, 100))):
+        file = logs.device(A, "192.168.1.10", month=month)
+        start_s, total = (NOON_S, 9_000) if month == "2016-11" else (NOON_S + DAY_S, 9_800)
+        text = "".join(f"{start_s + 60 * at}, {total + peak}, 1, 0, {peak}\n" for at, peak in enumerate(rows))
+        file.write_text(HEADER + text)
+    assert sum(day.counts.octets for day in logs.read().days()) == 900
+
+
+def test_a_lost_cache_bills_the_routers_whole_counter_again_and_is_no_usage(logs: Logs) -> None:
+    file = logs.device(A, "192.168.1.10")
+    rows = ((0, 9_000, 0, 0), (60, 9_500, 500, 500), (120, 9_700, 9_700, 9_700), (180, 9_800, 100, 9_800))
+    file.write_text(HEADER + "".join(f"{NOON_S + at}, {total}, {d}, {on}, 0\n" for at, total, d, on in rows))
+    assert sum(day.counts.octets for day in logs.read().days()) == 800
+
+
+def test_a_delta_above_what_the_peaks_grew_by_is_told(logs: Logs) -> None:
+    file = logs.device(A, "192.168.1.10")
+    file.write_text(HEADER + f"{NOON_S}, 100, 0, 0, 0\n{NOON_S + 60}, 150, 80, 50, 0\n")
+    history = logs.read()
+    assert sum(day.counts.octets for day in history.days()) == 50
+    assert history.left_out[0].startswith("the Delta of 1 rows")
 
 
 def test_the_command_books_it_once_and_shows_it_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.names import Name
 from whitestat.errors import ImportFault
 from whitestat.importers.darkstat import day_log, export, read
-from whitestat.importers.history import NOBODY, History, Host
+from whitestat.importers.history import NOBODY, BadRows, History, Host
 from whitestat.model import Address, Counts
 from whitestat.units import address_bytes, mac_bytes
 
@@ -109,6 +109,7 @@ def test_a_graph_that_does_not_fit_its_clock_is_left_out() -> None:
     assert "does not say of which month" in history(content).left_out[1]
 
 
+@example(last=date(2020, 3, 1), filled={30})
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.sets(st.integers(0, 30)))
 def test_every_bar_of_a_day_that_was_is_booked_to_a_day_of_that_number(last: date, filled: set[int]) -> None:
     found = totals(history(file(last=f"{last}T12:00:00", days={at: at + 1 for at in filled})))
@@ -166,18 +167,28 @@ def test_a_day_log_adds_up_the_lines_of_a_day() -> None:
 2026-11-22 08:00:00 +0530|1795314600|7|0|1|0
 # logging stopped at 2026-11-22 08:00:00 +0530 (1795314600)
 """
-    assert day_log(text) == {20261121: Counts(505, 402, 9, 9), 20261122: Counts(7, 0, 1, 0)}
+    assert day_log(text, BadRows()) == {20261121: Counts(505, 402, 9, 9), 20261122: Counts(7, 0, 1, 0)}
     assert totals(history(text)) == {20261121: 505, 20261122: 7}
 
 
 def test_the_real_darkstats_day_logs_are_read() -> None:
-    assert day_log((FIXTURES / "day.log").read_bytes()) == {20261122: Counts()}
-    assert day_log((FIXTURES / "day2.log").read_bytes()) == {20261121: Counts(504, 504, 6, 6)}
+    assert day_log((FIXTURES / "day.log").read_bytes(), BadRows()) == {20261122: Counts()}
+    assert day_log((FIXTURES / "day2.log").read_bytes(), BadRows()) == {20261121: Counts(504, 504, 6, 6)}
 
 
 @pytest.mark.parametrize(
     "line", [b"2026-11-21 23:52:28 +0000|1795305148|504|40", b"2026-02-30 00:00:00 +0000|1|1|1|1|1", b"\xff"]
 )
-def test_a_damaged_line_is_named(line: bytes) -> None:
-    with pytest.raises(ImportFault, match=r"darkstat\.db: (line 2|day is out of range)"):
+def test_a_damaged_line_is_named_and_costs_itself_alone(line: bytes) -> None:
+    with pytest.raises(ImportFault, match=r"darkstat\.db: line 2: (not a line|day is out of range)"):
         history(b"# logging started\n" + line + b"\n")
+    found = history(b"# logging started\n" + line + b"\n2026-11-21 23:52:28 +0000|1795305148|504|400|6|5\n")
+    assert totals(found) == {20261121: 504}
+    assert found.left_out[0].startswith("1 row that cannot be read: line 2: ")
+
+
+def test_a_power_cut_and_an_editor_leave_marks_that_cost_nothing() -> None:
+    row = b"2026-11-21 23:52:28 +0000|1795305148|504|400|6|5\n"
+    found = history(b"\xef\xbb\xbf# logging started\r\n" + bytes(5000) + row + bytes(4096))
+    assert totals(found) == {20261121: 504}
+    assert found.left_out == ("1 row that cannot be read: line 3: not a line of a day log: ''",)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import resource
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.importers.conftest import NOW_MS
 from tests.importers.old_databases import OldDatabase
 from whitestat import config
 from whitestat.attribution.locality import Locality
@@ -139,12 +142,14 @@ def test_a_dry_run_may_be_made_while_the_service_runs(home: Home, capsys: pytest
     assert home.days() == {}
 
 
-def test_a_damaged_file_books_nothing(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_row_is_named_and_costs_itself_alone(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     a_few_days(home)
     home.old.add("usagehistory", "192.168.1.10", A, "2026-11-22", "much", 0.0)
-    assert home.run("whitestat", home.old.path) == 1
-    assert "usagehistory, row 3: not an amount of KB: 'much'; nothing is imported" in capsys.readouterr().err
-    assert not home.store.exists()
+    for words in (["--dry-run"], []):
+        assert home.run("whitestat", home.old.path, *words) == 0
+        said = "Left out: 1 row that cannot be read: usagehistory, row 3: not an amount of KB: 'much'."
+        assert said in capsys.readouterr().out
+    assert home.days() == BOOKED
 
 
 def test_a_known_device_keeps_its_name_and_gets_its_history(home: Home) -> None:
@@ -159,7 +164,7 @@ def test_days_that_were_counted_here_are_not_booked_again(home: Home, capsys: py
     home.count("2026-11-20T06:00", Counts(5, 5))
     home.run("whitestat", home.old.path)
     assert home.days()["2026-11-20", "phone"] == Counts(5, 5)
-    assert "Left out: 1 days from 2026-11-20 to 2026-11-20: their usage is here already" in capsys.readouterr().out
+    assert "Left out: 1 day (2026-11-20): already in the ledger" in capsys.readouterr().out
 
 
 def test_the_day_of_the_change_has_both_one_after_the_other(home: Home) -> None:
@@ -295,3 +300,43 @@ def test_runs_over_data_that_grows_end_where_one_run_over_the_last_of_it_does(
             assert home.run("whitestat", old.path) == 0
         results.append({key: counts for key, counts in home.days().items() if counts.octets})
     assert results[0] == results[1]
+
+
+def test_a_source_that_forgot_days_meanwhile_books_no_more_than_its_month(home: Home, tmp_path: Path) -> None:
+    def printed(*days: int, total: int) -> Path:
+        rows = [{"date": {"year": 2026, "month": 10, "day": day}, "rx": 100 * day, "tx": 0} for day in days]
+        month = {"date": {"year": 2026, "month": 10}, "rx": total, "tx": 0}
+        interface = {"name": "eth0", "traffic": {"day": rows, "month": [month]}}
+        file = tmp_path / f"{total}-{len(days)}.json"
+        file.write_text(json.dumps({"jsonversion": "2", "interfaces": [interface]}))
+        return file
+
+    home.run("vnstat", printed(1, 2, 3, total=600))
+    for file, total in ((printed(3, total=600), 600), (printed(total=600), 600), (printed(total=900), 900)):
+        home.run("vnstat", file)
+        assert sum(counts.octets for counts in home.days().values()) == total
+    assert home.days()["2026-10-03", None] == Counts(300)
+
+
+def test_a_device_is_not_seen_in_the_future(home: Home) -> None:
+    with closing(sqlite3.connect(home.old.path)) as connection:  # version 1 did not keep the time
+        connection.executescript("DROP TABLE dailyusage; DROP TABLE usagehistory; DROP TABLE timeframe")
+    old = OldDatabase(home.old.path, "v1").add("dailyusage", "192.168.1.10", A, "2026-12-01", 1.0, 1.0)
+    home.run("whitestat", old.path)
+    with closing(Queries(home.store, ZONE)) as queries:
+        (device,) = queries.devices()
+    assert device.last_seen_ms == NOW_MS
+
+
+def test_an_option_about_another_programs_files_is_refused(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--month-rotate", "5"], ["--unit", "kB"], ["--lan"], ["--interface", "eth0"]):
+        assert home.run("whitestat", home.old.path, *words) == 2
+        assert f"{words[0]}: is about" in capsys.readouterr().err
+
+
+def test_the_command_takes_the_day_on_which_months_begin(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    file = FIXTURES / "vnstat" / "month_rotate_15.json"
+    assert home.run("vnstat", file) == 1
+    assert "say --month-rotate DAY, where 6 to 20 would agree" in capsys.readouterr().err
+    assert home.run("vnstat", file, "--month-rotate", "15") == 0
+    assert home.days() == {("2022-10-20", None): Counts(1_000), ("2022-11-05", None): Counts(1_300)}

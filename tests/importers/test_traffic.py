@@ -118,38 +118,63 @@ def test_an_hour_that_comes_twice_is_booked_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: no columns"),
+        ("", "there is no row"),
         ("a,b\n1,2\n", "line 1: no columns"),
         (HEAD, "there is no row"),
-        (csv_of(*SAMPLES) + "1,2,3\r\n", "row 6: "),
-        (csv_of(*SAMPLES) + "x,2,3,4,5,1439418300000,7\r\n", "row 6: "),
-        (csv_of(*SAMPLES) + "nan,2,3,4,5,1439418300000,7\r\n", "row 6: "),
-        (csv_of(*SAMPLES) + "-1,2,3,4,5,1439418300000,7\r\n", "row 6: "),
-        (csv_of(*SAMPLES) + "1,2,3,4,5,7,7\r\n", "its time is out of range"),
-        (csv_of(*SAMPLES) + "9" * 20_000, "line 6: longer than"),
-        (json_of(*SAMPLES) + '{"Time": 1', "line 5: not JSON"),
-        (json_of(*SAMPLES) + '{"Time": 1439418300000}', "row 5: "),
-        (json_of(*SAMPLES) + "5\n", "row 5: "),
-        ('{"a":' * 1500 + "\n", "line 1: not JSON"),
-        ("[1, 2]", "row 1: "),
         ("[" * 100_000, "line 1: not JSON"),
+        ("[1, 2]", "row 1: "),
+        ('{"a":' * 1500 + "\n", "line 1: not JSON"),
         ('[{"Time": true, "UplinkVolume": [], "DownlinkVolume": {}}]', "row 1: "),
+        (HEAD + "x,2,3,4,5,1439418300000,7\r\n", "line 2: "),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_without_a_row_is_refused_with_the_place(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ImportFault) as fault:
         history_of(tmp_path, text)
     assert str(fault.value).startswith(str(tmp_path / "B593"))
     assert said in str(fault.value)
 
 
-def test_what_is_no_text_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (csv_of(*SAMPLES) + "1,2,3\r\n", "line 6: "),
+        (csv_of(*SAMPLES) + "x,2,3,4,5,1439418300000,7\r\n", "line 6: "),
+        (csv_of(*SAMPLES) + "nan,2,3,4,5,1439418300000,7\r\n", "line 6: "),
+        (csv_of(*SAMPLES) + "-1,2,3,4,5,1439418300000,7\r\n", "line 6: "),
+        (csv_of(*SAMPLES) + "1,2,3,4,5,7,7\r\n", "its time is out of range"),
+        (csv_of(*SAMPLES) + "1,2,3,4,5,253402300800000,7\r\n", "its time is out of range"),
+        (csv_of(*SAMPLES) + "9" * 20_000, "line 6: longer than"),
+        (csv_of(*SAMPLES) + "\0" * 20_000, "line 6: "),
+        (json_of(*SAMPLES) + '{"Time": 1', "line 5: not JSON"),
+        (json_of(*SAMPLES) + '{"Time": 1439418300000}', "line 5: "),
+        (json_of(*SAMPLES) + "5\n", "line 5: "),
+        (json_of(*SAMPLES, array=True).rstrip("]\n") + ", 7]", "row 5: "),
+    ],
+)
+def test_a_row_that_cannot_be_is_named_and_costs_itself_alone(tmp_path: Path, text: str, said: str) -> None:
+    history = history_of(tmp_path, text)
+    assert days(history) == {20150812: Counts(152 * 1024, 83 * 1024)}
+    assert history.left_out[0].startswith("1 row that cannot be read: ")
+    assert said in history.left_out[0]
+
+
+def test_what_is_no_text_costs_its_row_alone(tmp_path: Path) -> None:
     file = tmp_path / "B593"
-    file.write_bytes(csv_of(*SAMPLES).encode() + b"\xff\xfe\n")
-    with pytest.raises(ImportFault, match="not UTF-8 text"):
-        read(file, ZONE)
+    file.write_bytes(b"\xef\xbb\xbf" + csv_of(*SAMPLES).encode() + b"\xff\xfe\n")
+    history = read(file, ZONE)
+    assert days(history) == {20150812: Counts(152 * 1024, 83 * 1024)}
+    assert "line 6: " in history.left_out[0]
     with pytest.raises(ImportFault, match="cannot be read: no such file"):
         read(tmp_path / "absent", ZONE)
+
+
+def test_a_row_of_a_clock_that_was_ahead_does_not_take_those_after_it(tmp_path: Path) -> None:
+    file = tmp_path / "B593"
+    file.write_text(csv_of(*SAMPLES[:2], (T + 4000 * DAY_MS, 1151, 183), *SAMPLES[2:]))
+    history = read(file, ZONE, now_s=T // 1000 + 10 * 86_400)
+    assert days(history) == {20150812: Counts(152 * 1024, 83 * 1024)}
+    assert "line 4: " in history.left_out[0]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

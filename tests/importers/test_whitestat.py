@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from whitestat.attribution.names import Name
 from whitestat.errors import ImportFault
 from whitestat.importers.history import History, Host
 from whitestat.importers.whitestat import read
+from whitestat.importers.whitestat_folder import read as folder
 from whitestat.model import Address, Counts
 from whitestat.periods import parse_instant
 from whitestat.units import address_bytes, kb_octets, mac_bytes
@@ -142,20 +144,64 @@ def test_what_is_no_devices_mac_is_none(tmp_path: Path, mac: str) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (("192.168.1.300", A, "2021-01-30", 1.0, 1.0), "dailyusage, row 2: not an IP address: '192.168.1.300'"),
-        (("192.168.1.11", A, "01/30/2021", 1.0, 1.0), "row 2: DATE: not a date"),
-        (("192.168.1.11", A, "2021-02-30", 1.0, 1.0), "row 2: day is out of range"),
-        (("192.168.1.11", A, "2021-01-30", -1.0, 1.0), "row 2: not an amount of KB: -1.0"),
-        (("192.168.1.11", A, "2021-01-30", 1.0, "much"), "row 2: not an amount of KB: 'much'"),
-        (("192.168.1.11", A, "2021-01-30", float("inf"), 1.0), "row 2: not an amount of KB: inf"),
+        (("192.168.1.300", A, "2021-01-30", 1.0, 1.0), "dailyusage, row 1: not an IP address: '192.168.1.300'"),
+        (("192.168.1.11", A, "1970-01-01", 1.0, 1.0), "row 1: DATE: of a clock that was not set"),
+        (("192.168.1.11", A, "01/30/2021", 1.0, 1.0), "row 1: DATE: not a date"),
+        (("192.168.1.11", A, "2021-02-30", 1.0, 1.0), "row 1: day is out of range"),
+        (("192.168.1.11", A, "2021-01-30", -1.0, 1.0), "row 1: not an amount of KB: -1.0"),
+        (("192.168.1.11", A, "2021-01-30", 1.0, "much"), "row 1: not an amount of KB: 'much'"),
+        (("192.168.1.11", A, "2021-01-30", float("inf"), 1.0), "row 1: not an amount of KB: inf"),
     ],
 )
-def test_a_row_that_cannot_be_is_named(tmp_path: Path, row: tuple[str, str, str, float, object], said: str) -> None:
-    old = OldDatabase(tmp_path / "WhiteStat.db").add("dailyusage", "192.168.1.10", A, "2021-01-30", 1.0, 1.0)
-    old.add("dailyusage", *row)
-    with pytest.raises(ImportFault, match="nothing is imported") as fault:
+def test_a_row_that_cannot_be_is_named_and_costs_itself_alone(
+    tmp_path: Path, row: tuple[str, str, str, float, object], said: str
+) -> None:
+    old = OldDatabase(tmp_path / "WhiteStat.db").add("dailyusage", *row)
+    with pytest.raises(ImportFault, match="nothing is imported"):
         history(old.path)
-    assert said in str(fault.value)
+    old.add("dailyusage", "192.168.1.10", A, "2021-01-30", 1.0, 1.0)
+    found = history(old.path)
+    assert usage(found) == {(20210130, host("192.168.1.10", A)): Counts(1024, 1024)}
+    assert found.left_out[0].startswith("1 row that cannot be read: dailyusage, row 1: ")
+    assert said in found.left_out[0]
+
+
+@pytest.mark.parametrize("spelled", [A.upper(), A.replace(":", "-")])
+def test_other_spellings_of_a_mac_and_of_a_date_are_the_same_row(tmp_path: Path, spelled: str) -> None:
+    old = OldDatabase(tmp_path / "WhiteStat.db").add("dailyusage", "192.168.1.10", A, "2021-01-30", 10.0, 1.0)
+    row = {"IP": "192.168.1.10", "KBIn": 9.0, "KBOut": 1.0}
+    old.add_all("usagehistory", [row | {"MAC": spelled, "DATE": "2021-1-30"}, row | {"MAC": A, "DATE": "2021/01/30"}])
+    assert usage(history(old.path)) == {(20210130, host("192.168.1.10", A)): Counts(10_240, 1_024)}
+
+
+def test_a_host_name_that_is_not_utf_8_costs_nothing(tmp_path: Path) -> None:
+    old = OldDatabase(tmp_path / "WhiteStat.db").add("dailyusage", "192.168.1.10", A, "2021-01-30", 1.0, 1.0)
+    with closing(sqlite3.connect(old.path)) as connection:
+        connection.execute("UPDATE dailyusage SET Hostname = CAST(x'6bfc636865' AS TEXT)")
+        connection.commit()
+    assert list(usage(history(old.path)).values()) == [Counts(1024, 1024)]
+
+
+def test_a_folder_is_its_database_and_its_map_files(tmp_path: Path) -> None:
+    old = OldDatabase(tmp_path / "House.db")
+    for mac in (A, B):
+        old.add("dailyusage", "192.168.1.10", mac, "2021-01-30", 1.0, 1.0, Hostname="x.lan")
+    with pytest.raises(ImportFault, match=r"there is no WhiteStat\.db in it"):
+        folder(tmp_path, ZONE, is_local)
+    (tmp_path / "WhiteStatConfig.json").write_text('{"DBFile": "House.db", "MAC_HOST_MAP": "names.txt"}')
+    (tmp_path / "MAC_MAC.txt").write_text(f"{B}|{A}")
+    (tmp_path / "names.txt").write_text(f"{A}|TV of Anna\nnonsense")
+    found = folder(tmp_path, ZONE, is_local)
+    assert {key: sight.name for key, sight in found.hosts.items()} == {
+        host("192.168.1.10", A): Name("TV of Anna", "user")
+    }
+    assert sum(each.counts.octets for each in found.days()) == 4096
+    assert "names.txt: line 2: left out" in found.left_out[0]
+    assert usage(folder(old.path, ZONE, is_local)).keys() == {host_day(A), host_day(B)}
+
+
+def host_day(mac: str) -> tuple[int, Host]:
+    return 20210130, host("192.168.1.10", mac)
 
 
 def test_a_damaged_file_says_where(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """What dalla-stats logged of a TP-Link router: one CSV for each device, `Time, Total Bytes, Delta, On-Peak, Off-Peak`.
 
-`Time` is UTC seconds, `Delta` octets up and down together since the row before. What it wrote wrongly is known: the
-first row of a log bills all that the router's counter held by then, and addresses below 128 stand there shifted.
+`Time` is UTC seconds; `On-Peak` and `Off-Peak` are octets up and down together since a month's log began, so what
+the two grew by is the usage between two rows. `Delta` is that too in logs up to version 0.1, and of the last poll alone
+in 0.2, which polls each second and logs each minute. What it wrote wrongly is known: the first row of a log bills all
+that the router's counter held by then, and addresses below 128 stand there shifted.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from whitestat.errors import ImportFault
-from whitestat.importers.history import History, Host, HostDay, Sight, device_mac
+from whitestat.importers.history import BadRows, History, Host, HostDay, Sight, device_mac
+from whitestat.importers.lines import lines
 from whitestat.model import Address, Counts
 from whitestat.periods import day_of
 from whitestat.units import address_bytes, mac_bytes, octets_text
@@ -34,6 +37,8 @@ class Row(NamedTuple):
     at_s: int
     total: int
     delta: int
+    peaks: int
+    """On-peak and off-peak together."""
 
 
 class _Log:
@@ -44,8 +49,11 @@ class _Log:
         self.days: dict[tuple[int, Host], tuple[int, int]] = {}
         self.hosts: dict[Host, Sight] = {}
         self._last: dict[Host, Row] = {}
+        self.bad = BadRows()
+        self.rows = 0
         self.first_octets = 0
         self.repeated = 0
+        self.differing = 0
         self.cut: list[str] = []
 
     def take(self, host: Host, row: Row, *, begins: bool) -> None:
@@ -57,29 +65,55 @@ class _Log:
         self._last[host] = row
         sight = self.hosts.get(host)
         self.hosts[host] = Sight(None, sight.first_s if sight else row.at_s, row.at_s)
-        octets = row.delta
-        if begins:  # of a new log, which knew nothing of an older one
-            octets = max(0, row.total - before.total) if before else 0
-            self.first_octets += max(0, row.delta) - octets
+        octets = self._octets(before, row, begins=begins)
         if octets > 0:
             key = day_of(row.at_s, self._zone), host
             self.days[key] = self.days.get(key, (0, 0))[0] + octets, row.at_s
 
+    def _octets(self, before: Row | None, row: Row, *, begins: bool) -> int:
+        """What passed since the row before.
 
-def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
-    """A folder with `devices` in it, or one with such folders (a month each); ImportFault names file and line."""
+        A log that begins, or begins again within a file since its cache was lost, knew nothing of what was before:
+        its peaks then hold the router's whole counter, or nothing.
+        """
+        if before is None:
+            self.first_octets += row.peaks
+            return 0
+        if begins or row.peaks < before.peaks or row.peaks == row.total >= before.total:
+            octets = max(0, row.total - before.total)
+            self.first_octets += max(0, row.peaks - octets) if begins else 0
+            return octets
+        self.differing += row.delta > row.peaks - before.peaks
+        return row.peaks - before.peaks
+
+
+def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool], now_s: int = LAST_S) -> History:
+    """A folder with `devices` in it, or one with such folders (a month each); rows after `now_s` are left out.
+
+    ImportFault names the file, and the line where no line of them all can be read.
+    """
     log = _Log(zone)
     for file in _files(path):
-        named = _NAME.fullmatch(file.name)
-        if named is None:
-            raise ImportFault(f"{file}: not a log of a device, which is called MAC_IP.csv; nothing is imported")
-        mac = device_mac(mac_bytes(named[1]))
-        host = Host(mac, _address(file, named[2], is_local))
-        for number, row in enumerate(_rows(file, log)):
-            log.take(host, row, begins=number == 0)
+        try:
+            host = _host(file, is_local)
+        except ValueError as fault:
+            log.bad.add(str(file), str(fault))
+            continue
+        for at, row in enumerate(_rows(file, log.bad, log.cut, now_s)):
+            log.rows += 1
+            log.take(host, row, begins=at == 0)
+    if log.bad.count and not log.rows:
+        raise ImportFault(f"{log.bad.first}; nothing is imported")
     days = [HostDay(day, host, Counts(octets_unsplit=octets), at_s) for (day, host), (octets, at_s) in log.days.items()]
     days.sort(key=lambda each: each.day)
     return History(POINT, len(days), lambda: iter(days), log.hosts, tuple(_left_out(log)))
+
+
+def _host(file: Path, is_local: Callable[[Address], bool]) -> Host:
+    named = _NAME.fullmatch(file.name)
+    if named is None:
+        raise ValueError("not a log of a device, which is called MAC_IP.csv")
+    return Host(device_mac(mac_bytes(named[1])), _address(named[2], is_local))
 
 
 def _files(path: Path) -> list[Path]:
@@ -95,49 +129,40 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _rows(file: Path, log: _Log) -> Iterator[Row]:
+def _rows(file: Path, bad: BadRows, cut: list[str], now_s: int) -> Iterator[Row]:
     try:
         with file.open("rb") as opened:
-            number = 0
-            while line := opened.readline(LINE_MAX + 1):
-                number += 1
-                if not line.endswith(b"\n"):
-                    if len(line) > LINE_MAX:
-                        raise _fault(file, number, line)
-                    log.cut.append(file.name)
-                elif number == 1:
-                    if [each.strip().lower() for each in _text(line).split(",")] != _HEADER:
-                        raise _fault(file, number, line)
-                elif line.strip():
-                    yield _row(file, number, line)
+            for line in lines(opened, LINE_MAX):
+                if line.number == 1 and _is_header(line.text):
+                    continue
+                if not line.ended:
+                    cut.append(file.name)
+                elif row := _row(line.text, now_s):
+                    yield row
+                else:
+                    bad.add(f"{file}, line {line.number}", f"not a row of such a log: {(line.text or '')[:60]!r}")
     except OSError as error:
         raise ImportFault(f"{file}: cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-def _row(file: Path, number: int, line: bytes) -> Row:
-    cells = [each.strip() for each in _text(line).split(",")]
+def _is_header(text: str | None) -> bool:
+    return [each.strip().lower() for each in (text or "").split(",")] == _HEADER
+
+
+def _row(text: str | None, now_s: int) -> Row | None:
+    """None for what is no row, or of a time that cannot be."""
+    cells = [each.strip() for each in (text or "").split(",")]
     if len(cells) != 5 or not all(re.fullmatch("-?[0-9]{1,18}", each) for each in cells):
-        raise _fault(file, number, line)
-    at_s, total, delta = map(int, cells[:3])
-    if not FIRST_S <= at_s < LAST_S or total < 0 or delta < _UNKNOWN:
-        raise _fault(file, number, line)
-    return Row(at_s, total, delta)
+        return None
+    at_s, total, delta, on_peak, off_peak = map(int, cells)
+    if not FIRST_S <= at_s <= now_s or min(total, on_peak, off_peak) < 0 or delta < _UNKNOWN:
+        return None
+    return Row(at_s, total, delta, on_peak + off_peak)
 
 
-def _fault(file: Path, number: int, line: bytes) -> ImportFault:
-    return ImportFault(f"{file}, line {number}: not a row of such a log: {_text(line)[:60]!r}; nothing is imported")
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace").strip()
-
-
-def _address(file: Path, text: str, is_local: Callable[[Address], bool]) -> Address:
+def _address(text: str, is_local: Callable[[Address], bool]) -> Address:
     """As it was: dalla-stats cut the number into octets from its left end, so 10.0.0.5 stands there as 160.0.0.5."""
-    try:
-        found = address_bytes(text)
-    except ValueError:
-        raise ImportFault(f"{file}: {text!r} is no IP address; nothing is imported") from None
+    found = address_bytes(text)
     if is_local(found):
         return found
     head, last = int(IPv4Address(text)) >> 8, int(IPv4Address(text)) & 0xFF
@@ -150,6 +175,7 @@ def _address(file: Path, text: str, is_local: Callable[[Address], bool]) -> Addr
 
 
 def _left_out(log: _Log) -> Iterator[str]:
+    yield from log.bad.left_out()
     if log.first_octets:
         yield (
             f"{octets_text(log.first_octets)} that devices had on the router's counters when a log began: "
@@ -157,5 +183,10 @@ def _left_out(log: _Log) -> Iterator[str]:
         )
     if log.repeated:
         yield f"{log.repeated} rows that are not later than the one before of their device"
+    if log.differing:
+        yield (
+            f"the Delta of {log.differing} rows, which is more than On-Peak and Off-Peak grew by: "
+            "what the two grew by is taken"
+        )
     for name in log.cut[:10]:
         yield f"the last line of {name}, which is cut off"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta, tzinfo
+from io import BytesIO
 from typing import NamedTuple
 
 from whitestat.attribution.names import Name, clean
 from whitestat.errors import ImportFault
-from whitestat.importers.history import NOBODY, History, Host, HostDay, Sight, device_mac
+from whitestat.importers.history import NOBODY, BadRows, History, Host, HostDay, Sight, device_mac
+from whitestat.importers.lines import lines
 from whitestat.model import Address, Counts, Mac
 from whitestat.periods import wall_time
 from whitestat.units import address_bytes, octets_text
@@ -26,6 +28,7 @@ _BARS = (60, 60, 24, 31)
 """Seconds, minutes, hours and days; the bar of a day is its day of the month less one."""
 
 _NEWEST = 4
+LINE_MAX = 1000
 _LATEST_S = 7_258_118_400
 """The year 2200: the ends of the calendar have no neighbours."""
 _LINE = re.compile(
@@ -57,7 +60,9 @@ def read(content: bytes, name: str, zone: tzinfo, is_local: Callable[[Address], 
     try:
         if content.startswith(MAGIC):
             return _from_export(export(content), zone, is_local)
-        return _totals(sorted(day_log(content).items()), (), {})
+        bad = BadRows()
+        days = sorted(day_log(content, bad).items())
+        return _totals(days, bad.left_out(), {})
     except ValueError as fault:
         raise ImportFault(f"{name}: {fault}; nothing is imported") from None
 
@@ -76,21 +81,30 @@ def export(content: bytes) -> Export:
     return Export(hosts, last_s, pos, days)
 
 
-def day_log(content: bytes) -> dict[int, Counts]:
-    """Totals by local day (YYYYMMDD): a restart begins a new line, the lines of a day are added up. ValueError."""
+def day_log(content: bytes, bad: BadRows) -> dict[int, Counts]:
+    """Totals by local day (YYYYMMDD): a restart begins a new line, the lines of a day are added up.
+
+    `bad` gets lines that are none. ValueError where there is no line of a day log at all.
+    """
     days: dict[int, Counts] = {}
-    if not content.startswith(b"#"):
+    begun = False
+    for line in lines(BytesIO(content), LINE_MAX):
+        if line.text and line.text.startswith("#"):
+            begun = True
+        elif found := _LINE.fullmatch(line.text or ""):
+            try:
+                day = _number(date.fromisoformat(found["day"]))
+            except ValueError as fault:
+                bad.add(f"line {line.number}", str(fault))
+                continue
+            counts = Counts(*map(int, found["counts"].split("|")))
+            days[day] = days[day].plus(counts) if day in days else counts
+        else:
+            bad.add(f"line {line.number}", f"not a line of a day log: {(line.text or '')[:80]!r}")
+    if not begun and not days:
         raise ValueError("neither an export nor a day log of darkstat")
-    for number, line in enumerate(content.split(b"\n"), 1):
-        text = line.decode("ascii", "replace").strip()
-        if not text or text.startswith("#"):
-            continue
-        found = _LINE.fullmatch(text)
-        if not found:
-            raise ValueError(f"line {number}: not a line of a day log: {text[:80]!r}")
-        day = _number(date.fromisoformat(found["day"]))
-        counts = Counts(*map(int, found["counts"].split("|")))
-        days[day] = days[day].plus(counts) if day in days else counts
+    if bad.count and not days:
+        raise ValueError(bad.first)
     return days
 
 
@@ -176,10 +190,11 @@ def _dated(found: Export, zone: tzinfo) -> Iterator[tuple[int, Counts]]:
     last = wall_time(min(found.last_s, _LATEST_S), zone).date()
     if not found.last_s or last.day != found.pos + 1:
         return
+    before = last.replace(day=1) - timedelta(days=1)
     for back in range(_BARS[-1] - 1, -1, -1):
         day = last - timedelta(days=back)
-        same_month = (day.year, day.month) == (last.year, last.month)
-        if same_month == (day.day <= last.day) and any(found.days[day.day - 1]):
+        of = last if day.day <= last.day else before
+        if (day.year, day.month) == (of.year, of.month) and any(found.days[day.day - 1]):
             yield _number(day), found.days[day.day - 1]
 
 

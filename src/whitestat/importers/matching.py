@@ -39,12 +39,16 @@ def match(
     episodes: Sequence[Episode],
     devices: Sequence[DeviceRow],
     routers: frozenset[Mac] = frozenset(),
+    *,
+    now_s: int | None = None,
 ) -> Matched:
-    """Finds or begins an episode for each host.
+    """Finds or begins an episode for each host; no sight is after `now_s`.
 
     Hosts of one MAC are one device, whatever addresses it had; those behind one of the `routers` are told apart
     by address, where there are several of them.
     """
+    if now_s is not None:
+        hosts = {host: sight.until(now_s) for host, sight in hosts.items()}
     known = _Known(episodes, devices)
     matched = Matched()
     groups = _groups(hosts, routers)

@@ -7,21 +7,27 @@ that has grown books what is new.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import groupby
 
 from whitestat.importers.history import NOBODY, History, HostDay
 from whitestat.importers.matching import Matched, match
+from whitestat.importers.spread import spread
 from whitestat.ledger.queries import DeviceName, DeviceRow, Queries, Question, Step
 from whitestat.ledger.writer import Flush
 from whitestat.model import UNATTRIBUTED, Counts, Mac, Point, Scope, UsageKey
-from whitestat.periods import day_bounds, day_of, minute_start
-from whitestat.units import address_text, mac_text
+from whitestat.periods import MINUTE_S, day_bounds, day_of, minute_start
+from whitestat.units import address_text, mac_text, octets_text
 
 COLLECTOR = "import"
 """What the ledger calls the collector of points that were imported."""
+
+FIRST_DAY = 19900101
+"""What is dated before is of a clock that was not set: none of these programs is as old."""
+MOST_OCTETS = 400_000_000_000 // 8 * 86_400
+"""What 400 Gbit/s carry in a day: more is a counter that was misread."""
 
 Booked = dict[tuple[int, str], Counts]
 """What is in the ledger for one day, by device (0: nobody's) and point."""
@@ -62,14 +68,15 @@ def plan(
     to that minute's hour and day.
     """
     episodes, devices = (queries.episodes(), queries.devices()) if queries else ([], [])
-    matched = match(history.hosts, episodes, devices, history.routers | routers)
+    matched = match(history.hosts, episodes, devices, history.routers | routers, now_s=now_s)
     matched.episodes.setdefault(NOBODY, UNATTRIBUTED)
     ledger = _Ledger(queries, zone, history.point)
+    sound = _Sound(day_of(now_s, zone), zone)
     usage: dict[tuple[int, UsageKey], Counts] = {}
     days: list[int] = []
     ours: list[int] = []
     done = 0
-    for day, rows in groupby(history.days(), key=lambda row: row.day):
+    for day, rows in groupby(_days(history, sound, ledger), key=lambda row: row.day):
         found = list(rows)
         if ledger.counted_itself(found):
             ours.append(day)
@@ -88,12 +95,59 @@ def plan(
         addresses=matched.addresses,
         points=[Point(history.point, COLLECTOR)],
     )
-    left_out = (*history.left_out, *_ours(ours))
+    left_out = (*history.left_out, *sound.left_out(), *_ours(ours))
     return Plan(history.point, flush, matched, tuple(days), left_out, _names(devices, matched))
 
 
+class _Sound:
+    """Leaves out rows of days that cannot be, and amounts that cannot."""
+
+    def __init__(self, today: int, zone: tzinfo) -> None:
+        self.today = today
+        self._zone = zone
+        self._early: list[HostDay] = []
+        self._late: list[HostDay] = []
+        self._huge: list[HostDay] = []
+
+    def rows(self, rows: Iterable[HostDay]) -> Iterator[HostDay]:
+        """Those that are sound, each on a day that its zone has: one that was skipped is the one it skipped to."""
+        for row in rows:
+            if row.day < FIRST_DAY:
+                self._early.append(row)
+            elif row.day > self.today:
+                self._late.append(row)
+            elif row.counts.octets > MOST_OCTETS:
+                self._huge.append(row)
+            else:
+                yield row._replace(day=day_of(day_bounds(row.day, self._zone)[0], self._zone))
+
+    def left_out(self) -> Iterator[str]:
+        for rows, why in (
+            (self._early, "a clock that was not set"),
+            (self._late, f"after today, {_date(self.today)}: one of the two clocks is wrong"),
+            (self._huge, "more than any line carries in a day: a counter that was misread"),
+        ):
+            if rows:
+                octets = octets_text(sum(row.counts.octets for row in rows))
+                yield f"{_number(len(rows), 'day')} ({_dates(sorted({row.day for row in rows}))}, {octets}): {why}"
+
+
+def _days(history: History, sound: _Sound, ledger: _Ledger) -> Iterator[HostDay]:
+    """The sound rows, and what spans have more than they; oldest day first."""
+    rows = sound.rows(history.days())
+    if not history.spans:
+        return rows
+    told: dict[int, Counts] = {}
+    for row in rows:
+        told[row.day] = told.get(row.day, Counts()).plus(row.counts)
+    shares = spread(told, history.spans, sound.today, ledger.totals_of, ledger.has_others)
+    for day, share in shares.items():
+        told[day] = _most(told.get(day), ledger.totals_of(day)).plus(share)
+    return sound.rows(HostDay(day, NOBODY, counts) for day, counts in sorted(told.items()))
+
+
 class _Ledger:
-    """What is there already, asked month by month."""
+    """What is there already, asked month by month; of nobody's, all that was asked is kept."""
 
     def __init__(self, queries: Queries | None, zone: tzinfo, point: str) -> None:
         self._queries = queries
@@ -101,6 +155,8 @@ class _Ledger:
         self._point = point
         self._month = 0
         self._days: dict[int, Booked] = {}
+        self._totals: dict[int, tuple[Counts, bool]] = {}
+        self._asked: set[int] = set()
 
     def booked(self, day: int) -> Booked:
         if self._queries and day // 100 != self._month:
@@ -112,6 +168,23 @@ class _Ledger:
                 device = row.device.id if row.device else UNATTRIBUTED
                 self._days[day_of(row.start_s, self._zone)][device, row.point or ""] = row.counts
         return self._days.get(day, {})
+
+    def totals_of(self, day: int) -> Counts:
+        """What is nobody's of this source on a day."""
+        return self._total(day)[0]
+
+    def has_others(self, day: int) -> bool:
+        """Whether there is usage of another source on a day."""
+        return self._total(day)[1]
+
+    def _total(self, day: int) -> tuple[Counts, bool]:
+        if day // 100 not in self._asked:
+            self.booked(day)
+            self._asked.add(day // 100)
+            for each, booked in self._days.items():
+                others = any(point != self._point for _, point in booked)
+                self._totals[each] = booked.get((UNATTRIBUTED, self._point), Counts()), others
+        return self._totals.get(day, (Counts(), False))
 
     def counted_itself(self, rows: list[HostDay]) -> bool:
         """Whether the day's usage is there from elsewhere.
@@ -169,17 +242,39 @@ def _names(devices: Iterable[DeviceRow], matched: Matched) -> dict[int, DeviceNa
 
 
 def _minute(day: int, seen_s: int | None, now_s: int, zone: tzinfo) -> int:
-    """Where a day's usage is placed: its last sight, or else its middle; inside of it, and never ahead of the clock."""
+    """Where a day's usage is placed: its last sight, or else its middle; inside of it, and never ahead of the clock.
+
+    A day need not begin with a minute of UTC (Monrovia was 44 min 30 s behind until 1972): the minute that begins it
+    is the first that lies in it.
+    """
     start_s, end_s = day_bounds(day, zone)
     at_s = (start_s + end_s) // 2 if seen_s is None else seen_s
-    return minute_start(max(start_s, min(at_s, now_s, end_s - 1)))
+    minute_s = minute_start(max(start_s, min(at_s, now_s, end_s - 1)))
+    return minute_s if minute_s >= start_s else minute_s + MINUTE_S
 
 
 def _ours(days: list[int]) -> tuple[str, ...]:
     if not days:
         return ()
-    first, last = (f"{day // 10_000}-{day // 100 % 100:02}-{day % 100:02}" for day in (days[0], days[-1]))
-    return (f"{len(days)} days from {first} to {last}: their usage is here already, counted elsewhere",)
+    said = "already in the ledger, counted by WhiteStat itself or taken over from elsewhere"
+    return (f"{_number(len(days), 'day')} ({_dates(days)}): {said}",)
+
+
+def _dates(days: Sequence[int]) -> str:
+    """`2026-11-20`, or `2026-11-20 to 2026-11-24`."""
+    return " to ".join(map(_date, dict.fromkeys((days[0], days[-1]))))
+
+
+def _date(day: int) -> str:
+    return f"{day // 10_000:04}-{day // 100 % 100:02}-{day % 100:02}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _most(one: Counts | None, other: Counts) -> Counts:
+    return Counts(*map(max, one, other)) if one else other
 
 
 def _less(one: Counts, other: Counts) -> Counts:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
 from whitestat.attribution.locality import PRIVATE, Locality
-from whitestat.errors import ImportFault, LedgerError
-from whitestat.importers import dalla_stats, darkstat, traffic, vnstat, whitestat
+from whitestat.errors import ImportFault, LedgerError, QueryError
+from whitestat.importers import dalla_stats, darkstat, traffic, vnstat, whitestat, whitestat_folder
 from whitestat.importers.history import History
 from whitestat.importers.plan import Plan, plan
 from whitestat.importers.progress import Progress
@@ -39,6 +40,17 @@ class Home(NamedTuple):
         return self.locality.kind(address) in {"local", "own"}
 
 
+_OPTIONS = {"--interface": "vnstat", "--lan": "vnstat", "--month-rotate": "vnstat", "--unit": "traffic"}
+"""Whose files an option is about."""
+
+
+def refuse_others(program: str, given: Mapping[str, object]) -> None:
+    """QueryError for an option, by its name, that is about the files of another program."""
+    for option, of in _OPTIONS.items():
+        if given.get(option) and of != program:
+            raise QueryError(option, f"is about {of}'s files, and has no effect on {program}'s")
+
+
 def locality_of(config: Config) -> Locality:
     """What was local then, as far as the configuration says: this machine's interfaces of today know nothing of it."""
     return Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
@@ -52,17 +64,18 @@ def read(
     interface: str | None = None,
     faces_lan: bool = False,
     unit: str | None = None,
+    month_rotate: int | None = None,
 ) -> History:
     """What the program left at the path; ImportFault says what is wrong with it."""
     if program == "whitestat":
-        return whitestat.read(path, home.zone, home.is_local)
+        return whitestat_folder.read(path, home.zone, home.is_local)
     if program == "dalla-stats":
-        return dalla_stats.read(path, home.zone, home.is_local)
+        return dalla_stats.read(path, home.zone, home.is_local, home.now_s)
     if program == "traffic":
-        return traffic.read(path, home.zone, unit or "kB")
+        return traffic.read(path, home.zone, unit or "kB", home.now_s)
     if program == "darkstat":
         return darkstat.read(_content(path), str(path), home.zone, home.is_local)
-    return vnstat.read(_content(path), str(path), interface, faces_lan=faces_lan)
+    return vnstat.read(_content(path), str(path), interface, faces_lan=faces_lan, month_rotate=month_rotate)
 
 
 def show(history: History, home: Home) -> str:
@@ -114,6 +127,8 @@ def _planned(history: History, queries: Queries | None, home: Home) -> Plan:
 
 def _content(path: Path) -> bytes:
     try:
+        if path.is_dir():
+            raise ImportFault(f"{path}: cannot be read: is a directory; name the file in it")
         if path.stat().st_size > MOST_OCTETS:
             raise ImportFault(f"{path}: larger than {MOST_OCTETS >> 20} MiB, which no such file is")
         return path.read_bytes()

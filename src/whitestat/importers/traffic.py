@@ -12,10 +12,11 @@ import math
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple
 
 from whitestat.errors import ImportFault
-from whitestat.importers.history import NOBODY, History, HostDay
+from whitestat.importers.history import NOBODY, BadRows, History, HostDay
+from whitestat.importers.lines import BYTE_ORDER_MARK, Line, lines
 from whitestat.model import Counts
 from whitestat.units import octets_text
 
@@ -87,87 +88,85 @@ class _Sums:
             self.seen_ms[day] = until_ms - (until_ms == (day + 1) * _DAY_MS)
 
 
-def read(path: Path, zone: tzinfo, unit: str = "kB") -> History:
-    """The file, row by row; ImportFault names the line, or what it is not."""
+def read(path: Path, zone: tzinfo, unit: str = "kB", now_s: int = _LAST_MS // 1000) -> History:
+    """The file, row by row; rows after `now_s` are left out. ImportFault names the line, or what it is not."""
     sums = _Sums(UNITS[unit])
+    bad = BadRows()
     rows = 0
+    now_ms = now_s * 1000 + _DAY_MS  # the wall's clock is at most as far from UTC
     try:
-        with path.open(encoding="utf-8-sig", newline="") as opened:
-            for sample in _samples(path, opened):
-                rows += 1
-                sums.take(sample)
+        with path.open("rb") as opened:
+            for place, row in _documents(path, opened, bad):
+                try:
+                    sample = _sample(row, now_ms)
+                except ValueError as fault:
+                    bad.add(place, f"{str(row)[:80]}: {fault}")
+                else:
+                    rows += 1
+                    sums.take(sample)
     except OSError as error:
         raise ImportFault(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError as error:
-        raise ImportFault(f"{path}: not UTF-8 text at octet {error.start}; nothing is imported") from None
     if not rows:
-        raise ImportFault(f"{path}: there is no row in it")
+        raise ImportFault(f"{path}: {bad.first or 'there is no row in it'}; nothing is imported")
     days = [
         HostDay(_number(day), NOBODY, counts, _instant(sums.seen_ms[day], zone))
         for day, counts in sorted(sums.days.items())
         if counts.octets
     ]
-    return History(POINT, len(days), lambda: iter(days), left_out=tuple(_left_out(sums)))
+    return History(POINT, len(days), lambda: iter(days), left_out=(*bad.left_out(), *_left_out(sums)))
 
 
-def _samples(path: Path, opened: TextIO) -> Iterator[Sample]:
-    head = opened.read(200).lstrip()
+def _documents(path: Path, opened: BinaryIO, bad: BadRows) -> Iterator[tuple[str, Any]]:
+    """Every row as what stands under its columns' names, with its place."""
+    head = opened.read(200).removeprefix(BYTE_ORDER_MARK).strip(b"\0 \t\r\n")
     opened.seek(0)
-    if not head.startswith(("{", "[")):
-        yield from _from_csv(path, opened)
-    elif head.startswith("{"):
-        for number, line in enumerate(_lines(path, opened), 1):
-            if line.strip():
-                yield _sample(path, number, _parsed(path, number, line))
-    else:
+    if head.startswith(b"["):
         if path.stat().st_size > ARRAY_MAX:
             raise ImportFault(f"{path}: an array of more than {ARRAY_MAX >> 20} MiB; export it without --jsonArray")
-        found = _parsed(path, 1, opened.read())
-        for number, document in enumerate(found, 1):
-            yield _sample(path, number, document)
+        try:
+            found = json.loads(opened.read().decode("utf-8-sig", "replace"))
+        except (ValueError, RecursionError) as fault:
+            raise ImportFault(f"{path}, line 1: not JSON: {fault}; nothing is imported") from None
+        yield from ((f"row {number}", document) for number, document in enumerate(found, 1))
+        return
+    names: list[str] = []
+    for line in lines(opened, LINE_MAX):
+        place = f"line {line.number}"
+        if line.text is None:
+            bad.add(place, f"longer than {LINE_MAX} characters")
+        elif head.startswith(b"{"):
+            try:
+                yield place, json.loads(line.text)
+            except (ValueError, RecursionError) as fault:
+                bad.add(place, f"not JSON: {fault}")
+        elif names:
+            yield place, dict(zip(names, next(csv.reader([line.text]), []), strict=False))
+        else:
+            names = _names(path, line)
 
 
-def _from_csv(path: Path, opened: TextIO) -> Iterator[Sample]:
-    lines = _lines(path, opened)
-    names = [each.strip() for each in next(csv.reader([next(lines, "")]), [])]
+def _names(path: Path, line: Line) -> list[str]:
+    names = [each.strip() for each in next(csv.reader([line.text or ""]), [])]
     if not all(any(name in names for name in either) for either in _COLUMNS.values()):
         raise ImportFault(
-            f"{path}, line 1: no columns uplink, downlink and time, nor UplinkVolume, DownlinkVolume, Time"
+            f"{path}, line {line.number}: no columns uplink, downlink and time, nor UplinkVolume, DownlinkVolume, Time"
         )
-    for number, line in enumerate(lines, 2):
-        if line.strip():
-            cells = next(csv.reader([line]), [])
-            yield _sample(path, number, dict(zip(names, cells, strict=False)))
+    return names
 
 
-def _lines(path: Path, opened: TextIO) -> Iterator[str]:
-    number = 0
-    while line := opened.readline(LINE_MAX + 1):
-        number += 1
-        if len(line) > LINE_MAX:
-            raise ImportFault(f"{path}, line {number}: longer than {LINE_MAX} characters; nothing is imported")
-        yield line
-
-
-def _parsed(path: Path, number: int, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as fault:
-        raise ImportFault(f"{path}, line {number}: not JSON: {fault}; nothing is imported") from None
-
-
-def _sample(path: Path, number: int, row: Any) -> Sample:
+def _sample(row: Any, now_ms: int) -> Sample:
+    """ValueError for what is none, or of a time that cannot be."""
     try:
         values = {name: next(row[key] for key in keys if key in row) for name, keys in _COLUMNS.items()}
         wall_ms = _figure(values["time"])
-        if not _FIRST_MS <= wall_ms < _LAST_MS:
-            raise ValueError("its time is out of range")
-        return Sample(wall_ms, _figure(values["down"]), _figure(values["up"]))
+        sample = Sample(wall_ms, _figure(values["down"]), _figure(values["up"]))
     except StopIteration:
-        reason = "a column is missing"
-    except (ValueError, TypeError, OverflowError) as fault:
-        reason = str(fault)
-    raise ImportFault(f"{path}, row {number}: {str(row)[:80]}: {reason}; nothing is imported")
+        raise ValueError("a column is missing") from None
+    except (TypeError, OverflowError) as fault:
+        raise ValueError(str(fault)) from None
+    if not _FIRST_MS <= wall_ms <= min(now_ms, _LAST_MS):
+        raise ValueError("its time is out of range")
+    return sample
 
 
 def _figure(value: Any) -> int:

@@ -3,48 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
-from functools import reduce
+import re
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from whitestat.errors import ImportFault
-from whitestat.importers.history import NOBODY, History, HostDay
+from whitestat.importers.history import NOBODY, BadRows, History, HostDay
+from whitestat.importers.vnstat_months import Totals, number, spans_of
 from whitestat.model import Counts
 
 _UNIT = {"1": 1024, "2": 1}
 _KEYS = {"1": ("days", "months", "years"), "2": ("day", "month", "year")}
 _YEARS = range(1990, 2200)
-_MOST_OCTETS = 1 << 62
+_LINE_OCTETS = 100_000_000_000 // 8 * 86_400
+"""What a line of 100 Gbit/s carries in a day: more is a counter that was misread, as in vnStat's days of 4 EB."""
+_DAYS = (1, 31, 366)
+_AGAIN = "run `vnstat --json > vnstat.json` where vnStat is, and import that file"
 
 
-def read(content: bytes, name: str, interface: str | None = None, *, faces_lan: bool = False) -> History:
+def read(
+    content: bytes, name: str, interface: str | None = None, *, faces_lan: bool = False, month_rotate: int | None = None
+) -> History:
     """One interface's totals; ImportFault says where the text broke, or which interfaces there are.
 
-    vnStat forgets days, and keeps months and years longer: what a month has more than its days is spread
-    evenly over the days that are not there. What an interface receives is download, unless it `faces_lan`.
+    vnStat forgets days, and keeps months and years longer: these are the spans of the history. `month_rotate` is the
+    day on which its months begin (`MonthRotate` of vnstat.conf), None for the first. What an interface receives is
+    download, unless it `faces_lan`.
     """
+    bad = BadRows()
     try:
         version, found = _interface(_parsed(content), interface)
-        days = _days(version, found)
+        totals = _totals(version, found, bad)
+        if faces_lan:
+            totals = totals.turned()
+        spans = spans_of(totals, month_rotate)
     except ValueError as fault:
         raise ImportFault(f"{name}: {fault}; nothing is imported") from None
-    rows = tuple(
-        HostDay(_number(day), NOBODY, counts.turned() if faces_lan else counts)
-        for day, counts in sorted(days.items())
-        if any(counts)
-    )
-    return History(f"vnstat {found['name']} import", len(rows), lambda: iter(rows))
+    rows = tuple(HostDay(number(day), NOBODY, counts) for day, counts in sorted(totals.days.items()) if any(counts))
+    point = f"vnstat {found['name']} import"
+    return History(point, len(rows), lambda: iter(rows), left_out=bad.left_out(), spans=spans)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
+    if content.startswith(b"SQLite format 3\0"):
+        raise ValueError(f"this is the database of vnStat 2: {_AGAIN}")
+    if b"\0" in content[:4096]:
+        raise ValueError(f"this is no text, perhaps a database of vnStat 1: {_AGAIN}")
+    text = content.decode("utf-8-sig", "replace")
     try:
-        document = json.loads(content)
+        document = _json(text)
     except (ValueError, RecursionError) as fault:
-        raise ValueError(f"not JSON: {fault}") from None
+        raise ValueError(f"not JSON: {fault}; {_AGAIN}") from None
     if not isinstance(document, dict) or document.get("jsonversion") not in _UNIT:
-        raise ValueError("not what vnstat --json prints, in version 1 or 2")
+        raise ValueError(f"not what vnstat --json prints, in version 1 or 2; {_AGAIN}")
     return document
+
+
+def _json(text: str) -> Any:
+    """vnStat 1.13 put a comma in front of the hours of a young database (its issue 13)."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        mended = re.sub(r'("(?:hours|days|months|tops)":\[)\s*,', r"\1", text)
+        if mended == text:
+            raise
+        return json.loads(mended)
 
 
 def _interface(document: dict[str, Any], wanted: str | None) -> tuple[str, dict[str, Any]]:
@@ -64,59 +88,62 @@ def _interface(document: dict[str, Any], wanted: str | None) -> tuple[str, dict[
     return version, {**by_name[name], "name": name}
 
 
-def _days(version: str, interface: dict[str, Any]) -> dict[date, Counts]:
+def _totals(version: str, interface: dict[str, Any], bad: BadRows) -> Totals:
     traffic = interface.get("traffic")
     if not isinstance(traffic, dict):
         raise ValueError("traffic: must be an object")
-    day_key, month_key, year_key = _KEYS[version]
-    first, last = _date(interface, "created"), _date(interface, "updated")
-    days = dict(_totals(traffic, day_key, version, 3))
-    for key, fields in ((month_key, 2), (year_key, 1)):
-        told = set(days)
-        for start, counts in _totals(traffic, key, version, fields):
-            within = [day for day in _walk(start, fields) if first <= day <= last or day in told]
-            _spread(days, counts, within, told)
-    return days
+    keys = _KEYS[version]
+    if not any(key in traffic for key in keys):
+        kept = ", ".join(sorted(str(key)[:20] for key in traffic)) or "nothing"
+        raise ValueError(f"there are no days, months or years in it, only {kept}; {_AGAIN}")
+    days, months, years = (
+        dict(_rows(traffic, key, version, fields, bad)) for key, fields in zip(keys, (3, 2, 1), strict=True)
+    )
+    if bad.count and not (days or months or years):
+        raise ValueError(bad.first)
+    return Totals(
+        days, months, years, _whole(traffic, version), _date(interface, "created"), _date(interface, "updated")
+    )
 
 
-def _totals(traffic: dict[str, Any], key: str, version: str, fields: int) -> Iterator[tuple[date, Counts]]:
+def _rows(traffic: dict[str, Any], key: str, version: str, fields: int, bad: BadRows) -> Iterator[tuple[date, Counts]]:
+    """By their first day, if months begin on the first."""
     rows = traffic.get(key, [])
     if not isinstance(rows, list):
         raise ValueError(f"{key}: must be a list, got {str(rows)[:60]!r}")
-    for number, row in enumerate(rows, 1):
+    for at, row in enumerate(rows, 1):
         try:
-            amounts = [int(row[each]) * _UNIT[version] for each in ("rx", "tx")]
             when = [int(row["date"][each]) for each in ("year", "month", "day")[:fields]]
-            if min(amounts) < 0 or max(amounts) > _MOST_OCTETS or when[0] not in _YEARS:
-                raise ValueError("out of range")
-            yield date(*[*when, 1, 1][:3]), Counts(*amounts)
-        except (KeyError, TypeError, ValueError) as fault:
-            raise ValueError(f"{key}, number {number}: {str(row)[:80]}: {fault}") from None
+            counts = _counts(row, version)
+            if when[0] not in _YEARS:
+                raise ValueError("its date cannot be")
+            if max(counts) > _LINE_OCTETS * _DAYS[3 - fields]:
+                raise ValueError("more than any line carries")
+            yield date(*[*when, 1, 1][:3]), counts
+        except (KeyError, TypeError, ValueError, OverflowError) as fault:
+            bad.add(f"{key}, number {at}", f"{str(row)[:80]}: {fault}")
 
 
-def _date(interface: dict[str, Any], key: str) -> date:
+def _counts(row: dict[str, Any], version: str) -> Counts:
+    amounts = [int(row[each]) * _UNIT[version] for each in ("rx", "tx")]
+    if min(amounts) < 0:
+        raise ValueError("less than nothing")
+    return Counts(*amounts)
+
+
+def _whole(traffic: dict[str, Any], version: str) -> Counts | None:
+    """All that the interface ever counted, None where it is not told."""
+    try:
+        return _counts(traffic["total"], version)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _date(interface: dict[str, Any], key: str) -> date | None:
+    """None for one that cannot be: it bounds months alone, and days say for themselves when they were."""
     try:
         found = interface[key].get("date", interface[key])
-        return date(*(int(found[each]) for each in ("year", "month", "day")))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise ValueError(f"{key}: not a date: {str(interface.get(key))[:80]}") from None
-
-
-def _walk(start: date, fields: int) -> list[date]:
-    """The days of the month (two fields) or the year (one) that begins with `start`."""
-    end = date(start.year + start.month // 12, start.month % 12 + 1, 1) if fields == 2 else date(start.year + 1, 1, 1)
-    return [start + timedelta(days=each) for each in range((end - start).days)]
-
-
-def _spread(days: dict[date, Counts], total: Counts, within: Sequence[date], told: set[date]) -> None:
-    """Adds what the total has more than the days in it to those that nothing was told of, or else to the last."""
-    there = reduce(Counts.plus, (days[day] for day in within if day in days), Counts())
-    rest = Counts(*(max(0, whole - part) for whole, part in zip(total, there, strict=True)))
-    places = [day for day in within if day not in told] or list(within[-1:])
-    for at, day in enumerate(places):
-        share = Counts(*((at + 1) * each // len(places) - at * each // len(places) for each in rest))
-        days[day] = days[day].plus(share) if day in days else share
-
-
-def _number(day: date) -> int:
-    return day.year * 10_000 + day.month * 100 + day.day
+        day = date(*(int(found[each]) for each in ("year", "month", "day")))
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return day if day.year in _YEARS else None

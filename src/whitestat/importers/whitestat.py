@@ -5,69 +5,93 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, tzinfo
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from whitestat.attribution.maps import Maps
 from whitestat.attribution.names import Name, clean, stronger
 from whitestat.errors import ImportFault
-from whitestat.importers.history import History, Host, HostDay, Sight, device_mac
+from whitestat.importers.history import BadRows, History, Host, HostDay, Sight, device_mac
 from whitestat.importers.whitestat_schema import Row, names, statement
 from whitestat.model import Address, Counts, Mac
 from whitestat.periods import day_bounds
-from whitestat.units import address_bytes, kb_octets, mac_bytes, octets_text
+from whitestat.units import address_bytes, address_text, kb_octets, mac_bytes, mac_text, octets_text
 
 POINT = "whitestat import"
+NO_MAPS = Maps()
 
-_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?: [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)?")
+_FIRST_YEAR = 1990
+_TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
+_DATE = re.compile(rf"([0-9]{{4}})([-/.])([0-9]{{1,2}})\2([0-9]{{1,2}})(?:[ T]{_TIME})?")
 
 
-def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
+def read(
+    path: Path,
+    zone: tzinfo,
+    is_local: Callable[[Address], bool],
+    maps: Maps = NO_MAPS,
+    notices: tuple[str, ...] = (),
+) -> History:
     """The whole database, read through once; ImportFault says where it broke.
 
     Rows of addresses that are not local show traffic of local ones from its other end: they are left out. The
-    database's own word on that goes before `is_local`.
+    database's own word on that goes before `is_local`. `maps` are those of the map files beside it, and `notices`
+    what is wrong with them.
     """
-    old = _Database(path, zone, is_local)
+    old = _Database(path, zone, is_local, maps)
     hosts: dict[Host, Sight] = {}
     outside: dict[Address | None, int] = {}
     routers: set[Mac] = set()
     rows = 0
-    for day, name, local in old.days():
+    bad = BadRows()
+    for day, name, local in old.days(bad):
         if local:
             rows += 1
             hosts[day.host] = _sight(hosts.get(day.host), day, name, zone)
         else:
             outside[day.host.address] = outside.get(day.host.address, 0) + day.counts.octets
             routers.update([day.host.mac] if day.host.mac else ())
-    return History(POINT, rows, old.local_days, hosts, _left_out(outside), frozenset(routers))
+    if bad.count and not (rows or outside):
+        raise ImportFault(f"{path}: {bad.first}; nothing is imported")
+    left_out = (*notices, *bad.left_out(), *_left_out(outside))
+    return History(POINT, rows, old.local_days, hosts, left_out, frozenset(routers))
 
 
 class _Database:
-    def __init__(self, path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> None:
+    def __init__(self, path: Path, zone: tzinfo, is_local: Callable[[Address], bool], maps: Maps) -> None:
         self._path = path
         self._zone = zone
         self._is_local = is_local
+        self._maps = maps
 
     def local_days(self) -> Iterator[HostDay]:
-        return (day for day, _, local in self.days() if local)
+        return (day for day, _, local in self.days(BadRows()) if local)
 
-    def days(self) -> Iterator[tuple[HostDay, Name | None, bool]]:
-        """Each host once a day, oldest first, with its name then and whether it is local."""
+    def days(self, bad: BadRows) -> Iterator[tuple[HostDay, Name | None, bool]]:
+        """Each host once a day, oldest first, with its name then and whether it is local; `bad` gets what cannot be."""
         with _opened(self._path) as connection:
             try:
                 sql, (by_mac, by_address) = statement(connection), names(connection)
             except ValueError as fault:
                 raise ImportFault(f"{self._path}: {fault}") from None
             for _, same in groupby(map(Row._make, self._rows(connection, sql)), key=_host_and_day):
-                day, row = self._last([(self._day(row), row) for row in same])
-                yield day, _name(row, by_mac, by_address), self._local(row, day.host.address)
+                if rows := list(self._sound(same, bad)):
+                    day, row = self._last(rows)
+                    yield day, self._name(day, row, by_mac, by_address), self._local(row, day.host.address)
 
     def _rows(self, connection: sqlite3.Connection, sql: str) -> Iterator[Any]:
-        return (row[:-1] for row in connection.execute(sql))
+        return (row[: len(Row._fields)] for row in connection.execute(sql))
+
+    def _sound(self, rows: Iterable[Row], bad: BadRows) -> Iterator[tuple[HostDay, Row]]:
+        for row in rows:
+            try:
+                yield self._day(row), row
+            except ValueError as fault:
+                bad.add(f"{row.table}, row {row.number}", str(fault))
 
     def _last(self, rows: list[tuple[HostDay, Row]]) -> tuple[HostDay, Row]:
         """Usage of a day only grows: of what stands twice in the table that counts the largest is the last."""
@@ -75,11 +99,14 @@ class _Database:
         return max((each for each in rows if each[1].table == table), key=lambda each: each[0].counts.octets)
 
     def _day(self, row: Row) -> HostDay:
-        try:
-            host = Host(_mac(row.mac), address_bytes(str(row.ip)))
-            return HostDay(_number(row.date), host, Counts(_octets(row.into), _octets(row.out)), self._seen(row.seen))
-        except ValueError as fault:
-            raise ImportFault(f"{self._path}: {row.table}, row {row.number}: {fault}; nothing is imported") from None
+        address = address_bytes(str(row.ip).strip())
+        host = Host(self._maps.mac(_mac(row.mac), address), address)
+        return HostDay(_number(row.date), host, Counts(_octets(row.into), _octets(row.out)), self._seen(row.seen))
+
+    def _name(self, day: HostDay, row: Row, by_mac: dict[Any, Any], by_address: dict[Any, Any]) -> Name | None:
+        """What the map file calls it goes before what the database does, as version 5 had it."""
+        mapped = self._maps.names.get(day.host.mac) if day.host.mac else None
+        return Name(mapped, "user") if mapped else _name(row, by_mac, by_address)
 
     def _seen(self, text: Any) -> int | None:
         """v5's local text; None for anything else, as it is worth no fault."""
@@ -109,6 +136,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA temp_store = MEMORY")
+            connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            for key, function in (("plain_day", _plain_day), ("plain_host", _plain_host)):
+                connection.create_function(key, 1, function, deterministic=True)
             fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if fault != "ok":
                 raise ImportFault(f"{path}: the database is damaged: {' '.join(fault.split())}; nothing is imported")
@@ -117,15 +147,39 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise ImportFault(f"{path}: the database cannot be read: {error}; nothing is imported") from None
 
 
-def _host_and_day(row: Row) -> tuple[str, Any, Any]:
-    return str(row.date)[:10], row.ip, row.mac
+def _host_and_day(row: Row) -> tuple[int, str, str]:
+    return _plain_day(row.date), _plain_host(row.ip), _plain_host(row.mac)
 
 
 def _number(text: Any) -> int:
-    found = _DATE.fullmatch(str(text))
+    found = _DATE.fullmatch(str(text).strip())
     if not found:
-        raise ValueError(f"DATE: not a date like 2021-01-30 00:00:00: {text!r}")
-    return int(date.fromisoformat(found[1]).strftime("%Y%m%d"))
+        raise ValueError(f"DATE: not a date like 2021-01-30 00:00:00: {str(text)[:40]!r}")
+    day = date(*map(int, found.group(1, 3, 4)))
+    if day.year < _FIRST_YEAR:
+        raise ValueError(f"DATE: of a clock that was not set: {str(text)[:40]!r}")
+    return int(day.strftime("%Y%m%d"))
+
+
+def _plain_day(text: Any) -> int:
+    """YYYYMMDD however the date is written, 0 for what is none: rows of one day stand together."""
+    try:
+        return _number(text)
+    except ValueError:
+        return 0
+
+
+def _plain_host(text: Any) -> str:
+    """An address or a MAC as we write it, however it is written there; else the text."""
+    plain = str(text).strip()
+    try:
+        return mac_text(mac_bytes(plain))
+    except ValueError:
+        pass
+    try:
+        return address_text(address_bytes(plain))
+    except ValueError:
+        return plain
 
 
 def _octets(amount: Any) -> int:
@@ -140,7 +194,7 @@ def _octets(amount: Any) -> int:
 def _mac(text: Any) -> Mac | None:
     """None for what is no device's, and for what a map file put there that is no MAC at all."""
     try:
-        return device_mac(mac_bytes(str(text)))
+        return device_mac(mac_bytes(str(text).strip()))
     except ValueError:
         return None
 

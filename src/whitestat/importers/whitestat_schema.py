@@ -46,9 +46,13 @@ _GENERATIONS = {
 
 
 def statement(connection: sqlite3.Connection) -> str:
-    """Reads both tables as `Row`s: by date and host, the rows that count first. ValueError: no table of ours."""
+    """Reads both tables as `Row`s, with keys behind: by date and host, the rows that count first. ValueError: no table
+    of ours.
+
+    `plain_day` and `plain_host` are functions of the connection's that make one text of all spellings.
+    """
     parts = [_part(connection, table, order) for order, table in enumerate(TABLES)]
-    return f"{' UNION ALL '.join(parts)} ORDER BY 3, 4, 5, 11, 2"
+    return f"{' UNION ALL '.join(parts)} ORDER BY 12, 13, 14, 11, 2"
 
 
 def names(connection: sqlite3.Connection) -> tuple[dict[Any, Any], dict[Any, Any]]:
@@ -72,7 +76,8 @@ def _part(connection: sqlite3.Connection, table: str, order: int) -> str:
         raise ValueError(f"table {table} has no column {missing[0]}")
     # The names are this module's own; IN is a word of SQL.
     listed = ", ".join(f'"{each}"' if each else "NULL" for each in columns)
-    return f"SELECT '{table}', rowid, DATE, IP, MAC, {listed}, {order} FROM {table}"  # noqa: S608
+    keys = "plain_day(DATE), plain_host(IP), plain_host(MAC)"
+    return f"SELECT '{table}', rowid, DATE, IP, MAC, {listed}, {order}, {keys} FROM {table}"  # noqa: S608
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:

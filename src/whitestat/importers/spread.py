@@ -1,0 +1,68 @@
+"""What months and years have more than their days, shared out over the days that nothing is known of; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+
+from whitestat.importers.history import Span
+from whitestat.model import Counts
+
+Days = Mapping[int, Counts]
+
+
+def spread(
+    told: Days,
+    spans: Sequence[Span],
+    today: int,
+    booked: Callable[[int], Counts] = lambda day: Counts(),
+    is_ours: Callable[[int], bool] = lambda day: False,
+) -> dict[int, Counts]:
+    """What each day gets of spans, beside what is told of it.
+
+    `booked` is what this source was booked for on a day before, and `is_ours` says that a day was counted here: its
+    share is lost. A span never gives more than it has over what is told of and booked to its days, so that the
+    same spans once more give nothing.
+    """
+    shares: dict[int, Counts] = {}
+    alone = dict(told)  # as if nothing had been booked before: what days of ours lose does not change with a run
+    for span in spans:
+        days = [day for day in _days(span) if day <= today]
+        there = {day: _most(told.get(day), booked(day)).plus(shares.get(day, Counts())) for day in days}
+        lost = Counts()
+        for day, share in _shared(span.counts, days, alone):
+            alone[day] = alone.get(day, Counts()).plus(share)
+            lost = lost.plus(share) if is_ours(day) else lost
+        open_days = [day for day in days if not is_ours(day)]
+        known = {day: counts for day, counts in there.items() if day in told or any(counts)}
+        beside = lost.plus(_sum(known[day] for day in known if is_ours(day)))
+        for day, share in _shared(_less(span.counts, beside), open_days, known):
+            shares[day] = shares.get(day, Counts()).plus(share)
+    return {day: share for day, share in shares.items() if any(share)}
+
+
+def _shared(total: Counts, days: Sequence[int], known: Days) -> Iterator[tuple[int, Counts]]:
+    """What a total has more than its known days: evenly to those that are not known, or else to the last."""
+    rest = _less(total, _sum(known[day] for day in days if day in known))
+    places = [day for day in days if day not in known] or list(days[-1:])
+    for at, day in enumerate(places):
+        yield day, Counts(*((at + 1) * each // len(places) - at * each // len(places) for each in rest))
+
+
+def _days(span: Span) -> Iterator[int]:
+    first, last = (date(day // 10_000, day // 100 % 100, day % 100) for day in (span.first, span.last))
+    for at in range((last - first).days + 1):
+        day = first + timedelta(days=at)
+        yield day.year * 10_000 + day.month * 100 + day.day
+
+
+def _sum(counts: Iterable[Counts]) -> Counts:
+    return Counts(*map(sum, zip(*counts, strict=True))) if (counts := list(counts)) else Counts()
+
+
+def _less(one: Counts, other: Counts) -> Counts:
+    return Counts(*(max(0, a - b) for a, b in zip(one, other, strict=True)))
+
+
+def _most(one: Counts | None, other: Counts) -> Counts:
+    return Counts(*map(max, one, other)) if one else other
