@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.test_booking import GATEWAY, HOST, PHONE, ZONE, Meter, known_of
@@ -21,13 +22,14 @@ from whitestat.attribution.locality import Locality
 from whitestat.booking import Booker
 from whitestat.engine import Engine
 from whitestat.errors import CollectorError, LedgerError
-from whitestat.ledger.queries import Queries, Question
+from whitestat.ledger import held as held_rows
+from whitestat.ledger.queries import Queries, Question, Step
 from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import Counts, Delta, FlowKey, Harvest, Point, Receipt, Scope
-from whitestat.timeline import BUILT_MS
+from whitestat.timeline import BUILT_MS, STEADY_MS
 from whitestat.units import address_bytes
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+HOUR_MS, DAY_MS, YEAR_MS = 3_600_000, 86_400_000, 365 * 86_400_000
 NOW_MS = BUILT_MS + 30 * DAY_MS + 12 * HOUR_MS
 FOR_EVER = Question(0, 4_000_000_000, by=("point",), scope=Scope.WAN)
 
@@ -98,7 +100,7 @@ def named(name: str) -> tuple[Point, ...]:
 class Service:
     """An engine on a real ledger, with collectors in memory and a clock of its own."""
 
-    def __init__(self, path: Path, *collectors: Meter, clock: FakeClock | None = None) -> None:
+    def __init__(self, path: Path, *collectors: Meter, clock: FakeClock | None = None, boot: str = "a boot") -> None:
         self.clock = clock or FakeClock()
         self.path = path
         self.writer = Writer(path, ZONE)
@@ -107,7 +109,7 @@ class Service:
         known = known_of(self.writer, attributor, names={PHONE: "phone"})
         points = [point for each in collectors for point in each.points]
         booker = Booker(self.writer, attributor, known, zone=ZONE, points=points, locality=lambda: home)
-        self.engine = Engine(collectors, self.writer, booker, flush_s=30, clock=self.clock)
+        self.engine = Engine(collectors, self.writer, booker, flush_s=30, clock=self.clock, boot=boot)
 
     def tick(self, after_ms: int = 30_000) -> None:
         self.clock.run(after_ms)
@@ -145,7 +147,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "whitestat.db"
 
 
-def full(flush: Flush) -> bool:
+def full(flush: Flush, *more: object) -> bool:
     raise LedgerError("whitestat.db: commit failed: database or disk is full")
 
 
@@ -287,16 +289,163 @@ def test_a_clock_in_1970_holds_usage_which_is_booked_where_it_belongs(
     assert phone.last_seen_ms > NOW_MS - 60_000
 
 
-def test_usage_held_is_written_when_the_service_stops(in_1970: Service, meters: tuple[Meter, Ring]) -> None:
+def test_usage_held_is_kept_undated_when_the_service_stops_and_booked_where_it_belongs(
+    in_1970: Service, meters: tuple[Meter, Ring]
+) -> None:
     for each in meters:
         each.carry(1000)
     in_1970.tick()
     for each in meters:
         each.carry(1000)
-    assert in_1970.booked() == {}
     asyncio.run(in_1970.engine.stop())
-    assert in_1970.booked() == {"lan": 2000, "guest": 2000}
-    assert in_1970.octets(NOW_MS - HOUR_MS - 60_000, NOW_MS) == 4000  # from the last instant known
+    assert in_1970.booked() == {}
+    clock = in_1970.clock
+    for _ in range(2):  # twice restarted while nothing is known
+        clock.run(60_000)
+        again = Service(in_1970.path, *meters, clock=clock)
+        again.tick()
+        assert again.booked() == {}
+        asyncio.run(again.engine.stop())
+    clock.wall_ms = NOW_MS
+    last = Service(in_1970.path, *meters, clock=clock)
+    last.tick()
+    assert last.booked() == {"lan": 2000, "guest": 2000}
+    assert last.octets(NOW_MS - 5 * 60_000, NOW_MS - 2 * 60_000) == 4000
+    last.tick()
+    assert last.booked() == {"lan": 2000, "guest": 2000}
+
+
+def test_a_clock_that_was_ahead_and_a_restart_book_what_came_under_a_right_clock_rightly(
+    path: Path, meters: tuple[Meter, Ring]
+) -> None:
+    """A year ahead, a flush, a kill, then the right clock and restarts every few minutes."""
+    ahead = Service(path, *meters, clock=FakeClock(NOW_MS + YEAR_MS))
+    for each in meters:
+        each.carry(500)
+    ahead.tick()
+    ahead.writer.close()
+    clock = FakeClock(NOW_MS, ahead.clock.ticks_ms)
+    for start in range(4):
+        service = Service(path, *meters, clock=clock)
+        for each in meters:
+            each.carry(1000)
+        service.tick(100_000)
+        service.tick(100_000)
+        assert service.engine.health()["healthy"]
+        assert service.engine.health()["clock"] == ("set" if start >= 2 else "held")
+        asyncio.run(service.engine.stop())
+    assert service.booked() == {"lan": 4500, "guest": 4500}
+    assert service.octets(NOW_MS - 60_000, clock.wall_ms) == 8000
+    assert service.octets(NOW_MS + YEAR_MS - 60_000, NOW_MS + YEAR_MS + 60_000) == 1000
+    with closing(Queries(path, ZONE)) as queries:
+        (phone,) = queries.devices()
+    assert phone.first_seen_ms
+    assert phone.last_seen_ms
+    assert phone.first_seen_ms <= phone.last_seen_ms <= clock.wall_ms
+    after = Service(path, *meters, clock=clock)
+    after.tick()
+    assert after.engine.health()["clock"] == "set"
+
+
+def test_a_clock_that_is_ahead_for_some_minutes_drops_nothing(
+    path: Path, meters: tuple[Meter, Ring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(path, *meters)
+    dropped: list[int] = []
+    monkeypatch.setattr(service.writer, "expire", dropped.append)
+    monkeypatch.setattr(module, "PROVE_EVERY_S", 0)
+    monkeypatch.setattr(module, "EXPIRE_EVERY_S", 0)
+
+    async def look_for(seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(service.engine._expire(), seconds)
+
+    service.tick()
+    service.clock.wall_ms += DAY_MS
+    service.tick()
+    asyncio.run(look_for(0.05))
+    assert dropped == []
+    service.clock.wall_ms -= DAY_MS
+    service.tick()
+    service.tick(STEADY_MS)
+    asyncio.run(look_for(0.05))
+    assert set(dropped) == {service.clock.wall_ms // 1000}
+
+
+def test_what_a_clock_that_was_ahead_dropped_is_kept_again_once_it_is_right(path: Path) -> None:
+    ring = Ring(named("lan"))
+    ahead = Service(path, ring, clock=FakeClock(NOW_MS + YEAR_MS))
+    ring.carry(500)
+    ahead.tick()
+    ahead.writer.expire(ahead.clock.wall_ms // 1000)
+    ahead.writer.close()
+    service = Service(path, ring, clock=FakeClock(NOW_MS, ahead.clock.ticks_ms))
+    for _ in range(180):
+        ring.carry(10)
+        service.tick()
+    since_s = NOW_MS // 1000 + 3600
+    with closing(Queries(path, ZONE)) as queries:
+        answer = queries.answer(Question(since_s, since_s + 600, step=Step.MINUTE, scope=Scope.WAN))
+        assert (answer.step, answer.notice) == (Step.MINUTE, None)
+        assert [row.counts.octets for row in answer.rows()] == [20] * 10
+
+
+def test_a_power_cut_while_usage_is_held_costs_what_was_not_flushed(path: Path, meters: tuple[Meter, Ring]) -> None:
+    before = Service(path, *meters, clock=FakeClock(NOW_MS - HOUR_MS))
+    before.tick()
+    before.writer.close()
+    clock = FakeClock(wall_ms=20_000)
+    held = Service(path, *meters, clock=clock, boot="first")
+    for each in meters:
+        each.carry(1000)
+    held.tick()
+    os.close(held.writer._lock)  # the process is gone, and the database as it lies there
+    held.writer._lock = -1
+    again = Service(path, *meters, clock=FakeClock(20_000, 100_000), boot="second")
+    for each in meters:
+        each.carry(10)
+    again.tick()
+    assert again.booked() == {}
+    again.clock.wall_ms = NOW_MS
+    again.tick()
+    assert again.booked() == {"lan": 1010, "guest": 1010}
+    assert again.octets(NOW_MS - HOUR_MS, NOW_MS + 30_000) == 2020
+
+
+def test_usage_held_is_put_together_by_its_minutes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_rows, "ROWS_MAX", 5)
+    ring = Ring(named("lan"))
+    service = Service(path, ring, clock=FakeClock(wall_ms=0))
+    for _ in range(100):
+        ring.carry(7)
+        service.tick()
+    ((rows,),) = service.writer._connection.execute("SELECT count(*) FROM held").fetchall()
+    assert rows <= 5
+    service.clock.wall_ms = NOW_MS
+    service.tick()
+    assert service.booked() == {"lan": 700}
+    with closing(Queries(path, ZONE)) as queries:
+        question = Question(NOW_MS // 1000 - 3600, NOW_MS // 1000 + 60, step=Step.MINUTE, scope=Scope.WAN)
+        assert [row.counts.octets for row in queries.usage(question)] == [14] * 50
+
+
+def test_a_disk_that_is_full_when_the_clock_is_set_books_what_was_held_later(
+    in_1970: Service, meters: tuple[Meter, Ring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in meters:
+        each.carry(1000)
+    in_1970.tick()
+    in_1970.clock.wall_ms = NOW_MS
+
+    def refuse(*arguments: object) -> None:
+        raise LedgerError("whitestat.db: commit failed: database or disk is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(in_1970.writer, "release", refuse)
+        in_1970.tick()
+        assert in_1970.booked() == {}
+    in_1970.tick()
+    assert in_1970.booked() == {"lan": 1000, "guest": 1000}
 
 
 def test_a_jump_to_tomorrow_and_back_moves_nothing_that_is_booked(path: Path, meters: tuple[Meter, Ring]) -> None:
@@ -334,25 +483,52 @@ jumps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(jumps)
-def test_whatever_the_clock_and_the_disk_do_no_octet_is_lost_or_doubled(
-    tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[int, int, bool]]
+@settings(max_examples=40, deadline=None, phases=(Phase.generate,))
+@given(jumps, st.lists(st.sampled_from(["stop", "kill", "boot", ""]), min_size=10, max_size=10))
+def test_whatever_the_clock_the_disk_and_the_process_do_no_octet_is_lost_or_doubled(
+    tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[int, int, bool]], ends: list[str]
 ) -> None:
+    """And what is counted once the clock is right lies on the right date."""
     meters = Meter(named("lan")), Ring(named("guest"))
-    service = Service(tmp_path_factory.mktemp("clock") / "whitestat.db", *meters)
-    carried = 0
-    for jump_ms, run_ms, disk_is_full in turns:
+    path = tmp_path_factory.mktemp("clock") / "whitestat.db"
+    service = Service(path, *meters)
+    carried, true_ms, boots = 0, NOW_MS, 0
+    for (jump_ms, run_ms, disk_is_full), end in zip(turns, ends, strict=False):
         service.clock.wall_ms += jump_ms
+        true_ms += run_ms
         for each in meters:
             each.carry(1000)
         carried += 1000
         with pytest.MonkeyPatch.context() as disk:
-            if disk_is_full:
+            if disk_is_full and not end:
                 disk.setattr(service.writer, "commit", full)
+                disk.setattr(service.writer, "keep_held", full)
             service.tick(run_ms)
-    asyncio.run(service.engine.stop())
-    assert service.booked() == ({"lan": carried, "guest": carried} if carried else {})
+        if end == "stop":
+            asyncio.run(service.engine.stop())
+        elif end:
+            service.engine.tick()  # what the disk refused before
+            os.close(service.writer._lock)
+            service.writer._lock = -1
+        if end:
+            boots += end == "boot"
+            clock = FakeClock(service.clock.wall_ms, 1000 if end == "boot" else service.clock.ticks_ms)
+            service = Service(path, *meters, clock=clock, boot=f"boot {boots}")
+    service.tick()
+    true_ms = max(true_ms, BUILT_MS + DAY_MS)
+    service.clock.wall_ms = true_ms
+    for _ in range(STEADY_MS // 60_000 + 2):
+        service.tick(60_000)
+    assert not service.engine.clock_is_held
+    assert sum(service.booked().values()) == 2 * carried
+    before = service.octets(0, 7_000_000_000_000)
+    since_ms = service.clock.wall_ms
+    for each in meters:
+        each.carry(1000)
+    service.tick()
+    assert service.octets(since_ms, service.clock.wall_ms) >= 2000
+    assert service.octets(0, 7_000_000_000_000) == before + 2000
+    service.writer.close()
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ MAY_IMPORT = {
         "watch_config",
         "watch",
     },
-    "timeline": {"periods"},
+    "timeline": {"model", "periods"},
     "draft": {"model", "periods", "timeline"},
     "turn": {"model", "errors", "collectors"},
     "detail": {"model", "periods"},

@@ -30,6 +30,7 @@ from whitestat.model import (
     Delta,
     FlowKey,
     Harvest,
+    Hold,
     PeerKey,
     Point,
     Poll,
@@ -155,41 +156,66 @@ class Booker:
             self._held.update(point.name for point in collector.points)
         return True
 
-    def flush(self, *, last: bool = False) -> None:
+    def flush(self, *, last: bool = False, hold: Hold | None = None) -> None:
         """Write what was gathered, all of it or nothing. Raises LedgerError: it is kept, and goes with the next.
 
-        Services and peers go with it when they are due, or when it is the last.
+        Services and peers go with it when they are due, or when it is the last. With a `hold` it has no date yet: then
+        they stay, and so does when devices were seen.
         """
         if not self._draft.harvests and not self._attributor.devices.has_news:
             return
         flush = self._flush()
+        if hold:
+            self._writer.keep_held(replace(flush, seen={}, addresses={}), hold)
+            self._written(flush)
+            self.known.written_names()
+            self.known.saw(flush.seen)
+            return
         if last or self._detail_is_due():
             flush = replace(flush, services=self._detail.services, peers=self._detail.peers)
         self._writer.commit(flush)
-        self.tally.flushes += bool(self._draft.harvests)
         if flush.services or flush.peers:
             self._detail = Detail()
             self._detail_since_ms = None
             self._detail_wait_ms = min(2 * self._detail_wait_ms, self._detail_ms)
+        self._written(flush)
+        self.known.written(flush.seen)
+
+    def _written(self, flush: Flush) -> None:
+        self.tally.flushes += bool(self._draft.harvests)
         self._booked.update((each.meter, each.epoch) for each in flush.receipts)
         self._draft = Draft(self._finest_s)
         self._held.clear()
         self._new_points = ()
-        self.known.written(flush.seen)
         self._today.add(flush.usage)
 
     def is_booked(self, receipt: Receipt) -> bool:
         """Whether the meter may forget the counts behind the receipt."""
         return receipt.epoch <= self._booked.get(receipt.meter, receipt.epoch - 1)
 
-    def move(self, correction: Correction) -> None:
-        """The clock was set: what is not written yet is moved to where it belongs."""
+    def move(self, correction: Correction, now_ms: int) -> None:
+        """The clock was set: what has no date yet is moved to where it belongs, and nothing was read after now."""
+
+        def at(at_ms: int) -> int:
+            return min(correction.of(at_ms), now_ms)
+
         self._draft.move(correction)
         self._detail = Detail()  # its hours would not be those of the usage
         self._detail_since_ms = None
-        self._readings.update(self._draft.readings)
-        self._audits.update(self._draft.audits)
-        self.known.move(correction.of)
+        for key, reading in self._readings.items():
+            if reading.at_ms != at(reading.at_ms):
+                self._readings[key] = self._draft.readings[key] = reading._replace(at_ms=at(reading.at_ms))
+        for name, audit in self._audits.items():
+            moved = audit._replace(at_ms=at(audit.at_ms), since_ms=at(audit.since_ms))
+            if moved != audit:
+                self._audits[name] = self._draft.audits[name] = moved
+        self.known.move(at)
+
+    def release(self, boot: str, offset_ms: int, now_ms: int) -> None:
+        """Book what was held, now that the clock is believed; LedgerError, and it stays held."""
+        if self._writer.is_holding:
+            self._writer.release(boot, offset_ms, now_ms)
+            self._today.forget()
 
     def _notice(self, attributed: Attributed, now_ms: int) -> None:
         """What the page should say of the home's shape; the log says it when it is new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Protocol
 
 
@@ -20,3 +21,34 @@ class SystemClock:
 
     def monotonic_ms(self) -> int:
         return time.monotonic_ns() // 1_000_000
+
+    def synchronised(self) -> bool:
+        """Whether the kernel (adjtimex(2), which knows of ntpd, chrony and systemd-timesyncd) or timesyncd says so.
+
+        In a container neither may be asked: then it is not known, and False.
+        """
+        import ctypes  # commands never ask
+
+        if TIMESYNCD.exists():
+            return True
+        return ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_OCTETS)) in _IN_STEP
+
+
+TIMESYNCD = Path("/run/systemd/timesync/synchronized")
+"""Made by systemd-timesyncd when it has set the clock, gone at each boot."""
+
+_TIMEX_OCTETS = 256
+"""More than struct timex has on any machine; all zeros, it asks and changes nothing."""
+
+_IN_STEP = range(5)
+"""What adjtimex(2) returns for a clock that is synchronised, leap seconds included; 5 is not, -1 an error."""
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str:
+    """What tells this boot, and so its monotonic clock, from others; empty where the kernel does not say."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""

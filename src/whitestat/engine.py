@@ -26,7 +26,7 @@ from whitestat.identity import Done, Identity
 from whitestat.ledger.writer import Writer
 from whitestat.memory import give_back, resident_octets
 from whitestat.model import PointState
-from whitestat.timeline import State, Timeline
+from whitestat.timeline import Correction, State, Timeline
 from whitestat.today import LiveUsage
 from whitestat.turn import Span, Turn
 
@@ -35,6 +35,7 @@ log = logging.getLogger("whitestat")
 LOG_EVERY_MS = 60_000
 NAME_EVERY_S = 2
 EXPIRE_EVERY_S = 3600
+PROVE_EVERY_S = 60
 TEND_EVERY_S = 1
 IDENTIFY_EVERY_MS = 60_000
 IDENTIFY_SOON_MS = 5_000
@@ -61,7 +62,10 @@ class Engine:
         identity: Identity | None = None,
         gatherer: Gatherer | None = None,
         resolver: Callable[[str], str | None] = resolve,
+        boot: str = "",
+        synchronised: Callable[[], bool] = bool,
     ) -> None:
+        """`boot` is the boot whose monotonic clock it is, `synchronised` whether the system calls its wall clock so."""
         self._turns = tuple(Turn(each) for each in collectors)
         self._writer = writer
         self._booker = booker
@@ -74,7 +78,16 @@ class Engine:
         self._resolver = resolver
         self._thread = ThreadPoolExecutor(1, "booking")
         self._readers = ThreadPoolExecutor(max(1, len(collectors)), "reading")
-        self._timeline = Timeline(booker.newest_ms, clock.now_ms(), clock.monotonic_ms())
+        self._boot = boot
+        self._synchronised = synchronised
+        self._timeline = Timeline(
+            booker.newest_ms,
+            clock.now_ms(),
+            clock.monotonic_ms(),
+            boot=boot,
+            hold=writer.hold,
+            synchronised=synchronised(),
+        )
         self._told = State.SET, 0
         self._unwritten: tuple[int, str] | None = None  # since when, and why
         self._errors = 0
@@ -151,13 +164,16 @@ class Engine:
         return LiveUsage(devices, self._booker.spreads(every, counting, self.now_ms()))
 
     def health(self) -> dict[str, object]:
-        """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked."""
+        """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked.
+
+        While the clock is not believed it is `degraded`, yet `healthy`: nothing is lost, and a restart would not help.
+        """
         waiting = any(each.read_ms is None for each in self._turns)
         points = self.points()
-        failing = any(point["state"] == PointState.FAILED for point in points)
-        degraded = failing or self._unwritten or self._timeline.state is not State.SET
+        failing = any(point["state"] == PointState.FAILED for point in points) or bool(self._unwritten)
         return {
-            "status": "starting" if waiting else "degraded" if degraded else "ok",
+            "status": "starting" if waiting else "degraded" if failing or self._timeline.held else "ok",
+            "healthy": not waiting and not failing,
             "version": __version__,
             "uptime_s": (self._clock.monotonic_ms() - self._started_ms) // 1000,
             "memory_resident_octets": resident_octets(),
@@ -199,18 +215,24 @@ class Engine:
         with self._guarded("addresses of this machine"):
             self._booker.locate()
         held_back = self._read(self._turns)
-        if (last or not self._timeline.held) and self._flush(last) and held_back:
+        if self._flush(last) and held_back:
             self._read(held_back)
-            self._flush()
+            self._flush(last)
 
     def look(self) -> None:
         """Take both clocks; what is not written yet moves when the clock was set."""
-        correction = self._timeline.look(self._clock.now_ms(), self._clock.monotonic_ms())
-        if correction:
-            self._booker.move(correction)
+        ticks_ms = self._clock.monotonic_ms()
+        before_ms = self._timeline.at(ticks_ms)
+        correction = self._timeline.look(self._clock.now_ms(), ticks_ms, synchronised=self._synchronised())
+        now_ms = self._timeline.at(ticks_ms)
+        if correction or now_ms < before_ms:
+            self._booker.move(correction or Correction(before_ms, 0), now_ms)
         if self._timeline.news != self._told:
             self._told = self._timeline.news
-            log.warning("%s", self._timeline.notice(self._clock.monotonic_ms()) or "the clock is right again")
+            log.warning("%s", self._timeline.notice(ticks_ms) or "the clock is right again")
+        if not self._timeline.held:
+            with self._guarded("usage that was held"):
+                self._booker.release(self._boot, self._timeline.offset_ms, now_ms)
 
     def identify(self) -> None:
         """Hear what devices say of themselves; once a minute tell of new ones and look for those that are one."""
@@ -272,7 +294,7 @@ class Engine:
 
     def _flush(self, last: bool = False) -> bool:
         try:
-            self._booker.flush(last=last)
+            self._booker.flush(last=last, hold=self._timeline.hold if self._timeline.held else None)
         except (LedgerError, OSError) as error:
             self._errors += 1
             self._unwritten = (self._unwritten or (self._clock.monotonic_ms(),))[0], str(error)
@@ -360,8 +382,11 @@ class Engine:
                 self._log_once(f"{turn.name}: {error}")
 
     async def _expire(self) -> None:
-        """Drop what is past its retention, once an hour."""
+        """Drop what is past its retention, once an hour; by no clock that may have to be set yet."""
         while True:
+            if not self._timeline.is_proven(self._clock.monotonic_ms()) and not self._synchronised():
+                await asyncio.sleep(PROVE_EVERY_S)
+                continue
             try:
                 await self._in_booking_thread(self._writer.expire, self.now_ms() // 1000)
             except LedgerError as error:

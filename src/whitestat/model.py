@@ -318,3 +318,17 @@ class PointStatus:
 
     state: PointState
     notice: str = ""
+
+
+class Hold(NamedTuple):
+    """Since when usage is held because the clock is not believed, all by the monotonic clock of one boot, ms.
+
+    `offset_ms` is how far the instants it is noted by are ahead of that clock, `wall_offset_ms` how far the wall clock
+    is, and `steady_ms` since when it is so.
+    """
+
+    boot: str
+    offset_ms: int
+    since_ms: int
+    wall_offset_ms: int
+    steady_ms: int

@@ -23,7 +23,7 @@ from whitestat.attribution.devices import Devices
 from whitestat.attribution.names import resolve
 from whitestat.attribution.vendors import vendor
 from whitestat.booking import Booker
-from whitestat.clock import SystemClock
+from whitestat.clock import SystemClock, boot_id
 from whitestat.collectors import Collector
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine
@@ -111,6 +111,8 @@ async def _serve(config: Config) -> int:
         notices=notices,
         identity=Identity(writer, booker, clock.now_ms(), owners),
         gatherer=gatherer,
+        boot=boot_id(),
+        synchronised=clock.synchronised,
     )
     access = access_of(config)
     live = Live(engine.today, zone=zone, now_ms=engine.now_ms)

@@ -58,6 +58,10 @@ class Today:
             self._booked = dict(self._writer.day_usage(day))
             self._day = day
 
+    def forget(self) -> None:
+        """What is booked of the day is read anew."""
+        self._day = 0
+
     def has(self, at_s: int) -> bool:
         """Whether the instant is one of today's."""
         return periods.day_of(at_s, self._zone) == self._day

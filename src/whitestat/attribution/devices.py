@@ -185,14 +185,16 @@ class Devices:
         self._changed.clear()
 
     def move(self, correct: Callable[[int], int]) -> None:
-        """The clock was set: instants noted since `forget_changes` are corrected."""
+        """The clock was set: instants that it said before are corrected."""
         self._seen = {episode: correct(at_ms) for episode, at_ms in self._seen.items()}
         self._changed = {key: correct(at_ms) for key, at_ms in self._changed.items()}
         for (episode, address), at_ms in self._changed.items():
             self._addresses[episode][address] = at_ms
-        for each in self._new:
-            self._keep(replace(self._by_id[each], start_ms=correct(self._by_id[each].start_ms)))
-            self._unwritten[each] = self._by_id[each]
+        for each in list(self._by_id.values()):
+            start_ms = correct(each.start_ms)
+            if start_ms != each.start_ms:
+                self._keep(replace(each, start_ms=start_ms))
+                self._unwritten[each.id] = self._by_id[each.id]
 
     def _note_beginning(self, episode: Episode) -> None:
         self._since[episode.device] = min(episode.start_ms, self._since.get(episode.device, episode.start_ms))

@@ -229,6 +229,20 @@ def _seconds(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE TABLE {kind}_second (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT")
 
 
+_HELD = (
+    # Since when usage is held because the clock is not believed, at most one row, and what is held (`held.py`).
+    """CREATE TABLE hold (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, offset_ms INTEGER NOT NULL,
+        since_ms INTEGER NOT NULL, wall_offset_ms INTEGER NOT NULL, steady_ms INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE held (id INTEGER PRIMARY KEY, boot TEXT NOT NULL, offset_ms INTEGER NOT NULL,
+        content BLOB NOT NULL) STRICT""",
+)
+
+
+def _held_usage(connection: sqlite3.Connection) -> None:
+    for statement in _HELD:
+        connection.execute(statement)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _journal_and_chunks,
@@ -239,5 +253,6 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _warnings,
     _packed_buckets,
     _seconds,
+    _held_usage,
 )
 """Number n brings a database from `user_version` n to n + 1."""

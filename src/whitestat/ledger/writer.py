@@ -12,7 +12,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from whitestat.errors import LedgerError
-from whitestat.ledger import buckets, details, journal, plans, troubles
+from whitestat.ledger import buckets, details, held, journal, plans, troubles
 from whitestat.ledger.blocks import Blocks, fits
 from whitestat.ledger.flush import DeviceRecord, Flush, State
 from whitestat.ledger.folding import ADDRESSES_KEPT, Loss, Sums, fold, gather
@@ -27,7 +27,7 @@ from whitestat.ledger.rows import (
 from whitestat.ledger.schema import lock, open_for_writing, transaction
 from whitestat.ledger.state import receipts, state_of
 from whitestat.ledger.wal import WalReader
-from whitestat.model import Address, Counts, Point, Receipt, UsageKey
+from whitestat.model import Address, Counts, Hold, Point, Receipt, UsageKey
 from whitestat.periods import day_bounds, hour_start
 from whitestat.plans.plan import Plan
 
@@ -99,6 +99,10 @@ class Writer:
         self._details = 0
         self._pause: Callable[[], None] = buckets.go_on
         self.flushes = 0
+        self.hold: Hold | None = None
+        """What the last process was held by, when this one opened."""
+        self.is_holding = False
+        """Whether there is usage that waits for a date, or a hold that is over."""
         self.notices: tuple[str, ...] = ()
         """What the disk lost in the last month, the latest first, for the page."""
         try:
@@ -155,6 +159,35 @@ class Writer:
             self._hour_s = max(hour_start(newest_s, self._zone), self._hour_s or 0)
         self.flushes += 1
         return True
+
+    def keep_held(self, flush: Flush, hold: Hold) -> bool:
+        """As `commit`, of usage and coverage that have no date yet: they are kept apart until `release`."""
+        if self._is_booked(flush.receipts):
+            return False
+        if self._sequence - self._folded >= SLOTS_MAX:
+            self.fold()
+        with self._writing("commit"):
+            entry = self._entry(flush)
+            held.append(self._connection, hold, entry)
+            rest = journal.packed(entry._replace(usage=[], coverage=[]))
+            sequence = journal.append(self._connection, self._folded, self._sequence, rest)
+        self._sequence, self.is_holding = sequence, True
+        self._receipts.update(flush.receipts)
+        self.flushes += 1
+        return True
+
+    def release(self, boot: str, offset_ms: int, now_ms: int) -> None:
+        """Book what is held, all or nothing: instants are so far ahead of the boot's monotonic clock. LedgerError.
+
+        What was seen later than now was seen now.
+        """
+        with self._writing("commit"):
+            sequence = self._sequence
+            for entry in held.release(self._connection, boot, offset_ms):
+                sequence = journal.append(self._connection, self._folded, sequence, journal.packed(entry))
+            held.not_later(self._connection, self._zone, now_ms)
+        self._sequence, self.is_holding = sequence, False
+        self.fold()
 
     def _append_block(self, flush: Flush) -> int | None:
         """The flush in blocks of the file; None where it has what the database does not know, or is too long."""
@@ -261,7 +294,7 @@ class Writer:
             return state_of(self._connection)
 
     def day_usage(self, day: int) -> dict[UsageKey, Counts]:
-        """What is booked to a local date (YYYYMMDD), of all points; raises LedgerError."""
+        """What is booked to a local date (YYYYMMDD), or held and noted by it, of all points; raises LedgerError."""
         start_s, end_s = day_bounds(day, self._zone)
         with self._reading():
             keys = {
@@ -273,6 +306,8 @@ class Writer:
                 gather(sums, [(day, series, *map(sum, columns[1:]))])
             for _, entry in self._entries():
                 gather(sums, [(day, *row[1:]) for row in entry.usage if start_s <= row[0] < end_s])
+            for batch in held.batches(self._connection) if self.is_holding else ():
+                gather(sums, [(day, *row[1:]) for row in batch.moved(0).usage if start_s <= row[0] < end_s])
         return {keys[series]: Counts._make(steps[day]) for series, steps in sums.items()}
 
     def _entries(self) -> Iterator[tuple[int, journal.Entry]]:
@@ -294,6 +329,7 @@ class Writer:
             self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
             newest_s = buckets.newest(self._connection, Resolution.MINUTE) or 0
             self.notices = troubles.told(self._connection, newest_s * 1000)
+            self.hold, self.is_holding = held.hold_of(self._connection), held.is_any(self._connection)
         for each in found:
             log.error("%s", each)
 

@@ -120,4 +120,5 @@ class Sources:
         return replace(self, queries=own, health=self._brief_health, live=live, edits=None)
 
     def _brief_health(self) -> dict[str, object]:
-        return {"status": self.health()["status"]}
+        report = self.health()
+        return {name: report[name] for name in ("status", "healthy") if name in report}

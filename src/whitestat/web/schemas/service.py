@@ -9,11 +9,12 @@ SCHEMAS: Schema = {
     "Health": an_object(
         {
             "status": {"type": "string", "description": "ok, or why not"},
+            "healthy": {"type": "boolean", "description": "Whether a restart would mend nothing: then it is 200."},
             "points": a_list(
                 an_object({"point": TEXT, "state": TEXT, "notice": or_null("string")}, optional=("notice",))
             ),
         },
-        optional=("points",),
+        optional=("healthy", "points"),
     )
     | {"description": "who may not see everything is told the status alone"},
     "Store": an_object(

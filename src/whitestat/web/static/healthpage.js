@@ -64,7 +64,7 @@ function Itself({ report, about }) {
     ${report.uptime_s != null && html`<dt>Runs since</dt><dd>${duration(report.uptime_s)}</dd>`}
     ${about.timezone && html`<dt>Time zone</dt><dd>${about.timezone}</dd>`}
     <dt>Your browser</dt><dd>${new Intl.NumberFormat().resolvedOptions().locale}, ${Intl.DateTimeFormat().resolvedOptions().timeZone}</dd>
-    ${report.clock && html`<dt>Clock</dt><dd>${{ set: "believed", wrong: "not believed: usage waits for it" }[report.clock] ?? report.clock}</dd>`}
+    ${report.clock && html`<dt>Clock</dt><dd>${{ set: "believed", held: "not believed: usage waits for it" }[report.clock] ?? report.clock}</dd>`}
     ${report.memory_kernel_octets != null && html`<dt>Tables in the kernel</dt><dd>${octets(report.memory_kernel_octets)}</dd>`}
     ${report.flushes != null && html`<dt>Flushes</dt><dd>${count(report.flushes)}</dd>`}
     ${discarded.length > 0 && html`<dt>Counts not believed</dt><dd>${discarded.map(([what, number]) => `${number} ${what}`).join(", ")}</dd>`}
