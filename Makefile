@@ -54,6 +54,9 @@ fuzz: $(VENV)/test.stamp ## damaged packets, captures and messages at every read
 	$(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'
 	$(BIN)/python -m fuzz $(ARGS)
 
+captures: $(VENV)/test.stamp ## the capture files of a folder (DIR=folder), replayed and compared with tshark frame by frame
+	$(BIN)/python -m tests.collectors.second_opinion $(DIR)
+
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel
 
@@ -79,4 +82,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench figures fuzz soak soak-darkstat conformance storm armv7 links image images object vendor screenshot clean
+.PHONY: help run test lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links image images object vendor screenshot clean

@@ -154,12 +154,14 @@ def _printed(pieces: Iterable[str]) -> int:
 def _replay(options: argparse.Namespace) -> int:
     from whitestat import replay, reports
 
-    rows, fault = replay.replay(options.file, _load(options))
-    print(reports.usage(rows, options.form), end="")
-    if fault:
-        print(f"whitestat: {options.file}: {fault}", file=sys.stderr)
-        return EXIT_FAILURE
-    return EXIT_OK
+    replayed = replay.replay(options.file, _load(options))
+    if replayed.lines or options.form != "text":
+        print(reports.usage(replayed.lines, options.form), end="")
+    else:
+        print(f"No packets in {options.file}.")
+    for notice in replay.notices(replayed):
+        print(f"whitestat: {options.file}: {notice}", file=sys.stderr)
+    return EXIT_FAILURE if replayed.fault else EXIT_OK
 
 
 def _import(options: argparse.Namespace) -> int:

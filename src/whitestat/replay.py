@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
@@ -11,33 +13,59 @@ from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.attribution.names import by_address, configured
 from whitestat.attribution.vendors import vendor
 from whitestat.collectors import pcap
+from whitestat.collectors.link_addresses import completed
 from whitestat.errors import CaptureError
 from whitestat.model import UNATTRIBUTED, Delta, UsageKey
 from whitestat.reports import Line
 from whitestat.settings import Config
 from whitestat.units import mac_text
 
+KINDS_MAX = 10
+"""Link types named in a notice."""
 
-def replay(path: Path, config: Config) -> tuple[list[Line], str | None]:
-    """Usage by device and scope, and where the file broke, if it did: what was readable is counted.
 
-    Raises CaptureError when the file cannot be read at all.
-    """
+class Replayed(NamedTuple):
+    """Usage by device and scope; where the file broke, if it did; packets left out, by their link type."""
+
+    lines: list[Line]
+    fault: str | None
+    left_out: Counter[int]
+
+
+def replay(path: Path, config: Config) -> Replayed:
+    """Count what is readable of a capture file. Raises CaptureError where nothing is."""
     devices = Devices()
     locality = Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
     attributor = Attributor(locality, devices)
     fault: list[str] = []
+    left_out = Counter[int]()
     try:
         with path.open("rb") as stream:
-            usage = attributor.attribute(_readable(pcap.deltas(stream, path.name), fault), 0).counts()
+            deltas = completed(_readable(pcap.deltas(stream, path.name, left_out), fault))
+            usage = attributor.attribute(deltas, 0).counts()
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}") from None
+    if not usage and (reason := fault[0] if fault else _left_out(left_out)):
+        raise CaptureError(f"{path}: {reason}")
     names = {device.mac: device.name for device in config.devices}
     lines = []
     for key, counts in usage.items():
         name, mac = _who(key, devices, names)
         lines.append(Line(name, mac, str(key.scope), counts))
-    return lines, fault[0] if fault else None
+    return Replayed(lines, fault[0] if fault else None, left_out)
+
+
+def notices(replayed: Replayed) -> list[str]:
+    """What is to be said beside the usage."""
+    return [each for each in (_left_out(replayed.left_out), replayed.fault) if each]
+
+
+def _left_out(packets: Counter[int]) -> str | None:
+    if not packets:
+        return None
+    kinds = ", ".join(f"{count} of link type {kind}" for kind, count in sorted(packets.items())[:KINDS_MAX])
+    more = "" if len(packets) <= KINDS_MAX else f" and {len(packets) - KINDS_MAX} others"
+    return f"packets left out, of link types that are not read: {kinds}{more}"
 
 
 def _readable(deltas: Iterator[Delta], fault: list[str]) -> Iterator[Delta]:

@@ -12,10 +12,17 @@ LINK_TYPES = {
     Link.NULL: 0,
     Link.ETHERNET: 1,
     Link.PPP: 9,
+    Link.RAW_OR_NULL: 12,
     Link.PPP_ETHER: 51,
     Link.RAW: 101,
+    Link.ENC: 109,
     Link.LINUX_SLL: 113,
+    Link.NFLOG: 239,
     Link.LINUX_SLL2: 276,
+    Link.BRCM: 281,
+    Link.BRCM_PREPEND: 282,
+    Link.DSA: 284,
+    Link.EDSA: 285,
 }
 
 

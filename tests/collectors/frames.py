@@ -175,33 +175,94 @@ def ipv6_packets(draw: st.DrawFn) -> Network:
     return Network(packet, 6, SRC6, DST6, protocol, service, octets, 40, 44 + len(chain))
 
 
+SNAP = b"\xaa\xaa\x03\0\0\0"
+LABELS = b"\x00\x01\x00\x40\x00\x02\x01\x40"
+"""A stack of two MPLS labels."""
+SESSION = b"\x11\x00\x00\x07\x00\x22"
+DSA_UNTAGGED, DSA_TAGGED = b"\xc0\x08\x00\x09", b"\xe0\x08\xe0\x07"
+BRCM_TAG = b"\x00\x00\x00\x05"
+
+
+def attribute(kind: int, value: bytes, order: str = "<") -> bytes:
+    """One attribute of a netfilter log message."""
+    return pack(order + "HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def link_header(link: Link, version: int, octets: int) -> bytes:
+    """What a well-behaved program puts in front of an IP packet of so many octets."""
+    ethertype = b"\x08\x00" if version == 4 else b"\x86\xdd"
+    ppp = b"\x00\x21" if version == 4 else b"\x00\x57"
+    sender = PHONE + b"\0\0"
+    logged = attribute(1, ethertype + b"\0\0") + attribute(8, b"\0\6\0\0" + sender)
+    return {
+        Link.ETHERNET: ETHERNET + ethertype,
+        Link.RAW: b"",
+        Link.RAW_OR_NULL: b"",
+        Link.NULL: pack("<I", 2 if version == 4 else 28),
+        Link.ENC: pack("<III", 2 if version == 4 else 24, 7, 0),
+        Link.PPP: b"\xff\x03" + ppp,
+        Link.PPP_ETHER: b"\x11\x00\x00\x07" + pack("!H", octets + 2) + ppp,
+        Link.LINUX_SLL: pack("!HHH8s", 0, 1, 6, sender) + ethertype,
+        Link.LINUX_SLL2: ethertype + pack("!HIHBB8s", 0, 3, 1, 0, 6, sender),
+        Link.NFLOG: bytes((2 if version == 4 else 10, 0, 0, 5)) + logged + pack("<HH", octets + 4, 9),
+        Link.DSA: ETHERNET + DSA_TAGGED + ethertype,
+        Link.EDSA: ETHERNET + b"\xda\xda\0\0" + DSA_TAGGED + ethertype,
+        Link.BRCM: ETHERNET + BRCM_TAG + ethertype,
+        Link.BRCM_PREPEND: BRCM_TAG + ETHERNET + ethertype,
+    }[link]
+
+
 @st.composite
 def fronts(draw: st.DrawFn, link: Link, version: int) -> Front:
-    """A link header for an IP packet of `version`: Ethernet and cooked ones with tags and PPPoE."""
+    """A link header for an IP packet of `version`: Ethernet and cooked ones with tags, and what may follow those."""
     ppp = b"\x00\x21" if version == 4 else b"\x00\x57"
-    session = b"\x11\x00\x00\x07\x00\x22" + ppp
-    if link is Link.RAW:
+    if link is Link.RAW or (link is Link.RAW_OR_NULL and draw(st.booleans())):
         return Front(b"", link)
-    if link is Link.NULL:
+    if link in (Link.NULL, Link.RAW_OR_NULL, Link.ENC):
         family = 2 if version == 4 else draw(st.sampled_from((24, 28, 30)))
-        return Front(pack(draw(st.sampled_from("<>")) + "I", family), link, end=4)
+        order = ">" if link is Link.RAW_OR_NULL else draw(st.sampled_from("<>"))
+        more = draw(st.binary(min_size=8, max_size=8)) if link is Link.ENC else b""
+        return Front(pack(order + "I", family) + more, link, end=4 + len(more))
+    if link is Link.NFLOG:
+        return draw(_logged(version))
     if link is Link.PPP:
         header = draw(st.sampled_from((b"\xff\x03" + ppp, ppp, ppp[1:], b"\xff\x03" + ppp[1:])))
         return Front(header, link, end=len(header))
     if link is Link.PPP_ETHER:
-        return Front(session, link)
-    tags = draw(st.lists(st.integers(0, 0xFFFF), max_size=2))
-    pppoe = draw(st.booleans())
-    ethertype = 0x8864 if pppoe else 0x0800 if version == 4 else 0x86DD
-    chain = b"".join(pack("!HH", draw(st.sampled_from((0x8100, 0x88A8, 0x9100))), tag) for tag in tags) + pack(
-        "!H", ethertype
-    )
-    header, src_mac, dst_mac = _addressed(link, chain, draw(st.booleans()))
-    vlan = tags[0] & 0x0FFF if tags else 0
-    return Front(header + session * pppoe, link, src_mac, dst_mac, vlan, ethertype, len(header))
+        return Front(SESSION + ppp, link)
+    tagged = link in (Link.DSA, Link.EDSA) and draw(st.booleans())
+    tags = draw(st.lists(st.integers(0, 0xFFFF), max_size=1 if tagged else 2))
+    ethertype = 0x0800 if version == 4 else 0x86DD
+    kinds: list[tuple[bytes, int, bytes]] = [
+        (b"", ethertype, b""),
+        (b"", 0x8864, SESSION + ppp),
+        (b"", draw(st.sampled_from((0x8847, 0x8848))), LABELS[draw(st.sampled_from((0, 4))) :]),
+        (pack("!H", draw(st.integers(0, 1500))) + SNAP, ethertype, b""),
+    ]
+    before, ethertype, behind = draw(st.sampled_from(kinds))
+    chain = b"".join(pack("!HH", draw(st.sampled_from((0x8100, 0x88A8, 0x9100))), tag) for tag in tags)
+    chain += before + pack("!H", ethertype)
+    header, src_mac, dst_mac = _addressed(link, chain, draw(st.booleans()), tagged=tagged)
+    vlan = 7 if tagged else tags[0] & 0x0FFF if tags else 0
+    return Front(header + behind, link, src_mac, dst_mac, vlan, ethertype, len(header))
 
 
-def _addressed(link: Link, chain: bytes, seen: bool) -> tuple[bytes, bytes | None, bytes | None]:
+@st.composite
+def _logged(draw: st.DrawFn, version: int) -> Front:
+    """A netfilter log message up to its packet, in either byte order."""
+    order, seen = draw(st.sampled_from("<>")), draw(st.booleans())
+    header = bytes((2 if version == 4 else 10, 0, 0, 5))
+    header += b"".join(attribute(kind, bytes(draw(st.integers(0, 9))), order) for kind in draw(st.lists(_others)))
+    if seen:
+        header += attribute(8, b"\0\6\0\0" + PHONE + b"\0\0", order)
+    header += pack(order + "HH", 104, 9)
+    return Front(header, Link.NFLOG, PHONE if seen else None, end=len(header))
+
+
+_others = st.sampled_from((1, 2, 3, 10, 12))
+
+
+def _addressed(link: Link, chain: bytes, seen: bool, *, tagged: bool) -> tuple[bytes, bytes | None, bytes | None]:
     """The header of a link that carries addresses, and those; in cooked ones the sender may be unseen."""
     sender = (6, PHONE + b"\0\0") if seen else (0, bytes(8))
     if link is Link.LINUX_SLL:
@@ -209,7 +270,14 @@ def _addressed(link: Link, chain: bytes, seen: bool) -> tuple[bytes, bytes | Non
     if link is Link.LINUX_SLL2:
         header = pack("!HHIHBB8s", int.from_bytes(chain[:2], "big"), 0, 3, 1, 0, *sender)
         return header + chain[2:], PHONE if seen else None, None
-    return ETHERNET + chain, PHONE, ROUTER
+    tag = DSA_TAGGED if tagged else DSA_UNTAGGED
+    headers = {
+        Link.DSA: ETHERNET + tag,
+        Link.EDSA: ETHERNET + b"\xda\xda\0\0" + tag,
+        Link.BRCM: ETHERNET + BRCM_TAG,
+        Link.BRCM_PREPEND: BRCM_TAG + ETHERNET,
+    }
+    return headers.get(link, ETHERNET) + chain, PHONE, ROUTER
 
 
 @st.composite
@@ -238,4 +306,6 @@ def mixed() -> list[bytes]:
         frames += [ETHERNET + tag + b"\x86\xdd" + packet for packet in (*six, jumbo[1])]
         frames += [ETHERNET + tag + session + pack("!H", len(four[0]) + 2) + b"\x00\x21" + four[0]]
         frames += [ETHERNET + tag + session + pack("!H", len(six[0]) + 2) + b"\x00\x57" + six[0]]
+        frames += [ETHERNET + tag + pack("!H", len(four[0]) + 8) + SNAP + b"\x08\x00" + four[0]]
+        frames += [ETHERNET + tag + b"\x88\x47" + LABELS + six[0]]
     return frames

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.collectors import captures, frames
-from whitestat.collectors import pcap
-from whitestat.collectors.capture import PACKET_MAX, Record
+from whitestat.collectors import pcap, pcapng
+from whitestat.collectors.capture import LINKS, PACKET_MAX, Record
 from whitestat.collectors.decode import Link, decode
 from whitestat.errors import CaptureError
 from whitestat.model import PROTOCOL_OTHER, Counts, Delta, FlowKey
@@ -28,6 +28,17 @@ from whitestat.model import PROTOCOL_OTHER, Counts, Delta, FlowKey
 NOON_NS = 1_795_435_200 * 10**9
 ETHERNET_IPV4 = frames.ETHERNET + b"\x08\x00"
 FRAME = ETHERNET_IPV4 + frames.ipv4(frames.ports())
+
+
+needs_tcpdump = pytest.mark.skipif(not shutil.which("tcpdump"), reason="tcpdump is not installed")
+
+
+def tcpdump(data: bytes, *arguments: str) -> bytes:
+    """What tcpdump says of a capture; it reads from a pipe, so that its own user need not see our files."""
+    done = subprocess.run(
+        ["tcpdump", "-nn", "-r", "-", *arguments], input=data, capture_output=True, timeout=30, check=True
+    )
+    return done.stdout
 
 
 def record(at_ns: int = NOON_NS, frame: bytes = FRAME, link: Link = Link.ETHERNET) -> Record:
@@ -84,10 +95,11 @@ def test_compressed_files_are_read_like_plain_ones(written: list[Record]) -> Non
             assert readable(packed) == (written, None)
 
 
-@pytest.mark.parametrize("number", sorted({0, 1, 9, 12, 51, 101, 108, 113, 228, 229, 276}))
+@pytest.mark.parametrize("number", sorted(LINKS))
 def test_every_link_type_of_the_list_is_known(number: int) -> None:
     (found,) = pcap.read(io.BytesIO(captures.classic([record()], link_type=number | 0xF4000000)))
-    assert captures.LINK_TYPES.get(found.link) == {12: 101, 228: 101, 229: 101, 108: 0}.get(number, number)
+    same = {14: 101, 228: 101, 229: 101, 108: 0, 13: 109, 50: 9, 104: 9}
+    assert captures.LINK_TYPES.get(found.link) == same.get(number, number)
 
 
 def test_times_keep_their_nanoseconds() -> None:
@@ -151,11 +163,89 @@ def test_blocks_of_other_kinds_are_passed_over() -> None:
     assert readable(data) == ([record()], None)
 
 
-def test_an_interface_of_unknown_link_type_is_an_error_only_when_it_has_packets() -> None:
-    both = captures.section() + captures.interface(249) + captures.interface()
-    quiet = both + captures.enhanced(NOON_NS // 1000, 46, FRAME, number=1)
-    assert readable(quiet) == ([record()], None)
-    assert fault(quiet + captures.enhanced(0, 46, FRAME)) == "octet 148: link type 249 is not known"
+def test_packets_of_an_unknown_link_type_are_left_out_and_counted_and_the_others_read() -> None:
+    data = captures.section() + captures.interface(249) + captures.interface() + captures.interface(189)
+    data += captures.enhanced(0, 46, FRAME) + captures.enhanced(NOON_NS // 1000, 46, FRAME, number=1)
+    data += captures.obsolete(0, 46, FRAME) + captures.simple(46, FRAME) + captures.enhanced(0, 46, FRAME, number=2)
+    data += captures.enhanced(NOON_NS // 1000, 46, FRAME, number=1)
+    left_out = Counter[int]()
+    assert list(pcap.read(io.BytesIO(data), left_out)) == [record(), record()]
+    assert left_out == {249: 3, 189: 1}
+    assert readable(data) == ([record(), record()], None)
+    assert sum(each.counts.packets_out for each in pcap.deltas(io.BytesIO(data), "lan", left_out)) == 2
+    assert left_out == {249: 6, 189: 2}
+
+
+def old(version: tuple[int, int], captured: int, wire_length: int, *, turned: bool, order: str = "<") -> bytes:
+    """A capture of an old version with one packet; `turned` has the octets on the wire in front of those captured."""
+    lengths = (wire_length, captured) if turned else (captured, wire_length)
+    head = captures.classic([], version=version, order=order)
+    return head + pack(order + "IIII", NOON_NS // 10**9, 0, *lengths) + FRAME[:captured]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("version", [(2, 0), (2, 1), (2, 2), (2, 3), (2, 4), (543, 0)])
+def test_old_versions_have_their_lengths_the_other_way_round(version: tuple[int, int], order: str) -> None:
+    cut = Record(NOON_NS, Link.ETHERNET, 46, FRAME[:40])
+    for turned in (True, False) if version == (2, 3) else (version != (2, 4),):
+        assert readable(old(version, 40, 46, turned=turned, order=order)) == ([cut], None)
+
+
+@needs_tcpdump
+@pytest.mark.parametrize("version", [(2, 0), (2, 3)])
+def test_tcpdump_reads_old_versions_alike(version: tuple[int, int]) -> None:
+    made = tcpdump(old(version, 40, 46, turned=True), "-w", "-")
+    assert readable(made)[0] == readable(old(version, 40, 46, turned=True))[0]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_longer_packet_header_is_read_past(order: str) -> None:
+    head = pack(order + "I", 0xA1B2CD34) + captures.classic([], order=order)[4:]
+    packet = pack(order + "IIIIIHBx", NOON_NS // 10**9, 0, 46, 46, 3, 8, 0) + FRAME
+    assert readable(head + packet * 2) == ([record(), record()], None)
+    assert fault(head + packet + packet[:20]) == "octet 94: the capture is cut off: 20 of 24 octets are there"
+
+
+@pytest.mark.parametrize("body", [FRAME, b"\x45" + FRAME[15:], pack(">I", 2) + FRAME[14:], pack("<I", 2) + FRAME[14:]])
+def test_link_type_12_is_ip_alone_or_openbsds_loopback(body: bytes) -> None:
+    (delta,) = pcap.deltas(io.BytesIO(captures.classic([record(frame=body)], link_type=12)), "lan")
+    ours = body[:1] == b"\x45" or body[:4] == pack(">I", 2)
+    assert (delta.key.protocol == 17) == ours
+
+
+def peak(data: bytes) -> int:
+    """Octets that the reader held at most, the input not counted."""
+    tracemalloc.start()
+    try:
+        readable(data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        captures.section() + pack("<II", 6, 0xFFFF_FFFC) + bytes(64),
+        captures.section() + pack("<II", 0x0BAD, pcapng.BLOCK_MAX) + bytes(64),
+        captures.section() + captures.interface() + captures.enhanced(0, 0xFFFF_FFFF, FRAME),
+        captures.section() + captures.interface(options=pack("<HH", 2, 0xFFFF)),
+        captures.classic([]) + pack("<IIII", 0, 0, 0xFFFF_FFFF, 0xFFFF_FFFF) + bytes(64),
+        captures.classic([], version=(2, 2)) + pack("<IIII", 0, 0, 0, 0xFFFF_FFFF) + bytes(64),
+    ],
+)
+def test_no_length_in_a_file_makes_the_reader_hold_more_than_there_is(data: bytes) -> None:
+    assert fault(data)
+    assert peak(data) < 1 << 20
+
+
+def test_sections_and_interfaces_without_end_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    sections = (captures.section() + captures.interface() * 3) * 20_000
+    assert readable(sections) == ([], None)
+    assert peak(sections) < 2 << 20
+    monkeypatch.setattr(pcapng, "INTERFACES_MAX", 10)
+    assert readable(captures.section() + captures.interface() * 10)[1] is None
+    assert "more than 10 interfaces" in fault(captures.section() + captures.interface() * 11)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +256,8 @@ def test_an_interface_of_unknown_link_type_is_an_error_only_when_it_has_packets(
         (b"SQLite format 3\0", "octet 0: neither pcap nor pcapng: it begins with 53 51 4c 69"),
         (gzip.compress(b"hello", mtime=0), "octet 0: neither pcap nor pcapng: it begins with 68 65 6c 6c"),
         (captures.classic([])[:20], "octet 0: the capture is cut off: 20 of 24 octets are there"),
-        (captures.classic([], version=(2, 3)), "octet 0: pcap version 2.3 is not known"),
+        (captures.classic([], version=(2, 5)), "octet 0: pcap version 2.5 is not known"),
+        (captures.classic([], version=(1, 2)), "octet 0: pcap version 1.2 is not known"),
         (captures.classic([], link_type=105), "octet 0: link type 105 is not known"),
         (captures.classic([record()])[:-1], "octet 24: the capture is cut off: 61 of 62 octets are there"),
         (
@@ -383,38 +474,18 @@ def test_what_was_readable_is_added_up_before_the_error() -> None:
     assert next(reading).counts == Counts(octets_out=32, packets_out=1)
 
 
-needs_tcpdump = pytest.mark.skipif(not shutil.which("tcpdump"), reason="tcpdump is not installed")
-
-
-def tcpdump(data: bytes, *arguments: str) -> bytes:
-    """What tcpdump says of a capture; it reads from a pipe, so that its own user need not see our files."""
-    done = subprocess.run(
-        ["tcpdump", "-nn", "-r", "-", *arguments], input=data, capture_output=True, timeout=30, check=True
-    )
-    return done.stdout
-
-
 def all_kinds(link: Link) -> Iterator[bytes]:
     """Frames of a link with lengths that both programs must agree on."""
-    fronts = {
-        Link.ETHERNET: (frames.ETHERNET + b"\x08\x00", frames.ETHERNET + b"\x86\xdd"),
-        Link.RAW: (b"", b""),
-        Link.LINUX_SLL: tuple(pack("!HHH8sH", 0, 1, 6, frames.PHONE + b"\0\0", kind) for kind in (0x0800, 0x86DD)),
-        Link.LINUX_SLL2: tuple(
-            pack("!HHIHBB8s", kind, 0, 3, 1, 0, 6, frames.PHONE + b"\0\0") for kind in (0x0800, 0x86DD)
-        ),
-        Link.PPP: (b"\xff\x03\x00\x21", b"\xff\x03\x00\x57"),
-        Link.PPP_ETHER: tuple(b"\x11\x00\x00\x07\xff\xff\x00" + kind for kind in (b"\x21", b"\x57")),
-        Link.NULL: (b"\x02\0\0\0", b"\x1c\0\0\0"),
-    }
-    four, six = fronts[link]
     for size in (0, 8, 100, 1400):
         payload = frames.ports(40000, 5555, size) + bytes(4)
         for protocol in (6, 17, 33, 132, 47):
-            yield four + frames.ipv4(payload, protocol)
-            yield four + frames.ipv4(payload, protocol, fragment=0x2003, options=b"\x01" * 8)
-            yield six + frames.ipv6(payload, protocol)
-            yield six + frames.ipv6(frames.extension(60, protocol, 1) + payload, 60)
+            for version, packet in (
+                (4, frames.ipv4(payload, protocol)),
+                (4, frames.ipv4(payload, protocol, fragment=0x2003, options=b"\x01" * 8)),
+                (6, frames.ipv6(payload, protocol)),
+                (6, frames.ipv6(frames.extension(60, protocol, 1) + payload, 60)),
+            ):
+                yield frames.link_header(link, version, len(packet)) + packet
     if link is Link.ETHERNET:
         for tag in (b"\x81\x00\x00\x07", b"\x88\xa8\x00\x07\x81\x00\x00\x08"):
             yield frames.ETHERNET + tag + b"\x08\x00" + frames.ipv4(frames.ports())

@@ -18,14 +18,24 @@ LINKS = {
     0: Link.NULL,
     1: Link.ETHERNET,
     9: Link.PPP,
-    12: Link.RAW,  # DLT_RAW of most systems, as older programs wrote it
+    12: Link.RAW_OR_NULL,  # DLT_RAW of most systems, DLT_LOOP of OpenBSD, as older programs wrote them
+    13: Link.ENC,  # DLT_ENC of OpenBSD
+    14: Link.RAW,  # DLT_RAW of OpenBSD
+    50: Link.PPP,
     51: Link.PPP_ETHER,
     101: Link.RAW,
+    104: Link.PPP,  # Cisco HDLC, which Link.PPP knows by its first octet
     108: Link.NULL,
+    109: Link.ENC,
     113: Link.LINUX_SLL,
     228: Link.RAW,
     229: Link.RAW,
+    239: Link.NFLOG,
     276: Link.LINUX_SLL2,
+    281: Link.BRCM,
+    282: Link.BRCM_PREPEND,
+    284: Link.DSA,
+    285: Link.EDSA,
 }
 """By link type (draft-ietf-opsawg-pcaplinktype)."""
 

@@ -6,30 +6,13 @@ well-formed IP is counted whole as `PROTOCOL_OTHER`; no input raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum
 from struct import Struct
 from typing import NamedTuple
 
+from whitestat.collectors.link_headers import LINK_HEADERS, Link
 from whitestat.model import PROTOCOL_OTHER, Address, Mac
 
-
-class Link(Enum):
-    """What stands in front of the IP header."""
-
-    ETHERNET = "ethernet"
-    RAW = "raw"
-    """Nothing: tun, wg, ppp devices; the version nibble tells IPv4 from IPv6."""
-    LINUX_SLL = "linux-sll"
-    """Linux cooked capture (`tcpdump -i any`): 16 octets, the sender's link address alone."""
-    LINUX_SLL2 = "linux-sll2"
-    """Linux cooked capture, version 2: 20 octets."""
-    PPP = "ppp"
-    """PPP (RFC 1661) with or without the HDLC address and control octets (RFC 1662)."""
-    PPP_ETHER = "ppp-ether"
-    """A PPPoE session header (RFC 2516) without the Ethernet header in front of it."""
-    NULL = "null"
-    """BSD loopback: four octets of address family, in either byte order."""
+__all__ = ["Link", "Packet", "decode"]
 
 
 class Packet(NamedTuple):
@@ -51,18 +34,6 @@ class Packet(NamedTuple):
     frame_octets: int
 
 
-class _Header(NamedTuple):
-    """IP of `version` (0: not IP) starts at `ip`; what is not IP is counted from `end`."""
-
-    src_mac: Mac | None
-    dst_mac: Mac | None
-    vlan: int
-    ethertype: int
-    end: int
-    ip: int
-    version: int
-
-
 class _Network(NamedTuple):
     src: Address | None
     dst: Address | None
@@ -71,15 +42,7 @@ class _Network(NamedTuple):
     octets: int
 
 
-_NO_HEADER = _Header(None, None, 0, 0, 0, 0, 0)
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, section 2.5.5.2
-
-_TAGS = frozenset((0x8100, 0x88A8, 0x9100))
-_TAGS_MAX = 2
-_PPPOE = 0x8864
-_ETHERTYPE_VERSIONS = {0x0800: 4, 0x86DD: 6}
-_PPP_VERSIONS = {0x0021: 4, 0x0057: 6}  # RFC 1332, RFC 5072
-_FAMILY_VERSIONS = {2: 4, 24: 6, 28: 6, 30: 6}  # AF_INET; AF_INET6 of the BSDs, of FreeBSD, of Darwin
 
 _PORTED = frozenset((6, 17, 33, 132, 136))  # TCP, UDP, DCCP, SCTP, UDP-Lite
 _FRAGMENT = 44
@@ -87,12 +50,10 @@ _AUTHENTICATION = 51
 _EXTENSIONS = frozenset((0, 43, _FRAGMENT, _AUTHENTICATION, 60, 135))
 _EXTENSIONS_MAX = 6
 
-_U16 = Struct("!H").unpack_from
 _TWO_U16 = Struct("!HH").unpack_from
 _EXTENSION = Struct("!BBH").unpack_from  # next header, length, fragment offset and flags
 _IPV4 = Struct("!BxHxxHxBxx4s4s").unpack_from  # version+IHL, total, fragment, protocol, source, destination
 _IPV6 = Struct("!B3xHBx16s16s").unpack_from  # version, payload, next header, source, destination
-_ETHERNET = Struct("!6s6sH").unpack_from
 _ETHERNET_IPV4 = Struct("!6s6sHBxHxxHxBxx4s4sHH").unpack_from
 _ETHERNET_IPV6 = Struct("!6s6sHB3xHBx16s16sHH").unpack_from
 
@@ -135,101 +96,12 @@ def decode(frame: bytes | bytearray | memoryview, wire_length: int, link: Link) 
 
 def _decode(frame: bytes, wire_length: int, link: Link) -> Packet:
     """A packet of any shape, header by header."""
-    header = _LINK_HEADERS[link](frame)
+    header = LINK_HEADERS[link](frame)
     read = _NETWORKS.get(header.version)
     network = read(frame, header.ip, wire_length - header.ip) if read else None
     if network is None:
         network = _Network(None, None, PROTOCOL_OTHER, header.ethertype, wire_length - header.end)
     return _new(Packet, (*header[:2], *network[:4], header.vlan, network.octets, wire_length))
-
-
-def _ethernet(frame: bytes) -> _Header:
-    if len(frame) < 14:
-        return _NO_HEADER
-    dst_mac, src_mac, ethertype = _ETHERNET(frame)
-    return _tagged(frame, 14, ethertype, src_mac, dst_mac)
-
-
-def _tagged(frame: bytes, at: int, ethertype: int, src_mac: Mac | None, dst_mac: Mac | None) -> _Header:
-    """Walks VLAN tags (IEEE 802.1Q) and a PPPoE session (RFC 2516) from the ethertype that ends before `at`.
-
-    A tag that is cut short is not taken: its own ethertype is the last one read.
-    """
-    vlan = tags = 0
-    while ethertype in _TAGS and tags < _TAGS_MAX and len(frame) >= at + 4:
-        tag, ethertype = _TWO_U16(frame, at)
-        if not tags:
-            vlan = tag & 0x0FFF
-        tags += 1
-        at += 4
-    if ethertype == _PPPOE:
-        version, ip = _ppp_version(frame, at + 6)
-    else:
-        version, ip = _ETHERTYPE_VERSIONS.get(ethertype, 0), at
-    return _Header(src_mac, dst_mac, vlan, ethertype, at, ip, version)
-
-
-def _ppp_version(frame: bytes, at: int) -> tuple[int, int]:
-    """The IP version that the PPP protocol number at `at` stands for (0: other), and where that IP starts."""
-    if len(frame) < at + 2:
-        return 0, at
-    return _PPP_VERSIONS.get(_U16(frame, at)[0], 0), at + 2
-
-
-def _raw(frame: bytes) -> _Header:
-    return _NO_HEADER._replace(version=frame[0] >> 4 if frame else 0)
-
-
-def _linux_sll(frame: bytes) -> _Header:
-    if len(frame) < 16:
-        return _NO_HEADER
-    sender = frame[6:12] if _U16(frame, 4)[0] == 6 else None
-    return _tagged(frame, 16, _U16(frame, 14)[0], sender, None)
-
-
-def _linux_sll2(frame: bytes) -> _Header:
-    if len(frame) < 20:
-        return _NO_HEADER
-    sender = frame[12:18] if frame[11] == 6 else None
-    return _tagged(frame, 20, _U16(frame, 0)[0], sender, None)
-
-
-def _ppp(frame: bytes) -> _Header:
-    """Address and control may be left out, and so may the protocol's first octet (RFC 1661, 6.5 and 6.6)."""
-    at = 2 if frame[:2] == b"\xff\x03" else 0
-    if len(frame) > at and frame[at] & 1:
-        end, version = at + 1, _PPP_VERSIONS.get(frame[at], 0)
-    elif len(frame) >= at + 2:
-        version, end = _ppp_version(frame, at)
-    else:
-        return _NO_HEADER
-    return _NO_HEADER._replace(end=end, ip=end, version=version)
-
-
-def _ppp_ether(frame: bytes) -> _Header:
-    """As behind an Ethernet header, the PPPoE header is payload when what follows is not IP."""
-    version, ip = _ppp_version(frame, 6)
-    return _NO_HEADER._replace(ip=ip, version=version)
-
-
-def _null(frame: bytes) -> _Header:
-    """The family is in the byte order of the machine that captured, in LOOP big-endian: both are tried."""
-    if len(frame) < 4:
-        return _NO_HEADER
-    big = _FAMILY_VERSIONS.get(int.from_bytes(frame[:4], "big"), 0)
-    little = _FAMILY_VERSIONS.get(int.from_bytes(frame[:4], "little"), 0)
-    return _NO_HEADER._replace(end=4, ip=4, version=big or little)
-
-
-_LINK_HEADERS: dict[Link, Callable[[bytes], _Header]] = {
-    Link.ETHERNET: _ethernet,
-    Link.RAW: _raw,
-    Link.LINUX_SLL: _linux_sll,
-    Link.LINUX_SLL2: _linux_sll2,
-    Link.PPP: _ppp,
-    Link.PPP_ETHER: _ppp_ether,
-    Link.NULL: _null,
-}
 
 
 def _ipv4(frame: bytes, at: int, available: int) -> _Network | None:

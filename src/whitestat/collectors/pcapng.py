@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from math import gcd
 from struct import Struct
@@ -14,6 +15,8 @@ SECTION = b"\x0a\x0d\x0d\x0a"
 """Type of a section header block; the same in both byte orders, so that it serves as the magic."""
 BLOCK_MAX = 16 << 20
 """Octets of the largest block believed."""
+INTERFACES_MAX = 65_536
+"""Interfaces of one section; an old packet block cannot name more."""
 
 _BYTE_ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _SECTION, _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
@@ -44,14 +47,14 @@ class _Section:
         self.enhanced = Struct(f"{order}IIIII").unpack_from
         self.packet = Struct(f"{order}HxxIIII").unpack_from
         self.interfaces: list[_Interface | int] = []
-        """An int is a link type not known here: an error once a packet has it."""
+        """An int is a link type not known here: its packets are left out."""
 
 
-def records(source: Source) -> Iterator[Record]:
+def records(source: Source, left_out: Counter[int]) -> Iterator[Record]:
     """The packets of a file that begins with a section header; raises CaptureError where it is damaged.
 
     A simple packet block has no time: it takes that of the packet before it, 1970 when it is the first.
-    Blocks of other kinds are passed over.
+    Blocks of other kinds are passed over; packets of a link type not known here are in `left_out` alone.
     """
     section, at_ns = _Section("<"), 0
     while source.more(12):
@@ -60,11 +63,20 @@ def records(source: Source) -> Iterator[Record]:
         kind, length = _block(source, section)
         if kind in (_ENHANCED, _PACKET):
             record = _packet(source, section, kind, length)
-            at_ns = record[0]
-            yield record
+            if isinstance(record, Record):
+                at_ns = record[0]
+                yield record
+            else:
+                left_out[record] += 1
         elif kind == _SIMPLE:
-            yield _simple(source, section, length, at_ns)
+            record = _simple(source, section, length, at_ns)
+            if isinstance(record, Record):
+                yield record
+            else:
+                left_out[record] += 1
         elif kind == _INTERFACE:
+            if len(section.interfaces) >= INTERFACES_MAX:
+                raise source.fault(f"more than {INTERFACES_MAX} interfaces in a section")
             section.interfaces.append(_interface(source, section, length))
         source.at += length
 
@@ -91,37 +103,41 @@ def _block(source: Source, section: _Section) -> tuple[int, int]:
     return kind, length
 
 
-def _packet(source: Source, section: _Section, kind: int, length: int) -> Record:
-    """An enhanced packet block, or the obsolete packet block: the same but for 16 bits of interface."""
+def _packet(source: Source, section: _Section, kind: int, length: int) -> Record | int:
+    """An enhanced packet block, or the obsolete packet block: the same but for 16 bits of interface.
+
+    Where its interface is of a link type not known here, that number.
+    """
     if length < 32:
         raise source.fault(f"a packet block of {length} octets")
     fields = section.enhanced if kind == _ENHANCED else section.packet
     number, high, low, captured, wire_length = fields(source.data, source.at + 8)
     interface = _known(source, section, number)
     frame = _frame(source, 28, captured, wire_length, length)
+    if isinstance(interface, int):
+        return interface
     at_ns = (high << 32 | low) * interface.multiplier // interface.divisor + interface.offset_ns
     if not 0 <= at_ns < _YEAR_10000_NS:
         raise source.fault(f"a packet {at_ns} ns after 1970")
     return Record(at_ns, interface.link, wire_length, frame)
 
 
-def _simple(source: Source, section: _Section, length: int, at_ns: int) -> Record:
-    """A simple packet block: of interface 0, cut at that interface's snap length (0: uncut)."""
+def _simple(source: Source, section: _Section, length: int, at_ns: int) -> Record | int:
+    """A simple packet block: of interface 0, cut at that interface's snap length (0: uncut); else as `_packet`."""
     if length < 16:
         raise source.fault(f"a packet block of {length} octets")
     (wire_length,) = section.u32(source.data, source.at + 8)
     interface = _known(source, section, 0)
+    if isinstance(interface, int):
+        return interface
     captured = min(wire_length, interface.snap_length or wire_length)
     return Record(at_ns, interface.link, wire_length, _frame(source, 12, captured, wire_length, length))
 
 
-def _known(source: Source, section: _Section, number: int) -> _Interface:
+def _known(source: Source, section: _Section, number: int) -> _Interface | int:
     if number >= len(section.interfaces):
         raise source.fault(f"a packet of interface {number}, which was not described")
-    interface = section.interfaces[number]
-    if isinstance(interface, int):
-        raise source.fault(f"link type {interface} is not known")
-    return interface
+    return section.interfaces[number]
 
 
 def _frame(source: Source, at: int, captured: int, wire_length: int, length: int) -> bytes:

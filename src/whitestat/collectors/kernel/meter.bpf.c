@@ -21,6 +21,10 @@
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_PPPOE 0x8864
+#define ETHERTYPE_MPLS 0x8847
+#define ETHERTYPE_MPLS_MULTICAST 0x8848
+#define MPLS_LABELS_MAX 8
+#define LENGTH_MAX 1500  // IEEE 802.3, 3.2.6: an ethertype up to this is a length, and LLC follows
 #define PPP_IPV4 0x0021
 #define PPP_IPV6 0x0057
 
@@ -268,6 +272,39 @@ static __always_inline __u32 read_ipv6(struct __sk_buff *skb, __u32 at, struct f
 	return header;
 }
 
+// Moves `at` behind an LLC header (IEEE 802.2; SNAP, RFC 1042) that stands there, `ethertype` to what it carries.
+static __always_inline void read_llc(struct __sk_buff *skb, __u32 *at, __u16 *ethertype)
+{
+	__u8 llc[8];
+
+	if (bpf_skb_load_bytes(skb, *at, llc, sizeof(llc)) == 0 && llc[0] == 0xaa && llc[1] == 0xaa && llc[2] == 3 &&
+	    !llc[3] && !llc[4] && (!llc[5] || llc[5] == 0xf8)) {
+		*at += 8;
+		*ethertype = (__u16)llc[6] << 8 | llc[7];
+	} else if (bpf_skb_load_bytes(skb, *at, llc, 3) == 0 && llc[0] == 6 && llc[1] == 6 && llc[2] == 3) {
+		*at += 3;
+		*ethertype = ETHERTYPE_IPV4;
+	}
+}
+
+// The ethertype of the IP behind the label stack at `*at` (RFC 3032, section 2.1), which moves behind it; else 0.
+// Labels do not say what they carry: its first four bits do (RFC 4928, section 3).
+static __always_inline __u16 read_mpls(struct __sk_buff *skb, __u32 *at)
+{
+	__u8 label[5];
+
+#pragma unroll
+	for (int i = 0; i < MPLS_LABELS_MAX; i++) {
+		if (bpf_skb_load_bytes(skb, *at + i * 4, label, sizeof(label)) < 0)
+			return 0;
+		if (label[2] & 1) {
+			*at += i * 4 + 4;
+			return label[4] >> 4 == 4 ? ETHERTYPE_IPV4 : label[4] >> 4 == 6 ? ETHERTYPE_IPV6 : 0;
+		}
+	}
+	return 0;
+}
+
 // A packet of any shape, header by header. Returns where its IP header starts; `*header` is the octets
 // of the IP header (0: not IP).
 static __always_inline __u32 read_any(struct __sk_buff *skb, __u32 link, struct flow_key *key,
@@ -304,6 +341,8 @@ static __always_inline __u32 read_any(struct __sk_buff *skb, __u32 link, struct 
 			ethertype = bpf_ntohs(tag[1]);
 			at += 4;
 		}
+		if (ethertype <= LENGTH_MAX)
+			read_llc(skb, &at, &ethertype);
 		*octets = length - at;
 		key->service = ethertype;
 		if (ethertype == ETHERTYPE_PPPOE) {
@@ -318,6 +357,8 @@ static __always_inline __u32 read_any(struct __sk_buff *skb, __u32 link, struct 
 			else
 				return at;
 			at += 8;
+		} else if (ethertype == ETHERTYPE_MPLS || ethertype == ETHERTYPE_MPLS_MULTICAST) {
+			ethertype = read_mpls(skb, &at);
 		}
 	} else {
 		if (bpf_skb_load_bytes(skb, 0, &version, 1) < 0)
