@@ -23,8 +23,9 @@ figures: $(VENV)/test.stamp ## docs/figures.md, measured anew: an hour and a hal
 bench: $(VENV)/test.stamp ## the published contract, measured here beside darkstat
 	$(BIN)/python bench/contract.py $(ARGS)
 
-soak: $(VENV)/test.stamp ## 200 kills under traffic and five million forged packets, looking for a lost octet
-	WHITESTAT_KILLS=200 WHITESTAT_FORGED=5000000 $(BIN)/python -m pytest -s tests/lab/test_degraded.py
+soak: $(VENV)/test.stamp ## 200 kills and 200 restarts under traffic, five million forged packets, looking for a lost octet
+	WHITESTAT_KILLS=200 WHITESTAT_FORGED=5000000 WHITESTAT_RESTARTS=25 \
+		$(BIN)/python -m pytest -s tests/lab/test_degraded.py tests/lab/test_restarts.py
 
 soak-darkstat: $(VENV)/test.stamp ## five minutes of a real darkstat that is restarted, wiped and pruned, read every second
 	WHITESTAT_SOAK=300 $(BIN)/python -m pytest -s tests/lab/test_darkstat.py

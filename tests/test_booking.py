@@ -87,6 +87,8 @@ class Meter:
     def statuses(self) -> Mapping[str, PointStatus]:
         return {}
 
+    def halt(self) -> None: ...
+
     def tend(self) -> None: ...
 
     def memory(self) -> int:

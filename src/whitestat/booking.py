@@ -343,4 +343,5 @@ class Booker:
         return {
             name: coverage.step(self._audits.get(name), audit._replace(at_ms=harvest.end_ms))
             for name, audit in harvest.audits.items()
+            if audit.epoch or name in self._audits  # an interface that was not read is no baseline
         }

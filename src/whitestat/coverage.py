@@ -49,22 +49,20 @@ def step(before: Audit | None, now: Audit) -> Step:
         begun = now._replace(frames_interface=now.frames_at_attach, frames_metered=Counts(), giants=Counts())
         before = begun._replace(tags=Counts(), packets_lost=0, since_ms=now.at_ms)
     if before is None:
-        return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms))
-    same_meter, same_interface = before.meter == now.meter, before.epoch == now.epoch
-    interface = _since(before.frames_interface, now.frames_interface, same_interface).plus(
-        _since(before.giants, now.giants, same_meter)
-    )
-    if not same_interface:
-        interface = _less(interface, now.frames_foreign)
+        return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms, frames_gone=None))
+    same_meter, is_away = before.meter == now.meter, not now.epoch
+    interface, owed_before, now = _interface(before, now)
+    interface = interface.plus(_since(before.giants, now.giants, same_meter)).plus(now.frames_gone or Counts())
     own = now.meter == now.epoch  # the interface is its own meter
     metered = interface if own else _since(before.frames_metered, now.frames_metered, same_meter)
-    owed = _less(interface, metered).plus(before.owed)
+    owed = _less(interface, metered).plus(owed_before)
     tags = _since(before.tags, now.tags, same_meter)
     tags_due = tags.plus(before.tags_open)
     shown = _common(owed, tags_due)
     tags_open = _open(owed, tags, _less(tags_due, shown))
     owed, metered = _less(owed, shown), metered.plus(shown)
-    booked = _common(owed, before.owed)
+    gone = is_away and now.frames_gone is not None  # nothing more comes of it
+    booked = _bookable(owed, owed if gone else before.owed, now.link_header)
     left = _less(owed, booked)
     lost = now.packets_lost - before.packets_lost if same_meter else now.packets_lost
     return Step(
@@ -78,8 +76,23 @@ def step(before: Audit | None, now: Audit) -> Step:
             owed=left,
             since_ms=before.at_ms if any(left) else now.at_ms,
             tags_open=tags_open,
+            frames_gone=None,
         ),
     )
+
+
+def _interface(before: Audit, now: Audit) -> tuple[Counts, Counts, Audit]:
+    """What the interface carried since, what is owed of the time before, and the audit with the counter to go on from.
+
+    An interface that was not read goes on from where it was. What the meter had more when it was read for the last time
+    in its life, it carried.
+    """
+    if not now.epoch:
+        return Counts(), before.owed, now._replace(epoch=before.epoch, frames_interface=before.frames_interface)
+    if before.epoch == now.epoch:
+        return _since(before.frames_interface, now.frames_interface, same=True), before.owed, now
+    owed = _common(before.owed, before.owed)
+    return _less(now.frames_interface, now.frames_foreign).plus(_less(owed, before.owed)), owed, now
 
 
 def _since(before: Counts, now: Counts, same: bool) -> Counts:
@@ -120,6 +133,17 @@ def _open(owed: Counts, tags: Counts, unseen: Counts) -> Counts:
 def _common(a: Counts, b: Counts) -> Counts:
     """What both have, at least nothing."""
     return Counts(*(max(0, min(x, y)) for x, y in zip(a, b, strict=True)))
+
+
+def _bookable(owed: Counts, before: Counts, header: int) -> Counts:
+    """What is owed twice; packets only as far as the octets of their link headers are there too."""
+    booked = _common(owed, before)
+    if not header:
+        return booked
+    return booked._replace(
+        packets_in=min(booked.packets_in, booked.octets_in // header),
+        packets_out=min(booked.packets_out, booked.octets_out // header),
+    )
 
 
 def _ip_octets(frames: Counts, header: int) -> Counts:

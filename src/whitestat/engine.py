@@ -214,10 +214,19 @@ class Engine:
         self._hear()  # who has been given an address is known before what passed there is booked
         with self._guarded("addresses of this machine"):
             self._booker.locate()
+        if last:
+            self._halt()
         held_back = self._read(self._turns)
         if self._flush(last) and held_back:
             self._read(held_back)
             self._flush(last)
+
+    def _halt(self) -> None:
+        """Let the meters count nothing more, so that what is read next is all that they counted."""
+        for turn in self._turns:
+            with self._guarded(turn.name, turn, mends=False):
+                if not turn.busy:
+                    turn.collector.halt()
 
     def look(self) -> None:
         """Take both clocks; what is not written yet moves when the clock was set."""

@@ -158,12 +158,16 @@ class Audit(NamedTuple):
     frames_interface + giants grows as frames_metered does when nothing is missed. In and out are the
     people's: a collector on a LAN interface turns the interface's view round. Octets are of layer 2,
     `link_header` of them in front of each packet. `epoch` is the life of the interface's counter (boot and
-    index), `meter` the life of ours. `owed` is what the interface had more than the meter since
+    index); empty where the interface was not read with the meter. `meter` is the life of ours: of a meter that is
+    drained each harvest is one, so that `frames_metered`, `giants`, `tags` and `packets_lost` are of just the packets
+    in the harvest's deltas. `owed` is what the interface had more than the meter (less, where that is negative) since
     `since_ms` and is not booked yet, `at_ms` when all this was read. `frames_at_attach` is what
     the interface had when the meter began to watch it: the baseline where there is no earlier audit.
     `tags` is a running total of octets of VLAN tags that came beside their frames: not in `frames_metered`, and
     in `frames_interface` only on some links. `tags_open` is what of them may still show there.
-    `frames_foreign` is what the interface carried in this epoch before it had the point's name.
+    `frames_foreign` is what the interface carried in this epoch before it had the point's name. `frames_gone` is what
+    interfaces of the point that are gone for good carried since the audit before, with what of it was metered; None
+    where none is gone.
     """
 
     epoch: str
@@ -180,6 +184,19 @@ class Audit(NamedTuple):
     frames_at_attach: Counts | None = None
     tags_open: Counts = Counts()
     frames_foreign: Counts = Counts()
+    frames_gone: Counts | None = None
+
+    def turned(self) -> Audit:
+        """As the people see it: what a LAN interface receives is what they send."""
+        return self._replace(
+            frames_interface=self.frames_interface.turned(),
+            frames_metered=self.frames_metered.turned(),
+            giants=self.giants.turned(),
+            tags=self.tags.turned(),
+            frames_foreign=self.frames_foreign.turned(),
+            frames_at_attach=self.frames_at_attach.turned() if self.frames_at_attach is not None else None,
+            frames_gone=self.frames_gone.turned() if self.frames_gone is not None else None,
+        )
 
 
 class HostName(NamedTuple):

@@ -34,8 +34,19 @@ class Bench(Meter):
         self.watch(LOOPBACK_INDEX, LINK_RAW if raw else LINK_ETHERNET, 1)
 
     def run(self, frame: bytes, gso_segs: int = 0, gso_size: int = 0) -> Counted | None:
-        """Count one frame; None where the kernel refuses to make a packet of it."""
-        before = self.totals(LOOPBACK_INDEX)
+        """Count one frame, and forget it; None where the kernel refuses to make a packet of it."""
+        if not self.put(frame, gso_segs, gso_size):
+            return None
+        totals = self.totals(LOOPBACK_INDEX, self.epoch)
+        assert totals
+        [(key, octets, packets)] = list(self.flows(self.epoch))
+        self.clear(self.epoch)
+        assert packets == sum(way.packets + way.more_packets for way in totals)
+        wire = sum(way.frames + way.more_frames for way in totals)
+        return Counted(self._packet(key, octets, wire), packets)
+
+    def put(self, frame: bytes, gso_segs: int = 0, gso_size: int = 0) -> bool:
+        """Let one frame be counted; False where the kernel refuses to make a packet of it."""
         context = bytearray(192)  # struct __sk_buff of linux/bpf.h, of which only these may be set
         context[164:168] = gso_segs.to_bytes(4, "little")
         context[176:180] = gso_size.to_bytes(4, "little")
@@ -47,14 +58,7 @@ class Bench(Meter):
         options.data_in, options.data_size_in = ctypes.addressof(held[0]), len(frame)
         options.ctx_in, options.ctx_size_in, options.repeat = ctypes.addressof(held[1]), 192, 1
         result = self._library.status("bpf_prog_test_run_opts", self.program, ctypes.byref(options))
-        if result:
-            return None
-        after = self.totals(LOOPBACK_INDEX)
-        assert before and after
-        [(key, octets, packets)] = list(self.flows(self.epoch))
-        self.clear(self.epoch)
-        wire = after.wire_in + after.wire_out - before.wire_in - before.wire_out
-        return Counted(self._packet(key, octets, wire), packets)
+        return not result
 
     def _packet(self, raw: bytes, octets: int, frame_octets: int) -> Packet:
         _, vlan, protocol, service, source_mac, target_mac, zero, source, target = FLOW_KEY.unpack(raw)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import subprocess
 from collections.abc import Iterator
-from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tests.collectors.frames import Sample, extension, ipv4, ipv6, mixed, ports, samples
 from tests.collectors.kernel_run import LOOPBACK_INDEX, Bench
 from whitestat.collectors.decode import Link, decode
-from whitestat.collectors.kernel.meter import _POINT, LINK_ETHERNET, OBJECT, PLACES, POINTS, _whole
+from whitestat.collectors.kernel.meter import LAYOUT, LINK_ETHERNET, OBJECT, PLACES, POINTS
 from whitestat.errors import CollectorError
 
 pytestmark = pytest.mark.needs()
@@ -133,9 +134,9 @@ def test_interfaces_that_would_have_the_same_place_are_counted_apart(bench: Benc
         bench.watch(index, LINK_ETHERNET, index)
     assert bench.run(bytes(60)) is not None
     for each in others:
-        totals = bench.totals(each)
+        totals = bench.totals(each, bench.epoch)
         assert totals is not None
-        assert totals.packets_in == 0
+        assert totals.received.packets == totals.sent.packets == 0
     with pytest.raises(CollectorError, match="finds no place beside 4 others"):
         bench.watch(LOOPBACK_INDEX + PLACES * POINTS, LINK_ETHERNET, 9)
     bench.unwatch(others[0])
@@ -146,36 +147,50 @@ def test_interfaces_that_would_have_the_same_place_are_counted_apart(bench: Benc
     assert bench.run(bytes(60)) is not None
 
 
-def halves(high: int, low: int) -> int:
-    return (high & ~0xFFFF_FFFF) | (low & 0xFFFF_FFFF)
+def test_totals_turn_with_the_flows_and_are_cleared_with_them(bench: Bench) -> None:
+    """Packets of two epochs: what is read of the first is still while the second is written, and goes alone."""
+    frame = ETHERNET4 + ipv4(ports(rest=30), 17)
+    for _ in range(3):
+        bench.put(frame)
+    ended = bench.turn()
+    for _ in range(5):
+        bench.put(frame)
+    assert [(packets(bench, each), counted(bench, each)) for each in (ended, bench.epoch)] == [(3, 3), (5, 5)]
+    bench.clear(ended)
+    assert [(packets(bench, each), counted(bench, each)) for each in (ended, bench.epoch)] == [(0, 0), (5, 5)]
+    bench.clear(bench.epoch)
 
 
-@given(
-    st.lists(st.integers(0, 3_000_000), min_size=14, max_size=14).map(lambda steps: list(accumulate(steps))),
-    st.integers(0, 3).map(lambda wraps: wraps << 32),
-    st.integers(-2_000_000, 0),
-    st.data(),
-)
-def test_a_total_that_a_32_bit_kernel_hands_out_in_two_halves_is_read_whole(
-    grown: list[int], wraps: int, before_it: int, data: st.DataObject
-) -> None:
-    """Each look may see halves of two different moments, in either order."""
-    moments = [max(0, wraps + before_it) + each for each in grown]
-    looks = iter([(moments[n], moments[n + 1]) for n in range(0, len(moments) - 1, 2)])
-    last = moments[-1]
-
-    def look() -> bytes:
-        early, late = next(looks, (last, last))
-        figure = halves(late, early) if data.draw(st.booleans()) else halves(early, late)
-        return _POINT.pack(1, 1, figure, *[0] * 11, 7, 1)
-
-    whole = _whole(look, width=4)
-    assert whole is not None
-    figure = _POINT.unpack(whole)[2]
-    assert moments[0] <= figure <= last
+def test_what_an_interface_carried_is_told_until_its_epoch_is_cleared(bench: Bench) -> None:
+    """It is watched no more, and another may want its place meanwhile."""
+    bench.put(bytes(60))
+    bench.unwatch(LOOPBACK_INDEX)
+    bench.watch(LOOPBACK_INDEX + POINTS, LINK_ETHERNET, 9)
+    assert packets(bench, bench.epoch) == 1
+    assert {(index, number) for index, number, _ in bench.carried(bench.epoch)} == {
+        (LOOPBACK_INDEX, 1),
+        (LOOPBACK_INDEX + POINTS, 9),
+    }
+    bench.clear(bench.turn())
+    assert bench.totals(LOOPBACK_INDEX, bench.epoch) is None
+    bench.unwatch(LOOPBACK_INDEX + POINTS)
+    bench.watch(LOOPBACK_INDEX, LINK_ETHERNET, 1)
+    assert bench.run(bytes(60)) is not None
 
 
-def test_a_total_is_read_once_where_it_is_read_whole() -> None:
-    values = iter([bytes(_POINT.size)])
-    assert _whole(lambda: next(values), width=8) == bytes(_POINT.size)
-    assert _whole(lambda: None, width=4) is None
+def packets(bench: Bench, epoch: int) -> int:
+    totals = bench.totals(LOOPBACK_INDEX, epoch)
+    assert totals
+    return totals.received.packets + totals.sent.packets
+
+
+def counted(bench: Bench, epoch: int) -> int:
+    return sum(packets for _, _, packets in bench.flows(epoch))
+
+
+def test_the_layout_is_of_the_structs_that_the_program_has() -> None:
+    """Pinned maps of another layout would be read wrongly: whoever changes a struct raises LAYOUT, and this hash."""
+    source = OBJECT.with_name("meter.bpf.c").read_text()
+    structs = source[source.index("struct flow_key {") : source.index("static __always_inline")]
+    code = re.sub(r"//.*|\s+", "", structs)
+    assert (LAYOUT, hashlib.sha256(code.encode()).hexdigest()[:16]) == (2, "debd2223e6074d83")

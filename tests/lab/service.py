@@ -183,9 +183,12 @@ class Service:
 
 
 @contextmanager
-def running(machine: Machine, folder: Path, config: str | None = None, port: int = PORT) -> Iterator[Service]:
+def running(
+    machine: Machine, folder: Path, config: str | None = None, port: int = PORT, prefix: tuple[str, ...] = ()
+) -> Iterator[Service]:
     """The service for the length of a block; ended whatever happens, asserted to end well when all did."""
     service = Service(machine, folder, config or settings(folder), port)
+    service.prefix = prefix
     try:
         yield service.start()
         assert service.stop() == 0, service.log

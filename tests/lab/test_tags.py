@@ -129,8 +129,8 @@ def test_frames_of_any_tags_count_live_as_the_decoder_says(
 
 
 def seen(machine: Machine, meter: Meter) -> int:
-    totals = [meter.totals(index(machine, link)) for link in ("near", "far")]
-    return sum(each.packets_in + each.packets_out for each in totals if each)
+    totals = [meter.totals(index(machine, link), meter.epoch) for link in ("near", "far")]
+    return sum(way.packets for each in totals if each for way in each)
 
 
 def kernel_flows(meter: Meter, point: int) -> Counter[Flow]:

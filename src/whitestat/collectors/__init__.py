@@ -30,6 +30,9 @@ class Collector(Protocol):
     def settle(self, receipt: Receipt) -> None:
         """The counts behind `receipt` are booked: the meter may forget them."""
 
+    def halt(self) -> None:
+        """Count nothing more: what was counted until now is in the next read, which is the last."""
+
     def peek(self) -> Iterable[Delta]:
         """Counts not yet read, left in place, for the live view; empty where the meter cannot tell."""
 

@@ -87,6 +87,9 @@ class InterfaceCollector:
     def settle(self, receipt: Receipt) -> None:
         """Nothing is kept here: the counters run on."""
 
+    def halt(self) -> None:
+        """Nothing to do: the counters are not ours."""
+
     def peek(self) -> Iterable[Delta]:
         """What the interface carried since the last reading, which alone is booked."""
         last, name = self._last, str(self._point.interface)

@@ -60,13 +60,26 @@ _Flow = tuple[Mac | None, Mac | None, Address | None, Address | None, int, int, 
 _Pair = tuple[Mac | None, Mac | None]
 
 
+class _Carried:
+    """What one interface carried: pairs of figures are of what it received and what it sent."""
+
+    def __init__(self) -> None:
+        self.wire = ([0, 0], [0, 0])  # frame octets and packets
+        self.tags = [0, 0]  # octets of tags beside the frames
+        self.giants = ([0, 0], [0, 0])  # frame octets and packets that giant packets have more on the wire
+
+
 class _Table:
-    """Octets and packets by flow; beyond FLOWS by pair of MACs, beyond PAIRS by direction alone."""
+    """Octets and packets by flow; beyond FLOWS by pair of MACs, beyond PAIRS by direction alone.
+
+    Beside them what each interface carried of just these packets, by its index.
+    """
 
     def __init__(self) -> None:
         self.flows: dict[_Flow, list[int]] = {}
         self.pairs: dict[_Pair, list[int]] = {}
         self.rest = ([0, 0], [0, 0])  # received, sent
+        self.carried: dict[int, _Carried] = {}
 
     def room(self, flow: _Flow, sent: bool) -> list[int]:
         """The counts for a flow that has none of its own yet."""
@@ -94,17 +107,18 @@ class PacketCollector:
         self._table = _Table()
         self._layer = Layer.ETHERNET
         self._once = False  # what loopback sends it receives: counted once, as its interface counters are
-        self._wire = ([0, 0], [0, 0])  # frame octets and packets received, sent
-        self._tags = [0, 0]  # octets of tags beside the frames received, sent
-        self._giants = [0, 0]  # octets of headers that giant packets have more on the wire, received, sent
         self._mark: tuple[int, int] | None = None  # when the referee was read, until a later packet is seen
-        self._marked = (Counts(), Counts(), Counts())  # what had been received and sent then: frames, tags, giants
-        self._lost = 0
+        self._cut: _Table | None = None  # what had been counted then, until it is handed out
+        self._has_read = self._halted = False
+        self._meter, self._number = uuid.uuid4().hex[:16], 0  # each harvest is a life of the meter
+        self._gone = Counts()  # frames of interfaces that are gone, which no audit has yet
+        self._is_parted = True
+        self._unread = Counts()  # frames that the interface had when it was bound to, as far as no audit has them
         self._newcomers = Newcomers()
         self._index = 0  # of the interface that the socket is or was bound to
         self._foreign = Counts()
-        self._meter = self._boot = ""
-        self._outward: str | None = None
+        self._boot = ""
+        self._is_outward = False
         self._link: Link | None = None
         self._status = PointStatus(PointState.STARTING)
 
@@ -124,20 +138,28 @@ class PacketCollector:
         """What was counted since the last read, the ring's last block included."""
         self._begin()
         known = links()
-        self._follow(known)
+        if not self._halted:
+            self._follow(known)
         seen = counters()
         with self._changed:
             self._mark = divmod(time.time_ns(), 1_000_000_000)
             due = time.monotonic_ns() + _SETTLE_NS
             self._changed.wait_for(lambda: self._caught_up_ns > due, _SETTLE_LIMIT_S)
+            lost = self._opened().dropped()
             if self._mark:
-                self._mark_now()
-            audits = self._audits(known, seen)
-            table, self._table = self._table, _Table()  # last: an error before it loses nothing
+                self._cut_here()
+            table, self._cut = self._cut or _Table(), None
+            self._has_read = True
+            audits = self._audits(table, lost, known, seen)
         return Harvest(since_ms, now_ms, deltas=self._deltas(table, since_ms, now_ms), audits=audits)
 
     def settle(self, receipt: Receipt) -> None:
         """Nothing is kept here: whoever reads keeps what was handed out until it is written."""
+
+    def halt(self) -> None:
+        """Receive nothing more; what is in the ring is counted still."""
+        self._halted = True
+        self._opened().unbind()
 
     def peek(self) -> Iterable[Delta]:
         with self._changed:
@@ -149,9 +171,8 @@ class PacketCollector:
     def tend(self) -> None:
         """Follow the interface when it comes, goes, or comes back under another index."""
         present, link = indexes(), self._link
-        if present.get(self._interface) != (link.index if link else None) or (
-            link and is_up(self._interface) is not link.up
-        ):
+        moved = present.get(self._interface) != (link.index if link else None)
+        if not self._halted and (moved or (link and is_up(self._interface) is not link.up)):
             self._follow(links())
         self._newcomers.look(present.values())
 
@@ -194,42 +215,34 @@ class PacketCollector:
             ring.wait(_POLL_MS)
 
     def _count(self, block: Iterable[Frame]) -> None:
-        table, wire, tags, layer, once = self._table, self._wire, self._tags, self._layer, self._once
-        flows = table.flows
-        mark = self._mark
-        for second, nanosecond, sent, tag, wire_length, captured, beside in block:
+        table, layer, once = self._table, self._layer, self._once
+        mark, carried, interface = self._mark, _Carried(), 0
+        for second, nanosecond, index, sent, tag, wire_length, captured, beside in block:
             if mark and (second, nanosecond) > mark:
-                self._mark_now()
-                mark = None
+                self._cut_here()
+                mark, table, interface = None, self._table, 0
+            if index != interface:
+                interface, carried = index, table.carried.setdefault(index, _Carried())
             if sent and once:
                 continue
             if tag is None:
                 packet = decode(captured, wire_length, layer)
             else:
                 packet = decode(captured[:12] + tag + captured[12:], wire_length + 4, layer)
-                tags[sent] += 4
+                carried.tags[sent] += 4
             flow = packet[:7]
-            counts = flows.get(flow) or table.room(flow, sent)
+            counts = table.flows.get(flow) or table.room(flow, sent)
             counts[0] += packet[7]
             counts[1] += 1
-            carried = wire[sent]
-            carried[0] += wire_length
-            carried[1] += 1
+            wire = carried.wire[sent]
+            wire[0] += wire_length
+            wire[1] += 1
             if beside:
-                self._cut(giant(beside, captured, wire_length, packet[7]), counts, sent)
+                _add_giant(giant(beside, captured, wire_length, packet[7]), counts, wire, carried.giants[sent])
 
-    def _cut(self, more: Giant, counts: list[int], sent: bool) -> None:
-        """A giant packet counts as the wire carries it."""
-        counts[0] += more.octets
-        counts[1] += more.packets - 1
-        carried = self._wire[sent]
-        carried[0] += more.frame_octets
-        carried[1] += more.packets - 1
-        self._giants[sent] += more.frame_octets
-
-    def _mark_now(self) -> None:
-        """Note what the meter had seen when the referee was read: the ring tells of packets later than that."""
-        self._mark, self._marked = None, (_both(self._wire), Counts(*self._tags), Counts(*self._giants))
+    def _cut_here(self) -> None:
+        """What was counted until the referee was read is one harvest: the ring tells of packets later than that."""
+        self._mark, self._cut, self._table = None, self._table, _Table()
 
     def _deltas(self, table: _Table, start_ms: int, end_ms: int) -> Iterator[Delta]:
         """Counts are the sender's: out is what it sent. The rest is nobody's, seen from the people's side."""
@@ -242,17 +255,13 @@ class PacketCollector:
             yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
         for (src_mac, dst_mac), (octets, packets) in table.pairs.items():
             yield Delta(FlowKey(point, src_mac, None, dst_mac), Counts(0, octets, 0, packets), start_ms, end_ms)
-        rest = self._turned(_both(table.rest))
+        rest = _both(table.rest)
         if any(rest):
-            yield Delta(FlowKey(point), rest, start_ms, end_ms)
-
-    def _turned(self, seen: Counts) -> Counts:
-        """What a LAN interface receives is what the people there send."""
-        return seen if self._interface == self._outward else seen.turned()
+            yield Delta(FlowKey(point), rest if self._is_outward else rest.turned(), start_ms, end_ms)
 
     def _follow(self, known: Mapping[str, Link]) -> None:
         """Receive from the interface under the index it has now."""
-        self._outward = default_interface()
+        self._is_outward = default_interface() == self._interface
         link = known.get(self._interface)
         if link and (self._link is None or link.index != self._link.index) and not self._bound(link):
             link = None  # it went while we looked
@@ -272,6 +281,7 @@ class PacketCollector:
         One that was renamed and has its name again has its counters still, and was heard meanwhile.
         """
         with self._changed:
+            begun = frames(link, counters().get(link.name, Counts()))
             try:
                 self._opened().bind(self._interface)
                 if self._promiscuous:
@@ -283,26 +293,63 @@ class PacketCollector:
             self._index = link.index
             self._layer = Layer.ETHERNET if link.header else Layer.RAW
             self._once = link.type == "loopback"
-            self._wire, self._tags, self._giants = ([0, 0], [0, 0]), [0, 0], [0, 0]
-            self._lost, self._meter = 0, uuid.uuid4().hex[:16]
-            another = self._newcomers.had_another_name(link.index)
-            self._foreign = frames(link, counters().get(link.name, Counts())) if another else Counts()
+            self._foreign = begun if self._newcomers.had_another_name(link.index) else Counts()
+            self._gone, self._is_parted = self._gone.plus(self._unread), False
+            # What was there at the start, an audit may have.
+            self._unread = _less(begun, self._foreign) if self._has_read else Counts()
         return True
 
-    def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
-        self._lost += self._opened().dropped()
-        link = self._link
-        if link is None or link.name not in seen or link.name not in known:
-            return {}
-        carried = self._turned(frames(link, seen[link.name]))
-        epoch = f"{self._boot}:{link.index}"
-        metered, tags, giants = self._marked
-        audit = Audit(epoch, self._meter, carried, self._turned(metered), packets_lost=self._lost)
-        beside = Counts(tags.octets_in, tags.octets_out, metered.packets_in, metered.packets_out)
-        audit = audit._replace(link_header=link.header, tags=self._turned(hidden_octets(link, beside)))
-        if link.kind not in COUNT_SEGMENTS:
-            audit = audit._replace(giants=self._turned(giants))
-        return {self._point.name: audit._replace(frames_foreign=self._turned(self._foreign))}
+    def _audits(
+        self, table: _Table, lost: int, known: Mapping[str, Link], seen: Mapping[str, Counts]
+    ) -> dict[str, Audit]:
+        """The interface's own counter, `seen` as the table was cut, beside what is in the table."""
+        self._number += 1
+        link, parted = self._link, self._parted(known)
+        audit = Audit("", f"{self._meter}:{self._number}", Counts(), packets_lost=lost)
+        for index, carried in table.carried.items():
+            wire = _both(carried.wire)
+            audit = audit._replace(frames_metered=audit.frames_metered.plus(wire))
+            if link and index == link.index:
+                audit = _beside(audit, link, carried)
+            elif link or parted:
+                self._gone = self._gone.plus(wire)
+        if link and link.name in seen:
+            self._unread = Counts()
+            carried_in_all = frames(link, seen[link.name])
+            audit = audit._replace(epoch=f"{self._boot}:{link.index}", frames_interface=carried_in_all)
+            audit = audit._replace(link_header=link.header, frames_foreign=self._foreign)
+        if parted or any(self._gone):
+            audit, self._gone = audit._replace(frames_gone=self._gone), Counts()
+        return (
+            {self._point.name: audit if self._is_outward else audit.turned()} if link or parted or table.carried else {}
+        )
+
+    def _parted(self, known: Mapping[str, Link]) -> bool:
+        """Whether the interface is gone for good; said once."""
+        if self._link or self._is_parted or self._index in {each.index for each in known.values()}:
+            return False
+        self._is_parted, self._gone, self._unread = True, self._gone.plus(self._unread), Counts()
+        return True
+
+
+def _add_giant(more: Giant, counts: list[int], wire: list[int], giants: list[int]) -> None:
+    """A giant packet counts as the wire carries it."""
+    counts[0] += more.octets
+    counts[1] += more.packets - 1
+    for figures in (wire, giants):
+        figures[0] += more.frame_octets
+        figures[1] += more.packets - 1
+
+
+def _beside(audit: Audit, link: Link, carried: _Carried) -> Audit:
+    """With what the interface's own counter has less or more than the wire."""
+    wire, giants = _both(carried.wire), _both(carried.giants)
+    tags = hidden_octets(link, wire._replace(octets_in=carried.tags[0], octets_out=carried.tags[1]))
+    return audit._replace(giants=Counts() if link.kind in COUNT_SEGMENTS else giants, tags=tags)
+
+
+def _less(a: Counts, b: Counts) -> Counts:
+    return Counts(*(x - y for x, y in zip(a, b, strict=True)))
 
 
 def _both(counted: tuple[list[int], list[int]]) -> Counts:

@@ -24,7 +24,8 @@ SNAP = 256
 _SOL_PACKET = 263
 _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION, _PACKET_VNET_HDR = 5, 6, 10, 15
 _TPACKET_V3 = 2
-_ETH_P_ALL = 3
+_ETH_P_ALL, _ETH_P_NONE = 3, 0x88B5
+"""Every packet (packet(7)); an EtherType that nobody sends: IEEE 802 keeps it for experiments of one's own."""
 _SO_ATTACH_FILTER = 26
 _RETURN = 0x06  # BPF_RET | BPF_K: capture as many octets of every packet
 _TP_STATUS_USER = 1
@@ -38,12 +39,12 @@ _STATUS_AT = 8  # of tpacket_block_desc: version and offset of private data stan
 _WORD = Struct("=I")
 _BLOCK = Struct("=12xII").unpack_from  # packets, offset of the first
 # tpacket3_hdr: next, second, nanosecond, snaplen, length, status, offset of the link header, VLAN tag and its type;
-# sockaddr_ll: packet type
-_PACKET = Struct("=6IH6xIH20xB").unpack_from
+# sockaddr_ll: interface, packet type
+_PACKET = Struct("=6IH6xIH14xi2xB").unpack_from
 
 
 class Frame(NamedTuple):
-    """One packet as it passed at an instant of the wall clock, in seconds and nanoseconds.
+    """One packet as it passed an interface, by its index, at an instant of the wall clock, in seconds and nanoseconds.
 
     `tag` is the VLAN tag that the kernel keeps beside the frame, as it stood or is to stand in it, type first;
     None without one. Neither `wire_length` nor `captured` has it. `giant` is what the kernel says of a giant packet
@@ -52,6 +53,7 @@ class Frame(NamedTuple):
 
     second: int
     nanosecond: int
+    interface: int
     sent: bool
     tag: bytes | None
     wire_length: int
@@ -97,6 +99,10 @@ class Ring:
         """Receive what passes `interface` from now on. Raises OSError where it is not there."""
         self._socket.bind((interface, _ETH_P_ALL))
 
+    def unbind(self) -> None:
+        """Receive nothing any more: when this returns, all that was received is in the ring."""
+        self._socket.bind(("", _ETH_P_NONE))
+
     def wait(self, limit_ms: int) -> None:
         """Until the next block is handed over, or the limit."""
         if any(events & select.POLLERR for _, events in self._poll.poll(limit_ms)):
@@ -114,12 +120,14 @@ class Ring:
         count, first = _BLOCK(ring, block)
         at = block + first
         for _ in range(count):
-            following, second, nanosecond, captured, wire_length, status, link, tci, tpid, kind = _PACKET(ring, at)
+            following, second, nanosecond, captured, wire_length, status, link, tci, tpid, index, kind = _PACKET(
+                ring, at
+            )
             tag = _tag(status, tpid, tci) if status & _TP_STATUS_VLAN_VALID else None
             start = at + link
             sent, frame = kind == _PACKET_OUTGOING, ring[start : start + captured]
             giant = ring[start - OCTETS : start] if tells and ring[start - OCTETS + KIND_AT] else None
-            yield new(Frame, (second, nanosecond, sent, tag, wire_length, frame, giant))
+            yield new(Frame, (second, nanosecond, index, sent, tag, wire_length, frame, giant))
             at += following
         _WORD.pack_into(ring, block + _STATUS_AT, 0)
         self._at = (block + BLOCK_OCTETS) % (BLOCK_OCTETS * BLOCKS)

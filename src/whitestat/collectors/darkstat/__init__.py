@@ -125,6 +125,9 @@ class DarkstatCollector:
             self._kept = {key: each for key, each in self._kept.items() if each.epoch != GONE}
             self._handed = None
 
+    def halt(self) -> None:
+        """Nothing to do: darkstat counts on."""
+
     def peek(self) -> Iterable[Delta]:
         with self._lock:
             handed = list(self._handed.deltas) if self._handed else []

@@ -7,6 +7,7 @@ import errno
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from whitestat.collectors.kernel import pins
 from whitestat.collectors.kernel.meter import (
@@ -35,7 +36,6 @@ from whitestat.errors import CollectorError
 from whitestat.model import (
     PROTOCOL_OTHER,
     Audit,
-    CounterReading,
     Counts,
     Delta,
     FlowKey,
@@ -51,6 +51,17 @@ FULL = (
     "no octet is missing, but some were counted by link address alone, or as unattributed"
 )
 FULL_SHOWN_MS = 3_600_000
+
+
+class _Life(NamedTuple):
+    """An interface of a point that has the point's name no more: gone for good, or away under another name.
+
+    `unread` are the frames it had carried when the meter began to watch it, as far as no audit has them.
+    """
+
+    interface: int
+    is_gone: bool
+    unread: Counts
 
 
 class KernelCollector:
@@ -79,10 +90,14 @@ class KernelCollector:
         self._links: dict[str, Link] = {}
         self._begun: dict[str, Counts | None] = {}
         self._foreign: dict[str, Counts] = {}
+        self._unread: dict[str, Counts] = {}  # of `_Life`, while the interface is there
+        self._lives: dict[str, list[_Life]] = {}  # since the last epoch ended
         self._newcomers = Newcomers()
-        self._left: dict[str, tuple[int, bytes | None]] = {}  # totals of an interface that was renamed, by its index
+        self._halted = False
+        self._interfaces = {point.name: str(point.interface) for point in self._points}
         self._numbers = {zlib.crc32(point.name.encode()): point.name for point in self._points}
         self._ended: int | None = None
+        self._audits: dict[str, Audit] = {}  # of the ended epoch, as long as that is kept
         self._statuses = {point.name: PointStatus(PointState.STARTING) for point in self._points}
 
     @property
@@ -101,7 +116,7 @@ class KernelCollector:
         if self._ledger:
             self.pins = pins.folder(self._ledger, shape(*self._sizes))
         self._meter = Meter(*self._sizes, self.pins, links=len(self._points))
-        self._recover(booked.get(self._name))
+        self._recover(booked.get(self._name), known)
         if self._wanted:
             self._promiscuous = Promiscuous()
         self._follow(known)
@@ -112,27 +127,32 @@ class KernelCollector:
         An epoch that was handed out and never settled is handed out again before the next one is turned.
         """
         known = links()
+        if not self._halted:
+            self._follow(known)
         self._now_ms = now_ms
-        self._follow(known)
-        # The referee is read first: what the meter sees in between can only make the interface look
-        # behind, never invent traffic that nobody metered.
-        seen = counters()
         if self._ended is None:
+            # The referee is read first: what the meter sees in between can only make the interface look
+            # behind, never invent traffic that nobody metered.
+            seen = counters()
             self._ended = self.meter.turn()
-        receipt = Receipt(self._name, self._ended)
+            self._audits = self._audits_of(self._ended, seen)
         return Harvest(
             since_ms,
             now_ms,
-            readings=self._lost(now_ms),
             deltas=self._deltas(self._ended, since_ms, now_ms),
-            receipt=receipt,
-            audits=self._audits(known, seen),
+            receipt=Receipt(self._name, self._ended),
+            audits=self._audits,
         )
 
     def settle(self, receipt: Receipt) -> None:
         if receipt.epoch == self._ended:
             self.meter.clear(receipt.epoch)
             self._ended = None
+
+    def halt(self) -> None:
+        """Let go of every interface: what was counted until now is in the next epoch that ends."""
+        self._halted = True
+        self.meter.halt()
 
     def peek(self) -> Iterable[Delta]:
         """Everything not yet booked: the running epoch, and an ended one that is not settled."""
@@ -149,19 +169,20 @@ class KernelCollector:
     def tend(self) -> None:
         """Watch interfaces that came back, under whatever index, and let go of those that went."""
         present = indexes()
-        if any(self._moved(point, present) for point in self._points):
+        if not self._halted and any(self._moved(point, present) for point in self._points):
             self._follow(links())
         self._newcomers.look(present.values())
 
     def close(self) -> None:
-        """Stop counting. Maps that hold nothing unbooked are forgotten; others wait for the next process."""
+        """Stop counting. Maps are forgotten when all is booked that was counted until `halt`; others wait for the next
+        process."""
         if self._promiscuous:
             self._promiscuous.close()
             self._promiscuous = None
         if self._meter:
             self._meter.close()
             self._meter = None
-            if self.pins and self._ended is None:
+            if self.pins and self._halted and self._ended is None:
                 pins.remove(self.pins)
 
     @property
@@ -169,10 +190,11 @@ class KernelCollector:
         """The meter's name in receipts."""
         return f"kernel:{self.meter.id:x}"
 
-    def _recover(self, booked: int | None) -> None:
+    def _recover(self, booked: int | None, known: Mapping[str, Link]) -> None:
         """Take over the maps of a process that died: its last epoch is booked, or is yet to be.
 
-        Interfaces it watched and we do not are let go; those we watch go on with their totals.
+        Interfaces it watched and we do not are let go; those we watch go on. What their own counters said
+        when the epoch ended is not known here.
         """
         ended = self.meter.epoch - 1
         if ended < 0:
@@ -181,9 +203,19 @@ class KernelCollector:
             self.meter.clear(ended)
         else:
             self._ended = ended
-        ours = {link.index for link in links().values() for point in self._points if point.interface == link.name}
-        for index in set(self.meter.watched()) - ours:
-            self.meter.unwatch(index)
+        self._outward = default_interface()
+        present = {link.index for link in known.values()}
+        for index, number in self.meter.watched().items():
+            name = self._numbers.get(number, "")
+            link = known.get(self._interfaces.get(name, ""))
+            if link and link.index == index:
+                self._links[name] = link
+            else:
+                self.meter.unwatch(index)
+                self._lives.setdefault(name, []).append(_Life(index, index not in present, Counts()))
+        lives = {name: list(each) for name, each in self._lives.items()}
+        self._audits = {} if self._ended is None else self._audits_of(self._ended, {})
+        self._links, self._lives = {}, lives  # which are in the running epoch too
 
     def _moved(self, point: Point, present: Mapping[str, int]) -> bool:
         """Whether the point's interface came, went, was made anew, or was set up or down."""
@@ -195,11 +227,14 @@ class KernelCollector:
     def _follow(self, known: Mapping[str, Link]) -> None:
         """Watch the interfaces of our points under the index they have now."""
         self._outward = default_interface()
+        present = {link.index for link in known.values()}
         for point in self._points:
             link = known.get(str(point.interface))
             before = self._links.get(point.name)
             if before and (link is None or link.index != before.index):
-                self._left[point.name] = before.index, self.meter.unwatch(before.index)
+                self.meter.unwatch(before.index)
+                life = _Life(before.index, before.index not in present, self._unread.pop(point.name, Counts()))
+                self._lives.setdefault(point.name, []).append(life)
                 del self._links[point.name]
             if link is None or not (point.name in self._links or self._watch(point, link)):
                 notice = f"interface {point.interface} is not there; waiting for it"
@@ -214,18 +249,24 @@ class KernelCollector:
         if point.name in self._wanted and self._promiscuous:
             with contextlib.suppress(OSError):
                 self._promiscuous.ask(link.index)
-        fresh = self.meter.totals(link.index) is None
-        begun = frames(link, counters().get(link.name, Counts())) if fresh else None
-        foreign = begun if begun and self._newcomers.had_another_name(link.index) else Counts()
-        self._begun[point.name], self._foreign[point.name] = begun, foreign
-        index, left = self._left.pop(point.name, (0, None))
-        left = left if index == link.index else None
+        lives = self._lives.get(point.name, [])
+        here = [each for each in lives if each.interface == link.index]  # it has its name again
+        is_fresh = not here and link.index not in self.meter.watched()
+        begun = frames(link, counters().get(link.name, Counts())) if is_fresh else None
         try:
-            self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()), left)
+            self.meter.watch(link.index, _link_type(link), zlib.crc32(point.name.encode()))
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
             return False
+        if here:
+            lives.remove(here[0])
+            self._unread[point.name] = here[0].unread
+            return True
+        foreign = begun if begun and self._newcomers.had_another_name(link.index) else Counts()
+        self._begun[point.name], self._foreign[point.name] = begun, foreign
+        if begun and self._now_ms:  # what was there at the start, an audit may have
+            self._unread[point.name] = Counts(*(a - b for a, b in zip(begun, foreign, strict=True)))
         return True
 
     def _deltas(self, epoch: int, start_ms: int, end_ms: int) -> Iterator[Delta]:
@@ -251,17 +292,11 @@ class KernelCollector:
             point, mac, peer_mac = PAIR_KEY.unpack(raw)
             key = FlowKey(names.get(point, ""), mac, None, peer_mac, None)
             yield Delta(key, Counts(0, octets, 0, packets), start_ms, end_ms)
-
-    def _lost(self, now_ms: int) -> Iterator[CounterReading]:
-        """What found every map full, by point: running totals of IP octets that are nobody's."""
-        for name, link in self._links.items():
-            totals = self.meter.totals(link.index)
-            if totals:
-                lost = Counts(
-                    totals.lost_octets_in, totals.lost_octets_out, totals.lost_packets_in, totals.lost_packets_out
-                )
-                counts = lost if link.name == self._outward else lost.turned()
-                yield CounterReading(FlowKey(name), counts, now_ms, f"{self.meter.id:x}:{totals.life:x}")
+        for _, number, (received, sent) in self.meter.carried(epoch):
+            lost = Counts(received.lost_octets, sent.lost_octets, received.lost_packets, sent.lost_packets)
+            if any(lost):  # it found every map full
+                name = names.get(number, "")
+                yield Delta(FlowKey(name), self._seen_by_people(name, lost), start_ms, end_ms)
 
     def _status(self, link: Link) -> PointStatus:
         if not link.up:
@@ -270,39 +305,61 @@ class KernelCollector:
             return PointStatus(PointState.OK, FULL)
         return PointStatus(PointState.OK)
 
-    def _audits(self, known: Mapping[str, Link], seen: Mapping[str, Counts]) -> dict[str, Audit]:
+    def _audits_of(self, epoch: int, seen: Mapping[str, Counts]) -> dict[str, Audit]:
+        """What the meter saw in an epoch that has ended, beside the interfaces' own counters, `seen` as it ended."""
+        totals = {index: each for index, _, each in self.meter.carried(epoch)}
+        lives, self._lives = self._lives, {}
         audits = {}
-        for name, link in self._links.items():
-            totals = self.meter.totals(link.index)
-            if totals and link.name in seen and link.name in known:
-                epoch = f"{self._boot}:{link.index}"
-                audit = _audit(link, frames(link, seen[link.name]), totals, epoch, self.meter.id)
-                audit = audit._replace(frames_at_attach=self._begun[name], frames_foreign=self._foreign[name])
-                audits[name] = audit if link.name == self._outward else _turned(audit)
+        for name, interface in self._interfaces.items():
+            audit = Audit("", f"{self.meter.id:x}:{epoch:x}", Counts(), frames_metered=Counts())
+            link, before = self._links.get(name), lives.get(name, [])
+            if link and link.index in totals:
+                audit = _metered(audit, link, totals[link.index])
+                if interface in seen:
+                    audit = self._read(audit, name, link, seen[interface])
+            for life in before:
+                carried = _wire(totals[life.interface]) if life.interface in totals else Counts()
+                audit = audit._replace(frames_metered=audit.frames_metered.plus(carried))
+                if life.is_gone or link:
+                    gone = (audit.frames_gone or Counts()).plus(carried).plus(life.unread)
+                    audit = audit._replace(frames_gone=gone)
+            if link or before:
+                audits[name] = audit if interface == self._outward else audit.turned()
         return audits
+
+    def _read(self, audit: Audit, name: str, link: Link, seen: Counts) -> Audit:
+        """With what the interface's own counter says."""
+        self._unread.pop(name, None)
+        return audit._replace(
+            epoch=f"{self._boot}:{link.index}",
+            frames_interface=frames(link, seen),
+            frames_at_attach=self._begun.get(name),
+            frames_foreign=self._foreign.get(name, Counts()),
+        )
+
+    def _seen_by_people(self, name: str, counts: Counts) -> Counts:
+        return counts if self._interfaces.get(name) == self._outward else counts.turned()
 
 
 _NO_MAC = bytes(6)
 
 
-def _audit(link: Link, frame_counts: Counts, totals: Totals, epoch: str, meter: int) -> Audit:
-    wire = Counts(totals.wire_in, totals.wire_out, totals.packets_in, totals.packets_out)
-    giants = Counts()
-    if link.kind not in COUNT_SEGMENTS:
-        giants = Counts(totals.wire_in - totals.frames_in, totals.wire_out - totals.frames_out)
-    tags = hidden_octets(link, Counts(totals.tags_in, totals.tags_out, totals.packets_in, totals.packets_out))
-    return Audit(epoch, f"{meter:x}:{totals.life:x}", frame_counts, wire, giants, 0, link.header, tags)
+def _wire(totals: Totals) -> Counts:
+    """Frames as the wire carries them: a giant packet cut to its segments."""
+    (octets_in, packets_in), (octets_out, packets_out) = (
+        (way.frames + way.more_frames, way.packets + way.more_packets) for way in totals
+    )
+    return Counts(octets_in, octets_out, packets_in, packets_out)
 
 
-def _turned(audit: Audit) -> Audit:
-    """What a LAN interface receives is what the people there send."""
+def _metered(audit: Audit, link: Link, totals: Totals) -> Audit:
+    wire, (received, sent) = _wire(totals), totals
+    giants = Counts(received.more_frames, sent.more_frames, received.more_packets, sent.more_packets)
     return audit._replace(
-        frames_interface=audit.frames_interface.turned(),
-        frames_metered=audit.frames_metered.turned(),
-        giants=audit.giants.turned(),
-        tags=audit.tags.turned(),
-        frames_foreign=audit.frames_foreign.turned(),
-        frames_at_attach=audit.frames_at_attach.turned() if audit.frames_at_attach else None,
+        frames_metered=wire,
+        giants=Counts() if link.kind in COUNT_SEGMENTS else giants,
+        link_header=link.header,
+        tags=hidden_octets(link, wire._replace(octets_in=received.tags, octets_out=sent.tags)),
     )
 
 

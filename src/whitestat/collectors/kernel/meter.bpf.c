@@ -55,19 +55,23 @@ struct counts {
 	__u64 packets;
 };
 
-// One interface on one CPU: how to read its packets, and running totals that are never cleared.
-// [0] in, [1] out, as the interface sees it.
+// How to read an interface's packets. User space writes it, and only while no packet of it comes here.
 struct point {
 	__u32 link;
-	__u32 point;      // its number in the keys: an interface that comes back under another index keeps it
-	__u64 packets[2];
-	__u64 frames[2];   // octets of layer 2 as the interface counts them: a giant packet once
-	__u64 wire[2];     // octets of layer 2 as the wire carries them: a giant packet cut to segments
-	__u64 tags[2];     // octets of VLAN tags that the kernel keeps beside their frames: in none of the above
-	__u64 lost_packets[2]; // what found no place in any map
-	__u64 lost_octets[2];
-	__u64 life;  // user space's: names these totals, which begin from zero under another name
-	__u64 index; // whose they are; 0: nobody's
+	__u32 point; // its number in the keys: an interface that comes back under another index keeps it
+	__u32 index; // whose it is; 0: nobody's
+	__u32 place; // of what it receives in even epochs, in the map of totals
+};
+
+// One direction of one interface, as it sees it, in one epoch on one CPU.
+struct way {
+	__u64 packets; // as the interface counts them: a giant packet once
+	__u64 frames;  // their octets of layer 2
+	__u64 more_packets; // what giant packets are more on the wire, where they are cut to segments
+	__u64 more_frames;
+	__u64 tags;    // octets of VLAN tags that the kernel keeps beside their frames: in none of the above
+	__u64 lost_packets; // what found no place in any map
+	__u64 lost_octets;
 };
 
 struct state {
@@ -89,14 +93,23 @@ MAP_PER_CPU(pairs_0, struct pair_key, 4096);
 MAP_PER_CPU(pairs_1, struct pair_key, 4096);
 
 // An interface's place is the one its index says, or one of the next few: an array takes no hash to find it.
-#define POINTS 128
+#define POINTS 64
 #define PLACES 4
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, POINTS);
 	__type(key, __u32);
 	__type(value, struct point);
 } points SEC(".maps");
+
+// Totals turn with the flows, so that those of an epoch are of just the packets in its flows: what is received in even
+// epochs, what is sent in them, and the same of odd ones.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4 * POINTS);
+	__type(key, __u32);
+	__type(value, struct way);
+} totals SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -397,8 +410,9 @@ int meter(struct __sk_buff *skb)
 	struct flow_key key;
 	struct point *point;
 	struct state *now;
-	__u32 length = skb->len, zero = 0;
-	__u32 octets, at = 14, header = 0, segments, extra = 0;
+	struct way *way;
+	__u32 length = skb->len, zero = 0, place, odd;
+	__u32 octets, at = 14, header = 0, segments;
 	int out = skb->pkt_type == PACKET_OUTGOING, kept;
 
 	if (!skb->ifindex)
@@ -406,11 +420,19 @@ int meter(struct __sk_buff *skb)
 	point = find_point(skb->ifindex);
 	if (!point || (point->link == LINK_LOOPBACK && out))
 		return 0;
+	now = bpf_map_lookup_elem(&state, &zero);
+	if (!now)
+		return 0;
+	odd = *(volatile __u64 *)&now->epoch & 1;  // read once: all that follows is of one epoch
+	place = point->place + (2 * odd + out) * POINTS;
+	way = bpf_map_lookup_elem(&totals, &place);
+	if (!way)
+		return 0;
 	__builtin_memset(&key, 0, sizeof(key));
 	key.point = point->point;
 	if (skb->vlan_present) {
 		key.vlan = skb->vlan_tci & 0x0fff;
-		point->tags[out & 1] += 4 * (skb->gso_segs ? skb->gso_segs : 1);
+		way->tags += 4 * (skb->gso_segs ? skb->gso_segs : 1);
 	}
 
 	// The common packet takes one read: Ethernet, then IPv4 without options, or IPv6, then its ports.
@@ -455,25 +477,25 @@ int meter(struct __sk_buff *skb)
 		if (!segments && octets > headers)
 			segments = (octets - headers + skb->gso_size - 1) / skb->gso_size;
 		if (segments > 1) {
-			extra = (segments - 1) * (at + headers);
+			way->more_frames += (segments - 1) * (at + headers);
 			octets += (segments - 1) * headers;
 		}
 	}
-	if (!segments)
+	if (segments > 1)
+		way->more_packets += segments - 1;
+	else
 		segments = 1;
 
-	point->packets[out & 1] += segments;
-	point->frames[out & 1] += length;
-	point->wire[out & 1] += length + extra;
+	way->packets++;
+	way->frames += length;
 
-	now = bpf_map_lookup_elem(&state, &zero);
-	if (now && now->epoch & 1)
+	if (odd)
 		kept = add(&flows_1, &key, octets, segments) || add_pair(&pairs_1, &key, octets, segments);
 	else
 		kept = add(&flows_0, &key, octets, segments) || add_pair(&pairs_0, &key, octets, segments);
 	if (!kept) {
-		point->lost_packets[out & 1] += segments;
-		point->lost_octets[out & 1] += octets;
+		way->lost_packets += segments;
+		way->lost_octets += octets;
 	}
 	return 0;
 }

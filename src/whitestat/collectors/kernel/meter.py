@@ -6,7 +6,7 @@ import ctypes
 import secrets
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,36 +20,44 @@ FLOW_KEY = struct.Struct("=IHHH6s6sH16s16s")
 PAIR_KEY = struct.Struct("=I6s6s")
 _INDEX = struct.Struct("=I")
 _STATE = struct.Struct("=QQ")
-_POINT = struct.Struct("=II12QQQ")
+_POINT = struct.Struct("=4I")
+_WAY = struct.Struct("=7Q")
 _COUNTS = struct.Struct("=QQ")
 _ENTRY_OCTETS = 72
 """What the kernel adds to each entry of a per-CPU hash: its element, its bucket, its per-CPU pointer."""
 
-POINTS, PLACES = 128, 4
+POINTS, PLACES = 64, 4
 """As many as in meter.bpf.c: an interface's place is the one the last bits of its index say, or one of the next."""
+
+PINNED = ("flows_0", "flows_1", "pairs_0", "pairs_1", "points", "totals", "state")
+"""Maps that outlive the process."""
 
 SO_ATTACH_BPF = 50
 ETH_P_ALL, ETH_P_NONE = 3, 0x88B5
 """Every packet (packet(7)); an EtherType that nobody sends: IEEE 802 keeps it for experiments of one's own."""
 
 
-class Totals(NamedTuple):
-    """Running totals of one interface, summed over the CPUs; in and out as the interface sees it."""
+LAYOUT = 2
+"""Raised with every change of what the maps hold (structs of meter.bpf.c): maps of another are not used again."""
 
-    packets_in: int
-    packets_out: int
-    frames_in: int
-    frames_out: int
-    wire_in: int
-    wire_out: int
-    tags_in: int
-    tags_out: int
-    lost_packets_in: int
-    lost_packets_out: int
-    lost_octets_in: int
-    lost_octets_out: int
-    life: int
-    """Names these totals: others, which began from zero, have another name."""
+
+class Way(NamedTuple):
+    """One direction of one interface in one epoch, summed over the CPUs; as in meter.bpf.c."""
+
+    packets: int
+    frames: int
+    more_packets: int
+    more_frames: int
+    tags: int
+    lost_packets: int
+    lost_octets: int
+
+
+class Totals(NamedTuple):
+    """What an interface carried in one epoch, in and out as it sees it: of just the packets in the epoch's flows."""
+
+    received: Way
+    sent: Way
 
 
 class Meter:
@@ -69,6 +77,9 @@ class Meter:
         self._object = 0
         self._idle: list[socket.socket] = []
         self._bound: dict[int, socket.socket] = {}
+        self._left: dict[
+            int, tuple[int, int, int]
+        ] = {}  # by index: place, last epoch and number of what is watched no more
         self._cpus = self._library.possible_cpus()
         self._open_object(flows, pairs, pins)
         try:
@@ -80,49 +91,64 @@ class Meter:
         self._entries_max = {"flows": flows, "pairs": pairs}
         self.id, self.epoch = self._read_state()
 
-    def watch(self, index: int, link: int, point: int, left: bytes | None = None) -> None:
+    def watch(self, index: int, link: int, point: int) -> None:
         """Count the packets of interface `index` under the number `point` from now on.
 
-        Running totals begin at zero, or go on where the interface is watched already (pinned maps), or from where
-        they were `left` by `unwatch`. OSError where the interface has gone meanwhile: then it is not watched.
+        OSError where the interface has gone meanwhile: then it is not watched.
         """
         place = self._places.get(index)
         held = None if place is None else self._points.get(_INDEX.pack(place))
-        if held is None or _POINT.unpack_from(held)[:2] != (link, point):
+        if held is None or _POINT.unpack(held)[:2] != (link, point):
             place = self._free_place(index) if place is None else place
-            fresh = _POINT.pack(link, point, *[0] * 12, secrets.randbits(63), index) * self._cpus
-            self._points.put(_INDEX.pack(place), left or fresh)
+            self._points.put(_INDEX.pack(place), _POINT.pack(link, point, index, place))
             self._places[index] = place
         self._bind(index)
 
-    def watched(self) -> list[int]:
-        """Indexes of the interfaces watched, by this process or by one before it that left its maps."""
-        return list(self._places)
+    def watched(self) -> dict[int, int]:
+        """The number of the point by index of the interface, of this process or of one before it that left its maps."""
+        held = {index: self._points.get(_INDEX.pack(place)) for index, place in self._places.items()}
+        return {index: _POINT.unpack(value)[1] for index, value in held.items() if value}
 
-    def unwatch(self, index: int) -> bytes | None:
-        """Stop counting; returns the running totals as they are left, for `watch`."""
+    def unwatch(self, index: int) -> None:
+        """Stop counting. What was counted is in `totals` until its epoch is cleared."""
         place = self._places.pop(index, None)
         if place is None:
-            return None
+            return
         if index in self._bound:
             sock = self._bound.pop(index)
-            if sock.getsockname()[0]:  # still there, under another name: where one is gone, so is the binding
-                _bind(sock, ETH_P_NONE, 0)
+            _unbind(sock)
             self._idle.append(sock)
-        left = self._points.get(_INDEX.pack(place))
-        self._points.put(_INDEX.pack(place), bytes(self._points.value_size))
-        return left
+        number = _POINT.unpack(self._points.get(_INDEX.pack(place)) or bytes(_POINT.size))[1]
+        self._points.put(_INDEX.pack(place), bytes(_POINT.size))
+        self._left[index] = place, self.epoch, number
 
-    def totals(self, index: int) -> Totals | None:
-        """The running totals of interface `index`; None when it is not watched."""
-        place = self._places.get(index)
+    def halt(self) -> None:
+        """Count no packet more: when this returns, none is still being counted."""
+        for sock in self._bound.values():
+            _unbind(sock)
+
+    def carried(self, epoch: int) -> Iterator[tuple[int, int, Totals]]:
+        """(index, number of its point, totals) of the interfaces watched in an epoch that is not cleared."""
+        left = {index: number for index, (_, _, number) in self._left.items()}
+        for index, number in (left | self.watched()).items():
+            totals = self.totals(index, epoch)
+            if totals:
+                yield index, number, totals
+
+    def totals(self, index: int, epoch: int) -> Totals | None:
+        """What interface `index` carried in an epoch that is not cleared; None where it was not watched then."""
+        place = self._places[index] if index in self._places else self._left[index][0] if index in self._left else None
         if place is None:
             return None
-        value = _whole(lambda: self._points.get(_INDEX.pack(place)))
-        if value is None:
-            return None
-        columns = list(zip(*_POINT.iter_unpack(value), strict=True))
-        return Totals._make([*map(sum, columns[2:14]), columns[14][0]])
+        return Totals(*(self._way(place, each) for each in _totals_of(epoch)))
+
+    def _way(self, place: int, half: int) -> Way:
+        value = self._totals.get(_INDEX.pack(place + half * POINTS)) or b""
+        return Way._make(map(sum, zip(*_WAY.iter_unpack(value), strict=True)))
+
+    def _forget(self, place: int, epoch: int) -> None:
+        for half in _totals_of(epoch):
+            self._totals.put(_INDEX.pack(place + half * POINTS), bytes(self._totals.value_size))
 
     def turn(self) -> int:
         """Let the kernel write to the other maps; returns the epoch that ended, whose maps are now still."""
@@ -144,6 +170,9 @@ class Meter:
         """Forget what was counted in `epoch`; only after it is booked."""
         self._flows[epoch & 1].clear()
         self._pairs[epoch & 1].clear()
+        for place in range(POINTS):
+            self._forget(place, epoch)
+        self._left = {index: each for index, each in self._left.items() if each[1] > epoch}
 
     def memory(self) -> int:
         """Octets of kernel memory of the maps, by their sizes (the kernel allocates them at once)."""
@@ -173,7 +202,7 @@ class Meter:
                         doing="sizing maps",
                     )
             if pins:
-                for name in ("flows_0", "flows_1", "pairs_0", "pairs_1", "points", "state"):
+                for name in PINNED:
                     library.call(
                         "bpf_map__set_pin_path",
                         self._map_handle(name),
@@ -210,7 +239,8 @@ class Meter:
         counts = _COUNTS.size * self._cpus
         self._flows = tuple(self._map(f"flows_{n}", FLOW_KEY.size, counts) for n in (0, 1))
         self._pairs = tuple(self._map(f"pairs_{n}", PAIR_KEY.size, counts) for n in (0, 1))
-        self._points = self._map("points", _INDEX.size, _POINT.size * self._cpus)
+        self._points = self._map("points", _INDEX.size, _POINT.size)
+        self._totals = self._map("totals", _INDEX.size, _WAY.size * self._cpus)
         self._places = self._held_places()
         self._state = self._map("state", _INDEX.size, _STATE.size)
         self._grace = self._map("grace", _INDEX.size, _INDEX.size)
@@ -244,17 +274,25 @@ class Meter:
         held = {}
         for place in range(POINTS):
             value = self._points.get(_INDEX.pack(place))
-            index = _POINT.unpack_from(value)[-1] if value else 0
+            index = _POINT.unpack(value)[2] if value else 0
             if index:
                 held[index] = place
         return held
 
     def _free_place(self, index: int) -> int:
-        taken = set(self._places.values())
-        for place in ((index + each) % POINTS for each in range(PLACES)):
-            if place not in taken:
-                return place
-        raise CollectorError(f"interface {index} finds no place beside {len(taken)} others that are watched")
+        """One that holds nothing, or what the interface counted there before; else one that another interface left."""
+        if index in self._left:
+            return self._left.pop(index)[0]
+        taken, left = set(self._places.values()), {each[0]: index for index, each in self._left.items()}
+        free = [place for place in ((index + each) % POINTS for each in range(PLACES)) if place not in taken]
+        if not free:
+            raise CollectorError(f"interface {index} finds no place beside {len(taken)} others that are watched")
+        place = min(free, key=lambda each: each in left)
+        if place in left:
+            del self._left[left[place]]
+            for epoch in (0, 1):
+                self._forget(place, epoch)
+        return place
 
     def _read_state(self) -> tuple[int, int]:
         """The maps' name and epoch; a new set of maps gets a name of its own."""
@@ -281,29 +319,14 @@ class Meter:
                 yield raw[at * size : at * size + size], sum(value[::2]), sum(value[1::2])
 
 
-def _whole(read: Callable[[], bytes | None], width: int = struct.calcsize("P")) -> bytes | None:
-    """A value of running totals while packets are added to it; None where there is none.
-
-    A 32-bit kernel copies and adds 64-bit figures in two halves, so a reader may see one half of before and
-    one of after: the figure is then off by 2^32. Two looks, one after the other, that both are whole differ by
-    less than half of that, and never fall; two that are off in the same way would need 4 GiB in between.
-    """
-    value = read()
-    while value is not None and width == 4:
-        held, value = value, read()
-        if value is not None and _follows(held, value):
-            break
-    return value
-
-
-def _follows(held: bytes, value: bytes) -> bool:
-    pairs = zip(_POINT.iter_unpack(held), _POINT.iter_unpack(value), strict=True)
-    return all(0 <= now - then < 1 << 31 for a, b in pairs for then, now in zip(a[2:14], b[2:14], strict=True))
+def _totals_of(epoch: int) -> tuple[int, int]:
+    """Which of four equal parts of the map of totals are an epoch's: received, sent."""
+    return (2, 3) if epoch & 1 else (0, 1)
 
 
 def shape(flows: int, pairs: int) -> bytes:
-    """All that must be equal for pinned maps to be used again: the program with its maps, and their sizes."""
-    return b"%d %d " % (flows, pairs) + read_object(OBJECT)
+    """All that must be equal for pinned maps to be used again, by another program too: what they hold, their sizes."""
+    return b"layout %d %d %d" % (LAYOUT, flows, pairs)
 
 
 class _SockaddrLinkLayer(ctypes.Structure):
@@ -326,6 +349,11 @@ def _bind(sock: socket.socket, protocol: int, index: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.bind(sock.fileno(), ctypes.byref(address), ctypes.sizeof(address)) != 0:
         raise OSError(ctypes.get_errno(), f"binding a packet socket to interface {index}")
+
+
+def _unbind(sock: socket.socket) -> None:
+    if sock.getsockname()[0]:  # where the interface is gone, so is the binding
+        _bind(sock, ETH_P_NONE, 0)
 
 
 def _refusal(error: OSError, complaint: str) -> CollectorError:

@@ -120,6 +120,9 @@ class RouterCollector:
             if self._handed is not None and receipt == self._handed.receipt:
                 self._handed = None
 
+    def halt(self) -> None:
+        """Nothing to do: the router counts on."""
+
     def peek(self) -> Iterable[Delta]:
         with self._lock:
             handed = list(self._handed.deltas) if self._handed else []
