@@ -8,7 +8,7 @@ import pytest
 
 from whitestat.attribution.names import NAME_MAX, Name, by_address, by_dns, clean, stronger
 from whitestat.attribution.vendors import vendor
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.units import address_bytes, mac_bytes, mac_text
 
 PI = mac_bytes("b8:27:eb:00:00:00")  # the first three octets are the Raspberry Pi Foundation's
 
@@ -65,3 +65,9 @@ def test_a_weaker_source_never_replaces_a_stronger_one() -> None:
     assert not stronger(maker, dns)
     assert not stronger(dns, mine)
     assert stronger(Name("phone-2", "dns"), dns)
+
+
+def test_a_long_vendors_name_leaves_the_mac_whole() -> None:
+    name = by_address(PI, None, lambda mac: "Co., Ltd. of " * 60)
+    assert len(name.text) <= NAME_MAX and name.text.endswith(f" {mac_text(PI)}")
+    assert by_address(PI, None, lambda mac: "\x07").text == mac_text(PI)

@@ -32,7 +32,7 @@ PATHS = [
     "/json",
     "/table/",
     "/json/history",
-    "/history",
+    "/table/history",
     "/json/lansegments",
 ]
 

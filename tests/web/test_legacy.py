@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.web.house import EVIL, EVIL_NAME, PHONE_MAC, House, booked, household
+from tests.web.house import EVIL, EVIL_NAME, PHONE_MAC, ZONE, House, booked, household
 from whitestat.ledger.writer import DeviceRecord, Flush
 from whitestat.model import Counts, Episode, Scope, UsageKey
 from whitestat.periods import parse_instant
@@ -32,7 +32,6 @@ PATHS = {
     "/table": "v5_table",
     "/table/": "v5_table",
     "/table/history": "v5_table_history",
-    "/history": "v5_table_history",
 }
 
 
@@ -152,6 +151,44 @@ def test_a_date_that_is_none_is_refused_by_name(home: House, path: str, query: s
     assert (answer.status, answer.json["error"]["parameter"]) == (400, parameter)
 
 
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("", "/#/history"),
+        ("?start=2026-11-01 00:00:00&end=2026-11-30 00:00:00", "/#/history?span=own&start=2026-11-01&end=2026-12-01"),
+        ("?end=2026-11-22", "/#/history?span=own&start=2026-11-22&end=2026-11-23"),
+    ],
+)
+def test_history_opens_the_pages_history_view(old_home: House, query: str, place: str) -> None:
+    for path in ("/history", "/history/"):
+        answer = old_home.get(path + query.replace(" ", "%20"))
+        assert (answer.status, answer.headers["location"]) == (303, place)
+
+
+def test_the_row_of_an_address_without_a_mac_has_the_address(tmp_path: Path) -> None:
+    at_s = parse_instant("2026-11-21T12:00", ZONE)
+    flush = Flush(
+        usage={(at_s, UsageKey(1, "lan", Scope.WAN)): Counts(1024, 1024)},
+        devices=[DeviceRecord(1)],
+        episodes=[Episode(1, 1, None, address_bytes("192.168.1.77"), at_s * 1000)],
+    )
+    with household(tmp_path, flush, now_s=at_s + 60) as house:
+        (row,) = house.get("/json").json["data"]
+        assert (row[:2], row[3]) == (["192.168.1.77", "00:00:00:00:00:00"], "2026-11-21 12:00:00")
+
+
+def test_nothing_was_seen_in_the_future(tmp_path: Path) -> None:
+    at_s = parse_instant("2026-11-21T12:00", ZONE)
+    flush = Flush(
+        usage={(at_s, UsageKey(n, "whitestat import", Scope.WAN)): Counts(1024, 1024) for n in (1, 2)},
+        devices=[DeviceRecord(1), DeviceRecord(2)],
+        episodes=[Episode(n, n, mac_bytes(f"02:00:5e:00:00:0{n}"), None, at_s * 1000) for n in (1, 2)],
+        seen={1: parse_instant("2026-11-21T23:59:59", ZONE) * 1000, 2: parse_instant("2026-11-23", ZONE) * 1000},
+    )
+    with household(tmp_path, flush, now_s=at_s + 60) as house:
+        assert {row[3] for row in house.get("/json").json["data"]} == {"2026-11-21 12:01:00"}
+
+
 def test_an_empty_answer_is_the_frame_with_no_rows(tmp_path: Path) -> None:
     with household(tmp_path) as house:
         for path in ("/json", "/json/history?start=2020-01-01"):
@@ -160,7 +197,7 @@ def test_an_empty_answer_is_the_frame_with_no_rows(tmp_path: Path) -> None:
                 "application/json",
                 {"columns": list(COLUMNS), "data": []},
             )
-        for path in ("/table", "/history?start=2020-01-01"):
+        for path in ("/table", "/table/history?start=2020-01-01"):
             assert Tables(house.get(path).text).rows == [["", *COLUMNS]]
 
 

@@ -51,8 +51,8 @@ def by_address(mac: Mac | None, address: Address | None, vendor: Callable[[str],
     text = mac_text(mac)
     if is_private_mac(mac):
         return Name(f"{text} (private MAC)", "mac")
-    made_by = vendor(text)
-    return Name(clean(f"{made_by} {text}"), "vendor") if made_by else Name(text, "mac")
+    made_by = clean(vendor(text) or "")[: NAME_MAX - len(text) - 1].rstrip()  # the MAC is never cut: it is what tells
+    return Name(f"{made_by} {text}", "vendor") if made_by else Name(text, "mac")
 
 
 def by_dns(address: Address, resolve: Callable[[str], str | None]) -> Name | None:

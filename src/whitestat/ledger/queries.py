@@ -99,8 +99,11 @@ _ADDRESS_TIMES = """SELECT a.address, min(f.first_ms), max(a.last_ms) FROM addre
     JOIN episode e ON e.id = a.episode
     LEFT JOIN main.episode_address f ON f.episode = a.episode AND f.address = a.address
     WHERE e.device = ? GROUP BY a.address ORDER BY max(a.last_ms) DESC, a.address LIMIT 200"""
-_ADDRESSES = """SELECT e.device, a.address FROM address_seen a JOIN episode e ON e.id = a.episode
-    GROUP BY e.device, a.address ORDER BY max(a.last_ms) DESC, a.address"""
+_ADDRESSES = """SELECT device, address FROM (
+        SELECT e.device, a.address, a.last_ms FROM address_seen a JOIN episode e ON e.id = a.episode
+        UNION ALL SELECT device, address, last_seen_ms FROM episode_seen WHERE mac IS NULL AND address IS NOT NULL
+    ) GROUP BY device, address ORDER BY max(last_ms) DESC, address"""
+"""The addresses seen with each device; that of an episode without a MAC is what it is told apart by."""
 _LABELS = "SELECT device, text FROM label ORDER BY device, text"
 
 

@@ -23,7 +23,7 @@ _TABLES = (
     f"CREATE TEMP TABLE tail_coverage (bucket, point, {', '.join(Coverage._fields)}, PRIMARY KEY (bucket, point))",
     "CREATE TEMP TABLE tail_seen (episode INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL)",
     "CREATE TEMP TABLE tail_address (episode INTEGER, address BLOB, last_ms INTEGER, PRIMARY KEY (episode, address))",
-    """CREATE TEMP VIEW episode_seen AS SELECT e.id, e.device, e.mac, e.start_ms,
+    """CREATE TEMP VIEW episode_seen AS SELECT e.id, e.device, e.mac, e.address, e.start_ms,
         max(e.last_seen_ms, coalesce(t.last_ms, 0)) AS last_seen_ms
         FROM main.episode e LEFT JOIN tail_seen t ON t.episode = e.id""",
     """CREATE TEMP VIEW address_seen AS SELECT episode, address, last_ms FROM main.episode_address

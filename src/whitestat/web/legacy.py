@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from operator import itemgetter
+from urllib.parse import urlencode
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from whitestat.errors import QueryError
 from whitestat.ledger.queries import DeviceRow, Question, Row
@@ -52,6 +53,16 @@ def table_history(sources: Sources, texts: Texts) -> Response:
     return in_pieces(as_table(_history(sources, texts)), "text/html; charset=utf-8")
 
 
+def page_history(sources: Sources, texts: Texts) -> Response:
+    """The history view of the page, of the days that are asked for."""
+    query = ""
+    if "start" in texts or "end" in texts:
+        first, last = _first_and_last(sources, texts)
+        after = day_of(day_bounds(last, sources.zone)[1], sources.zone)
+        query = "?" + urlencode({"span": "own", "start": _date(first), "end": _date(after)})
+    return RedirectResponse(f"{sources.base}/#/history{query}", 303, {"cache-control": "no-store"})
+
+
 def lan_segments(sources: Sources, texts: Texts) -> Response:
     """What the addresses of the LAN begin with; the blank after the comma is v5's."""
     return fresh(json.dumps(segments(sources.lan)), "application/json")
@@ -79,12 +90,17 @@ def _today(sources: Sources) -> list[FrameRow]:
 
 
 def _history(sources: Sources, texts: Texts) -> _Days:
+    return _Days(sources, *_first_and_last(sources, texts))
+
+
+def _first_and_last(sources: Sources, texts: Texts) -> tuple[int, int]:
     """Both days are included, as v5 had it."""
     today = day_of(sources.now.at_s, sources.zone)
     first, last = (_day(name, texts, today, sources.zone) for name in ("start", "end"))
     if first > last:
         raise QueryError("end", f"must not be before start, {_date(first)}, got {_date(last)}")
-    return _Days(sources, first, last)
+    check_span(day_bounds(first, sources.zone)[0], day_bounds(last, sources.zone)[1])
+    return first, last
 
 
 def _day(name: str, texts: Texts, today: int, zone: tzinfo) -> int:
@@ -121,7 +137,7 @@ class _Days:
                 totals = self._before(start_s)
                 for (_, device), counts in usage.items():
                     totals[device] = _sum(totals.get(device, (0, 0)), counts)
-            yield from _rows(usage, totals, known, zone)
+            yield from _rows(usage, totals, known, zone, self._sources.now.at_s)
             days = days * 2 if len(usage) < _ROWS_AT_ONCE else max(1, days * _ROWS_AT_ONCE // len(usage))
             end_s = start_s
 
@@ -148,6 +164,7 @@ def _rows(
     totals: dict[int, tuple[int, int]],
     known: _Known,
     zone: tzinfo,
+    now_s: int,
 ) -> list[FrameRow]:
     """Those of a span; `totals` are what each device had up to its end, and become what it had before it.
 
@@ -165,10 +182,11 @@ def _rows(
         if -less_start != day_s:
             day_s = -less_start
             end_s = day_bounds(day_of(day_s, zone), zone)[1]
-            date, over = f"{_date(day_of(day_s, zone))} 00:00:00", _time(end_s - 1, zone)
+            date, over = f"{_date(day_of(day_s, zone))} 00:00:00", _time(min(end_s - 1, now_s), zone)
         ip, mac, name, last_ms = by_place[place]
         # On a day that is over its last second: when it was last seen on each day is not kept.
-        seen = over if last_ms is None or last_ms >= end_s * 1000 else _time(max(last_ms // 1000, day_s), zone)
+        last_s = None if last_ms is None else last_ms // 1000
+        seen = over if last_s is None or last_s >= end_s else _time(min(max(last_s, day_s), now_s), zone)
         total_in, total_out = totals[ids[place]]
         totals[ids[place]] = total_in + less_in, total_out - out
         rows.append(FrameRow(ip, mac, name, seen, -less_in, out, date, total_in, total_out))

@@ -34,7 +34,9 @@ def document(version: str) -> Schema:
 
 
 def _paths() -> Schema:
-    paths: dict[str, dict[str, object]] = {route.path: {"get": _operation(route)} for route in ROUTES}
+    paths: dict[str, dict[str, object]] = {
+        route.path: {"get": _operation(route)} for route in ROUTES if route.media_type
+    }
     for write in (*WRITES, *CHANGES):
         paths.setdefault(write.path, {})[write.method.lower()] = _write(write)
     return dict(paths)

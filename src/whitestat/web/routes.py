@@ -29,7 +29,8 @@ from whitestat.web.sources import Sources
 
 
 class Route(NamedTuple):
-    """One path, and `who` may ask for it. `schema` names that of its media type; `asks_ledger`: it may take a while.
+    """One path, and `who` may ask for it. `schema` names that of its media type, which is empty where the answer leads
+    to a page; `asks_ledger`: it may take a while.
 
     `also` holds other spellings of the path, `others` whether parameters it does not know are passed over, `tagged`
     whether answers have an entity tag, and one that the asker has already is 304. `of_v5`: `web.open_v5` is about it.
@@ -126,7 +127,15 @@ LEGACY = (
         Who.PEOPLE,
         _DAYS,
         _HTML,
-        also=("/history",),
+    ),
+    Route(
+        "/history",
+        "The history view of the page, of these days; WhiteStat v5's README had the table here.",
+        legacy.page_history,
+        Who.PEOPLE,
+        _DAYS,
+        media_type="",
+        asks_ledger=False,
     ),
     Route(
         "/json/lansegments",
