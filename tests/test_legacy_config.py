@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -17,6 +18,7 @@ from whitestat.errors import ConfigError
 from whitestat.settings import Config
 from whitestat.units import mac_bytes
 
+QUOTED = Path(__file__).parent / "fixtures" / "whitestat" / "WhiteStatConfig-quoted.json"
 FILE = {
     "DATA_STORE": "/mnt/whitestat",
     "DBFile": "WhiteStat.db",
@@ -105,14 +107,18 @@ def test_the_filter_of_addresses_holds_when_somebody_changed_it(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"DARKSTAT_URL": "192.168.1.5"}, "point[1].url: must be an address"),
-        ({"IdleSeconds": 0}, "point[1].interval: must be"),
-        ({"UpdateDBSeconds": "soon"}, "store.flush: must be"),
-        ({"SERVER_PORT": 99999}, "web.listen: must be"),
+        ({"DARKSTAT_URL": "192.168.1.5"}, "DARKSTAT_URL: must be an address like http://192.168.1.5:777, without"),
+        ({"IdleSeconds": 0}, "IdleSeconds: must be a whole number of seconds from 1 to 3600, got 0"),
+        ({"IdleSeconds": "0"}, 'IdleSeconds: must be a whole number of seconds from 1 to 3600, got "0"'),
+        ({"UpdateDBSeconds": "soon"}, 'UpdateDBSeconds: must be a whole number of seconds from 1 to 3600, got "soon"'),
+        ({"SERVER_PORT": 99999}, "SERVER_PORT: must be a port from 0 to 65535, got 99999"),
         ({"LAN_SEGMENT_MASKS": "192.168.1|house"}, "LAN_SEGMENT_MASKS: 'house' is not the beginning"),
-        ({"IPFilter": "(192"}, "point[1].only: must be a regular expression, got '(192'"),
-        ({"MAC_HOST_MAP": 5}, "lan.mac_host: must be text"),
-        ({"LAN_ROUTERS_TO_SKIP": "router"}, "lan.routers: must be MAC addresses"),
+        ({"IPFilter": "(192"}, 'IPFilter: must be a regular expression, got "(192"'),
+        ({"MAC_HOST_MAP": 5}, "MAC_HOST_MAP: must be a path, got 5"),
+        (
+            {"LAN_ROUTERS_TO_SKIP": "router"},
+            'MAC addresses with | between them, got "router"',
+        ),
     ],
 )
 def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, object], fault: str) -> None:
@@ -120,6 +126,15 @@ def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, object], faul
         read(tmp_path, changes)
     assert legacy_config.NAME in str(error.value)
     assert fault in str(error.value)
+
+
+def test_numbers_may_stand_in_quotes_as_version_5_took_them(tmp_path: Path) -> None:
+    shutil.copy(QUOTED, tmp_path / legacy_config.NAME)
+    config = load(None, {"DATA_STORE": str(tmp_path)}, root=False)
+    assert (config.points[0].interval_s, config.store.flush_s, config.web.port) == (30, 40, 777)
+    text = (tmp_path / legacy_config.NAME).read_bytes()
+    (tmp_path / legacy_config.NAME).write_bytes(b"\xef\xbb\xbf" + text)  # as an editor of Windows keeps it
+    assert load(None, {"DATA_STORE": str(tmp_path)}, root=False).points == config.points
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"a": NaN'])

@@ -45,6 +45,34 @@ def test_faults_are_named(file: Path, text: str, fault: str) -> None:
         read_map(file)
 
 
+@pytest.mark.parametrize("head", ["Name, MAC\n", "User, MAC Address\n", "Naam; wie, Toestel\n", ""])
+def test_the_first_line_of_dalla_stats_file_may_say_anything(file: Path, head: str) -> None:
+    file.write_text(f"{head}John, CB-BD-AB-90-2D-38\nAnna, cbbd.ab90.2d39\n")
+    assert read_map(file) == [
+        MapLine("cb:bd:ab:90:2d:38", {"person": "John"}),
+        MapLine("cb:bd:ab:90:2d:39", {"person": "Anna"}),
+    ]
+
+
+def test_macs_and_dates_may_be_written_in_several_ways(file: Path) -> None:
+    file.write_text("mac,person,from\nCBBDAB902D38,A,2026/11/1\ncb:bd:ab:90:2d:38,B,2026-11-01\n")
+    assert read_map(file) == [
+        MapLine("cb:bd:ab:90:2d:38", {"person": "A", "from": "2026-11-01"}),
+        MapLine("cb:bd:ab:90:2d:38", {"person": "B", "from": "2026-11-01"}),
+    ]
+
+
+def test_a_bad_line_costs_itself_alone_where_it_can_be_told(file: Path) -> None:
+    file.write_bytes(
+        b"\xef\xbb\xbfmac,name\r\n02:50:00:00:00:11,K\xfcche\r\n02:50:00:00:00:12,TV\r\nx,y\r\n" + bytes(20)
+    )
+    left_out: list[str] = []
+    assert read_map(file, left_out) == [MapLine("02:50:00:00:00:12", {"name": "TV"})]
+    assert left_out == [f"{file}: line 2: is not UTF-8 text", f"{file}: line 4: 'x' is no address"]
+    with pytest.raises(ImportFault, match="line 2: is not UTF-8 text"):
+        read_map(file)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=200))
 def test_any_octets_are_read_or_refused(file: Path, content: bytes) -> None:

@@ -31,10 +31,14 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     database. Raises ConfigError with every fault there is.
     """
     path = path or _left_behind(environ)
-    reader, notices = Reader(path, homes()), list[str]()
-    values = _read(reader, _document(path, notices) if path else {})
+    reader, notices, given = Reader(path, homes()), list[str](), dict[str, object]()
+    values = _read(reader, _document(path, notices, given) if path else {})
     _follow_v5(path, environ, values["web"], notices)
-    faults = [*reader.faults, *_exposed(path, values["point"]), *take(environ, values, notices)]
+    faults = [
+        *(_of_v5(path, each, given) for each in reader.faults),
+        *_exposed(path, values["point"]),
+        *take(environ, values, notices),
+    ]
     faults += take_passwords(environ, values["point"], notices)
     if faults:
         raise ConfigError(*faults)
@@ -82,7 +86,15 @@ def _left_behind(environ: Mapping[str, str]) -> Path | None:
     return path if environ.get("DATA_STORE") and path.exists() else None
 
 
-def _document(path: Path, notices: list[str]) -> dict[str, Any]:
+def _of_v5(path: Path | None, fault: str, given: Mapping[str, object]) -> str:
+    """The same fault with the keys of the file that was read, where that is WhiteStat 5's."""
+    place = fault.removeprefix(f"{path}: ").partition(": ")[0]
+    told = legacy_config.fault(place, given)
+    return f"{path}: {told}" if told else fault
+
+
+def _document(path: Path, notices: list[str], given: dict[str, object]) -> dict[str, Any]:
+    """The tables of the file; `given` gets what WhiteStat 5's has itself."""
     try:
         text = path.read_bytes().decode()
     except OSError as error:
@@ -93,6 +105,7 @@ def _document(path: Path, notices: list[str]) -> dict[str, Any]:
         if path.suffix == ".json":
             legacy = legacy_config.document(text)
             notices += [f"{path}: {each}" for each in ("read as WhiteStat 5 wrote it", *legacy.notices)]
+            given.update(legacy.given)
             return legacy.document
         import tomllib  # half a megabyte that who starts by the environment alone never needs
 

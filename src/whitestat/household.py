@@ -16,6 +16,7 @@ from whitestat.units import address_bytes, mac_bytes, mac_text
 from whitestat.usermap import read_map
 
 Told = Mapping[str, Any]
+FAULTS_SHOWN = 5
 
 
 def run(config: Config, options: argparse.Namespace) -> str:
@@ -150,13 +151,19 @@ def _export(ask: Ask, options: argparse.Namespace) -> str:
 def _import(ask: Ask, options: argparse.Namespace) -> str:
     devices = ask("GET", "/api/v1/devices", None)["devices"]
     rows, unknown = [], []
-    for line in read_map(options.file):
+    left_out: list[str] = []
+    for line in read_map(options.file, left_out):
         found = [each for each in devices if line.key in (each["mac"], str(each["id"]), *each["addresses"])]
         if found:
             rows.append({"device": found[0]["id"], **line.fields})
         else:
             unknown.append(line.key)
     said = f"{len(rows)} devices in {options.file}"
+    for fault in left_out[:FAULTS_SHOWN]:
+        print(f"whitestat: {fault}; left out", file=sys.stderr)
+    if len(left_out) > FAULTS_SHOWN:
+        more = len(left_out) - FAULTS_SHOWN
+        print(f"whitestat: {options.file}: {more} more lines are left out", file=sys.stderr)
     for each in unknown:
         print(f"whitestat: {options.file}: no device {each} was ever seen; left out", file=sys.stderr)
     if not rows:

@@ -28,6 +28,7 @@ from whitestat.collectors import Collector
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine
 from whitestat.errors import ConfigError, LedgerError, WhiteStatError
+from whitestat.first_start import make_files
 from whitestat.identity import Identity
 from whitestat.known import Known
 from whitestat.lan import gatherer_of, locality, maps_of, networks_of
@@ -62,6 +63,7 @@ def run(config: Config) -> int:
     for notice in config.notices:
         log.info("%s", notice)
     _make_home(config.store.path)
+    make_files(config, os.environ)
     import_old(config, zone_of(config))
     return asyncio.run(_serve(config))
 
