@@ -76,6 +76,12 @@ class Ours:
             assert answer.status == 200, (path, answer.status, body)
             return body
 
+    def leads_to(self, path: str) -> str | None:
+        with closing(HTTPConnection("127.0.0.1", PORT, timeout=10)) as connection:
+            connection.sock = self._home.gateway.connect("127.0.0.1", PORT)
+            connection.request("GET", path)
+            return connection.getresponse().getheader("location")
+
     def rows(self, path: str) -> list[dict[str, Any]]:
         frame = json.loads(self.body(path))
         assert frame["columns"] == list(COLUMNS)
@@ -155,7 +161,8 @@ def test_a_folder_of_version_5_goes_on_under_the_same_urls(home: Home, tmp_path:
             ours.until(lambda: shown_today(ours, counted) == counted)
             assert json.loads(ours.body("/json/lansegments")) == ["192.168.1", "192.168.0"]
             assert ours.body("/json") == ours.body("/json/")
-            for path in ("/table", "/table/", "/table/history", "/history"):
+            assert ours.leads_to("/history") == "/#/history"
+            for path in ("/table", "/table/", "/table/history"):
                 head, *rows = Tables(ours.body(path).decode()).rows
                 assert head == ["", *COLUMNS]
                 assert {row[2] for row in rows} >= {LAPTOP.mac, TV.mac}
