@@ -191,3 +191,58 @@ def test_a_meter_that_cannot_tell_in_from_out_owns_what_it_missed() -> None:
     assert second.unmetered == Counts(octets_unsplit=4000)
     again = step(second.baseline, on._replace(frames_interface=Counts(octets_unsplit=7), frames_metered=Counts()))
     assert again.frame_octets_interface == 7  # it fell, so it has begun again
+
+
+EVENTS = st.sampled_from(["read", "not read", "another life", "gone"])
+
+
+@given(st.lists(st.tuples(EVENTS, st.integers(0, 1000), st.integers(0, 50), st.integers(0, 20)), max_size=40))
+def test_booked_and_metered_are_what_was_carried_whatever_becomes_of_the_interface_and_the_process(
+    events: list[tuple[str, int, int, int]],
+) -> None:
+    """Each audit is of the packets handed out with it. Only what the meter was ahead of an interface when that was read
+    for the last time can hide what was missed until then."""
+    carried = metered = booked = hidden = of_life = 0
+    ahead, life = 0, "boot:1"
+    before = audit(0, 0, epoch=life)
+    for number, (kind, packets, late, lost) in enumerate([*events, *[("read", 0, 0, 0)] * 3]):
+        missed, skew = min(lost, packets), min(late, packets)
+        if kind == "another life":
+            hidden, of_life, life = hidden + ahead, 0, f"boot:{number}:2"
+        carried, metered, of_life = carried + packets, metered + packets - missed, of_life + packets
+        now = audit(of_life - skew, packets - missed, epoch=life, meter=f"m:{number}")
+        if kind in ("not read", "gone"):
+            now = now._replace(epoch="", frames_interface=Counts())
+            ahead += packets
+        else:
+            ahead = skew
+        if kind == "gone":
+            now, of_life = now._replace(frames_gone=Counts(packets * PACKET, 0, packets, 0)), of_life - packets
+            ahead -= packets
+        found = step(before, now)
+        booked, before = booked + found.unmetered.packets_in, found.baseline
+        assert found.unmetered.octets_in == 100 * found.unmetered.packets_in
+        assert metered + booked <= carried
+    assert carried - hidden <= metered + booked
+
+
+def test_an_interface_that_went_owes_nothing_for_later() -> None:
+    """It had carried 70 packets before it was watched; 30 were metered, and it went before it was read."""
+    first = step(
+        audit(100, 100), audit(0, 30, epoch="", meter="n:2")._replace(frames_gone=Counts(100 * PACKET, 0, 100))
+    )
+    assert first.unmetered == Counts(70 * 100, 0, 70, 0)
+    assert first.frame_octets_interface == 100 * PACKET
+    assert first.baseline.owed == Counts()
+    back = step(first.baseline, audit(10, 10, epoch="boot:3", meter="o:2"))
+    assert back.unmetered == back.baseline.owed == Counts()
+
+
+def test_octets_of_ip_are_right_though_octets_and_packets_are_owed_at_different_times() -> None:
+    """A driver may count a packet before its octets: what is booked of both is together what was carried."""
+    before = audit(0, 0)
+    octets = 0
+    for seen_octets, seen_packets in ((10, 3), (20, 3), (3 * PACKET, 3), (3 * PACKET, 3), (3 * PACKET, 3)):
+        found = step(before, audit(0, 0)._replace(frames_interface=Counts(seen_octets, 0, seen_packets, 0)))
+        octets, before = octets + found.unmetered.octets_in, found.baseline
+    assert octets == 3 * 100

@@ -51,11 +51,11 @@ def step(before: Audit | None, now: Audit) -> Step:
     if before is None:
         return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms, frames_gone=None))
     same_meter, is_away = before.meter == now.meter, not now.epoch
-    interface, owed_before, now = _interface(before, now)
+    interface, now = _interface(before, now)
     interface = interface.plus(_since(before.giants, now.giants, same_meter)).plus(now.frames_gone or Counts())
     own = now.meter == now.epoch  # the interface is its own meter
     metered = interface if own else _since(before.frames_metered, now.frames_metered, same_meter)
-    owed = _less(interface, metered).plus(owed_before)
+    owed = _less(interface, metered).plus(before.owed)
     tags = _since(before.tags, now.tags, same_meter)
     tags_due = tags.plus(before.tags_open)
     shown = _common(owed, tags_due)
@@ -81,18 +81,18 @@ def step(before: Audit | None, now: Audit) -> Step:
     )
 
 
-def _interface(before: Audit, now: Audit) -> tuple[Counts, Counts, Audit]:
-    """What the interface carried since, what is owed of the time before, and the audit with the counter to go on from.
+def _interface(before: Audit, now: Audit) -> tuple[Counts, Audit]:
+    """What the interface carried since, and the audit with the counter to go on from.
 
     An interface that was not read goes on from where it was. What the meter had more when it was read for the last time
     in its life, it carried.
     """
     if not now.epoch:
-        return Counts(), before.owed, now._replace(epoch=before.epoch, frames_interface=before.frames_interface)
+        return Counts(), now._replace(epoch=before.epoch, frames_interface=before.frames_interface)
     if before.epoch == now.epoch:
-        return _since(before.frames_interface, now.frames_interface, same=True), before.owed, now
-    owed = _common(before.owed, before.owed)
-    return _less(now.frames_interface, now.frames_foreign).plus(_less(owed, before.owed)), owed, now
+        return _since(before.frames_interface, now.frames_interface, same=True), now
+    behind = _less(_common(before.owed, before.owed), before.owed)
+    return _less(now.frames_interface, now.frames_foreign).plus(behind), now
 
 
 def _since(before: Counts, now: Counts, same: bool) -> Counts:

@@ -138,8 +138,8 @@ class Service:
     def settle(self, limit_s: float = 15 * SLOWER) -> None:
         """Wait until all that has passed is booked: for the end of a flush that began after now."""
         time.sleep(0.2)  # one that began before is over
-        wanted, until = self._flushes() + 1, time.monotonic() + limit_s
-        while self._flushes() < wanted:
+        wanted, until = self.flushes() + 1, time.monotonic() + limit_s
+        while self.flushes() < wanted:
             if time.monotonic() > until:
                 raise LabError(f"no flush in {limit_s} s:\n{self.log}")
             time.sleep(0.1)
@@ -178,7 +178,7 @@ class Service:
             return False
         return answer.status == 200 and answer.json["status"] == "ok"
 
-    def _flushes(self) -> int:
+    def flushes(self) -> int:
         return int(self.get("/api/v1/health").json["flushes"])
 
 

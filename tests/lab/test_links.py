@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,9 @@ from tests.lab.traffic import flood
 pytestmark = pytest.mark.lab
 
 REATTACH_S = 2
+FLUSH_S = 15
+SMALL = 500
+"""Octets that may pass unasked while a link comes up."""
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,38 @@ def test_a_renamed_interface_is_waited_for_and_another_that_takes_its_name_bring
             service.settle()
         assert service.booked() == pytest.approx(own + carried(gateway) - before, abs=1000)
         gateway.ip("link delete lan9")
+
+
+@pytest.mark.parametrize("collector", ["kernel", "packet"])
+def test_what_an_interface_carried_before_it_was_watched_is_unattributed_though_it_goes_before_the_flush(
+    home: Home, tmp_path: Path, collector: str
+) -> None:
+    gateway, far = home.gateway, home[TV]
+    config = settings(tmp_path, interface="lan9", flush=f"{FLUSH_S}s").replace('"kernel"', f'"{collector}"')
+    plug(gateway, far)
+    with running(gateway, tmp_path, config.replace('"lan9"', '"lan9"\nwait = true')) as service:
+        gateway.ip("link delete lan9")
+        while state(service) != "waiting":
+            time.sleep(0.05)
+        service.settle()
+        before, missed_before, flushes = service.booked(), unattributed(service), service.flushes()
+        os.kill(service.pid, signal.SIGSTOP)
+        try:
+            plug(gateway, far)
+            flood(far, "192.168.90.1", packets=2000)  # while nobody watches yet
+            missed = carried(gateway)
+        finally:
+            os.kill(service.pid, signal.SIGCONT)
+        reattach(service)
+        flood(far, "192.168.90.1", packets=3000)
+        total = carried(gateway)
+        gateway.ip("link delete lan9")
+        assert service.flushes() == flushes, "a flush came between, and proves nothing"
+        while state(service) != "waiting":
+            time.sleep(0.05)
+        service.settle(3 * FLUSH_S)
+        assert service.booked() - before == total
+        assert missed <= unattributed(service) - missed_before <= missed + SMALL
 
 
 def test_an_interface_that_is_down_is_said_to_be_within_two_seconds(home: Home, tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ and of those after it whichever the disk had got to, the last of them torn at a 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -22,7 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ledger.flushes import MEMORY
+from tests.ledger.metering import OCTETS, Cut, CutMeter, turn
 from tests.ledger.test_durability import flushes_in
+from tests.test_booking import ZONE, booker_on, octets_of
+from whitestat.ledger.writer import Writer
 
 FLUSHES = 40
 SECTOR = 512
@@ -47,6 +52,27 @@ for first in (1, {FLUSHES // 2}):
 """
 
 
+METERING = f"""
+import json, os, sys
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from tests.ledger.metering import CutMeter, turn
+from tests.test_booking import ZONE, booker_on
+from whitestat.ledger.writer import Writer
+folder = Path(sys.argv[1])
+told = os.open(folder / "told", os.O_WRONLY | os.O_CREAT)
+meter = CutMeter("boot:2", int(sys.argv[2]))
+for life in range(2):
+    writer = Writer(folder / "whitestat.db", ZONE)
+    booker = booker_on(writer)
+    for _ in range({FLUSHES // 2}):
+        turn(booker, meter, meter.epoch + 1)
+        os.write(told, bytes([meter.epoch]))
+    writer.close()
+print(json.dumps(meter.cuts))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     kind: str
@@ -65,14 +91,26 @@ class Records(list[Record]):
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Records:
     """Everything one process told the disk: two lives of a writer, with its migrations, flushes and ends."""
-    folder = tmp_path_factory.mktemp("writes")
+    return recorded(tmp_path_factory.mktemp("writes"), WRITING)[0]
+
+
+@pytest.fixture(scope="module", params=[0, 5], ids=["all-metered", "each-fifth-missed"])
+def metered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, list[Cut]]:
+    """The same of a meter that is booked under traffic, and what it had handed out at each of its cuts."""
+    records, output = recorded(tmp_path_factory.mktemp("metered"), METERING, str(request.param))
+    return records, [Cut(*each) for each in json.loads(output)]
+
+
+def recorded(folder: Path, program: str, *words: str) -> tuple[Records, bytes]:
+    """What a program told the disk, and what it printed."""
     shim, log, data = folder / "writes.so", folder / "log", folder / "data"
     data.mkdir()
     source = Path(__file__).with_name("writes.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", shim, source, "-ldl"], check=True)
     told = {"LD_PRELOAD": str(shim), "WRITES_OF": str(data), "WRITES_TO": str(log)}
-    subprocess.run([sys.executable, "-c", WRITING, data], env=os.environ | told, check=True)
-    return Records(parsed(log.read_bytes()))
+    command = [sys.executable, "-c", program, str(data), *words]
+    done = subprocess.run(command, env=os.environ | told, check=True, stdout=subprocess.PIPE)
+    return Records(parsed(log.read_bytes())), done.stdout
 
 
 def parsed(log: bytes) -> Iterator[Record]:
@@ -146,3 +184,31 @@ def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(
                 (Path(folder) / name).write_bytes(content)
         found = flushes_in(Path(folder) / "whitestat.db")
         assert told_by(before) <= found <= told_by(before) + 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([0, 0.5, 0.9, 1]), st.integers(0, 30))
+def test_a_power_cut_under_traffic_costs_one_flush_at_most_and_doubles_none(
+    metered: tuple[Records, list[Cut]], moment: int, seed: int, kept: float, packets: int
+) -> None:
+    """The interface counts from zero afterwards, and what the meter was ahead of it before is no excuse for a loss."""
+    records, cuts = metered
+    before = records[: moment % (len(records) + 1)]
+    with TemporaryDirectory(dir=MEMORY) as folder:
+        path = Path(folder) / "whitestat.db"
+        for name, content in files_after(before, random.Random(seed), kept).items():
+            if not name.endswith("-shm"):
+                (Path(folder) / name).write_bytes(content)
+        with closing(Writer(path, ZONE)) as writer:
+            last = writer.state().receipts.get("boot:2", 0)
+            assert told_by(before) <= last <= told_by(before) + 1
+            booker, meter = booker_on(writer), CutMeter("boot:3", 3)
+            for _ in range(packets):
+                meter.carry()
+            for number in range(4):
+                meter.busy = number < 2
+                turn(booker, meter, FLUSHES + 1 + number)
+        booked = sum(octets_of(path).values())
+        handed_out, missed = cuts[last]
+        carried = handed_out + meter.interface
+        assert carried * OCTETS <= booked <= (carried + missed) * OCTETS
