@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.clock import SystemClock
 from whitestat.collectors import Collector
+from whitestat.control import is_running
 from whitestat.errors import WhiteStatError
 from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries
@@ -49,17 +51,28 @@ def check(config: Config, say: Callable[[str], None]) -> int:
 
 
 def _check_store(config: Config, say: Callable[[str], None]) -> bool:
+    """Whether the ledger is sound, and all of it in one file where no service has it open."""
+    from whitestat.ledger import condition
+
     path = config.store.path
+    works = True
+    for fault in condition.set_aside(path):
+        say(f"store: {fault}")
+        works = False
     if not path.exists():
         say(f"store: {path}: will be made at the first start")
-        return True
+        return works
     try:
-        devices = len(Queries(path, zone_of(config)).devices())
+        faults = condition.faults(path, runs=is_running(path))
+        with closing(Queries(path, zone_of(config))) as queries:
+            devices = len(queries.devices())
     except WhiteStatError as error:
         say(f"store: {error}")
         return False
+    for fault in faults:
+        say(f"store: {fault}")
     say(f"store: {path}: {octets_text(path.stat().st_size)}, {devices} devices known")
-    return True
+    return works and not faults
 
 
 def _check_maps(config: Config, say: Callable[[str], None]) -> bool:

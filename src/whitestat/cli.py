@@ -187,6 +187,18 @@ def _backup(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _recover(options: argparse.Namespace) -> int:
+    from whitestat.clock import SystemClock
+    from whitestat.ledger.recovery import recover
+    from whitestat.service import zone_of
+
+    config = _load(options)
+    where = {"source": options.source, "to": options.to}
+    for done in recover(config.store.path, zone_of(config), **where, now_ms=SystemClock().now_ms()):
+        print(done.text())
+    return EXIT_OK
+
+
 def _config(options: argparse.Namespace) -> int:
     if options.example:
         from whitestat.config_text import example
@@ -214,6 +226,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "replay": _replay,
     "import": _import,
     "backup": _backup,
+    "recover": _recover,
     "config": _config,
 }
 """What `options` calls each."""

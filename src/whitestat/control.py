@@ -68,6 +68,19 @@ class Line(http.client.HTTPConnection):
             raise
 
 
+def is_running(ledger: Path) -> bool:
+    """Whether a service answers for the ledger."""
+    line = Line(ledger)
+    try:
+        line.connect()
+    except OSError:
+        return False
+    except WhiteStatError:  # another user's
+        return True
+    line.close()
+    return True
+
+
 @contextlib.contextmanager
 def _short(path: Path) -> Iterator[str]:
     """The address of a socket, however long its path: more than 107 octets fit none (unix(7))."""

@@ -39,6 +39,10 @@ class LedgerError(WhiteStatError):
     """The database cannot be used: not ours, newer, damaged, not writable."""
 
 
+class DamagedLedger(LedgerError):
+    """The database is ours, and the disk damaged it: the service sets it aside and goes on with a new one."""
+
+
 class QueryError(WhiteStatError):
     """A question that cannot be answered; `parameter` is the one at fault."""
 

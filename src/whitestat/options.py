@@ -131,6 +131,18 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("file", type=Path, metavar="FILE", help="where to; to restore, copy it back")
     backup.add_argument("--force", action="store_true", help="replace FILE if it exists")
     backup.set_defaults(command="backup")
+    recover = commands.add_parser("recover", parents=[common], help="bring back what can be read of a damaged ledger")
+    recover.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="DAMAGED",
+        help="a damaged ledger; without it, all that were set aside",
+    )
+    recover.add_argument(
+        "--to", type=Path, metavar="NEW", help="a new file for it, instead of the ledger that is in use"
+    )
+    recover.set_defaults(command="recover")
     config = commands.add_parser("config", parents=[common], help="show what the configuration can hold")
     config.add_argument("--example", action="store_true", help="print a commented example that loads")
     config.set_defaults(command="config")

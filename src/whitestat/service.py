@@ -27,14 +27,14 @@ from whitestat.clock import SystemClock, boot_id
 from whitestat.collectors import Collector
 from whitestat.control import close_control, control_socket
 from whitestat.engine import Engine
-from whitestat.errors import ConfigError, LedgerError, WhiteStatError
+from whitestat.errors import ConfigError, DamagedLedger, LedgerError, WhiteStatError
 from whitestat.first_start import make_files
 from whitestat.identity import Identity
 from whitestat.known import Known
 from whitestat.lan import gatherer_of, locality, maps_of, networks_of
 from whitestat.ledger.inspection import Inspection
 from whitestat.ledger.queries import Queries
-from whitestat.ledger.writer import Writer
+from whitestat.ledger.writer import State, Writer
 from whitestat.live import Live
 from whitestat.lookout import Lookout
 from whitestat.memory import one_heap
@@ -76,9 +76,8 @@ async def _serve(config: Config) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     zone = zone_of(config)
     points = points_of(config)
-    writer = Writer(config.store.path, zone, asdict(config.retention))
+    writer, state = ledger_of(config, zone)
     agree(writer, config)
-    state = writer.state()
     attributor = Attributor(locality(config, points), Devices(state.episodes))
     clock = SystemClock()
     gatherer = gatherer_of(config, points)
@@ -162,6 +161,28 @@ async def _serve(config: Config) -> int:
         close_control(config.store.path, control)
         await engine.stop()
     return 0
+
+
+def ledger_of(config: Config, zone: tzinfo) -> tuple[Writer, State]:
+    """The ledger open for writing, and what it knows from before. A damaged one is set aside, and a new one goes on."""
+    path, kept_s = config.store.path, asdict(config.retention)
+    try:
+        return _opened(path, zone, kept_s)
+    except DamagedLedger as damage:
+        from whitestat.ledger.recovery import set_aside  # of use where a disk failed, and else not loaded
+
+        place = set_aside(path, str(damage), SystemClock().now_ms())
+        log.error("%s; it is set aside as %s, and a new one goes on: whitestat recover", damage, place)
+        return _opened(path, zone, kept_s)
+
+
+def _opened(path: Path, zone: tzinfo, kept_s: dict[str, int | None]) -> tuple[Writer, State]:
+    writer = Writer(path, zone, kept_s)
+    try:
+        return writer, writer.state()
+    except LedgerError:
+        writer.close()
+        raise
 
 
 def access_of(config: Config) -> Access:

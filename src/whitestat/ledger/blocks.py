@@ -45,6 +45,14 @@ def file_of(database: Path) -> Path:
     return real.with_name(f"{real.name}.flushes")
 
 
+def has_blocks(database: Path) -> bool:
+    """Whether flushes were written beside the database."""
+    try:
+        return _MAGIC in file_of(database).read_bytes()
+    except OSError:
+        return False
+
+
 def fits(content: bytes) -> bool:
     return len(content) <= MOST_PARTS * ROOM
 
@@ -139,6 +147,14 @@ class Blocks:
                 if block and (block.chain, block.sequence, block.part) == (chain, number, 0):
                     return number
         return None
+
+    def newest_chain(self) -> tuple[int, int] | None:
+        """The chain that was written last, and its first sequence; None without a block."""
+        found = [block for place in range(BLOCKS) if (block := self._read(place))]
+        if not found:
+            return None
+        chain = max(found, key=lambda block: block.sequence).chain
+        return chain, min(block.sequence for block in found if block.chain == chain)
 
     def _is_damaged(self, sequence: int) -> bool:
         """Whether there is something in the place that is no block; zeros too, where the disk should have written."""

@@ -16,7 +16,7 @@ from datetime import tzinfo
 from functools import cache, partial
 from typing import NamedTuple
 
-from whitestat.errors import LedgerError
+from whitestat.errors import DamagedLedger
 from whitestat.ledger import packed
 from whitestat.ledger.cuts import SEEKS_MAX
 from whitestat.ledger.packed import Columns
@@ -281,5 +281,5 @@ def _id(chunk: int, key: int) -> int:
     return chunk << CHUNK_BITS | key
 
 
-def _damaged(kind: Kind, resolution: Resolution, id: int, error: ValueError) -> LedgerError:
-    return LedgerError(f"the table {kind.name}_{resolution} is damaged at {id}: {error}")
+def _damaged(kind: Kind, resolution: Resolution, id: int, error: ValueError) -> DamagedLedger:
+    return DamagedLedger(f"the table {kind.name}_{resolution} is damaged at {id}: {error}")

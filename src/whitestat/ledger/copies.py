@@ -13,7 +13,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from whitestat.errors import LedgerError
+from whitestat.errors import DamagedLedger, LedgerError
 from whitestat.ledger import journal
 from whitestat.ledger.blocks import Blocks, file_of
 
@@ -39,7 +39,9 @@ def copy(source: sqlite3.Connection, to: Path) -> int:
     except OSError as error:
         raise LedgerError(f"{to}: the copy cannot be written: {error.strerror}") from error
     except sqlite3.Error as error:
-        raise LedgerError(f"{to}: the copy cannot be written: {error}") from error
+        damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+        fault = DamagedLedger if damaged else LedgerError
+        raise fault(f"{to}: the copy cannot be written: {error}") from error
     finally:
         for left in (part, part.with_name(f"{part.name}-journal")):
             with contextlib.suppress(OSError):
@@ -131,7 +133,7 @@ def _check(part: Path) -> None:
     with closing(sqlite3.connect(f"{part.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if fault != "ok":
-            raise LedgerError(f"{part}: the copy is damaged, as the ledger may be: {' '.join(fault.split())}")
+            raise DamagedLedger(f"{part}: the copy is damaged, as the ledger may be: {' '.join(fault.split())}")
 
 
 def _sync(folder: Path) -> None:

@@ -14,7 +14,7 @@ from datetime import tzinfo
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-from whitestat.errors import LedgerError
+from whitestat.errors import DamagedLedger
 from whitestat.ledger.cuts import Part
 from whitestat.ledger.resolutions import Piece, Resolution, pieces
 from whitestat.model import OTHER_PEER, OTHER_SERVICE, Address, Counts
@@ -87,7 +87,7 @@ def entries(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[in
         try:
             yield number, Entry(*json.loads(zlib.decompress(content)))
         except (ValueError, TypeError, zlib.error) as error:
-            raise LedgerError(f"the detail is damaged at {number}: {error}") from error
+            raise DamagedLedger(f"the detail is damaged at {number}: {error}") from error
 
 
 def add_to(sums: Rows, kind: Kind, entry: Entry, bucket: Callable[[int], int]) -> None:

@@ -90,8 +90,7 @@ def fold(
     plans.book(connection, zone, usage)
     if usage or coverage:
         buckets.close(connection, zone, max(map(max, (*usage.values(), *coverage.values()))))
-    _see(connection, entries, addresses)
-    _go_on(connection, entries)
+    mark(connection, entries, addresses)
     journal.set_folded(connection, sequence)
     return Folded(sequence, tuple(losses))
 
@@ -112,6 +111,12 @@ def _is_known(connection: sqlite3.Connection, entry: Entry) -> bool:
 def _instant(entry: Entry) -> int:
     """The latest that it has something of, UTC seconds; 0 for none."""
     return max((int(row[0]) for table in (entry.usage, entry.coverage) for row in table), default=0)
+
+
+def mark(connection: sqlite3.Connection, entries: list[Entry], addresses: Mapping[tuple[int, Address], int]) -> None:
+    """What entries say besides usage: who was seen, and where meters stand."""
+    _see(connection, entries, addresses)
+    _go_on(connection, entries)
 
 
 def gather(sums: Sums, rows: Iterable[Sequence[int]]) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from whitestat.errors import LedgerError
+from whitestat.errors import DamagedLedger, LedgerError
+from whitestat.ledger.blocks import has_blocks
 from whitestat.ledger.copies import copy_before_migration
 from whitestat.ledger.migrations import MIGRATIONS
 from whitestat.ledger.wal import log_of
@@ -31,6 +33,14 @@ SMALLEST_OCTETS = 512
 
 CHECKED_AT_ONCE_OCTETS = 32 * 1024 * 1024
 """Up to here a ledger is checked before it is written (0.1 s); a larger one after the start, see `inspection`."""
+
+_MARK_AT = 68
+"""Where the header has the application's mark."""
+
+_UNREADABLE = frozenset((sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS))
+"""A sector that the disk cannot read any more is damage as well."""
+
+_TREE = re.compile(r"[Tt]ree (\d+)")
 
 BUSY_MS = 1000
 """How long a connection waits for another one's lock before it gives up."""
@@ -86,6 +96,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     _check_place(path)
     if path.exists() and path.stat().st_size:
         _check_content(path, for_writing=True)
+    elif path.exists() and has_blocks(path):
+        raise DamagedLedger(f"{path}: the database is damaged: it is empty, and usage was kept in it")
     try:
         return _prepared(path, _connect(path, "mode=rwc"))
     except sqlite3.Error as error:
@@ -123,14 +135,41 @@ def _check_place(path: Path) -> None:
 def _check_content(path: Path, *, for_writing: bool) -> None:
     """Refuses what is not a sound database of ours; an empty one is let through only to a writer."""
     if path.stat().st_size < SMALLEST_OCTETS:  # SQLite would take it for empty, and write over it
-        raise LedgerError(f"{path}: is not a database")
+        raise _fault(path, is_ours=_was_ours(path))(f"{path}: is not a database")
     try:
         with closing(_connect(path, _reading_mode(path))) as connection:
             _check_owner(path, connection, may_be_empty=for_writing)
             if for_writing and path.stat().st_size <= CHECKED_AT_ONCE_OCTETS:
                 _check_pages(path, connection)
     except sqlite3.DatabaseError as error:
-        raise LedgerError(f"{path}: {_reason(path, error)}") from error
+        fault = _fault(path, is_ours=is_damage(error) and _was_ours(path))
+        raise fault(f"{path}: {_reason(path, error)}") from error
+
+
+def _fault(path: Path, *, is_ours: bool) -> type[LedgerError]:
+    """What is no database may be anything, named by mistake: only what was a ledger is one that is damaged."""
+    return DamagedLedger if is_ours else LedgerError
+
+
+def _was_ours(path: Path) -> bool:
+    """Whether what cannot be read was a ledger: by its mark, by the journal beside it, or by tables in it."""
+    with path.open("rb") as file:
+        head = file.read(_MARK_AT + 4)
+    if head.startswith(b"SQLite format 3\0") and head[_MARK_AT:] == APPLICATION_ID.to_bytes(4, "big"):
+        return True
+    if has_blocks(path):
+        return True
+    from whitestat.ledger.salvage import has_content_of_ours  # of use where something is wrong, and else not loaded
+
+    return has_content_of_ours(path)
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the database itself is not what it should be, or that the disk cannot read it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if not isinstance(error, sqlite3.Error) or code is None:
+        return False
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or code in _UNREADABLE
 
 
 def _check_owner(path: Path, connection: sqlite3.Connection, *, may_be_empty: bool) -> None:
@@ -151,13 +190,24 @@ def _check_owner(path: Path, connection: sqlite3.Connection, *, may_be_empty: bo
 def _check_pages(path: Path, connection: sqlite3.Connection) -> None:
     fault = fault_in(connection)
     if fault:
-        raise LedgerError(f"{path}: the database is damaged: {fault}")
+        raise DamagedLedger(f"{path}: the database is damaged: {fault}")
 
 
 def fault_in(connection: sqlite3.Connection) -> str:
     """What is damaged, empty for nothing: reads every page once (3.6 ms for a megabyte on the reference machine)."""
     fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    return "" if fault == "ok" else " ".join(fault.split())
+    if fault == "ok":
+        return ""
+    text = " ".join(fault.split())
+    tree = _TREE.search(text)
+    with suppress(sqlite3.Error):
+        if tree and (
+            row := connection.execute(
+                "SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?", (int(tree[1]),)
+            ).fetchone()
+        ):
+            return f"table {row[0]}: {text}"
+    return text
 
 
 def _reason(path: Path, error: sqlite3.DatabaseError) -> str:

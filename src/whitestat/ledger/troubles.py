@@ -10,7 +10,7 @@ from whitestat.ledger.folding import Loss
 from whitestat.ledger.people import add_event
 from whitestat.periods import instant_text
 
-KIND = "ledger"
+KIND, OVER = "ledger", "ledger-recovered"
 TOLD = 3
 """How many are told at once, the latest."""
 
@@ -28,9 +28,18 @@ def of_journal(loss: Loss, zone: tzinfo) -> str:
     return f"the disk damaged {what}{when}: what was in there is missing from the history, or shows as unattributed"
 
 
-def note(connection: sqlite3.Connection, at_ms: int, text: str) -> None:
-    """Call it in a transaction of the writer."""
-    add_event(connection, at_ms, KIND, None, {"text": text})
+def note(connection: sqlite3.Connection, at_ms: int, text: str, *, aside: str | None = None) -> None:
+    """Call it in a transaction of the writer. Once the file `aside` is recovered, it is over."""
+    add_event(connection, at_ms, KIND, None, {"text": text} | ({"aside": aside} if aside else {}))
+
+
+def settle(connection: sqlite3.Connection, aside: str, text: str) -> None:
+    """What was told of a file that was set aside is over; the list of events says so instead."""
+    rows = connection.execute("SELECT id, content FROM event WHERE kind = ?", (KIND,)).fetchall()
+    for id, content in rows:
+        if json.loads(content).get("aside") == aside:
+            row = OVER, json.dumps({"text": text}, ensure_ascii=False), id
+            connection.execute("UPDATE event SET kind = ?, content = ? WHERE id = ?", row)
 
 
 def told(connection: sqlite3.Connection, now_ms: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 
-from whitestat.errors import LedgerError
+from whitestat.errors import DamagedLedger, LedgerError
 from whitestat.ledger import buckets, details, held, journal, plans, troubles
 from whitestat.ledger.blocks import Blocks, fits
 from whitestat.ledger.flush import DeviceRecord, Flush, State
@@ -24,7 +24,7 @@ from whitestat.ledger.rows import (
     episode_row,
     reading_row,
 )
-from whitestat.ledger.schema import lock, open_for_writing, transaction
+from whitestat.ledger.schema import is_damage, lock, open_for_writing, transaction
 from whitestat.ledger.state import receipts, state_of
 from whitestat.ledger.wal import WalReader
 from whitestat.model import Address, Counts, Hold, Point, Receipt, UsageKey
@@ -441,9 +441,10 @@ class Writer:
             self._series.clear()
             self._addresses.clear()
             if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
-                raise LedgerError(f"{self._path}: {what} failed: {error}") from error
+                fault = DamagedLedger if is_damage(error) else LedgerError
+                raise fault(f"{self._path}: {what} failed: {error}") from error
             if isinstance(error, LedgerError):
-                raise LedgerError(f"{self._path}: {error}") from error
+                raise type(error)(f"{self._path}: {error}") from error
             raise
         finally:
             self._wal.follow()
@@ -453,7 +454,8 @@ class Writer:
         try:
             yield
         except sqlite3.Error as error:
-            raise LedgerError(f"{self._path}: cannot be read: {error}") from error
+            fault = DamagedLedger if is_damage(error) else LedgerError
+            raise fault(f"{self._path}: cannot be read: {error}") from error
 
 
 def _hexadecimal(row: Sequence[object]) -> list[object]:
