@@ -7,12 +7,14 @@ its own error and nothing else; whatever else it raises is printed with the inpu
 from __future__ import annotations
 
 import argparse
+import gzip
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
+from struct import pack
 
 import atheris
 
@@ -23,7 +25,9 @@ with atheris.instrument_imports(include=["whitestat"]):
     from whitestat.collectors.darkstat import parse as darkstat
     from whitestat.collectors.decode import Link, decode
     from whitestat.collectors.huawei_b593 import pages
+    from whitestat.collectors.link_addresses import completed
     from whitestat.errors import WhiteStatError
+    from whitestat.model import Delta
 
 from tests.collectors import captures, frames
 
@@ -37,8 +41,23 @@ def decoded(octets: bytes) -> None:
 
 
 def captured(octets: bytes) -> None:
-    for delta in pcap.deltas(BytesIO(octets), "fuzz"):
-        assert delta.counts.octets >= 0, delta
+    """Every octet that is read is there when link addresses are filled in, damaged as the file may be."""
+    read: list[Delta] = []
+    refused: list[WhiteStatError] = []
+
+    def readable() -> Iterator[Delta]:
+        try:
+            for delta in pcap.deltas(BytesIO(octets), "fuzz"):
+                assert delta.counts.octets >= 0, delta
+                read.append(delta)
+                yield delta
+        except WhiteStatError as error:
+            refused.append(error)
+
+    total = sum(delta.counts.octets for delta in completed(readable()))
+    assert total == sum(delta.counts.octets for delta in read)
+    if refused:
+        raise refused[0]
 
 
 def overheard(octets: bytes) -> None:
@@ -79,15 +98,32 @@ READERS: dict[str, Callable[[bytes], None]] = {
 }
 
 
+def headed(link: Link) -> list[bytes]:
+    """A packet of both versions of IP behind a link's header."""
+    packets = {4: frames.ipv4(frames.ports()), 6: frames.ipv6(frames.ports())}
+    return [frames.link_header(link, version, len(packet)) + packet for version, packet in packets.items()]
+
+
 def seeds(reader: str) -> Iterable[bytes]:
     """Whole inputs to begin with."""
     if reader == "decode":
-        return [bytes([0]) + len(each).to_bytes(2, "big") + each for each in frames.mixed()]
+        return [
+            *(bytes([0]) + len(each).to_bytes(2, "big") + each for each in frames.mixed()),
+            *(bytes([n]) + len(each).to_bytes(2, "big") + each for n, link in enumerate(Link) for each in headed(link)),
+        ]
     if reader == "evidence":
         return frames.mixed()[:20]
     if reader == "captures":
         records = [Record(n, Link.ETHERNET, len(each), each) for n, each in enumerate(frames.mixed()[:9])]
-        return [captures.classic(records), captures.pcapng(records)]
+        several = [Record(n, link, len(each), each) for n, link in enumerate(Link) for each in headed(link)]
+        old = [(2, 0), (2, 3), (543, 0)]
+        return [
+            *(captures.classic(records), captures.pcapng(records), captures.pcapng(several, order=">")),
+            *(captures.classic(records, version=version) for version in old),
+            pack("<I", 0xA1B2CD34) + captures.classic(records)[4:],
+            captures.pcapng(records) + captures.interface(249) + captures.enhanced(0, 8, bytes(8), number=1),
+            gzip.compress(captures.pcapng(several)),
+        ]
     if reader == "leases":
         return [
             b"1760003600 02:50:00:00:00:11 192.168.50.17 phone 01:02:50:00:00:00:11\n",

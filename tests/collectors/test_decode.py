@@ -166,6 +166,93 @@ def test_other_pppoe_is_counted_with_its_header(inside: bytes) -> None:
     assert ethernet(SESSION + inside) == other(0x8864, 6 + len(inside), 20 + len(inside))
 
 
+@pytest.mark.parametrize("oui", [b"\0\0\0", b"\0\0\xf8"])
+@pytest.mark.parametrize("tag", [b"", b"\x81\x00\x00\x07"])
+def test_ip_behind_snap_is_counted_without_it(oui: bytes, tag: bytes) -> None:
+    snap = b"\x00\x28\xaa\xaa\x03" + oui
+    vlan = 7 if tag else 0
+    four = ethernet(tag + snap + IPV4 + ipv4(ports()))
+    assert four == Packet(PHONE, ROUTER, SRC4, DST4, 17, 443, vlan, 32, 54 + len(tag))
+    assert ethernet(tag + snap + IPV6 + ipv6(ports()))[2:8] == (SRC6, DST6, 17, 443, vlan, 52)
+    assert ethernet(tag + snap + b"\x08\x06" + bytes(28)) == other(0x0806, 28, 50 + len(tag), vlan=vlan)
+
+
+def test_ip_behind_llc_alone_is_counted_without_it() -> None:
+    assert ethernet(b"\x00\x23\x06\x06\x03" + ipv4(ports())) == Packet(PHONE, ROUTER, SRC4, DST4, 17, 443, 0, 32, 49)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"\x00\x28\xaa\xaa\x03\0\0\x0c\x20\x00" + bytes(30),  # another organisation's
+        b"\x00\x28\x42\x42\x03" + bytes(35),
+        b"\x00\x28\xaa\xaa\x03\0\0\0\x08",
+        b"\x06\x00\xaa\xaa\x03\0\0\0\x08\x00" + ipv4(ports()),  # an ethertype, no length
+    ],
+)
+def test_other_llc_is_other_with_its_length_as_service(rest: bytes) -> None:
+    assert ethernet(rest) == other(int.from_bytes(rest[:2], "big"), len(rest) - 2, 12 + len(rest))
+
+
+@pytest.mark.parametrize("labels", [1, 2, 8])
+@pytest.mark.parametrize("kind", [b"\x88\x47", b"\x88\x48"])
+def test_ip_behind_labels_is_counted_without_them(labels: int, kind: bytes) -> None:
+    stack = b"\x00\x01\x00\x40" * (labels - 1) + b"\x00\x02\x01\x40"
+    assert ethernet(kind + stack + ipv4(ports()))[2:8] == (SRC4, DST4, 17, 443, 0, 32)
+    assert ethernet(kind + stack + ipv6(ports()))[2:8] == (SRC6, DST6, 17, 443, 0, 52)
+    assert decode(b"\xff\x03\x02\x81" + stack + ipv4(ports()), 36 + 4 * labels, Link.PPP)[2:8] == (
+        *(SRC4, DST4, 17, 443, 0),
+        32,
+    )
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b"\x00\x01\x00\x40" * 8 + b"\x00\x02\x01\x40" + ipv4(ports()),  # nine labels
+        b"\x00\x02\x01\x40" + bytes(40),  # a pseudowire's control word
+        b"\x00\x02\x01\x40",
+        b"\x00\x02\x01",
+    ],
+)
+def test_other_labelled_traffic_is_counted_with_its_labels(inside: bytes) -> None:
+    assert ethernet(b"\x88\x47" + inside) == other(0x8847, len(inside), 14 + len(inside))
+
+
+@pytest.mark.parametrize("address", [0x0F, 0x8F])
+def test_cisco_hdlc_has_an_ethertype(address: int) -> None:
+    frame = bytes((address, 0)) + IPV4 + ipv4(ports())
+    assert decode(frame, 36, Link.PPP) == Packet(None, None, SRC4, DST4, 17, 443, 0, 32, 36)
+    keepalive = bytes((address, 0)) + b"\x80\x35" + bytes(18)
+    assert decode(keepalive, 22, Link.PPP)[4:8] == (PROTOCOL_OTHER, 0x8035, 0, 18)
+
+
+def test_a_switch_tag_stands_in_the_place_of_the_vlan_tag_it_replaced() -> None:
+    for front, link in ((b"", Link.DSA), (b"\xda\xda\0\0", Link.EDSA)):
+        tagged = ETHERNET + front + b"\xe0\x08\xe0\x07" + IPV4 + ipv4(ports())
+        untagged = ETHERNET + front + b"\xc0\x08\xe0\x07" + b"\x81\x00\x00\x09" + IPV4 + ipv4(ports())
+        assert decode(tagged, len(tagged), link)[:7] == (PHONE, ROUTER, SRC4, DST4, 17, 443, 7)
+        assert decode(untagged, len(untagged), link)[:7] == (PHONE, ROUTER, SRC4, DST4, 17, 443, 9)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3, 4])
+def test_a_cooked_broadcast_has_the_broadcast_address(kind: int) -> None:
+    target = b"\xff" * 6 if kind == 1 else None
+    sll = bytes((0, kind)) + b"\0\1\0\6" + PHONE + b"\0\0" + IPV4 + ipv4(ports())
+    sll2 = IPV4 + bytes(6) + b"\0\1" + bytes((kind, 6)) + PHONE + b"\0\0" + ipv4(ports())
+    assert decode(sll, len(sll), Link.LINUX_SLL)[:2] == (PHONE, target)
+    assert decode(sll2, len(sll2), Link.LINUX_SLL2)[:2] == (PHONE, target)
+
+
+def test_a_netfilter_log_without_a_packet_is_counted_whole() -> None:
+    message = b"\x02\0\0\5" + b"\x08\0\x0a\0log\0"
+    assert decode(message, 12, Link.NFLOG)[2:8] == (None, None, PROTOCOL_OTHER, 0, 0, 12)
+    endless = b"\x02\0\0\5" + b"\x04\0\x0a\0" * 50
+    assert decode(endless, len(endless), Link.NFLOG)[7] == len(endless)
+    stuck = b"\x02\0\0\5" + b"\x00\0\x0a\0" * 50
+    assert decode(stuck, len(stuck), Link.NFLOG)[7] == len(stuck)
+
+
 @pytest.mark.parametrize("ethertype", [0, 0x0026, 0x05DC, 0x0806, 0x8863, 0x88CC, 0xFFFF])
 def test_what_is_not_ip_is_other_with_its_ethertype_as_service(ethertype: int) -> None:
     rest = ethertype.to_bytes(2, "big")
