@@ -139,7 +139,7 @@ MAY_IMPORT = {
         "settings",
         "units",
     },
-    "lan": {"attribution", "collectors", "point_config", "settings", "units"},
+    "lan": {"attribution", "collectors", "model", "placement", "point_config", "settings", "units"},
     "announcing": {"collectors", "settings", "web", ""},
     "importers": {
         "model",

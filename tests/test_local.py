@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,14 @@ def test_masks_of_version_5_narrow_nothing(tmp_path: Path, lan: str, masks: str,
     config = load(file, {"LAN_SEGMENT_MASKS": masks}, root=True)
     for found in (locality(config, ()), locality_of(config)):
         assert {host for host in HOSTS if found.kind(address_bytes(host)) == "local"} == expected
+
+
+@pytest.mark.parametrize("lan", ["", 'networks = ["192.168.1.0/24"]'])
+def test_what_a_router_advertises_is_local_whatever_is_configured(tmp_path: Path, lan: str) -> None:
+    """What another program's table shows is not: the configuration is the word on that."""
+    file = tmp_path / "whitestat.toml"
+    file.write_text(f"[lan]\n{lan}\n")
+    heard, shown = [ip_network("2001:db8:50::/64")], [ip_network("2001:db8:60::/64")]
+    found = locality(load(file, {}, root=True), (), heard, shown)
+    assert found.kind(address_bytes("2001:db8:50::11")) == "local"
+    assert found.kind(address_bytes("2001:db8:60::11")) == ("outside" if lan else "local")

@@ -16,7 +16,7 @@ from whitestat.errors import WhiteStatError
 from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries
 from whitestat.model import PointState
-from whitestat.opening import open_collectors, points_of
+from whitestat.opening import default_notices, open_collectors, points_of
 from whitestat.service import zone_of
 from whitestat.settings import Config
 from whitestat.units import octets_text
@@ -38,7 +38,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
         from whitestat import routers
 
         notices += [notice for point in points for notice in routers.notices(point)]
-    for notice in notices:
+    for notice in [*notices, *default_notices(config)]:
         say(f"note: {notice}")
     try:
         for collector in collectors:

@@ -31,7 +31,7 @@ SECTIONS = (
     Section(
         "point",
         PointConfig,
-        "Where octets are counted; without any, the interface of the default route.",
+        "Where octets are counted; without any, a router's LAN side, else the interface of the default route.",
         many=True,
     ),
     Section("device", DeviceConfig, "Devices that are known beforehand.", many=True),

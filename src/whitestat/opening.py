@@ -5,17 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from whitestat import privileges
 from whitestat.collectors import Collector
 from whitestat.collectors.interface import InterfaceCollector
-from whitestat.collectors.links import default_interface, default_interfaces, links, unknown_interface
+from whitestat.collectors.links import (
+    Link,
+    default_interface,
+    default_interfaces,
+    forwards,
+    links,
+    real_name,
+    unknown_interface,
+)
 from whitestat.errors import CollectorError, ConfigError, NotPermitted
 from whitestat.model import Address, CounterReading, Point
-from whitestat.placement import misplaced
+from whitestat.placement import lan_sides, metered_instead, misplaced
 from whitestat.point_config import PointConfig
 from whitestat.settings import Config
 from whitestat.units import address_text
@@ -24,17 +33,31 @@ log = logging.getLogger("whitestat")
 
 
 def points_of(config: Config) -> tuple[PointConfig, ...]:
-    """The configured points, or one on the interface of the default route."""
+    """The configured points with interfaces by their own names, or those of a default start."""
+    known = links()
     if config.points:
-        return config.points
-    interface = default_interface()
-    if interface is None:
-        known = ", ".join(sorted(links()))
+        return tuple(replace(point, interface=real_name(point.interface, known)) for point in config.points)
+    outward = default_interface()
+    sides = _sides(known)
+    if outward is None and not sides:
+        names = ", ".join(sorted(known))
         raise CollectorError(
-            f"there is no default route to tell which interface to meter; name one in a [[point]]; there are: {known}"
+            f"there is no default route to tell which interface to meter; name one in a [[point]]; there are: {names}"
         )
     kind = "kernel" if os.geteuid() == 0 or privileges.may_meter() else "interface"
-    return (PointConfig(name=interface, collector=kind, interface=interface),)
+    interfaces = [link.name for link in sides] or [str(outward)]
+    return tuple(PointConfig(name=each, collector=kind, interface=each) for each in interfaces)
+
+
+def default_notices(config: Config) -> list[str]:
+    """Which interface a default start meters, and why, where it is not that of the default route."""
+    outward, sides = default_interface(), _sides(links())
+    return [] if config.points or not sides or outward is None else [metered_instead(sides, outward)]
+
+
+def _sides(known: Mapping[str, Link]) -> list[Link]:
+    """The LAN side of a machine that routes."""
+    return lan_sides(known, default_interfaces()) if forwards() else []
 
 
 def point_of(config: PointConfig) -> Point:
@@ -53,10 +76,14 @@ NOTHING_BEFORE = Before({}, (), None)
 
 
 def open_collectors(
-    points: Sequence[PointConfig], local: Callable[[Address], bool], before: Before = NOTHING_BEFORE
+    points: Sequence[PointConfig],
+    local: Callable[[Address], bool],
+    before: Before = NOTHING_BEFORE,
+    told: Iterable[str] = (),
 ) -> tuple[list[Collector], list[str]]:
     """Every collector open and ready, with what the user should know; `local` says which addresses are ours.
 
+    `told` is what the user should know already.
     Where the kernel refuses the meter, packet sockets stand in, and without the rights to these the
     interface's own counters.
     """
@@ -65,7 +92,7 @@ def open_collectors(
         if point.interface is not None and point.interface not in known and not point.wait:
             raise unknown_interface(point.interface, known)
     collectors: list[Collector] = []
-    notices: list[str] = []
+    notices = list(told)
     kernel = [point for point in points if point.collector == "kernel"]
     if kernel:
         collectors += _open_kernel(kernel, before.receipts, notices, before.ledger)
@@ -75,12 +102,10 @@ def open_collectors(
             collectors[-1].open(before.receipts)
     if any(point.collector == "interface" for point in points) and os.geteuid() != 0:
         notices.append(NOT_ROOT)
-    forwards = FORWARDING.exists() and FORWARDING.read_text().strip() == "1"
-    notices += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards)
+    notices += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards())
     return collectors, notices
 
 
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 NOT_PINNED = (
     "the kernel's tables cannot be kept in /sys/fs/bpf by this user: if this process is killed, what it metered "
     "since its last flush shows as unattributed"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
+from whitestat.attribution.judge import Learned
 from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.attribution.names import by_address, configured
 from whitestat.attribution.vendors import vendor
@@ -36,13 +37,17 @@ def replay(path: Path, config: Config) -> Replayed:
     """Count what is readable of a capture file. Raises CaptureError where nothing is."""
     devices = Devices()
     locality = Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
-    attributor = Attributor(locality, devices)
+    learned = Learned()
     fault: list[str] = []
     left_out = Counter[int]()
     try:
         with path.open("rb") as stream:
+            if stream.seekable():  # what packets tell of routers holds for those before them too
+                first = completed(_readable(pcap.deltas(stream, path.name, Counter()), []))
+                Attributor(locality, Devices(), learned).attribute(first, 0)
+                stream.seek(0)
             deltas = completed(_readable(pcap.deltas(stream, path.name, left_out), fault))
-            usage = attributor.attribute(deltas, 0).counts()
+            usage = Attributor(locality, devices, learned).attribute(deltas, 0).counts()
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}") from None
     if not usage and (reason := fault[0] if fault else _left_out(left_out)):

@@ -38,7 +38,7 @@ from whitestat.ledger.writer import State, Writer
 from whitestat.live import Live
 from whitestat.lookout import Lookout
 from whitestat.memory import one_heap
-from whitestat.opening import Before, open_collectors, point_of, points_of
+from whitestat.opening import Before, default_notices, open_collectors, point_of, points_of
 from whitestat.periods import Cycle
 from whitestat.plan_config import plan_of
 from whitestat.settings import Config
@@ -82,7 +82,7 @@ async def _serve(config: Config) -> int:
     clock = SystemClock()
     gatherer = gatherer_of(config, points)
     before = Before(state.receipts, state.readings, config.store.path)
-    collectors, notices = open_collectors(points, attributor.is_local, before)
+    collectors, notices = open_collectors(points, attributor.is_local, before, default_notices(config))
     owners = {each.mac: each.person for each in config.devices if each.person}
     known = Known(
         attributor,
@@ -99,7 +99,7 @@ async def _serve(config: Config) -> int:
         known,
         zone=zone,
         points=[point_of(each) for each in points],
-        locality=lambda: locality(config, points, (*gatherer.networks(clock.monotonic_ms()), *networks_of(collectors))),
+        locality=lambda: locality(config, points, gatherer.networks(clock.monotonic_ms()), networks_of(collectors)),
         detail_s=config.store.detail_s,
         finest_s=config.retention.finest_s,
     )

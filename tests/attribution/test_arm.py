@@ -40,8 +40,10 @@ def intervals(*flows: list[Delta]) -> dict[tuple[bytes | None, str], tuple[int, 
         result = attributor.attribute(interval, 1000)
         attributor.settle(result)
         assert sum(each.counts.octets for each in interval) == sum(
-            point.attributed + point.unattributed for point in result.points.values()
+            point.attributed + point.unattributed + point.repeated for point in result.points.values()
         )
+        booked = sum(each.octets for each in result.counts().values())
+        assert booked == sum(point.attributed for point in result.points.values())
         for key, counts in result.counts().items():
             whole.book(key, counts)
     return {key: counts for key, counts in by_mac(whole, devices).items() if any(counts)}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.attribution.attribute import Attributed, Attributor
+from whitestat.attribution.attribute import Attributed, Attributor, PointSum
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.model import PROTOCOL_OTHER, UNATTRIBUTED, Counts, Delta, FlowKey, Scope, UsageKey
@@ -21,6 +21,7 @@ HOME = Locality(
     (*PRIVATE, ip_network("192.168.50.0/24"), ip_network("2001:db8:50::/64")),
     own_macs=frozenset({GATEWAY}),
     own_addresses=frozenset({address_bytes("192.168.50.1"), address_bytes("198.51.100.7")}),
+    metered=(ip_network("192.168.50.0/24"), ip_network("2001:db8:50::/64")),
 )
 
 
@@ -190,15 +191,36 @@ _macs = st.sampled_from([GATEWAY, PHONE, TV, SWITCH, GROUP, BROADCAST]) | st.non
 
 
 @given(
-    st.lists(st.builds(flow, _addresses, _macs, _addresses, _macs, st.integers(0, 9), st.sampled_from([6, 256, None])))
+    st.lists(st.builds(flow, _addresses, _macs, _addresses, _macs, st.integers(1, 9), st.sampled_from([6, 256, None])))
 )
-def test_every_octet_is_attributed_or_unattributed_once_whatever_the_packets(flows: list[Delta]) -> None:
-    result, devices = attribute(*flows)
-    point = result.points.get("lan")
-    assert sum(each.counts.octets for each in flows) == (point.attributed + point.unattributed if point else 0)
+def test_every_octet_is_in_a_row_or_was_booked_where_it_crossed_first_whatever_the_packets(flows: list[Delta]) -> None:
+    """Each alone, after those before it, so that a row says which it is of; then all at once."""
+    devices = Devices()
+    attributor = Attributor(HOME, devices)
+    for each in flows:
+        result = attributor.attribute([each], 0)
+        assert result.points["lan"] == whole(each, result), result
+        assert not result.points["lan"].repeated or passes_again(each, HOME)
     assert not any((episode.mac or b"\0")[0] & 1 for episode in devices.episodes())
-    nobody = [counts for key, counts in result.counts().items() if key.episode == UNATTRIBUTED]
-    assert sum(counts.octets for counts in nobody) == (point.unattributed if point else 0)
+    point = attribute(*flows)[0].points.get("lan", PointSum())
+    assert sum(each.counts.octets for each in flows) == point.attributed + point.unattributed + point.repeated
+
+
+def whole(delta: Delta, result: Attributed) -> PointSum:
+    """Where the octets of the only flow are by the rows alone, each of which has all of them."""
+    octets, rows = delta.counts.octets, result.counts()
+    for counts in rows.values():
+        assert {counts.octets_in, counts.octets_out} <= {0, octets}
+        assert counts.octets_in + counts.octets_out
+    known = any(key.episode for key in rows)
+    assert not (known and any(key.episode == UNATTRIBUTED for key in rows))
+    return PointSum(*((octets, 0, 0) if known else (0, octets, 0) if rows else (0, 0, octets)))
+
+
+def passes_again(delta: Delta, home: Locality) -> bool:
+    """Whether this machine forwarded it for a host that is metered elsewhere."""
+    ends = ((delta.key.mac, delta.key.address), (delta.key.peer_mac, delta.key.peer))
+    return any(mac in home.own_macs and address and home.is_metered(address) for mac, address in ends)
 
 
 _prefixes = st.sampled_from(("2001:db8:50::", "2001:db8:51::", "2001:db8:52::", "fd00:50::"))

@@ -102,6 +102,39 @@ def test_ipv6_behind_a_router_is_the_routers() -> None:
     assert by_device(attributor, up("2001:db8:60::7"), down("2001:db8:60::8")) == {mac_text(SWITCH): (900, 100)}
 
 
+def learned() -> Attributor:
+    attributor = Attributor(ON_LINK, Devices())
+    by_device(attributor, *(each for address in behind(HOSTS) for each in (up(address), down(address))))
+    assert set(attributor.routers.learned) == {SWITCH}
+    return attributor
+
+
+def test_all_flows_of_the_interval_that_tells_of_a_router_are_its_hosts_whatever_their_order() -> None:
+    flows = [each for address in behind(HOSTS) for each in (up(address), down(address))]
+    for order in (flows, flows[::-1]):
+        attributor = Attributor(ON_LINK, Devices())
+        assert by_device(attributor, *order) == dict.fromkeys(behind(HOSTS), (900, 100))
+
+
+def test_a_router_that_carries_nothing_for_a_day_is_none_any_more() -> None:
+    attributor = learned()
+    by_device(attributor, up("192.168.60.10"), at_ms=WINDOW_MS // 2)
+    by_device(attributor, at_ms=WINDOW_MS)
+    assert set(attributor.routers.learned) == {SWITCH}
+    by_device(attributor, at_ms=2 * WINDOW_MS)
+    assert attributor.routers.learned == {}
+    assert Shape().notices(str, attributor.routers.learned, 0) == ()
+
+
+def test_hosts_that_are_answered_behind_other_macs_take_their_evidence_with_them() -> None:
+    attributor = learned()
+    macs = [bytes([2, 0, 0, 0, 1, n]) for n in range(HOSTS)]
+    by_device(attributor, *(up(address, mac) for address, mac in zip(behind(HOSTS), macs, strict=True)))
+    assert set(attributor.routers.learned) == {SWITCH}  # a forged source gets no answer
+    by_device(attributor, *(down(address, mac) for address, mac in zip(behind(HOSTS), macs, strict=True)))
+    assert SWITCH not in attributor.routers.learned
+
+
 _sights = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 30), st.integers(0, 2 * WINDOW_MS), st.booleans()))
 
 

@@ -42,7 +42,8 @@ def by_point(result: Attributed) -> dict[str, int]:
 def test_the_same_flow_at_two_points_is_booked_at_the_first_of_the_configuration(order: tuple[str, str]) -> None:
     result = attributor("lan", "port").attribute([at(point, up(50_000)) for point in order], 0)
     assert by_point(result) == {"lan": 50_000}
-    assert {name: each.attributed for name, each in result.points.items()} == {"lan": 50_000, "port": 50_000}
+    assert {name: each.attributed for name, each in result.points.items()} == {"lan": 50_000, "port": 0}
+    assert result.points["port"].repeated == 50_000
     assert [(each.first, each.point, each.octets) for each in result.doubles] == [("lan", "port", 50_000)]
 
 

@@ -271,7 +271,7 @@ def test_hosts_of_a_network_that_the_table_shows_to_be_ours_count_from_the_next_
     config = load(None, {}, root=False)
     with serving(peer) as url:
         known: list[DarkstatCollector] = []
-        where = lambda address: locality(config, (), networks_of(known)).kind(address) == "local"  # noqa: E731
+        where = lambda address: locality(config, (), shown=networks_of(known)).kind(address) == "local"  # noqa: E731
         known.append(collector := Collector(POINT, url, 3600, where))
         assert collector.poll().deltas == []
         assert set(networks_of(known)) == {IPv6Network("2001:db8:50::/64")}

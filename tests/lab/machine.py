@@ -93,6 +93,7 @@ class Machine:
         env: dict[str, str] | None = None,
         stdout: int | None = subprocess.PIPE,
         stderr: int | None = subprocess.STDOUT,
+        folder: Path | None = None,
     ) -> subprocess.Popen[str]:
         """Start a program inside; it ends with the machine at the latest."""
         process = subprocess.Popen(
@@ -102,6 +103,7 @@ class Machine:
             stderr=stderr,
             text=True,
             env=env,
+            cwd=folder,
         )
         self._running.append(process)
         return process

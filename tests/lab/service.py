@@ -56,12 +56,18 @@ interface = "{interface}"
 class Service:
     """One run of `whitestat run` in `machine`; `log` is what it printed."""
 
-    def __init__(self, machine: Machine, folder: Path, config: str, port: int = PORT) -> None:
+    def __init__(self, machine: Machine, folder: Path, config: str | None, port: int = PORT) -> None:
+        """Without a `config` it is started as a new user's: in an empty home, with no word of what to meter."""
         self.port = port
         self._machine = machine
+        self._folder = folder
         self._log = folder / "service.log"
-        self._config = folder / "whitestat.toml"
-        self._config.write_text(config)
+        self._words: tuple[str, ...] = ()
+        if config is not None:
+            path = folder / "whitestat.toml"
+            path.write_text(config)
+            self._words = ("--config", str(path))
+        self._token = ""
         self._born = datetime.now(UTC) - timedelta(minutes=1)
         self._process: subprocess.Popen[str] | None = None
         self.start_seconds = 0.0
@@ -83,34 +89,65 @@ class Service:
         """Start and wait for the first healthy answer; `start_seconds` is how long that took."""
         began = time.monotonic()
         self.launch()
+        self.answers()
+        self.start_seconds = time.monotonic() - began
+        return self
+
+    def answers(self) -> Self:
+        """Wait for the first healthy answer."""
+        began = time.monotonic()
         while not self._healthy():
             if self._process and self._process.poll() is not None:
                 raise LabError(f"the service ended with {self._process.returncode}:\n{self.log}")
             if time.monotonic() - began > self.start_limit_s:
                 raise LabError(f"no healthy answer in {self.start_limit_s} s:\n{self.log}")
             time.sleep(0.01)
-        self.start_seconds = time.monotonic() - began
         return self
 
     def launch(self) -> subprocess.Popen[str]:
         """Start, and wait for nothing."""
-        words = (*self.prefix, self.python, "-m", "whitestat", "run", "--config", str(self._config))
+        words = (*self.prefix, self.python, "-m", "whitestat", "run", *self._words)
+        env = self._environment() | {"PYTHONPATH": self.modules}
         with self._log.open("a") as log:
             self._process = self._machine.start(
-                *words, env=environment() | {"PYTHONPATH": self.modules}, stdout=log.fileno(), stderr=subprocess.STDOUT
+                *words, env=env, stdout=log.fileno(), stderr=subprocess.STDOUT, folder=self._folder
             )
         return self._process
 
+    def log_in(self) -> Self:
+        """Ask as a program that the owner gave a token: what a default start answers to nobody else."""
+        while True:
+            done = self.command("token", "add", "lab")
+            if done.returncode == 0:
+                self._token = done.stdout.split()[-1]
+                return self
+            if self._process and self._process.poll() is not None:
+                raise LabError(f"no token: {done.stderr}:\n{self.log}")
+            time.sleep(0.1)
+
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another command with the same configuration, to its end."""
-        line = self._machine.command(sys.executable, "-m", "whitestat", *words, "--config", str(self._config))
-        return subprocess.run(line, capture_output=True, text=True, timeout=30 * SLOWER, check=False, env=environment())
+        line = self._machine.command(sys.executable, "-m", "whitestat", *words, *self._words)
+        return subprocess.run(
+            line,
+            capture_output=True,
+            text=True,
+            timeout=30 * SLOWER,
+            check=False,
+            env=self._environment(),
+            cwd=self._folder,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """The folder is the home of a default start, whose store is found below it."""
+        return environment() | ({} if self._words else {"HOME": str(self._folder)})
 
     def get(self, path: str) -> Answer:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10 * SLOWER)
         connection.sock = self._machine.connect("127.0.0.1", self.port)
         try:
-            connection.request("GET", path)
+            headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read())
         finally:
@@ -191,6 +228,19 @@ def running(
     service.prefix = prefix
     try:
         yield service.start()
+        assert service.stop() == 0, service.log
+    finally:
+        service.end()
+
+
+@contextmanager
+def running_by_default(machine: Machine, folder: Path) -> Iterator[Service]:
+    """The service as `whitestat run` starts it where nothing is configured, with a /var/lib of the machine's own."""
+    machine.run("mount", "-t", "tmpfs", "tmpfs", "/var/lib")
+    service = Service(machine, folder, None)
+    try:
+        service.launch()
+        yield service.log_in().answers()
         assert service.stop() == 0, service.log
     finally:
         service.end()

@@ -69,8 +69,8 @@ class Crossings:
         self._entered[road] = Amount(known.octets + sign * counts.octets_out, known.packets + sign * counts.packets_out)
         return False
 
-    def own(self) -> Iterator[Delta]:
-        """The flows of this machine's own address, less what devices had carried on the same road."""
+    def own(self) -> Iterator[tuple[Delta, int]]:
+        """The flows of this machine's own address, less what devices had carried on the same road; octets of these."""
         self._left = {road: _sum(self._entered.get(road), self._debts.get(road)) for road in self._roads()}
         for delta, road in self._own:
             counts, left = delta.counts, self._left.get(road, Amount())
@@ -79,9 +79,9 @@ class Crossings:
             if octets or packets:
                 self._left[road] = Amount(left.octets - octets, left.packets - packets)
                 less = counts._replace(octets_out=counts.octets_out - octets, packets_out=counts.packets_out - packets)
-                yield delta._replace(counts=less)
+                yield delta._replace(counts=less), octets
             else:
-                yield delta
+                yield delta, 0
 
     def debts(self) -> dict[Road, Amount]:
         """What is left over for the next interval: never more than entered in this one, so that packets that

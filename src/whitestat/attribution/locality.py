@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple
 
 from whitestat.model import Address, Mac
 
@@ -16,8 +17,16 @@ ALWAYS_LOCAL: tuple[Network, ...] = tuple(map(ip_network, ("169.254.0.0/16", "fe
 """Link-local (RFC 3927, RFC 4291) and loopback space never leaves the link."""
 GROUPS: tuple[Network, ...] = tuple(map(ip_network, ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")))
 _MAPPED = bytes(10) + b"\xff\xff"
+_LINK_LOCAL_4 = _MAPPED + b"\xa9\xfe"
 UNSPECIFIED = (_MAPPED + bytes(4), bytes(16))
 CACHE_MAX = 4096
+
+
+class Uplink(NamedTuple):
+    """This machine on an interface that leads away from home: its MAC there, and an address where there is none."""
+
+    mac: Mac | None
+    address: Address | None = None
 
 
 _Table = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
@@ -32,6 +41,8 @@ class Locality:
     `outward` are the points that have the way to the outside on their own interface, `counting` those that are
     summed for people, in the order of the configuration. `on_link` are the networks that this machine is on. `segments`
     are networks to which a configured router's leaving out is limited in a table of hosts; empty limits nothing.
+    `uplinks` are the outward points of a gateway that has its devices on other interfaces. `metered` are the networks
+    behind interfaces of counting points: what is forwarded for a host there is booked where it enters or arrives.
     """
 
     networks: tuple[Network, ...] = PRIVATE
@@ -42,10 +53,13 @@ class Locality:
     counting: tuple[str, ...] = ()
     on_link: tuple[Network, ...] = ()
     segments: tuple[Network, ...] = ()
+    uplinks: Mapping[str, Uplink] = field(default_factory=dict)
+    metered: tuple[Network, ...] = ()
     _local: _Table = field(init=False, repr=False, compare=False)
     _groups: _Table = field(init=False, repr=False, compare=False)
     _near: _Table = field(init=False, repr=False, compare=False)
     _left_out: _Table = field(init=False, repr=False, compare=False)
+    _metered: _Table = field(init=False, repr=False, compare=False)
     _known: dict[Address, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,6 +72,7 @@ class Locality:
         object.__setattr__(self, "_groups", _table((*GROUPS, *broadcasts)))
         object.__setattr__(self, "_near", _table((*self.on_link, *ALWAYS_LOCAL)))
         object.__setattr__(self, "_left_out", _table(self.segments))
+        object.__setattr__(self, "_metered", _table(self.metered))
 
     def kind(self, address: Address) -> str:
         """`own`, `group` (multicast, broadcast), `local` or `outside`."""
@@ -78,6 +93,10 @@ class Locality:
         """Whether a host of this address behind a configured router is somebody else's."""
         return not self.segments or _is_in(address, self._left_out)
 
+    def is_metered(self, address: Address) -> bool:
+        """Whether a counting point meters the network of the address."""
+        return _is_in(address, self._metered)
+
     def _kind(self, address: Address) -> str:
         if address in self.own_addresses:
             return "own"
@@ -91,6 +110,13 @@ class Locality:
 def is_ipv4(address: Address) -> bool:
     """IPv4-mapped (RFC 4291, section 2.5.5.2)."""
     return address.startswith(_MAPPED)
+
+
+def is_link_local(address: Address) -> bool:
+    """169.254.0.0/16 or fe80::/10, which no router forwards (RFC 3927, section 2.7; RFC 4291, section 2.5.6)."""
+    if address[0]:
+        return address[0] == 0xFE and address[1] & 0xC0 == 0x80
+    return address.startswith(_LINK_LOCAL_4)
 
 
 def is_group_mac(mac: Mac) -> bool:

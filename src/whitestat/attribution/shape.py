@@ -5,7 +5,7 @@ Each notice stays while what it says was seen of late, and goes when it is mende
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from whitestat.attribution.sightings import Double
 from whitestat.model import Address, Mac
@@ -47,7 +47,7 @@ class Shape:
             self._alone_ms = at_ms
 
     def notices(
-        self, name: Callable[[int], str], routers: Mapping[Mac, Sequence[Address]], at_ms: int
+        self, name: Callable[[int], str], routers: Mapping[Mac, Iterable[Address]], at_ms: int
     ) -> tuple[str, ...]:
         """The sentences to show now; `name` tells an episode's device, `routers` are those learned."""
         alone = not self._others and self._alone_ms is not None and at_ms - self._alone_ms >= ALONE_MS
@@ -62,7 +62,7 @@ class Shape:
         )
 
 
-def _router(mac: Mac, behind: Sequence[Address]) -> str:
+def _router(mac: Mac, behind: Iterable[Address]) -> str:
     return (
         f"{mac_text(mac)} carries traffic of other hosts ({', '.join(map(address_text, behind))}) and is taken for a "
         "router: each IPv4 address behind it is a device of its own, from now on; routers in [lan] says so from "

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,16 @@ WIREGUARD_MORE = 47
 """Octets that a packet has at most in WireGuard's counters beyond itself: 16 of header, 16 of tag, 15 of padding."""
 
 
+FORWARDING = (Path("/proc/sys/net/ipv4/ip_forward"), Path("/proc/sys/net/ipv6/conf/all/forwarding"))
+ROUTES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
+ROUTES_MAX = 4096
+_UP, _REJECT, _LOCAL = 0x1, 0x200, 0x8000_0000
+"""Flags of route(8) and, the last, of the kernel's ipv6_route.h."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One interface. `kind` is iproute2's: `veth`, `bridge`, `tun`; empty for hardware."""
+    """One interface. `kind` is iproute2's: `veth`, `bridge`, `tun`; empty for hardware. `below` is a VLAN's link."""
 
     name: str
     index: int
@@ -41,6 +50,8 @@ class Link:
     mac: Mac | None
     interfaces: tuple[IPv4Interface | IPv6Interface, ...]
     wireless: bool = False
+    altnames: tuple[str, ...] = ()
+    below: str | None = None
 
     @property
     def header(self) -> int:
@@ -71,6 +82,58 @@ def default_interfaces() -> frozenset[str]:
     routes = [*_ip("-4", "route", "show", "default"), *_ip("-6", "route", "show", "default")]
     hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]
     return frozenset(str(hop["dev"]) for hop in hops if "dev" in hop)
+
+
+def forwards() -> bool:
+    """Whether this machine passes on packets of other hosts, of either family (ip-sysctl of the kernel)."""
+    return any(each.exists() and each.read_text().strip() == "1" for each in FORWARDING)
+
+
+def routed(ipv4: str | None = None, ipv6: str | None = None) -> dict[str, tuple[IPv4Network | IPv6Network, ...]]:
+    """The networks behind each interface by the kernel's main tables, default routes left out.
+
+    Texts of `/proc/net/route` and `/proc/net/ipv6_route` (proc(5)), `ROUTES_MAX` lines of each: a table of the whole
+    Internet is none of a home's.
+    """
+    found: dict[str, dict[IPv4Network | IPv6Network, None]] = {}
+    for text, read in ((ipv4, _route_4), (ipv6, _route_6)):
+        for line in text.splitlines() if text is not None else _lines(ROUTES[read is _route_6]):
+            route = read(line.split())
+            if route is not None and route[1].prefixlen:
+                found.setdefault(route[0], {})[route[1]] = None
+    return {name: tuple(networks) for name, networks in found.items()}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="ascii", errors="replace") as table:
+            return list(islice(table, ROUTES_MAX))
+    except OSError:  # a kernel without that family
+        return []
+
+
+def _route_4(column: Sequence[str]) -> tuple[str, IPv4Network | IPv6Network] | None:
+    """Interface, network, gateway and flags; numbers are hexadecimal, addresses as they lie in memory."""
+    if len(column) < 8 or not _is_route(column[3]):
+        return None
+    address, mask = (int.from_bytes(int(column[at], 16).to_bytes(4, sys.byteorder), "big") for at in (1, 7))
+    return column[0], IPv4Network((address & mask, mask.bit_count()))
+
+
+def _route_6(column: Sequence[str]) -> tuple[str, IPv4Network | IPv6Network] | None:
+    """Network, its length, source and its length, gateway, metric, two counters, flags, interface."""
+    if len(column) < 10 or not _is_route(column[8]):
+        return None
+    network = IPv6Network((int(column[0], 16), int(column[1], 16)), strict=False)
+    return None if network.is_link_local or network.is_multicast else (column[9], network)
+
+
+def _is_route(flags: str) -> bool:
+    """Up, of another host than this one, and no rejection; False for the heading of the table."""
+    try:
+        return int(flags, 16) & (_UP | _REJECT | _LOCAL) == _UP
+    except ValueError:
+        return False
 
 
 def kernel_width() -> int:
@@ -127,6 +190,13 @@ def hidden_octets(link: Link, tags: Counts) -> Counts:
     return Counts(tags.octets_in + more_in * tags.packets_in, tags.octets_out + more_out * tags.packets_out)
 
 
+def real_name(interface: str | None, known: Mapping[str, Link]) -> str | None:
+    """The name an interface goes by, where it was called by another name of its (`ip link property add`)."""
+    if interface is None or interface in known:
+        return interface
+    return next((link.name for link in known.values() if interface in link.altnames), interface)
+
+
 def unknown_interface(name: str, known: Mapping[str, Link]) -> CollectorError:
     """The error for an interface that does not exist; names those that do."""
     return CollectorError(f"interface {name!r} does not exist; there are: {', '.join(sorted(known))}")
@@ -147,6 +217,8 @@ def _link(entry: Mapping[str, Any]) -> Link:
             if "local" in info
         ),
         wireless=(Path("/sys/class/net") / entry["ifname"] / "phy80211").exists(),
+        altnames=tuple(map(str, entry.get("altnames", ()))),
+        below=entry.get("link"),
     )
 
 
