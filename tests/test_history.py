@@ -17,7 +17,8 @@ from tests.ledger.flushes import STOCKHOLM
 from tests.web.house import NAMES, NOON_S, PHONE, booked
 from whitestat.cli import EXIT_USAGE, run_command
 from whitestat.ledger.writer import DeviceRecord, Flush, Writer
-from whitestat.model import Counts, Scope, ServiceKey, UsageKey
+from whitestat.model import Counts, Point, Scope, ServiceKey, UsageKey
+from whitestat.periods import parse_instant
 
 SPAN = ("--start", "2026-11-20", "--end", "2026-11-22")
 
@@ -81,8 +82,21 @@ def test_history_tells_apart_what_is_asked(told: Told) -> None:
 
 def test_history_says_when_there_is_nothing_and_whether_anybody_watched(told: Told) -> None:
     assert told("history", "--start", "2026-11-02", "--end", "2026-11-03") == (
-        "No usage in this span.\nlan: watched 0.0 % of the time, nothing flowed\n"
+        "Not watched in this span: what was used is not known.\nlan: not watched\n"
     )
+
+
+def test_what_was_imported_is_not_called_idle(writer: Writer, told: Told) -> None:
+    at_s = parse_instant("2026-10-05T12:00", STOCKHOLM)
+    key = UsageKey(0, "vnstat eth0 import", Scope.WAN)
+    writer.commit(Flush(usage={(at_s, key): Counts(5_000)}, points=[Point("vnstat eth0 import", "import")]))
+    said = told("history", "--start", "2026-10-05", "--end", "2026-10-06")
+    assert "5.0 kB" in said and "vnstat eth0 import: taken over by day from another program\n" in said
+    assert "nothing flowed" not in said
+
+
+def test_a_day_that_was_not_watched_is_not_a_day_without_usage(told: Told) -> None:
+    assert told("today").startswith("Not watched today.")
 
 
 def test_top_adds_up_all_others(told: Told) -> None:

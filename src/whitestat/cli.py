@@ -76,6 +76,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _today(options: argparse.Namespace) -> int:
     from whitestat import history, reports
+    from whitestat.forms import was_watched
     from whitestat.ledger.queries import Question
 
     config = _load(options)
@@ -83,13 +84,15 @@ def _today(options: argparse.Namespace) -> int:
     now = history.now_of(config)
     rows = queries.usage(Question(*now.span("today"), by=("device", "scope")))
     lines, standings = [reports.from_row(row) for row in rows], queries.standings(now.at_s)
+    watched = was_watched(queries.coverage(*now.span("today")))
+    nothing = reports.NO_USAGE_YET if watched else reports.NOT_WATCHED_YET
     if not standings or options.form == "csv":
-        print(reports.usage(lines, options.form), end="")
+        print(reports.usage(lines, options.form, nothing), end="")
         return EXIT_OK
     from whitestat import plan_reports
 
     plans = plan_reports.told_of(standings, queries, now)
-    print(reports.usage(lines, options.form, plans=plans), end="")
+    print(reports.usage(lines, options.form, nothing, plans=plans), end="")
     if options.form == "text":
         print(plan_reports.summary(plans), end="")
     return EXIT_OK

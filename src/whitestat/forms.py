@@ -79,11 +79,18 @@ class UsageAnswer:
             yield piece
 
     def coverage_texts(self) -> list[str]:
-        """`lan: watched 99.9 % of the time, 100.0 % of the octets attributed`."""
+        """`lan: watched 99.9 % of the time, 100.0 % of the octets attributed`; imports were not watched here."""
         return [
             f"{name}: watched {_percent(covered.observed_ms, self.elapsed_ms)} of the time, {_attributed(covered)}"
+            if covered.observed_ms
+            else f"{name}: {'taken over by day from another program' if is_imported(name) else 'not watched'}"
             for name, covered in self.coverage.items()
         ]
+
+    @property
+    def was_watched(self) -> bool:
+        """Whether any point was: then no usage is no traffic."""
+        return was_watched(self.coverage)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -208,6 +215,16 @@ def device_fields(row: DeviceRow, zone: tzinfo) -> dict[str, object]:
 
 def _instant(at_ms: int | None, zone: tzinfo) -> str | None:
     return None if at_ms is None else instant_text(at_ms // 1000, zone)
+
+
+def is_imported(point: str) -> bool:
+    """Whether old data was imported as this point: points of the configuration have no blank in their name."""
+    return point.endswith(" import")
+
+
+def was_watched(coverage: Mapping[str, Coverage]) -> bool:
+    """Whether any point was watched in a span."""
+    return any(covered.observed_ms for covered in coverage.values())
 
 
 def _attributed(covered: Coverage) -> str:

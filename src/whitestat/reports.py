@@ -19,6 +19,12 @@ FIELDS = ("device", "mac", "scope", "octets", "octets_in", "octets_out", "packet
 DEVICE_FIELDS = ("id", "name", "name_source", "mac", "addresses", "person", "labels", "first_seen", "last_seen")
 
 
+NO_USAGE = "No usage in this span.\n"
+NOT_WATCHED = "Not watched in this span: what was used is not known.\n"
+NO_USAGE_YET = "No usage yet. Is whitestat running, and does traffic flow?\n"
+NOT_WATCHED_YET = "Not watched today. Is whitestat running? `whitestat check` says what each point sees.\n"
+
+
 class Line(NamedTuple):
     """One line of a report; `device` is None for what nobody could be found for."""
 
@@ -38,10 +44,15 @@ def from_row(row: Row) -> Line:
     )
 
 
-def usage(lines: Sequence[Line], form: str, **more: object) -> str:
-    """The report as `text`, `csv` or `json`, the largest first; `more` is what JSON says beside the rows."""
+def usage(lines: Sequence[Line], form: str, nothing: str = NO_USAGE_YET, **more: object) -> str:
+    """The report as `text`, `csv` or `json`, the largest first; `more` is what JSON says beside the rows.
+
+    `nothing` is the text where there are no lines.
+    """
     ordered = sorted(lines, key=lambda line: -line.counts.octets)
-    return _json(ordered, more) if form == "json" else {"text": _text, "csv": _csv}[form](ordered)
+    if form == "json":
+        return _json(ordered, more)
+    return _csv(ordered) if form == "csv" else _text(ordered) or nothing
 
 
 def history(answer: UsageAnswer) -> Iterator[str]:
@@ -50,7 +61,7 @@ def history(answer: UsageAnswer) -> Iterator[str]:
     if rows:
         yield _table(*_history_columns(answer), [_history_cells(answer, row) for row in rows])
     else:
-        yield "No usage in this span.\n"
+        yield NO_USAGE if answer.was_watched else NOT_WATCHED
     for sentence in (*answer.coverage_texts(), answer.notice):
         if sentence:
             yield f"{sentence}\n"
@@ -209,8 +220,9 @@ def csv_of(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def _text(lines: Sequence[Line]) -> str:
+    """Empty for no lines."""
     if not lines:
-        return "No usage yet. Is whitestat running, and does traffic flow?\n"
+        return ""
     rows = []
     for line in lines:
         split = not line.counts.octets_unsplit

@@ -105,6 +105,7 @@ def test_a_month_tells_each_thing_once_though_the_service_starts_anew_every_day(
     assert sum(kind == "plan-forecast" for kind, _ in home.told) == 1
     daily = [text for kind, text in home.told if kind == "daily-summary"]
     assert len(daily) == 30
+    assert daily[0].startswith("2026-10-31: not watched\n")
     assert daily[1].startswith("2026-11-01: 2.0 GB\nphone: 2.0 GB\nline: ")
     home.at_s = parse_instant("2026-12-01T00:05", ZONE)
     home.look(home.watcher())

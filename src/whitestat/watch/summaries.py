@@ -22,9 +22,12 @@ class Used(NamedTuple):
     octets: int
 
 
-def daily(day: str, users: Sequence[Used], total: int, standings: Sequence[Standing]) -> tuple[str, str]:
-    """(title, body) of a day that is over; `day` as it is shown."""
-    title = f"{day}: {octets_text(total)}" if total else f"{day}: nothing was used"
+def daily(
+    day: str, users: Sequence[Used], total: int, standings: Sequence[Standing], *, watched: bool = True
+) -> tuple[str, str]:
+    """(title, body) of a day that is over; `day` as it is shown. Of one that was not `watched` nothing is known."""
+    nothing = "nothing was used" if watched else "not watched"
+    title = f"{day}: {octets_text(total)}" if total else f"{day}: {nothing}"
     return title, "\n".join([*_users(users), *(_left(each) for each in standings if each.pots)])
 
 

@@ -173,7 +173,8 @@ class Watcher:
             who = row.person or _name(row.device) or "nobody known"
             by[who] = by.get(who, 0) + row.counts.octets
         users = [summaries.Used(name, octets) for name, octets in by.items()]
-        title, body = summaries.daily(day, users, sum(by.values()), standings)
+        watched = any(each.observed_ms for each in self._eyes.queries.coverage(start_s, end_s).values())
+        title, body = summaries.daily(day, users, sum(by.values()), standings, watched=watched)
         return Condition(f"daily/{day}", "daily-summary", True, False, f"{title}\n{body}")
 
     def _period(self, running: Standing) -> Condition:

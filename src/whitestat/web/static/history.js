@@ -100,7 +100,7 @@ function Told({ data, earlier, kind, span, by, asked, turn }) {
     else if (by === "person" && group.person) turn({ person: group.person, by: "device" });
     else if (group.device) turn({ device: String(group.device.id), by: "service" });
   };
-  if (!groups.length) return html`<section class="card empty"><h2>Nothing was counted here</h2><p>${seen(data)} Choose another span, or look at <a href=${href(["health"])}>what was watched</a>.</p></section>`;
+  if (!groups.length) return html`<section class="card empty"><h2>${wasWatched(data) ? "Nothing was counted here" : "Not watched"}</h2><p>${seen(data)} Choose another span, or look at <a href=${href(["health"])}>what was watched</a>.</p></section>`;
   return html`
     <${Card} title="Together" name="together">
       <p class="total"><${Figure} parts=${octetsParts(sum)} /> ${then > 0 && html`<span class="unit">${compared(sum, then)}</span>`}</p>
@@ -117,10 +117,12 @@ function compared(now, then) {
   return `${words} ${words.startsWith("as") || words.endsWith("much") ? "as" : "than"} in the span before (${octets(then)})`;
 }
 
-// Whether nothing flowed or nobody watched.
+const wasWatched = (data) => (data.coverage ?? []).some((each) => each.observed_ms > 0);
+
+// How much of the time each point was watched; what was imported was counted by another program, and by day.
 function seen(data) {
   const elapsed = data.elapsed_ms;
-  const watched = (data.coverage ?? []).map((each) => `${each.point}: watched ${elapsed ? Math.min(100, Math.floor((each.observed_ms / elapsed) * 1000) / 10) : 0}\u00a0% of the time`);
+  const watched = (data.coverage ?? []).map((each) => !each.observed_ms ? `${each.point}: ${each.point.endsWith(" import") ? "taken over by day from another program" : "not watched"}` : `${each.point}: watched ${elapsed ? Math.min(100, Math.floor((each.observed_ms / elapsed) * 1000) / 10) : 0}\u00a0% of the time`);
   return watched.length ? `${watched.join("; ")}.` : "";
 }
 
