@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -59,8 +60,7 @@ class Service:
         return {row.device.name if row.device else None: row.counts for row in found}
 
     def close(self) -> None:
-        self.engine.tick(True)
-        self.engine._close()
+        asyncio.run(self.engine.stop())
         self.queries.close()
 
 

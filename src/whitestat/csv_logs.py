@@ -116,6 +116,10 @@ class CsvLogs:
                         log.error("%s", told)
             await asyncio.sleep(every_s - engine.now_ms() / 1000 % every_s)
 
+    def close(self) -> None:
+        """A row that is being made is given up; the next start makes it."""
+        self._queries.close()
+
     def _figures(self, start_s: int, now_s: int) -> dict[Who, Figures]:
         """Of everything that ever had traffic with the outside."""
         figures = {who: Figures(octets) for who, octets in self._octets(0, now_s)}

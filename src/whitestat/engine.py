@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -20,7 +22,7 @@ from whitestat.attribution.gather import Gatherer
 from whitestat.attribution.names import Name, by_dns, resolve
 from whitestat.booking import Booker
 from whitestat.clock import Clock
-from whitestat.collectors import Collector
+from whitestat.collectors import Collector, Polled
 from whitestat.errors import CollectorError, LedgerError
 from whitestat.identity import Done, Identity
 from whitestat.ledger.writer import Writer
@@ -42,6 +44,10 @@ IDENTIFY_SOON_MS = 5_000
 """When something was heard for the first time, which is rare: whoever waits for a proposal sees it in seconds."""
 ANSWER_S = 2.0
 """How long a flush waits for the slowest collector; what comes later goes with the next one."""
+LAST_ANSWER_S = 1.0
+"""The same at the end, which has three seconds for all."""
+CLOSE_S = 0.7
+"""How long the end waits for collectors: a router that answers is logged out of, one that hangs is left."""
 NAME_AGAIN_MS = 6 * 3600 * 1000
 
 T = TypeVar("T")
@@ -106,13 +112,18 @@ class Engine:
         ]
 
     async def stop(self) -> None:
-        """Book what the meters hold, then release them and the ledger."""
+        """Book what the meters hold, then release them and the ledger; nothing that hangs is waited for."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A poll that is under way ends while the rest is booked: what was polled is held until it is read.
+        polled = [each.collector for each in self._turns if isinstance(each.collector, Polled)]
+        others = [each.collector for each in self._turns if not isinstance(each.collector, Polled)]
+        closing = _closing(polled)
         await self._in_booking_thread(self.tick, True)
-        await self._in_booking_thread(self._close)
-        self._thread.shutdown()
+        closing += _closing(others)
+        await self._in_booking_thread(self._close, closing)
+        self._thread.shutdown(wait=False)
 
     def now_ms(self) -> int:
         """The instant that usage is booked to now, UTC milliseconds."""
@@ -216,9 +227,9 @@ class Engine:
             self._booker.locate()
         if last:
             self._halt()
-        held_back = self._read(self._turns)
+        held_back = self._read(self._turns, last=last)
         if self._flush(last) and held_back:
-            self._read(held_back)
+            self._read(held_back, last=last)
             self._flush(last)
 
     def _halt(self) -> None:
@@ -265,11 +276,11 @@ class Engine:
                 self._identity.hear(self._gatherer.gather(now_ms, self._clock.monotonic_ms(), eager=eager))
             self._identity.follow(now_ms)
 
-    def _read(self, turns: Sequence[Turn]) -> list[Turn]:
+    def _read(self, turns: Sequence[Turn], *, last: bool = False) -> list[Turn]:
         """One read of each; returns those that handed out once more what is gathered already."""
         for turn in turns:
             turn.begin(self._span(turn), self._readers)
-        until_ms = self._clock.monotonic_ms() + int(ANSWER_S * 1000)
+        until_ms = self._clock.monotonic_ms() + int((LAST_ANSWER_S if last else ANSWER_S) * 1000)
         held_back = []
         for turn in turns:
             with self._guarded(turn.name, turn):
@@ -405,13 +416,22 @@ class Engine:
     async def _in_booking_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
-    def _close(self) -> None:
+    def _close(self, closing: Sequence[threading.Thread]) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
-        for turn in self._turns:
-            turn.collector.close()
+        until_s = time.monotonic() + CLOSE_S
+        for each in closing:
+            each.join(max(0.0, until_s - time.monotonic()))
         if self._gatherer:
             self._gatherer.close()
         if self._identity:
             with self._guarded("names of devices"):
                 self._identity.keep()
         self._writer.close()
+
+
+def _closing(collectors: Iterable[Collector]) -> list[threading.Thread]:
+    """Threads that close them, all at once; one that hangs ends with the process."""
+    threads = [threading.Thread(target=each.close, name="closing", daemon=True) for each in collectors]
+    for thread in threads:
+        thread.start()
+    return threads

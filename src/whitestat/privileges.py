@@ -11,6 +11,7 @@ import ctypes
 import os
 import platform
 import pwd
+import signal
 import struct
 import sys
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from whitestat.errors import ConfigError
 
 USERS = ("whitestat", "nobody")
 PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 8, 24, 38
+PR_SET_PDEATHSIG = 1
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_LAST = 63
 CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_BPF = 0, 6, 7, 21, 39
@@ -150,6 +152,11 @@ def _reaches(entry: pwd.struct_passwd, ledger: Path) -> bool:
     finally:
         os.seteuid(0)
         os.setegid(0)
+
+
+def end_with_parent() -> None:
+    """A child of this process is sent SIGTERM when its parent has ended, however that did."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _prctl(option: int, value: int, *, may_fail: bool = False) -> None:

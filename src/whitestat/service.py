@@ -9,11 +9,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from whitestat import __version__, privileges
@@ -47,16 +47,25 @@ if TYPE_CHECKING:
     from whitestat.csv_logs import CsvLogs
     from whitestat.web import Access
     from whitestat.web.connections import Certificate
+    from whitestat.web.server import Server
 
 log = logging.getLogger("whitestat")
 
+STOP_S = 1.0
+"""How long the end waits for what slows devices to be taken back (its process does that when ours has ended, too), and
+for a question of the ledger that is being answered."""
 OLD_POINT = "whitestat import"
 OLD_STORE = "WhiteStat.db"
 """What WhiteStat 1 to 11 called their database, in the folder `DATA_STORE`."""
 
 
-def run(config: Config) -> int:
-    """Meter, keep and show until SIGTERM or SIGINT; returns the exit status."""
+def run(config: Config) -> NoReturn:
+    """Meter, keep and show until SIGTERM or SIGINT, then end the process.
+
+    Threads may wait for a name server or a network for a minute, and the interpreter would wait for them: when all
+    that counts is written and closed, nothing is waited for.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # by children too; a terminal that is closed ends nothing
     one_heap()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="whitestat: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what is no HTTP is anybody's, and no news
@@ -65,7 +74,13 @@ def run(config: Config) -> int:
     _make_home(config.store.path)
     make_files(config, os.environ)
     import_old(config, zone_of(config))
-    return asyncio.run(_serve(config))
+    with asyncio.Runner() as runner:
+        status = runner.run(_serve(config))
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
 
 
 async def _serve(config: Config) -> int:
@@ -148,17 +163,14 @@ async def _serve(config: Config) -> int:
     lookout.start(engine, queries, zone)
     try:
         announce(config, address(web.url, access, engine.now_ms()), collectors, notices, user)
-        ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        web.stop()
-        await ends[0]
-        ends[1].cancel()
+        await _until(stopped, web, lookout)
     finally:
         if logs:
             logs.cancel()
         inspection.stop()
-        await lookout.stop()
+        await _within(STOP_S, lookout.stop())
         close_control(config.store.path, control)
+        await _close_readers(queries, logger)
         await engine.stop()
     return 0
 
@@ -183,6 +195,29 @@ def _opened(path: Path, zone: tzinfo, kept_s: dict[str, int | None]) -> tuple[Wr
     except LedgerError:
         writer.close()
         raise
+
+
+async def _until(stopped: asyncio.Event, web: Server, lookout: Lookout) -> None:
+    """Serve until then, or until the server ends by itself; answers and limits end at the same time."""
+    ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    web.stop()
+    await asyncio.gather(ends[0], _within(STOP_S, lookout.stop()))
+    ends[1].cancel()
+
+
+async def _close_readers(*readers: Queries | CsvLogs | None) -> None:
+    """The last of all connections to the ledger makes one file of it, and must be the one that writes."""
+    for reader in readers:
+        if reader:
+            await _within(STOP_S, asyncio.to_thread(reader.close))
+
+
+async def _within(limit_s: float, ending: Coroutine[Any, Any, None]) -> None:
+    """Wait for so long; what has not ended by then ends with the process. Raises what it raises."""
+    done, _ = await asyncio.wait({asyncio.create_task(ending)}, timeout=limit_s)
+    for each in done:
+        each.result()
 
 
 def access_of(config: Config) -> Access:
@@ -254,6 +289,7 @@ def import_old(config: Config, zone: tzinfo) -> None:
 def _take_over(config: Config, zone: tzinfo, old: Path) -> None:
     from whitestat.importers import run
 
+    privileges.end_with_parent()
     store = config.store.path
     home = run.Home(store, zone, run.locality_of(config), SystemClock().now_ms() // 1000)
     with contextlib.suppress(LedgerError), contextlib.closing(Writer(store, zone)) as writer:  # told at the start

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -95,14 +95,23 @@ class Service:
 
     def answers(self) -> Self:
         """Wait for the first healthy answer."""
+        self._wait_for(self._healthy)
+        return self
+
+    def start_unready(self) -> Self:
+        """Start and wait for the first answer, whatever it says of points."""
+        self.launch()
+        self._wait_for(self._answers)
+        return self
+
+    def _wait_for(self, is_so: Callable[[], bool]) -> None:
         began = time.monotonic()
-        while not self._healthy():
+        while not is_so():
             if self._process and self._process.poll() is not None:
                 raise LabError(f"the service ended with {self._process.returncode}:\n{self.log}")
             if time.monotonic() - began > self.start_limit_s:
                 raise LabError(f"no healthy answer in {self.start_limit_s} s:\n{self.log}")
             time.sleep(0.01)
-        return self
 
     def launch(self) -> subprocess.Popen[str]:
         """Start, and wait for nothing."""
@@ -214,6 +223,12 @@ class Service:
         except OSError:
             return False
         return answer.status == 200 and answer.json["status"] == "ok"
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/api/v1/health").status == 200
+        except OSError:
+            return False
 
     def flushes(self) -> int:
         return int(self.get("/api/v1/health").json["flushes"])

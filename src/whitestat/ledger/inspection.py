@@ -30,7 +30,7 @@ class Inspection:
         """End it at once; of no consequence when it has ended or was never begun."""
         self._stopped = True
         if self._thread.is_alive():
-            self._thread.join(5)
+            self._thread.join(0.5)
 
     def _inspect(self) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
@@ -128,6 +128,9 @@ class Queries:
         self._detailed = Detailed(self._connection, zone, cycle, self._sums)
 
     def close(self) -> None:
+        """From any thread; what is being answered fails at once, with a LedgerError."""
+        with suppress(sqlite3.ProgrammingError):  # it was closed before
+            self._connection.interrupt()
         with self._lock:
             self._connection.close()
             self._tail.close()

@@ -103,7 +103,8 @@ class Throttle:
 
 def main(orders: BinaryIO, answers: BinaryIO) -> int:
     """Until the input ends: one order a line, one answer a line."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service says when to end
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)  # the service says when to end
     keep_only(frozenset({CAP_NET_ADMIN}))
     throttle = Throttle()
     try:

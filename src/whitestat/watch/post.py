@@ -30,6 +30,7 @@ async def post(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a library's own words may hold an address
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,  # a terminal that is closed does not end it
         )
     except OSError as error:
         reason = f"no process can be started to send it: {os.strerror(error.errno or 0).lower()}"
@@ -38,9 +39,11 @@ async def post(
         said, _ = await asyncio.wait_for(child.communicate(json.dumps(order).encode()), SEND_S)
         return _understood(said, targets)
     except TimeoutError:
-        child.kill()
-        await child.wait()
         return _none_took(targets, f"nobody took it within {SEND_S:.0f} s")
+    finally:
+        if child.returncode is None:  # the service ends, too
+            child.kill()
+            await child.wait()
 
 
 def _understood(said: bytes, targets: Mapping[str, str]) -> list[dict[str, object]]:

@@ -17,7 +17,8 @@ from whitestat.errors import WhiteStatError
 from whitestat.web.connections import BACKLOG, Certificate, Connection, allow_descriptors
 from whitestat.web.live import LiveStreams
 
-_GRACE_S = 3
+_GRACE_S = 1
+"""A stop has three seconds in all; what counts then is what is booked."""
 _HANDSHAKE_S = 5.0
 _LAST_S = 0.05
 """What was accepted just before the end has its connection by then, and is closed with the others."""
@@ -51,7 +52,7 @@ class Server(UvicornServer):
         return f"{'https' if self.config.ssl else 'http'}://{_authority(loopback or host, port)}/"
 
     async def run_until_stopped(self) -> None:
-        """Serve until `stop`; then answers under way get three seconds, live streams none."""
+        """Serve until `stop`; then answers under way get a second, live streams none."""
         await self.serve([self._listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -41,6 +41,8 @@ BACKOFF_S = (1, 2, 4, 8, 15, 30, 60)
 """Seconds from one failure to the next try: short at first, so that a restart is caught at its beginning."""
 PAGE_EVERY_S = 2.0
 """The pace at which hosts' own pages are looked at: darkstat answers from the loop that it captures in."""
+LEAVE_S = 1.0
+"""How long the end waits for a poll that is under way; one that hangs in a connection is left."""
 GONE = "gone"
 """The epoch of a row that darkstat shows no more."""
 
@@ -149,8 +151,8 @@ class DarkstatCollector:
     def close(self) -> None:
         self._stopped.set()
         self._http.abort()
-        if self._thread:
-            self._thread.join(self._interval_s)
+        if thread := self._thread:
+            thread.join(LEAVE_S)
             self._thread = None
 
     @property
@@ -158,10 +160,13 @@ class DarkstatCollector:
         return f"darkstat {self._point.name}"
 
     def _begin(self) -> None:
-        if self._thread is None and not self._stopped.is_set():
+        thread = self._thread
+        if self._stopped.is_set():
+            return
+        if thread is None:
             self._thread = threading.Thread(target=self._run, name=self._meter, daemon=True)
             self._thread.start()
-        elif self._thread and not self._thread.is_alive() and not self._stopped.is_set():
+        elif not thread.is_alive():
             self._thread = None
             reason = f"{self.url}: a fault ended the thread that asks; it is begun anew"
             self._status = PointStatus(PointState.FAILED, reason)  # until a poll works

@@ -37,6 +37,8 @@ BACKOFF_S = (5, 10, 20, 40, 60, 120, 300)
 """Seconds from one failure to the next try: routers are slow, and some count tries."""
 CLOSELY_EVERY_S = 600.0
 NAMES_MAX = 4096
+LEAVE_S = 1.0
+"""How long the end waits for a poll that is under way to log out; one that hangs in a connection is left."""
 REFUSED = 1
 """The service number under which a refused login is noted in the ledger: no counter has one."""
 
@@ -144,8 +146,8 @@ class RouterCollector:
     def close(self) -> None:
         self._stopped.set()
         self._router.abort()
-        if self._thread:
-            self._thread.join(self._interval_s)
+        if thread := self._thread:
+            thread.join(LEAVE_S)
             self._thread = None
 
     @property
@@ -153,10 +155,13 @@ class RouterCollector:
         return f"{self._point.collector} {self._point.name}"
 
     def _begin(self) -> None:
-        if self._thread is None and not self._stopped.is_set():
+        thread = self._thread
+        if self._stopped.is_set():
+            return
+        if thread is None:
             self._thread = threading.Thread(target=self._run, name=self._meter, daemon=True)
             self._thread.start()
-        elif self._thread and not self._thread.is_alive() and not self._ended and not self._stopped.is_set():
+        elif not thread.is_alive() and not self._ended:
             self._thread = None
             reason = f"{self.url}: a fault ended the thread that asks; it is begun anew"
             self._status = PointStatus(PointState.FAILED, reason)  # until a poll works
