@@ -24,6 +24,7 @@ LINK_TYPES = {
     Link.DSA: 284,
     Link.EDSA: 285,
 }
+TURNED = ((2, 0), (2, 1), (2, 2), (543, 0))
 
 
 def classic(
@@ -34,13 +35,14 @@ def classic(
     link_type: int = 1,
     version: tuple[int, int] = (2, 4),
 ) -> bytes:
-    """A pcap file; the records' own links are not written."""
+    """A pcap file; the records' own links are not written. Versions before 2.3 have a packet's lengths turned."""
     magic = 0xA1B23C4D if nanoseconds else 0xA1B2C3D4
     written = [pack(order + "IHHiIII", magic, *version, 0, 0, 262144, link_type)]
     for at_ns, _, wire_length, frame in records:
         seconds, rest = divmod(at_ns, 10**9)
         fraction = rest if nanoseconds else rest // 1000
-        written += [pack(order + "IIII", seconds, fraction, len(frame), wire_length), frame]
+        lengths = (wire_length, len(frame)) if version in TURNED else (len(frame), wire_length)
+        written += [pack(order + "IIII", seconds, fraction, *lengths), frame]
     return b"".join(written)
 
 

@@ -78,6 +78,16 @@ def test_a_pcap_file_is_read_as_it_was_written(written: list[Record], order: str
     assert readable(captures.classic(written, order=order, nanoseconds=nanoseconds)) == (written, None)
 
 
+versions = st.sampled_from((*captures.TURNED, (2, 3), (2, 4)))
+
+
+@given(records(), st.sampled_from("<>"), versions)
+def test_a_pcap_file_of_an_old_version_is_read_as_it_was_written(
+    written: list[Record], order: str, version: tuple[int, int]
+) -> None:
+    assert readable(captures.classic(written, order=order, version=version)) == (written, None)
+
+
 @given(records(tuple(Link)), st.sampled_from("<>"), st.sampled_from((6, 7, 9)))
 def test_a_pcapng_file_is_read_as_it_was_written(written: list[Record], order: str, resolution: int) -> None:
     assert readable(captures.pcapng(written, order=order, resolution=resolution)) == (written, None)
@@ -363,11 +373,15 @@ def test_a_compressed_file_with_a_wrong_checksum_yields_all_and_says_so() -> Non
     assert "incorrect" in reason
 
 
-@given(records(tuple(Link)), st.booleans(), st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5))
+@given(
+    records(tuple(Link)),
+    st.none() | versions,
+    st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5),
+)
 def test_a_damaged_file_raises_nothing_but_a_capture_error(
-    written: list[Record], classic: bool, damage: list[tuple[int, int]]
+    written: list[Record], version: tuple[int, int] | None, damage: list[tuple[int, int]]
 ) -> None:
-    data = bytearray(captures.classic(written) if classic else captures.pcapng(written))
+    data = bytearray(captures.classic(written, version=version) if version else captures.pcapng(written))
     for place, value in damage:
         data[place % len(data)] = value
     found, _ = readable(bytes(data))
