@@ -191,6 +191,23 @@ def test_a_new_device_is_told_once_when_its_name_may_be_known(house: House) -> N
     assert events(house) == [("new-device", house.device(TABLET))]
 
 
+def test_a_device_that_the_configuration_names_is_no_news(house: House) -> None:
+    house.flows(PHONE, 10)
+    house.flows(TABLET, 10)
+    house.now_ms += SETTLES_MS
+    house.identity.tend(house.now_ms)
+    assert events(house) == [("new-device", house.device(TABLET))]
+
+
+def test_who_the_configuration_gives_devices_to_is_there_before_any_of_them(house: House) -> None:
+    for _ in range(2):
+        house.identity.add_people(house.now_ms)
+        assert list(house.identity._people()) == ["anna"]
+    house.flows(PHONE, 10)
+    house.identity.tend(house.now_ms)
+    assert list(house.identity._people()) == ["anna"]
+
+
 def test_a_private_mac_that_takes_over_a_name_is_proposed_and_merged_when_confirmed(house: House) -> None:
     for mac, number in ((MACS[1], 11), (MACS[2], 12)):
         house.flows(mac, 10, number)

@@ -104,6 +104,7 @@ class Engine:
     async def start(self) -> None:
         """Take the first reading of every collector, then go on in the background."""
         await self._in_booking_thread(self.tick)
+        await self._in_booking_thread(self._add_people)
         self._tasks = [
             asyncio.create_task(self._poll()),
             asyncio.create_task(self._name_devices()),
@@ -265,6 +266,11 @@ class Engine:
             if ticks_ms - self._tended_ms >= every_ms and not self._timeline.held:
                 self._tended_ms = ticks_ms
                 self._identity.tend(now_ms)
+
+    def _add_people(self) -> None:
+        if self._identity:
+            with self._guarded("people of the configuration"):
+                self._identity.add_people(self.now_ms())
 
     def _hear(self) -> None:
         if self._identity is None:

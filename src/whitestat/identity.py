@@ -175,7 +175,7 @@ class Identity:
             probably = {each.device: each for each in found} | {
                 each.device: Proposal(each.device, each.into, each.percent, each.reasons) for each in held
             }
-            for device in new:
+            for device in (each for each in new if not self._is_configured(each.device)):
                 self._tell(connection, now_ms, device, probably.get(device.device))
         self._fresh = {}
         self._told_ms = max([self._told_ms, *(each.first_ms for each in new)])
@@ -210,14 +210,32 @@ class Identity:
         """The device that this one is merged into, if it is; a device's number is that of its first episode."""
         return self._known.device_of(device) if self._known.is_episode(device) else device
 
+    def add_people(self, now_ms: int) -> None:
+        """Make the people of the configuration before any device of theirs is seen; LedgerError where that fails.
+
+        One who had a device already, and was removed, stays so.
+        """
+        had = {text for _, kind, text in self._heard if kind == _OWNER}
+        for person in dict.fromkeys(self._owners.values()):
+            if person not in had:
+                self._person(person, now_ms)
+
+    def _person(self, name: str, now_ms: int) -> int:
+        """The number of the person, who is there from now on at the latest."""
+        if name.casefold() not in self._people():
+            self.edit(AddPerson(name), "configuration", now_ms)
+        return self._people()[name.casefold()]
+
+    def _is_configured(self, device: int) -> bool:
+        """Whether the configuration names an address of the device: it was expected, and is no news."""
+        found = (each for each in self._known.episodes() if each.device == device)
+        return any(self._known.is_configured(each.mac or self._holding.mac_of(each.id)) for each in found)
+
     def _own(self, now_ms: int) -> None:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
         for episode, person in self._unowned():
-            known = self._people()
-            if person.casefold() not in known:
-                self.edit(AddPerson(person), "configuration", now_ms)
-                known = self._people()
-            self.edit(Own(self._known.device_of(episode), known[person.casefold()]), "configuration", now_ms)
+            number = self._person(person, now_ms)
+            self.edit(Own(self._known.device_of(episode), number), "configuration", now_ms)
             self._heard[episode, _OWNER, person] = self._fresh[episode, _OWNER, person] = now_ms
 
     def _unowned(self) -> Iterator[tuple[int, str]]:

@@ -186,6 +186,10 @@ class Known:
         """The ledger has what is `renamed`."""
         self._changed_records.clear()
 
+    def is_configured(self, mac: Mac | None) -> bool:
+        """Whether the configuration, or a map file, names the device of a link address."""
+        return configured(self._configured, mac) is not None
+
     def last_seen_ms(self, episode: int) -> int:
         """When this process saw it last; 0 for never."""
         return self._seen.get(episode, 0)

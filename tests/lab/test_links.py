@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.home import TV, Home, Links
+from tests.lab.home import INTERNET4, TV, Home, Links
 from tests.lab.machine import Machine
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import flood
@@ -179,3 +179,13 @@ def test_an_interface_may_come_late_go_and_come_back_without_a_ghost_or_a_lost_o
         (point,) = service.get("/api/v1/coverage?start=2000-01-01&end=2100-01-01").json["points"]
         assert point["octets_attributed"] + point["octets_unattributed"] == pytest.approx(total, abs=500)
         assert point["octets_attributed"] >= 2 * 5000 * 50
+
+
+def test_an_interface_may_be_called_by_any_of_its_names(home: Home, tmp_path: Path) -> None:
+    home.gateway.ip("link property add dev br0 altname the-bridge-of-the-house")
+    with running(home.gateway, tmp_path, settings(tmp_path, "the-bridge-of-the-house")) as service:
+        flood(home[TV], INTERNET4, packets=500, rate=5_000)
+        service.settle()
+        assert service.usage("wan")["tv"].octets_out == 500 * (22 + 28)
+        [point] = service.get("/api/v1/health").json["points"]
+        assert point["interface"] == "br0"
