@@ -52,8 +52,8 @@ def block(kind: int, body: bytes, order: str = "<") -> bytes:
     return pack(order + "II", kind, length) + body + bytes(-len(body) % 4) + pack(order + "I", length)
 
 
-def section(order: str = "<", version: int = 1) -> bytes:
-    return block(0x0A0D0D0A, pack(order + "IHHq", 0x1A2B3C4D, version, 0, -1), order)
+def section(order: str = "<", version: tuple[int, int] = (1, 0)) -> bytes:
+    return block(0x0A0D0D0A, pack(order + "IHHq", 0x1A2B3C4D, *version, -1), order)
 
 
 def option(code: int, value: bytes, order: str = "<") -> bytes:

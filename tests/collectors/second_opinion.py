@@ -40,7 +40,10 @@ READ = frozenset(
 )
 """What tshark calls the headers that `link_headers` reads."""
 COOKED = (Link.LINUX_SLL, Link.LINUX_SLL2)
-HUGE = re.compile(r"a packet of \d{7,} octets")
+FAULTS = {
+    r"a packet of \d{7,} octets": "a packet of more octets than any link carries is damage",
+    r"pcap version \d+\.\d+ is not known": "a version that libpcap refuses",
+}
 SHORTER = "the file says that fewer octets were on the wire than captured"
 
 
@@ -52,6 +55,7 @@ class Opinion(NamedTuple):
     dst: str | None = None
     src_mac: str | None = None
     dst_mac: str | None = None
+    protocols: str = ""
 
 
 class Finding(NamedTuple):
@@ -99,7 +103,7 @@ def our_opinion(packet: Packet) -> Opinion:
 
 
 def their_opinion(fields: dict[str, str]) -> Opinion:
-    macs = fields["eth.src"] or fields["sll.src.eth"] or None, fields["eth.dst"] or None
+    macs = fields["eth.src"] or fields["sll.src.eth"] or None, fields["eth.dst"] or None, fields["frame.protocols"]
     lengths = {"ip": fields["ip.len"], "ipv6": fields["ipv6.plen"]}
     first = next((name for name in fields["frame.protocols"].split(":") if lengths.get(name)), None)
     if first == "ip":
@@ -145,6 +149,8 @@ def _of_macs(record: Record, our: Opinion, their: Opinion) -> Finding | None:
         return None
     if record.link is not Link.ETHERNET and (record.link not in COOKED or our.src_mac == their.src_mac):
         return None
+    if their.protocols.startswith("eth:eth:"):
+        return Finding("link addresses", "Ethernet inside of Ethernet: the outer addresses count")
     return Finding("link addresses", SHORTER if record.wire_length < len(record.frame) else None)
 
 
@@ -153,6 +159,8 @@ def _of_one(record: Record, fields: dict[str, str], our: Opinion, their: Opinion
     path = fields["frame.protocols"].split(":")
     if record.wire_length < len(record.frame):
         return Finding("IP for tshark alone", SHORTER)
+    if "ip:ipv6" in fields["frame.protocols"] and our.octets is None and fields["ip.version"] == "6":
+        return Finding("IP for tshark alone", "the ethertype says IPv4, the first four bits 6: damaged")
     if their.octets is None:
         return Finding("IP for us alone", None)
     cut = decode(record.frame + bytes(60), max(record.wire_length, len(record.frame) + 60), record.link)
@@ -183,7 +191,7 @@ def _findings(
 ) -> Iterator[Finding | None]:
     for record, fields in zip(records, told, strict=False):
         yield finding(record, fields) if record else Finding("link type not read", "left out and said so")
-    reason = "a packet of more octets than any link carries is damage" if HUGE.search(fault or "") else None
+    reason = next((why for sign, why in FAULTS.items() if re.search(sign, fault or "")), None)
     yield from [Finding("frames for tshark alone", reason)] * (len(told) - len(records))
     reason = "tshark does not read the link type" if "network type" in error else None
     yield from [Finding("frames for us alone", reason)] * (len(records) - len(told))

@@ -162,6 +162,11 @@ def test_a_simple_packet_takes_the_snap_length_and_the_time_before_it() -> None:
     assert readable(uncut) == ([record(0)], None)
 
 
+def test_version_1_2_is_version_1_0() -> None:
+    data = captures.section(version=(1, 2)) + captures.interface() + captures.enhanced(NOON_NS // 1000, 46, FRAME)
+    assert readable(data) == ([record()], None)
+
+
 def test_the_packet_block_of_the_first_draft_is_read() -> None:
     data = captures.section() + captures.interface() + captures.obsolete(NOON_NS // 1000, 46, FRAME)
     assert readable(data) == ([record()], None)
@@ -278,7 +283,8 @@ def test_sections_and_interfaces_without_end_do_not_fill_memory(monkeypatch: pyt
             captures.classic([record(), Record(0, Link.ETHERNET, 4_000_000_000, FRAME), record()]),
             "octet 86: a packet of 4000000000 octets, 46 captured",
         ),
-        (captures.section(version=2), "octet 0: pcapng version 2 is not known"),
+        (captures.section(version=(2, 0)), "octet 0: pcapng version 2.0 is not known"),
+        (captures.section(version=(1, 1)), "octet 0: pcapng version 1.1 is not known"),
         (
             b"\x0a\x0d\x0d\x0a" + bytes(24),
             "octet 0: a section of unknown byte order: 00 00 00 00",

@@ -20,6 +20,8 @@ INTERFACES_MAX = 65_536
 
 _BYTE_ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _SECTION, _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_VERSIONS = ((1, 0), (1, 2))
+"""The second is the first, as some programs wrote it (draft-ietf-opsawg-pcapng, section 4.1)."""
 _END_OF_OPTIONS, _TSRESOL, _TSOFFSET = 0, 9, 14
 _YEAR_10000_NS = 253_402_300_800 * SECOND_NS
 
@@ -40,7 +42,7 @@ class _Section:
     def __init__(self, order: str) -> None:
         self.u32 = Struct(f"{order}I").unpack_from
         self.head = Struct(f"{order}II").unpack_from
-        self.version = Struct(f"{order}H").unpack_from
+        self.version = Struct(f"{order}HH").unpack_from
         self.interface = Struct(f"{order}HxxI").unpack_from
         self.option = Struct(f"{order}HH").unpack_from
         self.offset = Struct(f"{order}q").unpack_from
@@ -86,8 +88,8 @@ def _section(source: Source) -> _Section:
     if magic not in _BYTE_ORDERS:
         raise source.fault(f"a section of unknown byte order: {magic.hex(' ')}")
     section = _Section(_BYTE_ORDERS[magic])
-    if source.more(28) and (major := section.version(source.data, source.at + 12)[0]) != 1:
-        raise source.fault(f"pcapng version {major} is not known")
+    if source.more(28) and (version := section.version(source.data, source.at + 12)) not in _VERSIONS:
+        raise source.fault(f"pcapng version {version[0]}.{version[1]} is not known")
     return section
 
 
