@@ -25,16 +25,16 @@ bench: $(VENV)/test.stamp ## the published contract, measured here beside darkst
 
 soak: $(VENV)/test.stamp ## 200 kills and 200 restarts under traffic, five million forged packets, looking for a lost octet
 	WHITESTAT_KILLS=200 WHITESTAT_FORGED=5000000 WHITESTAT_RESTARTS=25 \
-		$(BIN)/python -m pytest -s tests/lab/test_degraded.py tests/lab/test_restarts.py
+		$(BIN)/python -m pytest -s --timeout 0 tests/lab/test_degraded.py tests/lab/test_restarts.py
 
 soak-darkstat: $(VENV)/test.stamp ## five minutes of a real darkstat that is restarted, wiped and pruned, read every second
-	WHITESTAT_SOAK=300 $(BIN)/python -m pytest -s tests/lab/test_darkstat.py
+	WHITESTAT_SOAK=300 $(BIN)/python -m pytest -s --timeout 0 tests/lab/test_darkstat.py
 
 conformance: $(VENV)/test.stamp ## schemathesis against the interface's own description, 60 examples of each path and method
-	WHITESTAT_EXAMPLES=60 $(BIN)/python -m pytest -s tests/web/test_conformance.py
+	WHITESTAT_EXAMPLES=60 $(BIN)/python -m pytest -s --timeout 0 tests/web/test_conformance.py
 
 storm: $(VENV)/test.stamp ## 10,000 wrong passwords and a thousand idle connections, while it meters and the owner logs in
-	WHITESTAT_STORM=10000 $(BIN)/python -m pytest -s tests/lab/test_storm.py
+	WHITESTAT_STORM=10000 $(BIN)/python -m pytest -s --timeout 0 tests/lab/test_storm.py
 
 armv7: $(VENV)/bin/pip ## the service on a Raspberry Pi's kind of kernel: Debian's 32-bit ARM one, emulated
 	packaging/armv7/boot $(abspath $(BIN))/python

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import settings
+
+from whitestat.ledger.writer import Writer
 
 # How long an example takes says more about the machine than about us: `make bench` measures what may take how long.
 settings.register_profile("whole", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "whole"))
+
+
+Writing = Callable[[], Writer]
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> Iterator[Writing]:
+    """Opens the ledger of the test, as often as it is called; all writers are closed at the end."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(closing(Writer(tmp_path / "whitestat.db", ZoneInfo("Europe/Stockholm"))))
 
 
 def missing(*programs: str) -> str | None:

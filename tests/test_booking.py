@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.conftest import Writing
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices import Devices
 from whitestat.attribution.locality import Locality
@@ -134,7 +136,8 @@ def book(booker: Booker, meter: Meter, since_ms: int, now_ms: int, observed_ms: 
 
 def octets_of(path: Path) -> dict[str | None, int]:
     """Wide-area octets by device name, None for what is unattributed."""
-    rows = Queries(path, ZONE).usage(Question(0, END_S, scope=Scope.WAN))
+    with closing(Queries(path, ZONE)) as queries:
+        rows = queries.usage(Question(0, END_S, scope=Scope.WAN))
     return {row.device.name if row.device else None: row.counts.octets for row in rows}
 
 
@@ -143,19 +146,20 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "whitestat.db"
 
 
-def test_usage_is_booked_under_the_configured_name(path: Path) -> None:
-    meter, booker = Meter(), booker_on(Writer(path, ZONE))
+def test_usage_is_booked_under_the_configured_name(path: Path, writing: Writing) -> None:
+    meter, booker = Meter(), booker_on(writing())
     meter.carry(1000)
     book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     assert octets_of(path) == {"phone": 1000}
-    [device] = Queries(path, ZONE).devices()
+    with closing(Queries(path, ZONE)) as queries:
+        [device] = queries.devices()
     assert (device.name, device.person) == ("phone", "Anna")
 
 
 def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = Writer(path, ZONE)
+    writer = writing()
     meter, booker = Meter(), booker_on(writer)
     meter.carry(1000)
 
@@ -173,55 +177,56 @@ def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
 
 
 def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_twice(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer, meter = Writer(path, ZONE), Meter()
+    writer, meter = writing(), Meter()
     meter.carry(1000)
     with monkeypatch.context() as killed:
         killed.setattr(meter, "settle", lambda receipt: None)
         book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
-    again = booker_on(Writer(path, ZONE))
+    again = booker_on(writing())
     book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)  # the same epoch is handed out again
     meter.carry(7)
     book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1007}
 
 
-def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path) -> None:
-    meter, writer = Meter(), Writer(path, ZONE)
+def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path, writing: Writing) -> None:
+    meter, writer = Meter(), writing()
     meter.carry(1000)
     book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
     meter.interface += 5000  # while the process was dead
-    again = booker_on(Writer(path, ZONE))
+    again = booker_on(writing())
     book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)
     book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1000, None: 5000}
-    covered = Queries(path, ZONE).coverage(0, END_S)["lan"]
+    with closing(Queries(path, ZONE)) as queries:
+        covered = queries.coverage(0, END_S)["lan"]
     assert (covered.octets_attributed, covered.octets_unattributed) == (1000, 5000)
     assert covered.frame_octets_interface - covered.frame_octets_metered == 5000
 
 
-def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: Path) -> None:
+def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: Path, writing: Writing) -> None:
     def reading(octets: int, at_ms: int) -> CounterReading:
         return CounterReading(FlowKey("lan"), Counts(octets, 0, 1, 0), at_ms, "boot")
 
-    writer, start_ms = Writer(path, ZONE), DAY_S * 1000
+    writer, start_ms = writing(), DAY_S * 1000
     for count, restart in ((10_000, False), (10_700, True), (11_000, False)):
         meter = Meter(readings=[reading(count, start_ms)])
         meter.epoch = start_ms
         if restart:
             writer.close()
-            writer = Writer(path, ZONE)
+            writer = writing()
         book(booker_on(writer), meter, start_ms, start_ms + 1000, 30_000)
         start_ms += 1000
     assert octets_of(path) == {None: 1000}
 
 
-def test_services_and_peers_are_written_when_due_soon_at_first_with_the_octets_of_the_usage(path: Path) -> None:
+def test_services_and_peers_are_written_when_due_soon_at_first_with_the_octets_of_the_usage(writing: Writing) -> None:
     """After 60 s, then 120; the next would be after 240, and from the fourth on after `detail_s`."""
-    writer, meter = Writer(path, ZONE), Meter()
+    writer, meter = writing(), Meter()
     booker = booker_on(writer)
     handed_in: list[Flush] = []
     commit = writer.commit
@@ -246,9 +251,9 @@ def test_services_and_peers_are_written_when_due_soon_at_first_with_the_octets_o
     assert sum(counts.octets for counts in handed_in[-1].services.values()) == 500
 
 
-def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_others_appear(path: Path) -> None:
+def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_others_appear(writing: Writing) -> None:
     home = Locality(own_macs=frozenset({GATEWAY}), own_addresses=frozenset({OWN}), counting=("lan",))
-    booker = booker_on(Writer(path, ZONE), home)
+    booker = booker_on(writing(), home)
 
     def pass_by(key: FlowKey, minute: int) -> None:
         start_ms = (DAY_S + 60 * minute) * 1000
@@ -265,8 +270,8 @@ def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_oth
     assert booker.notices == ()
 
 
-def test_details_beside_the_deltas_say_what_usage_was_on_and_are_no_usage(path: Path) -> None:
-    writer = Writer(path, ZONE)
+def test_details_beside_the_deltas_say_what_usage_was_on_and_are_no_usage(writing: Writing) -> None:
+    writer = writing()
     booker, meter = booker_on(writer), Meter()
     row = FlowKey("lan", PHONE, address_bytes("192.168.50.11"))
     start_ms = DAY_S * 1000

@@ -82,7 +82,8 @@ def test_one_device_on_two_addresses_is_counted_once_under_its_name(house: House
     house.book(("192.168.50.11", PHONE, 60), ("192.168.50.12", None, 1))
     house.book(("192.168.50.11", PHONE, 0), ("192.168.50.12", ROUTER, 5))
     assert house.octets == {"Anna's phone": 66}
-    assert len(Queries(house.path, ZONE).devices()) == 1
+    with closing(Queries(house.path, ZONE)) as queries:
+        assert len(queries.devices()) == 1
 
 
 def test_a_mac_counts_as_the_other_and_the_configuration_names_it(house: Household) -> None:
@@ -148,7 +149,8 @@ def test_a_bad_line_is_logged_once_and_shown_until_it_is_mended(
 def test_a_name_given_by_the_user_goes_before_the_file_s(house: Household) -> None:
     house.say("MAC_HOST", f"{PHONE}|phone")
     house.book(("192.168.50.11", PHONE, 10))
-    [device] = Queries(house.path, ZONE).devices()
+    with closing(Queries(house.path, ZONE)) as queries:
+        [device] = queries.devices()
     house.booker.known.call(device.id, "Bo's")
     house.say("MAC_HOST", "")
     house.book(("192.168.50.11", PHONE, 10))

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tests.test_booking import DAY_S, ZONE, Meter, book, booker_on
-from whitestat.ledger.writer import Writer
+from tests.conftest import Writing
+from tests.test_booking import DAY_S, Meter, book, booker_on
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "whitestat.db"
-
-
-def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_show(path: Path) -> None:
-    meter, booker = Meter(), booker_on(Writer(path, ZONE))
+def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_show(writing: Writing) -> None:
+    meter, booker = Meter(), booker_on(writing())
     now_ms = DAY_S * 1000 + 60_000
     meter.carry(1000)
     before = booker.live([meter], {"lan"}, now_ms)
@@ -28,18 +19,18 @@ def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_sho
     assert booker.live([meter], set(), now_ms) == {}
 
 
-def test_a_restart_goes_on_with_today_and_the_devices_it_knew(path: Path) -> None:
-    meter, writer = Meter(), Writer(path, ZONE)
+def test_a_restart_goes_on_with_today_and_the_devices_it_knew(writing: Writing) -> None:
+    meter, writer = Meter(), writing()
     meter.carry(1000)
     now_ms = DAY_S * 1000 + 60_000
     book(booker_on(writer), meter, now_ms - 30_000, now_ms, 30_000)
     writer.close()
-    rows = booker_on(Writer(path, ZONE)).live([], {"lan"}, now_ms)
+    rows = booker_on(writing()).live([], {"lan"}, now_ms)
     assert [(row.name, row.counts.octets) for row in rows.values()] == [("phone", 1000)]
 
 
-def test_the_day_begins_at_nothing(path: Path) -> None:
-    meter, booker = Meter(), booker_on(Writer(path, ZONE))
+def test_the_day_begins_at_nothing(writing: Writing) -> None:
+    meter, booker = Meter(), booker_on(writing())
     meter.carry(1000)
     evening_ms = (DAY_S - 3600 - 60) * 1000  # 23:59 in winter time
     book(booker, meter, evening_ms, evening_ms + 30_000, 30_000)

@@ -17,7 +17,7 @@ from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries
 from whitestat.model import PointState
 from whitestat.opening import default_notices, open_collectors, points_of
-from whitestat.service import zone_of
+from whitestat.service import zone_found, zone_of
 from whitestat.settings import Config
 from whitestat.units import octets_text
 
@@ -29,11 +29,13 @@ ROUTER_S = 45
 def check(config: Config, say: Callable[[str], None]) -> int:
     """Try every point for two seconds; 0 when all of them work as configured, else 1. Writes nothing."""
     say(f"configuration: {config.source or 'none, the defaults'}: valid")
-    say(f"time zone: {zone_of(config)}")
+    zone, doubt = zone_found(config)
+    say(f"time zone: {zone}")
     works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say)
     points = points_of(config)
     attributor = Attributor(locality(config, points), Devices())
     collectors, notices = open_collectors(points, attributor.is_local)
+    notices += [doubt] if doubt else []
     if any(point.password_file for point in points):
         from whitestat import routers
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from whitestat.errors import QueryError, WhiteStatError
@@ -24,12 +25,28 @@ def run_command(arguments: Sequence[str]) -> int:
     except WhiteStatError as error:
         print(f"whitestat: {error}", file=sys.stderr)
         return error.exit_status
+    except (RuntimeError, BlockingIOError) as error:
+        if not _is_no_thread(error):
+            raise
+        print(f"whitestat: {NO_THREAD}", file=sys.stderr)
+        return EXIT_FAILURE
     except BrokenPipeError:
         # The reader (head, less) has seen enough; nothing more can be said on this pipe.
         sys.stderr.close()
         return EXIT_OK
     except KeyboardInterrupt:
         return 130
+
+
+NO_THREAD = (
+    "the system refuses another thread or process: raise the limit of this user (ulimit -u), service (TasksMax=) or "
+    "container (--pids-limit)"
+)
+
+
+def _is_no_thread(error: Exception) -> bool:
+    """Whether it is what Python raises where no thread or process can be started."""
+    return isinstance(error, BlockingIOError) or "start new thread" in str(error)
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -75,23 +92,21 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _today(options: argparse.Namespace) -> int:
-    from whitestat import history, reports
+    from whitestat import history, plan_reports, reports
     from whitestat.forms import was_watched
     from whitestat.ledger.queries import Question
 
     config = _load(options)
-    queries = history.queries_of(config)
     now = history.now_of(config)
-    rows = queries.usage(Question(*now.span("today"), by=("device", "scope")))
-    lines, standings = [reports.from_row(row) for row in rows], queries.standings(now.at_s)
-    watched = was_watched(queries.coverage(*now.span("today")))
+    with closing(history.queries_of(config)) as queries:
+        rows = queries.usage(Question(*now.span("today"), by=("device", "scope")))
+        lines, standings = [reports.from_row(row) for row in rows], queries.standings(now.at_s)
+        watched = was_watched(queries.coverage(*now.span("today")))
+        plans = plan_reports.told_of(standings, queries, now)
     nothing = reports.NO_USAGE_YET if watched else reports.NOT_WATCHED_YET
-    if not standings or options.form == "csv":
+    if not plans or options.form == "csv":
         print(reports.usage(lines, options.form, nothing), end="")
         return EXIT_OK
-    from whitestat import plan_reports
-
-    plans = plan_reports.told_of(standings, queries, now)
     print(reports.usage(lines, options.form, nothing, plans=plans), end="")
     if options.form == "text":
         print(plan_reports.summary(plans), end="")

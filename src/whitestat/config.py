@@ -46,7 +46,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         timezone=values[""].get("timezone"),
         web=Web(**values["web"]),
         service=Service(**values["service"]),
-        store=Store(**{"path": store_path(environ, root=root), **values["store"]}),
+        store=Store(**{"path": values["store"].get("path") or store_path(environ, root=root), **values["store"]}),
         lan=Lan(**values["lan"]),
         points=tuple(PointConfig(**row) for row in values["point"]),
         devices=tuple(DeviceConfig(**row) for row in values["device"]),

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whitestat import legacy_config
+from whitestat.errors import ConfigError
 from whitestat.keys import LISTEN, TEXT, URL, ZONE, shown
 from whitestat.point_config import PASSWORD
+from whitestat.time_zone import name_in
 from whitestat.units import mac_bytes
 
 
@@ -27,7 +29,7 @@ VARIABLES = {
     "SERVER_PORT": Variable(
         "web", "listen", "a port from 0 to 65535, on every address", lambda v: LISTEN.read(f"0.0.0.0:{v}")
     ),
-    "TZ": Variable("", "timezone", ZONE.words, lambda v: ZONE.read(v.removeprefix(":"))),
+    "TZ": Variable("", "timezone", ZONE.words, lambda v: ZONE.read(name_in(v.removeprefix(":")))),
     "DARKSTAT_URL": Variable("point", "url", f"{URL.words}: the darkstat to read", URL.read),
     "LAN_SEGMENT_MASKS": Variable(
         "lan",
@@ -87,10 +89,18 @@ def _darkstat_point(points: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def store_path(environ: Mapping[str, str], *, root: bool) -> Path:
-    """The default database: the system's as root, else the user's (a relative XDG folder is void)."""
+    """The default database: the system's as root, else the user's (a relative XDG folder is void).
+
+    ConfigError for a user without a home.
+    """
     if root:
         return Path("/var/lib/whitestat/whitestat.db")
     data = Path(environ.get("XDG_DATA_HOME", ""))
     if not data.is_absolute():
-        data = Path(environ.get("HOME") or Path.home()) / ".local/share"
+        try:
+            data = Path(environ.get("HOME") or Path.home()) / ".local/share"
+        except RuntimeError:
+            raise ConfigError(
+                "store.path: this user has no home to keep usage in: set HOME, or path of [store] in whitestat.toml"
+            ) from None
     return data / "whitestat/whitestat.db"

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from whitestat.time_zone import zone_named
 from whitestat.units import duration_seconds, duration_text, mac_bytes, mac_text
 
 COLLECTORS = ("kernel", "packet", "interface", "pcap", "darkstat", "archer-c20", "huawei-b593", "hilink")
@@ -127,10 +127,8 @@ def _base(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    try:
-        return ZoneInfo(value).key
-    except (ZoneInfoNotFoundError, OSError):  # A folder of the zone database is an OSError.
-        raise ValueError(value) from None
+    zone_named(value)
+    return value
 
 
 def _interval(value: str | int) -> int:

@@ -14,7 +14,6 @@ from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-from zoneinfo import ZoneInfo
 
 from whitestat import __version__, privileges
 from whitestat.announcing import address, announce
@@ -42,6 +41,7 @@ from whitestat.opening import Before, default_notices, open_collectors, point_of
 from whitestat.periods import Cycle
 from whitestat.plan_config import plan_of
 from whitestat.settings import Config
+from whitestat.time_zone import Zone, system_zone, zone_named
 
 if TYPE_CHECKING:
     from whitestat.csv_logs import CsvLogs
@@ -89,7 +89,7 @@ async def _serve(config: Config) -> int:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    zone = zone_of(config)
+    zone, doubt = zone_found(config)
     points = points_of(config)
     writer, state = ledger_of(config, zone)
     agree(writer, config)
@@ -97,7 +97,8 @@ async def _serve(config: Config) -> int:
     clock = SystemClock()
     gatherer = gatherer_of(config, points)
     before = Before(state.receipts, state.readings, config.store.path)
-    collectors, notices = open_collectors(points, attributor.is_local, before, default_notices(config))
+    first = default_notices(config) + ([doubt] if doubt else [])
+    collectors, notices = open_collectors(points, attributor.is_local, before, first)
     owners = {each.mac: each.person for each in config.devices if each.person}
     known = Known(
         attributor,
@@ -332,18 +333,19 @@ def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:
 
 def _make_home(path: Path) -> None:
     """The folder of the default store may be the first in ~/.local/share; a folder that was named must exist."""
-    if path.parts[-2:] == ("whitestat", "whitestat.db") and path.is_relative_to(Path.home()):
-        with contextlib.suppress(OSError):  # opening the store then says what is wrong
+    with contextlib.suppress(OSError, RuntimeError):  # without a home; opening the store says what else is wrong
+        if path.parts[-2:] == ("whitestat", "whitestat.db") and path.is_relative_to(Path.home()):
             path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def zone_of(config: Config) -> tzinfo:
     """The configured zone, else the system's."""
-    if config.timezone:
-        return ZoneInfo(config.timezone)
-    with contextlib.suppress(OSError, ValueError):
-        return ZoneInfo(str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
-    return ZoneInfo("UTC")
+    return zone_found(config).zone
+
+
+def zone_found(config: Config) -> Zone:
+    """The zone of `zone_of`, with a notice where it is a guess."""
+    return Zone(zone_named(config.timezone)) if config.timezone else system_zone()
 
 
 def cycle_of(config: Config) -> Cycle:

@@ -17,6 +17,20 @@ def vendor(mac: str) -> str | None:
 
 def _load() -> None:
     """Map the table, of under a megabyte. The library offers that to an event loop alone: it gets one of its own."""
-    thread = threading.Thread(target=lambda: asyncio.run(aiooui.async_load()), name="vendors")
+    faults: list[RuntimeError] = []
+
+    async def load() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # what it would log is raised
+        await aiooui.async_load()
+
+    def run() -> None:
+        try:
+            asyncio.run(load())
+        except RuntimeError as fault:  # the library starts another thread, which the system may refuse
+            faults.append(fault)
+
+    thread = threading.Thread(target=run, name="vendors")
     thread.start()
     thread.join()
+    if faults:
+        raise faults[0]

@@ -141,9 +141,18 @@ def kernel_width() -> int:
     return 64 if "64" in os.uname().machine or os.uname().machine == "s390x" else 32
 
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
 def boot_id() -> str:
-    """Names this boot: interface counters start from zero with it."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    """Names this boot: interface counters start from zero with it.
+
+    Where /proc/sys is hidden every boot has the same name, so counters below those before are what tells a new one.
+    """
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
 
 
 def counters(text: str | None = None) -> dict[str, Counts]:

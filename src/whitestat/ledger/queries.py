@@ -123,7 +123,11 @@ class Queries:
         self._cycle = cycle
         self._lock = Lock()
         self._connection = open_for_reading(path)
-        self._tail = Tail(self._connection, path)
+        try:
+            self._tail = Tail(self._connection, path)
+        except BaseException:
+            self._connection.close()
+            raise
         self._sums = Sums(self._connection, zone, cycle)
         self._detailed = Detailed(self._connection, zone, cycle, self._sums)
 

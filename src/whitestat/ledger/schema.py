@@ -238,9 +238,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,  # transactions are opened by name, never by the driver's guess
         check_same_thread=False,
     )
-    connection.execute("PRAGMA trusted_schema = OFF")
-    if mode.startswith("mode=ro"):
-        connection.execute(f"PRAGMA cache_size = -{READERS_KIB}")
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        if mode.startswith("mode=ro"):
+            connection.execute(f"PRAGMA cache_size = -{READERS_KIB}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -80,7 +80,10 @@ class Meter:
         self._left: dict[
             int, tuple[int, int, int]
         ] = {}  # by index: place, last epoch and number of what is watched no more
-        self._cpus = self._library.possible_cpus()
+        try:
+            self._cpus = self._library.possible_cpus()
+        except OSError as error:  # /sys/devices/system/cpu is hidden
+            raise _refusal(error, self._library.complaint()) from None
         self._open_object(flows, pairs, pins)
         try:
             self._find_maps()
