@@ -17,7 +17,8 @@ pytest.importorskip("huawei_lte_api", reason="needs the extra [hilink]")
 from whitestat.collectors.hilink import HiLink
 from whitestat.collectors.router import Login, Refused, StandBack
 from whitestat.collectors.router.follow import Follower
-from whitestat.collectors.router.look import LINE
+from whitestat.collectors.router.look import LINE, Look
+from whitestat.counters import CEILING_BPS
 from whitestat.errors import CollectorError
 from whitestat.model import Counts
 
@@ -270,3 +271,33 @@ def test_a_slow_router_is_cut_off() -> None:
     with hosting(slow) as url, pytest.raises(CollectorError, match=r"no whole answer in 0\.2 s"):
         HiLink(url, None, timeout_s=0.2).look(closely=False)
     assert time.monotonic() - began < 3
+
+
+def test_one_stale_answer_inside_a_session_books_no_ghost() -> None:
+    """It is an older copy of the totals; the next answer is right again, and only what passed is booked."""
+    line = Follower("router", CEILING_BPS)
+    for at_s, down, told in ((0, 5_000_000, 1000), (30, 6_000_000, 1030)):
+        booked = octets(line, at_s, down, told)
+    assert booked == 1_000_000
+    assert octets(line, 60, 5_500_000, 1010) == 0  # stale
+    assert octets(line, 90, 5_500_000, 1010) == 0  # and again
+    assert octets(line, 120, 6_300_000, 1120) == 300_000
+    assert octets(line, 150, 6_400_000, 1150) == 100_000
+
+
+def test_an_older_copy_that_goes_on_is_followed_from_the_second_look() -> None:
+    """A router that went back keeps to it: its growth is traffic, also where it passes what it had before."""
+    line = Follower("router", CEILING_BPS)
+    octets(line, 0, 6_000_000, 1000)
+    assert octets(line, 30, 5_000_000, 500) == 0
+    assert octets(line, 60, 5_200_000, 530) == 200_000
+    assert octets(line, 90, 9_200_000, 560) == 4_000_000
+    octets(line, 120, 9_000_000, 300)
+    assert octets(line, 150, 9_900_000, 330) == 900_000  # its seconds lag behind: no stale answer
+
+
+def octets(line: Follower, at_s: int, down: int, told_s: int) -> int:
+    """What a poll adds, in a session that began long before it."""
+    look = Look({LINE: Counts(down, 0)}, counted_s=told_s, session=Counts(down, 0), session_s=told_s)
+    step = line.take(look, at_s * 1000, 30_000 if at_s else 0)
+    return sum(each.counts.octets for each in step.deltas)

@@ -169,6 +169,14 @@ def test_while_somebody_is_logged_in_it_stands_back() -> None:
         assert watch.poll() == Counts()
 
 
+def test_a_page_that_leads_to_the_login_is_not_the_end_while_another_works() -> None:
+    peer = B593Peer(never_shown="/html/status/waninforefresh.asp")
+    with watching(peer) as watch:
+        watch.poll()
+        peer.down += 1000
+        assert watch.poll() == Counts(1000 * KB)
+
+
 def test_a_stolen_session_is_told_and_not_fought_over() -> None:
     peer = B593Peer(stolen=True)
     with watching(peer) as watch:

@@ -75,6 +75,8 @@ class B593Peer:
     rates: tuple[int, int] = (51_736, 389_680)
     page: str = "/html/status/waninfo.asp"
     """Where the counters are for who is logged in."""
+    never_shown: str = ""
+    """A page that leads to the login even who is logged in."""
     another_user: bool = False
     stolen: bool = False
     """Each session is taken by somebody else right away."""
@@ -107,7 +109,7 @@ class B593Peer:
     def counters(self, path: str, request: Request) -> bytes:
         is_open = self.open_page and path == "/html/status/waninforefresh.asp"
         inside = self.session and request.cookies.get("SessionID_R3") == self.session and not self.stolen
-        if not is_open and not inside:
+        if (not is_open and not inside) or path == self.never_shown:
             return reply(REPLACED, kind="text/html")
         if path != self.page and not is_open:
             return reply("", "404 Not Found")

@@ -68,16 +68,19 @@ class B593:
         if self._session is None:
             raise CollectorError(f"{self.url}: shows its counters to nobody who is not logged in: set password_file")
         self._session.enter()
+        replaced = False
         try:
             for page in dict.fromkeys((self._page, *PAGES)):
                 text = self._text(page, self._session.cookie)
-                if pages.is_replaced(text):
-                    raise StandBack(f"{self.url}: somebody else logged in and took the router's only session", 300.0)
                 if found := self._read(text):
                     self._page = page
                     return found
+                # Some firmware answers so on a page that it does not show: another one may work.
+                replaced |= pages.is_replaced(text)
         finally:
             self._session.leave()
+        if replaced:
+            raise StandBack(f"{self.url}: somebody else logged in and took the router's only session", 300.0)
         raise CollectorError(f"{self.url}: none of its pages shows WanStatistics: is it a B593?")
 
     def _text(self, path: str, cookie: str) -> str:

@@ -208,7 +208,7 @@ class RouterCollector:
             self._take(step)
             self._polls += 1
             is_known = elapsed_ms > 0 and not step.implausible and not step.restored
-            self._last_poll = Poll(self._polls, at_ms, elapsed_ms, step.deltas) if is_known else None
+            self._last_poll = Poll(self._polls, at_ms, step.spanned_ms, step.deltas) if is_known else None
             self._follower, self._looked_s = follower, at_s
             self._news = step.new_rows > 0 and not closely
             if closely:

@@ -7,12 +7,16 @@ The rules are those of `counters`, and what routers do besides:
 - a row's packets are compared with its octets: at a wrap they go on, at a reset they begin anew;
 - a line's total that fell was cleared where it has counted no longer than since the last poll. Otherwise the router
   restored an older copy of it, as after a power cut: then what passed since it connected is booked, where it says
-  that, and else nothing, for what the copy lacked cannot be known.
+  that, and else nothing, for what the copy lacked cannot be known;
+- under a session that goes on, such a fall may be one stale answer: the figures before it are kept until the next poll
+  tells. Where that is at them or beyond, it goes on from them; else from the older copy. A row of a device that shows
+  exactly what it showed some polls ago is stale, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from whitestat import counters
@@ -25,6 +29,8 @@ SLACK_MS = 5_000
 """A poll takes its time, and routers count their seconds coarsely."""
 REFRESH_MS = 30 * 86_400_000
 """A row that says the same is noted again before the ledger forgets it."""
+SEEN_KEPT = 4
+"""Earlier figures that are remembered of each row."""
 PACKETS_MAX = 1 << 28
 """More packets than pass between two polls, and far less than a counter of them holds."""
 PACKET_OCTETS_MAX = 1_600
@@ -32,7 +38,10 @@ PACKET_OCTETS_MAX = 1_600
 
 
 class Step(NamedTuple):
-    """The traffic since the poll before, what of it cannot have been, and in how many rows a wrap may be missing."""
+    """The traffic since the poll before, what of it cannot have been, and in how many rows a wrap may be missing.
+
+    `spanned_ms` is the time that it took: longer than since the poll before where that one's figures were stale.
+    """
 
     deltas: list[Delta]
     changed: list[CounterReading]
@@ -40,6 +49,14 @@ class Step(NamedTuple):
     unsure: int = 0
     restored: bool = False
     new_rows: int = 0
+    spanned_ms: int = 0
+
+
+class _Fallen(NamedTuple):
+    """A line's total that fell, `elapsed_ms` after the one before, while the session went on."""
+
+    reading: CounterReading
+    elapsed_ms: int
 
 
 class Follower:
@@ -50,6 +67,9 @@ class Follower:
         self._ceiling_bps = ceiling_bps
         self._last: dict[Who, CounterReading] = {(each.key.mac, each.key.address): each for each in kept}
         self._rows: frozenset[Who] = frozenset(self._last)
+        self._seen: dict[Who, deque[Counts]] = {}
+        self._fallen: _Fallen | None = None
+        self._counted_s: int | None = None
 
     @property
     def looked_ms(self) -> int | None:
@@ -61,6 +81,8 @@ class Follower:
         """Another that remembers the same, and goes its own way."""
         other = Follower(self._point, self._ceiling_bps)
         other._last, other._rows = self._last.copy(), self._rows
+        other._seen = {who: each.copy() for who, each in self._seen.items()}
+        other._fallen, other._counted_s = self._fallen, self._counted_s
         return other
 
     def take(self, look: Look, at_ms: int, elapsed_ms: int) -> Step:
@@ -69,26 +91,36 @@ class Follower:
         deltas: list[Delta] = []
         changed = [self._reading(LINE, Counts(), at_ms, 64)] if LINE not in look.totals else []
         implausible = unsure = 0
-        restored, new_rows = False, 0
+        restored, new_rows, spanned_ms = False, 0, elapsed_ms
         for who, counts in look.totals.items():
             now = self._reading(who, counts, at_ms, look.width)
             before = None if first else self._before(who, now, look)
             held = self._last.get(who)
+            if before and self._is_stale(who, before, now, look, elapsed_ms):
+                restored |= who == LINE
+                continue
+            passed_ms = elapsed_ms
+            if who == LINE and before and self._fallen:
+                before, passed_ms = self._told_by(before, self._fallen, now, look, elapsed_ms)
+                self._fallen = None
             new_rows += held is None
             if who == LINE or held is None or held.counts != counts or at_ms - held.at_ms > REFRESH_MS:
                 changed.append(now)
             if before is None:
                 continue
-            span_ms = elapsed_ms if who in self._rows else max(elapsed_ms, at_ms - before.at_ms)
+            span_ms = passed_ms if who in self._rows else max(passed_ms, at_ms - before.at_ms)
             since = before._replace(at_ms=at_ms - span_ms)
-            restored |= who == LINE and self._is_restored(since, now, look, elapsed_ms)
-            delta = self._line(since, now, look, elapsed_ms) if who == LINE else self._row(since, now)
+            spanned_ms = max(spanned_ms, passed_ms)
+            restored |= who == LINE and self._is_restored(since, now, look, passed_ms)
+            delta = self._line(since, now, look, passed_ms) if who == LINE else self._row(since, now)
             implausible += delta is not None and delta.quality is Quality.IMPLAUSIBLE
             if delta and delta.counts.octets:
                 unsure += self._may_miss_a_wrap(since, now, delta)
                 deltas.append(delta._replace(counts=_booked(who, delta.counts)))
         self._remember(changed, look)
-        return Step(deltas, changed, implausible, unsure, restored, new_rows)
+        if self._fallen is None:
+            self._counted_s = look.counted_s
+        return Step(deltas, changed, implausible, unsure, restored, new_rows, spanned_ms)
 
     def _reading(self, who: Who, counts: Counts, at_ms: int, width: int) -> CounterReading:
         return CounterReading(FlowKey(self._point, *who), counts, at_ms, "", width)
@@ -102,6 +134,36 @@ class Follower:
             if alike and gone not in look.totals and _goes_on(last.counts, now.counts):
                 return last
         return now._replace(counts=Counts(), epoch="new")
+
+    def _is_stale(self, who: Who, before: CounterReading, now: CounterReading, look: Look, elapsed_ms: int) -> bool:
+        """Whether nothing is taken from these figures, for they may be older than those before."""
+        if _goes_on(before.counts, now.counts):
+            return False
+        if who != LINE:
+            return any(now.counts) and now.counts in self._seen.get(who, ())
+        if self._fallen and _goes_on(self._fallen.reading.counts, now.counts):
+            return self._fallen.reading.counts == now.counts
+        goes_on = look.session_s is None or look.session_s * 1000 > elapsed_ms + SLACK_MS
+        if not goes_on or not self._is_restored(before, now, look, elapsed_ms):
+            self._fallen = None
+            return False
+        earlier_ms = self._fallen.elapsed_ms if self._fallen else 0
+        self._fallen = _Fallen(now, earlier_ms + elapsed_ms)
+        return True
+
+    def _told_by(
+        self, before: CounterReading, fallen: _Fallen, now: CounterReading, look: Look, elapsed_ms: int
+    ) -> tuple[CounterReading, int]:
+        """What the line goes on from after it fell, and since when: a line that counts its seconds tells by them."""
+        whole_ms = fallen.elapsed_ms + elapsed_ms
+        lags = (
+            look.counted_s is not None
+            and self._counted_s is not None
+            and (look.counted_s - self._counted_s) * 1000 < whole_ms - SLACK_MS
+        )
+        if _goes_on(before.counts, now.counts) and not lags:
+            return before, whole_ms
+        return fallen.reading, elapsed_ms
 
     def _row(self, before: CounterReading, now: CounterReading) -> Delta | None:
         if _is_reset(before.counts, now.counts, now.width):
@@ -126,11 +188,16 @@ class Follower:
         packets = delta.counts.packets_in
         return now.width < 64 and packets * PACKET_OCTETS_MAX // 2 >= delta.counts.octets + (1 << now.width)
 
-    def _remember(self, changed: Iterable[CounterReading], look: Look) -> None:
+    def _remember(self, changed: Sequence[CounterReading], look: Look) -> None:
+        for each in changed:
+            who = each.key.mac, each.key.address
+            if who != LINE and who in self._last and self._last[who].counts != each.counts:
+                self._seen.setdefault(who, deque(maxlen=SEEN_KEPT)).append(self._last[who].counts)
         self._last.update(((each.key.mac, each.key.address), each) for each in changed)
         self._rows = frozenset(look.totals)
         for gone in list(self._forgettable(look)):
             del self._last[gone]
+            self._seen.pop(gone, None)
 
     def _forgettable(self, look: Look) -> Iterator[Who]:
         """The rows that went longest ago, where there are too many."""
