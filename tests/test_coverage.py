@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from whitestat.coverage import WRAP, step
+from whitestat.counters import WRAP
+from whitestat.coverage import step
 from whitestat.model import Audit, Counts
 
 PACKET = 114  # frame octets: 100 of IP behind 14 of Ethernet

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "units": {"model"},
     "services": {"model"},
     "counters": {"model"},
-    "coverage": {"model"},
+    "coverage": {"model", "counters"},
     "periods": {"model"},
     "time_zone": {"errors"},
     "keys": {"errors", "time_zone", "units", "model"},

@@ -16,6 +16,10 @@ from whitestat.model import CounterReading, Counts, Delta, Quality
 CEILING_BPS = 10_000_000_000
 """Link speed assumed where nobody says better, bits per second."""
 
+WRAP = 1 << 32
+SLIP = 1 << 24
+"""An octet counter that falls by less has not begun again."""
+
 
 def delta(
     before: CounterReading | None,
@@ -61,3 +65,23 @@ def _fits(counts: Counts, span_ms: int, ceiling_bps: int) -> bool:
     """
     octets = ceiling_bps * (max(0, span_ms) + 1000) // 8000
     return counts.octets <= 2 * octets and counts.packets_in + counts.packets_out <= 2 * octets // 20
+
+
+def grown(before: Counts, now: Counts) -> Counts:
+    """What a counter grew by. One that fell starts from zero, unless it was full.
+
+    On 32-bit kernels some drivers count to 2^32 and begin again (RFC 2578, section 7.1.6). Packets tell that from a
+    reset: they go on, or wrap themselves by less than half of their range. An octet counter that falls by little
+    is a driver's uncertainty.
+    """
+    steps = Counts(*(b - a for a, b in zip(before, now, strict=True)))
+    packets = [_on(*each) for each in zip(before[2:4], steps[2:4], strict=True)]
+    if min(*packets, steps.octets_unsplit) < 0 or max(packets) >= WRAP // 2:
+        return now
+    octets = [step if step > -SLIP else _on(held, step) for held, step in zip(before[:2], steps[:2], strict=True)]
+    return Counts(*octets, *packets)._replace(octets_unsplit=steps.octets_unsplit)
+
+
+def _on(before: int, step: int) -> int:
+    """The step of a counter that may have been full at 2^32."""
+    return step + WRAP if step < 0 and before < WRAP else step

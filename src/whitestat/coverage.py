@@ -16,15 +16,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from whitestat.counters import grown
 from whitestat.model import Audit, Counts
 
 OPEN_MAX = 1 << 16
 """Octets of tags that packets may hide which the meter saw after the interface was read."""
-
-
-WRAP = 1 << 32
-SLIP = 1 << 24
-"""An octet counter that falls by less has not begun again."""
 
 
 class Step(NamedTuple):
@@ -53,16 +49,17 @@ def step(before: Audit | None, now: Audit) -> Step:
     same_meter, is_away = before.meter == now.meter, not now.epoch
     interface, now = _interface(before, now)
     interface = interface.plus(_since(before.giants, now.giants, same_meter)).plus(now.frames_gone or Counts())
+    alone = not now.meter  # nothing but the interface counts: all that it carried is nobody's, and at once
     own = now.meter == now.epoch  # the interface is its own meter
-    metered = interface if own else _since(before.frames_metered, now.frames_metered, same_meter)
-    owed = _less(interface, metered).plus(before.owed)
+    metered = interface if own or alone else _since(before.frames_metered, now.frames_metered, same_meter)
+    owed = (interface if alone else _less(interface, metered)).plus(before.owed)
     tags = _since(before.tags, now.tags, same_meter)
     tags_due = tags.plus(before.tags_open)
     shown = _common(owed, tags_due)
     tags_open = _open(owed, tags, _less(tags_due, shown))
     owed, metered = _less(owed, shown), metered.plus(shown)
     gone = is_away and now.frames_gone is not None  # nothing more comes of it
-    booked = _bookable(owed, owed if gone else before.owed, now.link_header)
+    booked = _bookable(owed, owed if gone or alone else before.owed, now.link_header)
     left = _less(owed, booked)
     lost = now.packets_lost - before.packets_lost if same_meter else now.packets_lost
     return Step(
@@ -96,25 +93,8 @@ def _interface(before: Audit, now: Audit) -> tuple[Counts, Audit]:
 
 
 def _since(before: Counts, now: Counts, same: bool) -> Counts:
-    """A new life of the counter starts from zero, and so does one that fell, unless it was full.
-
-    On 32-bit kernels some drivers count to 2^32 and begin again (RFC 2578, section 7.1.6). Packets tell that from a
-    reset: they go on, or wrap themselves by less than half of their range. An octet counter that falls by little
-    is a driver's uncertainty.
-    """
-    if not same:
-        return now
-    grown = _less(now, before)
-    packets = [_on(*each) for each in zip(before[2:4], grown[2:4], strict=True)]
-    if min(*packets, grown.octets_unsplit) < 0 or max(packets) >= WRAP // 2:
-        return now
-    octets = [step if step > -SLIP else _on(held, step) for held, step in zip(before[:2], grown[:2], strict=True)]
-    return Counts(*octets, *packets)._replace(octets_unsplit=grown.octets_unsplit)
-
-
-def _on(before: int, step: int) -> int:
-    """The step of a counter that may have been full at 2^32."""
-    return step + WRAP if step < 0 and before < WRAP else step
+    """A new life of the counter starts from zero."""
+    return grown(before, now) if same else now
 
 
 def _less(a: Counts, b: Counts) -> Counts:

@@ -158,9 +158,10 @@ class Audit(NamedTuple):
     frames_interface + giants grows as frames_metered does when nothing is missed. In and out are the
     people's: a collector on a LAN interface turns the interface's view round. Octets are of layer 2,
     `link_header` of them in front of each packet. `epoch` is the life of the interface's counter (boot and
-    index); empty where the interface was not read with the meter. `meter` is the life of ours: of a meter that is
-    drained each harvest is one, so that `frames_metered`, `giants`, `tags` and `packets_lost` are of just the packets
-    in the harvest's deltas. `owed` is what the interface had more than the meter (less, where that is negative) since
+    index); empty where the interface was not read with the meter. `meter` is the life of ours, empty where nothing
+    but the interface counts: of a meter that is drained each harvest is one, so that `frames_metered`, `giants`,
+    `tags` and `packets_lost` are of just the packets in the harvest's deltas. `owed` is what the interface had more
+    than the meter (less, where that is negative) since
     `since_ms` and is not booked yet, `at_ms` when all this was read. `frames_at_attach` is what
     the interface had when the meter began to watch it: the baseline where there is no earlier audit.
     `tags` is a running total of octets of VLAN tags that came beside their frames: not in `frames_metered`, and

@@ -7,44 +7,59 @@ import socket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.collectors.interface import InterfaceCollector, _ip_octets
-from whitestat.counters import delta
-from whitestat.model import CounterReading, Counts, FlowKey, Point, Quality
+from whitestat.collectors.interface import InterfaceCollector
+from whitestat.coverage import step
+from whitestat.model import Audit, Counts, Harvest, Point
 
 WRAP = 1 << 32
 
 
-@given(st.integers(0, WRAP - 1), st.integers(0, 2_000_000), st.integers(14, 1514))
-def test_a_counter_that_begins_again_at_2_32_loses_no_octet_of_ip(begun: int, packets: int, frame: int) -> None:
-    """Octets of link headers are taken off a counter that may be smaller than they are."""
+@given(st.integers(0, WRAP - 1), st.lists(st.integers(0, 2_000_000), max_size=8), st.integers(60, 1514))
+def test_a_counter_that_begins_again_at_2_32_loses_no_octet_of_ip(begun: int, spans: list[int], frame: int) -> None:
+    """All that the interface carried is booked at once, of nobody, less the link headers."""
+    carried = octets = packets = 0
 
-    def reading(at_ms: int, carried: int) -> CounterReading:
-        seen = Counts((begun + carried * frame) % WRAP, 0, carried, 0)
-        return CounterReading(FlowKey("lan"), _ip_octets(seen, 14, 32), at_ms, "boot:2", 32)
+    def audit() -> Audit:
+        return Audit("boot:2", "", Counts((begun + carried * frame) % WRAP, 0, carried % WRAP, 0))
 
-    carried = packets * (frame - 14)
-    found = delta(reading(0, 0), reading(30_000, packets))
-    assert found is not None
-    if packets * frame < WRAP:
-        assert found.counts.octets_in == carried
-        assert found.quality in (Quality.EXACT, Quality.WRAPPED)
+    before = step(None, audit()).baseline
+    for span in (each for each in spans if each * frame < WRAP - (1 << 24)):
+        carried += span
+        found = step(before, audit())
+        octets, packets, before = (
+            octets + found.unmetered.octets_in,
+            packets + found.unmetered.packets_in,
+            found.baseline,
+        )
+    assert (octets, packets) == (carried * (frame - 14), carried)
 
 
-def test_64_bits_are_never_less_than_nothing() -> None:
-    assert _ip_octets(Counts(10, 0, 1, 0), 14, 64).octets_in == 0
+def test_what_the_meter_of_an_earlier_process_left_open_is_settled_with_the_first_reading() -> None:
+    """It had metered 2 packets more than the interface when that was read, or 3 less."""
+    for owed in (-2, 3):
+        before = Audit("boot:2", "m:7", Counts(0, 1140, 0, 10), owed=Counts(0, owed * 114, 0, owed))
+        found = step(before, Audit("boot:2", "", Counts(0, 1140 + 20 * 114, 0, 30)))
+        assert found.unmetered == Counts(0, (20 + owed) * 100, 0, 20 + owed)
+        assert found.baseline.owed == Counts()
 
 
 def test_what_was_carried_since_the_last_reading_is_seen_at_once() -> None:
     """The live view looks each second; readings come with a flush, 30 s apart."""
     collector = InterfaceCollector(Point("lo", "interface", "lo"))
     collector.open({})
-    [first] = collector.read(0, 1000).readings
+    first = read(collector, 1000)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         for _ in range(100):
             out.sendto(bytes(1000), ("127.0.0.1", 9))
     seen = [each.counts for each in collector.peek()]
-    [second] = collector.read(1000, 2000).readings
+    second = read(collector, 2000)
     assert len(seen) == 1
-    assert 100 * 1028 <= seen[0].octets <= second.counts.octets - first.counts.octets
+    assert 100 * 1028 <= seen[0].octets <= second.octets - first.octets
     after = [each.counts.octets for each in collector.peek()]  # what is read is not shown twice
     assert sum(after) < 100 * 1028
+
+
+def read(collector: InterfaceCollector, now_ms: int) -> Counts:
+    """Frames that the interface counted, by the audit of a harvest."""
+    harvest: Harvest = collector.read(now_ms - 1000, now_ms)
+    return harvest.audits["lo"].frames_interface

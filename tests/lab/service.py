@@ -134,6 +134,11 @@ class Service:
                 raise LabError(f"no token: {done.stderr}:\n{self.log}")
             time.sleep(0.1)
 
+    def configure(self, change: Callable[[str], str]) -> None:
+        """Change the configuration of the next start."""
+        path = Path(self._words[1])
+        path.write_text(change(path.read_text()))
+
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another command with the same configuration, to its end."""
         line = self._machine.command(sys.executable, "-m", "whitestat", *words, *self._words)

@@ -7,6 +7,7 @@ watch of the interface's counter and of the sockets that are bound to it.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 import time
@@ -108,6 +109,16 @@ def upgrade(service: Service, folder: Path) -> None:
     service.modules = str(modules)
 
 
+def to(collector: str) -> End:
+    """Killed, and what starts in its place counts in another way."""
+
+    def end(service: Service, _: Path) -> None:
+        service.kill()
+        service.configure(lambda text: re.sub('collector = "[a-z]+"', f'collector = "{collector}"', text))
+
+    return end
+
+
 @contextmanager
 def household() -> Iterator[Home]:
     """A home in which nobody asks for a neighbour: all that passes is the stream."""
@@ -162,6 +173,17 @@ def test_a_clean_stop_leaves_nothing_that_was_counted(unpinned: Home, tmp_path: 
     found = restarted(unpinned, tmp_path, settings(tmp_path), (stop,), WITHOUT_MOUNTS)
     assert found.difference == (0, 0)
     assert found.unattributed <= found.unmetered + found.restarts * FLIGHT
+
+
+def test_totals_of_the_interface_alone_go_on_over_a_restart(pinned: Home, tmp_path: Path) -> None:
+    totals = settings(tmp_path).replace('collector = "kernel"', 'collector = "interface"')
+    assert restarted(pinned, tmp_path, totals, (stop, kill)).difference == (0, 0)
+
+
+def test_one_collector_goes_on_where_another_left_off(pinned: Home, tmp_path: Path) -> None:
+    """As where rights to meter are given, or taken away."""
+    ends = to("interface"), to("packet"), to("interface"), to("kernel")
+    assert restarted(pinned, tmp_path, settings(tmp_path), ends).difference == (0, 0)
 
 
 class Found(NamedTuple):

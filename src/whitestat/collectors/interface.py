@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 
 from whitestat.collectors.links import (
+    Link,
     boot_id,
     counters,
     default_interface,
     frames,
-    kernel_width,
     links,
 )
-from whitestat.collectors.presence import Newcomers
-from whitestat.counters import delta
-from whitestat.model import (
-    Audit,
-    CounterReading,
-    Counts,
-    Delta,
-    FlowKey,
-    Harvest,
-    Point,
-    PointState,
-    PointStatus,
-    Receipt,
-)
+from whitestat.collectors.presence import Newcomers, indexes
+from whitestat.counters import grown
+from whitestat.model import Audit, Counts, Delta, FlowKey, Harvest, Point, PointState, PointStatus, Receipt
 
 UNSEEN = "totals only: devices cannot be told apart by interface counters"
 
@@ -34,20 +22,23 @@ UNSEEN = "totals only: devices cannot be told apart by interface counters"
 class InterfaceCollector:
     """Totals of one interface from `/proc/net/dev`; needs no privilege.
 
-    Octets are IP octets: the link header of each packet is taken off. The interface's in is the
-    network's out on a gateway's LAN, so the view is turned there; not on the interface of the default route.
+    There is no meter beside the interface's counter, so a harvest is an audit alone, and all that the interface
+    carried is unattributed. The ledger's audit is where the next process goes on from, whatever it meters with. The
+    interface's in is the network's out on a gateway's LAN, so the view is turned there; not on the interface of the
+    default route.
     """
 
     def __init__(self, point: Point, *, notice: str = UNSEEN) -> None:
         self._point = point
+        self._interface = str(point.interface)
         self._notice = notice
         self._outward = True
         self._boot = ""
-        self._width = 64
         self._newcomers = Newcomers()
-        self._index: int | None = None
-        self._begun = Counts()
-        self._last: CounterReading | None = None
+        self._link: Link | None = None
+        self._foreign = Counts()
+        self._told = self._last = Counts()  # frames of this interface: what an audit has, and what was seen since
+        self._gone: Counts | None = None  # frames of interfaces that are gone, which no audit has
         self._status = PointStatus(PointState.STARTING)
 
     @property
@@ -56,33 +47,38 @@ class InterfaceCollector:
 
     def open(self, booked: Mapping[str, int]) -> None:
         self._boot = boot_id()
-        self._width = kernel_width()
-        self._outward = default_interface() in (None, self._point.interface)
+        self._outward = default_interface() in (None, self._interface)
 
     def read(self, since_ms: int, now_ms: int) -> Harvest:
-        """The counters now, as running readings; empty while the interface is away."""
-        known = links()
-        link = known.get(str(self._point.interface))
-        seen = counters().get(str(self._point.interface))
+        """The counter now, and what interfaces that are gone carried since the last read."""
+        self._look(links())
+        audit, link = Audit("", "", Counts(), frames_gone=self._gone), self._link
+        if link:
+            audit = audit._replace(epoch=f"{self._boot}:{link.index}", frames_interface=self._last)
+            audit = audit._replace(link_header=link.header, frames_foreign=self._foreign)
+            self._told = self._last
+        is_news = link is not None or self._gone is not None
+        self._gone = None
+        audits = {self._point.name: audit if self._outward else audit.turned()} if is_news else {}
+        return Harvest(since_ms, now_ms, audits=audits)
+
+    def _look(self, known: Mapping[str, Link]) -> None:
+        """Take the counter of the interface, if it is the one it was; else note that that is gone."""
+        link, seen = known.get(self._interface), counters().get(self._interface)
         if link is None or seen is None:
-            self._index = None
-            self._newcomers.look(each.index for each in known.values())
-            self._status = PointStatus(PointState.WAITING, f"interface {self._point.interface} is not there")
-            return Harvest(since_ms, now_ms)
-        self._status = PointStatus(PointState.OK, self._notice)
-        epoch = f"{self._boot}:{link.index}"
-        frame_counts = frames(link, seen)
-        if not self._outward:
-            frame_counts = frame_counts.turned()
-        if link.index != self._index:
-            self._index = link.index
-            self._begun = frame_counts if self._newcomers.had_another_name(link.index) else Counts()
+            link = None
+            self._status = PointStatus(PointState.WAITING, f"interface {self._interface} is not there")
+        else:
+            self._status = PointStatus(PointState.OK, self._notice)
+        if self._link and (link is None or link.index != self._link.index):
+            self._gone = (self._gone or Counts()).plus(grown(self._told, self._last))
+        if link and seen:
+            self._last = frames(link, seen)
+            if self._link is None or link.index != self._link.index:
+                self._foreign = self._last if self._newcomers.had_another_name(link.index) else Counts()
+                self._told = self._foreign
+        self._link = link
         self._newcomers.look(each.index for each in known.values())
-        carried, begun = (_ip_octets(each, link.header, self._width) for each in (frame_counts, self._begun))
-        reading = CounterReading(FlowKey(self._point.name), carried, now_ms, epoch, self._width, begun)
-        self._last = reading
-        audit = Audit(epoch, epoch, frame_counts, frame_counts, link_header=link.header, frames_foreign=self._begun)
-        return Harvest(since_ms, now_ms, readings=(reading,), audits={self._point.name: audit})
 
     def settle(self, receipt: Receipt) -> None:
         """Nothing is kept here: the counters run on."""
@@ -91,33 +87,35 @@ class InterfaceCollector:
         """Nothing to do: the counters are not ours."""
 
     def peek(self) -> Iterable[Delta]:
-        """What the interface carried since the last reading, which alone is booked."""
-        last, name = self._last, str(self._point.interface)
-        link, seen = links().get(name), counters().get(name)
-        if last is None or link is None or seen is None or last.epoch != f"{self._boot}:{link.index}":
+        """What the interface carried since the last read, which alone is booked."""
+        link, seen = self._link, counters().get(self._interface)
+        if link is None or seen is None or indexes().get(self._interface) != link.index:
             return ()
-        frame_counts = frames(link, seen)
-        carried = _ip_octets(frame_counts if self._outward else frame_counts.turned(), link.header, self._width)
-        found = delta(last, last._replace(counts=carried, at_ms=time.time_ns() // 1_000_000))
-        return (found,) if found and found.counts.octets else ()
+        passed = grown(self._told, frames(link, seen))
+        carried = Counts(
+            max(0, passed.octets_in - link.header * passed.packets_in),
+            max(0, passed.octets_out - link.header * passed.packets_out),
+            passed.packets_in,
+            passed.packets_out,
+        )
+        if not carried.octets:
+            return ()
+        return (Delta(FlowKey(self._point.name), carried if self._outward else carried.turned(), 0, 0),)
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
 
     def tend(self) -> None:
-        """Nothing to do: each read looks for the interface anew."""
+        """What the interface had when it was last there is all that can be known of it once it is gone."""
+        link = self._link
+        if link is None or indexes().get(self._interface) != link.index:
+            self._look(links())
+        else:
+            seen = counters().get(self._interface)
+            self._last = frames(link, seen) if seen else self._last
 
     def memory(self) -> int:
         return 0
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _ip_octets(frame_counts: Counts, header: int, width: int) -> Counts:
-    """A counter of 32 bits begins again when it is full, and octets may then be less than their headers."""
-    octets_in = frame_counts.octets_in - header * frame_counts.packets_in
-    octets_out = frame_counts.octets_out - header * frame_counts.packets_out
-    if width == 32:
-        return frame_counts._replace(octets_in=octets_in % (1 << 32), octets_out=octets_out % (1 << 32))
-    return frame_counts._replace(octets_in=max(0, octets_in), octets_out=max(0, octets_out))
