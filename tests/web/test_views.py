@@ -31,8 +31,8 @@ from tests.web.house import (
 from whitestat.access.roles import Role
 from whitestat.attribution.edits import Give, Rename
 from whitestat.ledger import people
-from whitestat.ledger.writer import Flush
-from whitestat.model import Counts, Coverage, PeerKey, Scope, ServiceKey, UsageKey
+from whitestat.ledger.writer import DeviceRecord, Flush
+from whitestat.model import Counts, Coverage, Episode, PeerKey, Scope, ServiceKey, UsageKey
 from whitestat.periods import instant_text
 from whitestat.plans.plan import Period, Plan, Tariff
 from whitestat.plans.tariff import Window
@@ -297,6 +297,83 @@ def test_figures_are_those_of_the_api_and_told_apart_as_asked(browser: Browser, 
         page.wait_for("document.querySelector('.choice input[value=device]').checked")
 
 
+MAKER, MADE = "A Maker of Networked Household Things Co., Ltd", "b8:27:eb:00:00:07"
+
+
+WHOLE = """((rows, made) => {
+    const row = [...document.querySelectorAll(`main ${rows}`)].find((each) => each.textContent.includes(made));
+    const hides = (each) => getComputedStyle(each).overflowX !== 'visible';
+    const cut = (each) => hides(each) && each.scrollWidth > each.clientWidth + 1;
+    const clips = (each) => each !== row && (cut(each) || clips(each.parentElement));
+    const ends = (each) => !each.children.length && each.textContent.includes(made);
+    const last = [...row.querySelectorAll('*')].filter(ends);
+    return last.length > 0 && !last.some(clips);
+})(%s, %s)"""
+"""Whether nothing around the MAC in the row cuts it off."""
+
+
+def with_a_maker(house: House) -> None:
+    """A device that nobody named, with an address, and an owner of another."""
+    house.writer.commit(
+        Flush(
+            usage={(NOON_S, UsageKey(7, "lan", Scope.WAN)): Counts(90_000_000, 1_000_000, 9, 1)},
+            devices=[DeviceRecord(7, f"{MAKER} {MADE}"[:64], "vendor")],
+            episodes=[Episode(7, 7, bytes.fromhex(MADE.replace(":", "")), None, NOON_S * 1000)],
+            seen={7: NOON_S * 1000},
+            addresses={(7, address_bytes("192.168.50.77")): NOON_S * 1000},
+        )
+    )
+    house.say(NOON_S, device(7, f"{MAKER} {MADE}"[:64], 91_000_000, 10, 5_000, 10) | {"mac": MADE})
+
+
+@pytest.mark.parametrize("width", [390, 1240])
+@pytest.mark.parametrize(
+    ("place", "row"),
+    [
+        ("#/", ".devices tbody tr"),
+        ("#/devices", ".sheet tbody tr"),
+        ("#/history?span=day&at=2026-11-21", ".sheet tbody tr"),
+        ("#/history?span=month&at=2026-11-21", ".sheet tbody tr"),
+    ],
+)
+def test_a_makers_name_never_cuts_the_mac(browser: Browser, own: House, place: str, row: str, width: int) -> None:
+    with_a_maker(own)
+    with looking(browser, own, place, row, width) as page:
+        settle(page)
+        page.wait_for(
+            f"[...document.querySelectorAll('main {row}')].some((each) => each.textContent.includes({MADE!r}))"
+        )
+        whole = page.evaluate(WHOLE % (json.dumps(row), json.dumps(MADE)))
+        assert whole and page.problems == []
+
+
+@pytest.mark.parametrize("word", ["192.168.50.77", MADE, "maker household", "91.0 MB"])
+def test_the_search_looks_in_every_column_and_in_addresses(browser: Browser, own: House, word: str) -> None:
+    with_a_maker(own)
+    with looking(browser, own, "#/", ".devices tbody tr") as page:
+        settle(page)
+        page.wait_for("document.querySelectorAll('.devices tbody tr').length > 3")
+        page.click(".devices input[type=search]")
+        page.type(word)
+        page.wait_for("document.querySelectorAll('.devices tbody tr').length === 1")
+        assert MAKER in text(page, ".devices tbody tr")
+
+
+def test_the_search_finds_an_owner(browser: Browser, own: House) -> None:
+    with looking(browser, own, "#/", ".devices tbody tr") as page:
+        settle(page)
+        page.click(".devices input[type=search]")
+        page.type("anna phone")
+        page.wait_for("document.querySelectorAll('.devices tbody tr').length === 1")
+
+
+def test_a_span_that_was_not_watched_is_called_that(browser: Browser, own: House) -> None:
+    with looking(browser, own, "#/history?span=day&at=2020-01-01", ".empty h2") as page:
+        settle(page)
+        assert text(page, "main .empty h2") == "Not watched"
+        assert "lan: not watched." in text(page, "main .empty p")
+
+
 def test_the_table_of_days_sorts_searches_and_adds_up(browser: Browser, family: House) -> None:
     labels = "[...document.querySelectorAll('.sheet tbody th')].map((each) => each.textContent)"
     with looking(browser, family, "#/history?span=week&at=2026-11-21&scope=all", ".sheet tbody tr") as page:
@@ -385,8 +462,8 @@ def test_what_takes_long_says_so_and_what_fails_says_why_and_is_tried_again(
         assert violations(page) == []
         page.problems.clear()  # the browser tells of the refusal as well
         page.evaluate("location.hash = '#/history?span=day&at=2020-01-01'")
-        page.wait_for("document.querySelector('main .empty')?.textContent.includes('Nothing was counted')")
-        assert "watched 0 % of the time" in text(page, "main .empty")
+        page.wait_for("document.querySelector('main .empty')?.textContent.includes('Not watched')")
+        assert "lan: not watched" in text(page, "main .empty")
         assert page.problems == []
 
 

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
+import { Named } from "./parts.js";
 import { settings } from "./settings.js";
 import { octets } from "./text.js";
 
@@ -77,7 +78,7 @@ function Tip({ place, sum, series, at, of, format, reference }) {
   const left = (at + 0.5) / of;
   return html`<div class=${left > 0.5 ? "tip left" : "tip"} style=${left > 0.5 ? { right: `${(1 - left) * 100}%` } : { left: `${left * 100}%` }} role="presentation">
     <b>${place.whole}</b>
-    ${some.slice(0, 10).map((each) => html`<span key=${each.name}><i class=${each.tone}></i><bdi>${each.name}</bdi><em>${format(each.values[at])}</em></span>`)}
+    ${some.slice(0, 10).map((each) => html`<span key=${each.name}><i class=${each.tone}></i><${Named} name=${each.name} /><em>${format(each.values[at])}</em></span>`)}
     ${some.length !== 1 && html`<span class="sum"><i></i>Together<em>${format(sum)}</em></span>`}
     ${reference?.values[at] != null && html`<span><i></i>${reference.name}<em>${format(reference.values[at])}</em></span>`}
   </div>`;
@@ -90,7 +91,7 @@ function Numbers({ title, series, places, sums, format, reference }) {
     <summary>Figures as a table</summary>
     ${open && html`<div class="scroll" tabindex="0" role="group" aria-label=${`${title}, figures`}><table class="plain">
       <caption class="hidden">${title}</caption>
-      <thead><tr><th scope="col">When</th>${series.map((each) => html`<th key=${each.name} scope="col"><bdi>${each.name}</bdi></th>`)}${series.length > 1 && html`<th scope="col">Together</th>`}${reference && html`<th scope="col">${reference.name}</th>`}</tr></thead>
+      <thead><tr><th scope="col">When</th>${series.map((each) => html`<th key=${each.name} scope="col"><${Named} name=${each.name} /></th>`)}${series.length > 1 && html`<th scope="col">Together</th>`}${reference && html`<th scope="col">${reference.name}</th>`}</tr></thead>
       <tbody>${places.map((place, at) => html`<tr key=${at}><th scope="row">${place.whole}</th>${series.map((each) => html`<td key=${each.name}>${format(each.values[at] ?? 0)}</td>`)}${series.length > 1 && html`<td>${format(sums[at])}</td>`}${reference && html`<td>${format(reference.values[at])}</td>`}</tr>`)}</tbody>
     </table></div>`}
   </details>`;
@@ -98,7 +99,7 @@ function Numbers({ title, series, places, sums, format, reference }) {
 
 export function Legend({ series, format, onPick }) {
   return html`<ul class="legend">${series.map((each) => html`<li key=${each.name}>
-    ${onPick && each.pick !== undefined ? html`<button type="button" class="plain" onClick=${() => onPick(each)}><i class=${each.tone}></i><bdi>${each.name}</bdi></button>` : html`<span><i class=${each.tone}></i><bdi>${each.name}</bdi></span>`}
+    ${onPick && each.pick !== undefined ? html`<button type="button" class="plain" onClick=${() => onPick(each)}><i class=${each.tone}></i><${Named} name=${each.name} /></button>` : html`<span><i class=${each.tone}></i><${Named} name=${each.name} /></span>`}
     <em>${format(each.values.reduce((sum, value) => sum + (value ?? 0), 0))}</em>
   </li>`)}</ul>`;
 }

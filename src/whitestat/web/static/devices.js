@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { unsplitRate, wholeRate } from "./live.js";
 import { Name, Owner } from "./name.js";
-import { Arrow, deviceLink } from "./parts.js";
+import { Arrow, deviceLink, withoutMac } from "./parts.js";
 import { ago, octets, rate, share } from "./text.js";
 
 // `of` gives what a column is sorted by; figures start with the largest, text with A.
@@ -29,7 +29,7 @@ export function Devices({ devices, at, stale, report, household }) {
   const all = [...devices.values()];
   const whole = all.reduce((sum, each) => sum + each.octets, 0);
   const known = all.filter((each) => each.id !== null);
-  const found = all.filter((each) => matches(each, words));
+  const found = words.trim() ? all.filter((each) => matches(each, words, at, household)) : all;
   if (!all.some((each) => each.octets > 0)) return html`<${Empty} report=${report} />`;
   const rows = order.current ? inOrder(found, order.current) : sorted(found, sort);
   const ids = useRef([]);
@@ -41,7 +41,7 @@ export function Devices({ devices, at, stale, report, household }) {
     <header>
       <h2 id="devices">Devices <span class="count" role="status">${count}</span></h2>
       <label class="search">
-        <span class="hidden">Search devices by name or MAC</span>
+        <span class="hidden">Search devices by name, owner, MAC or IP address</span>
         <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="m10.5 10.5 3.5 3.5" /></svg>
         <input ref=${search} type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${words} onInput=${(event) => setWords(event.target.value)} />
         <kbd aria-hidden="true">/</kbd>
@@ -88,7 +88,7 @@ function Row({ device, whole, seen, stale, owner, people, editable, change, onEd
   return html`<tr role="row" class=${nobody ? "nobody" : busy ? "busy" : ""}>
     <th role="rowheader" scope="row" class="name">
       <span class="first">
-        ${nobody ? html`<bdi class="label" title=${shown}>${shown}</bdi>` : html`<${Name} device=${device} shown=${shown} change=${change} onEditing=${onEditing} fixed=${!editable} />`}
+        ${nobody ? html`<bdi class="label" title=${shown}>${shown}</bdi>` : html`<${Name} device=${device} shown=${withoutMac(shown)} change=${change} onEditing=${onEditing} fixed=${!editable} />`}
         ${!nobody && html`<a class="open" href=${deviceLink(device.id)} aria-label=${`All of ${shown}`}></a>`}
       </span>
       <span class="under">
@@ -142,8 +142,13 @@ function inOrder(devices, ids) {
   return [...devices].sort((a, b) => place(a) - place(b));
 }
 
-function matches(device, words) {
-  const text = `${shownName(device)} ${device.mac ?? ""}`.toLocaleLowerCase();
+// In every column a row has, and in the addresses that the device had.
+function matches(device, words, at, { devices, people, owners }) {
+  const addresses = devices.find((each) => each.id === device.id)?.addresses ?? [];
+  const owner = people.find((each) => each.id === owners.get(device.id))?.name ?? "";
+  const figures = [device.octets_in, device.octets_out, device.octets].map(octets);
+  const seen = device.last_seen ? ago(device.last_seen, at) : "";
+  const text = [shownName(device), device.mac ?? "", owner, ...addresses, ...figures, seen].join(" ").toLocaleLowerCase();
   return words.toLocaleLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 

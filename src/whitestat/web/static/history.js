@@ -6,7 +6,7 @@ import { Bars, Legend } from "./bars.js";
 import { BY, grouped, linkOf, series, sum } from "./groups.js";
 import { Heat } from "./heat.js";
 import { html } from "./html.js";
-import { Answered, Card, Choice, Figure } from "./parts.js";
+import { Answered, Card, Choice, Figure, Named } from "./parts.js";
 import { go, href } from "./route.js";
 import { Save } from "./save.js";
 import { before, bounds, inside, label, length, moved, SPANS, starts, step as stepOf, title } from "./span.js";
@@ -128,7 +128,7 @@ function seen(data) {
 
 function Matrix({ groups, steps, places, step, by, asked, query }) {
   const columns = useMemo(() => [
-    { key: "name", label: BY[by], text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, query)}><bdi>${row.name}</bdi></a>` : html`<bdi>${row.name}</bdi>`) },
+    { key: "name", label: BY[by], text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, query)}><${Named} name=${row.name} /></a>` : html`<${Named} name=${row.name} />`) },
     { key: "sum", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(sum(rows, "octets")) },
     { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(sum(rows, "octets_in")) },
     { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(sum(rows, "octets_out")) },

@@ -4,6 +4,15 @@ import { html } from "./html.js";
 import { href } from "./route.js";
 import { capital, octets, share } from "./text.js";
 
+// A device without a name is called by its maker and its MAC, and the MAC tells it: where room is short the maker is cut.
+const MADE = /^(.+) ([0-9a-f]{2}(?::[0-9a-f]{2}){5})$/;
+export const withoutMac = (name) => MADE.exec(name)?.[1] ?? name;
+
+export function Named({ name }) {
+  const found = MADE.exec(name);
+  return found ? html`<bdi class="made"><span>${found[1]}</span><span> ${found[2]}</span></bdi>` : html`<bdi>${name}</bdi>`;
+}
+
 // Shows the first of these that is so: a fault, waiting, nothing there, and else the content made of the data.
 export function Answered({ answer, empty, children }) {
   const { data, fault, late, settled, again } = answer;
@@ -44,7 +53,7 @@ export function Ring({ ratio }) {
 // The largest first, each with a bar of its share; `rows` are {key, name, octets, link}.
 export function Shares({ rows, whole, label }) {
   return html`<ol class="shares" aria-label=${label}>${rows.map((each) => html`<li key=${each.key} class=${each.nobody ? "nobody" : ""}>
-    <span class="row">${each.link ? html`<a href=${each.link}><bdi>${each.name}</bdi></a>` : html`<bdi>${each.name}</bdi>`}<span class="amount">${octets(each.octets)} <em>${share(each.octets, whole)}</em></span></span>
+    <span class="row">${each.link ? html`<a href=${each.link}><${Named} name=${each.name} /></a>` : html`<${Named} name=${each.name} />`}<span class="amount">${octets(each.octets)} <em>${share(each.octets, whole)}</em></span></span>
     <span class="bar" aria-hidden="true"><i class=${each.nobody ? "" : "in"} style=${{ width: `${whole ? (each.octets / whole) * 100 : 0}%` }}></i></span>
   </li>`)}</ol>`;
 }

@@ -8,7 +8,7 @@ import { Span, spanOf } from "./history.js";
 import { html } from "./html.js";
 import { Name, Owner } from "./name.js";
 import { sentence } from "./news.js";
-import { Answered, Card, deviceLink, deviceName, Shares } from "./parts.js";
+import { Answered, Card, deviceLink, deviceName, Shares, withoutMac } from "./parts.js";
 import { go, href } from "./route.js";
 import { title } from "./span.js";
 import { Table } from "./table.js";
@@ -63,7 +63,7 @@ function All({ household, used, query, name }) {
   const rows = useMemo(() => devices.map((each) => ({ key: each.id, device: each, name: deviceName(each), used: sums.get(String(each.id))?.octets ?? 0, person: people.find((one) => one.id === owners.get(each.id))?.name ?? each.person ?? "" })), [devices, sums, people]);
   const now = new Date().toISOString();
   const columns = [
-    { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => html`<span class="first"><${Name} device=${row.device} shown=${row.name} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`All of ${row.name}`}></a></span>` },
+    { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => html`<span class="first"><${Name} device=${row.device} shown=${withoutMac(row.name)} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`All of ${row.name}`}></a></span>` },
     { key: "person", label: "Owner", text: true, of: (row) => row.person, cell: (row) => html`<${Owner} device=${row.device} shown=${row.name} owner=${owners.get(row.key)} people=${people} change=${change} fixed=${!household.editable} />` },
     { key: "used", label: "Used", whole: name, of: (row) => row.used, cell: (row) => octets(row.used), total: (found) => octets(found.reduce((sum, row) => sum + row.used, 0)) },
     { key: "mac", label: "MAC", text: true, of: (row) => row.device.mac, cell: (row) => row.device.mac ?? "\u2013" },

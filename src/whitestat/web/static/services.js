@@ -6,7 +6,7 @@ import { About } from "./device.js";
 import { grouped, linkOf, sum } from "./groups.js";
 import { Span, spanOf } from "./history.js";
 import { html } from "./html.js";
-import { Answered, Choice } from "./parts.js";
+import { Answered, Choice, Named } from "./parts.js";
 import { go, href } from "./route.js";
 import { Table } from "./table.js";
 import { count, octets } from "./text.js";
@@ -46,7 +46,7 @@ function Who({ span, narrow, service, query }) {
 }
 
 const amounts = (query) => [
-  { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, { ...query, service: "" })}><bdi>${row.name}</bdi></a>` : html`<bdi>${row.name}</bdi>`) },
+  { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, { ...query, service: "" })}><${Named} name=${row.name} /></a>` : html`<${Named} name=${row.name} />`) },
   { key: "octets", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(sum(rows, "octets")) },
   { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(sum(rows, "octets_in")) },
   { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(sum(rows, "octets_out")) },

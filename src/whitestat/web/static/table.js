@@ -9,13 +9,14 @@ const MOST = 60; // What is shown at first: nobody reads more at once, and a bro
 const [NARROW, PAPER] = [14, 40]; // So many columns fit on a sheet upright, and lying.
 
 // `columns` are {key, label, of, cell, text, total, whole}: `of` gives what is sorted by and, without `cell`, shown; text
-// starts with A, figures with the largest. `words` gives what a search looks in. `total` gives what stands below.
+// starts with A, figures with the largest. A search looks in what every column shows and in
+// what `words` gives besides. `total` gives what stands below.
 export function Table({ title, name, columns, rows, words, start, empty, save, children, tone }) {
   const [sort, setSort] = useState(start ?? { key: columns[0].key, descending: !columns[0].text });
   const [text, setText] = useState("");
   const [all, setAll] = useState(false);
   const column = columns.find((each) => each.key === sort.key) ?? columns[0];
-  const found = useMemo(() => (text.trim() ? rows.filter((row) => matches(words(row), text)) : rows), [rows, text]);
+  const found = useMemo(() => (text.trim() ? rows.filter((row) => matches(`${words(row)} ${columns.map((each) => shownText(each, row)).join(" ")}`, text)) : rows), [rows, columns, text]);
   const sorted = useMemo(() => inOrder(found, column, sort.descending), [found, column.key, sort.descending]);
   const shown = all ? sorted : sorted.slice(0, MOST);
   // A row that is the same is moved, and not made again: sorting touches no cell.
@@ -45,6 +46,12 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
     ${rows.length > 0 && !found.length && html`<p class="lone">Nothing matches \u201c<bdi>${text.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setText("")}>Show all</button></p>`}
     ${shown.length < sorted.length && html`<p class="more"><span class="paper">The first ${MOST} of ${sorted.length}.</span><button type="button" class="plain" onClick=${() => setAll(true)}>Show all ${sorted.length} rows</button></p>`}
   </section>`;
+}
+
+// What a column shows as text: that of a cell that is made of elements is what the column is sorted by.
+function shownText(column, row) {
+  const shown = column.cell ? column.cell(row) : column.of(row);
+  return typeof shown === "object" ? (column.text ? column.of(row) : "") : shown;
 }
 
 function cell(column, row, at) {
