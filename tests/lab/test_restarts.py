@@ -119,6 +119,12 @@ def to(collector: str) -> End:
     return end
 
 
+def resize(service: Service, _: Path) -> None:
+    """Killed, and what starts in its place wants tables of another size: what is pinned does not fit."""
+    service.kill()
+    service.configure(lambda text: text.replace('interface = "br0"', 'interface = "br0"\nflows = 4096'))
+
+
 @contextmanager
 def household() -> Iterator[Home]:
     """A home in which nobody asks for a neighbour: all that passes is the stream."""
@@ -181,8 +187,8 @@ def test_totals_of_the_interface_alone_go_on_over_a_restart(pinned: Home, tmp_pa
 
 
 def test_one_collector_goes_on_where_another_left_off(pinned: Home, tmp_path: Path) -> None:
-    """As where rights to meter are given, or taken away."""
-    ends = to("interface"), to("packet"), to("interface"), to("kernel")
+    """As where rights to meter are given, or taken away; and where its maps are none that this process can use."""
+    ends = resize, to("interface"), to("packet"), to("interface"), to("kernel")
     assert restarted(pinned, tmp_path, settings(tmp_path), ends).difference == (0, 0)
 
 
@@ -198,6 +204,7 @@ class Found(NamedTuple):
 
 def restarted(home: Home, folder: Path, config: str, ends: tuple[End, ...], prefix: tuple[str, ...] = ()) -> Found:
     """The figures after `ROUNDS` of all ends, with the stream in every millisecond of them."""
+    flood(home[PHONE], INTERNET4, packets=1)  # the program is made before two threads want it
     with running(home.gateway, folder, config, prefix=prefix) as service, Watch(home.gateway) as watch:
         (before, booked_before), packets_before = service.at_rest(), packets_of(service)
         missed_before = unattributed(service)
