@@ -11,15 +11,18 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from itertools import chain
+from operator import sub
 
 from whitestat import counters, coverage
-from whitestat.attribution.attribute import Attributed, Attributor
+from whitestat.attribution.attribute import Attributed, Attributor, PointSum
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.shape import Shape
 from whitestat.collectors import Collector, Polled
 from whitestat.detail import Detail
 from whitestat.draft import Draft
 from whitestat.known import Known
+from whitestat.ledger.question import DeviceName
+from whitestat.ledger.unflushed import Unflushed
 from whitestat.ledger.writer import Flush, Writer
 from whitestat.model import (
     UNATTRIBUTED,
@@ -28,6 +31,7 @@ from whitestat.model import (
     Counts,
     Coverage,
     Delta,
+    Episode,
     FlowKey,
     Harvest,
     Hold,
@@ -40,8 +44,10 @@ from whitestat.model import (
     ServiceKey,
     UsageKey,
 )
+from whitestat.shown import Shown
 from whitestat.timeline import Correction
 from whitestat.today import DeviceToday, Spread, Today
+from whitestat.units import mac_text
 
 log = logging.getLogger("whitestat")
 
@@ -92,6 +98,8 @@ class Booker:
         self._booked = dict(state.receipts)
         self._finest_s = finest_s
         self._draft = Draft(finest_s)
+        self._shown = Shown(finest_s)
+        self._made = 0  # of what is unflushed, so far
         self._held: set[str] = set()  # points whose meters hold what the draft has of them
         self._today = Today(writer, known, zone)
         self._polls: dict[str, tuple[int, dict[UsageKey, Counts]]] = {}
@@ -152,6 +160,7 @@ class Booker:
             self._detail.clear()
         self._readings.update((reading.key, reading) for reading in readings)
         self._audits.update(audits)
+        self._shown.forget({point.name for point in collector.points})
         if receipt:
             self._held.update(point.name for point in collector.points)
         return True
@@ -200,6 +209,7 @@ class Booker:
             return min(correction.of(at_ms), now_ms)
 
         self._draft.move(correction)
+        self._shown.forget()
         self._detail = Detail()  # its hours would not be those of the usage
         self._detail_since_ms = None
         for key, reading in self._readings.items():
@@ -211,11 +221,13 @@ class Booker:
                 self._audits[name] = self._draft.audits[name] = moved
         self.known.move(at)
 
-    def release(self, boot: str, offset_ms: int, now_ms: int) -> None:
-        """Book what was held, now that the clock is believed; LedgerError, and it stays held."""
-        if self._writer.is_holding:
-            self._writer.release(boot, offset_ms, now_ms)
-            self._today.forget()
+    def release(self, boot: str, offset_ms: int, now_ms: int) -> bool:
+        """Book what was held, now that the clock is believed, and whether anything was; LedgerError: it stays held."""
+        if not self._writer.is_holding:
+            return False
+        self._writer.release(boot, offset_ms, now_ms)
+        self._today.forget()
+        return True
 
     def _notice(self, attributed: Attributed, now_ms: int) -> None:
         """What the page should say of the home's shape; the log says it when it is new."""
@@ -241,6 +253,50 @@ class Booker:
         fresh = self._attributor.attribute(pending, now_ms).counts()
         self.known.saw(self._attributor.devices.changes()[1])
         return self._today.by_device(chain(self._unwritten(readable), fresh.items()), counting)
+
+    def unflushed(self, collectors: Iterable[Collector], now_ms: int, *, dated: bool = True) -> Unflushed:
+        """What the ledger does not have yet, what these meters hold included; nothing while usage is not `dated`.
+
+        LedgerError where the ledger does not say what it has.
+        """
+        self._made += 1
+        place = self._made, self._writer.sequence, self._writer.handed_in
+        if not dated:
+            return Unflushed(*place)
+        coverage = dict(self._draft.coverage)
+        for name, point in self._look(collectors, now_ms).items():
+            at = now_ms // 1000 // self._finest_s * self._finest_s, name
+            coverage[at] = coverage.get(at, Coverage()).plus(Coverage(0, 0, 0, point.attributed, point.unattributed))
+        usage = dict(self._draft.usage)
+        for at_key, part in self._shown.usage():
+            usage[at_key] = usage[at_key].plus(part) if at_key in usage else part
+        episodes = self.known.changes()[0]
+        return Unflushed(
+            *place,
+            usage=usage,
+            coverage=coverage,
+            services=dict(self._detail.services),
+            peers=dict(self._detail.peers),
+            devices={each.id: self._device_name(each) for each in episodes},
+        )
+
+    def _look(self, collectors: Iterable[Collector], now_ms: int) -> Mapping[str, PointSum]:
+        """What meters hold beyond what is gathered; returns the octets of points of which nothing is."""
+        readable = list(collectors)
+        since = {point.name: self.last_read_ms(each) or now_ms for each in readable for point in each.points}
+        attributed = self._attributor.attribute(chain.from_iterable(each.peek() for each in readable), now_ms)
+        gathered: dict[UsageKey, Counts] = {}
+        for (_, key), part in self._draft.usage.items():
+            if key.point in self._held:  # its meter still shows that too
+                gathered[key] = gathered[key].plus(part) if key in gathered else part
+        for key, counts in attributed.counts().items():
+            more = Counts(*map(sub, counts, gathered.get(key, Counts())))
+            self._shown.look(key, more, since.get(key.point, now_ms), now_ms)
+        return {name: each for name, each in attributed.points.items() if name not in self._held}
+
+    def _device_name(self, episode: Episode) -> DeviceName:
+        name, mac = self.known.called(episode.id), episode.mac
+        return DeviceName(episode.device, name or None, None if mac is None else mac_text(mac))
 
     def spreads(
         self, collectors: Iterable[Collector], counting: Container[str], now_ms: int
@@ -284,7 +340,7 @@ class Booker:
         """Usage and coverage of a harvest, into the minutes of its span."""
         draft, span = self._draft, (harvest.start_ms, harvest.end_ms)
         for key, counts in attributed.counts().items():
-            draft.add_usage(key, counts, *span)
+            draft.add_parts(key, self._shown.read(key, counts, *span))
         for name, point in attributed.points.items():
             draft.add_coverage(name, Coverage(0, 0, 0, point.attributed, point.unattributed), *span)
         for name, step in steps.items():

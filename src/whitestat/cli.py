@@ -94,13 +94,11 @@ def _check(options: argparse.Namespace) -> int:
 def _today(options: argparse.Namespace) -> int:
     from whitestat import history, plan_reports, reports
     from whitestat.forms import was_watched
-    from whitestat.ledger.queries import Question
 
     config = _load(options)
     now = history.now_of(config)
     with closing(history.queries_of(config)) as queries:
-        rows = queries.usage(Question(*now.span("today"), by=("device", "scope")))
-        lines, standings = [reports.from_row(row) for row in rows], queries.standings(now.at_s)
+        lines, standings = history.today(config, queries, now), queries.standings(now.at_s)
         watched = was_watched(queries.coverage(*now.span("today")))
         plans = plan_reports.told_of(standings, queries, now)
     nothing = reports.NO_USAGE_YET if watched else reports.NOT_WATCHED_YET

@@ -49,7 +49,11 @@ class Draft:
         return sum(counts.octets for counts in self.usage.values())
 
     def add_usage(self, key: UsageKey, counts: Counts, start_ms: int, end_ms: int) -> None:
-        for at_s, part in periods.split(counts, start_ms, end_ms, self.finest_s):
+        self.add_parts(key, periods.split(counts, start_ms, end_ms, self.finest_s))
+
+    def add_parts(self, key: UsageKey, parts: Iterable[tuple[int, Counts]]) -> None:
+        """Usage that is shared out already, by the start of its minute or second."""
+        for at_s, part in parts:
             _add(self.usage, (at_s, key), part)
 
     def add_coverage(self, point: str, covered: Coverage, start_ms: int, end_ms: int) -> None:

@@ -11,8 +11,8 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from whitestat import __version__
@@ -25,6 +25,7 @@ from whitestat.clock import Clock
 from whitestat.collectors import Collector, Polled
 from whitestat.errors import CollectorError, LedgerError
 from whitestat.identity import Done, Identity
+from whitestat.ledger.unflushed import Unflushed
 from whitestat.ledger.writer import Writer
 from whitestat.memory import give_back, resident_octets
 from whitestat.model import PointState
@@ -48,6 +49,10 @@ LAST_ANSWER_S = 1.0
 """The same at the end, which has three seconds for all."""
 CLOSE_S = 0.7
 """How long the end waits for collectors: a router that answers is logged out of, one that hangs is left."""
+UNFLUSHED_EVERY_MS = 1_000
+"""Answers look into the meters once a second at most."""
+UNFLUSHED_WAIT_S = 0.2
+"""How long an answer waits for that."""
 NAME_AGAIN_MS = 6 * 3600 * 1000
 
 T = TypeVar("T")
@@ -97,6 +102,8 @@ class Engine:
         self._told = State.SET, 0
         self._unwritten: tuple[int, str] | None = None  # since when, and why
         self._errors = 0
+        self._unflushed: Unflushed | None = None
+        self._unflushed_ms: int | None = None  # when meters were last looked into
         self._logged_at: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._started_ms = clock.monotonic_ms()
@@ -163,6 +170,35 @@ class Engine:
         if self._identity is None:
             raise LedgerError("devices cannot be edited here")
         return self._identity
+
+    def unflushed(self, *, afresh: bool = False) -> Unflushed | None:
+        """What is counted and not written yet, at most a second old, or made now. Not for the booking thread.
+
+        Where that is busy for longer than a moment it is what was shown last: none of it can be gone.
+        """
+        made_ms = self._unflushed_ms
+        if afresh or made_ms is None or self._clock.monotonic_ms() - made_ms >= UNFLUSHED_EVERY_MS:
+            with suppress(RuntimeError):  # it has stopped
+                wait((self._thread.submit(self._look, made_ms),), UNFLUSHED_WAIT_S)
+        return self._unflushed
+
+    def _look(self, made_ms: int | None) -> None:
+        """Look into the meters, unless that was done since."""
+        if self._unflushed_ms == made_ms:
+            booked = self._booker.is_booked
+            self._show(
+                [
+                    each.collector
+                    for each in self._turns
+                    if not each.failure and not each.busy and not (each.receipt and booked(each.receipt))
+                ]
+            )
+            self._unflushed_ms = self._clock.monotonic_ms()
+
+    def _show(self, readable: Sequence[Collector] = ()) -> None:
+        """Answers are given from this and what is in the ledger."""
+        with self._guarded("what is not written yet"):
+            self._unflushed = self._booker.unflushed(readable, self.now_ms(), dated=not self._timeline.held)
 
     async def today(self) -> LiveUsage:
         """Usage of the local day by device, what the meters still hold included, and that of the last polls."""
@@ -232,6 +268,8 @@ class Engine:
         if self._flush(last) and held_back:
             self._read(held_back, last=last)
             self._flush(last)
+        if self._unflushed:
+            self._show()
 
     def _halt(self) -> None:
         """Let the meters count nothing more, so that what is read next is all that they counted."""
@@ -253,7 +291,8 @@ class Engine:
             log.warning("%s", self._timeline.notice(ticks_ms) or "the clock is right again")
         if not self._timeline.held:
             with self._guarded("usage that was held"):
-                self._booker.release(self._boot, self._timeline.offset_ms, now_ms)
+                if self._booker.release(self._boot, self._timeline.offset_ms, now_ms) and self._unflushed:
+                    self._show()
 
     def identify(self) -> None:
         """Hear what devices say of themselves; once a minute tell of new ones and look for those that are one."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any
 
 from whitestat import reports
 from whitestat.asking import Now, usage_question
 from whitestat.clock import SystemClock
-from whitestat.errors import LedgerError
+from whitestat.control import Line
+from whitestat.errors import LedgerError, WhiteStatError
 from whitestat.forms import UsageAnswer, device_fields
-from whitestat.ledger.queries import Queries
+from whitestat.ledger.queries import Queries, Question
+from whitestat.model import Counts
 from whitestat.parameters import QUESTION, check_all
 from whitestat.service import cycle_of, zone_of
 from whitestat.settings import Config
@@ -45,6 +51,29 @@ def usage(config: Config, texts: Mapping[str, str], form: str) -> Iterator[str]:
             coverage=found.coverage,
         )
         yield from {"text": reports.history, "csv": UsageAnswer.as_csv, "json": reports.lines_of_json}[form](answer)
+
+
+def today(config: Config, queries: Queries, now: Now) -> list[reports.Line]:
+    """Usage of today by device and scope: from the service, which knows what is not written yet, where one runs."""
+    with closing(Line(config.store.path)) as line:
+        try:
+            line.request("GET", "/api/v1/usage?start=today&by=device,scope")
+            answer = line.getresponse()
+            if answer.status == HTTPStatus.OK:
+                return [_told(row) for row in json.load(answer)["rows"]]
+        except (OSError, HTTPException, WhiteStatError):
+            pass  # none runs, or it is another user's
+    return [reports.from_row(row) for row in queries.usage(Question(*now.span("today"), by=("device", "scope")))]
+
+
+def _told(row: Mapping[str, Any]) -> reports.Line:
+    device = row["device"]
+    if row["octets_in"] is None:
+        counts = Counts(0, 0, row["packets_in"], row["packets_out"], row["octets"])
+    else:
+        counts = Counts(row["octets_in"], row["octets_out"], row["packets_in"], row["packets_out"])
+    name, mac = (device["name"] or device["mac"], device["mac"]) if device else (None, None)
+    return reports.Line(name, mac, row["scope"], counts)
 
 
 def devices(config: Config, form: str) -> Iterator[str]:

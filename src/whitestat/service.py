@@ -135,7 +135,7 @@ async def _serve(config: Config) -> int:
     live = Live(engine.today, zone=zone, now_ms=engine.now_ms)
     if access.accounts.fault:
         notices.append(f"nobody can log in: {access.accounts.fault}")
-    queries = Queries(config.store.path, zone, cycle_of(config))
+    queries = Queries(config.store.path, zone, cycle_of(config), engine)
     writer.give_way(queries.let_pass)
     lookout = Lookout(config, points)
     sources = Sources(

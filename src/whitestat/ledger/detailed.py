@@ -19,6 +19,7 @@ from whitestat.ledger.question import Question, Step
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.selection import COLUMNS, Selection, told, told_apart
 from whitestat.ledger.sums import Sums
+from whitestat.ledger.unflushed import Overlay
 from whitestat.model import OTHER_PEER, OTHER_SERVICE, Counts
 from whitestat.periods import Cycle, instant_text, minute_start
 
@@ -56,7 +57,10 @@ class Plan:
 class Detailed:
     """Reads through a connection in whose transaction the journal's tail was followed."""
 
-    def __init__(self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, sums: Sums) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, sums: Sums, overlay: Overlay
+    ) -> None:
+        self._overlay = overlay
         self._connection = connection
         self._zone = zone
         self._cycle = cycle
@@ -70,7 +74,14 @@ class Detailed:
         question, notices = self._settled(asked, kept)
         top, kinds = self._kinds(question, kept)
         handed_in = self._connection.execute("SELECT min(id), max(id) FROM detail").fetchone()
-        return Plan(question, asked.start_s, ", ".join(notices) or None, top, kinds, (kept, handed_in, question))
+        return Plan(
+            question,
+            asked.start_s,
+            ", ".join(notices) or None,
+            top,
+            kinds,
+            (kept, handed_in, self._overlay.mark, question),
+        )
 
     def sums(self, plan: Plan, start_s: int, end_s: int) -> Found:
         """Of whole steps of the plan, by the start of the step and the group.

@@ -98,8 +98,17 @@ def add_to(sums: Rows, kind: Kind, entry: Entry, bucket: Callable[[int], int]) -
         _add(sums, (bucket(row[0]), row[1], about), row[2 + width :])
 
 
-TAIL = """CREATE TEMP TABLE tail_{name} (bucket INTEGER, series INTEGER, {keys}, {counts},
+TAIL = """CREATE TEMP TABLE flushed_{name} (bucket INTEGER, series INTEGER, {keys}, {counts},
     PRIMARY KEY (bucket, series, {keys}))"""
+_MEMORY = "CREATE TEMP TABLE IF NOT EXISTS memory_{name} (bucket, series, {keys}, {counts})"
+_WITH_MEMORY = "CREATE TEMP VIEW tail_{name} AS SELECT * FROM flushed_{name} UNION ALL SELECT * FROM memory_{name}"
+
+
+def make_memory(connection: sqlite3.Connection) -> None:
+    """The TEMP tables of what is not handed in, empty."""
+    for kind in KINDS.values():
+        keys, counts = ", ".join(kind.columns), ", ".join(Counts._fields)
+        connection.execute(_MEMORY.format(name=kind.name, keys=keys, counts=counts))
 
 
 class Tail:
@@ -114,14 +123,16 @@ class Tail:
     def follow(self) -> None:
         """Take in what was handed in since the last call. Call it in the transaction that asks."""
         if not self._made:
+            make_memory(self._connection)
             for kind in KINDS.values():
                 keys, counts = ", ".join(kind.columns), ", ".join(Counts._fields)
                 self._connection.execute(TAIL.format(name=kind.name, keys=keys, counts=counts))
+                self._connection.execute(_WITH_MEMORY.format(name=kind.name))
             self._made = True
         first = self._connection.execute("SELECT coalesce(min(id), 0) FROM detail").fetchone()[0]
         if first != self._first:
             for kind in KINDS.values():
-                self._connection.execute(f"DELETE FROM tail_{kind.name}")  # noqa: S608 - a word of this module
+                self._connection.execute(f"DELETE FROM flushed_{kind.name}")  # noqa: S608 - a word of this module
             self._last = 0
         self._first = 0  # until all is in
         for number, entry in entries(self._connection, self._last):
@@ -136,7 +147,7 @@ class Tail:
         places = ", ".join("?" * (2 + len(kind.columns) + len(Counts._fields)))
         adding = ", ".join(f"{column} = {column} + excluded.{column}" for column in Counts._fields)
         self._connection.executemany(
-            f"INSERT INTO tail_{kind.name} VALUES ({places}) ON CONFLICT DO UPDATE SET {adding}",  # noqa: S608
+            f"INSERT INTO flushed_{kind.name} VALUES ({places}) ON CONFLICT DO UPDATE SET {adding}",  # noqa: S608
             [(bucket, series, *about, *amounts) for (bucket, series, about), amounts in sums.items()],
         )
 

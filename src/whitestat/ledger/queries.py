@@ -27,6 +27,7 @@ from whitestat.ledger.resolutions import LATEST_S, Resolution
 from whitestat.ledger.schema import open_for_reading
 from whitestat.ledger.sums import Sums
 from whitestat.ledger.tail import OvertakenError, Tail
+from whitestat.ledger.unflushed import Memory, Overlay, Unflushed, names_of
 from whitestat.ledger.wal import log_of
 from whitestat.model import Counts, Coverage, Episode
 from whitestat.periods import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start
@@ -117,7 +118,9 @@ class _Window(NamedTuple):
 class Queries:
     """Holds one reading connection; any thread may ask, one is answered at a time. LedgerError on failure."""
 
-    def __init__(self, path: Path, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) -> None:
+    def __init__(self, path: Path, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS, memory: Memory | None = None) -> None:
+        """`memory` is the process that counts, where it is asked too for what is not written yet."""
+        self._memory = memory
         self._path = path
         self._zone = zone
         self._cycle = cycle
@@ -125,11 +128,12 @@ class Queries:
         self._connection = open_for_reading(path)
         try:
             self._tail = Tail(self._connection, path)
+            self._overlay = Overlay(self._connection, zone)
         except BaseException:
             self._connection.close()
             raise
-        self._sums = Sums(self._connection, zone, cycle)
-        self._detailed = Detailed(self._connection, zone, cycle, self._sums)
+        self._sums = Sums(self._connection, zone, cycle, self._overlay)
+        self._detailed = Detailed(self._connection, zone, cycle, self._sums, self._overlay)
 
     def close(self) -> None:
         """From any thread; what is being answered fails at once, with a LedgerError."""
@@ -407,18 +411,22 @@ class Queries:
     def _names(self, devices: tuple[int, ...]) -> dict[int, DeviceName]:
         """Those of the devices asked for, or of all."""
         macs = dict(self._connection.execute(_MACS))
-        return {
+        return names_of(self._overlay.devices, devices) | {
             device: DeviceName(device, name, _mac(macs.get(device)))
             for device, name in self._connection.execute(_NAMES)
             if not devices or device in devices
         }
 
-    def _begin(self) -> None:
-        """A snapshot in which the journal's tail was followed, begun anew where the writer came round meanwhile."""
+    def _begin(self, unflushed: Unflushed | None) -> bool:
+        """A snapshot in which the journal's tail was followed, begun anew where the writer came round meanwhile.
+
+        Whether it has no later flush than what is unflushed, which was asked for before.
+        """
         while True:
             self._connection.execute("BEGIN")
             try:
-                return self._tail.follow()
+                self._tail.follow()
+                return self._overlay.show(unflushed, self._tail.sequence)
             except OvertakenError:
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -427,10 +435,16 @@ class Queries:
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        """All statements of an answer see the same flushes. What the tail took in stays for the next answer."""
+        """All statements of an answer see the same flushes, and what is behind them.
+
+        What the tail took in stays for the next answer.
+        """
+        unflushed = self._memory.unflushed() if self._memory else None
         with self._lock:
             try:
-                self._begin()
+                if not self._begin(unflushed):  # written meanwhile: there may be more since
+                    self._connection.execute("COMMIT")
+                    self._begin(self._memory.unflushed(afresh=True) if self._memory else None)
                 try:
                     yield
                 finally:

@@ -18,6 +18,7 @@ from whitestat.ledger.packed import Columns, together
 from whitestat.ledger.question import USAGE_WORDS, Question, Step
 from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
 from whitestat.ledger.rows import SCOPES
+from whitestat.ledger.unflushed import Overlay
 from whitestat.model import Counts, Coverage
 from whitestat.periods import Cycle, steps
 
@@ -47,8 +48,9 @@ FEW = 2
 class Sums:
     """Reads through a connection in whose transaction the journal's tail was followed."""
 
-    def __init__(self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle) -> None:
+    def __init__(self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, overlay: Overlay) -> None:
         self._connection = connection
+        self._overlay = overlay
         self._zone = zone
         self._cycle = cycle
 
@@ -66,7 +68,7 @@ class Sums:
         groups: dict[Group | None, list[int]] = {}
         by_device, by_scope, by_point, by_person = (word in question.by for word in USAGE_WORDS)
         for series, device, scope_number, point in self._series(question.devices):
-            scope, person = SCOPES[scope_number], person_of.get(device)
+            scope, person = SCOPES[scope_number], None if device is None else person_of.get(device)
             if (
                 question.scope not in (None, scope)
                 or (question.points and point not in question.points)
@@ -82,12 +84,18 @@ class Sums:
             groups.setdefault(group if top is None or group in top else REST, []).append(series)
         return groups
 
-    def _series(self, devices: tuple[int, ...]) -> sqlite3.Cursor:
-        """Number, device, scope and point of the series of some devices, or of all."""
-        if not devices:
-            return self._connection.execute(_SERIES)
-        only = f"{_SERIES} AND e.device IN (SELECT value FROM json_each(?))"  # noqa: S608 - words of this module
-        return self._connection.execute(only, (json.dumps(devices),))
+    def _series(self, devices: tuple[int, ...]) -> Iterator[tuple[int, int | None, int, str]]:
+        """Number, device, scope and point of the series of some devices, or of all, that the ledger knows or not."""
+        sql, bound = _SERIES, tuple[str, ...]()
+        if devices:
+            sql = f"{_SERIES} AND e.device IN (SELECT value FROM json_each(?))"  # noqa: S608 - words of this module
+            bound = (json.dumps(devices),)
+        yield from self._connection.execute(sql, bound)
+        if self._overlay.series:
+            counting = {name for (name,) in self._connection.execute("SELECT name FROM point WHERE counts")}
+            for each in self._overlay.series:
+                if each[3] in counting and (not devices or each[1] in devices):
+                    yield each
 
     def usage(self, question: Question, top: frozenset[Group] | None = None) -> Found:
         """By the start of the step and the group; the rows of a span add up to its total, whatever the step.
@@ -124,7 +132,7 @@ class Sums:
     def days(self, question: Question) -> dict[tuple[int, int], tuple[int, int]]:
         """Octets in and out by start of the step and device; what a meter cannot tell apart counts as in."""
         sums: dict[tuple[int, int], tuple[int, int]] = {}
-        device_of = {row[0]: row[1] for row in self._connection.execute(_SERIES) if row[1] is not None}
+        device_of = {row[0]: row[1] for row in self._series(()) if row[1] is not None}
         for (table, piece), cut in self._cuts(question):
             rows = self._in_tail_days(piece, cut) if table == TAIL else self._in_days(piece, cut)
             for start_s, series, into, out in rows:

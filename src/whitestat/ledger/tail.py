@@ -19,19 +19,23 @@ def _adding(table: str, columns: tuple[str, ...]) -> str:
 
 
 _TABLES = (
-    f"CREATE TEMP TABLE tail_usage (bucket, series, {', '.join(Counts._fields)}, PRIMARY KEY (bucket, series))",
-    f"CREATE TEMP TABLE tail_coverage (bucket, point, {', '.join(Coverage._fields)}, PRIMARY KEY (bucket, point))",
+    f"CREATE TEMP TABLE flushed_usage (bucket, series, {', '.join(Counts._fields)}, PRIMARY KEY (bucket, series))",
+    f"CREATE TEMP TABLE flushed_coverage (bucket, point, {', '.join(Coverage._fields)}, PRIMARY KEY (bucket, point))",
     "CREATE TEMP TABLE tail_seen (episode INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL)",
     "CREATE TEMP TABLE tail_address (episode INTEGER, address BLOB, last_ms INTEGER, PRIMARY KEY (episode, address))",
+    f"CREATE TEMP TABLE memory_usage (bucket, series, {', '.join(Counts._fields)})",
+    f"CREATE TEMP TABLE memory_coverage (bucket, point, {', '.join(Coverage._fields)})",
+    "CREATE TEMP VIEW tail_usage AS SELECT * FROM flushed_usage UNION ALL SELECT * FROM memory_usage",
+    "CREATE TEMP VIEW tail_coverage AS SELECT * FROM flushed_coverage UNION ALL SELECT * FROM memory_coverage",
     """CREATE TEMP VIEW episode_seen AS SELECT e.id, e.device, e.mac, e.address, e.start_ms,
         max(e.last_seen_ms, coalesce(t.last_ms, 0)) AS last_seen_ms
         FROM main.episode e LEFT JOIN tail_seen t ON t.episode = e.id""",
     """CREATE TEMP VIEW address_seen AS SELECT episode, address, last_ms FROM main.episode_address
         UNION ALL SELECT episode, address, last_ms FROM tail_address""",
 )
-_NAMES = ("tail_usage", "tail_coverage", "tail_seen", "tail_address")
-_ADD_USAGE = _adding("tail_usage", Counts._fields)
-_ADD_COVERAGE = _adding("tail_coverage", Coverage._fields)
+_NAMES = ("flushed_usage", "flushed_coverage", "tail_seen", "tail_address")
+_ADD_USAGE = _adding("flushed_usage", Counts._fields)
+_ADD_COVERAGE = _adding("flushed_coverage", Coverage._fields)
 _SEE = """INSERT INTO tail_seen VALUES (?, ?)
     ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)"""
 _SEE_ADDRESS = """INSERT INTO tail_address VALUES (?, ?, ?)
@@ -44,8 +48,8 @@ class OvertakenError(Exception):
 
 
 class Tail:
-    """The TEMP tables `tail_usage` and `tail_coverage` have the columns of minutes; the views `episode_seen`
-    and `address_seen` are their tables with the journal's times put in."""
+    """The TEMP views `tail_usage` and `tail_coverage` have the columns of minutes, with what is unflushed; the views
+    `episode_seen` and `address_seen` are their tables with the journal's times put in."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -78,6 +82,11 @@ class Tail:
             self._begun_again = folded
             raise OvertakenError
         self._folded, self._sequence = folded, last
+
+    @property
+    def sequence(self) -> int:
+        """The last flush that the snapshot has, folded or not."""
+        return self._sequence
 
     def close(self) -> None:
         if self._blocks:

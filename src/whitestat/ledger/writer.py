@@ -26,6 +26,7 @@ from whitestat.ledger.rows import (
 )
 from whitestat.ledger.schema import is_damage, lock, open_for_writing, transaction
 from whitestat.ledger.state import receipts, state_of
+from whitestat.ledger.unflushed import handed_in
 from whitestat.ledger.wal import WalReader
 from whitestat.model import Address, Counts, Hold, Point, Receipt, UsageKey
 from whitestat.periods import day_bounds, hour_start
@@ -124,6 +125,17 @@ class Writer:
             return Blocks(self._path, writing=True)
         except OSError:
             return None
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last flush."""
+        return self._sequence
+
+    @property
+    def handed_in(self) -> int:
+        """The number of the last hand-in of services and peers; LedgerError."""
+        with self._reading():
+            return handed_in(self._connection)
 
     @property
     def octets_written(self) -> int:

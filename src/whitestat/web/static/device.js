@@ -115,7 +115,7 @@ function Told({ by, name, place, data, asked, linked }) {
     { key: "share", label: "Share", of: (row) => row.octets, cell: (row) => html`<span class="bar" aria-hidden="true"><i class="in" style=${{ width: `${whole ? (row.octets / whole) * 100 : 0}%` }}></i></span>` },
     ...(by === "peer" ? [] : [{ key: "packets", label: "Packets", of: (row) => row.packets_in + row.packets_out, cell: (row) => count(row.packets_in + row.packets_out), total: (rows) => count(rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0)) }]),
   ];
-  const empty = { service: "What usage was on is told half an hour after it.", peer: "With whom it was is told half an hour after it." }[by] ?? "Nothing was counted.";
+  const empty = "Nothing was counted.";
   return html`<${Table} title=${name} name=${place} columns=${columns} rows=${groups} start=${{ key: "octets", descending: true }} words=${(row) => `${row.name} ${names[row.peer] ?? ""}`} empty=${empty} save=${{ path: "usage.csv", parameters: asked }} />`;
 }
 

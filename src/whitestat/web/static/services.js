@@ -32,7 +32,6 @@ export function Services({ today, about, route }) {
         <${Points} span=${span} narrow=${narrow} query=${query} />
       </div>
     </div>
-    ${span.end.slice(0, 10) > today && html`<p class="note">What is newest is \u201cNot known\u201d until it is written: each half an hour ([store] detail), and sooner after a start, to spare the disk.</p>`}
   </div>`;
 }
 
