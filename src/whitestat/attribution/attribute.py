@@ -147,17 +147,21 @@ class Attributor:
         sightings = Sightings(self.locality.counting, self._seen)
         verdicts, judge, several = self._judge.verdicts, self._judge.verdict, len(self.locality.counting) > 1
 
+        book, decide = self._book, self._judge.decide
+
         def take(delta: Delta, verdict: Verdict) -> None:
             if verdict.crossing and crossings.held(verdict.crossing, delta):
                 return
             if several and verdict.known and sightings.held(delta, *verdict.episodes):
                 return
-            self._book(result, delta, verdict, at_ms, detail)
+            book(result, delta, verdict, at_ms, detail)
 
         waiting: list[Delta] = []
         for delta in deltas:
-            verdict = verdicts.get(delta.key) or judge(delta.key, at_ms)
-            if verdict is not UNDECIDED:
+            verdict = verdicts.get(delta.key) or decide(delta.key, at_ms)
+            if verdict.crossing is None and not several and verdict is not UNDECIDED:
+                book(result, delta, verdict, at_ms, detail)
+            elif verdict is not UNDECIDED:
                 take(delta, verdict)
             elif len(waiting) < WAITING_MAX:
                 waiting.append(delta)

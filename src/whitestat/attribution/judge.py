@@ -64,6 +64,9 @@ class End(NamedTuple):
     kind: str
 
 
+_new = tuple.__new__  # two for every new flow
+_LINK_LOCAL_6 = 0xFE
+"""The octet that link-local addresses of IPv6 begin with: what is looked at first."""
 UNDECIDED = Verdict(None, None, False)
 """A flow that others of the same interval may tell more about."""
 
@@ -102,13 +105,15 @@ class Judge:
 
     def verdict(self, key: FlowKey, at_ms: int, *, last: bool = False) -> Verdict:
         """Whose the flow is; UNDECIDED where others of the interval may tell, unless this is the `last` time."""
-        found = self.verdicts.get(key)
-        if found is None:
-            found = self._judge(key, at_ms, last)
-            if not last and found.known:
-                if len(self.verdicts) >= VERDICTS_MAX:
-                    self.forget()
-                self.verdicts[key] = found
+        return self.verdicts.get(key) or self.decide(key, at_ms, last)
+
+    def decide(self, key: FlowKey, at_ms: int, last: bool = False) -> Verdict:
+        """The same for a flow that none of the `verdicts` is about."""
+        found = self._judge(key, at_ms, last)
+        if found.known and not last:
+            if len(self.verdicts) >= VERDICTS_MAX:
+                self.forget()
+            self.verdicts[key] = found
         return found
 
     def _judge(self, key: FlowKey, at_ms: int, last: bool) -> Verdict:
@@ -118,16 +123,19 @@ class Judge:
             return self._judge_row(key, key.address, at_ms)
         if key.protocol == PROTOCOL_OTHER or key.address is None or key.peer is None:
             return self._judge_link(key, at_ms, last)
-        here = End(key.mac, key.address, self.locality.kind(key.address))
-        there = End(key.peer_mac, key.peer, self.locality.kind(key.peer))
+        here = _new(End, (key.mac, key.address, self.locality.kind(key.address)))
+        there = _new(End, (key.peer_mac, key.peer, self.locality.kind(key.peer)))
         return self._judge_packets(key, here, there, at_ms, last)
 
     def _judge_packets(self, key: FlowKey, here: End, there: End, at_ms: int, last: bool) -> Verdict:
-        if "outside" in (here.kind, there.kind):
-            here, there = self._near(here, there, at_ms), self._near(there, here)
-        scope = Scope.WAN if "outside" in (here.kind, there.kind) else Scope.LAN
+        if here.kind == "outside" and there.address[0] == _LINK_LOCAL_6:
+            here = self._near(here, there, at_ms)
+        elif there.kind == "outside" and here.address[0] == _LINK_LOCAL_6:
+            there = self._near(there, here)
+        scope = Scope.WAN if here.kind == "outside" or there.kind == "outside" else Scope.LAN
         away = key.point in self.locality.uplinks and self._is_away(here, there)
-        undecided = there.kind == "local" and self._is_silent(here, there, away)
+        forwarded = there.kind == "local" and (away or there.mac in self.locality.own_macs)
+        undecided = forwarded and self._is_silent(here, there, away)
         if not away:
             undecided |= self._learn(key.point, here, there, at_ms)
         if undecided and not last:
@@ -146,7 +154,7 @@ class Judge:
 
         Of IPv4 that proves nothing: hosts that found no server send from 169.254.0.0/16 to the outside all the same.
         """
-        if end.kind != "outside" or not is_link_local(other.address) or is_ipv4(end.address):
+        if not is_link_local(other.address) or is_ipv4(end.address):
             return end
         if at_ms is not None and end.mac is not None:
             self.learned.carriers.saw_neighbour(end.mac, end.address, at_ms)
@@ -157,19 +165,20 @@ class Judge:
         if here.kind == there.kind == "outside":
             fixed = self.locality.own_macs | self.locality.routers
             return point in self.locality.outward or (here.mac in fixed) == (there.mac in fixed)
-        if here.kind == "outside":
+        own = self.locality.own_macs
+        if here.kind == "outside" and here.mac not in own:
             self._learn_carrier(here, there, at_ms)
-        elif there.kind == "outside":
+        elif there.kind == "outside" and there.mac not in own:
             self._learn_carrier(there, here, at_ms)
-        behind = self._is_behind(here, at_ms, sent=True)
-        return self._is_behind(there, at_ms, sent=False) or behind
+        behind = here.kind == "local" and here.mac not in own and self._is_behind(here, at_ms, sent=True)
+        return (there.kind == "local" and there.mac not in own and self._is_behind(there, at_ms, sent=False)) or behind
 
     def _is_behind(self, end: End, at_ms: int, *, sent: bool) -> bool:
         """Hosts of another network behind one MAC are evidence of a router; true where it is none yet."""
         mac = end.mac
-        if mac is None or end.kind != "local" or mac in self.locality.own_macs or is_group_mac(mac):
+        if mac is None or not is_ipv4(end.address) or is_group_mac(mac):
             return False
-        if not is_ipv4(end.address) or mac in self.locality.routers or not self.locality.is_elsewhere(end.address):
+        if mac in self.locality.routers or not self.locality.is_elsewhere(end.address):
             return False
         known = self.devices.is_known(end.address)
         if self.learned.routers.saw(mac, end.address, at_ms, sent=sent, known=known):
@@ -179,7 +188,7 @@ class Judge:
     def _learn_carrier(self, outside: End, near: End, at_ms: int) -> None:
         """The MAC that stands for an outside address, opposite to a local one, is a router's."""
         mac = outside.mac
-        if mac is None or mac in self.locality.own_macs or is_group_mac(mac):
+        if mac is None or is_group_mac(mac):
             return
         if near.kind in ("own", "local") and near.address not in UNSPECIFIED:
             self.learned.carriers.saw(mac, outside.address, at_ms)
@@ -230,7 +239,7 @@ class Judge:
 
     def _is_silent(self, here: End, there: End, away: bool) -> bool:
         """Whether the receiver lies behind this machine, not metered there, and no packet of its was seen."""
-        if not (away or (here.kind == "outside" and there.mac in self.locality.own_macs)):
+        if not away and here.kind != "outside":
             return False
         if is_link_local(there.address) or self.locality.is_metered(there.address):
             return False
