@@ -15,6 +15,7 @@ from whitestat.control import is_running
 from whitestat.errors import WhiteStatError
 from whitestat.lan import locality, maps_of
 from whitestat.ledger.queries import Queries
+from whitestat.lookout import notices as cannot_slow
 from whitestat.model import PointState
 from whitestat.opening import default_notices, open_collectors, points_of
 from whitestat.service import zone_found, zone_of
@@ -36,6 +37,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     attributor = Attributor(locality(config, points), Devices())
     collectors, notices = open_collectors(points, attributor.is_local)
     notices += [doubt] if doubt else []
+    notices += cannot_slow(config, points)
     if any(point.password_file for point in points):
         from whitestat import routers
 

@@ -18,7 +18,7 @@ from whitestat.periods import instant_text
 from whitestat.point_config import PointConfig
 from whitestat.settings import Config
 from whitestat.throttle.client import Client
-from whitestat.throttle.keeper import Keeper, Report
+from whitestat.throttle.keeper import NO_INTERFACE, Keeper, Report
 from whitestat.throttle.subjects import Rule
 from whitestat.watch.addresses import addresses
 from whitestat.watch.watcher import Eyes, Watcher
@@ -48,7 +48,7 @@ class Lookout:
     def start(self, engine: Engine, queries: Queries, zone: tzinfo) -> None:
         rules = self._rules()
         if rules:
-            self._keeper = Keeper(queries, self._client, self._interfaces(), rules, WITHOUT_RIGHTS)
+            self._keeper = Keeper(queries, self._client, interfaces(self._points), rules, WITHOUT_RIGHTS)
         eyes = Eyes(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
         self._engine, self._zone = engine, zone
         self._watcher = Watcher(eyes, self._config.watch, self._config.notify, self.urls)
@@ -66,6 +66,9 @@ class Lookout:
                 "rate_bps": each.subject.rule.rate_bps,
                 "until": instant_text(each.until_s, self._zone),
                 "lifted": each.lifted,
+                "in_force": not each.lifted and not each.fault,
+                "reason": each.fault or None,
+                "interfaces": [] if each.lifted or each.fault else interfaces(self._points),
             }
             for each in found.found
         ]
@@ -96,13 +99,18 @@ class Lookout:
             if each.when_over is not None
         }
 
-    def _interfaces(self) -> list[str]:
-        """Where people are counted in packets: there they are found, and slowed."""
-        return [
-            each.interface
-            for each in self._points
-            if each.interface and each.counts and each.collector in ("kernel", "packet", "interface")
-        ]
+
+def interfaces(points: Sequence[PointConfig]) -> list[str]:
+    """Where people are counted in packets: there they are found, and slowed."""
+    counting = ("kernel", "packet", "interface")
+    return [each.interface for each in points if each.interface and each.counts and each.collector in counting]
+
+
+def notices(config: Config, points: Sequence[PointConfig]) -> list[str]:
+    """Why plans that slow would slow nobody here."""
+    if interfaces(points):
+        return []
+    return [f"plan {each.name!r}: when_over: {NO_INTERFACE}" for each in config.plans if each.when_over is not None]
 
 
 def _note(writer: Writer, key: str, row: tuple[int, int | None]) -> None:

@@ -12,7 +12,7 @@ from whitestat.reports import csv_of, printable
 from whitestat.settings import Config
 from whitestat.units import rate_text
 
-FIELDS = ("name", "plan", "person", "devices", "rate_bps", "until", "lifted")
+FIELDS = ("name", "plan", "person", "devices", "rate_bps", "until", "lifted", "in_force", "reason")
 
 
 def run(config: Config, what: str | None, name: str | None, form: str) -> str:
@@ -39,9 +39,9 @@ def listing(found: Mapping[str, Any], form: str) -> str:
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     if found["fault"]:
         yield f"Nobody is slowed: {found['fault']}"
-    for row in found["slowed"]:
+    for row in found["slowed"] if not found["fault"] else ():
         rate = "cut off" if row["rate_bps"] is None else f"slowed to {rate_text(row['rate_bps'])}"
-        state = "lifted" if row["lifted"] else rate
+        state = "lifted" if row["lifted"] else rate if row["in_force"] else f"not slowed, {row['reason']}"
         yield f"{printable(row['name'])}: {state}, until {row['until'][:16].replace('T', ' ')}"
     if not found["slowed"] and not found["fault"]:
         yield "Nobody has gone over a plan that slows."

@@ -170,7 +170,8 @@ class Slowing:
     def slowed(self) -> dict[str, object]:
         until = instant_text(NOON_S + 20 * 86_400, ZONE)
         bo = {"name": "Bo (line)", "plan": "line", "person": "Bo", "devices": [LAPTOP], "rate_bps": 2_000_000}
-        return {"slowed": [bo | {"until": until, "lifted": self.lifted}], "fault": None}
+        state = {"lifted": self.lifted, "in_force": not self.lifted, "reason": None, "interfaces": ["br0"]}
+        return {"slowed": [bo | {"until": until} | state], "fault": None}
 
     async def lift(self, name: str, *, lifted: bool) -> None:
         assert name == "Bo (line)"

@@ -26,13 +26,24 @@ class Putting(Protocol):
     def put(self, interfaces: Sequence[str], limits: Sequence[Limit]) -> None: ...
 
 
+NO_INTERFACE = (
+    "no point of this machine counts packets on an interface, so what they use does not pass here and cannot be held "
+    "up; WhiteStat has to run on the gateway, with a point on its LAN"
+)
+NO_ADDRESS = "none of its devices is known by a link or IP address here"
+
+
 class Slowed(NamedTuple):
-    """Who has nothing left; `key` stands for that in the running period, which ends at `until_s` (UTC seconds)."""
+    """Who has nothing left; `key` stands for that in the running period, which ends at `until_s` (UTC seconds).
+
+    `fault` is why its limit is not in force; empty where the limit was put in force, and for one that is lifted.
+    """
 
     subject: Subject
     key: str
     until_s: int
     lifted: bool
+    fault: str = ""
 
 
 class Report(NamedTuple):
@@ -67,19 +78,32 @@ class Keeper:
         for subject in over(ruled.values(), self._rules):
             key = key_of(subject, text_of(ruled[subject.plan].start_s))
             found.append(Slowed(subject, key, ruled[subject.plan].end_s, lifted(key)))
-        kept = [each for each in found if not each.lifted]
-        fault = self._put([each.subject for each in kept])
-        self.report = Report(tuple(found), fault)
-        text = f"Who went over is not slowed: {fault}"
-        yield Condition("throttle", "throttle-failed", bool(fault), not fault, text)
-        for each in kept if not fault else ():
-            yield Condition(each.key, "slowed", True, False, sentence(each.subject))
+        limits = self._limits([each.subject for each in found if not each.lifted])
+        held = [each for each in limits if each.macs or each.addresses]
+        fault = self._put(held, bool(limits))
+        names = {each.name for each in held}
+        told = [each._replace(fault=self._fault_of(each, names, fault)) for each in found]
+        self.report = Report(tuple(told), fault)
+        faults = list(dict.fromkeys(each.fault for each in told if each.fault))
+        text = f"Who went over is not slowed: {'; '.join(faults) or fault}"
+        yield Condition("throttle", "throttle-failed", bool(fault or faults), not (fault or faults), text)
+        for each in told:
+            if not each.lifted and not each.fault:
+                yield Condition(each.key, "slowed", True, False, sentence(each.subject))
 
-    def _put(self, subjects: Sequence[Subject]) -> str:
+    def _fault_of(self, slowed: Slowed, held: set[str], fault: str) -> str:
+        if slowed.lifted:
+            return ""
+        return fault or ("" if slowed.subject.name in held else f"{slowed.subject.name}: {NO_ADDRESS}")
+
+    def _put(self, held: Sequence[Limit], is_wanted: bool) -> str:
+        """Make these the limits; why they are not, empty where they are."""
+        if is_wanted and not self._interfaces:
+            return NO_INTERFACE
         if self._client is None:
-            return self._why_not if subjects else ""
+            return self._why_not if is_wanted else ""
         try:
-            self._client.put(self._interfaces if subjects else (), self._limits(subjects))
+            self._client.put(self._interfaces if held else (), held)
         except ThrottleFault as fault:
             return str(fault)
         return ""

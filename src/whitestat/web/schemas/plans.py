@@ -160,6 +160,9 @@ SCHEMAS: Schema = {
                             "type": "boolean",
                             "description": "whether the limit was taken back for this period",
                         },
+                        "in_force": {"type": "boolean", "description": "whether the limit was put in force, and is"},
+                        "reason": or_null("string", description="why a limit that is not lifted is not in force"),
+                        "interfaces": {**a_list(TEXT), "description": "where it is in force"},
                     }
                 )
             ),

@@ -41,13 +41,13 @@ function Plan({ plan, today, slowed, fault, household, again }) {
 
 // Who has nothing left and is slowed or cut off, until when, and the way to lift it.
 function Slowed({ slowed, household, again }) {
-  const { name, rate_bps, until, lifted } = slowed;
+  const { name, rate_bps, until, lifted, in_force, reason } = slowed;
   const turn = async () => {
     await household.change("POST", "api/v1/throttle", { name, lifted: !lifted });
     again();
   };
   const limit = rate_bps === null ? "cut off" : `slowed to ${rate(rate_bps)}`;
-  return html`<p class="notice slowed"><${Sign} /><span><bdi>${name}</bdi> ${lifted ? `would be ${limit}; the limit is lifted` : `is ${limit}`} until ${date(until, SHORT)}. ${household.editable && html`<button type="button" class="plain" onClick=${turn}>${lifted ? "Put it in force again" : "Lift"}</button>`}</span></p>`;
+  return html`<p class="notice slowed"><${Sign} /><span><bdi>${name}</bdi> ${lifted ? `would be ${limit}; the limit is lifted` : in_force ? `is ${limit}` : `would be ${limit} and is not: ${reason};`} until ${date(until, SHORT)}. ${household.editable && html`<button type="button" class="plain" onClick=${turn}>${lifted ? "Put it in force again" : "Lift"}</button>`}</span></p>`;
 }
 
 // More for this period, and classing anew after the configuration gave the plan other tariffs.
