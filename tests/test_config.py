@@ -43,6 +43,10 @@ def faults(file: Path, text: str, **environ: str) -> list[str]:
     return [fault.removeprefix(f"{file}: ") for fault in caught.value.faults]
 
 
+POLLED = '[[point]]\nname = "d"\ncollector = "darkstat"\nurl = "http://127.0.0.1:667"\ninterval = "60s"\n'
+KERNEL = '[[point]]\nname = "lan"\ncollector = "kernel"\ninterface = "br0"\n'
+
+
 def test_without_a_file_everything_has_its_default() -> None:
     assert load(None, HOME, root=False) == Config(
         timezone=None,
@@ -566,3 +570,20 @@ def test_any_value_of_any_key_either_loads_or_is_a_fault(
         assert all(fault.startswith(f"{file}: ") and "\n" not in fault for fault in error.faults)
     else:
         assert config.points[0].collector in COLLECTORS
+
+
+@pytest.mark.parametrize(
+    ("more", "least"),
+    [("", "30s"), ('[store]\nflush = "20s"\n', "20s"), (POLLED, "60s"), (POLLED + KERNEL, "30s")],
+)
+def test_logs_more_often_than_figures_change_are_refused_with_what_is_possible(
+    file: Path, more: str, least: str
+) -> None:
+    text = '{more}[csv]\nfolder = "logs"\nevery = "{every}"\n'
+    file.write_text(text.format(more=more, every="5s"))
+    with pytest.raises(ConfigError, match=f"csv.every: must be {least} or more, got 5s"):
+        load(file, {}, root=True)
+    file.write_text(text.format(more=more, every=least))
+    assert load(file, {}, root=True).csv.every_s == int(least[:-1])
+    file.write_text(f'{more}[csv]\nevery = "5s"\n')  # without a folder there are none
+    assert load(file, {}, root=True).csv.folder is None

@@ -6,6 +6,9 @@ import asyncio
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
@@ -16,8 +19,9 @@ import pytest
 from tests.attribution.evidence.test_frames import PHONE as SPEAKER
 from tests.attribution.evidence.test_frames import announcement, dhcp_message, ipv4, option
 from tests.test_booking import ZONE
-from tests.test_identity import START_MS, House
+from tests.test_identity import START_MS, TABLET, House
 from whitestat.asked import _answer
+from whitestat.attribution.edits import Rename
 from whitestat.attribution.evidence import Evidence, leases
 from whitestat.attribution.evidence.frame import decode
 from whitestat.attribution.names import NAME_MAX, by_dns
@@ -141,3 +145,26 @@ def plain_cells(text: str) -> None:
 
 async def _nothing() -> AsyncIterator[dict[str, object]]:
     yield {}
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_name_that_the_terminal_has_no_letters_for_is_listed_all_the_same(stream: str, tmp_path: Path) -> None:
+    name = "Ann\u0101s \u96fb\u8a71 \U0001f4f1"
+    config = tmp_path / "whitestat.toml"
+    if stream == "stdout":
+        database = tmp_path / "whitestat.db"
+        config.write_text(f'[store]\npath = "{database}"\n')
+        with closing(House(database)) as house:
+            house.flows(TABLET, 10)
+            house.booker.flush()
+            house.edit(Rename(house.device(TABLET), name))
+    else:
+        config.write_text(f"[{name}]\n")
+    words = [sys.executable, "-m", "whitestat", "devices", "--config", str(config)]
+    source = str(Path(__file__).parents[1] / "src")
+    environ = {**os.environ, "PYTHONPATH": source, "PYTHONIOENCODING": "ascii:strict", "LANG": "C"}
+    done = subprocess.run(words, env=environ, capture_output=True, check=False)
+    said = done.stdout if stream == "stdout" else done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"Ann?s ?? ?" in said or stream == "stderr"
+    assert done.returncode == (0 if stream == "stdout" else 2)

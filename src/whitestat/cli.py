@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from io import TextIOWrapper
 from pathlib import Path
 
 from whitestat.errors import QueryError, WhiteStatError
@@ -19,6 +20,9 @@ EXIT_OK, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
 
 def run_command(arguments: Sequence[str]) -> int:
     """Parse and run; a fault of the user's or of the machine's is one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name may have letters that the terminal has not
+            stream.reconfigure(errors="replace")
     options = parse(arguments)
     try:
         return COMMANDS[options.command](options)

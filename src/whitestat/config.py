@@ -42,7 +42,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     faults += take_passwords(environ, values["point"], notices)
     if faults:
         raise ConfigError(*faults)
-    return Config(
+    loaded = Config(
         timezone=values[""].get("timezone"),
         web=Web(**values["web"]),
         service=Service(**values["service"]),
@@ -59,6 +59,23 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         notify=NotifyConfig(**values["notify"]),
         notices=tuple(notices),
     )
+    if fault := _csv_fault(loaded):
+        raise ConfigError(f"{path or 'environment'}: {fault}")
+    return loaded
+
+
+def _csv_fault(config: Config) -> str:
+    """Why rows cannot be added so often, as figures change less often; empty where they can."""
+    polled = ("darkstat", "archer-c20", "huawei-b593", "hilink")
+    counting = [each for each in config.points if each.counts]
+    least_s, why = config.store.flush_s, "usage is written so often ([store] flush)"
+    if counting and all(each.collector in polled for each in counting):
+        interval_s = min(each.interval_s for each in counting)
+        if interval_s > least_s:
+            least_s, why = interval_s, "the meter is asked so often ([[point]] interval)"
+    if config.csv.folder is None or config.csv.every_s >= least_s:
+        return ""
+    return f"csv.every: must be {least_s}s or more, got {config.csv.every_s}s: {why}"
 
 
 def _follow_v5(path: Path | None, environ: Mapping[str, str], web: dict[str, Any], notices: list[str]) -> None:

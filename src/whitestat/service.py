@@ -36,6 +36,7 @@ from whitestat.ledger.queries import Queries
 from whitestat.ledger.writer import State, Writer
 from whitestat.live import Live
 from whitestat.lookout import Lookout
+from whitestat.lookout import notices as cannot_slow
 from whitestat.memory import one_heap
 from whitestat.opening import Before, default_notices, open_collectors, point_of, points_of
 from whitestat.periods import Cycle
@@ -138,6 +139,7 @@ async def _serve(config: Config) -> int:
     queries = Queries(config.store.path, zone, cycle_of(config), engine)
     writer.give_way(queries.let_pass)
     lookout = Lookout(config, points)
+    notices.extend(cannot_slow(config, points))
     sources = Sources(
         queries=queries,
         zone=zone,
@@ -278,6 +280,9 @@ def import_old(config: Config, zone: tzinfo) -> None:
     """
     store = config.store.path
     old = config.store.old or store.with_name(OLD_STORE)
+    if old.is_file() and store.exists() and old.samefile(store):
+        _refuse_old_as_ledger(store, old)
+        return
     if not old.is_file() or old.name == store.name or _has_old(store, zone):
         return
     from multiprocessing import get_context
@@ -285,6 +290,21 @@ def import_old(config: Config, zone: tzinfo) -> None:
     child = get_context("fork").Process(target=_take_over, args=(config, zone, old))
     child.start()
     child.join()
+
+
+def _refuse_old_as_ledger(store: Path, old: Path) -> None:
+    """Where a file system takes WhiteStat.db for whitestat.db, the one that is there is left as it is.
+
+    A ledger has a number of its own in its head (SQLite's file format, section 1.3), a database of WhiteStat 1 to 11
+    none.
+    """
+    with store.open("rb") as opened:
+        head = opened.read(72)
+    if head[:15] == b"SQLite format 3" and not any(head[68:72]):
+        raise ConfigError(
+            f"store.path: {store} is the database of an older WhiteStat, as this file system does not tell capital "
+            f"letters from small ones: name another file in [store] path, and {old.name} beside it is taken over"
+        )
 
 
 def _take_over(config: Config, zone: tzinfo, old: Path) -> None:

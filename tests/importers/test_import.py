@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 import resource
 import shutil
@@ -22,6 +23,7 @@ from tests.importers.old_databases import OldDatabase
 from whitestat import config
 from whitestat.attribution.locality import Locality
 from whitestat.cli import run_command
+from whitestat.errors import ConfigError
 from whitestat.importers import run
 from whitestat.importers.progress import Progress
 from whitestat.ledger.queries import Queries, Question, Step
@@ -249,6 +251,32 @@ def test_the_service_takes_over_the_file_that_is_named(home: Home) -> None:
         file.write(f'old = "{named}"\n')
     import_old(config.load(home.config, {}, root=True), ZONE)
     assert home.days() == BOOKED
+
+
+def test_a_file_system_that_ignores_case_keeps_the_old_database_as_it_is(home: Home) -> None:
+    """WhiteStat.db and whitestat.db are one file there; a link stands for that here."""
+    a_few_days(home)
+    loaded = config.load(home.config, {}, root=True)
+    old = home.store.with_name("WhiteStat.db")
+    if old != home.old.path:
+        shutil.copy(home.old.path, old)
+    os.link(old, home.store)
+    before = old.read_bytes()
+    with pytest.raises(ConfigError, match=r"is the database of an older WhiteStat, .* name another file in \[store\]"):
+        import_old(loaded, ZONE)
+    assert old.read_bytes() == before
+
+
+def test_a_ledger_that_is_also_found_as_the_old_database_is_no_old_database(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Writer(home.store, ZONE)):
+        pass
+    home.store.with_name("WhiteStat.db").unlink(missing_ok=True)
+    os.link(home.store, home.store.with_name("WhiteStat.db"))
+    import_old(config.load(home.config, {}, root=True), ZONE)
+    assert home.days() == {}
+    assert caplog.text == ""
 
 
 def test_years_of_history_leave_no_memory_behind_in_the_service(home: Home) -> None:
