@@ -438,3 +438,10 @@ def test_steps_of_months_start_on_the_first_local_day() -> None:
 def test_a_step_that_is_no_bucket_is_refused_before_the_first_is_asked_for() -> None:
     with pytest.raises(ValueError, match=r"second, minute, hour, day, week, month, cycle, year, got 'fortnight'"):
         steps(0, 1, "fortnight", UTC)
+
+
+def test_a_day_that_a_zone_passed_over_cannot_be_asked_for() -> None:
+    apia = ZoneInfo("Pacific/Apia")
+    with pytest.raises(ValueError, match="there was no 2011-12-30 in Pacific/Apia: the clocks there passed over it"):
+        parse_instant("2011-12-30", apia)
+    assert parse_instant("2011-12-29", apia) + 86_400 == parse_instant("2011-12-31", apia)

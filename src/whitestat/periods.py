@@ -121,22 +121,29 @@ def span(word: str, now_s: int, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) ->
 def parse_instant(text: str, zone: tzinfo) -> int:
     """UTC seconds of an ISO 8601 date (its first instant in the zone) or date-time, local without offset.
 
-    Of a local time that occurs twice the first is meant. ValueError tells what is expected.
+    Of a local time that occurs twice the first is meant. ValueError tells what is expected, and that there was no such
+    day where clocks passed over it (Apia, 2011-12-30).
     """
     found = _INSTANT.fullmatch(text)
+    day = None
     try:
         # Years outside have no usage, and the ends of the calendar have no neighbouring day.
         if not found or not 1970 <= int(text[:4]) < 9999:
             raise ValueError
         if not found["time"]:
-            return _day_start(date.fromisoformat(found["day"]), zone)
+            day = date.fromisoformat(found["day"])
         # A plus sign that was not escaped in an address reaches us as a space.
         offset = (found["offset"] or "").replace(" ", "+")
-        moment = datetime.fromisoformat(f"{found['day']}T{found['time']}{offset}")
+        moment = datetime.fromisoformat(f"{found['day']}T{found['time'] or '00:00'}{offset}")
     except ValueError:
         raise ValueError(
             f"expected a date or date-time like 2026-11-21 or 2026-11-21T08:00+01:00, got {text!r}"
         ) from None
+    if day:
+        start_s, end_s = day_bounds(_number(day), zone)
+        if start_s == end_s:
+            raise ValueError(f"there was no {text} in {zone}: the clocks there passed over it")
+        return start_s
     return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
 
 
