@@ -42,6 +42,9 @@ armv7: $(VENV)/bin/pip ## the service on a Raspberry Pi's kind of kernel: Debian
 links: $(VENV)/test.stamp ## VLAN, Wi-Fi, PPPoE and WireGuard on Debian's own kernel, emulated: octets equal to the far end's
 	packaging/links/boot $(abspath $(BIN))/python $(ARGS)
 
+pythons: $(VENV)/bin/pip ## the service on each Python it is declared for: this machine's, and those of newer Debians
+	packaging/pythons/run $(abspath $(BIN))/python
+
 image: $(VENV)/bin/pip ## the container image of this machine's kind, built, run to its first healthy answer, in dist/
 	$(MAKE) image-$(subst armhf,armv7,$(shell dpkg --print-architecture))
 
@@ -83,4 +86,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links image images object vendor screenshot clean
+.PHONY: help run test lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor screenshot clean

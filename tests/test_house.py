@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,9 @@ def test_dates_come_from_arithmetic_as_a_32_bit_c_library_knows_none_after_2038(
     names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
     found = names & {"fromtimestamp", "utcfromtimestamp", "localtime", "gmtime", "mktime"}
     assert not found, "periods.wall_time is exact for every instant"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_statement_numbers_its_parameters(path: Path) -> None:
+    """Python takes `?1` for a name since 3.12, and refuses a sequence for it since 3.14."""
+    assert not re.findall(r"\?[0-9]", path.read_text(encoding="utf-8"))

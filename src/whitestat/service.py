@@ -75,6 +75,7 @@ def run(config: Config) -> NoReturn:
     _make_home(config.store.path)
     make_files(config, os.environ)
     import_old(config, zone_of(config))
+    vendor("")  # by threads of its own, which are gone when rights are given up: those are a thread's
     with asyncio.Runner() as runner:
         status = runner.run(_serve(config))
         logging.shutdown()
@@ -343,7 +344,6 @@ def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:
     """Give up root. What answers need later is loaded before only where it could not be read afterwards."""
     from whitestat.web import load_all, loaded_later
 
-    vendor("")
     user, store = config.service.user, config.store.path
     if os.geteuid() == 0 and privileges.effective() and not privileges.reads_afterwards(user, store, loaded_later()):
         load_all()

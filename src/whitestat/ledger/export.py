@@ -6,18 +6,18 @@ import sqlite3
 
 from whitestat.units import address_text, mac_text
 
-_EPISODES = "SELECT id FROM episode WHERE device = ?1"
+_EPISODES = "SELECT id FROM episode WHERE device = :device"
 _SERIES = f"SELECT id FROM series WHERE episode IN ({_EPISODES})"  # noqa: S608 - words of this module
 _TABLES = {
-    "device": "SELECT * FROM device WHERE id = ?1",
-    "name": "SELECT * FROM user_name WHERE device = ?1",
-    "label": "SELECT * FROM label WHERE device = ?1",
-    "ownership": "SELECT o.*, p.name FROM ownership o LEFT JOIN person p ON p.id = o.person WHERE o.device = ?1",
-    "episode": "SELECT * FROM episode WHERE device = ?1",
+    "device": "SELECT * FROM device WHERE id = :device",
+    "name": "SELECT * FROM user_name WHERE device = :device",
+    "label": "SELECT * FROM label WHERE device = :device",
+    "ownership": "SELECT o.*, p.name FROM ownership o LEFT JOIN person p ON p.id = o.person WHERE o.device = :device",
+    "episode": "SELECT * FROM episode WHERE device = :device",
     "address": f"SELECT * FROM address_seen WHERE episode IN ({_EPISODES})",  # noqa: S608
     "heard": f"SELECT * FROM heard WHERE episode IN ({_EPISODES})",  # noqa: S608
-    "proposal": "SELECT * FROM proposal WHERE device = ?1 OR into_device = ?1",
-    "event": "SELECT * FROM event WHERE device = ?1",
+    "proposal": "SELECT * FROM proposal WHERE device = :device OR into_device = :device",
+    "event": "SELECT * FROM event WHERE device = :device",
     **{
         table: f"SELECT * FROM {table} WHERE series IN ({_SERIES})"  # noqa: S608
         for table in ("service_hour", "service_day", "peer_day", "peer_month")
@@ -30,7 +30,7 @@ Cells = dict[str, object]
 
 def of_device(connection: sqlite3.Connection, device: int) -> dict[str, list[Cells]]:
     """Rows by table, addresses as text."""
-    return {name: _rows(connection.execute(sql, (device,))) for name, sql in _TABLES.items()}
+    return {name: _rows(connection.execute(sql, {"device": device})) for name, sql in _TABLES.items()}
 
 
 def _rows(cursor: sqlite3.Cursor) -> list[Cells]:

@@ -17,11 +17,11 @@ from whitestat.model import Address
 ADDRESSES_KEPT = 16
 """How many addresses of an episode are remembered: the latest; IPv6 privacy addresses change daily."""
 
-_SEE_EPISODE = "UPDATE episode SET last_seen_ms = ?2 WHERE id = ?1 AND last_seen_ms < ?2"
-_SEE_ADDRESS = """INSERT INTO episode_address VALUES (?1, ?2, ?3, ?3)
+_SEE_EPISODE = "UPDATE episode SET last_seen_ms = :at_ms WHERE id = :episode AND last_seen_ms < :at_ms"
+_SEE_ADDRESS = """INSERT INTO episode_address VALUES (:episode, :address, :at_ms, :at_ms)
     ON CONFLICT DO UPDATE SET last_ms = excluded.last_ms WHERE last_ms < excluded.last_ms"""
-_FORGET_ADDRESSES = """DELETE FROM episode_address WHERE episode = ?1 AND address NOT IN
-    (SELECT address FROM episode_address WHERE episode = ?1 ORDER BY last_ms DESC, address LIMIT ?2)"""
+_FORGET_ADDRESSES = """DELETE FROM episode_address WHERE episode = :episode AND address NOT IN
+    (SELECT address FROM episode_address WHERE episode = :episode ORDER BY last_ms DESC, address LIMIT :kept)"""
 _PUT_READING = "INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_AUDIT = "INSERT OR REPLACE INTO audit VALUES (?, ?)"
 _PUT_RECEIPT = "INSERT OR REPLACE INTO receipt VALUES (?, ?)"
@@ -138,13 +138,20 @@ def _see(connection: sqlite3.Connection, entries: list[Entry], again: Mapping[tu
     seen: dict[int, int] = {}
     for episode, at_ms in (row for each in entries for row in each.seen):
         seen[episode] = max(at_ms, seen.get(episode, at_ms))
-    run(_SEE_EPISODE, seen.items())
+    run(_SEE_EPISODE, [{"episode": episode, "at_ms": at_ms} for episode, at_ms in seen.items()])
     addresses = [
-        (episode, bytes.fromhex(address), at_ms) for each in entries for episode, address, at_ms in each.addresses
+        {"episode": episode, "address": bytes.fromhex(address), "at_ms": at_ms}
+        for each in entries
+        for episode, address, at_ms in each.addresses
     ]
     run(_SEE_ADDRESS, addresses)
-    run(_SEE_ADDRESS, [(*key, at_ms) for key, at_ms in again.items()])
-    run(_FORGET_ADDRESSES, [(episode, ADDRESSES_KEPT) for episode in {row[0] for row in addresses}])
+    run(
+        _SEE_ADDRESS,
+        [{"episode": episode, "address": address, "at_ms": at_ms} for (episode, address), at_ms in again.items()],
+    )
+    run(
+        _FORGET_ADDRESSES, [{"episode": each, "kept": ADDRESSES_KEPT} for each in {row["episode"] for row in addresses}]
+    )
 
 
 def _go_on(connection: sqlite3.Connection, entries: list[Entry]) -> None:

@@ -29,8 +29,8 @@ _HOLD = "SELECT boot, offset_ms, since_ms, wall_offset_ms, steady_ms FROM hold"
 _PUT = "INSERT INTO held (boot, offset_ms, content) VALUES (?, ?, ?)"
 _ALL = "SELECT boot, offset_ms, content FROM held ORDER BY id"
 _NOT_LATER = (
-    "UPDATE episode SET last_seen_ms = ?1 WHERE last_seen_ms > ?1",
-    "UPDATE episode_address SET last_ms = ?1, first_ms = min(first_ms, ?1) WHERE last_ms > ?1",
+    "UPDATE episode SET last_seen_ms = :now_ms WHERE last_seen_ms > :now_ms",
+    "UPDATE episode_address SET last_ms = :now_ms, first_ms = min(first_ms, :now_ms) WHERE last_ms > :now_ms",
 )
 
 _COARSER = {"second": Resolution.MINUTE, "minute": Resolution.HOUR, "hour": Resolution.DAY} | dict.fromkeys(
@@ -102,7 +102,7 @@ def not_later(connection: sqlite3.Connection, zone: tzinfo, now_ms: int) -> None
     What it dropped stays dropped; from the next coarser bucket on everything is there again.
     """
     for statement in _NOT_LATER:
-        connection.execute(statement, (now_ms,))
+        connection.execute(statement, {"now_ms": now_ms})
     now_s = now_ms // 1000
     for name, since_s in connection.execute("SELECT resolution, since FROM kept").fetchall():
         again_s = _COARSER[name.rpartition("_")[2]].ceiling(now_s, zone)

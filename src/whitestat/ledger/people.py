@@ -199,9 +199,10 @@ def hear(connection: sqlite3.Connection, heard: Mapping[tuple[int, str, str], in
         [(*key, at_ms) for key, at_ms in heard.items()],
     )
     connection.executemany(
-        """DELETE FROM heard WHERE episode = ?1 AND kind = ?2 AND text NOT IN
-            (SELECT text FROM heard WHERE episode = ?1 AND kind = ?2 ORDER BY last_ms DESC, text LIMIT ?3)""",
-        [(episode, kind, HEARD_KEPT) for episode, kind in {key[:2] for key in heard}],
+        """DELETE FROM heard WHERE episode = :episode AND kind = :kind AND text NOT IN
+            (SELECT text FROM heard WHERE episode = :episode AND kind = :kind
+                ORDER BY last_ms DESC, text LIMIT :kept)""",
+        [{"episode": episode, "kind": kind, "kept": HEARD_KEPT} for episode, kind in {key[:2] for key in heard}],
     )
 
 
@@ -241,7 +242,7 @@ def forget(connection: sqlite3.Connection, device: int) -> list[int]:
         connection.execute(f"DELETE FROM {table} WHERE device = ?", (device,))  # noqa: S608
     connection.execute("UPDATE device SET name = NULL, name_source = NULL WHERE id = ?", (device,))
     connection.execute("DELETE FROM event WHERE device = ?", (device,))
-    connection.execute("DELETE FROM proposal WHERE device = ?1 OR into_device = ?1", (device,))
+    connection.execute("DELETE FROM proposal WHERE ? IN (device, into_device)", (device,))
     _forget_edits(connection, device, set(episodes))
     return episodes
 
