@@ -90,7 +90,8 @@ class Booker:
         self._detail_since_ms: int | None = None
         self._attributor = attributor
         self._zone = zone
-        self._new_points = tuple(points)
+        self._points = self._new_points = tuple(points)
+        self._replaced = writer.replaced
         self._locality = locality
         state = writer.state()
         self._readings: dict[FlowKey, CounterReading] = {each.key: each for each in state.readings}
@@ -173,6 +174,10 @@ class Booker:
         """
         if not self._draft.harvests and not self._attributor.devices.has_news:
             return
+        if self._replaced != self._writer.replaced:
+            self._replaced = self._writer.replaced
+            self._new_points = self._points
+            self.known.renew()
         flush = self._flush()
         if hold:
             self._writer.keep_held(replace(flush, seen={}, addresses={}), hold)

@@ -23,10 +23,10 @@ from whitestat.attribution.names import Name, by_dns, resolve
 from whitestat.booking import Booker
 from whitestat.clock import Clock
 from whitestat.collectors import Collector, Polled
-from whitestat.errors import CollectorError, LedgerError
+from whitestat.errors import CollectorError, DamagedLedger, LedgerError
 from whitestat.identity import Done, Identity
 from whitestat.ledger.unflushed import Unflushed
-from whitestat.ledger.writer import Writer
+from whitestat.ledger.writer import Place, Writer
 from whitestat.memory import give_back, resident_octets
 from whitestat.model import PointState
 from whitestat.timeline import Correction, State, Timeline
@@ -101,6 +101,7 @@ class Engine:
         )
         self._told = State.SET, 0
         self._unwritten: tuple[int, str] | None = None  # since when, and why
+        self._damage: str | None = None  # what cannot be set aside
         self._errors = 0
         self._unflushed: Unflushed | None = None
         self._unflushed_ms: int | None = None  # when meters were last looked into
@@ -242,6 +243,8 @@ class Engine:
         clock = self._timeline.notice(self._clock.monotonic_ms())
         if clock:
             yield clock
+        if self._damage:
+            yield self._damage
         if self._unwritten:
             since_ms, reason = self._unwritten
             minutes = (self._clock.monotonic_ms() - since_ms) // 60_000
@@ -359,7 +362,7 @@ class Engine:
 
     def _flush(self, last: bool = False) -> bool:
         try:
-            self._booker.flush(last=last, hold=self._timeline.hold if self._timeline.held else None)
+            self._write(last)
         except (LedgerError, OSError) as error:
             self._errors += 1
             self._unwritten = (self._unwritten or (self._clock.monotonic_ms(),))[0], str(error)
@@ -373,6 +376,31 @@ class Engine:
                 self._settle(turn)
         give_back()
         return True
+
+    def _write(self, last: bool) -> None:
+        hold = self._timeline.hold if self._timeline.held else None
+        try:
+            self._booker.flush(last=last, hold=hold)
+        except DamagedLedger as damage:
+            self._errors += 1
+            self._writer.set_aside(str(damage), self.now_ms())
+            self._booker.flush(last=last, hold=hold)
+
+    def damaged(self, reason: str, place: Place | None) -> None:
+        """A question or the inspection, in whichever thread, came across damage in the file at the place."""
+        with suppress(RuntimeError):  # the service stops
+            self._thread.submit(self._replace, reason, place)
+
+    def _replace(self, reason: str, place: Place | None) -> None:
+        if place != self._writer.place:
+            return  # another ledger goes on already
+        try:
+            self._writer.set_aside(reason, self.now_ms())
+            self._damage = None
+        except (LedgerError, OSError) as error:
+            self._errors += 1
+            self._damage = str(error)
+            self._log_once(self._damage)
 
     def _settle(self, turn: Turn) -> None:
         """Let the meter forget what is booked."""
@@ -455,6 +483,8 @@ class Engine:
             try:
                 await self._in_booking_thread(self._writer.expire, self.now_ms() // 1000)
             except LedgerError as error:
+                if isinstance(error, DamagedLedger):
+                    self.damaged(str(error), self._writer.place)
                 self._log_once(str(error))
             await asyncio.sleep(EXPIRE_EVERY_S)
 

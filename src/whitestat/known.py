@@ -182,6 +182,11 @@ class Known:
         self.saw(seen)
         self._attributor.devices.forget_changes()
 
+    def renew(self) -> None:
+        """Another ledger goes on, which may know none of them."""
+        self._changed_records.update(self._records)
+        self._attributor.devices.renew()
+
     def written_names(self) -> None:
         """The ledger has what is `renamed`."""
         self._changed_records.clear()

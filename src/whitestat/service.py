@@ -138,6 +138,7 @@ async def _serve(config: Config) -> int:
     if access.accounts.fault:
         notices.append(f"nobody can log in: {access.accounts.fault}")
     queries = Queries(config.store.path, zone, cycle_of(config), engine)
+    queries.tell = engine.damaged
     writer.give_way(queries.let_pass)
     lookout = Lookout(config, points)
     notices.extend(cannot_slow(config, points))
@@ -161,7 +162,7 @@ async def _serve(config: Config) -> int:
     logger = csv_logs_of(config, zone)
     user = _unprivileged(config, collectors)
     await engine.start()
-    inspection = Inspection(config.store.path, notices.append)
+    inspection = Inspection(config.store.path, engine.damaged)
     inspection.start()
     logs = asyncio.create_task(logger.run(engine, config.csv.every_s, notices)) if logger else None
     lookout.start(engine, queries, zone)

@@ -177,6 +177,10 @@ class Devices:
             self._seen.pop(each, None)
             self._changed = {key: at_ms for key, at_ms in self._changed.items() if key[0] != each}
 
+    def renew(self) -> None:
+        """The ledger may know none of them."""
+        self._unwritten.update(self._by_id)
+
     def forget_changes(self) -> None:
         """The ledger has them."""
         self._new.clear()

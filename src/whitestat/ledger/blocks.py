@@ -17,6 +17,8 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
+from whitestat.ledger.place import place_of
+
 BLOCK = 4096
 BLOCKS = 512
 """2 MiB. What is not folded is at most 400 entries and one that is `MOST_PARTS` long."""
@@ -79,6 +81,11 @@ class Blocks:
 
     def close(self) -> None:
         os.close(self._file)
+
+    def is_at(self, database: Path) -> bool:
+        """Whether this is still the file beside the database."""
+        held = os.fstat(self._file)
+        return place_of(file_of(database)) == (held.st_dev, held.st_ino)
 
     def erase(self) -> None:
         """Zeros everywhere, on the disk when this returns."""

@@ -9,15 +9,17 @@ from contextlib import closing
 from pathlib import Path
 
 from whitestat.errors import LedgerError
+from whitestat.ledger.place import Place, place_of
 from whitestat.ledger.schema import CHECKED_AT_ONCE_OCTETS, fault_in, open_for_reading
 
 
 class Inspection:
-    """Runs in a thread and says what is damaged, if anything is; SQLite lets other threads run meanwhile."""
+    """Runs in a thread and says what is damaged, and in which file; SQLite lets other threads run meanwhile."""
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, tell: Callable[[str, Place | None], None]) -> None:
         self._path = path
         self._tell = tell
+        self._place = place_of(path)
         self._stopped = False
         self._thread = threading.Thread(target=self._inspect, name="inspection", daemon=True)
 
@@ -41,4 +43,4 @@ class Inspection:
         except (LedgerError, sqlite3.Error) as error:
             fault = "" if self._stopped else str(error)
         if fault:
-            self._tell(f"{self._path}: the database is damaged: {fault}; stop the service and restore a backup")
+            self._tell(f"{self._path}: the database is damaged: {fault}", self._place)

@@ -15,16 +15,17 @@ from shutil import disk_usage
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from whitestat.errors import LedgerError, Missing, QueryError
+from whitestat.errors import DamagedLedger, LedgerError, Missing, QueryError
 from whitestat.ledger import alarms, export, owners, people, plans
 from whitestat.ledger.answer import Answer, Cursor, Found, Group, rows_of, tag_of, top_of
 from whitestat.ledger.blocks import file_of
 from whitestat.ledger.detailed import Detailed, Plan
 from whitestat.ledger.gaps import Gaps, gaps
+from whitestat.ledger.place import Place, place_of
 from whitestat.ledger.plans import PlanRow
 from whitestat.ledger.question import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
 from whitestat.ledger.resolutions import LATEST_S, Resolution
-from whitestat.ledger.schema import open_for_reading
+from whitestat.ledger.schema import is_damage, open_for_reading
 from whitestat.ledger.sums import Sums
 from whitestat.ledger.tail import OvertakenError, Tail
 from whitestat.ledger.unflushed import Memory, Overlay, Unflushed, names_of
@@ -125,21 +126,40 @@ class Queries:
         self._zone = zone
         self._cycle = cycle
         self._lock = Lock()
-        self._connection = open_for_reading(path)
+        self._is_closed = False
+        self.tell: Callable[[str, Place | None], None] = lambda reason, place: None
+        """Called with what is damaged, and where, when a question comes across it."""
+        self._open()
+
+    def _open(self) -> None:
+        place, connection = place_of(self._path), open_for_reading(self._path)
         try:
-            self._tail = Tail(self._connection, path)
-            self._overlay = Overlay(self._connection, zone)
+            tail = Tail(connection, self._path)
+            overlay = Overlay(connection, self._zone)
         except BaseException:
-            self._connection.close()
+            connection.close()
             raise
-        self._sums = Sums(self._connection, zone, cycle, self._overlay)
-        self._detailed = Detailed(self._connection, zone, cycle, self._sums, self._overlay)
+        self._place, self._connection, self._tail, self._overlay = place, connection, tail, overlay
+        self._sums = Sums(connection, self._zone, self._cycle, overlay)
+        self._detailed = Detailed(connection, self._zone, self._cycle, self._sums, overlay)
+
+    def _follow(self) -> None:
+        """Go over to another file in the ledger's place; where there is none, what was open still answers."""
+        place = place_of(self._path)
+        if place in (None, self._place) or self._is_closed:
+            return
+        connection, tail = self._connection, self._tail
+        with suppress(LedgerError, sqlite3.Error):
+            self._open()
+            connection.close()
+            tail.close()
 
     def close(self) -> None:
         """From any thread; what is being answered fails at once, with a LedgerError."""
         with suppress(sqlite3.ProgrammingError):  # it was closed before
             self._connection.interrupt()
         with self._lock:
+            self._is_closed = True
             self._connection.close()
             self._tail.close()
 
@@ -441,6 +461,7 @@ class Queries:
         """
         unflushed = self._memory.unflushed() if self._memory else None
         with self._lock:
+            self._follow()
             try:
                 if not self._begin(unflushed):  # written meanwhile: there may be more since
                     self._connection.execute("COMMIT")
@@ -449,8 +470,15 @@ class Queries:
                     yield
                 finally:
                     self._connection.execute("COMMIT")
+            except DamagedLedger as error:
+                self.tell(str(error), self._place)
+                raise
             except (sqlite3.Error, OSError) as error:
-                raise LedgerError(f"{self._path}: cannot be read: {error}") from error
+                told = f"{self._path}: cannot be read: {error}"
+                if is_damage(error):
+                    self.tell(told, self._place)
+                    raise DamagedLedger(told) from error
+                raise LedgerError(told) from error
 
 
 @contextmanager

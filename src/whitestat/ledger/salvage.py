@@ -6,6 +6,7 @@ at too, and are the table's when all their rows have its shape: so a bad page co
 
 from __future__ import annotations
 
+import collections
 import os
 import re
 import sqlite3
@@ -168,26 +169,36 @@ class _Reader:
         lost = {name for name in self._tables if name not in roots}
         schema_bad = len(self._bad)
         rows = dict.fromkeys(self._wanted, 0)
-        for root in others:
-            for _ in trees(self._pages, root, self._found, []):
-                pass
-        for name, table in self._tables.items():
-            if name not in roots:
-                continue
-            before = len(self._bad)
-            cells = trees(self._pages, roots[name], self._found, self._bad)
-            if name in self._wanted:
-                rows[name] += _put(connection, table, self._rows(table, cells), pause)
-            else:
-                for _ in cells:
-                    pass
-            if len(self._bad) > before:
+        for name in self._tables:
+            if name in roots and name in self._wanted and self._walk(connection, name, roots[name], rows, pause):
                 lost.add(name)
-        if lost & self._wanted:
+        if lost & self._wanted:  # what no tree reaches is found only where all trees are known
+            for name in self._tables:
+                if name in roots and name not in self._wanted and self._walk(None, name, roots[name], rows, pause):
+                    lost.add(name)
+            for root in others:
+                collections.deque(trees(self._pages, root, self._found, []), maxlen=0)
             for name, found in self._orphans([self._tables[each] for each in self._tables if each in lost], pause):
                 if name in self._wanted:
                     rows[name] += _put(connection, self._tables[name], iter(found), pause)
         return Salvage(rows, len(self._bad), tuple(sorted(lost)) if schema_bad or lost else ())
+
+    def _walk(
+        self,
+        connection: sqlite3.Connection | None,
+        name: str,
+        root: int,
+        rows: dict[str, int],
+        pause: Callable[[], None],
+    ) -> bool:
+        """Take the rows of a tree, with a connection into its table; whether a page of it is bad."""
+        before = len(self._bad)
+        cells = trees(self._pages, root, self._found, self._bad)
+        if connection:
+            rows[name] += _put(connection, self._tables[name], self._rows(self._tables[name], cells), pause)
+        else:
+            collections.deque(cells, maxlen=0)
+        return len(self._bad) > before
 
     def _rows(self, table: Table, cells: Iterator[Cell]) -> Iterator[list[Value]]:
         for cell in cells:

@@ -40,7 +40,7 @@ _MARK_AT = 68
 _UNREADABLE = frozenset((sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS))
 """A sector that the disk cannot read any more is damage as well."""
 
-_TREE = re.compile(r"[Tt]ree (\d+)")
+_TREE = re.compile(r"(?:[Tt]ree(?: page)?|Page) (\d+)")
 
 BUSY_MS = 1000
 """How long a connection waits for another one's lock before it gives up."""
@@ -115,6 +115,21 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise LedgerError(f"{path}: there is no database yet; the service creates it when it starts")
     _check_content(path, for_writing=False)
     return _connect(path, _reading_mode(path))
+
+
+def open_alone(path: Path) -> sqlite3.Connection:
+    """As `open_for_reading`, without looking at a log beside the file, which may be that of another one."""
+    with path.open("rb") as file:
+        head = file.read(_MARK_AT + 4)
+    if head[_MARK_AT:] != APPLICATION_ID.to_bytes(4, "big"):
+        raise LedgerError(f"{path}: is not a database of WhiteStat")
+    connection = _connect(path, "mode=ro&immutable=1")
+    try:
+        _check_owner(path, connection, may_be_empty=False)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _check_place(path: Path) -> None:

@@ -103,6 +103,9 @@ class Tail:
 
     def _opened(self) -> Blocks | None:
         """The file of the journal, once there is one."""
+        if self._blocks and not self._blocks.is_at(self._path):
+            self._blocks.close()
+            self._blocks = None
         if self._blocks is None:
             with suppress(FileNotFoundError):
                 self._blocks = Blocks(self._path)

@@ -7,15 +7,17 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 
 from whitestat.errors import DamagedLedger, LedgerError
 from whitestat.ledger import buckets, details, held, journal, plans, troubles
 from whitestat.ledger.blocks import Blocks, fits
+from whitestat.ledger.copies import copy
 from whitestat.ledger.flush import DeviceRecord, Flush, State
 from whitestat.ledger.folding import ADDRESSES_KEPT, Loss, Sums, fold, gather
+from whitestat.ledger.place import Place, knows_alike, place_of
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.rows import (
     SCOPES,
@@ -24,15 +26,15 @@ from whitestat.ledger.rows import (
     episode_row,
     reading_row,
 )
-from whitestat.ledger.schema import is_damage, lock, open_for_writing, transaction
+from whitestat.ledger.schema import fault_in, is_damage, lock, open_alone, open_for_writing, transaction
 from whitestat.ledger.state import receipts, state_of
 from whitestat.ledger.unflushed import handed_in
-from whitestat.ledger.wal import WalReader
+from whitestat.ledger.wal import WalReader, log_of
 from whitestat.model import Address, Counts, Hold, Point, Receipt, UsageKey
 from whitestat.periods import day_bounds, hour_start
 from whitestat.plans.plan import Plan
 
-__all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "State", "Writer"]
+__all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "Place", "State", "Writer"]
 
 log = logging.getLogger("whitestat")
 
@@ -81,15 +83,7 @@ class Writer:
         self._path = path
         self._kept_s = kept_s
         self._zone = zone
-        self._connection = open_for_writing(path)
-        try:
-            self._lock = lock(path)
-        except LedgerError:
-            self._connection.close()
-            raise
-        self._wal = WalReader(path)
-        self._blocks = self._opened_blocks()
-        self._chain = 0
+        self._chain = self._octets_before = 0
         self._points: dict[str, int] = {}
         self._series: dict[UsageKey, int] = {}
         self._addresses: dict[tuple[int, Address], int] = {}
@@ -106,14 +100,44 @@ class Writer:
         """Whether there is usage that waits for a date, or a hold that is over."""
         self.notices: tuple[str, ...] = ()
         """What the disk lost in the last month, the latest first, for the page."""
+        self.replaced = 0
+        """How often another ledger was opened in place of the one before: it may lack what was written to that one."""
+        self._open()
+
+    def _open(self) -> None:
+        self._connection = open_for_writing(self._path)
+        try:
+            self._lock = lock(self._path)
+        except LedgerError:
+            self._connection.close()
+            raise
+        self._wal = WalReader(self._path)
+        self._blocks = self._opened_blocks()
+        self._is_open = True
+        self.place, self._mode = place_of(self._path), self._path.stat().st_mode & 0o777
         try:
             self._begin()
         except LedgerError:
-            self._connection.close()
-            os.close(self._lock)
-            if self._blocks:
-                self._blocks.close()
+            self._shut()
             raise
+        self._log_place = place_of(log_of(self._path))
+
+    def _shut(self) -> None:
+        """Let go of all files. `_find_place` opens them anew."""
+        self._is_open = False
+        self._connection.close()
+        self._wal.checkpointed()
+        self._octets_before = self.octets_written
+        if self._blocks:
+            self._blocks.close()
+            self._blocks = None
+        self._wal.octets = 0
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+        for each in (self._points, self._series, self._addresses, self._seen_again):
+            each.clear()
+        self._hour_s = None
 
     def give_way(self, pause: Callable[[], None]) -> None:
         """From now on `pause` is called every few milliseconds of a fold: it returns when nobody is in a hurry."""
@@ -139,18 +163,88 @@ class Writer:
 
     @property
     def octets_written(self) -> int:
-        return self._wal.octets + (self._blocks.octets if self._blocks else 0)
+        return self._octets_before + self._wal.octets + (self._blocks.octets if self._blocks else 0)
 
     def close(self) -> None:
-        with suppress(LedgerError):  # what cannot be folded now is journaled, and folded by the next writer
+        if self._is_open:
+            with suppress(LedgerError):  # what cannot be folded now is journaled, and folded by the next writer
+                self.fold()
+            self._shut()
+
+    def set_aside(self, reason: str, now_ms: int) -> None:
+        """The ledger is damaged: go on with a new one that knows what this writer knows. LedgerError."""
+        from whitestat.ledger.recovery import set_aside  # of use where a disk failed, and else not loaded
+
+        if self._is_open and "table " not in reason:
+            with suppress(sqlite3.Error):  # which part it is takes a look at all of it
+                reason = f"{reason}: {fault_in(self._connection)}".removesuffix(": ")
+        if self._is_open:
+            self._shut()
+        place = set_aside(self._path, reason, now_ms)
+        log.error("%s; it is set aside as %s, and a new one goes on: whitestat recover", reason, place)
+        self.replaced += 1
+        self._open()
+
+    def _find_place(self) -> None:
+        """See to it that the path leads to what is open. LedgerError where it cannot be made to, yet."""
+        if not self._is_open:
+            self._open()
+            return
+        found = place_of(self._path)
+        if found is None:
+            self._put_back()
+        elif found != self.place:
+            self._take_over()
+        elif self._blocks and not self._blocks.is_at(self._path):
             self.fold()
-        self._connection.close()
-        self._wal.checkpointed()
-        if self._lock >= 0:
-            if self._blocks:
-                self._blocks.close()
-            os.close(self._lock)
-            self._lock = -1
+            self._blocks.close()
+            self._blocks = self._opened_blocks()
+
+    def _put_back(self) -> None:
+        """The file that is open has no name any more, or another one: all of it is written to its place."""
+        path = self._path.resolve()
+        try:
+            path.parent.mkdir(exist_ok=True)
+            with suppress(LedgerError):  # a copy takes along what is not folded
+                self.fold()
+            self._remove_log()  # SQLite would take it for that of the new file
+            copy(self._connection, path)
+            path.chmod(self._mode)
+        except (OSError, LedgerError) as error:
+            raise LedgerError(f"{path}: is gone (deleted or moved) and cannot be written again yet: {error}") from error
+        self._reopen("the ledger was deleted or moved while the service ran; all of it was written to its place again")
+
+    def _remove_log(self) -> None:
+        path = self._path.resolve()
+        for each in (log_of(path), path.with_name(f"{path.name}-shm")):
+            each.unlink(missing_ok=True)
+
+    def _take_over(self) -> None:
+        """Another ledger was put in the place of the one that is open, as from a backup."""
+        try:
+            with closing(open_alone(self._path)) as other:
+                if not knows_alike(self._connection, other):
+                    raise LedgerError("it knows other devices")
+        except (LedgerError, OSError, sqlite3.Error) as error:
+            raise LedgerError(
+                f"{self._path}: another file was put in the place of the ledger while the service ran: {error}; "
+                "put the ledger back, or start the service anew"
+            ) from error
+        with suppress(LedgerError, sqlite3.Error):
+            self.fold()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if place_of(log_of(self._path)) == self._log_place:  # SQLite would take it for that of the new file
+            self._remove_log()
+        self._reopen("another ledger was put in the place of the one in use, and is used from now on")
+
+    def _reopen(self, text: str) -> None:
+        self._shut()
+        self.replaced += 1
+        self._open()
+        newest_s = buckets.newest(self._connection, Resolution.MINUTE) or 0
+        with self._writing("noting"):
+            troubles.note(self._connection, newest_s * 1000, text)
+        self._tell([text])
 
     def commit(self, flush: Flush) -> bool:
         """Books the flush, all of it or nothing; False where its receipts were booked before.
@@ -160,6 +254,7 @@ class Writer:
         not be booked (disk full, database locked): the same flush may be committed again later. Raises it too
         when some of its receipts were booked and others not, as its usage cannot be told apart by meter.
         """
+        self._find_place()
         if self._is_booked(flush.receipts):
             return False
         newest_s = max((at_s for at_s, _ in (*flush.usage, *flush.coverage)), default=None)
@@ -174,6 +269,7 @@ class Writer:
 
     def keep_held(self, flush: Flush, hold: Hold) -> bool:
         """As `commit`, of usage and coverage that have no date yet: they are kept apart until `release`."""
+        self._find_place()
         if self._is_booked(flush.receipts):
             return False
         if self._sequence - self._folded >= SLOTS_MAX:
@@ -337,13 +433,19 @@ class Writer:
                 buckets.keep_seconds(self._connection, wanted=self._kept_s[Resolution.SECOND] != 0)
             found = self._note(done.losses)
             self._chain = journal.new_chain(self._connection)
-            self._receipts = receipts(self._connection)
+            self._know(receipts(self._connection))
             self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
             newest_s = buckets.newest(self._connection, Resolution.MINUTE) or 0
             self.notices = troubles.told(self._connection, newest_s * 1000)
             self.hold, self.is_holding = held.hold_of(self._connection), held.is_any(self._connection)
         for each in found:
             log.error("%s", each)
+
+    def _know(self, told: Mapping[str, int]) -> None:
+        """What this writer booked to the ledger before is not booked again to the one that took its place."""
+        newer = {meter: epoch for meter, epoch in self._receipts.items() if epoch > told.get(meter, epoch - 1)}
+        self._connection.executemany("INSERT OR REPLACE INTO receipt VALUES (?, ?)", newer.items())
+        self._receipts = {**told, **newer}
 
     def _note(self, losses: Iterable[Loss]) -> list[str]:
         """Keep what a fold could not read, so that it is told after a restart too; returns the sentences."""
