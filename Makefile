@@ -59,7 +59,7 @@ fuzz: $(VENV)/test.stamp ## damaged packets, captures and messages at every read
 	$(BIN)/python -m fuzz $(ARGS)
 
 captures: $(VENV)/test.stamp ## the capture files of a folder (DIR=folder), replayed and compared with tshark frame by frame
-	$(BIN)/python -m tests.collectors.second_opinion $(DIR)
+	$(BIN)/python -m tests.support.second_opinion $(DIR)
 
 object: ## rebuild the kernel program's object file from its source
 	$(MAKE) -B -C src/whitestat/collectors/kernel

@@ -9,9 +9,9 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.filling import NOW, NOW_S, ZONE
-from whitestat.asking import Now, usage_question
-from whitestat.ledger.queries import Queries
-from whitestat.ledger.question import BY_WORDS
+from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.usage_query import BY_WORDS
+from whitestat.query.parse import Now, usage_question
 
 TIMES = 15
 

@@ -11,10 +11,10 @@ from ipaddress import ip_network
 
 from bench.table import Row
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.locality import PRIVATE, Locality
-from whitestat.model import Address, Counts, Delta, FlowKey, Mac
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.model import Address, Counts, Delta, FlowKey, Mac
+from whitestat.core.units import address_bytes, mac_bytes
 
 DEVICES, ADDRESSES, FLOWS, INTERVALS = 254, 16, 2_000, 40
 LIMIT_MS = 20

@@ -27,9 +27,9 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / 
 
 from bench.filling import NOW_S, ZONE, household, kept  # noqa: E402
 from bench.wearing import Day  # noqa: E402
-from whitestat.ledger.queries import Queries  # noqa: E402
-from whitestat.ledger.question import Question  # noqa: E402
-from whitestat.ledger.writer import Writer  # noqa: E402
+from whitestat.ledger.read.queries import Queries  # noqa: E402
+from whitestat.ledger.usage_query import Question  # noqa: E402
+from whitestat.ledger.write.writer import Writer  # noqa: E402
 from whitestat.web import Access, Sources, create_app, serve  # noqa: E402
 
 DASHBOARDS = 20

@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 from bench import process
 from bench.darkstat import PORT, Darkstat
 from bench.table import Row
-from tests.importers.old_databases import OldDatabase
 from tests.lab.machine import LabError, Machine, end
 from tests.lab.service import environment
+from tests.support.old_databases import OldDatabase
 
 MIB = 1 << 20
 DEVICES, HOSTS, YEARS = 100, 1000, 3

@@ -15,9 +15,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bench.household import DAY_S, HOUR_S, POINT, Household, Traffic
-from whitestat.ledger.writer import DeviceRecord, Flush, Writer
-from whitestat.model import Counts, Coverage, PeerKey, Point, ServiceKey, UsageKey
-from whitestat.settings import Retention
+from whitestat.config.sections import Retention
+from whitestat.core.model import Counts, Coverage, PeerKey, Point, ServiceKey, UsageKey
+from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 
 ZONE = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 6, 24, 15, 0, tzinfo=ZONE)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from whitestat.model import Address, Counts, Episode, PeerKey, Scope, ServiceKey, UsageKey
+from whitestat.core.model import Address, Counts, Episode, PeerKey, Scope, ServiceKey, UsageKey
 
 T = TypeVar("T")
 

@@ -23,8 +23,8 @@ from bench.filling import NOW_S, ZONE, fill, household, kept, opening
 from bench.household import HOUR_S, Household
 from bench.table import Row
 from bench.wearing import Day, Wear, apart, wear
-from whitestat.ledger.writer import Flush, Writer
-from whitestat.model import Counts, PeerKey, Scope, ServiceKey
+from whitestat.core.model import Counts, PeerKey, Scope, ServiceKey
+from whitestat.ledger.write.writer import Flush, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 
 from bench.filling import NOW_S, ZONE, fill, kept
 from bench.table import Row
-from tests.web.browser import CHROMIUM, Browser, Page
-from tests.web.house import House, device, item, served
-from whitestat.ledger.queries import Queries
-from whitestat.ledger.writer import DeviceRecord, Flush, Writer
-from whitestat.model import Counts, Episode, Scope, UsageKey
-from whitestat.periods import day_bounds, instant_text
+from tests.support.browser import CHROMIUM, Browser, Page
+from tests.support.household import House, device, item, served
+from whitestat.core.calendar import day_bounds, instant_text
+from whitestat.core.model import Counts, Episode, Scope, UsageKey
+from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 
 LOADS = 7
 SORTS = 20

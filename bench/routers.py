@@ -12,15 +12,15 @@ from multiprocessing.connection import Connection
 from statistics import median
 
 from bench.table import Row
-from tests.collectors.peers import Answer, hosting
-from tests.collectors.peers.archer import PASSWORD, USERNAME, Archer
-from tests.collectors.peers.archer import Row as Device
-from tests.collectors.peers.b593 import B593Peer
-from tests.collectors.peers.hilink import HiLinkPeer
-from whitestat.collectors.router import Router
+from tests.support.peers import Answer, hosting
+from tests.support.peers.archer import PASSWORD, USERNAME, Archer
+from tests.support.peers.archer import Row as Device
+from tests.support.peers.b593 import B593Peer
+from tests.support.peers.hilink import HiLinkPeer
+from whitestat.app.router_collectors import router_of
+from whitestat.collectors.router.collector import Router
 from whitestat.collectors.router.follow import Follower
-from whitestat.point_config import PointConfig
-from whitestat.routers import router_of
+from whitestat.config.points import PointConfig
 
 POLLS = 50
 DEVICES = 50
@@ -60,11 +60,11 @@ def _polls(kind: str, url: str) -> list[float]:
 def _memory(kind: str) -> float:
     """MB resident that the modules of a kind add to those of the service, in a fresh interpreter."""
     program = f"""
-import whitestat.cli, whitestat.service, whitestat.web
-from whitestat.point_config import PointConfig
-from whitestat.memory import resident_octets
+import whitestat.app.main, whitestat.app.service, whitestat.web
+from whitestat.config.points import PointConfig
+from whitestat.core.system.memory import resident_octets
 before = resident_octets()
-from whitestat.routers import router_of
+from whitestat.app.router_collectors import router_of
 router_of(PointConfig("router", {kind!r}, url="http://192.0.2.1", password="x"))
 print(resident_octets() - before)
 """

@@ -18,11 +18,11 @@ from bench import process
 from bench.card import Card
 from bench.filling import NOW_S, ZONE, kept
 from bench.household import DAY_S, HOUR_S, POINT, Household
-from whitestat.detail import Detail
-from whitestat.draft import Draft
-from whitestat.ledger.writer import Flush, Writer
-from whitestat.model import Audit, Counts, Coverage, Receipt
-from whitestat.settings import Store
+from whitestat.config.sections import Store
+from whitestat.core.model import Audit, Counts, Coverage, Receipt
+from whitestat.ledger.write.writer import Flush, Writer
+from whitestat.metering.batch import Draft
+from whitestat.metering.breakdown import Detail
 
 BEFORE_S, DAYS = 2 * DAY_S, 4
 

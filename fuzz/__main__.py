@@ -20,16 +20,17 @@ import atheris
 
 with atheris.instrument_imports(include=["whitestat"]):
     from whitestat.attribution.evidence import frame, leases
-    from whitestat.collectors import archer_c20, pcap
-    from whitestat.collectors.capture import Record
+    from whitestat.collectors.capture import pcap
+    from whitestat.collectors.capture.records import Record
     from whitestat.collectors.darkstat import parse as darkstat
     from whitestat.collectors.decode import Link, decode
-    from whitestat.collectors.huawei_b593 import pages
     from whitestat.collectors.link_addresses import completed
-    from whitestat.errors import WhiteStatError
-    from whitestat.model import Delta
+    from whitestat.collectors.router import archer_c20
+    from whitestat.collectors.router.huawei_b593 import pages
+    from whitestat.core.errors import WhiteStatError
+    from whitestat.core.model import Delta
 
-from tests.collectors import captures, frames
+from tests.support import captures, frames
 
 
 def decoded(octets: bytes) -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import settings
 
-from whitestat.ledger.writer import Writer
+from whitestat.ledger.write.writer import Writer
 
 # How long an example takes says more about the machine than about us: `make bench` measures what may take how long.
 settings.register_profile("whole", deadline=None)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bench.household import POINT, Household
-from whitestat.model import Counts, Scope
+from whitestat.core.model import Counts, Scope
 
 MONDAY = date(2026, 6, 1)
 

@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.darkstat import PORT, Darkstat
-from tests.importers.old_databases import OldDatabase
 from tests.lab.machine import LabError, Machine
+from tests.support.old_databases import OldDatabase
 
 HEALTHY_S = 90
 """An emulated one takes a while."""

@@ -7,7 +7,7 @@ import sys
 
 def main() -> int:
     """Run the command line; returns the exit status."""
-    from whitestat.cli import run_command
+    from whitestat.app.main import run_command
 
     return run_command(sys.argv[1:])
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat.attribution.attribute import Attributed, Attributor, PointSum
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.locality import PRIVATE, Locality
-from whitestat.model import PROTOCOL_OTHER, UNATTRIBUTED, Counts, Delta, FlowKey, Scope, UsageKey
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.model import PROTOCOL_OTHER, UNATTRIBUTED, Counts, Delta, FlowKey, Scope, UsageKey
+from whitestat.core.units import address_bytes, mac_bytes
 
 GATEWAY, PHONE, TV, SWITCH = (mac_bytes(f"02:50:00:00:00:{n}") for n in ("01", "11", "12", "99"))
 GROUP, BROADCAST = mac_bytes("01:00:5e:00:00:fb"), mac_bytes("ff:ff:ff:ff:ff:ff")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import PHONE, SWITCH, TV, by_mac, flow
 from whitestat.attribution.attribute import WAITING_MAX, Attributor
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.routers import CARRIED_MAX, CARRIERS_MAX, NEIGHBOURS_MAX, WINDOW_MS, Carriers
-from whitestat.model import Delta
-from whitestat.units import address_bytes
+from whitestat.core.model import Delta
+from whitestat.core.units import address_bytes
 
 MIRROR = Locality((ip_network("192.168.50.0/24"),), counting=("lan",))
 """A mirror port where the configuration names IPv4 alone."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from whitestat.attribution import maps
 from whitestat.attribution.map_files import FAULTS_TOLD, MapFile, MapFiles
 from whitestat.attribution.maps import LINES_MAX, Maps
-from whitestat.units import address_bytes, address_text, mac_bytes, mac_text
+from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
 
 PHONE, ROUTER, TV = (mac_bytes(f"02:50:00:00:00:{last}") for last in ("11", "01", "13"))
 HOME = address_bytes("192.168.1.54")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import flow, whole
 from whitestat.attribution.attribute import Attributor, PointSum
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.locality import PRIVATE, Locality, Network, Uplink
-from whitestat.model import Delta
-from whitestat.units import address_bytes, address_text, mac_bytes, mac_text
+from whitestat.core.model import Delta
+from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
 
 OWN, OWN_WAN, HOP, PHONE, TV = (mac_bytes(f"02:50:00:00:00:{n}") for n in ("01", "02", "99", "11", "12"))
 LAN = ("192.168.50.0/24", "2001:db8:50::/64", "fd00:50::/64")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, SWITCH, flow
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.routers import CANDIDATES_MAX, HOSTS, WINDOW_MS, Routers
 from whitestat.attribution.shape import Shape
-from whitestat.model import Delta, Episode
-from whitestat.units import address_bytes, address_text, mac_text
+from whitestat.core.model import Delta, Episode
+from whitestat.core.units import address_bytes, address_text, mac_text
 
 ON_LINK = replace(HOME, on_link=(ip_network("192.168.50.0/24"), ip_network("2001:db8:50::/64")))
 HOST = "203.0.113.9"

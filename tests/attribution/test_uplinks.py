@@ -11,10 +11,10 @@ import pytest
 from tests.attribution.test_attribute import BROADCAST, GROUP, by_mac, flow
 from tests.attribution.test_placements import BASE, HOP, OWN, OWN_WAN, PHONE, PLACES
 from whitestat.attribution.attribute import Attributed, Attributor
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.locality import Locality
-from whitestat.model import PROTOCOL_OTHER, Delta
-from whitestat.units import address_bytes, address_text, mac_bytes, mac_text
+from whitestat.core.model import PROTOCOL_OTHER, Delta
+from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
 
 UPLINK = PLACES["uplink"]
 HOST, PHONE6 = "2600::9", "2001:db8:50::11"

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.collectors.peers import hosting, reply
-from tests.collectors.peers.archer import PASSWORD, ROUND, USERNAME, Archer, Row
-from whitestat.collectors.archer_c20 import ArcherC20, blocks_of
-from whitestat.collectors.router import Login, Refused, StandBack
+from tests.support.peers import hosting, reply
+from tests.support.peers.archer import PASSWORD, ROUND, USERNAME, Archer, Row
+from whitestat.collectors.router.archer_c20 import ArcherC20, blocks_of
+from whitestat.collectors.router.collector import Login, Refused, StandBack
 from whitestat.collectors.router.follow import Follower
-from whitestat.collectors.router.look import Look
-from whitestat.errors import CollectorError
-from whitestat.model import Counts
-from whitestat.units import address_bytes, address_text, mac_bytes, mac_text
+from whitestat.collectors.router.protocol import Look
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Counts
+from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
 
 A, B, TEN = "02:50:00:00:00:0a", "02:50:00:00:00:0b", "02:50:00:00:00:05"
 MINUTE_MS = 60_000

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.collectors import server
-from tests.collectors.peers import archer, b593, hilink, hosting, wait_until
+from tests.support import http_server as server
+from tests.support.peers import archer, b593, hilink, hosting, wait_until
+from whitestat.app.collectors import BUILDERS, open_collectors
 from whitestat.collectors import Collector
-from whitestat.errors import CollectorError
-from whitestat.keys import COLLECTORS
-from whitestat.model import Address, CounterReading, Delta, Harvest, PointState, Receipt
-from whitestat.opening import BUILDERS, open_collectors
-from whitestat.point_config import PointConfig
+from whitestat.config.points import PointConfig
+from whitestat.config.schema import COLLECTORS
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Address, CounterReading, Delta, Harvest, PointState, Receipt
 
 Peer = Callable[[], AbstractContextManager[PointConfig]]
 LO = PointConfig("lan", "", interface="lo")

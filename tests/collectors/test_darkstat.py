@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.collectors.peers.darkstat import FRONT, Peer, Row, totals
-from tests.collectors.server import NOT_FOUND, page, serving
-from whitestat.collectors.darkstat import BACKOFF_S, PAGE_EVERY_S, DarkstatCollector
-from whitestat.config import load
-from whitestat.coverage import step
-from whitestat.errors import CollectorError
-from whitestat.lan import locality, networks_of
-from whitestat.model import Address, CounterReading, Counts, Harvest, Point, PointState
-from whitestat.opening import BUILDERS
-from whitestat.point_config import PointConfig
-from whitestat.units import address_bytes, address_text, mac_bytes
+from tests.support.http_server import NOT_FOUND, page, serving
+from tests.support.peers.darkstat import FRONT, Peer, Row, totals
+from whitestat.app.collectors import BUILDERS
+from whitestat.app.local_network import locality, networks_of
+from whitestat.collectors.darkstat.collector import BACKOFF_S, PAGE_EVERY_S, DarkstatCollector
+from whitestat.config.loader import load
+from whitestat.config.points import PointConfig
+from whitestat.core.coverage import step
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Address, CounterReading, Counts, Harvest, Point, PointState
+from whitestat.core.units import address_bytes, address_text, mac_bytes
 
 K = 1024
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "darkstat"
@@ -144,7 +144,7 @@ def test_the_next_process_goes_on_from_what_the_ledger_keeps() -> None:
 def test_rubbish_is_shown_told_once_and_asked_again(
     front: bytes, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whitestat.collectors.darkstat.BACKOFF_S", (0.01,))
+    monkeypatch.setattr("whitestat.collectors.darkstat.collector.BACKOFF_S", (0.01,))
     peer = Peer([(*A, 100, 10)])
     asked: list[bytes] = []
     peer.front = front
@@ -163,7 +163,7 @@ def test_rubbish_is_shown_told_once_and_asked_again(
 def test_a_darkstat_that_fails_is_asked_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(BACKOFF_S) == sorted(BACKOFF_S)
     waits = (0.05, 0.1, 0.2, 0.4)
-    monkeypatch.setattr("whitestat.collectors.darkstat.BACKOFF_S", waits)
+    monkeypatch.setattr("whitestat.collectors.darkstat.collector.BACKOFF_S", waits)
     peer, asked = Peer([]), list[float]()
 
     def answer(path: str) -> bytes:
@@ -352,7 +352,7 @@ def test_the_page_of_a_host_that_moved_says_what_its_usage_was_on(monkeypatch: p
             return page_of(octets)
         return peer(path)
 
-    monkeypatch.setattr("whitestat.collectors.darkstat.PAGE_EVERY_S", 0.0)
+    monkeypatch.setattr("whitestat.collectors.darkstat.collector.PAGE_EVERY_S", 0.0)
     with serving(answer) as url:
         collector = collector_of(url)
         collector.poll()

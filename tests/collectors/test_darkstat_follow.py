@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from whitestat.collectors.darkstat.follow import Follower, Sight
 from whitestat.collectors.darkstat.parse import Host
-from whitestat.model import Address, Counts
-from whitestat.units import address_bytes
+from whitestat.core.model import Address, Counts
+from whitestat.core.units import address_bytes
 
 PHONE, TV, NAS = (address_bytes(f"192.168.1.{last}") for last in (10, 11, 12))
 FAR = address_bytes("203.0.113.9")

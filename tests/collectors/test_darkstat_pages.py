@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from whitestat.collectors.darkstat import parse
 from whitestat.collectors.darkstat.parse import DarkstatError, Host, Service
-from whitestat.model import Counts
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.model import Counts
+from whitestat.core.units import address_bytes, mac_bytes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "darkstat"
 PHONE = address_bytes("192.168.1.10")

@@ -8,7 +8,7 @@ import pytest
 
 from whitestat.collectors.darkstat.parse import Host
 from whitestat.collectors.darkstat.prefixes import networks, of_addresses
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.units import address_bytes, mac_bytes
 
 PHONE, TV, ROUTER, STANDBY = (mac_bytes(f"02:50:00:00:00:{n}") for n in ("11", "12", "01", "02"))
 LAN = {"192.168.1.1": ROUTER, "192.168.1.2": STANDBY, "192.168.1.11": PHONE, "192.168.1.12": TV}

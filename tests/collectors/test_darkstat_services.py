@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from whitestat.collectors.darkstat.parse import PROTOCOLS, Detail, Service
 from whitestat.collectors.darkstat.services import EPHEMERAL, QUARTER_MS, On, Services, services
-from whitestat.model import Counts
-from whitestat.units import address_bytes
+from whitestat.core.model import Counts
+from whitestat.core.units import address_bytes
 
 PHONE = address_bytes("192.168.50.11")
 HOST = (b"\x02\x50\0\0\0\x11", PHONE)

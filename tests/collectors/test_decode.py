@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.collectors.frames import (
+from tests.support.frames import (
     AUTHENTICATION,
     DST4,
     DST6,
@@ -26,7 +26,7 @@ from tests.collectors.frames import (
     samples,
 )
 from whitestat.collectors.decode import Link, Packet, decode
-from whitestat.model import PROTOCOL_OTHER
+from whitestat.core.model import PROTOCOL_OTHER
 
 IPV4, IPV6 = b"\x08\x00", b"\x86\xdd"
 SESSION = b"\x88\x64\x11\x00\x00\x07\x00\x22"

@@ -8,16 +8,16 @@ from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
-from tests.collectors.peers import hosting, wait_until
-from tests.collectors.peers.archer import PASSWORD, USERNAME, Archer, Row
-from tests.collectors.peers.darkstat import Peer, totals
-from tests.collectors.server import serving
-from whitestat.collectors.darkstat import DarkstatCollector
-from whitestat.collectors.router import RouterCollector
-from whitestat.errors import CollectorError
-from whitestat.model import Counts, Point, PointState
-from whitestat.point_config import PointConfig
-from whitestat.routers import build
+from tests.support.http_server import serving
+from tests.support.peers import hosting, wait_until
+from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
+from tests.support.peers.darkstat import Peer, totals
+from whitestat.app.router_collectors import build
+from whitestat.collectors.darkstat.collector import DarkstatCollector
+from whitestat.collectors.router.collector import RouterCollector
+from whitestat.config.points import PointConfig
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Counts, Point, PointState
 
 MAC = "02:00:5e:00:00:0a"
 Meter = RouterCollector | DarkstatCollector

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.collectors.frames import ETHERNET, ipv4, ipv6, ports
-from whitestat.collectors.giant import ONE, giant
-from whitestat.collectors.ring import knows_giants
+from tests.support.frames import ETHERNET, ipv4, ipv6, ports
+from whitestat.collectors.offload import ONE, giant
+from whitestat.collectors.packet.ring import knows_giants
 
 TCP, UDP = 16, 6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from whitestat.collectors.links import WIFI_MORE, WIREGUARD_MORE, Link, hidden_octets
-from whitestat.model import Counts
+from whitestat.core.model import Counts
 
 TAGS = Counts(400, 80, 100, 20)
 

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.collectors.peers import Request, hosting, reply
-from tests.collectors.peers.hilink import PASSWORD, USERNAME, HiLinkPeer, xml
+from tests.support.peers import Request, hosting, reply
+from tests.support.peers.hilink import PASSWORD, USERNAME, HiLinkPeer, xml
 
 pytest.importorskip("huawei_lte_api", reason="needs the extra [hilink]")
 
-from whitestat.collectors.hilink import HiLink
-from whitestat.collectors.router import Login, Refused, StandBack
+from whitestat.collectors.router.collector import Login, Refused, StandBack
 from whitestat.collectors.router.follow import Follower
-from whitestat.collectors.router.look import LINE, Look
-from whitestat.counters import CEILING_BPS
-from whitestat.errors import CollectorError
-from whitestat.model import Counts
+from whitestat.collectors.router.hilink import HiLink
+from whitestat.collectors.router.protocol import LINE, Look
+from whitestat.core.counters import CEILING_BPS
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Counts
 
 MINUTE_MS = 60_000
 

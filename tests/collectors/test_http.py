@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.collectors.server import page, serving
+from tests.support.http_server import page, serving
 from whitestat.collectors.http import Http, HttpError
 
 

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.collectors.peers import hosting, reply
-from tests.collectors.peers.b593 import PASSWORD, USERNAME, B593Peer, N, decrypted, script
-from whitestat.collectors.huawei_b593 import B593, pages
-from whitestat.collectors.router import Login, Refused, StandBack
+from tests.support.peers import hosting, reply
+from tests.support.peers.b593 import PASSWORD, USERNAME, B593Peer, N, decrypted, script
+from whitestat.collectors.router.collector import Login, Refused, StandBack
 from whitestat.collectors.router.follow import Follower
-from whitestat.collectors.router.look import LINE
-from whitestat.errors import CollectorError
-from whitestat.model import Counts
+from whitestat.collectors.router.huawei_b593 import pages
+from whitestat.collectors.router.huawei_b593.collector import B593
+from whitestat.collectors.router.protocol import LINE
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Counts
 
 MINUTE_MS = 60_000
 KB = 1024

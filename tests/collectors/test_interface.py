@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat.collectors.interface import InterfaceCollector
-from whitestat.coverage import step
-from whitestat.model import Audit, Counts, Harvest, Point
+from whitestat.core.coverage import step
+from whitestat.core.model import Audit, Counts, Harvest, Point
 
 WRAP = 1 << 32
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.collectors.frames import Sample, extension, ipv4, ipv6, mixed, ports, samples
-from tests.collectors.kernel_run import LOOPBACK_INDEX, Bench
+from tests.support.frames import Sample, extension, ipv4, ipv6, mixed, ports, samples
+from tests.support.kernel_run import LOOPBACK_INDEX, Bench
 from whitestat.collectors.decode import Link, decode
 from whitestat.collectors.kernel.meter import LAYOUT, LINK_ETHERNET, OBJECT, PLACES, POINTS
-from whitestat.errors import CollectorError
+from whitestat.core.errors import CollectorError
 
 pytestmark = pytest.mark.needs()
 

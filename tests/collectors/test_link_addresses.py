@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from whitestat.collectors import link_addresses
 from whitestat.collectors.link_addresses import HANDED_ON_MS, completed
-from whitestat.model import Address, Counts, Delta, FlowKey, Mac
+from whitestat.core.model import Address, Counts, Delta, FlowKey, Mac
 
 MAPPED = bytes(10) + b"\xff\xff"
 A, B, C = (MAPPED + bytes((192, 168, 50, number)) for number in (7, 8, 9))

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.collectors import captures, frames
-from whitestat.collectors import pcap, pcapng
-from whitestat.collectors.capture import LINKS, PACKET_MAX, Record
+from tests.support import captures, frames
+from whitestat.collectors.capture import pcap, pcapng
+from whitestat.collectors.capture.records import LINKS, PACKET_MAX, Record
 from whitestat.collectors.decode import Link, decode
-from whitestat.errors import CaptureError
-from whitestat.model import PROTOCOL_OTHER, Counts, Delta, FlowKey
+from whitestat.core.errors import CaptureError
+from whitestat.core.model import PROTOCOL_OTHER, Counts, Delta, FlowKey
 
 NOON_NS = 1_795_435_200 * 10**9
 ETHERNET_IPV4 = frames.ETHERNET + b"\x08\x00"

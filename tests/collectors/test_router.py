@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.collectors.peers import Request, hosting, wait_until
-from tests.collectors.peers.archer import PASSWORD, USERNAME, Archer, Row
-from whitestat.collectors.router import RouterCollector
-from whitestat.errors import ConfigError
-from whitestat.model import CounterReading, Counts, Delta, Harvest, Point, PointState
-from whitestat.point_config import PointConfig
-from whitestat.routers import build, login_of, notices
-from whitestat.units import mac_bytes
+from tests.support.peers import Request, hosting, wait_until
+from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
+from whitestat.app.router_collectors import build, login_of, notices
+from whitestat.collectors.router.collector import RouterCollector
+from whitestat.config.points import PointConfig
+from whitestat.core.errors import ConfigError
+from whitestat.core.model import CounterReading, Counts, Delta, Harvest, Point, PointState
+from whitestat.core.units import mac_bytes
 
 A, B = "02:50:00:00:00:0a", "02:50:00:00:00:0b"
 POINT = Point("router", "archer-c20")
@@ -110,7 +110,7 @@ def test_the_next_process_goes_on_from_what_the_ledger_keeps(peer: Archer) -> No
 def test_a_failure_is_shown_told_once_and_tried_again(
     peer: Archer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whitestat.collectors.router.BACKOFF_S", (0.01,))
+    monkeypatch.setattr("whitestat.collectors.router.collector.BACKOFF_S", (0.01,))
     peer.raw = b"\x00\r\n\r\n"
     with watching(peer) as collector:
         harvest = collector.read(0, 1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 
-from whitestat.collectors.archer_c20 import ArcherC20
-from whitestat.collectors.huawei_b593 import B593
+from whitestat.collectors.router.archer_c20 import ArcherC20
 from whitestat.collectors.router.follow import Follower
-from whitestat.collectors.router.look import LINE, Look, Who
-from whitestat.model import Counts
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.collectors.router.huawei_b593.collector import B593
+from whitestat.collectors.router.protocol import LINE, Look, Who
+from whitestat.core.model import Counts
+from whitestat.core.units import address_bytes, mac_bytes
 
 MINUTE_MS, HOUR_MIN, DAY_MIN = 60_000, 60, 1440
 ROUND = 1 << 32

@@ -12,11 +12,11 @@ from struct import pack
 
 import pytest
 
-from tests.collectors.captures import LINK_TYPES, block, classic, enhanced, pcapng
-from tests.collectors.frames import LABELS, SESSION, SNAP, extension, ipv4, ipv6, link_header, ports
-from tests.collectors.second_opinion import Finding, captures_of, compare, finding, table, theirs
-from whitestat.collectors import pcap
-from whitestat.collectors.capture import Record
+from tests.support.captures import LINK_TYPES, block, classic, enhanced, pcapng
+from tests.support.frames import LABELS, SESSION, SNAP, extension, ipv4, ipv6, link_header, ports
+from tests.support.second_opinion import Finding, captures_of, compare, finding, table, theirs
+from whitestat.collectors.capture import pcap
+from whitestat.collectors.capture.records import Record
 from whitestat.collectors.decode import Link
 
 pytestmark = pytest.mark.needs("tshark")
@@ -111,7 +111,7 @@ def test_a_folder_is_compared_and_its_status_says_whether_all_is_explained(tmp_p
     (tmp_path / "b.pcapng").write_bytes(other)
     assert captures_of(tmp_path) == [tmp_path / "b.pcapng", tmp_path / "below" / "a.pcap"]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.collectors.second_opinion", tmp_path], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.support.second_opinion", tmp_path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 files, 13 frames" in done.stdout

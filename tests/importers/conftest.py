@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from whitestat.clock import SystemClock
-from whitestat.periods import parse_instant
+from whitestat.core.calendar import parse_instant
+from whitestat.core.system.clock import SystemClock
 
 NOW_MS = 1000 * parse_instant("2026-12-01T20:00", ZoneInfo("UTC"))
 

@@ -14,15 +14,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.importers.old_databases import OldDatabase
 from tests.importers.test_darkstat import bars
+from tests.support.old_databases import OldDatabase
+from whitestat.app.commands import importing
+from whitestat.app.main import run_command
 from whitestat.attribution.locality import PRIVATE, Locality
-from whitestat.cli import run_command
-from whitestat.importers import run
+from whitestat.core.calendar import day_bounds, day_of, parse_instant
+from whitestat.core.model import Counts
 from whitestat.importers.plan import plan
-from whitestat.ledger.queries import Queries, Question, Step
-from whitestat.model import Counts
-from whitestat.periods import day_bounds, day_of, parse_instant
+from whitestat.ledger.read.queries import Queries, Question, Step
 
 A, B = "02:00:5e:00:00:0a", "02:00:5e:00:00:0b"
 DALLA_HEAD = "Time, Total Bytes, Delta, On-Peak, Off-Peak\n"
@@ -151,8 +151,8 @@ class Ledger:
 
 
 def planned(program: str, file: Path, ledger: Ledger) -> dict[int, Counts]:
-    home = run.Home(ledger.store, ledger.zone, Locality(PRIVATE), parse_instant("2026-12-01T20:00", ledger.zone))
-    return plan(run.read(program, file, home), None, zone=ledger.zone, now_s=home.now_s).by_device()
+    home = importing.Home(ledger.store, ledger.zone, Locality(PRIVATE), parse_instant("2026-12-01T20:00", ledger.zone))
+    return plan(importing.read(program, file, home), None, zone=ledger.zone, now_s=home.now_s).by_device()
 
 
 def table(text: str) -> list[str]:

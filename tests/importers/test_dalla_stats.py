@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.importers.test_import import FIXTURES, A, B, Home
-from whitestat.errors import ImportFault
+from whitestat.core.calendar import parse_instant
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Address, Counts
+from whitestat.core.units import address_text
 from whitestat.importers.dalla_stats import read
 from whitestat.importers.history import History
-from whitestat.model import Address, Counts
-from whitestat.periods import parse_instant
-from whitestat.units import address_text
 
 ZONE = ZoneInfo("Africa/Johannesburg")
 HEADER = "Time, Total Bytes, Delta, On-Peak, Off-Peak\n"

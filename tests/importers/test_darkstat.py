@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from whitestat.attribution.devices.names import Name
 from whitestat.attribution.locality import Locality
-from whitestat.attribution.names import Name
-from whitestat.errors import ImportFault
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Address, Counts
+from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.importers.darkstat import day_log, export, read
 from whitestat.importers.history import NOBODY, BadRows, History, Host
-from whitestat.model import Address, Counts
-from whitestat.units import address_bytes, mac_bytes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "darkstat_export"
 ZONE = ZoneInfo("UTC")

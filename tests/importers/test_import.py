@@ -19,19 +19,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.importers.conftest import NOW_MS
-from tests.importers.old_databases import OldDatabase
-from whitestat import config
+from tests.support.old_databases import OldDatabase
+from whitestat.app.commands import importing
+from whitestat.app.main import run_command
+from whitestat.app.service import import_old
 from whitestat.attribution.locality import Locality
-from whitestat.cli import run_command
-from whitestat.errors import ConfigError
-from whitestat.importers import run
+from whitestat.config import loader
+from whitestat.core.calendar import instant_text, parse_instant
+from whitestat.core.errors import ConfigError
+from whitestat.core.model import Counts, Episode, Scope, UsageKey
+from whitestat.core.units import mac_bytes
 from whitestat.importers.progress import Progress
-from whitestat.ledger.queries import Queries, Question, Step
-from whitestat.ledger.writer import DeviceRecord, Flush, Writer
-from whitestat.model import Counts, Episode, Scope, UsageKey
-from whitestat.periods import instant_text, parse_instant
-from whitestat.service import import_old
-from whitestat.units import mac_bytes
+from whitestat.ledger.read.queries import Queries, Question, Step
+from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 
 ZONE = ZoneInfo("Europe/Stockholm")
 A, B = "02:00:5e:00:00:0a", "02:00:5e:00:00:0b"
@@ -209,34 +209,34 @@ def test_what_is_not_there_is_said(
     assert said in capsys.readouterr().err
 
 
-def at_home(home: Home) -> run.Home:
-    return run.Home(home.store, ZONE, Locality(), NOW_S)
+def at_home(home: Home) -> importing.Home:
+    return importing.Home(home.store, ZONE, Locality(), NOW_S)
 
 
 def test_the_first_start_takes_over_what_lies_beside_it_and_the_next_does_not(home: Home) -> None:
     a_few_days(home)
     before = home.old.path.read_bytes()
     with closing(Writer(home.store, ZONE)) as writer:
-        run.import_once(writer, home.old.path, at_home(home))
+        importing.import_once(writer, home.old.path, at_home(home))
     assert (home.days(), home.old.path.read_bytes()) == (BOOKED, before)
     home.old.add("dailyusage", "192.168.1.10", A, "2026-11-23", 1.0, 0.0)
     with closing(Writer(home.store, ZONE)) as writer:
-        run.import_once(writer, home.old.path, at_home(home))
+        importing.import_once(writer, home.old.path, at_home(home))
     assert home.days() == BOOKED
 
 
 def test_a_first_start_beside_damage_or_nothing_goes_on(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     home.old.path.write_bytes(b"no database at all")
     with closing(Writer(home.store, ZONE)) as writer, caplog.at_level(logging.INFO):
-        run.import_once(writer, home.old.path, at_home(home))
+        importing.import_once(writer, home.old.path, at_home(home))
         assert "nothing is imported" in caplog.text
-        run.import_once(writer, home.old.path.with_name("none.db"), at_home(home))
+        importing.import_once(writer, home.old.path.with_name("none.db"), at_home(home))
     assert home.days() == {}
 
 
 def test_the_service_looks_for_it_in_the_folder_of_the_store(home: Home) -> None:
     a_few_days(home)
-    loaded = config.load(home.config, {}, root=True)
+    loaded = loader.load(home.config, {}, root=True)
     for folder, expected in ((home.store.parent.parent, {}), (home.store.parent, BOOKED)):
         if folder == home.store.parent:
             shutil.copy(home.old.path, folder)
@@ -249,14 +249,14 @@ def test_the_service_takes_over_the_file_that_is_named(home: Home) -> None:
     named = home.old.path.rename(home.old.path.with_name("House.db"))
     with home.config.open("a") as file:
         file.write(f'old = "{named}"\n')
-    import_old(config.load(home.config, {}, root=True), ZONE)
+    import_old(loader.load(home.config, {}, root=True), ZONE)
     assert home.days() == BOOKED
 
 
 def test_a_file_system_that_ignores_case_keeps_the_old_database_as_it_is(home: Home) -> None:
     """WhiteStat.db and whitestat.db are one file there; a link stands for that here."""
     a_few_days(home)
-    loaded = config.load(home.config, {}, root=True)
+    loaded = loader.load(home.config, {}, root=True)
     old = home.store.with_name("WhiteStat.db")
     if old != home.old.path:
         shutil.copy(home.old.path, old)
@@ -274,7 +274,7 @@ def test_a_ledger_that_is_also_found_as_the_old_database_is_no_old_database(
         pass
     home.store.with_name("WhiteStat.db").unlink(missing_ok=True)
     os.link(home.store, home.store.with_name("WhiteStat.db"))
-    import_old(config.load(home.config, {}, root=True), ZONE)
+    import_old(loader.load(home.config, {}, root=True), ZONE)
     assert home.days() == {}
     assert caplog.text == ""
 
@@ -285,7 +285,7 @@ def test_years_of_history_leave_no_memory_behind_in_the_service(home: Home) -> N
     home.old.add_all("usagehistory", (host | {"DATE": day} for day in days for host in hosts))
     shutil.copy(home.old.path, home.store.parent)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    import_old(config.load(home.config, {}, root=True), ZONE)
+    import_old(loader.load(home.config, {}, root=True), ZONE)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 10_000
     assert sum(counts.octets_in for counts in home.days().values()) == len(days) * len(hosts) * 1024
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.attribution.names import Name
+from whitestat.attribution.devices.names import Name
+from whitestat.core.model import Episode, Mac
+from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.importers.history import Host, Sight
 from whitestat.importers.matching import Matched, match
-from whitestat.ledger.queries import DeviceRow
-from whitestat.model import Episode, Mac
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.ledger.read.queries import DeviceRow
 
 A, B, ROUTER = (mac_bytes(f"02:00:5e:00:00:{end}") for end in ("0a", "0b", "01"))
 PHONE = Episode(1, 1, A, None, 0)

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from whitestat.core.model import Counts
 from whitestat.importers.history import Span
 from whitestat.importers.spread import spread
-from whitestat.model import Counts
 
 MONTH = [int(f"{date(2026, 10, 1) + timedelta(days=at):%Y%m%d}") for at in range(31)]
 counts = st.tuples(st.integers(0, 10**6), st.integers(0, 100)).map(lambda each: Counts(*each))

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.importers.test_import import Home
-from whitestat.errors import ImportFault
+from whitestat.core.calendar import instant_text
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Counts
 from whitestat.importers.history import NOBODY, History
 from whitestat.importers.traffic import read
-from whitestat.model import Counts
-from whitestat.periods import instant_text
 
 ZONE = ZoneInfo("Europe/Stockholm")
 HEAD = "uplink,downlink,uplink rate,downlink rate,IP address,time,session id\r\n"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from whitestat.errors import ImportFault
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Counts
 from whitestat.importers.history import NOBODY
 from whitestat.importers.spread import spread
 from whitestat.importers.vnstat import read
-from whitestat.model import Counts
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "vnstat" / "two_years.json"
 """Printed by vnStat 2.10 from a made-up database."""

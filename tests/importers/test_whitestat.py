@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.importers.old_databases import GENERATIONS, OldDatabase
+from tests.support.old_databases import GENERATIONS, OldDatabase
+from whitestat.attribution.devices.names import Name
 from whitestat.attribution.locality import Locality
-from whitestat.attribution.names import Name
-from whitestat.errors import ImportFault
+from whitestat.core.calendar import parse_instant
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Address, Counts
+from whitestat.core.units import address_bytes, kb_octets, mac_bytes
 from whitestat.importers.history import History, Host
 from whitestat.importers.whitestat import read
 from whitestat.importers.whitestat_folder import read as folder
-from whitestat.model import Address, Counts
-from whitestat.periods import parse_instant
-from whitestat.units import address_bytes, kb_octets, mac_bytes
 
 ZONE = ZoneInfo("Asia/Kolkata")
 SHARED = Path(__file__).parents[3] / "shared" / "fixtures" / "whitestat"

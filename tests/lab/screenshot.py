@@ -13,7 +13,7 @@ from tests.lab.home import DEVICES, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Dev
 from tests.lab.machine import Machine
 from tests.lab.service import PORT, running, settings
 from tests.lab.traffic import iperf_servers
-from tests.web.browser import Browser
+from tests.support.browser import Browser
 
 TABLET, CONSOLE, CAMERA = MORE = (Device("tablet", 14), Device("console", 15), Device("doorbell", 16))
 NAMES = {

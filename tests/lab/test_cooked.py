@@ -15,10 +15,10 @@ import pytest
 from tests.lab.home import INTERNET4, INTERNET6, LAN4, LAN6, LAPTOP, PHONE, Home
 from tests.lab.machine import SLOWER, Machine
 from tests.lab.traffic import echo
-from whitestat import config
-from whitestat.collectors import pcap
-from whitestat.errors import CaptureError
-from whitestat.replay import replay
+from whitestat.app.commands.replay import replay
+from whitestat.collectors.capture import pcap
+from whitestat.config import loader
+from whitestat.core.errors import CaptureError
 
 pytestmark = [pytest.mark.lab, pytest.mark.needs("tcpdump")]
 
@@ -62,7 +62,7 @@ def packets(path: Path) -> int:
 
 def test_a_capture_on_all_interfaces_has_the_devices_of_one_on_the_interface(tmp_path: Path) -> None:
     (tmp_path / "whitestat.toml").write_text(f'[lan]\nnetworks = ["{LAN4}", "{LAN6}"]\n')
-    loaded = config.load(tmp_path / "whitestat.toml", {}, root=False)
+    loaded = loader.load(tmp_path / "whitestat.toml", {}, root=False)
     with Home() as home:
         phone = home[PHONE]
         with captured(phone, tmp_path) as paths:

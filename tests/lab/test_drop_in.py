@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.importers.old_databases import OldDatabase
 from tests.lab.darkstat import URL, Watched
 from tests.lab.home import INTERNET4, LAPTOP, PHONE, TV, Home, Links
 from tests.lab.machine import end
 from tests.lab.service import environment
 from tests.lab.traffic import echo, flood
-from tests.web.test_legacy import Tables
-from whitestat.web.frame import COLUMNS
+from tests.support.old_databases import OldDatabase
+from tests.web.legacy_v5.test_handlers import Tables
+from whitestat.web.legacy_v5.frame import COLUMNS
 
 pytestmark = [pytest.mark.lab, pytest.mark.needs("darkstat")]
 

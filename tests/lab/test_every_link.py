@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from tests.collectors.captures import classic
-from tests.collectors.frames import mixed
 from tests.lab.far import HANDSHAKES, PADDING_MOST, at_rest, octets, packets
 from tests.lab.joined import CABLE, FRAMED, HEADLESS, HERE4, HERE6, KINDS, LINK, METERED, TO_ITSELF, Joined, joined
 from tests.lab.machine import SLOWER, NoLabError
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import DISCARD, echo, finish, flood, iperf_servers, put_packets, start_transfer
-from whitestat.collectors import pcap
-from whitestat.collectors.capture import Record
+from tests.support.captures import classic
+from tests.support.frames import mixed
+from whitestat.collectors.capture import pcap
+from whitestat.collectors.capture.records import Record
 from whitestat.collectors.decode import Link, decode
-from whitestat.collectors.kernel import KernelCollector
-from whitestat.errors import CaptureError
-from whitestat.model import Delta, FlowKey, Point
-from whitestat.units import mac_bytes
+from whitestat.collectors.kernel.collector import KernelCollector
+from whitestat.core.errors import CaptureError
+from whitestat.core.model import Delta, FlowKey, Point
+from whitestat.core.units import mac_bytes
 
 pytestmark = pytest.mark.lab
 

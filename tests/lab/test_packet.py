@@ -14,7 +14,7 @@ from tests.lab.home import DEVICES, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Hom
 from tests.lab.referee import Referee
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
-from whitestat.collectors.ring import knows_giants
+from whitestat.collectors.packet.ring import knows_giants
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.home import INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Home
 from tests.lab.service import PORT, Service, running
 from tests.lab.traffic import finish, flood, iperf_servers, start_transfer
-from tests.web.browser import CHROMIUM, Browser, Page
+from tests.support.browser import CHROMIUM, Browser, Page
 
 pytestmark = [
     pytest.mark.lab,

@@ -18,7 +18,7 @@ from tests.lab.home import INTERNET4, PHONE, Home, Links
 from tests.lab.referee import Octets, Referee
 from tests.lab.service import Service, environment, running, settings
 from tests.lab.traffic import flood
-from whitestat.privileges import effective, needed_to_read, reads_afterwards
+from whitestat.core.system.privileges import effective, needed_to_read, reads_afterwards
 
 pytestmark = pytest.mark.lab
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.collectors.peers.darkstat import Peer
 from tests.lab.machine import SLOWER, Machine
 from tests.lab.service import PORT, Service, environment
+from tests.support.peers.darkstat import Peer
 
 pytestmark = [pytest.mark.lab, pytest.mark.needs()]
 
@@ -167,8 +167,8 @@ def test_it_ends_while_pages_are_open_that_read_no_more(machine: Machine, tmp_pa
 _IMPORTING = """
 import os, sys, time
 from pathlib import Path
-from whitestat import config, service
-from whitestat.importers import run
+from whitestat.config import loader; from whitestat.app import service
+from whitestat.app.commands import importing
 run.import_once = lambda *_: time.sleep(60)
 loaded = config.load(Path(sys.argv[1]), os.environ, root=True)
 service.import_old(loaded, service.zone_of(loaded))

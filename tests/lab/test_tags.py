@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from tests.collectors.frames import Sample, ipv4, ports, samples
 from tests.lab.machine import Machine
 from tests.lab.service import running, settings
 from tests.lab.traffic import put
+from tests.support.frames import Sample, ipv4, ports, samples
 from whitestat.collectors.decode import Link, decode
 from whitestat.collectors.kernel.meter import FLOW_KEY, LINK_ETHERNET, Meter
-from whitestat.collectors.packet import PacketCollector
-from whitestat.model import PROTOCOL_OTHER, Point
+from whitestat.collectors.packet.collector import PacketCollector
+from whitestat.core.model import PROTOCOL_OTHER, Point
 
 pytestmark = pytest.mark.lab
 

@@ -18,9 +18,9 @@ from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Ho
 from tests.lab.machine import Machine
 from tests.lab.service import running, settings
 from tests.lab.traffic import echo, iperf_servers
+from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.throttle.client import Client, ThrottleFault
 from whitestat.throttle.limits import Limit
-from whitestat.units import address_bytes, mac_bytes
 
 pytestmark = pytest.mark.lab
 

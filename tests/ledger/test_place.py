@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.flushes import NOON_S, flush_of, key
-from tests.test_booking import ZONE, Meter
-from tests.test_engine import Service, named
-from whitestat.errors import DamagedLedger
-from whitestat.ledger.backup import back_up
-from whitestat.ledger.blocks import file_of
-from whitestat.ledger.condition import aside
-from whitestat.ledger.queries import Queries, Question
-from whitestat.ledger.question import Step
-from whitestat.ledger.recovery import recover
-from whitestat.ledger.wal import log_of
-from whitestat.ledger.writer import Writer
-from whitestat.model import Receipt
+from tests.metering.test_engine import Service, named
+from tests.metering.test_recorder import ZONE, Meter
+from tests.support.flushes import NOON_S, flush_of, key
+from whitestat.core.errors import DamagedLedger
+from whitestat.core.model import Receipt
+from whitestat.ledger.files.backup import back_up
+from whitestat.ledger.files.blocks import file_of
+from whitestat.ledger.files.condition import aside
+from whitestat.ledger.files.wal import log_of
+from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.recovery.recover import recover
+from whitestat.ledger.usage_query import Step
+from whitestat.ledger.write.writer import Writer
 
 PAGE = 2048
 

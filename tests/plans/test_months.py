@@ -20,15 +20,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.test_booking import PHONE, Meter, booker_on
+from tests.metering.test_recorder import PHONE, Meter, booker_on
 from whitestat.attribution.locality import Locality
-from whitestat.ledger.queries import Queries
-from whitestat.ledger.writer import Writer
-from whitestat.model import CounterReading, Counts, FlowKey, Harvest, Point
+from whitestat.core.model import CounterReading, Counts, FlowKey, Harvest, Point
+from whitestat.core.units import address_bytes, mac_bytes
+from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.write.writer import Writer
 from whitestat.plans.plan import Period, Plan, Share, Tariff
-from whitestat.plans.standing import Standing
+from whitestat.plans.status import Standing
 from whitestat.plans.tariff import Window
-from whitestat.units import address_bytes, mac_bytes
 
 ZONE = ZoneInfo("Europe/Stockholm")
 ROUTER = Point("router", "archer-c20")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.periods import Cycle, instant_text, parse_instant, span
+from whitestat.core.calendar import Cycle, instant_text, parse_instant, span
 from whitestat.plans.plan import Period
 from whitestat.plans.spans import bounds, day_bounds, day_of, days
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from whitestat.model import Episode
-from whitestat.throttle import keeper as keepers
+from whitestat.alerting.state import Condition
+from whitestat.app import throttle_controller as keepers
+from whitestat.app.throttle_controller import NO_ADDRESS, NO_INTERFACE, Keeper
+from whitestat.core.model import Episode
 from whitestat.throttle.client import ThrottleFault
-from whitestat.throttle.keeper import NO_ADDRESS, NO_INTERFACE, Keeper
 from whitestat.throttle.limits import Limit
 from whitestat.throttle.subjects import Rule, Subject
-from whitestat.watch.rules import Condition
 
 MAC = bytes.fromhex("025000000011")
 ANNA = Subject("line", "Anna", frozenset({1}), Rule(4_000_000))

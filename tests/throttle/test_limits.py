@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.throttle.limits import Limit, blocking, queue_packets, shaping
-from whitestat.units import address_bytes, mac_bytes
 
 PHONE, TABLET = mac_bytes("02:50:00:00:00:11"), mac_bytes("02:50:00:00:00:12")
 ANNA = Limit("Anna", (PHONE, TABLET), (), 2_000_000)

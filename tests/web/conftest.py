@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.browser import CHROMIUM, Browser
-from tests.web.house import House, booked, household
+from tests.support.browser import CHROMIUM, Browser
+from tests.support.household import House, booked, household
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from starlette.routing import Route as Path_
 
-from tests.web.house import ZONE, House, booked, household
-from tests.web.visitor import PAGE, PASSWORD, Visitor
-from whitestat.access import passwords
-from whitestat.access.accounts import Accounts
-from whitestat.access.roles import Role, Who
-from whitestat.ledger.queries import Queries
-from whitestat.web import Sources, create_app, login
-from whitestat.web.edits import WRITES
+from tests.support.household import ZONE, House, booked, household
+from tests.support.visitor import PAGE, PASSWORD, Visitor
+from whitestat.ledger.read.queries import Queries
+from whitestat.web import Sources, create_app
+from whitestat.web.auth import passwords
+from whitestat.web.auth.accounts import Accounts
+from whitestat.web.auth.roles import Role, Who
+from whitestat.web.handlers import login
+from whitestat.web.handlers.edits import WRITES
 from whitestat.web.routes import ROUTES
 
 HOME = ip_network("127.0.0.0/8")

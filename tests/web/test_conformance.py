@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.house import booked, household
-from whitestat.access import passwords
-from whitestat.access.accounts import Accounts
+from tests.support.household import booked, household
+from whitestat.web.auth import passwords
+from whitestat.web.auth.accounts import Accounts
 
 EXAMPLES = os.environ.get("WHITESTAT_EXAMPLES", "2")
 """Of each path and method; `make conformance` asks for more."""

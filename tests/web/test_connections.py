@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.web.house import House, booked, household
+from tests.support.household import House, booked, household
 from tests.web.test_access import owned
-from whitestat.errors import WhiteStatError
+from whitestat.core.errors import WhiteStatError
 from whitestat.web import connections
 from whitestat.web.connections import Certificate
 from whitestat.web.server import _listen

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.browser import Browser, Page
-from tests.web.house import EVIL, EVIL_NAME, LAPTOP, NAMES, NOON_S, PHONE, House, device
-from whitestat.ledger import people
-from whitestat.ledger.people import ProposalRow
+from tests.support.browser import Browser, Page
+from tests.support.household import EVIL, EVIL_NAME, LAPTOP, NAMES, NOON_S, PHONE, House, device
+from whitestat.ledger.tables import people
+from whitestat.ledger.tables.people import ProposalRow
 
 HOSTILE = "\u202e<img src=x onerror=document.title='owned'>';DROP TABLE device;--"
 

@@ -9,7 +9,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.web.house import NOON_S, House, device, item
+from tests.support.household import NOON_S, House, device, item
 
 NOT_HERE = ("/api/v1/live", "/api/v1/people/{person}/export", "/api/v1/plans/{plan}/usage")
 """A stream, and what the home of these tests has none of: tests of their own hold them to their schemas."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.browser import Browser, Page
-from tests.web.house import LAN_POINT, NOON_S, ZONE, House, device, household, item, served
-from whitestat.periods import instant_text
+from tests.support.browser import Browser, Page
+from tests.support.household import LAN_POINT, NOON_S, ZONE, House, device, household, item, served
+from whitestat.core.calendar import instant_text
 
 SIZES = [(360, 740), (768, 1024), (1440, 900)]
 COLUMNS = ["name", "in", "out", "total", "share", "rate", "seen"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.house import House
+from tests.support.household import House
 
 STATIC = Path(str(files("whitestat.web") / "static"))
 SERVED = sorted(path for path in STATIC.rglob("*") if path.suffix in {".js", ".mjs", ".css"})

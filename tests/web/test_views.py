@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.web.axe import violations
-from tests.web.browser import Browser, BrowserError, Page
-from tests.web.house import (
+from tests.support.axe import violations
+from tests.support.browser import Browser, BrowserError, Page
+from tests.support.household import (
     EVIL,
     LAN_POINT,
     LAPTOP,
@@ -28,15 +28,15 @@ from tests.web.house import (
     household,
     served,
 )
-from whitestat.access.roles import Role
-from whitestat.attribution.edits import Give, Rename
-from whitestat.ledger import people
-from whitestat.ledger.writer import DeviceRecord, Flush
-from whitestat.model import Counts, Coverage, Episode, PeerKey, Scope, ServiceKey, UsageKey
-from whitestat.periods import instant_text
+from whitestat.attribution.devices.edits import Give, Rename
+from whitestat.core.calendar import instant_text
+from whitestat.core.model import Counts, Coverage, Episode, PeerKey, Scope, ServiceKey, UsageKey
+from whitestat.core.units import address_bytes, octets_text
+from whitestat.ledger.tables import people
+from whitestat.ledger.write.writer import DeviceRecord, Flush
 from whitestat.plans.plan import Period, Plan, Tariff
 from whitestat.plans.tariff import Window
-from whitestat.units import address_bytes, octets_text
+from whitestat.web.auth.roles import Role
 
 VIEWS = {
     "overview": ("#/", ".shares li"),

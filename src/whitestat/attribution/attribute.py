@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from whitestat.attribution.arm import Amount, Crossings, Road
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.judge import UNDECIDED, VERDICTS_MAX, Judge, Learned, Verdict
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.maps import Maps
+from whitestat.attribution.nat_dedup import Amount, Crossings, Road
+from whitestat.attribution.point_dedup import Double, Flow, Sighting, Sightings
 from whitestat.attribution.routers import Routers
-from whitestat.attribution.sightings import Double, Flow, Sighting, Sightings
-from whitestat.model import (
+from whitestat.core.model import (
     OTHER_PEER,
     OTHER_SERVICE,
     Address,

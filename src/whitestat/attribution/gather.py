@@ -11,7 +11,7 @@ from pathlib import Path
 
 from whitestat.attribution.evidence import Evidence, Prefix, leases, neighbours
 from whitestat.attribution.evidence.listen import Listener
-from whitestat.model import Address, Mac
+from whitestat.core.model import Address, Mac
 
 KNOWN_LEASES = (
     Path("/var/lib/misc/dnsmasq.leases"),

@@ -23,12 +23,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from whitestat.attribution.arm import Crossing, Road
-from whitestat.attribution.devices import Devices
+from whitestat.attribution.devices.episodes import Devices
 from whitestat.attribution.locality import UNSPECIFIED, Locality, Uplink, is_group_mac, is_ipv4, is_link_local
 from whitestat.attribution.maps import Maps
+from whitestat.attribution.nat_dedup import Crossing, Road
 from whitestat.attribution.routers import Carriers, Routers
-from whitestat.model import PROTOCOL_OTHER, UNATTRIBUTED, Address, FlowKey, Mac, Scope, UsageKey
+from whitestat.core.model import PROTOCOL_OTHER, UNATTRIBUTED, Address, FlowKey, Mac, Scope, UsageKey
 
 ETHERTYPE_ARP = 0x0806
 VERDICTS_MAX = 3_000

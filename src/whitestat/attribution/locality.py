@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
-from whitestat.model import Address, Mac
+from whitestat.core.model import Address, Mac
 
 Network = IPv4Network | IPv6Network
 

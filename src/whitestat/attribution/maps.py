@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
+from whitestat.attribution.devices.names import clean
 from whitestat.attribution.locality import is_group_mac
-from whitestat.attribution.names import clean
-from whitestat.model import Address, Mac
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.model import Address, Mac
+from whitestat.core.units import address_bytes, mac_bytes
 
 LINES_MAX = 4096
 """As many devices as are told apart."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from whitestat.model import Address, Mac
+from whitestat.core.model import Address, Mac
 
 HOSTS = 4
 WINDOW_MS = 86_400_000

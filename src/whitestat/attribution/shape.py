@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from whitestat.attribution.sightings import Double
-from whitestat.model import Address, Mac
-from whitestat.units import address_text, mac_text
+from whitestat.attribution.point_dedup import Double
+from whitestat.core.model import Address, Mac
+from whitestat.core.units import address_text, mac_text
 
 SHOWN_MS = 600_000
 """How long a notice stays after the last sign of it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
-from whitestat.model import Delta, Harvest, Point, PointStatus, Poll, Receipt
+from whitestat.core.model import Delta, Harvest, Point, PointStatus, Poll, Receipt
 
 
 class Collector(Protocol):

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from whitestat.collectors.link_headers import LINK_HEADERS, Link
-from whitestat.model import PROTOCOL_OTHER, Address, Mac
+from whitestat.core.model import PROTOCOL_OTHER, Address, Mac
 
 __all__ = ["Link", "Packet", "decode"]
 

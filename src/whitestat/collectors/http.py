@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from whitestat.errors import CollectorError
+from whitestat.core.errors import CollectorError
 
 OCTETS_MAX = 16 * 1024 * 1024
 """A page of ten thousand hosts has 3 MB."""

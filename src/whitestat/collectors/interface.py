@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from whitestat.collectors.links import (
-    Link,
-    boot_id,
-    counters,
-    default_interface,
-    frames,
-    links,
-)
+from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, links
 from whitestat.collectors.presence import Newcomers, indexes
-from whitestat.counters import grown
-from whitestat.model import Audit, Counts, Delta, FlowKey, Harvest, Point, PointState, PointStatus, Receipt
+from whitestat.core.counters import grown
+from whitestat.core.model import Audit, Counts, Delta, FlowKey, Harvest, Point, PointState, PointStatus, Receipt
 
 UNSEEN = "totals only: devices cannot be told apart by interface counters"
 

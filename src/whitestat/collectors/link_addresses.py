@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from whitestat.model import Address, Counts, Delta, FlowKey, Mac
+from whitestat.core.model import Address, Counts, Delta, FlowKey, Mac
 
 HOSTS_MAX = 65_536
 WAITING_MAX = 16_384

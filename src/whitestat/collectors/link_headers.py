@@ -10,7 +10,7 @@ from enum import Enum
 from struct import Struct
 from typing import NamedTuple
 
-from whitestat.model import Mac
+from whitestat.core.model import Mac
 
 
 class Link(Enum):

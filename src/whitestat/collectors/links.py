@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from whitestat.errors import CollectorError
-from whitestat.model import Address, Counts, Mac
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Address, Counts, Mac
+from whitestat.core.units import address_bytes, mac_bytes
 
 VIRTUAL_WITHOUT_HEADER = {"bridge", "vlan"}
 """Kinds whose `rx_bytes` leave out the Ethernet header that their `tx_bytes` have (seen in Linux 6.1 to 6.18)."""

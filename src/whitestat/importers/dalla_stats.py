@@ -15,12 +15,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from whitestat.errors import ImportFault
+from whitestat.core.calendar import day_of
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Address, Counts
+from whitestat.core.units import address_bytes, mac_bytes, octets_text
 from whitestat.importers.history import BadRows, History, Host, HostDay, Sight, device_mac
 from whitestat.importers.lines import lines
-from whitestat.model import Address, Counts
-from whitestat.periods import day_of
-from whitestat.units import address_bytes, mac_bytes, octets_text
 
 POINT = "dalla-stats import"
 FILES_MAX = 20_000

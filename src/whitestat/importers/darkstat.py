@@ -12,13 +12,13 @@ from datetime import date, timedelta, tzinfo
 from io import BytesIO
 from typing import NamedTuple
 
-from whitestat.attribution.names import Name, clean
-from whitestat.errors import ImportFault
+from whitestat.attribution.devices.names import Name, clean
+from whitestat.core.calendar import wall_time
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Address, Counts, Mac
+from whitestat.core.units import address_bytes, octets_text
 from whitestat.importers.history import NOBODY, BadRows, History, Host, HostDay, Sight, device_mac
 from whitestat.importers.lines import lines
-from whitestat.model import Address, Counts, Mac
-from whitestat.periods import wall_time
-from whitestat.units import address_bytes, octets_text
 
 POINT = "darkstat import"
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from whitestat.attribution.devices.names import Name
 from whitestat.attribution.locality import is_group_mac
-from whitestat.attribution.names import Name
-from whitestat.model import Address, Counts, Mac
+from whitestat.core.model import Address, Counts, Mac
 
 
 class Host(NamedTuple):

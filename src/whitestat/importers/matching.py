@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from whitestat.attribution.names import RANKS, Name
+from whitestat.attribution.devices.names import RANKS, Name
+from whitestat.core.model import UNATTRIBUTED, Address, Episode, Mac
+from whitestat.core.units import address_bytes, address_text
 from whitestat.importers.history import Host, Sight
-from whitestat.ledger.queries import DeviceRow
-from whitestat.ledger.writer import DeviceRecord
-from whitestat.model import UNATTRIBUTED, Address, Episode, Mac
-from whitestat.units import address_bytes, address_text
+from whitestat.ledger.read.queries import DeviceRow
+from whitestat.ledger.write.writer import DeviceRecord
 
 _UNSPECIFIED = (address_bytes("0.0.0.0"), address_bytes("::"))  # noqa: S104 - no socket is bound
 _GIVEN = RANKS["dns"]

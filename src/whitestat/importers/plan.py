@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import groupby
 
+from whitestat.core.calendar import MINUTE_S, day_bounds, day_of, minute_start
+from whitestat.core.model import UNATTRIBUTED, Counts, Mac, Point, Scope, UsageKey
+from whitestat.core.units import address_text, mac_text, octets_text
 from whitestat.importers.history import NOBODY, History, HostDay
 from whitestat.importers.matching import Matched, match
 from whitestat.importers.spread import spread
-from whitestat.ledger.queries import DeviceName, DeviceRow, Queries, Question, Step
-from whitestat.ledger.writer import Flush
-from whitestat.model import UNATTRIBUTED, Counts, Mac, Point, Scope, UsageKey
-from whitestat.periods import MINUTE_S, day_bounds, day_of, minute_start
-from whitestat.units import address_text, mac_text, octets_text
+from whitestat.ledger.read.queries import DeviceName, DeviceRow, Queries, Question, Step
+from whitestat.ledger.write.writer import Flush
 
 COLLECTOR = "import"
 """What the ledger calls the collector of points that were imported."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from whitestat.core.model import Counts
 from whitestat.importers.plan import Plan
-from whitestat.model import Counts
-from whitestat.reports import Line, usage
+from whitestat.query.tables import Line, usage
 
 
 def report(plan: Plan, *, done: bool) -> str:

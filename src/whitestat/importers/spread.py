@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
+from whitestat.core.model import Counts
 from whitestat.importers.history import Span
-from whitestat.model import Counts
 
 Days = Mapping[int, Counts]
 

@@ -14,11 +14,11 @@ from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from whitestat.errors import ImportFault
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Counts
+from whitestat.core.units import octets_text
 from whitestat.importers.history import NOBODY, BadRows, History, HostDay
 from whitestat.importers.lines import BYTE_ORDER_MARK, Line, lines
-from whitestat.model import Counts
-from whitestat.units import octets_text
 
 POINT = "traffic import"
 UNITS = {"kB": 1024, "bytes": 1}

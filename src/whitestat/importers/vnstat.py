@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from whitestat.errors import ImportFault
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Counts
 from whitestat.importers.history import NOBODY, BadRows, History, HostDay
 from whitestat.importers.vnstat_months import Totals, number, spans_of
-from whitestat.model import Counts
 
 _UNIT = {"1": 1024, "2": 1}
 _KEYS = {"1": ("days", "months", "years"), "2": ("day", "month", "year")}

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from whitestat.core.model import Counts
+from whitestat.core.units import octets_text
 from whitestat.importers.history import Span
 from whitestat.importers.spread import spread
-from whitestat.model import Counts
-from whitestat.units import octets_text
 
 LAST_ROTATE = 28
 _DAY = timedelta(days=1)

@@ -12,14 +12,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from whitestat.attribution.devices.names import Name, clean, stronger
 from whitestat.attribution.maps import Maps
-from whitestat.attribution.names import Name, clean, stronger
-from whitestat.errors import ImportFault
+from whitestat.core.calendar import day_bounds
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Address, Counts, Mac
+from whitestat.core.units import address_bytes, address_text, kb_octets, mac_bytes, mac_text, octets_text
 from whitestat.importers.history import BadRows, History, Host, HostDay, Sight, device_mac
 from whitestat.importers.whitestat_schema import Row, names, statement
-from whitestat.model import Address, Counts, Mac
-from whitestat.periods import day_bounds
-from whitestat.units import address_bytes, address_text, kb_octets, mac_bytes, mac_text, octets_text
 
 POINT = "whitestat import"
 NO_MAPS = Maps()

@@ -8,10 +8,10 @@ from datetime import tzinfo
 from pathlib import Path
 
 from whitestat.attribution.map_files import MapFile, MapFiles
-from whitestat.errors import ImportFault
+from whitestat.core.errors import ImportFault
+from whitestat.core.model import Address
 from whitestat.importers import whitestat
 from whitestat.importers.history import History
-from whitestat.model import Address
 
 CONFIG = "WhiteStatConfig.json"
 CONFIG_MOST_OCTETS = 1024 * 1024

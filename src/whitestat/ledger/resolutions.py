@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import groupby, islice, pairwise
 from typing import NamedTuple
 
-from whitestat.periods import day_bounds, day_of, hour_start, minute_start, steps
+from whitestat.core.calendar import day_bounds, day_of, hour_start, minute_start, steps
 
 LONGEST_BUCKETS_S = 64 * 86_400
 """Holds two buckets of any resolution, in zones that skip a day too."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from whitestat.model import Counts
+from whitestat.core.model import Counts
 from whitestat.plans.tariff import Tariffs, Window
 
 EVERYTHING = 100

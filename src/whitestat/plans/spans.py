@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta, tzinfo
 from functools import lru_cache
 
-from whitestat.periods import clock_start, wall_time
+from whitestat.core.calendar import clock_start, wall_time
 from whitestat.plans.plan import Period
 
 ONE = timedelta(days=1)

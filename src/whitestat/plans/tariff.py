@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import NamedTuple
 
-from whitestat.periods import DAY_S, MINUTE_S, wall_time
+from whitestat.core.calendar import DAY_S, MINUTE_S, wall_time
 
 MINUTES_A_DAY = 1440
 

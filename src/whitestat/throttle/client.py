@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import IO, cast
 
-from whitestat.errors import WhiteStatError
+from whitestat.core.errors import WhiteStatError
 from whitestat.throttle.limits import Limit
-from whitestat.throttle.wire import order
+from whitestat.throttle.protocol import order
 
 ANSWER_S = 30.0
 

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
-from whitestat.privileges import keep_only
+from whitestat.core.system.privileges import keep_only
 from whitestat.throttle.limits import DOWN, PREFERENCES, UP, Limit, blocking, shaping
-from whitestat.throttle.wire import LONGEST_ORDER, read_order
+from whitestat.throttle.protocol import LONGEST_ORDER, read_order
 
 CAP_NET_ADMIN = 12
 COMMAND_S = 20

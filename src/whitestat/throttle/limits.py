@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
-from whitestat.model import Address, Mac
-from whitestat.throttle.rates import SLOWEST_BPS
-from whitestat.units import address_text, mac_text
+from whitestat.core.model import Address, Mac
+from whitestat.core.rate_limits import SLOWEST_BPS
+from whitestat.core.units import address_text, mac_text
 
 Network = IPv4Network | IPv6Network
 

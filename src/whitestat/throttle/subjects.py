@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from whitestat.model import Address, Episode
+from whitestat.core.model import Address, Episode
 from whitestat.throttle.limits import MOST, Limit, Network
 
 if TYPE_CHECKING:  # loaded where there are plans
-    from whitestat.plans.standing import Standing
+    from whitestat.plans.status import Standing
 
 
 class Rule(NamedTuple):

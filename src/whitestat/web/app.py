@@ -15,17 +15,17 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
-from whitestat.access.roles import Asker, Who
-from whitestat.errors import EditError, LedgerError, Missing, QueryError
-from whitestat.parameters import check_all
-from whitestat.web import access_page, accounts, edits, login
-from whitestat.web.answers import InPieces, has_tag, json_answer, refused, unchanged
-from whitestat.web.api import Texts
-from whitestat.web.asker import asker_of, asker_of_v5, require, told
+from whitestat.core.errors import EditError, LedgerError, Missing, QueryError
+from whitestat.query.parameters import check_all
+from whitestat.web.auth.principal import asker_of, asker_of_v5, require, told
+from whitestat.web.auth.roles import Asker, Who
+from whitestat.web.auth.same_origin import as_json, from_our_pages
 from whitestat.web.guard import Guard, security_headers
-from whitestat.web.live import LiveStreams
-from whitestat.web.names import Names
-from whitestat.web.permission import as_json, from_our_pages
+from whitestat.web.handlers import access_page, accounts, edits, login
+from whitestat.web.handlers.live import LiveStreams
+from whitestat.web.handlers.names import Names
+from whitestat.web.handlers.usage import Texts
+from whitestat.web.responses import InPieces, has_tag, json_answer, refused, unchanged
 from whitestat.web.routes import LIVE, ME, NAME, ROUTES, Route
 from whitestat.web.sources import Access, Sources
 from whitestat.web.static_files import StaticFiles, import_map_hash

@@ -11,7 +11,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from whitestat.errors import WhiteStatError
+from whitestat.core.errors import WhiteStatError
 
 MOST = 128
 """A page open on every screen of a house, each with the six connections of a browser."""

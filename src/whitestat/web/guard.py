@@ -10,8 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from whitestat.web.answers import refused
-from whitestat.web.asker import is_secure
+from whitestat.web.auth.principal import is_secure
+from whitestat.web.responses import refused
 from whitestat.web.sources import Access
 
 _PRIVATE_SUFFIXES = ("", ".local", ".lan", ".home", ".home.arpa", ".internal", ".localdomain")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from whitestat.access.roles import Who
-from whitestat.parameters import LIMIT, Parameter
-from whitestat.web import bodies
-from whitestat.web.accounts import CHANGES, Change
-from whitestat.web.asker import SESSION
-from whitestat.web.edits import WRITES, Write
+from whitestat.query.parameters import LIMIT, Parameter
+from whitestat.web import request_bodies
+from whitestat.web.auth.principal import SESSION
+from whitestat.web.auth.roles import Who
+from whitestat.web.handlers.accounts import CHANGES, Change
+from whitestat.web.handlers.edits import WRITES, Write
 from whitestat.web.routes import ROUTES, Route
 from whitestat.web.schemas import SCHEMAS
 from whitestat.web.schemas.shape import TEXT, Schema, ref
@@ -48,7 +48,7 @@ def _write(write: Write | Change) -> Schema:
         "400": _refusal("A field is unknown, missing or cannot be used."),
         "401": _refusal(_NOBODY),
         "403": _refusal("The asker may not, or the request is not from our own page."),
-        "413": _refusal(f"The body is longer than {bodies.MOST_OCTETS} octets."),
+        "413": _refusal(f"The body is longer than {request_bodies.MOST_OCTETS} octets."),
         "415": _refusal("The body is not sent as application/json."),
         "503": _refusal("The ledger cannot be written now."),
     }

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from whitestat import lean
-from whitestat.access.roles import Who
-from whitestat.parameters import (
+from whitestat.core.system import lazy_imports
+from whitestat.query.parameters import (
     CURSOR,
     END,
     FIRST_DAY,
@@ -23,8 +22,10 @@ from whitestat.parameters import (
     START,
     Parameter,
 )
-from whitestat.web import accounts, api, legacy, people
-from whitestat.web.answers import json_answer
+from whitestat.web.auth.roles import Who
+from whitestat.web.handlers import accounts, people, usage
+from whitestat.web.legacy_v5 import handlers
+from whitestat.web.responses import json_answer
 from whitestat.web.sources import Sources
 
 
@@ -38,7 +39,7 @@ class Route(NamedTuple):
 
     path: str
     summary: str
-    answer: Callable[[Sources, api.Texts], Response] | None
+    answer: Callable[[Sources, usage.Texts], Response] | None
     who: Who
     parameters: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
@@ -51,30 +52,30 @@ class Route(NamedTuple):
     of_v5: bool = False
 
 
-def _plans(sources: Sources, texts: api.Texts) -> Response:
+def _plans(sources: Sources, texts: usage.Texts) -> Response:
     """What tells of plans is loaded where there are some: many have none."""
     found = sources.queries.standings(sources.now_ms() // 1000)
     if not found:
         return json_answer({"plans": []})
-    from whitestat.web import plans
+    from whitestat.web.handlers import plans
 
     return plans.plans(sources, found)
 
 
-def _plan_usage(sources: Sources, texts: api.Texts) -> Response:
-    from whitestat.web import plans
+def _plan_usage(sources: Sources, texts: usage.Texts) -> Response:
+    from whitestat.web.handlers import plans
 
     return plans.usage(sources, texts)
 
 
-def _throttle(sources: Sources, texts: api.Texts) -> Response:
+def _throttle(sources: Sources, texts: usage.Texts) -> Response:
     return json_answer(sources.slowing.slowed() if sources.slowing else {"slowed": [], "fault": None})
 
 
-def _metrics(sources: Sources, texts: api.Texts) -> Response:
+def _metrics(sources: Sources, texts: usage.Texts) -> Response:
     """The client of Prometheus takes 0.6 MB, and is loaded when the first scraper asks."""
-    lean.without_servers()
-    from whitestat.web import metrics
+    lazy_imports.without_servers()
+    from whitestat.web.handlers import metrics
 
     return metrics.metrics(sources, texts)
 
@@ -110,12 +111,12 @@ _FRAME, _HTML = "Frame", "text/html"
 _DAYS = (FIRST_DAY, LAST_DAY)
 
 LEGACY = (
-    Route("/json", "Today by device, as WhiteStat v5 had it.", legacy.json_today, Who.PEOPLE, schema=_FRAME),
-    Route("/table", "The same as a plain table.", legacy.table_today, Who.PEOPLE, media_type=_HTML),
+    Route("/json", "Today by device, as WhiteStat v5 had it.", handlers.json_today, Who.PEOPLE, schema=_FRAME),
+    Route("/table", "The same as a plain table.", handlers.table_today, Who.PEOPLE, media_type=_HTML),
     Route(
         "/json/history",
         "Each day by device, as WhiteStat v5 had it.",
-        legacy.json_history,
+        handlers.json_history,
         Who.PEOPLE,
         _DAYS,
         schema=_FRAME,
@@ -123,7 +124,7 @@ LEGACY = (
     Route(
         "/table/history",
         "The same as a plain table.",
-        legacy.table_history,
+        handlers.table_history,
         Who.PEOPLE,
         _DAYS,
         _HTML,
@@ -131,7 +132,7 @@ LEGACY = (
     Route(
         "/history",
         "The history view of the page, of these days; WhiteStat v5's README had the table here.",
-        legacy.page_history,
+        handlers.page_history,
         Who.PEOPLE,
         _DAYS,
         media_type="",
@@ -140,7 +141,7 @@ LEGACY = (
     Route(
         "/json/lansegments",
         "What the addresses of the LAN begin with.",
-        legacy.lan_segments,
+        handlers.lan_segments,
         Who.PEOPLE,
         schema="Segments",
         asks_ledger=False,
@@ -149,12 +150,18 @@ LEGACY = (
 """v5 took whatever parameters it was given, and its README had a slash at the end of some paths."""
 
 ROUTES = (
-    Route("/api/v1/usage", "Who used how much, when.", api.usage, Who.PEOPLE, _USAGE, schema="Usage", tagged=True),
-    Route("/api/v1/usage.csv", "The same as CSV.", api.usage_csv, Who.PEOPLE, _USAGE, "text/csv", tagged=True),
+    Route("/api/v1/usage", "Who used how much, when.", usage.usage, Who.PEOPLE, _USAGE, schema="Usage", tagged=True),
+    Route("/api/v1/usage.csv", "The same as CSV.", usage.usage_csv, Who.PEOPLE, _USAGE, "text/csv", tagged=True),
     Route(
-        "/api/v1/usage.html", "The same as a plain table.", api.usage_html, Who.PEOPLE, _USAGE, "text/html", tagged=True
+        "/api/v1/usage.html",
+        "The same as a plain table.",
+        usage.usage_html,
+        Who.PEOPLE,
+        _USAGE,
+        "text/html",
+        tagged=True,
     ),
-    Route("/api/v1/devices", "Every device known.", api.devices, Who.PEOPLE, schema="Devices", tagged=True),
+    Route("/api/v1/devices", "Every device known.", usage.devices, Who.PEOPLE, schema="Devices", tagged=True),
     Route(
         "/api/v1/devices/{device}",
         "A device with its addresses and owners.",
@@ -200,23 +207,23 @@ ROUTES = (
     Route(
         "/api/v1/coverage",
         "How much of each point was seen.",
-        api.coverage,
+        usage.coverage,
         Who.PEOPLE,
         (START, END),
         schema="Coverage",
         tagged=True,
     ),
-    Route("/api/v1/gaps", "When each point was not watched.", api.gaps, Who.READERS, (START, END), schema="Gaps"),
+    Route("/api/v1/gaps", "When each point was not watched.", usage.gaps, Who.READERS, (START, END), schema="Gaps"),
     Route(
         "/api/v1/health",
         "Whether all is well, and what each point says.",
-        api.health,
+        usage.health,
         Who.ANYBODY,
         schema="Health",
         asks_ledger=False,
         may_be_unwell=True,
     ),
-    Route("/api/v1/store", "How large the ledger is, and how fast it grows.", api.store, Who.READERS, schema="Store"),
+    Route("/api/v1/store", "How large the ledger is, and how fast it grows.", usage.store, Who.READERS, schema="Store"),
     NAME,
     LIVE,
     ME,

@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 from uvicorn.config import Config
 from uvicorn.server import Server as UvicornServer
 
-from whitestat.errors import WhiteStatError
+from whitestat.core.errors import WhiteStatError
 from whitestat.web.connections import BACKLOG, Certificate, Connection, allow_descriptors
-from whitestat.web.live import LiveStreams
+from whitestat.web.handlers.live import LiveStreams
 
 _GRACE_S = 1
 """A stop has three seconds in all; what counts then is what is booked."""

@@ -8,13 +8,13 @@ from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol, TypeVar
 
-from whitestat.access.accounts import Accounts
-from whitestat.access.roles import MAY, Asker, Role, Who
-from whitestat.asking import Now
-from whitestat.attribution.edits import Change, Edit
-from whitestat.ledger.queries import Queries
-from whitestat.periods import CALENDAR_MONTHS, Cycle
-from whitestat.web.own import OwnQueries, own_live
+from whitestat.attribution.devices.edits import Change, Edit
+from whitestat.core.calendar import CALENDAR_MONTHS, Cycle
+from whitestat.ledger.read.queries import Queries
+from whitestat.query.parse import Now
+from whitestat.web.auth.accounts import Accounts
+from whitestat.web.auth.restricted import OwnQueries, own_live
+from whitestat.web.auth.roles import MAY, Asker, Role, Who
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from whitestat.web.answers import has_tag
+from whitestat.web.responses import has_tag
 
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from whitestat.attribution.evidence import Evidence, Prefix
 from whitestat.attribution.evidence.frame import decode
-from whitestat.units import address_bytes
+from whitestat.core.units import address_bytes
 
 PHONE = bytes.fromhex("025000000011")
 ROUTER = bytes.fromhex("025000000001")

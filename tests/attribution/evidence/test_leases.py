@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from whitestat.attribution.evidence import Evidence, neighbours
 from whitestat.attribution.evidence.leases import read
-from whitestat.units import address_bytes
+from whitestat.core.units import address_bytes
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "leases"
 MAC = bytes.fromhex("025000000011")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 from typing import NamedTuple
 
-from whitestat.model import Address, Mac
+from whitestat.core.model import Address, Mac
 
 IDENTITY_MAX = 128
 """Octets of a client identifier that are looked at (a DUID has at most 130, RFC 8415, section 11.1)."""

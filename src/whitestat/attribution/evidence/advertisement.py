@@ -6,7 +6,7 @@ from ipaddress import IPv6Network
 from struct import Struct
 
 from whitestat.attribution.evidence import Prefix
-from whitestat.model import Mac
+from whitestat.core.model import Mac
 
 _OPTIONS_AT = 16
 _PREFIX = Struct("!BBBBII4x16s")  # type, length, prefix length, flags, valid, preferred, prefix

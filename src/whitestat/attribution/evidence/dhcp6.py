@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from whitestat.attribution.evidence import IDENTITY_MAX, Evidence, first_label
 from whitestat.attribution.evidence.dns import name_at
-from whitestat.model import Mac
+from whitestat.core.model import Mac
 
 _FROM_CLIENT = frozenset((1, 3, 4, 5, 6, 8, 11))  # solicit, request, confirm, renew, rebind, release, information
 _REPLY = 7

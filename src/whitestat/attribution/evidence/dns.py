@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from struct import Struct
 
 from whitestat.attribution.evidence import Evidence, first_label
-from whitestat.model import Address, Mac
+from whitestat.core.model import Address, Mac
 
 _HEADER = Struct("!2xHHHHH")  # flags; questions, answers, authorities, additional records
 _RECORD = Struct("!HHIH")  # type, class, time to live, length

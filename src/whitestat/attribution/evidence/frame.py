@@ -7,7 +7,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from whitestat.attribution.evidence import Evidence, Prefix, advertisement, dhcp, dhcp6, dns, netbios
-from whitestat.model import Address, Mac
+from whitestat.core.model import Address, Mac
 
 _ETHERNET = Struct("!6s6sH")
 _TAG = Struct("!2xH")

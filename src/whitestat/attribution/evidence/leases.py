@@ -14,8 +14,8 @@ from struct import Struct
 from typing import Any
 
 from whitestat.attribution.evidence import IDENTITY_MAX, Evidence, first_label, text_of
-from whitestat.model import Mac
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.model import Mac
+from whitestat.core.units import address_bytes, mac_bytes
 
 LEASES_MAX = 8192
 FILE_OCTETS_MAX = 4 * 1024 * 1024

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from whitestat.attribution.evidence import Evidence
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.units import address_bytes, mac_bytes
 
 NEIGHBOURS_MAX = 8192
 _MAPPED = bytes(10) + b"\xff\xff"

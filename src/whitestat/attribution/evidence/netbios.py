@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from whitestat.attribution.evidence import Evidence
-from whitestat.model import Mac
+from whitestat.core.model import Mac
 
 _HEADER = Struct("!2xHH4xH")  # flags, questions, additional records
 _REGISTRATIONS = frozenset((5, 8, 9, 15))

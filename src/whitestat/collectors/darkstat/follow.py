@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from whitestat.collectors.darkstat.parse import Host
-from whitestat.model import Address, Counts
+from whitestat.core.model import Address, Counts
 
 SIGHTS_KEPT = 240
 """Sights in which something changed: four minutes at a poll a second, two hours at one in 30 seconds."""

@@ -15,9 +15,9 @@ from itertools import chain, pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from whitestat.errors import CollectorError
-from whitestat.model import Address, Counts, Mac
-from whitestat.units import address_bytes, mac_bytes
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Address, Counts, Mac
+from whitestat.core.units import address_bytes, mac_bytes
 
 LARGEST = (1 << 64) - 1
 ROWS_MAX = 200_000

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv6Network
 
 from whitestat.collectors.darkstat.parse import Host
-from whitestat.model import Address, Mac
+from whitestat.core.model import Address, Mac
 
 DEVICES_MIN = 2
 NETWORKS_MAX = 16

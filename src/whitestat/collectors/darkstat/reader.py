@@ -10,8 +10,8 @@ from whitestat.collectors.darkstat import parse, prefixes
 from whitestat.collectors.darkstat.follow import Sight
 from whitestat.collectors.darkstat.parse import DarkstatError, Detail, Front, Hosts
 from whitestat.collectors.http import Http, Reply
-from whitestat.model import Address
-from whitestat.units import address_text
+from whitestat.core.model import Address
+from whitestat.core.units import address_text
 
 TRIES = 3
 NAMES_MAX = 4096

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from whitestat.collectors.darkstat.parse import PROTOCOLS, Detail
-from whitestat.model import Address, Counts, Mac
+from whitestat.core.model import Address, Counts, Mac
 
 QUARTER_MS = 900_000
 """Hours begin at a quarter of one in every time zone."""

@@ -10,7 +10,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64
 from pathlib import Path
 from typing import Any
 
-from whitestat.errors import CollectorError
+from whitestat.core.errors import CollectorError
 
 SONAME = "libbpf.so.1"
 

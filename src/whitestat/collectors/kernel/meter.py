@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from whitestat.collectors.kernel.libbpf import Libbpf, Map, read_object
-from whitestat.errors import CollectorError, NotPermitted
+from whitestat.core.errors import CollectorError, NotPermitted
 
 OBJECT = Path(__file__).with_name("meter.bpf.o")
 LINK_ETHERNET, LINK_RAW, LINK_LOOPBACK = 1, 2, 3

@@ -19,9 +19,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from whitestat import counters
-from whitestat.collectors.router.look import LINE, Look, Who
-from whitestat.model import CounterReading, Counts, Delta, FlowKey, Quality
+from whitestat.collectors.router.protocol import LINE, Look, Who
+from whitestat.core import counters
+from whitestat.core.model import CounterReading, Counts, Delta, FlowKey, Quality
 
 ROWS_MAX = 2048
 """Rows remembered after they went: more than such routers have room for."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from whitestat.access.accounts import SCOPES
-from whitestat.access.roles import Role
-from whitestat.web.accounts import ROLES
+from whitestat.web.auth.accounts import SCOPES
+from whitestat.web.auth.roles import Role
+from whitestat.web.handlers.accounts import ROLES
 from whitestat.web.schemas.shape import COUNT, INSTANT, TEXT, Schema, a_list, an_object, or_null
 
 SCHEMAS: Schema = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whitestat.web.frame import COLUMNS
+from whitestat.web.legacy_v5.frame import COLUMNS
 from whitestat.web.schemas.shape import (
     COUNT,
     INSTANT,

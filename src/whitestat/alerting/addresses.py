@@ -1,0 +1,41 @@
+"""The addresses messages go to: from a file that nobody else may read, or the environment. They hold passwords."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from whitestat.alerting.outbox import mark
+from whitestat.core.errors import ConfigError
+
+VARIABLE = "WHITESTAT_NOTIFY"
+MOST = 32
+OCTETS_MOST = 65_536
+
+
+def addresses(file: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """Each address by its mark. Lines that begin with # are passed over. ConfigError says what is wrong, and where."""
+    lines = _lines(file) if file else []
+    lines += environ.get(VARIABLE, "").split()
+    urls = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    for number, url in enumerate(urls, 1):
+        if "://" not in url:
+            raise ConfigError(f"notify: address {number} is none: it must begin like mailto:// or ntfy://")
+    if len(urls) > MOST:
+        raise ConfigError(f"notify: there may be at most {MOST} addresses, got {len(urls)}")
+    return {mark(url): url for url in urls}
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        found = file.stat()
+        if found.st_mode & 0o077:
+            raise ConfigError(f"{file}: others may read it, and it holds passwords: chmod 600 {file}")
+        if found.st_size > OCTETS_MOST:
+            raise ConfigError(f"{file}: has more than {OCTETS_MOST} octets")
+        return file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {os.strerror(error.errno or 0).lower()}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not text in UTF-8") from None

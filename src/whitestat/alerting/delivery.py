@@ -1,0 +1,59 @@
+"""Hands messages to the child that sends them, and says who took them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+
+SEND_S = 120.0
+ANSWER_MOST = 1 << 20
+
+
+async def post(
+    targets: Mapping[str, str], title: str, body: str, python: str = sys.executable
+) -> list[dict[str, object]]:
+    """One answer for each address (by its mark): `mark`, `ok`, `reason`. Never raises for what a network does."""
+    order = {
+        "targets": [{"mark": mark, "url": url} for mark, url in targets.items()],
+        "title": title,
+        "body": body,
+    }
+    try:
+        child = await asyncio.create_subprocess_exec(
+            python,
+            "-m",
+            "whitestat.alerting.send",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,  # a library's own words may hold an address
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,  # a terminal that is closed does not end it
+        )
+    except OSError as error:
+        reason = f"no process can be started to send it: {os.strerror(error.errno or 0).lower()}"
+        return _none_took(targets, reason)
+    try:
+        said, _ = await asyncio.wait_for(child.communicate(json.dumps(order).encode()), SEND_S)
+        return _understood(said, targets)
+    except TimeoutError:
+        return _none_took(targets, f"nobody took it within {SEND_S:.0f} s")
+    finally:
+        if child.returncode is None:  # the service ends, too
+            child.kill()
+            await child.wait()
+
+
+def _understood(said: bytes, targets: Mapping[str, str]) -> list[dict[str, object]]:
+    try:
+        answers = json.loads(said[:ANSWER_MOST])
+    except ValueError:
+        return _none_took(targets, "the process that sends it failed")
+    known = {str(each["mark"]): each for each in answers if isinstance(each, dict) and "mark" in each}
+    return [known.get(mark, {"mark": mark, "ok": False, "reason": "no answer"}) for mark in targets]
+
+
+def _none_took(targets: Iterable[str], reason: str) -> list[dict[str, object]]:
+    return [{"mark": mark, "ok": False, "reason": reason} for mark in targets]

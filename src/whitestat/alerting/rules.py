@@ -1,0 +1,160 @@
+"""What may be worth telling, from where plans stand and what meters say; pure.
+
+Each sentence stands alone: it is read on a phone, without the page beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, NamedTuple
+
+from whitestat.alerting.state import Condition
+from whitestat.core.calendar import instant_text
+from whitestat.core.model import Coverage
+from whitestat.core.units import duration_text, octets_text
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.status import Pot, Standing
+
+SLACK_PERCENT = 5
+"""How far a figure must fall below its threshold before it may be told again."""
+FORECAST_SLACK_PERCENT = 3
+LEAST_COVERED_OCTETS = 10_000_000
+"""Below so much in an hour the coverage is a matter of a few packets, and nothing to be told of."""
+
+
+class User(NamedTuple):
+    """How much a device had in the last hour; `name` as it is shown."""
+
+    device: int | None
+    name: str
+    octets: int
+
+
+def of_plans(standings: Iterable[Standing], percents: Sequence[int], zone: tzinfo, *, ahead: bool) -> list[Condition]:
+    """Allowances that are used to some percent, people's shares too, and (`ahead`) those that will not last."""
+    found: list[Condition] = []
+    for each in standings:
+        period = instant_text(each.start_s, zone)
+        for pot in each.pots:
+            found += _used(each, pot, percents, zone)
+            if ahead and pot.forecast and pot.available:
+                found.append(_overrun(each, pot, period))
+        found += _shares(each, percents, period)
+    return found
+
+
+def burst(users: Sequence[User], limit: int | None) -> list[Condition]:
+    """More than so many octets in the last hour over the whole line, with who had the most of it."""
+    if limit is None:
+        return []
+    octets = sum(each.octets for each in users)
+    most = max(users, key=lambda each: each.octets, default=User(None, "", 0))
+    who = f" Most of it: {most.name or 'nobody known'}, {octets_text(most.octets)}." if octets else ""
+    text = f"{octets_text(octets)} in the last hour, more than {octets_text(limit)}.{who}"
+    return [Condition("burst", "burst", octets > limit, octets <= limit // 2, text, device=most.device)]
+
+
+def unreachable(failed_ms: Mapping[str, tuple[int | None, str]], now_ms: int, patience_s: int) -> list[Condition]:
+    """Points that fail: since when (None: they work) and why, by name."""
+    return [_unreachable(point, *row, now_ms, patience_s) for point, row in sorted(failed_ms.items())]
+
+
+def covered(coverage: Mapping[str, Coverage], least_percent: int) -> list[Condition]:
+    """Points where much of the last hour could be attributed to nobody."""
+    return [_covered(point, of, least_percent) for point, of in sorted(coverage.items()) if _matters(of)]
+
+
+def _used(standing: Standing, pot: Pot, percents: Sequence[int], zone: tzinfo) -> Iterator[Condition]:
+    if not pot.available:
+        return
+    period = instant_text(standing.start_s, zone)
+    used = pot.used * 100 // pot.available
+    group = f"plan/{standing.plan.name}/{pot.name}/{period}"
+    until = f"until {instant_text(standing.end_s - 1, zone)[:10]}"
+    for percent in percents:
+        left = pot.available - pot.used
+        rest = f"{octets_text(left)} left" if left >= 0 else f"{octets_text(-left)} over"
+        what = f"{_called(standing, pot)}: {used} % of {octets_text(pot.available)} used, {rest} {until}."
+        yield Condition(
+            f"{group}/{percent}",
+            "plan-used",
+            pot.used * 100 >= percent * pot.available,
+            used < percent - SLACK_PERCENT,
+            what + _most(standing),
+            group=group,
+            rank=percent,
+            urgent=percent >= 100,
+        )
+
+
+def _overrun(standing: Standing, pot: Pot, period: str) -> Condition:
+    """Told once a period: a forecast that changes its mind twice a day would be no help."""
+    found, available = pot.forecast, pot.available or 0
+    expected = found.octets if found else 0
+    when = f", used up about {found.runs_out:%A %d %B}" if found and found.runs_out else ""
+    text = (
+        f"{_called(standing, pot)}: at this pace {octets_text(expected)} by the end, "
+        f"more than the {octets_text(available)} there are{when}."
+    )
+    over = expected * 100 > available * (100 + FORECAST_SLACK_PERCENT)
+    key = f"forecast/{standing.plan.name}/{pot.name}/{period}"
+    return Condition(key, "plan-forecast", over and pot.used < available, False, text)
+
+
+def _shares(standing: Standing, percents: Sequence[int], period: str) -> Iterator[Condition]:
+    for person in standing.persons:
+        for part in person.parts:
+            if person.person is None or not part.available:
+                continue
+            used = part.used * 100 // part.available
+            pot = "" if len(standing.pots) == 1 else f" ({part.name})"
+            group = f"share/{standing.plan.name}/{part.name}/{person.person}/{period}"
+            for percent in percents:
+                text = (
+                    f"{person.person} has used {used} % of a share of {octets_text(part.available)} of "
+                    f"{standing.plan.name}{pot}."
+                )
+                yield Condition(
+                    f"{group}/{percent}",
+                    "share-used",
+                    part.used * 100 >= percent * part.available,
+                    used < percent - SLACK_PERCENT,
+                    text,
+                    group=group,
+                    rank=percent,
+                )
+
+
+def _called(standing: Standing, pot: Pot) -> str:
+    return standing.plan.name if len(standing.pots) == 1 else f"{standing.plan.name} ({pot.name})"
+
+
+def _most(standing: Standing) -> str:
+    users = [each for each in standing.persons if each.person and each.octets]
+    if not users:
+        return ""
+    most = max(users, key=lambda each: each.octets)
+    return f" Most: {most.person}, {octets_text(most.octets)}."
+
+
+def _unreachable(point: str, since_ms: int | None, why: str, now_ms: int, patience_s: int) -> Condition:
+    gone_ms = 0 if since_ms is None else now_ms - since_ms
+    for_long = duration_text(max(1, gone_ms // 60_000) * 60)
+    text = f"Point {point} has not been read for {for_long}: {why}"
+    return Condition(f"point/{point}", "unreachable", gone_ms >= patience_s * 1000, since_ms is None, text, urgent=True)
+
+
+def _matters(coverage: Coverage) -> bool:
+    return coverage.octets_attributed + coverage.octets_unattributed >= LEAST_COVERED_OCTETS
+
+
+def _covered(point: str, coverage: Coverage, least_percent: int) -> Condition:
+    ratio = coverage.ratio or 0.0
+    text = (
+        f"Only {ratio:.0%} of the last hour at point {point} could be attributed to a device: "
+        f"{octets_text(coverage.octets_unattributed)} are nobody's."
+    )
+    low = ratio * 100 < least_percent
+    return Condition(f"coverage/{point}", "coverage-low", low, ratio * 100 >= min(100, least_percent + 2), text)

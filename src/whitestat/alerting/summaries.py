@@ -1,0 +1,59 @@
+"""The day, and the period that ended, in a few lines for a phone; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, NamedTuple
+
+from whitestat.core.calendar import instant_text
+from whitestat.core.units import octets_text
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.status import Standing
+
+MOST = 5
+
+
+class Used(NamedTuple):
+    """Somebody's octets of a span, None where a meter cannot tell them apart."""
+
+    name: str
+    octets: int
+
+
+def daily(
+    day: str, users: Sequence[Used], total: int, standings: Sequence[Standing], *, watched: bool = True
+) -> tuple[str, str]:
+    """(title, body) of a day that is over; `day` as it is shown. Of one that was not `watched` nothing is known."""
+    nothing = "nothing was used" if watched else "not watched"
+    title = f"{day}: {octets_text(total)}" if total else f"{day}: {nothing}"
+    return title, "\n".join([*_users(users), *(_left(each) for each in standings if each.pots)])
+
+
+def period(standing: Standing, zone: tzinfo) -> tuple[str, str]:
+    """(title, body) of a plan's period that is over, as it stood at its last instant."""
+    used = standing.total("used") or 0
+    available = standing.total("available")
+    of = "" if available is None else f" of {octets_text(available)}"
+    first, last = (instant_text(at_s, zone)[:10] for at_s in (standing.start_s, standing.end_s - 1))
+    title = f"{standing.plan.name}, {first} to {last}: {octets_text(used)}{of}"
+    users = [Used(each.person or "nobody's", each.octets) for each in standing.persons if each.octets]
+    tariffs = [f"{each.name}: {octets_text(each.octets)}" for each in standing.tariffs if each.octets]
+    return title, "\n".join([*_users(users), *(tariffs if len(standing.tariffs) > 1 else [])])
+
+
+def _users(users: Sequence[Used]) -> list[str]:
+    ordered = sorted((each for each in users if each.octets), key=lambda each: -each.octets)
+    lines = [f"{each.name}: {octets_text(each.octets)}" for each in ordered[:MOST]]
+    rest = sum(each.octets for each in ordered[MOST:])
+    return [*lines, f"all others: {octets_text(rest)}"] if rest else lines
+
+
+def _left(standing: Standing) -> str:
+    left, available = standing.total("left"), standing.total("available")
+    if left is None or available is None:
+        return f"{standing.plan.name}: {octets_text(sum(each.used for each in standing.pots))} used"
+    may = sum(each.today.may or 0 for each in standing.pots)
+    state = f"{octets_text(left)} of {octets_text(available)} left" if left >= 0 else f"{octets_text(-left)} over"
+    return f"{standing.plan.name}: {state}, {standing.days_left} days to go, {octets_text(may)} a day"

@@ -1,0 +1,242 @@
+"""Looks twice a minute whether there is something to tell, notes it as an event, and gets messages to where they go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from whitestat.alerting import outbox, rules, summaries
+from whitestat.alerting.delivery import post
+from whitestat.alerting.rules import User
+from whitestat.alerting.state import Alarm, Condition, step
+from whitestat.app.throttle_controller import Keeper
+from whitestat.config.alerts import NotifyConfig, WatchConfig
+from whitestat.core.calendar import HOUR_S, instant_text, span, wall_time
+from whitestat.core.errors import LedgerError, QueryError
+from whitestat.core.model import Coverage, Scope
+from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.tables import alarms, people
+from whitestat.ledger.tables.alarms import AlarmRow, MessageRow
+from whitestat.ledger.write.writer import Writer
+
+if TYPE_CHECKING:  # loaded where there are plans
+    from whitestat.plans.status import Standing
+
+log = logging.getLogger("whitestat")
+
+EVERY_S = 30
+NEWS = "new-device"
+TITLES = {
+    "plan-used": "Allowance",
+    "plan-forecast": "Allowance will not last",
+    "share-used": "Share",
+    "burst": "Much traffic",
+    "unreachable": "Not metering",
+    "coverage-low": "Coverage is low",
+    NEWS: "New device",
+    "daily-summary": "Yesterday",
+    "period-summary": "Period",
+    "slowed": "Slowed down",
+    "throttle-failed": "Not slowed down",
+}
+TOTALS_ALONE = ("interface", "huawei-b593", "hilink")
+"""Collectors of counters that know no devices: nothing of theirs can be attributed."""
+NEWS_MS = 3_600_000
+"""A device that was new longer ago is no news after a restart."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """What the watcher looks at. `points` are the rows of the health report; `written` runs a function with the writer
+    where it may write."""
+
+    queries: Queries
+    zone: tzinfo
+    now_ms: Callable[[], int]
+    points: Callable[[], Sequence[Mapping[str, Any]]]
+    written: Callable[[Callable[[Writer], Any]], Awaitable[Any]]
+    keeper: Keeper | None = None
+
+
+class Watcher:
+    """Runs until it is cancelled; what goes wrong is logged, and tried again."""
+
+    def __init__(self, eyes: Eyes, watch: WatchConfig, notify: NotifyConfig, urls: Mapping[str, str]) -> None:
+        """`urls` are the addresses of messages, by their marks."""
+        self._eyes, self._watch, self._notify, self._urls = eyes, watch, notify, urls
+        self._failed_ms: dict[str, int] = {}
+        self._told: str | None = None
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.look()
+                await self.send()
+            except (LedgerError, QueryError, OSError) as error:
+                self._say(str(error))
+
+    async def look(self) -> list[Condition]:
+        """Take note of what began to hold and of what is over; returns what was told."""
+        now_ms = self._eyes.now_ms()
+        found = await asyncio.to_thread(self._conditions, now_ms)
+        told: list[Condition] = await self._eyes.written(lambda writer: self._note(writer, found, now_ms))
+        return told
+
+    async def send(self) -> None:
+        """Try what is due: all of it in one message, to each address that has not taken it."""
+        if not self._urls:
+            return
+        now_ms = self._eyes.now_ms()
+        quiet = self._notify.quiet is not None and self._notify.quiet.holds(now_ms // 1000, self._eyes.zone)
+        waiting: list[MessageRow] = await self._eyes.written(lambda writer: _read(writer, alarms.messages))
+        due = outbox.due(waiting, now_ms, quiet=quiet)
+        if not due:
+            return
+        targets = {mark: url for mark, url in self._urls.items() if any(mark in each.waiting for each in due)}
+        answers = await post(targets, *outbox.joined(due)) if targets else []
+        failed = outbox.results(targets, answers)
+        for each in answers:
+            if each.get("ok") is not True:
+                self._say(f"a message was not taken by an address of the scheme {self._scheme(each)}: {each['reason']}")
+        await self._eyes.written(lambda writer: _settle(writer, due, failed, now_ms))
+
+    def _conditions(self, now_ms: int) -> list[Condition]:
+        now_s = now_ms // 1000
+        watch, eyes = self._watch, self._eyes
+        standings = list(eyes.queries.standings(now_s).values())
+        hour = max(0, now_s - HOUR_S), max(1, now_s)
+        found = rules.of_plans(standings, watch.percent, eyes.zone, ahead=watch.forecast)
+        if watch.burst is not None:
+            found += rules.burst(self._users(*hour), watch.burst)
+        found += rules.unreachable(self._failing(now_ms), now_ms, watch.unreachable_s)
+        found += rules.covered(self._coverage(*hour), watch.coverage)
+        if eyes.keeper:
+            lifted = eyes.queries.alarms("lifted/")
+            found += eyes.keeper.look(standings, lambda key: _holds(lifted.get(f"lifted/{key}")), self._text)
+        return found + self._summaries(now_s, standings) + self._news(now_ms)
+
+    def _coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
+        """That of the points that can tell devices apart."""
+        able = {str(each["point"]) for each in self._eyes.points() if each["collector"] not in TOTALS_ALONE}
+        return {name: row for name, row in self._eyes.queries.coverage(start_s, end_s).items() if name in able}
+
+    def _news(self, now_ms: int) -> list[Condition]:
+        """Devices that are new: an event already, and a message where they are wanted."""
+        if not self._notify.devices:
+            return []
+        return [
+            Condition(f"event/{each.id}", NEWS, True, False, f"{each.content.get('name') or 'a device'} is new here.")
+            for each in self._eyes.queries.events(50)
+            if each.kind == NEWS and each.at_ms > now_ms - NEWS_MS
+        ]
+
+    def _users(self, start_s: int, end_s: int) -> list[User]:
+        rows = self._eyes.queries.usage(Question(start_s, end_s, by=("device",), scope=Scope.WAN))
+        return [User(each.device.id if each.device else None, _name(each.device), each.counts.octets) for each in rows]
+
+    def _failing(self, now_ms: int) -> dict[str, tuple[int | None, str]]:
+        """By point since when it fails, None where it does not."""
+        found: dict[str, tuple[int | None, str]] = {}
+        for point in self._eyes.points():
+            name = str(point["point"])
+            if point["state"] in ("failed", "waiting"):
+                found[name] = self._failed_ms.setdefault(name, now_ms), str(point["notice"])
+            else:
+                self._failed_ms.pop(name, None)
+                found[name] = None, ""
+        return found
+
+    def _summaries(self, now_s: int, standings: Sequence[Standing]) -> list[Condition]:
+        """Each a condition that holds from its time on: told once, and a restart tells it no second time."""
+        found = []
+        if self._watch.daily is not None:
+            local = wall_time(now_s, self._eyes.zone)
+            if local.hour * 60 + local.minute >= self._watch.daily:
+                found.append(self._daily(now_s, standings))
+        if self._watch.period:
+            found += [self._period(each) for each in standings]
+        return found
+
+    def _daily(self, now_s: int, standings: Sequence[Standing]) -> Condition:
+        start_s, end_s = span("yesterday", now_s, self._eyes.zone)
+        day = instant_text(start_s, self._eyes.zone)[:10]
+        rows = self._eyes.queries.usage(Question(start_s, end_s, by=("person", "device"), scope=Scope.WAN))
+        by: dict[str, int] = {}
+        for row in rows:
+            who = row.person or _name(row.device) or "nobody known"
+            by[who] = by.get(who, 0) + row.counts.octets
+        users = [summaries.Used(name, octets) for name, octets in by.items()]
+        watched = any(each.observed_ms for each in self._eyes.queries.coverage(start_s, end_s).values())
+        title, body = summaries.daily(day, users, sum(by.values()), standings, watched=watched)
+        return Condition(f"daily/{day}", "daily-summary", True, False, f"{title}\n{body}")
+
+    def _period(self, running: Standing) -> Condition:
+        """That of the period before the running one, where usage was classed in it."""
+        before = [
+            each
+            for each in self._eyes.queries.standings(running.start_s - 1).values()
+            if each.plan.name == running.plan.name
+        ]
+        key = f"period/{running.plan.name}/{instant_text(running.start_s, self._eyes.zone)}"
+        if not before or not any(pot.used for pot in before[0].pots):
+            return Condition(key, "period-summary", False, False, "")
+        title, body = summaries.period(before[0], self._eyes.zone)
+        return Condition(key, "period-summary", True, False, f"{title}\n{body}")
+
+    def _note(self, writer: Writer, found: Sequence[Condition], now_ms: int) -> list[Condition]:
+        with writer.transaction("warnings") as connection:
+            held = {key: Alarm(*row) for key, row in alarms.alarms(connection).items()}
+            done = step(held, found, now_ms)
+            if done.alarms:
+                alarms.note(connection, done.alarms)
+            for each in done.told:
+                if each.kind != NEWS:
+                    people.add_event(connection, now_ms, each.kind, each.device, {"text": each.text})
+                self._post(connection, each, now_ms)
+        return list(done.told)
+
+    def _post(self, connection: Any, told: Condition, now_ms: int) -> None:
+        if not self._urls:
+            return
+        title, body = TITLES.get(told.kind, "WhiteStat"), told.text
+        if told.kind.endswith("summary"):
+            title, _, body = told.text.partition("\n")
+        row = MessageRow(0, now_ms, title, body, told.urgent, frozenset(self._urls), 0, now_ms)
+        alarms.post(connection, row)
+
+    def _scheme(self, answer: Mapping[str, object]) -> str:
+        return self._urls.get(str(answer.get("mark")), "").partition(":")[0] or "unknown"
+
+    def _text(self, at_s: int) -> str:
+        return instant_text(at_s, self._eyes.zone)
+
+    def _say(self, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            log.warning("%s", text)
+
+
+def _holds(alarm: AlarmRow | None) -> bool:
+    return alarm is not None and alarm.cleared_ms is None
+
+
+def _read(writer: Writer, what: Callable[[Any], T]) -> T:
+    with writer.transaction("messages") as connection:
+        return what(connection)
+
+
+def _settle(writer: Writer, tried: Sequence[MessageRow], failed: frozenset[str], now_ms: int) -> None:
+    with writer.transaction("messages") as connection:
+        for each in tried:
+            alarms.settle(connection, each.id, outbox.after(each, failed, now_ms))
+
+
+def _name(device: Any) -> str:
+    return (device.name or device.mac or f"device {device.id}") if device else ""

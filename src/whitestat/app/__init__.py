@@ -1,0 +1,1 @@
+"""The program: command line, composition of the service and its commands."""

@@ -1,0 +1,118 @@
+"""Wires what is told and who is slowed to the running service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
+
+from whitestat.alerting.addresses import addresses
+from whitestat.alerting.watcher import Eyes, Watcher
+from whitestat.app.throttle_controller import NO_INTERFACE, Keeper, Report
+from whitestat.config.points import PointConfig
+from whitestat.config.sections import Config
+from whitestat.core.calendar import instant_text
+from whitestat.core.errors import Missing
+from whitestat.core.system import privileges
+from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.tables import alarms
+from whitestat.ledger.write.writer import Writer
+from whitestat.metering.engine import Engine
+from whitestat.throttle.client import Client
+from whitestat.throttle.subjects import Rule
+
+CAP_NET_ADMIN = 12
+WITHOUT_RIGHTS = "it takes root or CAP_NET_ADMIN at the start, on the gateway that the traffic passes"
+
+
+class Lookout:
+    """Made while there are privileges, started once they are given up."""
+
+    def __init__(self, config: Config, points: Sequence[PointConfig]) -> None:
+        """Starts the process that slows devices, where a plan asks for it. ConfigError for addresses of messages."""
+        self._config, self._points = config, points
+        self._client: Client | None = None
+        self._close = contextlib.ExitStack()
+        self._task: asyncio.Task[None] | None = None
+        self._keeper: Keeper | None = None
+        self._engine: Engine | None = None
+        self._watcher: Watcher | None = None
+        self._zone: tzinfo = UTC
+        self.urls = addresses(config.notify.file, os.environ)
+        if self._rules() and CAP_NET_ADMIN in privileges.effective():
+            self._client = Client()
+            self._close.callback(self._client.close)
+
+    def start(self, engine: Engine, queries: Queries, zone: tzinfo) -> None:
+        rules = self._rules()
+        if rules:
+            self._keeper = Keeper(queries, self._client, interfaces(self._points), rules, WITHOUT_RIGHTS)
+        eyes = Eyes(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
+        self._engine, self._zone = engine, zone
+        self._watcher = Watcher(eyes, self._config.watch, self._config.notify, self.urls)
+        self._task = asyncio.create_task(self._watcher.run())
+
+    def slowed(self) -> Mapping[str, object]:
+        """Who has nothing left under plans that slow, as the API tells it; `fault` is why limits are not in force."""
+        found = self._keeper.report if self._keeper else Report()
+        rows = [
+            {
+                "name": each.subject.name,
+                "plan": each.subject.plan,
+                "person": each.subject.person,
+                "devices": sorted(each.subject.devices),
+                "rate_bps": each.subject.rule.rate_bps,
+                "until": instant_text(each.until_s, self._zone),
+                "lifted": each.lifted,
+                "in_force": not each.lifted and not each.fault,
+                "reason": each.fault or None,
+                "interfaces": [] if each.lifted or each.fault else interfaces(self._points),
+            }
+            for each in found.found
+        ]
+        return {"slowed": rows, "fault": found.fault or None}
+
+    async def lift(self, name: str, *, lifted: bool) -> None:
+        """Take a limit back until the period ends, or put it in force again; Missing where the name is nobody's."""
+        found = self._keeper.report.found if self._keeper else ()
+        key = next((each.key for each in found if each.subject.name == name), None)
+        if key is None or self._engine is None or self._watcher is None:
+            raise Missing("name", f"nobody called {name!r} has nothing left; whitestat throttle lists who has")
+        now_ms = self._engine.now_ms()
+        row = now_ms, None if lifted else now_ms
+        await self._engine.write(lambda writer: _note(writer, f"lifted/{key}", row))
+        await self._watcher.look()
+
+    async def stop(self) -> None:
+        """Nobody is slowed any more when this returns."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(self._close.close)
+
+    def _rules(self) -> dict[str, Rule]:
+        return {
+            each.name: Rule(each.when_over or None, each.spare)
+            for each in self._config.plans
+            if each.when_over is not None
+        }
+
+
+def interfaces(points: Sequence[PointConfig]) -> list[str]:
+    """Where people are counted in packets: there they are found, and slowed."""
+    counting = ("kernel", "packet", "interface")
+    return [each.interface for each in points if each.interface and each.counts and each.collector in counting]
+
+
+def notices(config: Config, points: Sequence[PointConfig]) -> list[str]:
+    """Why plans that slow would slow nobody here."""
+    if interfaces(points):
+        return []
+    return [f"plan {each.name!r}: when_over: {NO_INTERFACE}" for each in config.plans if each.when_over is not None]
+
+
+def _note(writer: Writer, key: str, row: tuple[int, int | None]) -> None:
+    with writer.transaction("lifting a limit") as connection:
+        alarms.note(connection, {key: row})

@@ -1,0 +1,40 @@
+"""What the service prints once it meters: what it counts and where its page is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from whitestat import __version__
+from whitestat.collectors import Collector
+from whitestat.config.sections import Config
+
+if TYPE_CHECKING:
+    from whitestat.web import Access
+
+
+def address(url: str, access: Access, now_ms: int) -> str:
+    """Where a browser finds the page, or at first the form that sets the owner's password."""
+    page = f"{url.rstrip('/')}{access.base}/"
+    key = access.accounts.first_link(now_ms)
+    return f"{page}first?key={key} to set your password; the link works once" if key else page
+
+
+HOW = {"KernelCollector": "in the kernel", "PacketCollector": "packet by packet"}
+
+
+def _how(collector: Collector) -> str:
+    url = getattr(collector, "url", None)
+    if url:
+        return f"from {url}"
+    return HOW.get(type(collector).__name__, "totals")
+
+
+def announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str], user: str) -> None:
+    metered = ", ".join(
+        f"{point.interface or point.name} ({_how(each)})" for each in collectors for point in each.points
+    )
+    print(f"WhiteStat {__version__} counts {metered}, keeps it in {config.store.path} and runs as {user}")
+    for notice in notices:
+        print(f"Note: {notice}.")
+    print(f"Open {url}", flush=True)

@@ -1,0 +1,129 @@
+"""The commands about who may look: passwords, people who may log in, tokens of programs."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from getpass import getpass
+from typing import Any
+
+from whitestat.app.commands.client import Ask, asked
+from whitestat.config.sections import Config
+from whitestat.core.errors import QueryError
+from whitestat.query import tables
+
+Told = Mapping[str, Any]
+
+
+def run(config: Config, options: argparse.Namespace) -> str:
+    """What the command prints. QueryError says what is wrong with its words, and what would be right."""
+    with asked(config) as ask:
+        return _COMMANDS[options.about, getattr(options, "what", None) or "list"](ask, options, config)
+
+
+def _password(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    accounts = _accounts(ask)
+    if options.name is None:
+        found = [each for each in accounts if each["role"] == "owner"][:1]
+    else:
+        found = [_named(accounts, "account", options.name)]
+    password = _read()
+    account = found[0]["id"] if found else _first_owner(ask)
+    ask("POST", f"/api/v1/accounts/{account}/password", {"password": password})
+    name = found[0]["name"] if found else "owner"
+    return f"The password of {tables.printable(name)} is set; who was logged in so has to log in again.\n"
+
+
+def _first_owner(ask: Ask) -> int:
+    return int(ask("POST", "/api/v1/accounts", {"name": "owner", "role": "owner"})["account"])
+
+
+def _read() -> str:
+    """From the terminal, unseen, twice; else the first line of the input: a command line can be seen by all."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass("New password: ")
+    if getpass("The same again: ") != password:
+        raise QueryError("password", "the two are not the same")
+    return password
+
+
+def _users(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    found = _accounts(ask)
+    rows = [{**each, "password": "set" if each["has_password"] else "not set"} for each in found]
+    fields = ("id", "name", "role", "person", "password", "sessions", "created")
+    return tables.listing("accounts", fields, found, rows, options.form)
+
+
+def _add_user(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    role = "person" if options.person else options.role
+    person = {"person": options.person} if options.person else {}
+    made = ask("POST", "/api/v1/accounts", {"name": options.name, "role": role, **person})
+    return f"Added. The password is set by this link, once, within a week:\n{_address(config, made['link'])}\n"
+
+
+def _link_user(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    account = _named(_accounts(ask), "account", options.name)
+    made = ask("POST", f"/api/v1/accounts/{account['id']}/link", None)
+    return f"The password is set anew by this link, once, within a week:\n{_address(config, made['link'])}\n"
+
+
+def _remove_user(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    account = _named(_accounts(ask), "account", options.name)
+    ask("DELETE", f"/api/v1/accounts/{account['id']}", None)
+    return f"Removed: {tables.printable(account['name'])}.\n"
+
+
+def _tokens(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    found = ask("GET", "/api/v1/tokens", None)["tokens"]
+    return tables.listing("tokens", ("id", "name", "scope", "person", "created"), found, found, options.form)
+
+
+def _add_token(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    scope = "person" if options.person else options.scope
+    person = {"person": options.person} if options.person else {}
+    made = ask("POST", "/api/v1/tokens", {"name": options.name, "scope": scope, **person})
+    print("This is shown once; send it as Authorization: Bearer, or as the password of any name.", file=sys.stderr)
+    return f"{made['text']}\n"
+
+
+def _revoke_token(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+    token = _named(ask("GET", "/api/v1/tokens", None)["tokens"], "token", options.name)
+    ask("DELETE", f"/api/v1/tokens/{token['id']}", None)
+    return f"Revoked: {tables.printable(token['name'])}.\n"
+
+
+def _accounts(ask: Ask) -> Sequence[Told]:
+    found: Sequence[Told] = ask("GET", "/api/v1/accounts", None)["accounts"]
+    return found
+
+
+def _named(rows: Sequence[Told], what: str, word: str) -> Told:
+    found = [each for each in rows if str(each["id"]) == word] or [
+        each for each in rows if each["name"].casefold() == word.casefold()
+    ]
+    if len(found) == 1:
+        return found[0]
+    listing = {"account": "users", "token": "token list"}[what]
+    fault = f"{len(found)} are called {word!r}; name one by its number" if found else f"there is no {what} {word!r}"
+    raise QueryError(what, f"{fault}; whitestat {listing} lists them")
+
+
+def _address(config: Config, path: str) -> str:
+    """Where others find this machine, as far as it knows."""
+    host = socket.gethostname() if config.web.host in ("0.0.0.0", "::") else config.web.listen.rpartition(":")[0]  # noqa: S104
+    return f"{'https' if config.web.certificate else 'http'}://{host}:{config.web.port}{path}"
+
+
+_COMMANDS: dict[tuple[str, str], Callable[[Ask, argparse.Namespace, Config], str]] = {
+    ("password", "list"): _password,
+    ("users", "list"): _users,
+    ("users", "add"): _add_user,
+    ("users", "link"): _link_user,
+    ("users", "remove"): _remove_user,
+    ("token", "list"): _tokens,
+    ("token", "add"): _add_token,
+    ("token", "revoke"): _revoke_token,
+}

@@ -1,0 +1,136 @@
+"""`whitestat check`: says of every part whether it would work, and what it would see."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from whitestat.app.alerting import notices as cannot_slow
+from whitestat.app.collectors import default_notices, open_collectors, points_of
+from whitestat.app.control import is_running
+from whitestat.app.local_network import locality, maps_of
+from whitestat.app.service import zone_found, zone_of
+from whitestat.attribution.attribute import Attributor
+from whitestat.attribution.devices.episodes import Devices
+from whitestat.collectors import Collector
+from whitestat.config.sections import Config
+from whitestat.core.errors import WhiteStatError
+from whitestat.core.model import PointState
+from whitestat.core.system.clock import SystemClock
+from whitestat.core.units import octets_text
+from whitestat.ledger.read.queries import Queries
+
+LOOK_S = 2
+ROUTER_S = 45
+"""The longest that a router may take to let us in, answer and let us out: some are asked five times for it."""
+
+
+def check(config: Config, say: Callable[[str], None]) -> int:
+    """Try every point for two seconds; 0 when all of them work as configured, else 1. Writes nothing."""
+    say(f"configuration: {config.source or 'none, the defaults'}: valid")
+    zone, doubt = zone_found(config)
+    say(f"time zone: {zone}")
+    works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say)
+    points = points_of(config)
+    attributor = Attributor(locality(config, points), Devices())
+    collectors, notices = open_collectors(points, attributor.is_local)
+    notices += [doubt] if doubt else []
+    notices += cannot_slow(config, points)
+    if any(point.password_file for point in points):
+        from whitestat.app import router_collectors
+
+        notices += [notice for point in points for notice in router_collectors.notices(point)]
+    for notice in [*notices, *default_notices(config)]:
+        say(f"note: {notice}")
+    try:
+        for collector in collectors:
+            works &= _look(collector, Attributor(locality(config, points), Devices()), say)
+    finally:
+        for collector in collectors:
+            collector.close()
+    say("all is well" if works and not notices else "see above for what falls short")
+    return 0 if works and not notices else 1
+
+
+def _check_store(config: Config, say: Callable[[str], None]) -> bool:
+    """Whether the ledger is sound, and all of it in one file where no service has it open."""
+    from whitestat.ledger.files import condition
+
+    path = config.store.path
+    works = True
+    for fault in condition.set_aside(path):
+        say(f"store: {fault}")
+        works = False
+    if not path.exists():
+        say(f"store: {path}: will be made at the first start")
+        return works
+    try:
+        faults = condition.faults(path, runs=is_running(path))
+        with closing(Queries(path, zone_of(config))) as queries:
+            devices = len(queries.devices())
+    except WhiteStatError as error:
+        say(f"store: {error}")
+        return False
+    for fault in faults:
+        say(f"store: {fault}")
+    say(f"store: {path}: {octets_text(path.stat().st_size)}, {devices} devices known")
+    return works and not faults
+
+
+def _check_maps(config: Config, say: Callable[[str], None]) -> bool:
+    """What map files say; a line that would be left out falls short."""
+    files = maps_of(config)
+    found = files.look()
+    if any(found):
+        say(f"map files: {len(found.by_address)} addresses, {len(found.by_mac)} MACs, {len(found.names)} names")
+    for notice in files.notices:
+        say(f"map file: {notice}")
+    return not files.notices
+
+
+def _check_csv(config: Config, say: Callable[[str], None]) -> bool:
+    """Whether this user could write logs there; the service's own may differ."""
+    folder = config.csv.folder
+    if folder is None:
+        return True
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    works = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    say(f"csv: {folder}: {'can be written' if works else 'cannot be written by this user'}")
+    return works
+
+
+def _await(collector: Collector) -> None:
+    """Two seconds, or as long as a router takes for its first answer, within bounds."""
+    until_s = time.monotonic() + ROUTER_S
+    time.sleep(0 if hasattr(collector, "settled") else LOOK_S)
+    while not getattr(collector, "settled", True) and time.monotonic() < until_s:
+        time.sleep(0.05)
+
+
+def _look(collector: Collector, attributor: Attributor, say: Callable[[str], None]) -> bool:
+    """Read twice, two seconds apart, and say what was seen in between."""
+    clock = SystemClock()
+    first_ms = clock.now_ms()
+    started = collector.read(first_ms, first_ms)
+    if started.receipt:
+        collector.settle(started.receipt)
+    _await(collector)
+    now_ms = clock.now_ms()
+    seen = attributor.attribute(collector.read(first_ms, now_ms).deltas, now_ms)
+    works = True
+    for point in collector.points:
+        status = collector.statuses()[point.name]
+        figures = seen.points.get(point.name)
+        octets = figures.attributed + figures.unattributed if figures else 0
+        devices = {key.episode for key in seen.usage if key.point == point.name and key.episode}
+        what = f"{octets_text(octets)} of {len(devices)} devices in {LOOK_S} s" if devices or octets else "no traffic"
+        if collector.memory() == 0:
+            what = "totals can be read" if status.state is PointState.OK else "nothing can be read"
+        what = getattr(collector, "seen", "") or what
+        url = getattr(collector, "url", None)
+        where = f"at {url}" if url else f"on {point.interface}"
+        say(f"point {point.name} ({point.collector} {where}): {status.notice or status.state}; {what}")
+        works &= status.state is PointState.OK and not getattr(collector, "doubt", "")
+    return works

@@ -1,0 +1,151 @@
+"""How commands reach devices and people: through the service where one runs, else in the ledger itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+from whitestat import __version__
+from whitestat.app.control import Line
+from whitestat.app.local_network import locality, maps_of
+from whitestat.app.service import access_of, cycle_of, zone_of
+from whitestat.attribution.attribute import Attributor
+from whitestat.attribution.devices.edits import Edit
+from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.identity import Done, Identity
+from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.devices.vendors import vendor
+from whitestat.config.sections import Config
+from whitestat.core.errors import LedgerError, QueryError, WhiteStatError
+from whitestat.core.system.clock import SystemClock
+from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.write.writer import Writer
+from whitestat.metering.recorder import Booker
+
+Ask = Callable[[str, str, object], Any]
+"""Method, path and body of a request to the answer's content; WhiteStatError where it is refused."""
+
+
+@contextmanager
+def asked(config: Config) -> Iterator[Ask]:
+    """The service over its control socket; without one its answers come from here, and the ledger is ours meanwhile."""
+    if not config.store.path.exists():
+        raise LedgerError(f"{config.store.path}: no usage is kept here yet; start whitestat run first")
+    line = Line(config.store.path)
+    try:
+        line.connect()
+    except OSError:
+        with _app(config) as app:
+            yield lambda method, path, body: _content(*asyncio.run(_answer(app, method, path, _dumps(body))))
+        return
+    with closing(line):
+        yield lambda method, path, body: _content(*_request(line, method, path, _dumps(body)))
+
+
+def _dumps(body: object) -> bytes:
+    return b"" if body is None else json.dumps(body).encode()
+
+
+def _request(line: Line, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    try:
+        line.request(method, path, body, {"content-type": "application/json"})
+        reply = line.getresponse()
+        return reply.status, reply.read()
+    except OSError as fault:
+        raise WhiteStatError(f"the service does not answer over its control socket: {fault}") from None
+
+
+def _content(status: int, body: bytes) -> Any:
+    content = json.loads(body)
+    if status == 200:
+        return content
+    field, reason = content["error"]["parameter"], content["error"]["reason"]
+    raise QueryError(field, reason) if field else WhiteStatError(reason)
+
+
+async def _answer(app: ASGIApp, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    """One request of the application in this process, as the control socket would bring it."""
+    sent: list[Message] = []
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        "server": ("command", None),
+        "client": None,
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:])
+
+
+class _Direct:
+    """Edits made here and now, while no service holds the ledger."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    async def edit(self, edit: Edit, by: str) -> Done:
+        return self._identity.edit(edit, by, SystemClock().now_ms())
+
+    async def undo(self, number: int, by: str) -> Done:
+        return self._identity.undo(number, by, SystemClock().now_ms())
+
+    async def forget(self, device: int, by: str) -> None:
+        self._identity.forget(device, by, SystemClock().now_ms())
+
+    async def reprice(self, plan: int, from_s: int | None) -> int:
+        return self._identity.reprice(plan, from_s)
+
+
+@contextmanager
+def _app(config: Config) -> Iterator[ASGIApp]:
+    from whitestat.web import Sources, create_app
+
+    zone, clock = zone_of(config), SystemClock()
+    with (
+        closing(Writer(config.store.path, zone, asdict(config.retention))) as writer,
+        closing(Queries(config.store.path, zone, cycle_of(config))) as queries,
+    ):
+        booker = _booker(config, writer)
+        identity = Identity(writer, booker, clock.now_ms())
+        sources = Sources(queries, zone, __version__, clock.now_ms, dict, _nothing, edits=_Direct(identity))
+        yield create_app(replace(sources, access=access_of(config)))
+        booker.flush(last=True)
+
+
+def _booker(config: Config, writer: Writer) -> Booker:
+    where, state = locality(config, config.points), writer.state()
+    attributor = Attributor(where, Devices(state.episodes))
+    known = Known(
+        attributor,
+        state.devices,
+        names={each.mac: each.name for each in config.devices},
+        people={each.mac: each.person for each in config.devices if each.person},
+        vendor=vendor,
+        host_name="",
+        maps=maps_of(config),
+    )
+    return Booker(writer, attributor, known, zone=zone_of(config), points=(), locality=lambda: where)
+
+
+async def _nothing() -> AsyncIterator[dict[str, object]]:
+    yield {}

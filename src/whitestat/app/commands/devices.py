@@ -1,0 +1,240 @@
+"""The commands about devices and people: what they are called, whose they are, what was changed and taken back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from whitestat.app.commands.client import Ask, asked
+from whitestat.attribution.devices.device_csv import read_map
+from whitestat.config.sections import Config
+from whitestat.core.errors import QueryError
+from whitestat.core.units import address_bytes, mac_bytes, mac_text
+from whitestat.query import tables
+
+Told = Mapping[str, Any]
+FAULTS_SHOWN = 5
+
+
+def run(config: Config, options: argparse.Namespace) -> str:
+    """What the command prints. QueryError says what is wrong with its words, and what would be right."""
+    with asked(config) as ask:
+        return _COMMANDS[options.about](ask, options)
+
+
+def _name(ask: Ask, options: argparse.Namespace) -> str:
+    device = _device(ask, options.device)
+    return _done(ask("PATCH", f"/api/v1/devices/{device['id']}", {"name": options.name}), "named")
+
+
+def _label(ask: Ask, options: argparse.Namespace) -> str:
+    device = _device(ask, options.device)
+    return _done(ask("PATCH", f"/api/v1/devices/{device['id']}", {"labels": options.labels}), "labelled")
+
+
+def _merge(ask: Ask, options: argparse.Namespace) -> str:
+    device, into = _device(ask, options.device), _device(ask, options.into)
+    return _done(ask("POST", f"/api/v1/devices/{device['id']}/merge", {"into": into["id"]}), "merged")
+
+
+def _split(ask: Ask, options: argparse.Namespace) -> str:
+    device = ask("GET", f"/api/v1/devices/{_device(ask, options.device)['id']}", None)
+    wanted = [_episode(device["episodes"], word) for word in options.addresses]
+    into = {"into": _device(ask, options.into)["id"]} if options.into else {}
+    made = ask("POST", f"/api/v1/devices/{device['id']}/split", {"episodes": wanted, **into})
+    return _done(made, f"split: device {made['device']} has them" if into else f"split: device {made['device']} is new")
+
+
+def _episode(episodes: Sequence[Told], word: str) -> int:
+    text = _plain(word)
+    for each in episodes:
+        if text in (each["mac"], each["address"], str(each["id"])):
+            return int(each["id"])
+    known = ", ".join(str(each["mac"] or each["address"] or each["id"]) for each in episodes)
+    raise QueryError("address", f"{word!r} is none of the device's; there are: {known}")
+
+
+def _people(ask: Ask, options: argparse.Namespace) -> str:
+    if options.what == "own":
+        device, person = _device(ask, options.device), _person(ask, options.person)
+        since = {"from": options.since} if options.since else {}
+        return _done(ask("PATCH", f"/api/v1/devices/{device['id']}", {"person": person["id"], **since}), "given")
+    if options.what == "disown":
+        device = _device(ask, options.device)
+        since = {"from": options.since} if options.since else {}
+        return _done(ask("PATCH", f"/api/v1/devices/{device['id']}", {"person": None, **since}), "taken back")
+    if options.what == "add":
+        return _done(ask("POST", "/api/v1/people", {"name": options.name}), "added")
+    if options.what == "rename":
+        person = _person(ask, options.person)
+        return _done(ask("PATCH", f"/api/v1/people/{person['id']}", {"name": options.name}), "renamed")
+    if options.what == "remove":
+        return _done(ask("DELETE", f"/api/v1/people/{_person(ask, options.person)['id']}", None), "removed")
+    found = ask("GET", "/api/v1/people", None)["people"]
+    rows = [{**each, "devices": ", ".join(_owned(one) for one in each["devices"])} for each in found]
+    return tables.listing("people", ("id", "name", "devices"), found, rows, options.form)
+
+
+def _owned(device: Told) -> str:
+    since = f" from {device['from']}" if device["from"] else ""
+    until = f" until {device['until']}" if device["until"] else ""
+    return f"{device['name']}{since}{until}"
+
+
+def _proposals(ask: Ask, options: argparse.Namespace) -> str:
+    if options.what:
+        made = ask("POST", f"/api/v1/proposals/{options.proposal}", {"answer": options.what})
+        return _done(made, "merged" if options.what == "confirm" else "refused for good")
+    found = ask("GET", "/api/v1/proposals", None)["proposals"]
+    rows = [
+        {
+            **each,
+            "device": each["device"]["name"],
+            "into": each["into"]["name"],
+            "reasons": "; ".join(each["reasons"]),
+        }
+        for each in found
+    ]
+    fields = ("id", "at", "device", "into", "percent", "state", "reasons")
+    return tables.listing("proposals", fields, found, rows, options.form)
+
+
+def _edits(ask: Ask, options: argparse.Namespace) -> str:
+    found = ask("GET", "/api/v1/edits", None)["edits"]
+    rows = [{**each, "changes": "; ".join(map(_change, each["changes"]))} for each in found]
+    fields = ("id", "at", "by", "action", "changes", "undone_by")
+    return tables.listing("edits", fields, found, rows, options.form)
+
+
+def _change(change: Told) -> str:
+    before, after = (_shown(change[each]) for each in ("before", "after"))
+    return f"{change['what']} {' '.join(map(str, change['key']))}: {before} to {after}"
+
+
+def _shown(row: Sequence[object] | None) -> str:
+    return "nothing" if row is None else " ".join(str(each) for each in row if each is not None) or "set"
+
+
+def _undo(ask: Ask, options: argparse.Namespace) -> str:
+    number = options.edit
+    if number is None:
+        open_ones = [
+            each["id"]
+            for each in ask("GET", "/api/v1/edits", None)["edits"]
+            if each["undone_by"] is None and each["undoes"] is None and each["changes"]
+        ]
+        if not open_ones:
+            raise QueryError("edit", "there is nothing to undo")
+        number = open_ones[0]
+    return _done(ask("POST", f"/api/v1/edits/{number}/undo", None), f"edit {number} is undone")
+
+
+def _forget(ask: Ask, options: argparse.Namespace) -> str:
+    device = _device(ask, options.device)
+    if not options.yes:
+        raise QueryError("--yes", f"forgetting {device['name'] or device['id']!r} cannot be undone; say --yes to do it")
+    ask("POST", f"/api/v1/devices/{device['id']}/forget", None)
+    return f"Device {device['id']} is forgotten; its usage stays, as nobody's.\n"
+
+
+def _export(ask: Ask, options: argparse.Namespace) -> str:
+    try:
+        path = f"/api/v1/people/{_person(ask, options.who)['id']}/export"
+    except QueryError:
+        path = f"/api/v1/devices/{_device(ask, options.who)['id']}/export"
+    return json.dumps(ask("GET", path, None), ensure_ascii=True, indent=1) + "\n"
+
+
+def _import(ask: Ask, options: argparse.Namespace) -> str:
+    devices = ask("GET", "/api/v1/devices", None)["devices"]
+    rows, unknown = [], []
+    left_out: list[str] = []
+    for line in read_map(options.file, left_out):
+        found = [each for each in devices if line.key in (each["mac"], str(each["id"]), *each["addresses"])]
+        if found:
+            rows.append({"device": found[0]["id"], **line.fields})
+        else:
+            unknown.append(line.key)
+    said = f"{len(rows)} devices in {options.file}"
+    for fault in left_out[:FAULTS_SHOWN]:
+        print(f"whitestat: {fault}; left out", file=sys.stderr)
+    if len(left_out) > FAULTS_SHOWN:
+        more = len(left_out) - FAULTS_SHOWN
+        print(f"whitestat: {options.file}: {more} more lines are left out", file=sys.stderr)
+    for each in unknown:
+        print(f"whitestat: {options.file}: no device {each} was ever seen; left out", file=sys.stderr)
+    if not rows:
+        return f"No device of {options.file} was ever seen; nothing is changed.\n"
+    return _done(ask("PATCH", "/api/v1/devices", {"devices": rows}), said)
+
+
+def _done(made: Told, said: str) -> str:
+    if not made["edit"]:
+        return "It was so already.\n"
+    return f"Done: {tables.printable(said)}. To take it back: whitestat undo {made['edit']}\n"
+
+
+def _device(ask: Ask, word: str) -> Told:
+    """The device of an id, a MAC, an address or a name that only one has."""
+    devices = ask("GET", "/api/v1/devices", None)["devices"]
+    text = _plain(word)
+    return _one(
+        "device",
+        word,
+        [each for each in devices if str(each["id"]) == word]
+        or [each for each in devices if each["mac"] == text]
+        or [each for each in devices if text in each["addresses"]]
+        or [each for each in devices if (each["name"] or "").casefold() == word.casefold()],
+    )
+
+
+def _person(ask: Ask, word: str) -> Told:
+    found = ask("GET", "/api/v1/people", None)["people"]
+    return _one(
+        "person",
+        word,
+        [each for each in found if str(each["id"]) == word]
+        or [each for each in found if each["name"].casefold() == word.casefold()],
+    )
+
+
+def _one(what: str, word: str, found: Sequence[Told]) -> Told:
+    if not found:
+        listing = "devices" if what == "device" else "people"
+        raise QueryError(what, f"there is no {what} {word!r}; whitestat {listing} lists them")
+    if len(found) > 1:
+        ids = ", ".join(str(each["id"]) for each in found)
+        raise QueryError(what, f"{len(found)} are called {word!r}; name one by its number: {ids}")
+    return found[0]
+
+
+def _plain(word: str) -> str:
+    """A MAC or an address as answers write it; other words as they are."""
+    from whitestat.core.units import address_text
+
+    try:
+        return mac_text(mac_bytes(word))
+    except ValueError:
+        pass
+    try:
+        return address_text(address_bytes(word))
+    except ValueError:
+        return word
+
+
+_COMMANDS: dict[str, Callable[[Ask, argparse.Namespace], str]] = {
+    "name": _name,
+    "label": _label,
+    "merge": _merge,
+    "split": _split,
+    "people": _people,
+    "proposals": _proposals,
+    "edits": _edits,
+    "undo": _undo,
+    "forget": _forget,
+    "export": _export,
+    "import": _import,
+}

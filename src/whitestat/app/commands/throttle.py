@@ -1,0 +1,47 @@
+"""`whitestat throttle`: who has nothing left and is slowed, and lifting that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from whitestat.app.commands.client import asked
+from whitestat.config.sections import Config
+from whitestat.core.errors import QueryError
+from whitestat.core.units import rate_text
+from whitestat.query.tables import csv_of, printable
+
+FIELDS = ("name", "plan", "person", "devices", "rate_bps", "until", "lifted", "in_force", "reason")
+
+
+def run(config: Config, what: str | None, name: str | None, form: str) -> str:
+    """List, or lift a limit (`lift`) and put it in force again (`restore`)."""
+    with asked(config) as ask:
+        if what is None:
+            return listing(ask("GET", "/api/v1/throttle", None), form)
+        if name is None:
+            raise QueryError("name", f"whose? whitestat throttle lists them, whitestat throttle {what} NAME")
+        ask("POST", "/api/v1/throttle", {"name": name, "lifted": what == "lift"})
+    until = "until the period ends" if what == "lift" else "again"
+    return f"{printable(name)} is {'not ' if what == 'lift' else ''}slowed {until}\n"
+
+
+def listing(found: Mapping[str, Any], form: str) -> str:
+    if form == "json":
+        return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    if form == "csv":
+        rows = [{**row, "devices": " ".join(map(str, row["devices"]))} for row in found["slowed"]]
+        return csv_of(FIELDS, rows)
+    return "".join(f"{line}\n" for line in _lines(found))
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["fault"]:
+        yield f"Nobody is slowed: {found['fault']}"
+    for row in found["slowed"] if not found["fault"] else ():
+        rate = "cut off" if row["rate_bps"] is None else f"slowed to {rate_text(row['rate_bps'])}"
+        state = "lifted" if row["lifted"] else rate if row["in_force"] else f"not slowed, {row['reason']}"
+        yield f"{printable(row['name'])}: {state}, until {row['until'][:16].replace('T', ' ')}"
+    if not found["slowed"] and not found["fault"]:
+        yield "Nobody has gone over a plan that slows."

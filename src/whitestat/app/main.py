@@ -1,0 +1,257 @@
+"""The command line: the only place that wires the parts together. Each command imports what it needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from io import TextIOWrapper
+from pathlib import Path
+
+from whitestat.app.parser import DEFAULT_CONFIG, parse
+from whitestat.config.sections import Config
+from whitestat.core.errors import QueryError, WhiteStatError
+from whitestat.query.parameters import QUESTION
+
+EXIT_OK, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Parse and run; a fault of the user's or of the machine's is one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name may have letters that the terminal has not
+            stream.reconfigure(errors="replace")
+    options = parse(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except WhiteStatError as error:
+        print(f"whitestat: {error}", file=sys.stderr)
+        return error.exit_status
+    except (RuntimeError, BlockingIOError) as error:
+        if not _is_no_thread(error):
+            raise
+        print(f"whitestat: {NO_THREAD}", file=sys.stderr)
+        return EXIT_FAILURE
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; nothing more can be said on this pipe.
+        sys.stderr.close()
+        return EXIT_OK
+    except KeyboardInterrupt:
+        return 130
+
+
+NO_THREAD = (
+    "the system refuses another thread or process: raise the limit of this user (ulimit -u), service (TasksMax=) or "
+    "container (--pids-limit)"
+)
+
+
+def _is_no_thread(error: Exception) -> bool:
+    """Whether it is what Python raises where no thread or process can be started."""
+    return isinstance(error, BlockingIOError) or "start new thread" in str(error)
+
+
+def _load(options: argparse.Namespace) -> Config:
+    """The configuration named, else the installed one, else none: then defaults and the environment."""
+    from whitestat.config import loader
+
+    path: Path | None = options.config
+    if path is None and DEFAULT_CONFIG.exists():
+        path = DEFAULT_CONFIG
+    return loader.load(path, os.environ, root=os.geteuid() == 0)
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = _load(options)
+    from whitestat.core.system import lazy_imports
+
+    # First of all: what is imported once stays.
+    if not config.needs_tls:
+        lazy_imports.without_tls()
+    lazy_imports.without_command_line()
+    from whitestat.app.service import run
+
+    return run(config)
+
+
+def _throttle(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import throttle
+
+    print(throttle.run(_load(options), options.what, options.name, options.form), end="")
+    return EXIT_OK
+
+
+def _notify(options: argparse.Namespace) -> int:
+    from whitestat.app.commands.notify import notify
+
+    return notify(_load(options), print, test=options.test)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from whitestat.app.commands.check import check
+
+    return check(_load(options), print)
+
+
+def _today(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import plans as plan_reports
+    from whitestat.app.commands import usage
+    from whitestat.query import tables
+    from whitestat.query.encode import was_watched
+
+    config = _load(options)
+    now = usage.now_of(config)
+    with closing(usage.queries_of(config)) as queries:
+        lines, standings = usage.today(config, queries, now), queries.standings(now.at_s)
+        watched = was_watched(queries.coverage(*now.span("today")))
+        plans = plan_reports.told_of(standings, queries, now)
+    nothing = tables.NO_USAGE_YET if watched else tables.NOT_WATCHED_YET
+    if not plans or options.form == "csv":
+        print(tables.usage(lines, options.form, nothing), end="")
+        return EXIT_OK
+    print(tables.usage(lines, options.form, nothing, plans=plans), end="")
+    if options.form == "text":
+        print(plan_reports.summary(plans), end="")
+    return EXIT_OK
+
+
+def _plans(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import plans as plan_reports
+
+    print(plan_reports.listing(_load(options), options.form), end="")
+    return EXIT_OK
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import plans as plan_reports
+
+    print(plan_reports.change(_load(options), options), end="")
+    return EXIT_OK
+
+
+def _history(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import usage
+
+    given = vars(options)
+    texts = {each.name: given[each.name] for each in QUESTION if given[each.name] is not None}
+    return _printed(usage.usage(_load(options), texts, options.form))
+
+
+def _household(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import devices
+
+    if options.about == "proposals" and options.what and options.proposal is None:
+        raise QueryError("proposal", f"which one? whitestat proposals lists them, whitestat proposals {options.what} 3")
+    print(devices.run(_load(options), options), end="")
+    return EXIT_OK
+
+
+def _logins(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import accounts
+
+    print(accounts.run(_load(options), options), end="")
+    return EXIT_OK
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import usage
+
+    if options.file:
+        if options.form != "text":
+            raise QueryError(f"--{options.form}", "not used with --import")
+        options.about = "import"
+        return _household(options)
+
+    return _printed(usage.devices(_load(options), options.form))
+
+
+def _printed(pieces: Iterable[str]) -> int:
+    for piece in pieces:
+        sys.stdout.write(piece)
+    return EXIT_OK
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import replay
+    from whitestat.query import tables
+
+    replayed = replay.replay(options.file, _load(options))
+    if replayed.lines or options.form != "text":
+        print(tables.usage(replayed.lines, options.form), end="")
+    else:
+        print(f"No packets in {options.file}.")
+    for notice in replay.notices(replayed):
+        print(f"whitestat: {options.file}: {notice}", file=sys.stderr)
+    return EXIT_FAILURE if replayed.fault else EXIT_OK
+
+
+def _import(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import importing
+    from whitestat.app.service import zone_of
+    from whitestat.core.system.clock import SystemClock
+
+    config = _load(options)
+    home = importing.Home(
+        config.store.path, zone_of(config), importing.locality_of(config), SystemClock().now_ms() // 1000
+    )
+    given = vars(options)
+    importing.refuse_others(options.program, {f"--{name.replace('_', '-')}": value for name, value in given.items()})
+    more = {name: given[name] for name in ("interface", "unit", "month_rotate")}
+    history = importing.read(options.program, options.file, home, faces_lan=options.lan, **more)
+    print(importing.show(history, home) if options.dry_run else importing.book(history, home), end="")
+    return EXIT_OK
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from whitestat.ledger.files.backup import back_up
+
+    octets = back_up(_load(options).store.path, options.file, replace=options.force)
+    print(f"{options.file}: {octets} octets, checked")
+    return EXIT_OK
+
+
+def _recover(options: argparse.Namespace) -> int:
+    from whitestat.app.service import zone_of
+    from whitestat.core.system.clock import SystemClock
+    from whitestat.ledger.recovery.recover import recover
+
+    config = _load(options)
+    where = {"source": options.source, "to": options.to}
+    for done in recover(config.store.path, zone_of(config), **where, now_ms=SystemClock().now_ms()):
+        print(done.text())
+    return EXIT_OK
+
+
+def _config(options: argparse.Namespace) -> int:
+    if options.example:
+        from whitestat.config.reference import example
+
+        print(example(), end="")
+        return EXIT_OK
+    loaded = _load(options)
+    print(f"{loaded.source or 'no configuration file'}: the configuration is valid")
+    print("whitestat config --example prints every key with its default")
+    return EXIT_OK
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "throttle": _throttle,
+    "notify": _notify,
+    "check": _check,
+    "today": _today,
+    "plans": _plans,
+    "plan": _plan,
+    "history": _history,
+    "household": _household,
+    "logins": _logins,
+    "devices": _devices,
+    "replay": _replay,
+    "import": _import,
+    "backup": _backup,
+    "recover": _recover,
+    "config": _config,
+}
+"""What `options` calls each."""

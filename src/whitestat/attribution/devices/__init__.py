@@ -1,0 +1,1 @@
+"""Devices: registry, identity, addresses, names and edits."""

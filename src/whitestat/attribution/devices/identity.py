@@ -1,0 +1,362 @@
+"""Who a device is: hears names, applies what users change, and proposes which devices are one.
+
+All of it happens in the booking thread, beside the booker. An edit is committed at once, in one transaction with its
+entry in the list of edits; memory follows the ledger, never the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from sqlite3 import Connection
+from typing import NamedTuple
+
+from whitestat.attribution.devices import edits
+from whitestat.attribution.devices.address_ownership import SETTLES_MS, Holding
+from whitestat.attribution.devices.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row, Together
+from whitestat.attribution.devices.names import Name, clean, is_private_mac
+from whitestat.attribution.devices.proposals import Facts, Proposal, proposals
+from whitestat.attribution.evidence import Evidence
+from whitestat.core.errors import EditError, Missing
+from whitestat.core.model import Episode, Mac
+from whitestat.ledger.tables import people
+from whitestat.ledger.tables.people import EditRow, ProposalRow
+from whitestat.ledger.write.writer import Writer
+from whitestat.metering.recorder import Booker
+
+NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
+_DNS = "dns"
+"""A name that others gave: remembered, and no sign that two devices are one."""
+HEARD_MAX = 4096
+PROPOSALS_MAX = 200
+EARLY_MAX = 1024
+"""Statements of who is not metered yet: a device says its name before its first packets are booked."""
+
+_CLIENT, _CLASS, _OWNER, _HOLDER = "client", "class", "owner", "holder"
+
+
+class Done(NamedTuple):
+    """An edit that was made: its number, 0 where nothing had to change, and what it changed."""
+
+    edit: int
+    made: tuple[Change, ...] = ()
+
+
+class Identity:
+    """Goes on from what the ledger has. `known_ms` is when the service started: devices from before are no news."""
+
+    def __init__(self, writer: Writer, booker: Booker, known_ms: int, owners: Mapping[Mac, str] | None = None) -> None:
+        """`owners` are the people whom the configuration gives devices to."""
+        self._owners = dict(owners or {})
+        self._writer = writer
+        self._booker = booker
+        self._known = booker.known
+        self._told_ms = known_ms
+        with writer.transaction("reading of names") as connection:
+            self._heard = {key: at for key, at in people.heard(connection).items() if self._known.is_episode(key[0])}
+            self._last_seen = people.last_seen(connection)
+            named = people.rows(connection)[edits.NAME]
+        for (device,), row in named.items():  # a process that died may have left the shown name behind
+            if row and self._known.name_of(int(device)) != row[0]:
+                self._known.call(int(device), str(row[0]))
+        self._fresh: dict[tuple[int, str, str], int] = {}
+        self._early: dict[Evidence, Evidence] = {}
+        self.is_curious = False
+        """Whether something is new since `tend`: two devices may be known for one by it, or one has an owner."""
+        self._named = {key[:2] for key in self._heard}
+        self._holding = Holding(self._known, self._is_untouched)
+        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
+            if kind == _HOLDER:
+                self._holding.remember(episode, bytes.fromhex(text))
+
+    def hear(self, found: Iterable[Evidence]) -> None:
+        """Take in what devices said. What one says before it is metered is kept for two minutes."""
+        for each in found:
+            self._found(self._holding.hear(each), each.at_ms)
+            if not self._hear(each) and len(self._early) < EARLY_MAX:
+                self._early[each._replace(at_ms=0, until_ms=None)] = each
+
+    def resolved(self, device: int, name: Name, now_ms: int) -> None:
+        """What the DNS calls an address of the device."""
+        self._known.rename(device, name)
+        episode = next((each.id for each in self._known.episodes() if each.device == device), None)
+        if episode is not None:
+            self._heard[episode, _DNS, name.text] = self._fresh[episode, _DNS, name.text] = now_ms
+
+    def follow(self, now_ms: int) -> None:
+        """What began since the last call is called as it said before; addresses are those of their holders."""
+        self._found(self._holding.follow(now_ms), now_ms)
+        self.is_curious = self.is_curious or any(self._unowned())
+        early, self._early = self._early, {}
+        for statement, each in early.items():
+            if not self._hear(each) and now_ms - each.at_ms < SETTLES_MS:
+                self._early[statement] = each
+
+    def wonders(self, now_ms: int) -> bool:
+        """Whether an address began a moment ago, and nobody said yet whose it is."""
+        return self._holding.wonders(now_ms)
+
+    def edit(self, edit: Edit, by: str, now_ms: int) -> Done:
+        """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
+        self._booker.flush()  # an edit may be about a device that the ledger has not seen yet
+        with self._writer.transaction("edit") as connection:
+            made = edits.changes(edit, Picture(people.rows(connection), now_ms // 1000))
+            number = people.apply(connection, EditRow(0, now_ms, by, action_of(edit), tuple(made), None)) if made else 0
+        self._follow(made)
+        return Done(number, tuple(made))
+
+    def undo(self, number: int, by: str, now_ms: int) -> Done:
+        """Take an edit back, as an edit of its own; undoing that one does it again."""
+        with self._writer.transaction("edit") as connection:
+            edit = people.edit_of(connection, number)
+            if not edit.changes:
+                raise EditError("edit", f"edit {number} cannot be undone: what was forgotten is gone")
+            later = [each for each in people.edits(connection, most=1_000_000) if each.undoes == number]
+            if later:
+                raise EditError("edit", f"edit {number} was undone already, by edit {later[0].id}")
+            made = edits.undone(Change(*each) for each in edit.changes)
+            done = people.apply(connection, EditRow(0, now_ms, by, f"undo: {edit.action}", tuple(made), number))
+        self._follow(made)
+        return Done(done, tuple(made))
+
+    def reprice(self, plan: int, from_s: int | None) -> int:
+        """Class a plan's usage anew, and say from which instant on; LedgerError, EditError where there is none."""
+        self._booker.flush()
+        return self._writer.reprice(plan, from_s)
+
+    def forget(self, device: int, by: str, now_ms: int) -> None:
+        """Remove what tells who a device was; its usage stays. EditError where there is none.
+
+        The list of edits says that it was done, and nothing of what the device was.
+        """
+        self._booker.flush(last=True)
+        self._writer.fold()
+        self._writer.fold_details()  # what is folded later would bring its peers and addresses back
+        with self._writer.erasing(), self._writer.transaction("forgetting") as connection:
+            if device not in Picture(people.rows(connection)).devices():
+                raise Missing("device", f"there is no device {device}")
+            episodes = people.forget(connection, device)
+            people.apply(connection, EditRow(0, now_ms, by, f"forget device {device}", (), None))
+        self._forget_heard(episodes)
+        self._holding.forget(set(episodes))
+        self._known.forget(device, episodes)
+        self._booker.keep_names()
+
+    def keep(self) -> None:
+        """Write what was heard since the last time; LedgerError, and it is kept for the next."""
+        if self._fresh:
+            with self._writer.transaction("names") as connection:
+                people.hear(connection, self._fresh)
+            self._fresh = {}
+
+    def tend(self, now_ms: int) -> None:
+        """Keep what was heard, tell of new devices, and look for devices that are one; about once a minute."""
+        self.is_curious = False
+        self._retire(now_ms)
+        self._own(now_ms)
+        facts = self._facts()
+        new = [each for each in facts if self._told_ms < each.first_ms <= now_ms - SETTLES_MS]
+        with self._writer.transaction("names and proposals") as connection:
+            people.hear(connection, self._fresh)
+            held = people.proposals(connection)
+            settled = {
+                frozenset(pair)
+                for each in held
+                for pair in ((each.device, each.into), tuple(map(self._now, each[2:4])))
+            }
+            asked = {each.device for each in held if each.state == edits.OPEN}  # one question about each at a time
+            found = [
+                each
+                for each in proposals(facts, settled)
+                if each.certain or (each.device not in asked and len(asked) < PROPOSALS_MAX)
+            ]
+            for each in found:
+                state = "automatic" if each.certain else edits.OPEN
+                people.add_proposal(connection, ProposalRow(0, now_ms, *each, state))
+            probably = {each.device: each for each in found} | {
+                each.device: Proposal(each.device, each.into, each.percent, each.reasons) for each in held
+            }
+            for device in (each for each in new if not self._is_configured(each.device)):
+                self._tell(connection, now_ms, device, probably.get(device.device))
+        self._fresh = {}
+        self._told_ms = max([self._told_ms, *(each.first_ms for each in new)])
+        for each in found:
+            if each.certain:
+                self._merge(each, now_ms)
+
+    def _found(self, found: Iterable[tuple[int, Mac]], at_ms: int) -> None:
+        """Remember at which MAC an episode was found."""
+        for episode, mac in found:
+            self.is_curious = True
+            self._heard[episode, _HOLDER, mac.hex()] = self._fresh[episode, _HOLDER, mac.hex()] = at_ms
+
+    def _retire(self, now_ms: int) -> None:
+        silent = self._holding.retire(now_ms, self._last_seen)
+        if silent:
+            self._forget_heard(silent)
+            with self._writer.transaction("names") as connection:
+                people.unhear(connection, silent)
+
+    def _forget_heard(self, episodes: Collection[int]) -> None:
+        self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
+        self._named = {key[:2] for key in self._heard}
+
+    def _is_untouched(self, device: int) -> bool:
+        """Whether no user said anything of the device."""
+        with self._writer.transaction("reading of names") as connection:
+            picture = Picture(people.rows(connection))
+        return not any(picture.of_device(table, device) for table in (edits.NAME, edits.OWNER, edits.LABEL))
+
+    def _now(self, device: int) -> int:
+        """The device that this one is merged into, if it is; a device's number is that of its first episode."""
+        return self._known.device_of(device) if self._known.is_episode(device) else device
+
+    def add_people(self, now_ms: int) -> None:
+        """Make the people of the configuration before any device of theirs is seen; LedgerError where that fails.
+
+        One who had a device already, and was removed, stays so.
+        """
+        had = {text for _, kind, text in self._heard if kind == _OWNER}
+        for person in dict.fromkeys(self._owners.values()):
+            if person not in had:
+                self._person(person, now_ms)
+
+    def _person(self, name: str, now_ms: int) -> int:
+        """The number of the person, who is there from now on at the latest."""
+        if name.casefold() not in self._people():
+            self.edit(AddPerson(name), "configuration", now_ms)
+        return self._people()[name.casefold()]
+
+    def _is_configured(self, device: int) -> bool:
+        """Whether the configuration names an address of the device: it was expected, and is no news."""
+        found = (each for each in self._known.episodes() if each.device == device)
+        return any(self._known.is_configured(each.mac or self._holding.mac_of(each.id)) for each in found)
+
+    def _own(self, now_ms: int) -> None:
+        """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
+        for episode, person in self._unowned():
+            number = self._person(person, now_ms)
+            self.edit(Own(self._known.device_of(episode), number), "configuration", now_ms)
+            self._heard[episode, _OWNER, person] = self._fresh[episode, _OWNER, person] = now_ms
+
+    def _unowned(self) -> Iterator[tuple[int, str]]:
+        """The devices, by an episode of each, that the configuration gives to a person who does not have them yet."""
+        for mac, person in self._owners.items():
+            episode = self._known.episode_of(mac, None) or self._holding.latest_at(mac)
+            if episode is not None and (episode, _OWNER, person) not in self._heard:
+                yield episode, person
+
+    def _people(self) -> dict[str, int]:
+        with self._writer.transaction("reading of people") as connection:
+            found = people.rows(connection)[edits.PERSON]
+        return {str(row[0]).casefold(): int(key[0]) for key, row in found.items() if row}
+
+    def _tell(self, connection: Connection, now_ms: int, device: Facts, probably: Proposal | None) -> None:
+        content: dict[str, object] = {"name": self._known.name_of(device.device)}
+        kind = "new-device"
+        if probably:
+            kind = "new-address"
+            content |= {
+                "of": probably.into,
+                "of_name": self._known.name_of(probably.into),
+                "percent": probably.percent,
+            }
+        people.add_event(connection, now_ms, kind, device.device, content)
+
+    def _merge(self, certain: Proposal, now_ms: int) -> None:
+        name = self._known.name_of(certain.device)
+        done = self.edit(Merge(certain.device, certain.into), "whitestat", now_ms)
+        with self._writer.transaction("event") as connection:
+            content = {"name": name, "reasons": list(certain.reasons), "edit": done.edit}
+            people.add_event(connection, now_ms, "merged", certain.into, content)
+
+    def _hear(self, each: Evidence) -> bool:
+        """Note what a device said; False where nobody has that address yet."""
+        episode = self._known.episode_of(each.mac, each.address)
+        if episode is None and each.mac is not None:
+            episode = self._holding.latest_at(each.mac)
+        if episode is None:
+            return False
+        name = clean(each.name) if each.name else ""
+        said = [
+            (each.source if each.source in NAMING else "", name),
+            (_CLIENT, each.client.hex() if each.client else ""),
+            (_CLASS, clean(each.vendor_class or "")),
+        ]
+        for kind, text in said:
+            if kind and text and len(self._heard) < HEARD_MAX * 4:
+                key = episode, kind, text
+                self.is_curious |= key not in self._heard
+                self._named.add(key[:2])
+                self._heard[key] = self._fresh[key] = each.at_ms
+        if name and each.source in NAMING and not self._is_named_by_its_first(episode, each.source):
+            self._known.rename(self._known.device_of(episode), Name(name, each.source))
+        return True
+
+    def _is_named_by_its_first(self, episode: int, kind: str) -> bool:
+        """Whether the device has a name of that kind from its own first address: merged ones do not take turns."""
+        device = self._known.device_of(episode)
+        if episode == device or self._now(device) != device:
+            return False
+        return (device, kind) in self._named
+
+    def _follow(self, made: Sequence[Change]) -> None:
+        """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""
+        named = {int(key[0]): after for table, key, _, after in made if table == edits.NAME}
+        gained, lost = set(named), set(named)
+        for table, key, before, after in made:
+            if table == edits.EPISODE and before and after:
+                self._known.reassign(int(key[0]), int(after[0] or 0))
+                lost.add(int(before[0] or 0))
+                gained.add(int(after[0] or 0))
+        for device in gained | lost:
+            own = named[device] if device in named else self._user_name(device)
+            self._call(device, own, afresh=device in lost)
+        self._booker.keep_names()
+
+    def _call(self, device: int, own: Row, *, afresh: bool) -> None:
+        self._known.call(device, str(own[0]) if own else None, afresh=afresh)
+        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: (each[0][0] == device, each[1])):
+            if kind in NAMING | {_DNS} and self._known.device_of(episode) == device:
+                self._known.rename(device, Name(text, kind))
+
+    def _user_name(self, device: int) -> Row:
+        with self._writer.transaction("reading of names") as connection:
+            return people.rows(connection)[edits.NAME].get((device,))
+
+    def _facts(self) -> list[Facts]:
+        """What is known of each device."""
+        said: dict[int, dict[str, list[tuple[int, str]]]] = {}
+        for (episode, kind, text), at_ms in self._heard.items():
+            device = self._known.device_of(episode)
+            said.setdefault(device, {}).setdefault(kind, []).append((at_ms, text))
+        by_device: dict[int, list[Episode]] = {}
+        for each in self._known.episodes():
+            by_device.setdefault(each.device, []).append(each)
+        first = self._known.first_seen_ms()
+        return [
+            self._fact(device, episodes, said.get(device, {}), first[device]) for device, episodes in by_device.items()
+        ]
+
+    def _fact(
+        self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
+    ) -> Facts:
+        macs = [each.mac or self._holding.mac_of(each.id) for each in episodes]
+        seen = [max(self._known.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
+        return Facts(
+            device,
+            first_ms,
+            max(seen),
+            max((each for kind in NAMING for each in said.get(kind, ())), default=(0, ""))[1] or None,
+            frozenset(bytes.fromhex(text) for _, text in said.get(_CLIENT, [])),
+            max(said.get(_CLASS, [(0, "")]))[1] or None,
+            all(mac is not None and is_private_mac(mac) for mac in macs),
+            frozenset(mac for mac, each in zip(macs, episodes, strict=True) if mac is not None and each.mac is None),
+        )
+
+
+def action_of(edit: Edit) -> str:
+    """`Rename`, `Merge` and so on as the list of edits says it: `rename`, `add person`; each once where several."""
+    if isinstance(edit, Together):
+        return ", ".join(dict.fromkeys(map(action_of, edit.edits)))
+    name = type(edit).__name__
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

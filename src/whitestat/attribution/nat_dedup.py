@@ -1,0 +1,104 @@
+"""A gateway with one arm: what its own address carried for others is theirs; pure.
+
+With one interface, each packet of a device crosses it twice: between the device and this machine, and between
+this machine and the router. Where addresses are translated (NAT), the second crossing carries this
+machine's own address. So what that address exchanged with an outside address is this machine's only as far as it
+is more than what devices exchanged with the same outside address through this machine. Translation may
+change ports, so they are not compared; it never changes the outside address or the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from whitestat.core.model import Address, Delta
+
+ROADS_MAX = 4096
+"""Roads compared in one interval, and flows of our own held back for it; what is beyond stays as it is."""
+
+
+class Road(NamedTuple):
+    """To (`out`) or from one outside address at one point: what both crossings of a packet have in common."""
+
+    point: str
+    outside: Address
+    protocol: int | None
+    out: bool
+
+
+class Crossing(NamedTuple):
+    """A flow on a road: +1 a device's through this machine, -1 one that crosses again untranslated.
+
+    0 is this machine's own address: its own traffic, or the second crossing of somebody else's.
+    """
+
+    road: Road
+    entered: int
+
+
+class Amount(NamedTuple):
+    octets: int = 0
+    packets: int = 0
+
+
+class Crossings:
+    """The crossings of one interval. `debts` are what the intervals before left over: a packet may be counted in
+    one when it enters, and in the next when it leaves."""
+
+    def __init__(self, debts: Mapping[Road, Amount]) -> None:
+        self._debts = debts
+        self._entered: dict[Road, Amount] = {}
+        self._own: list[tuple[Delta, Road]] = []
+        self._left: dict[Road, Amount] = {}
+
+    def held(self, crossing: Crossing, delta: Delta) -> bool:
+        """Note a flow; true where it is this machine's own address's, to be asked for with `own`."""
+        road, sign = crossing
+        if sign == 0:
+            if len(self._own) >= ROADS_MAX:
+                return False
+            self._own.append((delta, road))
+            return True
+        known = self._entered.get(road)
+        if known is None:
+            if len(self._entered) >= ROADS_MAX:
+                return False
+            known = Amount()
+        counts = delta.counts
+        self._entered[road] = Amount(known.octets + sign * counts.octets_out, known.packets + sign * counts.packets_out)
+        return False
+
+    def own(self) -> Iterator[tuple[Delta, int]]:
+        """The flows of this machine's own address, less what devices had carried on the same road; octets of these."""
+        self._left = {road: _sum(self._entered.get(road), self._debts.get(road)) for road in self._roads()}
+        for delta, road in self._own:
+            counts, left = delta.counts, self._left.get(road, Amount())
+            octets = max(0, min(counts.octets_out, left.octets))
+            packets = max(0, min(counts.packets_out, left.packets))
+            if octets or packets:
+                self._left[road] = Amount(left.octets - octets, left.packets - packets)
+                less = counts._replace(octets_out=counts.octets_out - octets, packets_out=counts.packets_out - packets)
+                yield delta._replace(counts=less), octets
+            else:
+                yield delta, 0
+
+    def debts(self) -> dict[Road, Amount]:
+        """What is left over for the next interval: never more than entered in this one, so that packets that
+        never left (a firewall's) are forgotten after an interval."""
+        left = {
+            road: _within(amount, self._entered[road]) for road, amount in self._left.items() if road in self._entered
+        }
+        return {road: amount for road, amount in left.items() if any(amount)}
+
+    def _roads(self) -> set[Road]:
+        return self._entered.keys() | self._debts.keys()
+
+
+def _sum(a: Amount | None, b: Amount | None) -> Amount:
+    a, b = a or Amount(), b or Amount()
+    return Amount(a.octets + b.octets, a.packets + b.packets)
+
+
+def _within(amount: Amount, bound: Amount) -> Amount:
+    return Amount(*(max(-abs(most), min(abs(most), each)) for each, most in zip(amount, bound, strict=True)))

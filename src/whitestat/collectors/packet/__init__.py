@@ -1,0 +1,1 @@
+"""Packet counting in this process, from a receive ring of the kernel."""

@@ -1,0 +1,246 @@
+"""Huawei's HiLink routers and sticks, through the library huawei-lte-api (LGPL-3.0), which is loaded for it alone.
+
+Totals of the line since somebody cleared them, without devices. Most show them to anybody; a login is used where they
+do not, and kept, as logging in costs more than all else. Error codes are those of the library's enumerations.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
+
+from huawei_lte_api.api.Monitoring import Monitoring
+from huawei_lte_api.api.User import User
+from huawei_lte_api.Connection import Connection
+from huawei_lte_api.exceptions import (
+    LoginErrorAlreadyLoginException,
+    LoginErrorInvalidCredentialsException,
+    LoginErrorUsernamePasswordModifyException,
+    LoginErrorUsernamePasswordOverrunException,
+    ResponseErrorException,
+    ResponseErrorLoginRequiredException,
+    ResponseErrorNotSupportedException,
+    ResponseErrorSystemBusyException,
+)
+from requests import PreparedRequest, Response, Session
+from requests.adapters import BaseAdapter
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import RequestException
+
+from whitestat.collectors.http import Http, HttpError
+from whitestat.collectors.router.protocol import LINE, Login, Look, Refused, StandBack
+from whitestat.core.counters import CEILING_BPS
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Counts
+from whitestat.core.units import octets_text
+
+OCTETS_MAX = 1024 * 1024
+TAKEN_S = 300.0
+"""How long somebody who took the session is left alone."""
+NOTICE = "totals only: devices cannot be told apart by this router's counters"
+
+
+def _taken(message: str) -> StandBack:
+    return StandBack(message, TAKEN_S)
+
+
+_OWN_HEADERS = ("accept-encoding", "connection", "content-length", "user-agent")
+_COOKIE = re.compile(r"(?:^|, )([A-Za-z0-9_.-]{1,64})=([^;,\s]{0,4096})")
+_UNREADABLE = (ExpatError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What the library raises for an answer that is not as it should be."""
+
+_WORDS: dict[type[ResponseErrorException], tuple[Callable[[str], CollectorError], str]] = {
+    LoginErrorInvalidCredentialsException: (Refused, "does not take this name and password"),
+    LoginErrorUsernamePasswordOverrunException: (Refused, "is locked after too many wrong passwords"),
+    LoginErrorUsernamePasswordModifyException: (Refused, "wants its password changed on its page first"),
+    LoginErrorAlreadyLoginException: (_taken, "somebody is logged in"),
+    ResponseErrorSystemBusyException: (StandBack, "is busy"),
+    ResponseErrorLoginRequiredException: (_taken, "shows its counters not even to who logged in"),
+    ResponseErrorNotSupportedException: (CollectorError, "does not know traffic-statistics: is it a HiLink router?"),
+}
+
+# It would write passwords into the log where debugging is on.
+logging.getLogger("huawei_lte_api").setLevel(logging.WARNING)
+
+
+class Wire(BaseAdapter):
+    """Sends what the library asks over our own client: bounded in time and size, to this router alone."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        super().__init__()
+        parts = urlsplit(url)
+        self.http = Http(f"{parts.scheme}://{parts.netloc}", timeout_s=timeout_s, octets_max=OCTETS_MAX)
+        self.session = Session()
+        self.session.trust_env = False
+        self.session.max_redirects = 3
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, self)
+
+    def send(self, request: PreparedRequest, *_: object, **__: object) -> Response:
+        """The answer; ConnectionError of requests, which the library knows, where there is none."""
+        parts = urlsplit(request.url or "")
+        if f"{parts.scheme}://{parts.netloc}" != self.http.url:
+            raise RequestsConnectionError(f"{self.http.url}: leads to another place, {parts.netloc[:80]!r}")
+        headers = {
+            name: value if isinstance(value, str) else value.decode("latin-1")
+            for name, value in request.headers.items()
+            if name.lower() not in _OWN_HEADERS
+        }
+        body = request.body if isinstance(request.body, bytes) else b""
+        try:
+            reply = self.http.ask(request.path_url, body if request.method == "POST" else None, headers)
+        except HttpError as error:
+            raise RequestsConnectionError(str(error)) from None
+        for name, value in _COOKIE.findall(reply.headers.get("set-cookie", "")):
+            self.session.cookies.set(name, value)
+        response = Response()
+        response.status_code = reply.status
+        response.headers.update(reply.headers)
+        response.url, response.request = request.url or "", request
+        response._content, response._content_consumed = reply.body, True
+        return response
+
+    def close(self) -> None:
+        """Nothing is held: each question has a connection of its own."""
+
+
+class Line(Connection):
+    """The library's session, which tells when a token was renewed: it asks once more by itself then."""
+
+    renewals = 0
+
+    def reload(self) -> None:
+        self.renewals += 1
+        super().reload()
+
+
+class HiLink:
+    """A `Router` with one row, its line's."""
+
+    ceiling_bps = CEILING_BPS
+
+    def __init__(self, url: str, login: Login | None, timeout_s: float = 10.0) -> None:
+        self._wire = Wire(url, timeout_s)
+        self._address = url
+        self.url = self._wire.http.url
+        self._login = login
+        self._connection: Line | None = None
+        self._inside = False
+        self._tells_month = True
+        self._month = ""
+
+    def look(self, closely: bool) -> Look:
+        with self._said():
+            if self._connection is None:
+                self._connection = Line(self._address, requests_session=self._wire.session)
+            traffic = self._traffic(self._connection)
+            if closely and self._tells_month:
+                self._month = self._month_of(self._connection)
+            return self._look_of(traffic)
+
+    def _look_of(self, traffic: Mapping[str, Any]) -> Look:
+        down, up = _figure(traffic, "TotalDownload"), _figure(traffic, "TotalUpload")
+        if down is None or up is None:
+            raise CollectorError(f"{self.url}: does not tell its totals")
+        return Look(
+            {LINE: Counts(down, up)},
+            counted_s=_figure(traffic, "TotalConnectTime"),
+            session=Counts(_figure(traffic, "CurrentDownload") or 0, _figure(traffic, "CurrentUpload") or 0),
+            session_s=_figure(traffic, "CurrentConnectTime"),
+            notice=f"{NOTICE}{self._month}",
+        )
+
+    def abort(self) -> None:
+        self._wire.http.abort()
+
+    def close(self) -> None:
+        """Log out where we are in."""
+        if self._connection and self._inside:
+            with suppress(ResponseErrorException, RequestException, *_UNREADABLE):
+                User(self._connection).logout()
+        self._leave()
+
+    def _traffic(self, connection: Line) -> Mapping[str, Any]:
+        try:
+            return Monitoring(connection).traffic_statistics()
+        except ResponseErrorLoginRequiredException:
+            if self._inside:
+                raise StandBack(f"{self.url}: somebody else logged in and took the session", TAKEN_S) from None
+        self._enter(connection)
+        return Monitoring(connection).traffic_statistics()
+
+    def _enter(self, connection: Line) -> None:
+        if self._login is None:
+            raise CollectorError(f"{self.url}: shows its counters to nobody who is not logged in: set password_file")
+        user = User(connection)
+        state = user.state_login()
+        wait_min = _figure(state, "remainwaittime") or 0
+        if wait_min or _figure(state, "lockstatus"):
+            left = f" for {wait_min} min more" if wait_min else ""
+            raise StandBack(f"{self.url}: is locked{left} after too many wrong passwords", max(1, wait_min) * 60.0)
+        before = connection.renewals
+        try:
+            user.login(self._login.username, self._login.password, force_new_login=True)
+        except LoginErrorInvalidCredentialsException:
+            if connection.renewals > before:  # the password was mixed with the token that had run out
+                raise StandBack(f"{self.url}: changed its token while we logged in") from None
+            raise
+        self._inside = True
+
+    def _month_of(self, connection: Line) -> str:
+        """The router's own count of this month, for people; nothing where it does not tell."""
+        try:
+            told = Monitoring(connection).month_statistics()
+        except ResponseErrorNotSupportedException:
+            self._tells_month = False
+            return ""
+        except ResponseErrorLoginRequiredException:  # worth no login of its own
+            return ""
+        down, up = _figure(told, "CurrentMonthDownload"), _figure(told, "CurrentMonthUpload")
+        if down is None or up is None:
+            return ""
+        since = str(told.get("MonthLastClearTime") or "")
+        begun = f" since {since}" if re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}", since) else ""
+        return f"; by its own count of the month{begun}: {octets_text(down)} down, {octets_text(up)} up"
+
+    def _leave(self) -> None:
+        self._connection, self._inside = None, False
+        self._wire.session.cookies.clear()
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """The library's errors in our words. What concerns the session ends it; the next poll begins a new one."""
+        try:
+            yield
+        except CollectorError:
+            self._leave()
+            raise
+        except ResponseErrorException as error:
+            self._leave()
+            raise self._in_words(error) from None
+        except RequestException as error:
+            self._leave()
+            text = str(error)
+            raise CollectorError(text if text.startswith(self.url) else f"{self.url}: {text[:200]}") from None
+        except _UNREADABLE as error:
+            self._leave()
+            raise CollectorError(f"{self.url}: answers what cannot be read ({type(error).__name__})") from None
+
+    def _in_words(self, error: ResponseErrorException) -> CollectorError:
+        for kind, (outcome, words) in _WORDS.items():
+            if isinstance(error, kind):
+                return outcome(f"{self.url}: {words} (error {error.code})")
+        return CollectorError(f"{self.url}: answers error {error.code}")
+
+
+def _figure(told: Mapping[str, Any], name: str) -> int | None:
+    """A figure; None where the element is empty or not there, which is "unknown" and not nothing."""
+    text = told.get(name)
+    if not isinstance(text, str) or not re.fullmatch("[0-9]{1,18}", text.strip()):
+        return None
+    return int(text)

@@ -1,0 +1,1 @@
+"""Huawei B593: pages, log-in and collector."""

@@ -1,0 +1,116 @@
+"""Huawei's B593 4G router: what the line carried, up and down, without devices.
+
+Some firmware shows its counters to anybody, so that is tried first; where it does not, each poll logs in and out again.
+The counters outlive the router's own restarts and have more than 32 bits.
+"""
+
+from __future__ import annotations
+
+from whitestat.collectors.http import Http
+from whitestat.collectors.router.huawei_b593 import pages
+from whitestat.collectors.router.huawei_b593.login import Session
+from whitestat.collectors.router.huawei_b593.pages import Statistics
+from whitestat.collectors.router.protocol import LINE, Login, Look, StandBack
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Counts
+
+OPEN = "/html/status/waninforefresh.asp"
+"""What some firmware shows to anybody."""
+PAGES = (OPEN, "/html/status/waninfo.asp", "/html/status/overview.asp")
+OCTETS_MAX = 1024 * 1024
+UNITS = {"kB": 1024, "bytes": 1}
+LTE_BPS = 300_000_000
+"""Twice what its radio can do (LTE category 4: 150 Mbit/s down, 50 up)."""
+SLOW_BPS = 500
+SLOW_MS = 6 * 3_600_000
+NOTICE = "totals only: devices cannot be told apart by this router's counters"
+
+
+class B593:
+    """A `Router` with one row, its line's. Without a login only firmware that needs none can be read."""
+
+    ceiling_bps = LTE_BPS
+
+    def __init__(
+        self,
+        url: str,
+        login: Login | None,
+        timeout_s: float = 10.0,
+        *,
+        firmware: str | None = None,
+        unit: str | None = None,
+    ) -> None:
+        self._http = Http(url, timeout_s=timeout_s, octets_max=OCTETS_MAX)
+        self.url = self._http.url
+        self._session = Session(self._http, login, firmware) if login else None
+        self._unit = unit or {None: None, "V200R001": "bytes"}.get(firmware, "kB")
+        self._page = PAGES[0]
+        self._first: tuple[int, int] | None = None  # octets and liveTime at the first poll
+
+    def look(self, closely: bool) -> Look:
+        if self._unit is None:
+            self._unit = "bytes" if pages.front(self._text("/", "")).csrf else "kB"
+        found = self._read(self._text(OPEN, ""))
+        if found is None:
+            found = self._inside()
+        scale = UNITS[self._unit]
+        counts = Counts(found.down * scale, found.up * scale)
+        return Look({LINE: counts}, counted_s=found.live_s, notice=NOTICE, doubt=self._doubt(found, counts))
+
+    def abort(self) -> None:
+        self._http.abort()
+
+    def close(self) -> None:
+        """Each poll has logged out."""
+
+    def _inside(self) -> Statistics:
+        """The counters as they are shown to who is logged in."""
+        if self._session is None:
+            raise CollectorError(f"{self.url}: shows its counters to nobody who is not logged in: set password_file")
+        self._session.enter()
+        replaced = False
+        try:
+            for page in dict.fromkeys((self._page, *PAGES)):
+                text = self._text(page, self._session.cookie)
+                if found := self._read(text):
+                    self._page = page
+                    return found
+                # Some firmware answers so on a page that it does not show: another one may work.
+                replaced |= pages.is_replaced(text)
+        finally:
+            self._session.leave()
+        if replaced:
+            raise StandBack(f"{self.url}: somebody else logged in and took the router's only session", 300.0)
+        raise CollectorError(f"{self.url}: none of its pages shows WanStatistics: is it a B593?")
+
+    def _text(self, path: str, cookie: str) -> str:
+        headers = {"Cookie": cookie, "Referer": f"{self.url}/"} if cookie else {"Referer": f"{self.url}/"}
+        reply = self._http.ask(path, None, headers)
+        if reply.status >= 500:
+            raise CollectorError(f"{self.url}: answers {reply.status} to {path}")
+        return reply.text
+
+    def _read(self, text: str) -> Statistics | None:
+        try:
+            return pages.statistics(text)
+        except ValueError as fault:
+            raise CollectorError(f"{self.url}: {fault}") from None
+
+    def _doubt(self, found: Statistics, counts: Counts) -> str:
+        """Why the unit cannot be right: firmware of one name was seen with either.
+
+        Rates are in the unit's bits, thousands of them or one by one, and the mean since they were cleared is of both.
+        """
+        octets, live_s = counts.octets, found.live_s or 0
+        if self._unit == "kB":
+            rate_bps = max(found.up_rate, found.down_rate) * 1000
+            mean_bps = octets * 8 // live_s if live_s else 0
+            if max(rate_bps, mean_bps) > LTE_BPS:
+                return "unit 'kB' cannot be right, for no such line is so fast: set unit = \"bytes\""
+        self._first = self._first or (octets, live_s)
+        more, passed_s = octets - self._first[0], live_s - self._first[1]
+        if more < 0 or passed_s < 0:
+            self._first = None
+        elif self._unit == "bytes" and more and passed_s * 1000 >= SLOW_MS and more * 8 < SLOW_BPS * passed_s:
+            return "so little in so long a time: is unit 'bytes' right? Try unit = \"kB\" and a known download"
+        return ""

@@ -1,0 +1,92 @@
+"""What a router tells in one poll, whom it lets in, and how a poll may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import pbkdf2_hmac
+from hmac import compare_digest
+from typing import NamedTuple, Protocol
+
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Address, Counts, HostName, Mac
+
+Who = tuple[Mac | None, Address | None]
+"""A row of a router's table."""
+LINE: Who = (None, None)
+"""What the router counts of its line as a whole."""
+
+STAND_BACK_S = 60.0
+_ROUNDS = 100_000
+
+
+class Look(NamedTuple):
+    """Running totals of one instant. `width` is their size in bits.
+
+    `packets_in` of a row may hold all its packets: they are compared, which tells a wrap from a reset, and not
+    booked. `counted_s` is since when the line's total counts; `session` what of it passed in the last `session_s`
+    seconds, since the line was connected. None is "not told". `doubt` is why the figures may not be right.
+    """
+
+    totals: Mapping[Who, Counts]
+    width: int = 64
+    counted_s: int | None = None
+    session: Counts | None = None
+    session_s: int | None = None
+    names: Sequence[HostName] = ()
+    notice: str = ""
+    doubt: str = ""
+    unreadable: int = 0
+
+
+class StandBack(CollectorError):
+    """Nothing to be had for a while, and nothing is broken: somebody else is logged in, say."""
+
+    def __init__(self, message: str, wait_s: float = STAND_BACK_S) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class Refused(CollectorError):
+    """The router does not take the name and password: asking again would lock it."""
+
+
+class Router(Protocol):
+    """One kind of router. All calls but `abort` come from one thread; CollectorError where there is no answer."""
+
+    url: str
+    ceiling_bps: int
+    """No line of such a router carries more, in one direction."""
+
+    def look(self, closely: bool) -> Look:
+        """One poll; `closely` asks for what is no counter too: names, the router's own months."""
+
+    def abort(self) -> None:
+        """End an exchange that another thread waits for."""
+
+    def close(self) -> None:
+        """Leave the router to others."""
+
+
+class Login:
+    """A name and a password, which never show in a message. `stamp` changes when they are written anew."""
+
+    def __init__(self, username: str, password: str, stamp: str = "") -> None:
+        self.username = username
+        self.password = password
+        self._stamp = stamp
+
+    def __repr__(self) -> str:
+        return f"Login({self.username!r})"
+
+    def sealed(self, url: str, salt: bytes) -> str:
+        """A text that tells whether another login is the same one, and not what it is (RFC 8018, section 5.2)."""
+        known = "\0".join((url, self.username, self.password, self._stamp))
+        return f"{salt.hex()}:{pbkdf2_hmac('sha256', known.encode(), salt, _ROUNDS).hex()}"
+
+    def is_sealed_in(self, text: str, url: str) -> bool:
+        """Whether `sealed` made the text of this login at this address."""
+        try:
+            salt = bytes.fromhex(text.partition(":")[0])
+        except ValueError:
+            return False
+        return compare_digest(self.sealed(url, salt), text)

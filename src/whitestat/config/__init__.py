@@ -1,0 +1,1 @@
+"""Configuration: schema, sections, loader, environment and reference."""

@@ -1,0 +1,92 @@
+"""What `[watch]` and `[notify]` may hold: each key with its sentence and what its values may be."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from whitestat.config.schema import DURATION, FLAG, PATH, Key, Kind
+from whitestat.core.quiet_hours import Quiet
+from whitestat.core.units import octets_of, octets_written
+
+
+def _percent(value: int) -> int:
+    if not 1 <= value <= 1000:
+        raise ValueError(value)
+    return value
+
+
+def _minute(text: str) -> int:
+    hour, _, minute = text.partition(":")
+    if not re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", text) or int(hour) > 23 or int(minute) > 59:
+        raise ValueError(text)
+    return int(hour) * 60 + int(minute)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def _quiet(value: str) -> Quiet:
+    start, _, end = value.partition("-")
+    quiet = Quiet(_minute(start.strip()), _minute(end.strip()))
+    if quiet.start == quiet.end:
+        raise ValueError(value)
+    return quiet
+
+
+PERCENTS = Kind("whole numbers from 1 to 1000", (int,), _percent, lambda each: json.dumps(list(each)), many=True)
+PERCENT = Kind("a whole number from 1 to 1000", (int,), _percent)
+AMOUNT = Kind('an amount like "500MB" or "1GiB"', (str,), octets_of, lambda octets: json.dumps(octets_written(octets)))
+CLOCK = Kind('a time like "07:00"', (str,), _minute, lambda minute: json.dumps(_clock(minute)))
+QUIET = Kind(
+    'times like "22:00-07:00"',
+    (str,),
+    _quiet,
+    lambda quiet: json.dumps(f"{_clock(quiet.start)}-{_clock(quiet.end)}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """What is told without asking; all of it is in the list of events."""
+
+    percent: Annotated[
+        tuple[int, ...], Key("Percentages of an allowance, or of a person's share, at which that is told.", PERCENTS)
+    ] = (80, 100)
+    forecast: Annotated[bool, Key("Whether to tell when an allowance will not last at this pace.", FLAG)] = True
+    burst: Annotated[
+        int | None, Key("Tell when the line carried more than this in an hour.", AMOUNT, example='"500MB"')
+    ] = None
+    unreachable_s: Annotated[
+        int, Key("Tell when a point could not be read for so long.", DURATION, name="unreachable")
+    ] = 600
+    coverage: Annotated[
+        int, Key("Tell when less of an hour's usage, in percent, could be attributed to devices.", PERCENT)
+    ] = 90
+    daily: Annotated[
+        int | None, Key("When to send what yesterday was; without it no daily summary.", CLOCK, example='"07:00"')
+    ] = None
+    period: Annotated[bool, Key("Whether to send what a plan's period was once it is over.", FLAG)] = True
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """Where messages go."""
+
+    file: Annotated[
+        Path | None,
+        Key(
+            "A file of addresses as Apprise takes them, one a line; nobody else may read it (mode 600).",
+            PATH,
+            '"/etc/whitestat/notify.urls"',
+        ),
+    ] = None
+    quiet: Annotated[
+        Quiet | None,
+        Key("When only urgent messages are sent; the others follow after it.", QUIET, example='"22:00-07:00"'),
+    ] = None
+    devices: Annotated[bool, Key("Whether to tell of new devices too.", FLAG)] = True

@@ -1,0 +1,106 @@
+"""The variables of the environment, whose values go before those of `whitestat.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from whitestat.config import legacy_v5
+from whitestat.config.points import PASSWORD
+from whitestat.config.schema import LISTEN, TEXT, URL, ZONE, shown
+from whitestat.core.errors import ConfigError
+from whitestat.core.system.time_zone import name_in
+from whitestat.core.units import mac_bytes
+
+
+class Variable(NamedTuple):
+    """A variable of the environment: the section and field it sets, what it is and how it is read."""
+
+    section: str
+    field: str
+    words: str
+    read: Callable[[str], object]
+
+
+VARIABLES = {
+    "DATA_STORE": Variable("store", "path", "the folder of whitestat.db", lambda v: Path(v) / "whitestat.db"),
+    "SERVER_PORT": Variable(
+        "web", "listen", "a port from 0 to 65535, on every address", lambda v: LISTEN.read(f"0.0.0.0:{v}")
+    ),
+    "TZ": Variable("", "timezone", ZONE.words, lambda v: ZONE.read(name_in(v.removeprefix(":")))),
+    "DARKSTAT_URL": Variable("point", "url", f"{URL.words}: the darkstat to read", URL.read),
+    "LAN_SEGMENT_MASKS": Variable(
+        "lan",
+        "segments",
+        "beginnings of IPv4 addresses like 192.168.1|10.0",
+        lambda v: tuple(map(ip_network, legacy_v5.networks(v))),
+    ),
+    "LAN_ROUTERS_TO_SKIP": Variable(
+        "lan",
+        "routers",
+        "MAC addresses with | between them",
+        lambda v: tuple(map(mac_bytes, legacy_v5.routers(v))),
+    ),
+}
+
+
+def take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str]) -> Iterator[str]:
+    """Puts the environment's values over those of the file, with a notice; yields the faults. Empty counts as unset."""
+    for name, variable in VARIABLES.items():
+        text = environ.get(name, "")
+        # Some systems name TZ's own default in every process's environment.
+        if not text or text.removeprefix(":") == "/etc/localtime":
+            continue
+        try:
+            value = variable.read(text)
+        except ValueError:
+            yield f"environment: {name}: must be {variable.words}, got {shown(text)}"
+            continue
+        fields = _darkstat_point(values["point"]) if variable.section == "point" else values[variable.section]
+        if fields.get(variable.field, value) != value:
+            notices.append(f"{name} of the environment goes before the configuration file")
+        fields[variable.field] = value
+
+
+def take_passwords(environ: Mapping[str, str], points: list[dict[str, Any]], notices: list[str]) -> Iterator[str]:
+    """Puts passwords of the environment over those of the file; yields the faults."""
+    names = {f"{PASSWORD}{str(point.get('name', '')).upper().replace('-', '_')}": point for point in points}
+    for name, text in environ.items():
+        if not name.startswith(PASSWORD) or not text:
+            continue
+        if name not in names:
+            notices.append(f"{name} of the environment belongs to no point")
+            continue
+        try:
+            names[name]["password"] = TEXT.read(text)
+        except ValueError:
+            yield f"environment: {name}: must be {TEXT.words}"
+
+
+def _darkstat_point(points: list[dict[str, Any]]) -> dict[str, Any]:
+    """The point that reads a darkstat; one more where there is none."""
+    for point in points:
+        if point.get("collector") == "darkstat":
+            return point
+    points.append({"name": legacy_v5.POINT, "collector": "darkstat"})
+    return points[-1]
+
+
+def store_path(environ: Mapping[str, str], *, root: bool) -> Path:
+    """The default database: the system's as root, else the user's (a relative XDG folder is void).
+
+    ConfigError for a user without a home.
+    """
+    if root:
+        return Path("/var/lib/whitestat/whitestat.db")
+    data = Path(environ.get("XDG_DATA_HOME", ""))
+    if not data.is_absolute():
+        try:
+            data = Path(environ.get("HOME") or Path.home()) / ".local/share"
+        except RuntimeError:
+            raise ConfigError(
+                "store.path: this user has no home to keep usage in: set HOME, or path of [store] in whitestat.toml"
+            ) from None
+    return data / "whitestat/whitestat.db"

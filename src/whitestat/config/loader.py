@@ -1,0 +1,232 @@
+"""Reads the configuration: `whitestat.toml` and the environment to frozen values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from whitestat.config import legacy_v5
+from whitestat.config.alerts import NotifyConfig, WatchConfig
+from whitestat.config.environment import store_path, take, take_passwords
+from whitestat.config.plans import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
+from whitestat.config.points import ON_AN_INTERFACE, PointConfig
+from whitestat.config.registry import PARTS, SECTIONS, Section, homes, within
+from whitestat.config.schema import Reader, declared, shown
+from whitestat.config.sections import (
+    LEAST_KEPT_S,
+    Billing,
+    Config,
+    Csv,
+    DeviceConfig,
+    Lan,
+    Retention,
+    Service,
+    Store,
+    Web,
+)
+from whitestat.core.errors import ConfigError
+from whitestat.core.units import duration_text
+
+_AT_HOME = "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 ::1 fc00::/7 fe80::/10"
+AT_HOME = tuple(map(ip_network, _AT_HOME.split()))
+"""Where WhiteStat 5's addresses need no log-in in its place (RFC 1918, 3927, 4193, 4291)."""
+
+
+def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config:
+    """The values of the file, or of none, under those of the environment and over the defaults.
+
+    Without a file, one of WhiteStat 5 in the folder `DATA_STORE` is read. `root` picks the default place of the
+    database. Raises ConfigError with every fault there is.
+    """
+    path = path or _left_behind(environ)
+    reader, notices, given = Reader(path, homes()), list[str](), dict[str, object]()
+    values = _read(reader, _document(path, notices, given) if path else {})
+    _follow_v5(path, environ, values["web"], notices)
+    faults = [
+        *(_of_v5(path, each, given) for each in reader.faults),
+        *_exposed(path, values["point"]),
+        *take(environ, values, notices),
+    ]
+    faults += take_passwords(environ, values["point"], notices)
+    if faults:
+        raise ConfigError(*faults)
+    loaded = Config(
+        timezone=values[""].get("timezone"),
+        web=Web(**values["web"]),
+        service=Service(**values["service"]),
+        store=Store(**{"path": values["store"].get("path") or store_path(environ, root=root), **values["store"]}),
+        lan=Lan(**values["lan"]),
+        points=tuple(PointConfig(**row) for row in values["point"]),
+        devices=tuple(DeviceConfig(**row) for row in values["device"]),
+        source=str(path) if path else None,
+        billing=Billing(**values["billing"]),
+        retention=Retention(**values["store.retention"]),
+        plans=tuple(map(_plan, values["plan"])),
+        csv=Csv(**values["csv"]),
+        watch=WatchConfig(**values["watch"]),
+        notify=NotifyConfig(**values["notify"]),
+        notices=tuple(notices),
+    )
+    if fault := _csv_fault(loaded):
+        raise ConfigError(f"{path or 'environment'}: {fault}")
+    return loaded
+
+
+def _csv_fault(config: Config) -> str:
+    """Why rows cannot be added so often, as figures change less often; empty where they can."""
+    polled = ("darkstat", "archer-c20", "huawei-b593", "hilink")
+    counting = [each for each in config.points if each.counts]
+    least_s, why = config.store.flush_s, "usage is written so often ([store] flush)"
+    if counting and all(each.collector in polled for each in counting):
+        interval_s = min(each.interval_s for each in counting)
+        if interval_s > least_s:
+            least_s, why = interval_s, "the meter is asked so often ([[point]] interval)"
+    if config.csv.folder is None or config.csv.every_s >= least_s:
+        return ""
+    return f"csv.every: must be {least_s}s or more, got {config.csv.every_s}s: {why}"
+
+
+def _follow_v5(path: Path | None, environ: Mapping[str, str], web: dict[str, Any], notices: list[str]) -> None:
+    """In WhiteStat 5's place its addresses stay as they were for workbooks and scripts at home."""
+    in_place = path.suffix == ".json" if path else bool(environ.get("DATA_STORE"))
+    if in_place:
+        web["open_v5"] = AT_HOME
+        notices.append(
+            "in WhiteStat 5's place: its addresses (/json, /table, /history) need no log-in from private networks, as "
+            "before; all others do (web.open_v5 of a whitestat.toml says otherwise)"
+        )
+
+
+def _plan(row: Mapping[str, Any]) -> PlanConfig:
+    parts = {
+        "tariffs": tuple(TariffConfig(**each) for each in row["tariffs"]),
+        "given": tuple(ShareConfig(**each) for each in row["given"]),
+    }
+    return PlanConfig(**{**row, **parts})
+
+
+def _left_behind(environ: Mapping[str, str]) -> Path | None:
+    """The file of WhiteStat 5, where there is one."""
+    path = Path(environ.get("DATA_STORE", "")) / legacy_v5.NAME
+    return path if environ.get("DATA_STORE") and path.exists() else None
+
+
+def _of_v5(path: Path | None, fault: str, given: Mapping[str, object]) -> str:
+    """The same fault with the keys of the file that was read, where that is WhiteStat 5's."""
+    place = fault.removeprefix(f"{path}: ").partition(": ")[0]
+    told = legacy_v5.fault(place, given)
+    return f"{path}: {told}" if told else fault
+
+
+def _document(path: Path, notices: list[str], given: dict[str, object]) -> dict[str, Any]:
+    """The tables of the file; `given` gets what WhiteStat 5's has itself."""
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text at octet {error.start}") from None
+    try:
+        if path.suffix == ".json":
+            legacy = legacy_v5.document(text)
+            notices += [f"{path}: {each}" for each in ("read as WhiteStat 5 wrote it", *legacy.notices)]
+            given.update(legacy.given)
+            return legacy.document
+        import tomllib  # half a megabyte that who starts by the environment alone never needs
+
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = str(error) if path.suffix == ".json" else _syntax(str(error), text)
+        raise ConfigError(f"{path}: {said}") from None
+
+
+def _syntax(said: str, text: str) -> str:
+    """What the parser said, with the place in front, where people and editors look for it."""
+    found = re.fullmatch(r"(.*) \(at (.*)\)", said, re.DOTALL)
+    what, place = found.groups() if found else (said, "not TOML")
+    place = place.replace("end of document", f"line {len(text.splitlines())}")
+    return f"{place}: {what[:1].lower()}{what[1:]}"
+
+
+def _read(reader: Reader, document: Mapping[str, Any]) -> dict[str, Any]:
+    """By section what the document gives: field values, or a list of them; the top level is section ''."""
+    values: dict[str, Any] = {"": reader.table(Config, document, "", within(""))}
+    for section in SECTIONS:
+        if section.name.startswith("plan."):  # within each plan
+            continue
+        raw = _found(document, section)
+        values[section.name] = (_rows if section.many else _table)(reader, section, raw)
+    _check_retention(reader, values["store.retention"], values["store"])
+    _read_plans(reader, document.get("plan", []), values)
+    return values
+
+
+def _read_plans(reader: Reader, raw: object, values: Mapping[str, list[dict[str, Any]]]) -> None:
+    """The tables within each plan, and what does not go together."""
+    plans = values["plan"]
+    points = [str(each["name"]) for each in values["point"] if "name" in each]
+    if len(plans) > PLANS_MAX:
+        reader.fault("plan", f"there may be at most {PLANS_MAX}, got {len(plans)}")
+    for number, (table, row) in enumerate(zip(raw if isinstance(raw, list) else (), plans, strict=False), 1):
+        where = f"plan[{number}]"
+        for section in SECTIONS:
+            parent, _, name = section.name.partition(".")
+            if parent == "plan" and name:
+                row[PARTS[name]] = _rows(reader, section, table.get(name, []), f"{where}.{name}")
+        for key, what in faults(row, points):
+            reader.fault(f"{where}.{key}", what)
+
+
+def _found(document: Mapping[str, Any], section: Section) -> object:
+    *parents, name = section.name.split(".")
+    for parent in parents:
+        within = document.get(parent, {})
+        document = within if isinstance(within, dict) else {}  # told where the parent is read
+    return document.get(name, [] if section.many else {})
+
+
+def _check_retention(reader: Reader, kept: Mapping[str, int | None], store: dict[str, Any]) -> None:
+    """Seconds are as true as flushes are short, so where they are kept a flush is a second."""
+    for name, least_s in LEAST_KEPT_S.items():
+        kept_s = kept.get(name)
+        off = name == "second" and kept_s == 0
+        if kept_s is not None and kept_s < least_s and not off:
+            reader.fault(f"store.retention.{name}", f"must be at least {shown(duration_text(least_s))}")
+    if kept.get("second", 0) != 0 and store.setdefault("flush_s", 1) != 1:
+        given = shown(duration_text(store["flush_s"]))
+        reader.fault("store.flush", f'must be "1s" where seconds are kept (store.retention.second), got {given}')
+
+
+def _table(reader: Reader, section: Section, raw: object) -> dict[str, Any]:
+    if isinstance(raw, dict):
+        return reader.table(section.holds, raw, f"{section.name}.", within(section.name))
+    reader.fault(section.name, f"must be a table, got {shown(raw)}")
+    return {}
+
+
+def _rows(reader: Reader, section: Section, raw: object, place: str = "") -> list[dict[str, Any]]:
+    """`place` is where the tables are, where that is not the section's name."""
+    place = place or section.name
+    if not isinstance(raw, list) or not all(isinstance(row, dict) for row in raw):
+        reader.fault(place, f"must be tables under [[{section.name}]], got {shown(raw)}")
+        return []
+    rows = [reader.table(section.holds, row, f"{place}[{n}].", within(section.name)) for n, row in enumerate(raw, 1)]
+    first = declared(section.holds)[0]
+    seen: dict[object, int] = {}
+    for number, (row, values) in enumerate(zip(raw, rows, strict=True), 1):
+        where, name = f"{place}[{number}]", values.get(first.field)
+        if name is not None and seen.setdefault(name, number) != number:
+            reader.fault(f"{where}.{first.name}", f"{shown(row[first.name])} is {place}[{seen[name]}] already")
+        if values.get("collector") in ON_AN_INTERFACE and "interface" not in row:
+            reader.fault(f"{where}.interface", f"is missing: collector {values['collector']!r} needs it")
+    return rows
+
+
+def _exposed(path: Path | None, points: list[dict[str, Any]]) -> Iterator[str]:
+    """Passwords in a file that others may read."""
+    for number, point in enumerate(points, 1):
+        if path and "password" in point and path.stat().st_mode & 0o077:
+            yield f"{path}: point[{number}].password: others may read this file: chmod 600 {path}, or use password_file"

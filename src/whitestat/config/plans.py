@@ -1,0 +1,323 @@
+"""What `[[plan]]` may hold: each key with its sentence, what its values may be, and the plan it becomes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any
+
+from whitestat.config.schema import HOUR, NAME, NETWORKS, TEXT, Key, Kind
+from whitestat.core.rate_limits import FASTEST_BPS, SLOWEST_BPS
+from whitestat.core.units import octets_of, octets_written, rate_of, rate_written
+from whitestat.plans.plan import Period, Plan, Share, Tariff
+from whitestat.plans.tariff import MINUTES_A_DAY, Window
+
+PLANS_MAX, TARIFFS_MAX, SHARES_MAX = 16, 16, 64
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SHORT = tuple(day[:3] for day in DAYS)
+_FACTORS = {"free": 0, "half": 50, "full": 100, "double": 200}
+_WHEN = re.compile(
+    r"(?:(?P<days>[a-z,\- ]+?))?\s*(?:(?P<low>[0-9]{1,2}:[0-9]{2})\s*-\s*(?P<high>[0-9]{1,2}:[0-9]{2}))?"
+)
+
+
+def _word(*words: str) -> Kind:
+    def read(value: str) -> str:
+        if value not in words:
+            raise ValueError(value)
+        return value
+
+    return Kind(f"one of {', '.join(words)}", (str,), read)
+
+
+def _period(value: str) -> tuple[str, int]:
+    found = re.fullmatch(r"([0-9]{1,3})d", value)
+    if found and 1 <= int(found[1]) <= 400:
+        return "days", int(found[1])
+    if value not in ("day", "week", "month"):
+        raise ValueError(value)
+    return value, 1
+
+
+def _begins(value: str | int | date) -> int | str | date:
+    if isinstance(value, int) and 1 <= value <= 31:
+        return value
+    if type(value) is date and 1970 <= value.year < 2200:
+        return value
+    if value in DAYS:
+        return value
+    return _begins(date.fromisoformat(str(value)))
+
+
+def _whose(value: str) -> tuple[str, str]:
+    kind, _, name = value.partition(" ")
+    if (kind, name) == ("everyone", ""):
+        return kind, name
+    if kind not in ("person", "device", "label") or not name.strip():
+        raise ValueError(value)
+    return kind, str(TEXT.read(name.strip()))
+
+
+def _carry(value: str) -> int | None:
+    return {"none": 0, "all": None}[value] if value in ("none", "all") else octets_of(value)
+
+
+def _factor(value: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,4})\s*%", value)
+    percent = int(found[1]) if found else _FACTORS.get(value, -1)
+    if not 0 <= percent <= 1000:
+        raise ValueError(value)
+    return percent
+
+
+def _parts(value: int) -> int:
+    if not 1 <= value <= 1000:
+        raise ValueError(value)
+    return value
+
+
+def _weekday(word: str) -> int:
+    word = word.strip()
+    return DAYS.index(word) if word in DAYS else _SHORT.index(word)
+
+
+def _weekdays(text: str) -> Iterator[int]:
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        low = _weekday(first)
+        high = _weekday(last) if "-" in part else low
+        yield from ((low + each) % 7 for each in range((high - low) % 7 + 1))
+
+
+def _minute(text: str, most: int) -> int:
+    hour, _, minute = text.partition(":")
+    found = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or found > most:
+        raise ValueError(text)
+    return found
+
+
+def _when(value: str) -> Window:
+    """`mon-fri 22:00-06:00`, `sat,sun` or `00:00-06:00`; a window over midnight belongs to the day it began on."""
+    found = _WHEN.fullmatch(value.strip().lower())
+    if not found or not found[0]:
+        raise ValueError(value)
+    days = frozenset(_weekdays(found["days"])) if found["days"] else frozenset(range(7))
+    if not found["low"]:
+        return Window("", days, 0, MINUTES_A_DAY)
+    low, high = _minute(found["low"], MINUTES_A_DAY - 1), _minute(found["high"], MINUTES_A_DAY)
+    if low == high:
+        raise ValueError(value)
+    return Window("", days, low, high)
+
+
+AMOUNT = Kind(
+    'an amount like "400GB" or "40GiB"',
+    (str,),
+    octets_of,
+    lambda octets: json.dumps(octets_written(octets)),
+)
+PERIOD = Kind(
+    'day, week, month, or days like "30d"',
+    (str,),
+    _period,
+    lambda value: json.dumps(value[0] if value[0] != "days" else f"{value[1]}d"),
+)
+BEGINS = Kind(
+    "a whole number from 1 to 31, a weekday like monday, or a date like 2026-11-01",
+    (int, str, date),
+    _begins,
+    lambda value: json.dumps(value if isinstance(value, int | str) else value.isoformat()),
+)
+WHOSE = Kind(
+    'everyone, "person Anna", "device phone" (its MAC, address or name) or "label kids"',
+    (str,),
+    _whose,
+    lambda value: json.dumps(" ".join(value).strip()),
+)
+DIRECTION = _word("both", "in", "out")
+SHARES = _word("none", "equal")
+CARRY = Kind(
+    '"none", "all", or at most an amount like "20GB"',
+    (str,),
+    _carry,
+    lambda octets: json.dumps("all" if octets is None else octets_written(octets) if octets else "none"),
+)
+FACTOR = Kind(
+    '"free", "half", "full", "double" or a percentage like "25%"',
+    (str,),
+    _factor,
+    lambda percent: json.dumps(next((word for word, each in _FACTORS.items() if each == percent), f"{percent}%")),
+)
+PARTS = Kind("a whole number from 1 to 1000", (int,), _parts)
+WHEN = Kind('times like "mon-fri 22:00-06:00", "sat,sun" or "00:00-06:00"', (str,), _when, many=True)
+
+
+def _when_over(value: str) -> int | None:
+    """Bits per second; 0 cuts off, None does nothing."""
+    if value in ("nothing", "block"):
+        return None if value == "nothing" else 0
+    rate_bps = rate_of(value)
+    if not SLOWEST_BPS <= rate_bps <= FASTEST_BPS:
+        raise ValueError(value)
+    return rate_bps
+
+
+WHEN_OVER = Kind(
+    '"nothing", a rate like "1Mbit/s" (from 8kbit/s to 100Gbit/s) or "block"',
+    (str,),
+    _when_over,
+    lambda rate: json.dumps("nothing" if rate is None else rate_written(rate) if rate else "block"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TariffConfig:
+    """Times of a plan that count otherwise."""
+
+    name: Annotated[str, Key("What these times are called.", NAME, '"off-peak"')]
+    when: Annotated[
+        tuple[Window, ...],
+        Key(
+            "Weekdays, hours of the local clock, or both; one over midnight belongs to the day it begins on.",
+            WHEN,
+            '["22:00-06:00", "sat,sun"]',
+        ),
+    ]
+    allowance: Annotated[
+        int | None, Key("How much a period has in these times; without it they draw on the plan's.", AMOUNT, '"1000GB"')
+    ] = None
+    factor: Annotated[int, Key("What an octet counts.", FACTOR)] = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ShareConfig:
+    """A person's share of a plan."""
+
+    person: Annotated[str, Key("Whose it is.", TEXT, '"Anna"')]
+    parts: Annotated[int, Key("How many parts of what is shared.", PARTS)] = 1
+    allowance: Annotated[
+        int | None, Key("A fixed amount of the plan's own allowance instead of parts.", AMOUNT, '"10GB"')
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanConfig:
+    """What a line may carry in a period."""
+
+    name: Annotated[str, Key("What the plan is called.", NAME, '"line"')]
+    allowance: Annotated[
+        int | None,
+        Key(
+            "How much a period has: GB are 1000 MB, GiB 1024 MiB; without it usage is only counted.", AMOUNT, '"400GB"'
+        ),
+    ] = None
+    period: Annotated[tuple[str, int], Key("How long a period is.", PERIOD)] = ("month", 1)
+    begins: Annotated[
+        int | str | date,
+        Key("Where it begins: a day of the month (31 is the last), a weekday, or a date for days.", BEGINS),
+    ] = 1
+    hour: Annotated[int, Key("The local hour that periods and the plan's days begin at.", HOUR)] = 0
+    direction: Annotated[str, Key("What counts: in is download, out upload.", DIRECTION)] = "both"
+    otherwise: Annotated[str, Key("What the time outside of all tariffs is called.", NAME)] = "standard"
+    carry_over: Annotated[int | None, Key("How much of what is left goes to the next period.", CARRY)] = 0
+    shares: Annotated[
+        str, Key("Whether all people have equal shares; for others there is `[[plan.share]]`.", SHARES)
+    ] = "none"
+    point: Annotated[str | None, Key("Counts what this point counts alone.", NAME, '"lan"')] = None
+    of: Annotated[tuple[str, str], Key("Whose usage counts.", WHOSE)] = ("everyone", "")
+    when_over: Annotated[
+        int | None,
+        Key(
+            "What happens on this gateway to who has nothing left: each with a share alone, else all.",
+            WHEN_OVER,
+            '"block"',
+            otherwise='`"nothing"`',
+        ),
+    ] = None
+    spare: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Networks that stay reachable for who is blocked.", NETWORKS, '["203.0.113.0/24"]'),
+    ] = ()
+    tariffs: tuple[TariffConfig, ...] = ()
+    given: tuple[ShareConfig, ...] = ()
+
+
+def plan_of(config: PlanConfig) -> Plan:
+    kind, whose = config.of
+    tariffs = (
+        Tariff(each.name, tuple(window._replace(tariff=each.name) for window in each.when), each.factor, each.allowance)
+        for each in config.tariffs
+    )
+    return Plan(
+        config.name,
+        config.allowance,
+        _period_of(config),
+        config.direction,
+        tuple(tariffs),
+        config.otherwise,
+        config.carry_over,
+        config.shares == "equal",
+        tuple(Share(each.person, each.parts, each.allowance) for each in config.given),
+        config.point,
+        **({} if kind == "everyone" else {kind: whose}),
+    )
+
+
+def _period_of(config: PlanConfig) -> Period:
+    (every, length), begins = config.period, config.begins
+    period = Period(every, length=length, hour=config.hour)
+    if isinstance(begins, date):
+        return period._replace(since=begins.year * 10_000 + begins.month * 100 + begins.day)
+    if isinstance(begins, str):
+        return period._replace(weekday=DAYS.index(begins))
+    return period._replace(day=begins)
+
+
+def faults(row: Mapping[str, Any], points: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What does not go together in the values of a plan: the key, and what is wrong with it."""
+    yield from _begins_faults(row)
+    point = row.get("point")
+    if point and points and point not in points:
+        yield "point", f"there is no [[point]] named {point!r}; there are: {', '.join(points)}"
+    otherwise = row.get("otherwise", "standard")
+    if otherwise in [each.get("name") for each in row["tariffs"]]:
+        yield "otherwise", f"{otherwise!r} is the name of a [[plan.tariff]] too"
+    if row.get("spare") and row.get("when_over") != 0:
+        yield "spare", 'has a meaning only where when_over is "block"'
+    if row["given"] and row.get("shares") == "equal":
+        yield "shares", "cannot be equal where [[plan.share]] gives them"
+    fixed = sum(each.get("allowance") or 0 for each in row["given"])
+    if row.get("allowance") and fixed > row["allowance"]:
+        yield "share", f"the fixed shares are {octets_written(fixed)}, more than the plan's allowance"
+    for key, name, most in (("tariffs", "tariff", TARIFFS_MAX), ("given", "share", SHARES_MAX)):
+        if len(row[key]) > most:
+            yield name, f"there may be at most {most}, got {len(row[key])}"
+
+
+_BEGIN_WITH: dict[str, tuple[type, str] | None] = {
+    "day": None,
+    "week": (str, "a weekday like monday"),
+    "month": (int, "a day of the month"),
+    "days": (date, "a date like 2026-11-01"),
+}
+
+
+def _begins_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    period = row.get("period", ("month", 1))
+    wanted = _BEGIN_WITH[period[0]]
+    if wanted is None:
+        if "begins" in row:
+            yield "begins", "has no meaning for a period of a day; `hour` says where it begins"
+    elif "begins" in row and not isinstance(row["begins"], wanted[0]):
+        yield "begins", f"must be {wanted[1]} where the period is {_period_words(period)}"
+    elif period[0] == "days" and "begins" not in row:
+        yield "begins", f"is missing: a period of {_period_words(period)} needs a first day, {wanted[1]}"
+
+
+def _period_words(period: tuple[str, int]) -> str:
+    return f"{period[1]}d" if period[0] == "days" else f"a {period[0]}"

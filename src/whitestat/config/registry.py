@@ -1,0 +1,56 @@
+"""The tables of `whitestat.toml`, in the order that they are printed in."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from whitestat.config.alerts import NotifyConfig, WatchConfig
+from whitestat.config.plans import PlanConfig, ShareConfig, TariffConfig
+from whitestat.config.points import PointConfig
+from whitestat.config.schema import declared
+from whitestat.config.sections import Billing, Csv, DeviceConfig, Lan, Retention, Service, Store, Web
+
+
+class Section(NamedTuple):
+    """A table of the file; `many` tables of that name make a list."""
+
+    name: str
+    holds: type
+    sentence: str
+    many: bool = False
+
+
+SECTIONS = (
+    Section("web", Web, "The pages and the API."),
+    Section("service", Service, "The process."),
+    Section("store", Store, "The database."),
+    Section("store.retention", Retention, "How long usage is kept; that of months always is."),
+    Section("lan", Lan, "What is local."),
+    Section("billing", Billing, "The billing period, which `cycle` names in questions."),
+    Section("csv", Csv, "Logs in CSV, a month a folder, as dalla-stats wrote them."),
+    Section(
+        "point",
+        PointConfig,
+        "Where octets are counted; without any, a router's LAN side, else the interface of the default route.",
+        many=True,
+    ),
+    Section("device", DeviceConfig, "Devices that are known beforehand.", many=True),
+    Section("plan", PlanConfig, "What a line may carry in a period, of everyone or of somebody.", many=True),
+    Section("plan.tariff", TariffConfig, "Times of the plan above that count otherwise.", many=True),
+    Section("plan.share", ShareConfig, "A person's share of the plan above.", many=True),
+    Section("watch", WatchConfig, "What is told without asking; all of it is in the list of events."),
+    Section("notify", NotifyConfig, "Where messages go."),
+)
+
+PARTS = {"tariff": "tariffs", "share": "given"}
+"""The tables within a plan, and the fields that hold them."""
+
+
+def within(parent: str) -> list[str]:
+    """The names of the tables within a section."""
+    return [section.name.rpartition(".")[2] for section in SECTIONS if section.name.rpartition(".")[0] == parent]
+
+
+def homes() -> dict[str, str]:
+    """Where each key belongs that some table has, but not the one it was found in."""
+    return {one.name: f"{section.name}.{one.name}" for section in SECTIONS for one in declared(section.holds)}

@@ -1,0 +1,292 @@
+"""All there is to set, as frozen values: each key of a section is declared here with its sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+
+from whitestat.config.alerts import NotifyConfig, WatchConfig
+from whitestat.config.plans import PlanConfig
+from whitestat.config.points import PointConfig
+from whitestat.config.schema import (
+    BASE,
+    DURATION,
+    FLAG,
+    HOSTS,
+    HOUR,
+    KEEPING,
+    KEEPING_OR_NOT,
+    LISTEN,
+    MAC,
+    MACS,
+    MONTH_DAY,
+    NETWORKS,
+    PATH,
+    PATHS,
+    SIZE,
+    TEXT,
+    ZONE,
+    Key,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The pages and the API."""
+
+    listen: Annotated[str, Key("Where they are served; port 0 takes any free one.", LISTEN)] = "127.0.0.1:7777"
+    open: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Networks that need no log-in to look; what comes through a proxy always does.", NETWORKS),
+    ] = ()
+    edit: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Networks that need no log-in to look, and to edit devices and people.", NETWORKS),
+    ] = ()
+    open_v5: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key(
+            "Networks that need no log-in for the addresses of WhiteStat 5 (`/json`, `/table` and the like).",
+            NETWORKS,
+            example='["192.168.0.0/16"]',
+            otherwise="none; in WhiteStat 5's place, without a whitestat.toml, private networks",
+        ),
+    ] = ()
+    names: Annotated[
+        tuple[str, ...], Key("Host names it may be opened by, besides this machine's own: a proxy's.", HOSTS)
+    ] = ()
+    base: Annotated[str, Key("The path that a proxy has in front of its addresses.", BASE)] = ""
+    certificate: Annotated[
+        Path | None,
+        Key(
+            "The file of the certificate, with those it is made by: then all is served by TLS.",
+            PATH,
+            example='"/etc/whitestat/certificate.pem"',
+        ),
+    ] = None
+    key: Annotated[
+        Path | None,
+        Key("The file of the certificate's private key.", PATH, example='"/etc/whitestat/key.pem"'),
+    ] = None
+    proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key("Proxies that are believed when they say whom they ask for (X-Forwarded-For and -Proto).", NETWORKS),
+    ] = ()
+
+    @property
+    def host(self) -> str:
+        """Without the brackets of an IPv6 address."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The process."""
+
+    user: Annotated[
+        str | None,
+        Key(
+            "Whom it becomes once it meters, when started as root.",
+            TEXT,
+            example='"whitestat"',
+            otherwise="`whitestat` where there is such a user, else `nobody`",
+        ),
+    ] = None
+
+
+HOUR_S, DAY_S = 3_600, 86_400
+
+LEAST_KEPT_S = {"second": 60, "minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * DAY_S}
+"""Days are made of hours when they are over, and months of days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the rows of each resolution are kept, in seconds, None for ever. Months always are."""
+
+    second: Annotated[int | None, Key("Usage of each second; it is written each second then.", KEEPING_OR_NOT)] = 0
+    minute: Annotated[int | None, Key("Usage of each minute; at least an hour.", KEEPING)] = 7 * DAY_S
+    hour: Annotated[int | None, Key("Usage of each hour; at least 3 days.", KEEPING)] = 400 * DAY_S
+    day: Annotated[int | None, Key("Usage of each day; at least 63 days.", KEEPING)] = None
+    service_hour: Annotated[int | None, Key("What the usage of each hour was on.", KEEPING)] = 31 * DAY_S
+    service_day: Annotated[int | None, Key("What the usage of each day was on.", KEEPING)] = 400 * DAY_S
+    peer_day: Annotated[int | None, Key("With whom the usage of each day was.", KEEPING)] = 31 * DAY_S
+    peer_month: Annotated[int | None, Key("With whom the usage of each month was.", KEEPING)] = 400 * DAY_S
+
+    @property
+    def finest_s(self) -> int:
+        """How long the shortest bucket is that is kept."""
+        return 60 if self.second == 0 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The database."""
+
+    path: Annotated[
+        Path,
+        Key(
+            "The file; a relative path starts at the folder of the configuration file.",
+            PATH,
+            example='"/var/lib/whitestat/whitestat.db"',
+            otherwise="`/var/lib/whitestat/whitestat.db`, or under `~/.local/share` if not root",
+        ),
+    ]
+    flush_s: Annotated[
+        int,
+        Key(
+            "How often usage is written: what a power cut can cost.",
+            DURATION,
+            name="flush",
+            otherwise='`"30s"`, or `"1s"` where seconds are kept',
+        ),
+    ] = 30
+    detail_s: Annotated[
+        int,
+        Key("How often services and peers are written; sooner after a start.", DURATION, name="detail"),
+    ] = 1800
+    old: Annotated[
+        Path | None,
+        Key(
+            "The database of a WhiteStat 1 to 11, taken over at the first start.",
+            PATH,
+            example='"WhiteStat.db"',
+            otherwise="`WhiteStat.db` beside the file, where there is one",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """What is local."""
+
+    networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key(
+            "Local networks, instead of the interface's own and private space; link-local space always is.",
+            NETWORKS,
+            example='["192.168.50.0/24"]',
+        ),
+    ] = ()
+    routers: Annotated[
+        tuple[bytes, ...],
+        Key(
+            "Routers that forward for others: what they carry is somebody else's.",
+            MACS,
+            example='["02:50:00:00:00:01"]',
+        ),
+    ] = ()
+    segments: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Key(
+            "WhiteStat 5's LAN_SEGMENT_MASKS: local too, told by `/json/lansegments`; of a table of hosts, `routers` "
+            "leave out these alone.",
+            NETWORKS,
+            example='["192.168.50.0/24"]',
+        ),
+    ] = ()
+    hear: Annotated[bool, Key("Whether to hear what devices call themselves.", FLAG)] = True
+    leases: Annotated[
+        tuple[Path, ...],
+        Key(
+            "Lease files of the DHCP server, or folders of them.",
+            PATHS,
+            example='["/var/lib/misc/dnsmasq.leases"]',
+            otherwise="where dnsmasq, Pi-hole, ISC dhcpd, Kea, systemd-networkd and udhcpd keep them",
+        ),
+    ] = ()
+    ip_mac: Annotated[
+        Path | None,
+        Key(
+            "Map file: the MAC address that an IP address counts as.",
+            PATH,
+            example='"IP_MAC.txt"',
+            otherwise="`IP_MAC.txt` beside the database, where there is one",
+        ),
+    ] = None
+    mac_mac: Annotated[
+        Path | None,
+        Key(
+            "Map file: a MAC address that counts as another one.",
+            PATH,
+            example='"MAC_MAC.txt"',
+            otherwise="`MAC_MAC.txt` beside the database, where there is one",
+        ),
+    ] = None
+    mac_host: Annotated[
+        Path | None,
+        Key(
+            "Map file: the name of a MAC address; those of `[[device]]` go before it.",
+            PATH,
+            example='"MAC_HOST.txt"',
+            otherwise="`MAC_HOST.txt` beside the database, where there is one",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """The billing period, which `cycle` names in questions."""
+
+    day: Annotated[
+        int, Key("The day of the month it begins on; in a shorter month the last, so 31 is always that.", MONTH_DAY)
+    ] = 1
+    hour: Annotated[int, Key("The local hour it begins at.", HOUR)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """Logs in CSV, as dalla-stats wrote them."""
+
+    folder: Annotated[
+        Path | None, Key("The folder they are written to; without it there are none.", PATH, '"/srv/whitestat/logs"')
+    ] = None
+    every_s: Annotated[int, Key("How often a row is added.", DURATION, name="every")] = HOUR_S
+    keep: Annotated[int, Key("For how many months they are kept; summaries of months are for ever.", SIZE)] = 12
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """A device that is known beforehand."""
+
+    mac: Annotated[bytes, Key("Its link address.", MAC, '"02:50:00:00:00:11"')]
+    name: Annotated[str, Key("What it is called.", TEXT, '"phone"')]
+    person: Annotated[str | None, Key("Whose it is.", TEXT, '"Anna"')] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything there is to set; `source` is the file it came from, None without one."""
+
+    timezone: Annotated[
+        str | None,
+        Key("Where days begin and end.", ZONE, '"Europe/Stockholm"', otherwise="the system's"),
+    ]
+    web: Web
+    service: Service
+    store: Store
+    lan: Lan
+    points: tuple[PointConfig, ...]
+    devices: tuple[DeviceConfig, ...]
+    source: str | None
+    billing: Billing = Billing()
+    retention: Retention = Retention()
+    plans: tuple[PlanConfig, ...] = ()
+    csv: Csv = Csv()
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
+    notices: tuple[str, ...] = ()
+    """What the log should say of how it came about."""
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether the service serves by TLS, or asks somebody who may want it, or other cryptography."""
+        plain = ("kernel", "packet", "interface", "darkstat")
+        asked = any(each.collector not in plain or (each.url or "").startswith("https") for each in self.points)
+        return self.web.certificate is not None or asked

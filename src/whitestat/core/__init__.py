@@ -1,0 +1,1 @@
+"""Value types, calendar, units and counter rules; imports nothing else of WhiteStat."""

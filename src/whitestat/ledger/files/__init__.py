@@ -1,0 +1,1 @@
+"""Files of the ledger: database, journal, copies and their inspection."""

@@ -1,0 +1,1 @@
+"""Answers from the ledger: sums, breakdowns, gaps and exports."""

@@ -1,0 +1,242 @@
+"""Answers about services, protocols and peers: what is known of them, and the usage that nobody knows them of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from itertools import pairwise
+from operator import sub
+from typing import Any, NamedTuple
+
+from whitestat.core.calendar import Cycle, instant_text, minute_start
+from whitestat.core.errors import QueryError
+from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Counts
+from whitestat.ledger.read import owners
+from whitestat.ledger.read.answer import REST, Found, Group, add_to
+from whitestat.ledger.read.selection import COLUMNS, Selection, told, told_apart
+from whitestat.ledger.read.sums import Sums
+from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.tables import details
+from whitestat.ledger.tables.cuts import Cut, Part, cuts
+from whitestat.ledger.tables.details import KINDS, PEER, Kept
+from whitestat.ledger.tables.unflushed import Overlay
+from whitestat.ledger.usage_query import Question, Step
+
+KINDS_MAX = 10_000
+"""More rows of one step are refused: they must fit a small machine's memory."""
+
+_SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
+_OCTETS = "sum(octets_in + octets_out + octets_unsplit) AS octets"
+_OTHERS = {"protocol": OTHER_SERVICE[0], "service": OTHER_SERVICE[1], "peer": OTHER_PEER}
+_LENGTHS = (Step.SECOND, Step.MINUTE, Step.HOUR, Step.DAY, Step.WEEK, Step.MONTH)
+_KINDS_TABLE = "CREATE TEMP TABLE IF NOT EXISTS kinds (number, protocol, service, peer, octets)"
+
+
+class Span(NamedTuple):
+    """A part of a question's span in which no device changes hands, and the series of each group in it."""
+
+    start_s: int
+    end_s: int
+    groups: Mapping[Group, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a question is answered: `question` with the step and the edges that can be told, its `top` kinds of rows,
+    how many kinds there are in a step at most, and what the answer hangs on."""
+
+    question: Question
+    asked_s: int
+    notice: str | None
+    top: frozenset[Group] | None
+    kinds: int
+    mark: tuple[object, ...]
+
+
+class Detailed:
+    """Reads through a connection in whose transaction the journal's tail was followed."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, sums: Sums, overlay: Overlay
+    ) -> None:
+        self._overlay = overlay
+        self._connection = connection
+        self._zone = zone
+        self._cycle = cycle
+        self._sums = sums
+        self._tail = details.Tail(connection, zone)
+
+    def plan(self, asked: Question) -> Plan:
+        """What is known before the first row. QueryError where there would be too many."""
+        self._tail.follow()
+        kept = details.kept(self._connection, self._zone, KINDS[asked.about or ""])
+        question, notices = self._settled(asked, kept)
+        top, kinds = self._kinds(question, kept)
+        handed_in = self._connection.execute("SELECT min(id), max(id) FROM detail").fetchone()
+        return Plan(
+            question,
+            asked.start_s,
+            ", ".join(notices) or None,
+            top,
+            kinds,
+            (kept, handed_in, self._overlay.mark, question),
+        )
+
+    def sums(self, plan: Plan, start_s: int, end_s: int) -> Found:
+        """Of whole steps of the plan, by the start of the step and the group.
+
+        What is not known of a group is one row more; with a top, it and all others are one rest a step.
+        """
+        self._tail.follow()
+        question = replace(plan.question, start_s=start_s, end_s=end_s)
+        kept = details.kept(self._connection, self._zone, KINDS[question.about or ""])
+        found: Found = {}
+        for span in self._spans(question, kept):
+            part = replace(question, start_s=span.start_s, end_s=span.end_s)
+            known = self._known(part, span, kept, plan.top)
+            for group, steps in self._with_unknown(part, span, known, plan.top).items():
+                total = question.step is Step.TOTAL
+                add_to(found, group, ((plan.asked_s if total else step_s, counts) for step_s, counts in steps.items()))
+        return found
+
+    def _settled(self, asked: Question, kept: Kept) -> tuple[Question, list[str]]:
+        kind, name = kept.kind, f"{kept.kind.name}s"
+        step, notices = asked.step, []
+        if _is_shorter(step, kind.fine):
+            step = Step(kind.fine.value)
+            notices.append(f"{name} are kept by the {step}")
+        cycles = step is Step.CYCLE and kind is PEER
+        if asked.start_s < kept.fine_s and (cycles or _is_shorter(step, kind.coarse)):
+            step = Step(kind.coarse.value)
+            notices.append(f"{name} of each {kind.fine} are kept since {self._text(kept.fine_s)}")
+        if step is not asked.step:
+            notices.append(f"so each row is {'an' if step is Step.HOUR else 'a'} {step}")
+        if asked.start_s < kept.coarse_s:
+            notices.append(f"{name} are kept since {self._text(kept.coarse_s)}")
+        start_s, end_s = kept.floor(asked.start_s, self._zone), kept.ceiling(asked.end_s, self._zone)
+        if start_s < minute_start(asked.start_s):
+            notices.append(f"start moved back to {self._text(start_s)}, as no finer {name} are kept there")
+        if end_s > asked.end_s:
+            notices.append(f"end moved to {self._text(end_s)}, as no finer {name} are kept there")
+        return replace(asked, start_s=start_s, end_s=end_s, step=step), notices
+
+    def _text(self, at_s: int) -> str:
+        return instant_text(at_s, self._zone)
+
+    def _spans(self, question: Question, kept: Kept) -> Iterator[Span]:
+        """What a device did in a bucket within which it changed hands is nobody's: no owner sees another's peers."""
+        owned = self._sums.owners(question)
+        changes = [at_s for at_s, _ in owners.cut(owned, self._zone, *question.span)[1:]]
+        edges = {edge(at_s, self._zone) for at_s in changes for edge in (kept.floor, kept.ceiling)}
+        inside = sorted(each for each in edges if question.start_s < each < question.end_s)
+        for low_s, high_s in pairwise([question.start_s, *inside, question.end_s]):
+            holders = [
+                owners.at(owned, self._zone, at_s) for at_s in (low_s, *(c for c in changes if low_s < c < high_s))
+            ]
+            steady = {d: who for d, who in holders[0].items() if all(each.get(d) == who for each in holders)}
+            groups = self._sums.groups(question, None, steady)
+            yield Span(low_s, high_s, {group: series for group, series in groups.items() if group})
+
+    def _kinds(self, question: Question, kept: Kept) -> tuple[frozenset[Group] | None, int]:
+        """The groups of the most octets where the question wants a top, and how many kinds of rows a step may have."""
+        self._connection.execute(_KINDS_TABLE)
+        try:
+            groups = self._gather_kinds(replace(question, step=Step.TOTAL), kept)
+            if question.top is None:
+                return None, self._counted_kinds(question) + len(groups)
+            return self._top(question, groups), question.top + 1
+        finally:
+            self._connection.execute("DELETE FROM kinds")
+
+    def _gather_kinds(self, question: Question, kept: Kept) -> list[Group]:
+        """Fill the table with the octets of each kind; groups are told by their place in the list."""
+        numbers: dict[Group, int] = {}
+        by, names = told_apart(question), ", ".join(COLUMNS)
+        columns = "".join(f"{COLUMNS[each] if each in by else 'NULL'} AS {each}, " for each in COLUMNS) + _OCTETS
+        for span in self._spans(question, kept):
+            for group in sorted(span.groups, key=lambda each: each.order):
+                numbers.setdefault(group, len(numbers))
+            selection = Selection(question, span.groups, numbers)
+            for part, _ in self._cuts(replace(question, start_s=span.start_s, end_s=span.end_s), kept):
+                sql, bound = selection.sql(part, "0", columns)
+                insert = f"INSERT INTO kinds SELECT number, {names}, octets FROM ({sql})"  # noqa: S608 - as there
+                self._connection.execute(insert, bound)
+        return list(numbers)
+
+    def _counted_kinds(self, question: Question) -> int:
+        names = ", ".join(["number", *told_apart(question)])
+        sql = f"SELECT count(*) FROM (SELECT DISTINCT {names} FROM kinds)"  # noqa: S608 - words of this module
+        number = int(self._connection.execute(sql).fetchone()[0])
+        if number > KINDS_MAX:
+            wish = "ask for top, for fewer devices or for a shorter span"
+            raise QueryError("top", f"the answer tells {number} things apart, more than {KINDS_MAX}; {wish}")
+        return number
+
+    def _top(self, question: Question, groups: list[Group]) -> frozenset[Group]:
+        """What is not told apart is none of the largest, however much it is."""
+        by = told_apart(question)
+        names = ", ".join(["number", *by])
+        known = " AND ".join(f"{each} <> ?" for each in by) or "1"
+        sql = f"""SELECT {names} FROM kinds WHERE {known} GROUP BY {names}
+            ORDER BY sum(octets) DESC, {names} LIMIT ?"""  # noqa: S608 - words of this module
+        found = self._connection.execute(sql, (*(_OTHERS[each] for each in by), question.top))
+        return frozenset(told(groups[number], by, about) for number, *about in found)
+
+    def _known(self, question: Question, span: Span, kept: Kept, top: frozenset[Group] | None) -> Found:
+        """What is told apart: of the groups that are wanted, or, where others have to be added up, of all."""
+        by, base, sums = told_apart(question), list(span.groups), Found()
+        only = top if not question.is_narrowed else None
+        selection = Selection(question, span.groups, {group: number for number, group in enumerate(base)}, only)
+        columns = "".join(f"{COLUMNS[each]} AS {each}, " for each in by) + _SUMS
+        groups: dict[tuple[Any, ...], Group | None] = {}
+        for part, cut in self._cuts(question, kept):
+            for bucket, number, *rest in self._connection.execute(*selection.sql(part, cut.expression, columns)):
+                about = number, *rest[: len(by)]
+                if about not in groups:
+                    group = told(base[number], by, about[1:])
+                    groups[about] = group if top is None or group in top else REST
+                if groups[about] is not REST or only is None:
+                    add_to(sums, groups[about], [(cut.start_s(bucket), Counts(*rest[len(by) :]))])
+        return sums
+
+    def _with_unknown(self, question: Question, span: Span, known: Found, top: frozenset[Group] | None) -> Found:
+        if question.is_narrowed:
+            return known
+        usage: Found = {}
+        groups: dict[Group | None, list[int]] = dict(span.groups.items())
+        for group, steps in self._sums.within(question, groups).items():
+            add_to(usage, group if top is None else REST, steps.items())
+        for group, steps in known.items():
+            whole = usage.get(_plain(group) if top is None and group else REST, {})
+            for step_s, counts in steps.items():
+                if step_s in whole:
+                    whole[step_s] = Counts(*(max(0, each) for each in map(sub, whole[step_s], counts)))
+        for group, steps in usage.items():
+            usage[group] = {step_s: counts for step_s, counts in steps.items() if counts.octets}
+        return {**usage, **known}
+
+    def _cuts(self, question: Question, kept: Kept) -> Iterator[tuple[Part, Cut]]:
+        kind, step = kept.kind, question.step
+        levels: tuple[Resolution, ...] = (kind.coarse, kind.fine)
+        if step in _LENGTHS and _is_longer(kind.coarse, step):
+            levels = (kind.fine,)
+
+        def found(start_s: int, end_s: int) -> list[Part]:
+            low_s, high_s = (kept.floor(at_s, self._zone) for at_s in (start_s, end_s))
+            return details.parts(kept, (low_s, high_s), self._zone, levels)
+
+        return cuts(question, self._zone, self._cycle, found, each=step is Step.CYCLE)
+
+
+def _plain(group: Group) -> Group:
+    return group._replace(protocol=None, service=None, peer=None)
+
+
+def _is_shorter(step: Step, resolution: Resolution) -> bool:
+    return step in _LENGTHS and _LENGTHS.index(step) < _LENGTHS.index(Step(resolution.value))
+
+
+def _is_longer(resolution: Resolution, step: Step) -> bool:
+    return _LENGTHS.index(Step(resolution.value)) > _LENGTHS.index(step)

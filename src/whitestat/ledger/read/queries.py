@@ -1,0 +1,514 @@
+"""Answers from the ledger: read-only, in snapshots, while the writer goes on."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import tzinfo
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from shutil import disk_usage
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from whitestat.core.calendar import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start
+from whitestat.core.errors import DamagedLedger, LedgerError, Missing, QueryError
+from whitestat.core.model import Counts, Coverage, Episode
+from whitestat.core.units import address_text, mac_text
+from whitestat.ledger.files.blocks import file_of
+from whitestat.ledger.files.database import is_damage, open_for_reading
+from whitestat.ledger.files.wal import log_of
+from whitestat.ledger.place import Place, place_of
+from whitestat.ledger.read import export, owners
+from whitestat.ledger.read.answer import Answer, Cursor, Found, Group, rows_of, tag_of, top_of
+from whitestat.ledger.read.breakdown import Detailed, Plan
+from whitestat.ledger.read.gaps import Gaps, gaps
+from whitestat.ledger.read.sums import Sums
+from whitestat.ledger.read.tail import OvertakenError, Tail
+from whitestat.ledger.resolutions import LATEST_S, Resolution
+from whitestat.ledger.tables import alarms, people, plans
+from whitestat.ledger.tables.plans import PlanRow
+from whitestat.ledger.tables.unflushed import Memory, Overlay, Unflushed, names_of
+from whitestat.ledger.usage_query import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
+
+if TYPE_CHECKING:
+    from whitestat.plans.status import Books, Cell, Standing, Who
+
+    PlanUsage = Mapping[tuple[Cell, Who], Counts]
+
+__all__ = [
+    "BY_WORDS",
+    "ROWS_MAX",
+    "Answer",
+    "Cursor",
+    "DeviceName",
+    "DeviceRow",
+    "Gaps",
+    "PlanRow",
+    "Queries",
+    "Question",
+    "Row",
+    "Step",
+]
+
+ROWS_MAX = 100_000
+"""More rows than this are refused where all are wanted at once: they must fit a small machine's memory."""
+
+LET_PASS_S = 0.02
+
+ROWS_A_WINDOW = 4_096
+"""How many rows of a long answer are read at a time: about 2 MB."""
+
+
+class AddressTimes(NamedTuple):
+    """An address of a device, from when to when it was seen, UTC milliseconds; the start is None until it is folded."""
+
+    address: str
+    first_ms: int | None
+    last_ms: int
+
+
+class _Coarser(NamedTuple):
+    """What a step is made of, and the step to answer with where that has aged out."""
+
+    of: Resolution
+    step: Step
+
+
+_INSTEAD = {
+    Step.SECOND: _Coarser(Resolution.SECOND, Step.MINUTE),
+    Step.MINUTE: _Coarser(Resolution.MINUTE, Step.HOUR),
+    Step.HOUR: _Coarser(Resolution.HOUR, Step.DAY),
+    Step.DAY: _Coarser(Resolution.DAY, Step.MONTH),
+    Step.WEEK: _Coarser(Resolution.DAY, Step.MONTH),
+    Step.CYCLE: _Coarser(Resolution.DAY, Step.MONTH),
+}
+
+_LENGTHS_S = {Step.SECOND: 1, Step.MINUTE: MINUTE_S, Step.HOUR: HOUR_S}
+"""The longest there are: a zone may cut an hour, and never makes one longer."""
+
+
+_COUNTING = "SELECT name FROM point WHERE counts ORDER BY name"
+_DEVICES = """SELECT d.id, d.name, d.name_source, min(e.start_ms), max(e.last_seen_ms)
+    FROM device d JOIN episode_seen e ON e.device = d.id GROUP BY d.id"""
+_EPISODES = "SELECT id, device, mac, address, start_ms, end_ms FROM episode ORDER BY id"
+_NAMES = "SELECT id, name FROM device"
+_MACS = "SELECT device, mac FROM episode_seen WHERE mac IS NOT NULL ORDER BY last_seen_ms, id"
+_ADDRESS_TIMES = """SELECT a.address, min(f.first_ms), max(a.last_ms) FROM address_seen a
+    JOIN episode e ON e.id = a.episode
+    LEFT JOIN main.episode_address f ON f.episode = a.episode AND f.address = a.address
+    WHERE e.device = ? GROUP BY a.address ORDER BY max(a.last_ms) DESC, a.address LIMIT 200"""
+_ADDRESSES = """SELECT device, address FROM (
+        SELECT e.device, a.address, a.last_ms FROM address_seen a JOIN episode e ON e.id = a.episode
+        UNION ALL SELECT device, address, last_seen_ms FROM episode_seen WHERE mac IS NULL AND address IS NOT NULL
+    ) GROUP BY device, address ORDER BY max(last_ms) DESC, address"""
+"""The addresses seen with each device; that of an episode without a MAC is what it is told apart by."""
+_LABELS = "SELECT device, text FROM label ORDER BY device, text"
+
+
+class _Window(NamedTuple):
+    """Whole steps of an answer: where they end, and their sums."""
+
+    end_s: int
+    sums: Found
+
+
+class Queries:
+    """Holds one reading connection; any thread may ask, one is answered at a time. LedgerError on failure."""
+
+    def __init__(self, path: Path, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS, memory: Memory | None = None) -> None:
+        """`memory` is the process that counts, where it is asked too for what is not written yet."""
+        self._memory = memory
+        self._path = path
+        self._zone = zone
+        self._cycle = cycle
+        self._lock = Lock()
+        self._is_closed = False
+        self.tell: Callable[[str, Place | None], None] = lambda reason, place: None
+        """Called with what is damaged, and where, when a question comes across it."""
+        self._open()
+
+    def _open(self) -> None:
+        place, connection = place_of(self._path), open_for_reading(self._path)
+        try:
+            tail = Tail(connection, self._path)
+            overlay = Overlay(connection, self._zone)
+        except BaseException:
+            connection.close()
+            raise
+        self._place, self._connection, self._tail, self._overlay = place, connection, tail, overlay
+        self._sums = Sums(connection, self._zone, self._cycle, overlay)
+        self._detailed = Detailed(connection, self._zone, self._cycle, self._sums, overlay)
+
+    def _follow(self) -> None:
+        """Go over to another file in the ledger's place; where there is none, what was open still answers."""
+        place = place_of(self._path)
+        if place in (None, self._place) or self._is_closed:
+            return
+        connection, tail = self._connection, self._tail
+        with suppress(LedgerError, sqlite3.Error):
+            self._open()
+            connection.close()
+            tail.close()
+
+    def close(self) -> None:
+        """From any thread; what is being answered fails at once, with a LedgerError."""
+        with suppress(sqlite3.ProgrammingError):  # it was closed before
+            self._connection.interrupt()
+        with self._lock:
+            self._is_closed = True
+            self._connection.close()
+            self._tail.close()
+
+    def let_pass(self) -> None:
+        """Returns when no question is being answered, or in 20 ms: for work that can wait, between its parts."""
+        if self._lock.acquire(timeout=LET_PASS_S):
+            self._lock.release()
+
+    def usage(self, question: Question) -> list[Row]:
+        """Rows as those of `answer`, all at once; QueryError where they are too many."""
+        rows = list(islice(self.answer(question).rows(), ROWS_MAX + 1))
+        if len(rows) > ROWS_MAX:
+            raise QueryError("step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step")
+        return rows
+
+    def answer(self, question: Question) -> Answer:
+        """What can be said at once; its rows are read as they are taken, a window of some thousand at a time.
+
+        Whatever the step, the rows of a span add up to its total. Each window is of whole flushes. Edges that fall
+        into a bucket which is the finest still kept move back to its start.
+        """
+        if question.about:
+            return self._detailed_answer(question)
+        with self._snapshot():
+            step, notice = self._settled(question)
+            totals = self._sums.usage(replace(question, step=Step.TOTAL))
+            names = self._names(question.devices) if "device" in question.by else {}
+            owned = sorted(self._sums.owners(question).items())
+            coverage = self._coverage(question.start_s, question.end_s, question.points)
+        found = sorted(
+            (group.order, group, counts) for group, steps in totals.items() if group for counts in steps.values()
+        )
+        top = top_of({group: counts for _, group, counts in found}, question.top)
+        shown = [names.get(group.device) for _, group, _ in found if group.device is not None]
+        tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, owned, coverage)
+        if step is Step.TOTAL and top is None:
+            return Answer(question, step, notice, coverage, tag, lambda _: iter([rows_of(totals, names)]))
+        asked = replace(question, step=step)
+        kinds = (len(totals) if top is None else len(top) + 1) + len(owned)
+        windows = partial(self._windows, asked, partial(self._usage_from, asked, top, kinds), names)
+        return Answer(question, step, notice, coverage, tag, windows)
+
+    def _detailed_answer(self, question: Question) -> Answer:
+        """One about services or peers: what is known of them beside what is not."""
+        with self._snapshot():
+            plan = self._detailed.plan(question)
+            names = self._names(question.devices) if "device" in question.by else {}
+            totals = self._sums.usage(replace(plan.question, step=Step.TOTAL))
+            owned = sorted(self._sums.owners(question).items())
+            coverage = self._coverage(question.start_s, question.end_s, question.points)
+        usage = sorted((group.order, *steps.values()) for group, steps in totals.items() if group)
+        shown = sorted(names.items())
+        tag = tag_of(plan.mark, plan.notice, str(self._zone), self._cycle, usage, shown, owned, coverage)
+
+        def windows(from_s: int) -> Iterator[Iterable[Row]]:
+            first_s = plan.question.start_s if from_s == question.start_s else from_s
+            return self._windows(plan.question, partial(self._detail_from, plan), names, first_s)
+
+        return Answer(question, plan.question.step, plan.notice, coverage, tag, windows)
+
+    def days(self, start_s: int, end_s: int) -> dict[tuple[int, int], tuple[int, int]]:
+        """Octets in and out by start of the local day and device, of spans too long for a `Row` each.
+
+        What a meter cannot tell apart counts as in. A third of what `usage` costs.
+        """
+        with self._snapshot():
+            return self._sums.days(Question(start_s, end_s, Step.DAY))
+
+    def points(self) -> list[str]:
+        """The names of all points that count, in their order."""
+        with self._snapshot():
+            return [name for (name,) in self._connection.execute(_COUNTING)]
+
+    def devices(self) -> list[DeviceRow]:
+        """Every device that has episodes, by id; `person` is who owns it now. One that was merged has none."""
+        with self._snapshot():
+            rows = self._connection.execute(_DEVICES).fetchall()
+            owned = owners.owners(self._connection)
+            macs = dict(self._connection.execute(_MACS))  # of several, the latest stays
+            addresses: dict[int, list[str]] = {}
+            labels: dict[int, list[str]] = {}
+            for device, text in self._connection.execute(_LABELS):
+                labels.setdefault(device, []).append(text)
+            for device, address in self._connection.execute(_ADDRESSES):
+                addresses.setdefault(device, []).append(address_text(address))
+        return [
+            DeviceRow(
+                id,
+                name,
+                source,
+                _mac(macs.get(id)),
+                tuple(addresses.get(id, ())),
+                owners.now(owned.get(id, ())),
+                first_ms,
+                last_ms,
+                tuple(labels.get(id, ())),
+            )
+            for id, name, source, first_ms, last_ms in rows
+        ]
+
+    def address_times(self, device: int) -> list[AddressTimes]:
+        """The latest 200 addresses that a device had, the latest first."""
+        with self._snapshot():
+            rows = self._connection.execute(_ADDRESS_TIMES, (device,)).fetchall()
+        return [AddressTimes(address_text(address), first_ms, last_ms) for address, first_ms, last_ms in rows]
+
+    def persons(self) -> list[str]:
+        """The names of everybody who owns or may own a device."""
+        with self._snapshot():
+            return owners.persons(self._connection)
+
+    def held(self, person: str) -> dict[int, tuple[tuple[int, int | None], ...]]:
+        """Devices that are the person's or were: from when up to and without when, UTC seconds; None is still."""
+        with self._snapshot():
+            found = owners.owners(self._connection)
+        spans = {device: owners.spans(held, person, self._zone) for device, held in found.items()}
+        return {device: each for device, each in spans.items() if each}
+
+    def episodes(self) -> list[Episode]:
+        """Every episode, by id."""
+        with self._snapshot():
+            return [Episode(*row) for row in self._connection.execute(_EPISODES)]
+
+    def picture(self) -> dict[str, dict[people.Key, people.Row]]:
+        """All that edits are about, by table and key."""
+        with self._snapshot():
+            return people.rows(self._connection)
+
+    def export(self, device: int) -> dict[str, list[export.Cells]]:
+        """All that is kept about a device but its usage, by table."""
+        with self._snapshot():
+            return export.of_device(self._connection, device)
+
+    def proposals(self) -> list[people.ProposalRow]:
+        """The latest first."""
+        with self._snapshot():
+            return people.proposals(self._connection)
+
+    def edits(self, most: int = 200) -> list[people.EditRow]:
+        """The latest first."""
+        with self._snapshot():
+            return people.edits(self._connection, most)
+
+    def events(self, most: int = 200) -> list[people.EventRow]:
+        """The latest first."""
+        with self._snapshot():
+            return people.events(self._connection, most=most)
+
+    def alarms(self, prefix: str) -> dict[str, alarms.AlarmRow]:
+        """What was told, or noted, under keys that begin so."""
+        with self._snapshot():
+            found = alarms.alarms(self._connection)
+        return {key: row for key, row in found.items() if key.startswith(prefix)}
+
+    def standings(self, now_s: int) -> dict[int, Standing]:
+        """Where each plan that is agreed stands, by its number."""
+        with self._snapshot():
+            rows = plans.plans(self._connection)
+            if not rows:
+                return {}
+            books_of, _, standing = load_plans()
+            found = {row.id: books_of(self._connection, self._zone, row, now_s) for row in rows}
+        return {id: standing(books, now_s, self._zone) for id, books in found.items()}
+
+    def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanUsage]:
+        """The plan, and usage on its days that begin in the span, by tariff and whose it was; Missing without it."""
+        check_span(start_s, end_s)
+        with self._snapshot():
+            row = next((each for each in plans.plans(self._connection) if each.id == plan), None)
+            if row is None:
+                raise Missing("plan", f"there is no plan {plan}")
+            return row, load_plans().usage_of(self._connection, self._zone, row, start_s, end_s)
+
+    def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
+        """How much of each point was seen, by its name; a point that was not watched has all zeros."""
+        check_span(start_s, end_s)
+        with self._snapshot():
+            return self._sums.coverage(start_s, end_s)
+
+    def gaps(self, start_s: int, end_s: int, now_s: int) -> Gaps:
+        """When each point was not watched, up to now at the latest."""
+        check_span(start_s, end_s)
+        with self._snapshot():
+            return gaps(self._connection, self._zone, self._sums.kept(), start_s, min(end_s, now_s))
+
+    def since_s(self) -> int | None:
+        """Where the first usage there is begins, UTC seconds; None in an empty ledger."""
+        with self._snapshot():
+            return self._sums.since_s()
+
+    def octets_free(self) -> int:
+        """What is left on the disk of the database for who may write there."""
+        return disk_usage(self._path.parent).free
+
+    def octets_on_disk(self) -> int:
+        """The database with its write-ahead log and the flushes that are not folded."""
+        files = (self._path, log_of(self._path), file_of(self._path))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def _coverage(self, start_s: int, end_s: int, points: tuple[str, ...]) -> dict[str, Coverage]:
+        """That of the points named, or of all, which count."""
+        counting = [name for (name,) in self._connection.execute(_COUNTING) if not points or name in points]
+        sums = self._sums.coverage(start_s, end_s)
+        return {name: sums[name] for name in counting}
+
+    def _windows(
+        self, question: Question, read: Callable[[int], _Window], names: Mapping[int, DeviceName], from_s: int
+    ) -> Iterator[Iterable[Row]]:
+        """Rows from the step on that starts then, whole steps at a time, so that few are in memory."""
+        low_s = self._checked_start(question, from_s)
+        while low_s < question.end_s:
+            with _uncollected():
+                with self._snapshot():
+                    low_s, sums = read(low_s)
+                rows = rows_of(sums, names)
+            yield rows
+
+    def _usage_from(self, question: Question, top: frozenset[Group] | None, kinds: int, low_s: int) -> _Window:
+        high_s = self._window_end(question, low_s, kinds)
+        return _Window(high_s, self._sums.usage(replace(question, start_s=low_s, end_s=high_s), top))
+
+    def _detail_from(self, plan: Plan, low_s: int) -> _Window:
+        high_s = self._window_end(plan.question, low_s, plan.kinds)
+        return _Window(high_s, self._detailed.sums(plan, low_s, high_s))
+
+    def _checked_start(self, question: Question, from_s: int) -> int:
+        """Where in the span the step that starts then begins; QueryError where none does."""
+        if from_s == question.start_s:
+            return from_s
+        low_s = max(from_s, question.start_s)
+        if low_s < question.end_s and next(self._sums.steps(question, low_s)) == from_s:
+            return low_s
+        raise QueryError("cursor", "is not one of this question")
+
+    def _window_end(self, question: Question, low_s: int, groups: int) -> int:
+        if question.step is Step.TOTAL:
+            return question.end_s
+        size = max(1, ROWS_A_WINDOW // max(1, groups))
+        if question.step in _LENGTHS_S:  # no need to walk thousands of steps to find where one starts
+            far_s = low_s + size * _LENGTHS_S[question.step]
+            return min(question.end_s, Resolution(question.step.value).floor(far_s, self._zone))
+        return next(islice(self._sums.steps(question, low_s), size, None), question.end_s)
+
+    def _settled(self, question: Question) -> tuple[Step, str | None]:
+        """How long the rows can be at least, and what must be said where that is not what was asked."""
+        kept, step = self._sums.kept(), question.step
+        notices = []
+        while step in _INSTEAD and question.start_s < kept.since_s(_INSTEAD[step].of):
+            notices.append(self._kept_text(_INSTEAD[step].of, kept.since_s(_INSTEAD[step].of)))
+            step = _INSTEAD[step].step
+        if notices:
+            notices.append(f"so each row is a {step}".replace("a hour", "an hour"))
+        for name, at_s in (("start", question.start_s), ("end", question.end_s)):
+            aligned_s = kept.aligned(at_s, self._zone)
+            if aligned_s < minute_start(at_s):
+                text = instant_text(aligned_s, self._zone)
+                notices.append(f"{name} moved back to {text}, as nothing finer is kept there")
+        cuts = [end_s for _, end_s in owners.cut(self._sums.owners(question), self._zone, *question.span)[:-1]]
+        if any(kept.aligned(at_s, self._zone) < at_s for at_s in cuts):
+            since = instant_text(kept.since_s(Resolution.DAY), self._zone)
+            notices.append(f"owners that changed before {since} count from the start of that month")
+        return step, ", ".join(notices) or None
+
+    def _kept_text(self, resolution: Resolution, since_s: int) -> str:
+        if since_s == LATEST_S:
+            return f"no {resolution} is kept ([store.retention] {resolution})"
+        return f"each {resolution} is kept since {instant_text(since_s, self._zone)}"
+
+    def _names(self, devices: tuple[int, ...]) -> dict[int, DeviceName]:
+        """Those of the devices asked for, or of all."""
+        macs = dict(self._connection.execute(_MACS))
+        return names_of(self._overlay.devices, devices) | {
+            device: DeviceName(device, name, _mac(macs.get(device)))
+            for device, name in self._connection.execute(_NAMES)
+            if not devices or device in devices
+        }
+
+    def _begin(self, unflushed: Unflushed | None) -> bool:
+        """A snapshot in which the journal's tail was followed, begun anew where the writer came round meanwhile.
+
+        Whether it has no later flush than what is unflushed, which was asked for before.
+        """
+        while True:
+            self._connection.execute("BEGIN")
+            try:
+                self._tail.follow()
+                return self._overlay.show(unflushed, self._tail.sequence)
+            except OvertakenError:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.execute("COMMIT")
+                raise
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """All statements of an answer see the same flushes, and what is behind them.
+
+        What the tail took in stays for the next answer.
+        """
+        unflushed = self._memory.unflushed() if self._memory else None
+        with self._lock:
+            self._follow()
+            try:
+                if not self._begin(unflushed):  # written meanwhile: there may be more since
+                    self._connection.execute("COMMIT")
+                    self._begin(self._memory.unflushed(afresh=True) if self._memory else None)
+                try:
+                    yield
+                finally:
+                    self._connection.execute("COMMIT")
+            except DamagedLedger as error:
+                self.tell(str(error), self._place)
+                raise
+            except (sqlite3.Error, OSError) as error:
+                told = f"{self._path}: cannot be read: {error}"
+                if is_damage(error):
+                    self.tell(told, self._place)
+                    raise DamagedLedger(told) from error
+                raise LedgerError(told) from error
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for cycles, which rows never have: it takes a fifth of a long answer."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _PlanParts(NamedTuple):
+    """How a plan's books and usage are gathered, and its standing is worked out."""
+
+    books_of: Callable[..., Books]
+    usage_of: Callable[..., PlanUsage]
+    standing: Callable[[Books, int, tzinfo], Standing]
+
+
+def load_plans() -> _PlanParts:
+    """What who has no plan never loads."""
+    from whitestat.ledger.read.plan_usage import books_of, usage_of
+    from whitestat.plans.status import standing
+
+    return _PlanParts(books_of, usage_of, standing)
+
+
+def _mac(mac: bytes | None) -> str | None:
+    return None if mac is None else mac_text(mac)

@@ -1,0 +1,80 @@
+"""The statements that read rows of services and peers: whose, which of them, and what they are told apart by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whitestat.core.model import PROTOCOL_OTHER
+from whitestat.ledger.read.answer import Group
+from whitestat.ledger.tables import details
+from whitestat.ledger.tables.cuts import SEEKS_MAX, Part, chunked
+from whitestat.ledger.usage_query import Question
+
+COLUMNS = {
+    "protocol": "protocol",
+    "service": f"iif(protocol = {PROTOCOL_OTHER}, 0, service)",  # an EtherType is no port
+    "peer": "peer",
+}
+
+
+def told_apart(question: Question) -> list[str]:
+    """What of protocol, service and peer the question tells apart, in the order of COLUMNS."""
+    return [each for each in COLUMNS if each in question.by]
+
+
+def told(group: Group, by: Iterable[str], about: Iterable[Any]) -> Group:
+    """The group with what a row says of these words."""
+    words = dict(zip(by, about, strict=True))
+    if "peer" in words:
+        words["peer"] = details.address(words["peer"])
+    return group._replace(**words)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of the question's detail: of series in groups that have numbers, and, where `only` is not None, of no
+    other services and peers than some of these groups have."""
+
+    question: Question
+    groups: Mapping[Group, Sequence[int]]
+    numbers: Mapping[Group, int]
+    only: Collection[Group] | None = None
+
+    def sql(self, part: Part, expression: str, columns: str) -> tuple[str, tuple[object, ...]]:
+        """The sums of a part by the expression, the group's number and what is told apart; and what to bind."""
+        table, piece = part
+        series = [each for several in self.groups.values() for each in several]
+        chunks, bound = chunked(table, piece, len(series))
+        source, number = table, str(next(iter(self.numbers.values()), 0))
+        first: tuple[str, ...] = ()
+        if len(self.numbers) > 1:
+            source = f"""{table} JOIN (SELECT json_extract(value, '$[0]') AS whose,
+                json_extract(value, '$[1]') AS number FROM json_each(?)) ON whose = series"""  # noqa: S608
+            pairs = [(each, self.numbers[group]) for group, several in self.groups.items() for each in several]
+            number, first = "number", (json.dumps(pairs),)
+        conditions, values = self._conditions()
+        if len(self.numbers) == 1 or len(series) <= SEEKS_MAX:
+            conditions = ["series IN (SELECT value FROM json_each(?))", *conditions]
+            values = [json.dumps(series), *values]
+        where = " AND ".join(["bucket >= ? AND bucket < ?", *conditions])
+        names = "".join(f", {COLUMNS[each]}" for each in told_apart(self.question))
+        sql = f"""SELECT {expression} AS step, {number} AS number, {columns} FROM {source}
+            WHERE {chunks} {where} GROUP BY step, number{names}"""  # noqa: S608 - words of this module
+        return sql, (*first, *bound, piece.low, piece.high, *values)
+
+    def _conditions(self) -> tuple[list[str], list[object]]:
+        """What narrows services and peers, as parts of a condition, and their values."""
+        asked, only = self.question, self.only or ()
+        wanted: list[tuple[str, Sequence[Any]]] = [
+            ("service", asked.services),
+            ("protocol", asked.protocols),
+            ("peer", [details.stored(each) for each in asked.peers]),
+            ("service", sorted({each.service for each in only if each.service is not None})),
+            ("protocol", sorted({each.protocol for each in only if each.protocol is not None})),
+            ("peer", sorted({details.stored(each.peer) for each in only if each.peer is not None})),
+        ]
+        found = [(f"{COLUMNS[word]} IN ({', '.join('?' * len(values))})", values) for word, values in wanted if values]
+        return [condition for condition, _ in found], [value for _, values in found for value in values]

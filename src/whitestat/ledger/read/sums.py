@@ -1,0 +1,241 @@
+"""Sums of usage and coverage over any span: which tables hold it, which of their buckets, and what is added up."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from functools import partial, reduce
+from itertools import groupby
+from operator import itemgetter
+
+from whitestat.core.calendar import Cycle, steps
+from whitestat.core.model import Counts, Coverage
+from whitestat.ledger.read import owners
+from whitestat.ledger.read.answer import REST, Found, Group, add_columns, add_to
+from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
+from whitestat.ledger.tables import buckets
+from whitestat.ledger.tables.cuts import Cut, Part, cuts
+from whitestat.ledger.tables.packed import Columns, together
+from whitestat.ledger.tables.rows import SCOPES
+from whitestat.ledger.tables.unflushed import Overlay
+from whitestat.ledger.usage_query import USAGE_WORDS, Question, Step
+
+_LEVELS = {
+    Step.DAY: COARSEST_FIRST[1:],
+    Step.WEEK: COARSEST_FIRST[1:],
+    Step.SECOND: COARSEST_FIRST[4:],
+    Step.MINUTE: COARSEST_FIRST[3:],
+    Step.HOUR: COARSEST_FIRST[2:],
+}
+"""Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
+
+
+_SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
+_IN_OUT_SUMS = "sum(octets_in + octets_unsplit), sum(octets_out)"
+_COVERAGE_SUMS = ", ".join(f"sum({column})" for column in Coverage._fields)
+_TAIL_COVERAGE = f"SELECT point, {_COVERAGE_SUMS} FROM tail_coverage WHERE bucket >= ? AND bucket < ? GROUP BY 1"  # noqa: S608
+_SERIES = """SELECT s.id, e.device, s.scope, p.name FROM series s JOIN point p ON p.id = s.point
+    LEFT JOIN episode e ON e.id = s.episode WHERE p.counts"""
+
+TAIL = "tail_usage"
+
+FEW = 2
+"""So few series of a group are sooner added one after the other than put together first."""
+
+
+class Sums:
+    """Reads through a connection in whose transaction the journal's tail was followed."""
+
+    def __init__(self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, overlay: Overlay) -> None:
+        self._connection = connection
+        self._overlay = overlay
+        self._zone = zone
+        self._cycle = cycle
+
+    def owners(self, question: Question) -> owners.Owners:
+        """Those of the devices asked for, where the question is about persons."""
+        if "person" not in question.by and not question.persons:
+            return {}
+        found = owners.owners(self._connection)
+        return {each: held for each, held in found.items() if not question.devices or each in question.devices}
+
+    def groups(
+        self, question: Question, top: frozenset[Group] | None, person_of: Mapping[int, str]
+    ) -> dict[Group | None, list[int]]:
+        """The series asked for, by what their usage is told apart by; those of points that count."""
+        groups: dict[Group | None, list[int]] = {}
+        by_device, by_scope, by_point, by_person = (word in question.by for word in USAGE_WORDS)
+        for series, device, scope_number, point in self._series(question.devices):
+            scope, person = SCOPES[scope_number], None if device is None else person_of.get(device)
+            if (
+                question.scope not in (None, scope)
+                or (question.points and point not in question.points)
+                or (question.persons and person not in question.persons)
+            ):
+                continue
+            group = Group(
+                device if by_device else None,
+                scope if by_scope else None,
+                point if by_point else None,
+                person if by_person else None,
+            )
+            groups.setdefault(group if top is None or group in top else REST, []).append(series)
+        return groups
+
+    def _series(self, devices: tuple[int, ...]) -> Iterator[tuple[int, int | None, int, str]]:
+        """Number, device, scope and point of the series of some devices, or of all, that the ledger knows or not."""
+        sql, bound = _SERIES, tuple[str, ...]()
+        if devices:
+            sql = f"{_SERIES} AND e.device IN (SELECT value FROM json_each(?))"  # noqa: S608 - words of this module
+            bound = (json.dumps(devices),)
+        yield from self._connection.execute(sql, bound)
+        if self._overlay.series:
+            counting = {name for (name,) in self._connection.execute("SELECT name FROM point WHERE counts")}
+            for each in self._overlay.series:
+                if each[3] in counting and (not devices or each[1] in devices):
+                    yield each
+
+    def usage(self, question: Question, top: frozenset[Group] | None = None) -> Found:
+        """By the start of the step and the group; the rows of a span add up to its total, whatever the step.
+
+        The span is cut where a device changes hands, and each part is summed with the owners it has.
+        """
+        sums: Found = {}
+        owned = self.owners(question)
+        for start_s, end_s in owners.cut(owned, self._zone, *question.span):
+            groups = self.groups(question, top, owners.at(owned, self._zone, start_s))
+            part = self.within(replace(question, start_s=start_s, end_s=end_s), groups)
+            if not sums:
+                sums = part
+                continue
+            for group, found in part.items():
+                add_to(sums, group, found.items())
+        if question.step is Step.TOTAL:
+            return {group: {question.start_s: _sum(found)} for group, found in sums.items()}
+        return sums
+
+    def within(self, question: Question, groups: Mapping[Group | None, list[int]]) -> Found:
+        """The sums of series that are grouped already."""
+        sums: Found = {}
+        group_of = {each: group for group, series in groups.items() for each in series}
+        for (table, piece), cut in self._cuts(question):
+            if table == TAIL:
+                self._in_tail(sums, piece, cut, group_of)
+            elif cut.expression == "0":
+                self._together(sums, piece, cut, group_of)
+            else:
+                self._by_step(sums, piece, cut, group_of)
+        return sums
+
+    def days(self, question: Question) -> dict[tuple[int, int], tuple[int, int]]:
+        """Octets in and out by start of the step and device; what a meter cannot tell apart counts as in."""
+        sums: dict[tuple[int, int], tuple[int, int]] = {}
+        device_of = {row[0]: row[1] for row in self._series(()) if row[1] is not None}
+        for (table, piece), cut in self._cuts(question):
+            rows = self._in_tail_days(piece, cut) if table == TAIL else self._in_days(piece, cut)
+            for start_s, series, into, out in rows:
+                if series in device_of:
+                    key = start_s, device_of[series]
+                    before = sums.get(key)
+                    sums[key] = (before[0] + into, before[1] + out) if before else (into, out)
+        return sums
+
+    def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
+        """By the name of the point, all of them."""
+        names = dict(self._connection.execute("SELECT id, name FROM point ORDER BY name"))
+        sums = {name: Coverage() for name in names.values()}
+        for piece in self._pieces(start_s, end_s, COARSEST_FIRST):
+            for _, point, columns in self._read(buckets.COVERAGE, piece):
+                name = names[point]
+                sums[name] = sums[name].plus(Coverage._make(map(sum, columns[1:])))
+        tail = self._tail_piece(start_s, end_s)
+        for point, *covered in self._connection.execute(_TAIL_COVERAGE, (tail.low, tail.high)):
+            sums[names[point]] = sums[names[point]].plus(Coverage._make(covered))
+        return sums
+
+    def since_s(self) -> int | None:
+        """Where the first usage begins: the first bucket of the finest resolution that goes back to it."""
+        (first_s,) = self._connection.execute("SELECT min(bucket) FROM tail_usage").fetchone()
+        for resolution in reversed(COARSEST_FIRST):
+            bucket = buckets.oldest(self._connection, resolution)
+            start_s = None if bucket is None else resolution.start(bucket, self._zone)
+            if start_s is not None and (first_s is None or start_s < resolution.floor(first_s, self._zone)):
+                first_s = start_s
+        return None if first_s is None else int(first_s)
+
+    def kept(self) -> Kept:
+        return buckets.kept(self._connection, self._zone)
+
+    def steps(self, question: Question, from_s: int) -> Iterator[int]:
+        return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
+
+    def _together(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
+        """All of a piece as one step."""
+        start_s = cut.start_s(0)
+        for _, series, columns in self._read(buckets.USAGE, piece, group_of):
+            add_to(sums, group_of[series], [(start_s, Counts._make(map(sum, columns[1:])))])
+
+    def _by_step(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
+        """The series of a group are added up chunk by chunk."""
+        for chunk, found in groupby(self._read(buckets.USAGE, piece, group_of), itemgetter(0)):
+            by_group: dict[Group | None, list[Columns]] = {}
+            for _, series, columns in found:
+                by_group.setdefault(group_of[series], []).append(columns)
+            for group, several in by_group.items():
+                for offsets, *amounts in several if len(several) <= FEW else [together(several)]:
+                    starts = cut.starts(piece.resolution.buckets(chunk, offsets))
+                    add_columns(sums, group, starts, amounts)
+
+    def _in_tail(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
+        sql = f"""SELECT {cut.expression}, series, {_SUMS} FROM {TAIL} WHERE bucket >= ? AND bucket < ?
+            GROUP BY 1, 2"""  # noqa: S608 - words of this module
+        for bucket, series, *counts in self._connection.execute(sql, (piece.low, piece.high)):
+            if series in group_of:
+                add_to(sums, group_of[series], [(cut.start_s(bucket), Counts._make(counts))])
+
+    def _in_days(self, piece: Piece, cut: Cut) -> Iterator[tuple[int, int, int, int]]:
+        """Start of the step, series, octets in and out of each bucket."""
+        for chunk, series, (offsets, into, out, _, _, unsplit) in self._read(buckets.USAGE, piece):
+            starts = cut.starts(piece.resolution.buckets(chunk, offsets))
+            for start_s, octets_in, octets_out, octets in zip(starts, into, out, unsplit, strict=True):
+                yield start_s, series, octets_in + octets, octets_out
+
+    def _in_tail_days(self, piece: Piece, cut: Cut) -> Iterator[tuple[int, int, int, int]]:
+        sql = f"""SELECT {cut.expression}, series, {_IN_OUT_SUMS} FROM {TAIL} WHERE bucket >= ? AND bucket < ?
+            GROUP BY 1, 2"""  # noqa: S608 - words of this module
+        for bucket, *row in self._connection.execute(sql, (piece.low, piece.high)):
+            yield (cut.start_s(bucket), *row)
+
+    def _read(self, kind: buckets.Kind, piece: Piece, keys: Collection[int] | None = None) -> Iterator[buckets.Found]:
+        return buckets.read(self._connection, kind, piece.resolution, (piece.low, piece.high), keys)
+
+    def _cuts(self, question: Question) -> Iterator[tuple[Part, Cut]]:
+        """Cycles are summed one by one, as a cycle may begin within a day."""
+        levels = _LEVELS.get(question.step, COARSEST_FIRST)
+        each = question.step is Step.CYCLE
+        return cuts(question, self._zone, self._cycle, partial(self._parts, levels), each=each)
+
+    def _parts(self, levels: tuple[Resolution, ...], start_s: int, end_s: int) -> list[Part]:
+        """Closed buckets as coarse as they come, then finer ones, then the journal's tail."""
+        whole = self._pieces(start_s, end_s, levels)
+        return [
+            *(Part(f"usage_{each.resolution}", each) for each in whole),
+            Part(TAIL, self._tail_piece(start_s, end_s)),
+        ]
+
+    def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
+        kept, zone = self.kept(), self._zone
+        return pieces(kept.aligned(start_s, zone), kept.aligned(end_s, zone), zone, levels, kept.until)
+
+    def _tail_piece(self, start_s: int, end_s: int) -> Piece:
+        """The instants of the journal's tail, which are starts of minutes or of seconds."""
+        kept = self.kept()
+        low, high = (kept.aligned(at_s, self._zone) for at_s in (start_s, end_s))
+        return Piece(Resolution.SECOND, low, high, low, max(high, low + 1))
+
+
+def _sum(found: Mapping[int, Counts]) -> Counts:
+    return reduce(Counts.plus, found.values())

@@ -1,0 +1,289 @@
+"""The way out of a damaged ledger: it is set aside as it is, a new one goes on, and what can be read comes back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, tzinfo
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from whitestat.core.calendar import HOUR_S, day_bounds, day_of, wall_time
+from whitestat.core.errors import DamagedLedger, LedgerError
+from whitestat.core.units import octets_text
+from whitestat.ledger.files import journal
+from whitestat.ledger.files.blocks import Blocks, file_of
+from whitestat.ledger.files.condition import ASIDE, aside
+from whitestat.ledger.files.database import fault_in, is_damage, lock, open_for_reading, open_for_writing, transaction
+from whitestat.ledger.files.wal import log_of
+from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.recovery.merging import merge
+from whitestat.ledger.recovery.salvage import Salvage, salvage
+from whitestat.ledger.resolutions import Resolution
+from whitestat.ledger.tables.buckets import newest
+from whitestat.ledger.usage_query import Question, Step
+from whitestat.ledger.write import troubles
+from whitestat.ledger.write.folding import mark
+from whitestat.ledger.write.writer import Writer
+
+DONE = ".recovered"
+"""Behind the name of what was set aside, once it was recovered: it is of no more use."""
+
+
+class Recovered(NamedTuple):
+    """What came back of one file: octets and days of usage, what its coverage says is missing, and bad pages."""
+
+    source: Path
+    octets: int
+    days: int
+    missing: int
+    missing_days: int
+    found: Salvage
+
+    def text(self) -> str:
+        lost = "nothing is missing"
+        if self.found.bad or self.missing:
+            tables = f" (in {', '.join(self.found.tables)})" if self.found.tables else ""
+            pages = "1 page" if self.found.bad == 1 else f"{self.found.bad} pages"
+            lost = f"{pages} could not be read{tables}"
+            if self.missing:
+                lost += f"; at least {octets_text(self.missing)} of {self.missing_days} days are missing"
+        return f"{self.source}: saved {octets_text(self.octets)} ({self.octets} octets) of {self.days} days; {lost}"
+
+
+def set_aside(path: Path, reason: str, now_ms: int) -> Path:
+    """Rename a damaged ledger with its log and journal, and begin a new one that knows who is who; LedgerError.
+
+    The writer's connection to it must be closed. Devices, people, plans and the last readings of meters are those that
+    can still be read, under the same numbers, so that what is recovered later belongs to them.
+    """
+    held = lock(path)
+    try:
+        return _set_aside(path, reason, now_ms)
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(f"{path}: {reason}; and it cannot be set aside: {error}") from error
+    finally:
+        os.close(held)
+
+
+def _set_aside(path: Path, reason: str, now_ms: int) -> Path:
+    path = path.resolve()
+    names = (f"{path.name}{ASIDE}{wall_time(at_s, UTC):%Y%m%dT%H%M%SZ}" for at_s in count(now_ms // 1000))
+    to = next(path.with_name(name) for name in names if not list(path.parent.glob(f"{name}*")))
+    with _temporary(path.with_name(f"{path.name}.new")) as new:
+        salvage(path, new, lambda table: not table.is_usage)
+        with closing(open_for_writing(new)) as connection, transaction(connection):
+            _go_on(connection, path)
+            told = reason.removeprefix(f"{path}: ")
+            text = (
+                f"the ledger was damaged ({told}) and is set aside as {to.name}; a new one goes on with "
+                "the devices, people and plans that could be read; whitestat recover brings back what usage can be read"
+            )
+            troubles.note(connection, now_ms, text, aside=to.name)
+        new.chmod(path.stat().st_mode & 0o777)
+        _like(path, new)
+        # The log goes first: left beside a new database, SQLite would take it for that one's.
+        for old, place in ((log_of(path), log_of(to)), (file_of(path), file_of(to))):
+            with suppress(FileNotFoundError):
+                old.rename(place)
+        with suppress(FileNotFoundError):
+            path.with_name(f"{path.name}-shm").unlink()
+        path.rename(to)
+        new.rename(path)
+        _sync(path.parent)
+    return to
+
+
+def _go_on(connection: sqlite3.Connection, path: Path) -> None:
+    """What the journal of the damaged one says of meters holds, so that nothing is counted twice; its usage is left."""
+    _find_chain(connection, path)
+    folded, lost = journal.folded(connection), lambda *_: None
+    blocks = None
+    with suppress(OSError):
+        blocks = Blocks(path)
+    try:
+        entries = [each for _, each in journal.entries(connection, blocks, folded, folded, lost, thorough=True)]
+    finally:
+        if blocks:
+            blocks.close()
+    mark(connection, entries, {})
+    for table in ("journal", "closed", "kept"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - words from above
+    journal.new_chain(connection)
+
+
+def _find_chain(connection: sqlite3.Connection, path: Path) -> None:
+    """Where the row is lost that says which flushes are not folded, the blocks of the newest chain say it: a fold gives
+    the next one a chain of its own."""
+    if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'chain'").fetchone()[0]:
+        return
+    if connection.execute("SELECT count(*) FROM chain").fetchone()[0]:
+        return
+    number, first = 0, 0
+    with suppress(OSError), closing(Blocks(path)) as blocks:
+        number, first = blocks.newest_chain() or (0, 0)
+    connection.execute("INSERT INTO chain VALUES (1, ?)", (number,))
+    if number and not journal.folded(connection):
+        journal.set_folded(connection, first - 1)
+
+
+def recover(
+    path: Path, zone: tzinfo, *, source: Path | None = None, to: Path | None = None, now_ms: int
+) -> Iterator[Recovered]:
+    """Bring back what can be read of damaged ledgers; LedgerError, and nothing is changed.
+
+    Without a source, of all that were set aside, and of the ledger itself where it is damaged. What is recovered is
+    added to the ledger at `path`, or written to a new file `to`. What was added is renamed, never removed.
+    """
+    if to is None:
+        with suppress(FileNotFoundError):
+            _set_aside_if_damaged(path, now_ms)
+    sources = [source] if source else aside(path)
+    if not sources:
+        raise LedgerError(f"{path}: is sound, and nothing was set aside; there is nothing to recover")
+    if to and to.exists():
+        raise LedgerError(f"{to}: exists; name another file")
+    if to and len(sources) > 1:
+        raise LedgerError(f"several ledgers were set aside; say which with --from: {', '.join(map(str, sources))}")
+    for each in sources:
+        if not each.is_file():
+            raise LedgerError(f"{each}: there is no such file")
+        yield _recover(path, zone, each, to)
+
+
+def _set_aside_if_damaged(path: Path, now_ms: int) -> None:
+    if not path.exists():
+        return
+    try:
+        with closing(open_for_writing(path)):
+            pass
+        _check_all(path)
+    except DamagedLedger as damage:
+        set_aside(path, str(damage), now_ms)
+
+
+def _check_all(path: Path) -> None:
+    try:
+        with closing(open_for_reading(path)) as connection:
+            fault = fault_in(connection)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise LedgerError(f"{path}: cannot be read: {error}") from error
+        fault = str(error)
+    if fault:
+        raise DamagedLedger(f"{path}: the database is damaged: {fault}")
+
+
+def _recover(path: Path, zone: tzinfo, source: Path, to: Path | None) -> Recovered:
+    place = to or path
+    held = lock(path) if to is None else -1
+    try:
+        with _temporary(place.with_name(f"{place.name}.recovering")) as part:
+            found = _rebuilt(source, part, zone)
+            told = _told(source, part, zone, found)
+            if to or not path.exists():
+                part.rename(place)
+            else:
+                if held >= 0:
+                    os.close(held)
+                    held = -1
+                _add(path, part, source, zone, told)
+            if to is None:
+                source.rename(source.with_name(source.name + DONE))
+                for file in (log_of(source), file_of(source)):
+                    with suppress(FileNotFoundError):
+                        file.rename(file.with_name(file.name + DONE))
+            _sync(place.parent)
+            return told
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(f"{source}: cannot be recovered: {error}") from error
+    finally:
+        if held >= 0:
+            os.close(held)
+
+
+def _rebuilt(source: Path, part: Path, zone: tzinfo) -> Salvage:
+    """All that can be read, with the flushes beside it, as a ledger of today's version that is folded."""
+    found = salvage(source, part, lambda table: True)
+    with suppress(FileNotFoundError):
+        shutil.copyfile(file_of(source), file_of(part))
+    with closing(sqlite3.connect(part)) as connection, connection:
+        _find_chain(connection, part)
+    with closing(Writer(part, zone)) as writer:
+        writer.state()
+        writer.fold_details()
+    return found
+
+
+def _add(path: Path, part: Path, source: Path, zone: tzinfo, told: Recovered) -> None:
+    with closing(Writer(path, zone)) as writer, closing(open_for_writing(part)) as other:
+        writer.fold_details()
+        with writer.transaction("recovering") as connection:
+            merge(connection, other, zone)
+            troubles.settle(connection, source.name, told.text())
+
+
+def _told(source: Path, part: Path, zone: tzinfo, found: Salvage) -> Recovered:
+    """What the recovered ledger holds; what its coverage counted and no row has is missing, at least."""
+    with closing(open_for_reading(part)) as connection:
+        ends = [newest(connection, each) or 0 for each in (Resolution.MINUTE, Resolution.HOUR)]
+    if not any(ends):
+        return Recovered(source, 0, 0, 0, 0, found)
+    with closing(Queries(part, zone)) as queries:
+        start_s, end_s = queries.since_s() or max(ends), max(ends) + 2 * HOUR_S
+        used: dict[int, int] = {}
+        for row in queries.answer(Question(start_s, end_s, Step.DAY, by=())).rows():
+            used[row.start_s] = used.get(row.start_s, 0) + row.counts.octets
+        missing = {
+            day_s: covered - used.get(day_s, 0)
+            for day_s, covered in _covered(queries, start_s, end_s, zone).items()
+            if covered > used.get(day_s, 0)
+        }
+    return Recovered(source, sum(used.values()), len(used), sum(missing.values()), len(missing), found)
+
+
+def _covered(queries: Queries, start_s: int, end_s: int, zone: tzinfo) -> dict[int, int]:
+    """Octets that were counted at points, by the start of each day from the first to the last."""
+    found: dict[int, int] = {}
+    at_s = start_s
+    while at_s < end_s:
+        at_s, day_end_s = day_bounds(day_of(at_s, zone), zone)
+        day = queries.coverage(at_s, day_end_s).values()
+        found[at_s] = sum(each.octets_attributed + each.octets_unattributed for each in day)
+        at_s = day_end_s
+    return found
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A file of that name, which is gone afterwards with all that SQLite and the ledger put beside it."""
+
+    def remove() -> None:
+        for each in path.parent.glob(f"{path.name}*"):
+            with suppress(OSError):
+                each.unlink()
+
+    remove()
+    try:
+        yield path
+    finally:
+        remove()
+
+
+def _like(path: Path, new: Path) -> None:
+    found = path.stat()
+    if os.geteuid() == 0:
+        with suppress(OSError):
+            os.chown(new, found.st_uid, found.st_gid)
+
+
+def _sync(folder: Path) -> None:
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

@@ -1,0 +1,163 @@
+"""What the service has counted and not written yet, as questions are answered from it beside the ledger.
+
+Each octet is in exactly one of both: what is unflushed says behind which flush, and behind which hand-in of services
+and peers, it was gathered, and is left out where a snapshot has later ones, as these hold it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Protocol
+
+from whitestat.core.model import Counts, Coverage, PeerKey, ServiceKey, UsageKey
+from whitestat.ledger.tables import details
+from whitestat.ledger.tables.rows import SCOPES
+from whitestat.ledger.usage_query import DeviceName
+
+FIRST_NUMBER = 1 << 31
+"""Series that the ledger does not know yet are numbered from here on: none of its own ever is."""
+
+MOST_SERIES = 20_000
+"""Numbers of series that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unflushed:
+    """Never changed once it is handed out; keys as those of a flush.
+
+    `sequence` and `handed_in` number the last flush and the last hand-in of services and peers before it; `number`
+    differs from that of all others. `devices` are those of episodes that the ledger may not know, with their names.
+    """
+
+    number: int
+    sequence: int
+    handed_in: int
+    usage: Mapping[tuple[int, UsageKey], Counts] = field(default_factory=dict)
+    coverage: Mapping[tuple[int, str], Coverage] = field(default_factory=dict)
+    services: Mapping[tuple[int, ServiceKey], Counts] = field(default_factory=dict)
+    peers: Mapping[tuple[int, PeerKey], Counts] = field(default_factory=dict)
+    devices: Mapping[int, DeviceName] = field(default_factory=dict)
+
+
+class Memory(Protocol):
+    """The process that counts. Any thread may ask."""
+
+    def unflushed(self, *, afresh: bool = False) -> Unflushed | None:
+        """The latest there is, at most a second old, or made now where it is wanted `afresh`; None for none."""
+        ...
+
+
+NAMES = ("memory_usage", "memory_coverage", *(f"memory_{kind}" for kind in details.KINDS))
+_NUMBER = """SELECT s.id FROM series s JOIN point p ON p.id = s.point
+    WHERE s.episode = ? AND s.scope = ? AND p.name = ?"""
+_HANDED_IN = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'detail'"
+
+
+def handed_in(connection: sqlite3.Connection) -> int:
+    """The number of the last hand-in of services and peers, folded or not."""
+    return int(connection.execute(_HANDED_IN).fetchone()[0])
+
+
+class Overlay:
+    """Fills the TEMP tables `memory_...` of a reading connection; views have them beside the journal's tail."""
+
+    def __init__(self, connection: sqlite3.Connection, zone: tzinfo) -> None:
+        self._connection = connection
+        self._zone = zone
+        self._numbers: dict[UsageKey, int] = {}
+        self._shown: tuple[int, bool, bool] | None = None
+        self.series: list[tuple[int, int | None, int, str]] = []
+        """Series that the ledger does not know: number, device, number of the scope, and point."""
+        self.devices: Mapping[int, DeviceName] = {}
+        details.make_memory(connection)
+
+    @property
+    def mark(self) -> tuple[object, ...]:
+        """The same for as long as the services and peers that are shown are."""
+        return self._shown[:1] + self._shown[2:] if self._shown else ()
+
+    def show(self, found: Unflushed | None, sequence: int) -> bool:
+        """Show what the snapshot does not have, whose last flush this is. Call it in its transaction.
+
+        False where the snapshot has a later flush, so that usage there may be since is not shown.
+        """
+        is_next = found is not None and found.sequence == sequence
+        has_details = found is not None and found.handed_in == handed_in(self._connection)
+        wanted = (found.number, is_next, has_details) if found else None
+        if wanted != self._shown:
+            self._shown = None  # until all is in
+            self._clear()
+            if found and (is_next or has_details):
+                self._take(found, is_next=is_next, has_details=has_details)
+            self._shown = wanted
+        return found is None or is_next
+
+    def _clear(self) -> None:
+        for name in NAMES:
+            self._connection.execute(f"DELETE FROM {name}")  # noqa: S608 - a name from above
+        self.series, self.devices = [], {}
+
+    def _take(self, found: Unflushed, *, is_next: bool, has_details: bool) -> None:
+        fresh: dict[UsageKey, int] = {}
+        self.devices = {each.id: each for each in found.devices.values()}
+
+        def number(key: UsageKey) -> int:
+            held = self._number(key) or fresh.get(key)
+            if held is None:
+                held = fresh[key] = FIRST_NUMBER + len(fresh)
+                device = found.devices.get(key.episode)
+                self.series.append((held, device and device.id, SCOPES.index(key.scope), key.point))
+            return held
+
+        if is_next:
+            self._put("memory_usage", ((at_s, number(key), *counts) for (at_s, key), counts in found.usage.items()))
+            self._put("memory_coverage", self._covered(found.coverage))
+        if has_details:
+            hour, day = details.SERVICE.fine.bucket, details.PEER.fine.bucket
+            self._put(
+                "memory_service",
+                (
+                    (hour(hour_s, self._zone), number(key.usage), key.protocol, key.service, *counts)
+                    for (hour_s, key), counts in found.services.items()
+                ),
+            )
+            days = {hour_s: day(hour_s, self._zone) for hour_s in {hour_s for hour_s, _ in found.peers}}
+            self._put(
+                "memory_peer",
+                (
+                    (days[hour_s], number(key.usage), details.stored(key.peer), *counts)
+                    for (hour_s, key), counts in found.peers.items()
+                ),
+            )
+
+    def _covered(self, coverage: Mapping[tuple[int, str], Coverage]) -> Iterator[tuple[int, ...]]:
+        points = dict(self._connection.execute("SELECT name, id FROM point"))
+        for (at_s, name), each in coverage.items():
+            if name in points:
+                yield (at_s, points[name], *each)
+
+    def _put(self, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+        held = list(rows)
+        if held:
+            places = ", ".join("?" * len(held[0]))
+            self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", held)  # noqa: S608
+
+    def _number(self, key: UsageKey) -> int | None:
+        """That of a series the ledger knows, None for one it does not."""
+        if key not in self._numbers:
+            row = self._connection.execute(_NUMBER, (key.episode, SCOPES.index(key.scope), key.point)).fetchone()
+            if row is None:
+                return None
+            if len(self._numbers) >= MOST_SERIES:
+                self._numbers.clear()
+            self._numbers[key] = row[0]
+        return self._numbers[key]
+
+
+def names_of(devices: Mapping[int, DeviceName], wanted: Iterable[int]) -> dict[int, DeviceName]:
+    """Names of devices that the ledger may not know yet: of those wanted, or of all where none are named."""
+    only = set(wanted)
+    return {id: name for id, name in devices.items() if not only or id in only}

@@ -1,0 +1,1 @@
+"""The writer of the ledger: flushes, folds and the state at a start."""

@@ -1,0 +1,1 @@
+"""Metering: polls the collectors, records usage and keeps the live figures."""

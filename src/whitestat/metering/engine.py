@@ -1,0 +1,512 @@
+"""The loop: asks all collectors in time, books what they yield in one flush, keeps going; its one catch-all is here.
+
+All booking runs in one thread of its own, so the web's event loop never waits for a meter or a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from whitestat import __version__
+from whitestat.attribution.devices.edits import Edit
+from whitestat.attribution.devices.identity import Done, Identity
+from whitestat.attribution.devices.names import Name, by_dns, resolve
+from whitestat.attribution.evidence import Evidence
+from whitestat.attribution.gather import Gatherer
+from whitestat.collectors import Collector, Polled
+from whitestat.core.errors import CollectorError, DamagedLedger, LedgerError
+from whitestat.core.model import PointState
+from whitestat.core.system.clock import Clock
+from whitestat.core.system.memory import give_back, resident_octets
+from whitestat.ledger.tables.unflushed import Unflushed
+from whitestat.ledger.write.writer import Place, Writer
+from whitestat.metering.poll import Span, Turn
+from whitestat.metering.recorder import Booker
+from whitestat.metering.timekeeper import Correction, State, Timeline
+from whitestat.metering.today import LiveUsage
+
+log = logging.getLogger("whitestat")
+
+LOG_EVERY_MS = 60_000
+NAME_EVERY_S = 2
+EXPIRE_EVERY_S = 3600
+PROVE_EVERY_S = 60
+TEND_EVERY_S = 1
+IDENTIFY_EVERY_MS = 60_000
+IDENTIFY_SOON_MS = 5_000
+"""When something was heard for the first time, which is rare: whoever waits for a proposal sees it in seconds."""
+ANSWER_S = 2.0
+"""How long a flush waits for the slowest collector; what comes later goes with the next one."""
+LAST_ANSWER_S = 1.0
+"""The same at the end, which has three seconds for all."""
+CLOSE_S = 0.7
+"""How long the end waits for collectors: a router that answers is logged out of, one that hangs is left."""
+UNFLUSHED_EVERY_MS = 1_000
+"""Answers look into the meters once a second at most."""
+UNFLUSHED_WAIT_S = 0.2
+"""How long an answer waits for that."""
+NAME_AGAIN_MS = 6 * 3600 * 1000
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Runs collectors and the ledger from `start` to `stop`; answers for health and the live view."""
+
+    def __init__(
+        self,
+        collectors: Sequence[Collector],
+        writer: Writer,
+        booker: Booker,
+        *,
+        flush_s: int,
+        clock: Clock,
+        notices: Sequence[str] = (),
+        identity: Identity | None = None,
+        gatherer: Gatherer | None = None,
+        resolver: Callable[[str], str | None] = resolve,
+        boot: str = "",
+        synchronised: Callable[[], bool] = bool,
+    ) -> None:
+        """`boot` is the boot whose monotonic clock it is, `synchronised` whether the system calls its wall clock so."""
+        self._turns = tuple(Turn(each) for each in collectors)
+        self._writer = writer
+        self._booker = booker
+        self._flush_ms = flush_s * 1000
+        self._clock = clock
+        self._notices = notices  # the caller may add to them
+        self._identity = identity
+        self._gatherer = gatherer
+        self._tended_ms = clock.monotonic_ms()
+        self._resolver = resolver
+        self._thread = ThreadPoolExecutor(1, "booking")
+        self._readers = ThreadPoolExecutor(max(1, len(collectors)), "reading")
+        self._boot = boot
+        self._synchronised = synchronised
+        self._timeline = Timeline(
+            booker.newest_ms,
+            clock.now_ms(),
+            clock.monotonic_ms(),
+            boot=boot,
+            hold=writer.hold,
+            synchronised=synchronised(),
+        )
+        self._told = State.SET, 0
+        self._unwritten: tuple[int, str] | None = None  # since when, and why
+        self._damage: str | None = None  # what cannot be set aside
+        self._errors = 0
+        self._unflushed: Unflushed | None = None
+        self._unflushed_ms: int | None = None  # when meters were last looked into
+        self._logged_at: dict[str, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started_ms = clock.monotonic_ms()
+
+    async def start(self) -> None:
+        """Take the first reading of every collector, then go on in the background."""
+        await self._in_booking_thread(self.tick)
+        await self._in_booking_thread(self._add_people)
+        self._tasks = [
+            asyncio.create_task(self._poll()),
+            asyncio.create_task(self._name_devices()),
+            asyncio.create_task(self._expire()),
+            asyncio.create_task(self._tend()),
+        ]
+
+    async def stop(self) -> None:
+        """Book what the meters hold, then release them and the ledger; nothing that hangs is waited for."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A poll that is under way ends while the rest is booked: what was polled is held until it is read.
+        polled = [each.collector for each in self._turns if isinstance(each.collector, Polled)]
+        others = [each.collector for each in self._turns if not isinstance(each.collector, Polled)]
+        closing = _closing(polled)
+        await self._in_booking_thread(self.tick, True)
+        closing += _closing(others)
+        await self._in_booking_thread(self._close, closing)
+        self._thread.shutdown(wait=False)
+
+    def now_ms(self) -> int:
+        """The instant that usage is booked to now, UTC milliseconds."""
+        return self._timeline.at(self._clock.monotonic_ms())
+
+    @property
+    def clock_is_held(self) -> bool:
+        """Whether usage waits for the clock to be right."""
+        return self._timeline.held
+
+    async def edit(self, edit: Edit, by: str) -> Done:
+        """Change devices or people, at once; EditError for what cannot be, LedgerError where it cannot be kept."""
+        return await self._in_booking_thread(self._known().edit, edit, by, self.now_ms())
+
+    async def undo(self, number: int, by: str) -> Done:
+        """Take an edit back; errors as those of `edit`."""
+        return await self._in_booking_thread(self._known().undo, number, by, self.now_ms())
+
+    async def forget(self, device: int, by: str) -> None:
+        """Remove what tells who a device was; errors as those of `edit`."""
+        await self._in_booking_thread(self._known().forget, device, by, self.now_ms())
+
+    async def reprice(self, plan: int, from_s: int | None) -> int:
+        """Class a plan's usage anew; returns from when on (UTC seconds); errors as those of `edit`."""
+        return await self._in_booking_thread(self._known().reprice, plan, from_s)
+
+    async def write(self, work: Callable[[Writer], T]) -> T:
+        """Run a function with the writer in the booking thread, the one that may use it."""
+        return await self._in_booking_thread(work, self._writer)
+
+    def points(self) -> list[dict[str, object]]:
+        """Every point with its state, as the health report has them."""
+        return [row for turn in self._turns for row in turn.points()]
+
+    def _known(self) -> Identity:
+        if self._identity is None:
+            raise LedgerError("devices cannot be edited here")
+        return self._identity
+
+    def unflushed(self, *, afresh: bool = False) -> Unflushed | None:
+        """What is counted and not written yet, at most a second old, or made now. Not for the booking thread.
+
+        Where that is busy for longer than a moment it is what was shown last: none of it can be gone.
+        """
+        made_ms = self._unflushed_ms
+        if afresh or made_ms is None or self._clock.monotonic_ms() - made_ms >= UNFLUSHED_EVERY_MS:
+            with suppress(RuntimeError):  # it has stopped
+                wait((self._thread.submit(self._look, made_ms),), UNFLUSHED_WAIT_S)
+        return self._unflushed
+
+    def _look(self, made_ms: int | None) -> None:
+        """Look into the meters, unless that was done since."""
+        if self._unflushed_ms == made_ms:
+            booked = self._booker.is_booked
+            self._show(
+                [
+                    each.collector
+                    for each in self._turns
+                    if not each.failure and not each.busy and not (each.receipt and booked(each.receipt))
+                ]
+            )
+            self._unflushed_ms = self._clock.monotonic_ms()
+
+    def _show(self, readable: Sequence[Collector] = ()) -> None:
+        """Answers are given from this and what is in the ledger."""
+        with self._guarded("what is not written yet"):
+            self._unflushed = self._booker.unflushed(readable, self.now_ms(), dated=not self._timeline.held)
+
+    async def today(self) -> LiveUsage:
+        """Usage of the local day by device, what the meters still hold included, and that of the last polls."""
+        counting = {point.name for each in self._turns for point in each.collector.points if point.counts}
+        return await self._in_booking_thread(self._today, counting)
+
+    def _today(self, counting: set[str]) -> LiveUsage:
+        readable = [each.collector for each in self._turns if not each.failure and not each.busy]
+        devices = self._booker.live(readable, counting, self.now_ms())
+        every = [each.collector for each in self._turns]
+        return LiveUsage(devices, self._booker.spreads(every, counting, self.now_ms()))
+
+    def health(self) -> dict[str, object]:
+        """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked.
+
+        While the clock is not believed it is `degraded`, yet `healthy`: nothing is lost, and a restart would not help.
+        """
+        waiting = any(each.read_ms is None for each in self._turns)
+        points = self.points()
+        failing = any(point["state"] == PointState.FAILED for point in points) or bool(self._unwritten)
+        return {
+            "status": "starting" if waiting else "degraded" if failing or self._timeline.held else "ok",
+            "healthy": not waiting and not failing,
+            "version": __version__,
+            "uptime_s": (self._clock.monotonic_ms() - self._started_ms) // 1000,
+            "memory_resident_octets": resident_octets(),
+            "memory_kernel_octets": sum(each.collector.memory() for each in self._turns),
+            "cpu_seconds": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
+            "clock": str(self._timeline.state),
+            "flushes": self._booker.tally.flushes,
+            "flushed_octets": self._writer.octets_written,
+            "unwritten_octets": self._booker.unwritten_octets,
+            "errors": self._errors,
+            "discarded": {str(quality): n for quality, n in self._booker.tally.deltas_discarded.items()},
+            "notices": [*self._notices, *self._writer.notices, *self._troubles(), *self._booker.notices],
+            "points": points,
+        }
+
+    def _troubles(self) -> Iterator[str]:
+        """What keeps usage from being booked now, in sentences."""
+        clock = self._timeline.notice(self._clock.monotonic_ms())
+        if clock:
+            yield clock
+        if self._damage:
+            yield self._damage
+        if self._unwritten:
+            since_ms, reason = self._unwritten
+            minutes = (self._clock.monotonic_ms() - since_ms) // 60_000
+            yield f"usage of the last {minutes + 1} min is kept in memory until it can be written: {reason}"
+
+    async def _poll(self) -> None:
+        while True:
+            # Aligned to the wall clock, so that a flush does not straddle two minutes.
+            await asyncio.sleep((self._flush_ms - self.now_ms() % self._flush_ms) / 1000)
+            await self._in_booking_thread(self.tick)
+
+    def tick(self, last: bool = False) -> None:
+        """Read all collectors at once and write what they yield in one flush.
+
+        A meter that handed out counts that could not be written counts on meanwhile: it is read once more.
+        """
+        self.look()
+        self._hear()  # who has been given an address is known before what passed there is booked
+        with self._guarded("addresses of this machine"):
+            self._booker.locate()
+        if last:
+            self._halt()
+        held_back = self._read(self._turns, last=last)
+        if self._flush(last) and held_back:
+            self._read(held_back, last=last)
+            self._flush(last)
+        if self._unflushed:
+            self._show()
+
+    def _halt(self) -> None:
+        """Let the meters count nothing more, so that what is read next is all that they counted."""
+        for turn in self._turns:
+            with self._guarded(turn.name, turn, mends=False):
+                if not turn.busy:
+                    turn.collector.halt()
+
+    def look(self) -> None:
+        """Take both clocks; what is not written yet moves when the clock was set."""
+        ticks_ms = self._clock.monotonic_ms()
+        before_ms = self._timeline.at(ticks_ms)
+        correction = self._timeline.look(self._clock.now_ms(), ticks_ms, synchronised=self._synchronised())
+        now_ms = self._timeline.at(ticks_ms)
+        if correction or now_ms < before_ms:
+            self._booker.move(correction or Correction(before_ms, 0), now_ms)
+        if self._timeline.news != self._told:
+            self._told = self._timeline.news
+            log.warning("%s", self._timeline.notice(ticks_ms) or "the clock is right again")
+        if not self._timeline.held:
+            with self._guarded("usage that was held"):
+                if self._booker.release(self._boot, self._timeline.offset_ms, now_ms) and self._unflushed:
+                    self._show()
+
+    def identify(self) -> None:
+        """Hear what devices say of themselves; once a minute tell of new ones and look for those that are one."""
+        self._hear()
+        if self._identity is None:
+            return
+        now_ms, ticks_ms = self.now_ms(), self._clock.monotonic_ms()
+        with self._guarded("devices that are one"):
+            every_ms = IDENTIFY_SOON_MS if self._identity.is_curious else IDENTIFY_EVERY_MS
+            if ticks_ms - self._tended_ms >= every_ms and not self._timeline.held:
+                self._tended_ms = ticks_ms
+                self._identity.tend(now_ms)
+
+    def _add_people(self) -> None:
+        if self._identity:
+            with self._guarded("people of the configuration"):
+                self._identity.add_people(self.now_ms())
+
+    def _hear(self) -> None:
+        if self._identity is None:
+            return
+        now_ms = self.now_ms()
+        with self._guarded("names of devices"):
+            if self._gatherer:
+                eager = self._identity.wonders(now_ms)
+                self._identity.hear(self._gatherer.gather(now_ms, self._clock.monotonic_ms(), eager=eager))
+            self._identity.follow(now_ms)
+
+    def _read(self, turns: Sequence[Turn], *, last: bool = False) -> list[Turn]:
+        """One read of each; returns those that handed out once more what is gathered already."""
+        for turn in turns:
+            turn.begin(self._span(turn), self._readers)
+        until_ms = self._clock.monotonic_ms() + int((LAST_ANSWER_S if last else ANSWER_S) * 1000)
+        held_back = []
+        for turn in turns:
+            with self._guarded(turn.name, turn):
+                left_s = max(0, until_ms - self._clock.monotonic_ms()) / 1000
+                if not self._gather(turn, left_s):
+                    held_back.append(turn)
+        return held_back
+
+    def _span(self, turn: Turn) -> Span:
+        ticks_ms = self._clock.monotonic_ms()
+        now_ms = self._timeline.at(ticks_ms)
+        turn.begun_ms = turn.begun_ms or ticks_ms
+        observed_ms = ticks_ms - (turn.begun_ms if turn.read_ms is None else turn.read_ms)
+        since_ms = now_ms - observed_ms
+        if turn.read_ms is None:  # what is found now may have been counted since the last process looked
+            since_ms = min(self._booker.last_read_ms(turn.collector) or since_ms, since_ms)
+        return Span(since_ms, now_ms, observed_ms, ticks_ms)
+
+    def _gather(self, turn: Turn, limit_s: float) -> bool:
+        """What the collector yields goes into the flush; False where it is there already."""
+        harvest, span = turn.end(limit_s)
+        gathered = self._booker.gather(turn.collector, harvest, span.observed_ms)
+        if gathered:
+            turn.read_ms = span.ticks_ms
+            if harvest.hosts and self._identity:
+                said = [Evidence("dhcp", span.now_ms, each.mac, each.address, each.name) for each in harvest.hosts]
+                self._identity.hear(said)
+        turn.receipt = harvest.receipt
+        self._settle(turn)
+        return gathered
+
+    def _flush(self, last: bool = False) -> bool:
+        try:
+            self._write(last)
+        except (LedgerError, OSError) as error:
+            self._errors += 1
+            self._unwritten = (self._unwritten or (self._clock.monotonic_ms(),))[0], str(error)
+            self._log_once(str(error))
+            return False
+        if self._unwritten:
+            log.info("usage is written again")
+        self._unwritten = None
+        for turn in self._turns:
+            with self._guarded(turn.name, turn, mends=False):
+                self._settle(turn)
+        give_back()
+        return True
+
+    def _write(self, last: bool) -> None:
+        hold = self._timeline.hold if self._timeline.held else None
+        try:
+            self._booker.flush(last=last, hold=hold)
+        except DamagedLedger as damage:
+            self._errors += 1
+            self._writer.set_aside(str(damage), self.now_ms())
+            self._booker.flush(last=last, hold=hold)
+
+    def damaged(self, reason: str, place: Place | None) -> None:
+        """A question or the inspection, in whichever thread, came across damage in the file at the place."""
+        with suppress(RuntimeError):  # the service stops
+            self._thread.submit(self._replace, reason, place)
+
+    def _replace(self, reason: str, place: Place | None) -> None:
+        if place != self._writer.place:
+            return  # another ledger goes on already
+        try:
+            self._writer.set_aside(reason, self.now_ms())
+            self._damage = None
+        except (LedgerError, OSError) as error:
+            self._errors += 1
+            self._damage = str(error)
+            self._log_once(self._damage)
+
+    def _settle(self, turn: Turn) -> None:
+        """Let the meter forget what is booked."""
+        if turn.receipt and not turn.busy and self._booker.is_booked(turn.receipt):
+            turn.collector.settle(turn.receipt)
+            turn.receipt = None
+
+    @contextmanager
+    def _guarded(self, name: str, turn: Turn | None = None, *, mends: bool = True) -> Iterator[None]:
+        """What fails inside is shown and tried again, and delays nobody else."""
+        try:
+            yield
+        except (CollectorError, LedgerError, OSError) as error:
+            self._fail(name, turn, str(error))
+        except Exception as error:  # the one catch-all: metering outlives any fault in one harvest
+            log.debug("%s", error, exc_info=True)
+            self._fail(name, turn, f"{type(error).__name__}: {error}")
+        else:
+            if turn and turn.failure and mends:
+                turn.failure = None
+                log.info("%s: works again", name)
+
+    def _fail(self, name: str, turn: Turn | None, reason: str) -> None:
+        if turn:
+            turn.failure = reason
+        self._errors += 1
+        self._log_once(f"{name}: {reason}")
+
+    def _log_once(self, text: str) -> None:
+        """Each sentence at most once a minute."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._logged_at.get(text, -LOG_EVERY_MS) >= LOG_EVERY_MS:
+            self._logged_at[text] = now_ms
+            log.error("%s", text)
+
+    async def _name_devices(self) -> None:
+        """Ask the DNS for one device at a time, politely: each again after hours."""
+        asked: dict[int, int] = {}
+        while True:
+            await asyncio.sleep(NAME_EVERY_S)
+            now_ms = self._clock.monotonic_ms()
+            unnamed = await self._in_booking_thread(self._booker.known.unnamed)
+            due = [each for each in unnamed if asked.get(each[0], -NAME_AGAIN_MS) + NAME_AGAIN_MS <= now_ms]
+            if not due:
+                continue
+            device, address = due[0]
+            asked[device] = now_ms
+            name = await asyncio.to_thread(by_dns, address, self._resolver)
+            if name:
+                await self._in_booking_thread(self._name, device, name)
+
+    def _name(self, device: int, name: Name) -> None:
+        if self._identity:
+            self._identity.resolved(device, name, self.now_ms())
+        else:
+            self._booker.known.rename(device, name)
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            await self._in_booking_thread(self.tend)
+
+    def tend(self) -> None:
+        """Look at the clock, and let collectors follow interfaces that come and go, once a second."""
+        self.look()
+        self.identify()
+        for turn in self._turns:
+            try:
+                if not turn.busy:
+                    turn.collector.tend()
+            except (CollectorError, OSError) as error:
+                self._log_once(f"{turn.name}: {error}")
+
+    async def _expire(self) -> None:
+        """Drop what is past its retention, once an hour; by no clock that may have to be set yet."""
+        while True:
+            if not self._timeline.is_proven(self._clock.monotonic_ms()) and not self._synchronised():
+                await asyncio.sleep(PROVE_EVERY_S)
+                continue
+            try:
+                await self._in_booking_thread(self._writer.expire, self.now_ms() // 1000)
+            except LedgerError as error:
+                if isinstance(error, DamagedLedger):
+                    self.damaged(str(error), self._writer.place)
+                self._log_once(str(error))
+            await asyncio.sleep(EXPIRE_EVERY_S)
+
+    async def _in_booking_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _close(self, closing: Sequence[threading.Thread]) -> None:
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        until_s = time.monotonic() + CLOSE_S
+        for each in closing:
+            each.join(max(0.0, until_s - time.monotonic()))
+        if self._gatherer:
+            self._gatherer.close()
+        if self._identity:
+            with self._guarded("names of devices"):
+                self._identity.keep()
+        self._writer.close()
+
+
+def _closing(collectors: Iterable[Collector]) -> list[threading.Thread]:
+    """Threads that close them, all at once; one that hangs ends with the process."""
+    threads = [threading.Thread(target=each.close, name="closing", daemon=True) for each in collectors]
+    for thread in threads:
+        thread.start()
+    return threads

@@ -1,0 +1,83 @@
+"""One collector's turn at being read: in a thread, so that a meter that does not answer holds up nobody."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+
+from whitestat.collectors import Collector
+from whitestat.core.errors import CollectorError
+from whitestat.core.model import Harvest, PointState, PointStatus, Receipt
+
+
+@dataclass(slots=True)
+class Span:
+    """From when to when a read counts, instants in UTC milliseconds; `ticks_ms` is when it was asked for."""
+
+    since_ms: int
+    now_ms: int
+    observed_ms: int
+    ticks_ms: int
+
+
+class Turn:
+    """Where one collector stands: when it was last read, whether a read is under way, why the last one failed.
+
+    One thread at a time deals with a collector: while a read is under way (`busy`) it is left alone.
+    """
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self.read_ms: int | None = None
+        """By the monotonic clock; None before the first harvest."""
+        self.begun_ms: int | None = None
+        self.failure: str | None = None
+        self.receipt: Receipt | None = None
+        self._reading: tuple[Future[Harvest], Span] | None = None
+
+    @property
+    def name(self) -> str:
+        return ", ".join(point.name for point in self.collector.points)
+
+    @property
+    def busy(self) -> bool:
+        return self._reading is not None
+
+    def points(self) -> list[dict[str, object]]:
+        """The collector's points with their state, as the health report has them."""
+        statuses = self.collector.statuses()
+        rows: list[dict[str, object]] = []
+        for point in self.collector.points:
+            status = statuses.get(point.name, PointStatus(PointState.STARTING))
+            if self.failure:
+                status = PointStatus(PointState.FAILED, self.failure)
+            rows.append(
+                {
+                    "point": point.name,
+                    "collector": point.collector,
+                    "interface": point.interface,
+                    "counts": point.counts,
+                    "state": str(status.state),
+                    "notice": status.notice,
+                }
+            )
+        return rows
+
+    def begin(self, span: Span, threads: Executor) -> None:
+        """Ask the collector, unless it still owes an answer."""
+        if self._reading is None:
+            self._reading = threads.submit(self.collector.read, span.since_ms, span.now_ms), span
+
+    def end(self, limit_s: float) -> tuple[Harvest, Span]:
+        """What the read yielded and for which span.
+
+        Raises what the read raised, and CollectorError when it has not ended after `limit_s`.
+        """
+        if self._reading is None:
+            raise CollectorError("was not asked")
+        reading, span = self._reading
+        wait((reading,), limit_s)
+        if not reading.done():
+            raise CollectorError("does not answer; what it holds is booked when it does")
+        self._reading = None
+        return reading.result(), span

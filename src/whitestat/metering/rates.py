@@ -1,0 +1,105 @@
+"""Rates of the last seconds, kept in little memory for pages that come, or come back; pure."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from whitestat.core.model import Counts
+
+KEPT_MS = 90_000
+"""A minute of a graph, and half of one in which a lost connection is found again."""
+
+_WIDTH = 6
+
+
+class Rates(NamedTuple):
+    """Bits and packets per second; `unsplit_bps` is what a meter cannot tell apart into in and out."""
+
+    in_bps: int
+    out_bps: int
+    in_pps: int
+    out_pps: int
+    unsplit_bps: int = 0
+
+
+QUIET = Rates(0, 0, 0, 0)
+_FIELDS = ("rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pps")
+
+
+def fields(of: Rates | None) -> dict[str, object]:
+    """Rates as the live stream has them, all null where they are unknown; `rate_bps` is of both directions."""
+    if of is None:
+        return dict.fromkeys(("rate_bps", *_FIELDS))
+    return {"rate_bps": of.in_bps + of.out_bps + of.unsplit_bps, **dict(zip(_FIELDS, of[:4], strict=True))}
+
+
+def rates(before: Counts | None, now: Counts, span_ms: int) -> Rates:
+    """Those of a span; after midnight, when the day begins at nothing, all of it is new."""
+    base = before if before and before.octets <= now.octets else Counts()
+    octets_in, octets_out, packets_in, packets_out, unsplit = (
+        max(0, here - there) for here, there in zip(now, base, strict=True)
+    )
+    return Rates(
+        octets_in * 8000 // span_ms,
+        octets_out * 8000 // span_ms,
+        packets_in * 1000 // span_ms,
+        packets_out * 1000 // span_ms,
+        unsplit * 8000 // span_ms,
+    )
+
+
+def together(of: Iterable[Rates | None]) -> Rates | None:
+    """Their sum as far as they are known; None where there are some, and all of them are unknown."""
+    found = tuple(of)
+    known = [each for each in found if each is not None]
+    if not known:
+        return None if found else QUIET
+    return Rates(*(sum(column) for column in zip(*known, strict=True)))
+
+
+class Second(NamedTuple):
+    """One that is over, or several that a busy machine was too late for: rates by device, those of the silent left out,
+    and by point, from `since_ms` to `at_ms`; `unknown` are the devices that have no rates."""
+
+    since_ms: int
+    at_ms: int
+    rows: array[int]
+    unknown: array[int]
+    points: dict[str, Rates | None]
+
+    def devices(self) -> dict[int, Rates | None]:
+        steps = range(0, len(self.rows), _WIDTH)
+        known = {self.rows[at]: Rates(*self.rows[at + 1 : at + _WIDTH]) for at in steps}
+        return {**known, **dict.fromkeys(self.unknown)}
+
+
+class Seconds:
+    """The last of them; 254 devices that are never silent take 1.2 MB."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Second] = deque()
+
+    def add(
+        self, since_ms: int, at_ms: int, devices: Mapping[int, Rates | None], points: Mapping[str, Rates | None]
+    ) -> None:
+        """One more; those that are over for long, or lie ahead after a clock was set back, go."""
+        while self._kept and not at_ms - KEPT_MS <= self._kept[0].at_ms < at_ms:
+            self._kept.popleft()
+        rows, unknown = array("Q"), array("Q")
+        for device, each in devices.items():
+            if each is None:
+                unknown.append(device)
+            elif each != QUIET:
+                rows.extend((device, *each))
+        self._kept.append(Second(since_ms, at_ms, rows, unknown, dict(points)))
+
+    def between(self, after_ms: int, before_ms: int) -> Iterator[Second]:
+        """Those after an instant and before another."""
+        return (each for each in self._kept if after_ms < each.at_ms < before_ms)
+
+    def last(self, at_ms: int) -> Second | None:
+        """That of the instant, None where it was not added."""
+        return self._kept[-1] if self._kept and self._kept[-1].at_ms == at_ms else None

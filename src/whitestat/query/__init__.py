@@ -1,0 +1,1 @@
+"""Questions and answers as text: parameters, parsing, JSON, CSV and tables, for the API and the commands."""

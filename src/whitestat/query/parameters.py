@@ -1,0 +1,144 @@
+"""Every parameter of a question, declared once: what it is called, means and may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from whitestat.core.calendar import SPAN_WORDS
+from whitestat.core.errors import QueryError
+from whitestat.core.model import Scope
+from whitestat.ledger.usage_query import BY_WORDS, Step
+
+_WHOLE = re.compile("[0-9]{1,9}")
+
+MOST_LETTERS = 1000
+"""A longer value is nobody's question."""
+
+
+class Parameter(NamedTuple):
+    """One parameter of the query string.
+
+    With `words`, only these are taken; with `several`, a comma-separated list of them; with `most`, a whole
+    number from 1 to that.
+    """
+
+    name: str
+    sentence: str
+    default: str | None = None
+    words: tuple[str, ...] = ()
+    several: bool = False
+    example: str | None = None
+    most: int | None = None
+
+    def check(self, text: str) -> None:
+        """QueryError where the text is none of the words."""
+        if len(text) > MOST_LETTERS:
+            raise QueryError(self.name, f"longer than {MOST_LETTERS} letters")
+        if self.most is not None and not (_WHOLE.fullmatch(text) and 1 <= int(text) <= self.most):
+            raise QueryError(self.name, f"must be a whole number from 1 to {self.most}, got {text!r}")
+        for word in listed(text) if self.several else [text]:
+            if self.words and word not in self.words:
+                expected = f"expected {'some' if self.several else 'one'} of {', '.join(self.words)}"
+                raise QueryError(self.name, f"unknown word {word!r}{_meant(word, self.words)}, {expected}")
+
+
+_WHEN = f"an ISO 8601 date or date-time, local where it has no offset, or one of {', '.join(SPAN_WORDS)}"
+
+_DAY = "an ISO 8601 date, or a date-time, of which the date counts"
+
+START = Parameter("start", f"First instant: {_WHEN}.", "today", example="2026-11-21")
+END = Parameter(
+    "end",
+    f"First instant after the span: {_WHEN}. A word means the end of its span. Without it: the end of the "
+    "span that start names, or of today where start is a date or date-time.",
+    example="month",
+)
+STEP = Parameter("step", "How long a span each row stands for.", "total", words=tuple(map(str, Step)))
+BY = Parameter(
+    "by",
+    "What rows tell apart; empty for one row a step. Peers go with neither services nor protocols.",
+    "device",
+    words=BY_WORDS,
+    several=True,
+)
+DEVICE = Parameter(
+    "device", "Only these devices, each by id, name or MAC.", several=True, example="phone,02:50:00:00:00:11"
+)
+SCOPE = Parameter(
+    "scope", "Only traffic with the outside (wan) or between local devices (lan).", words=tuple(map(str, Scope))
+)
+POINT = Parameter("point", "Only what was counted at these points.", several=True, example="lan")
+PERSON = Parameter("person", "Only what devices used while they were these persons'.", several=True, example="Anna")
+LABEL = Parameter("label", "Only devices that have one of these labels now.", several=True, example="kids")
+SERVICE = Parameter(
+    "service", "Only what was on these services, each by name or port.", several=True, example="https,53"
+)
+PROTOCOL = Parameter(
+    "protocol", "Only what was of these protocols, each by name or number.", several=True, example="udp"
+)
+PEER = Parameter("peer", "Only what was with these addresses.", several=True, example="192.0.2.1,2001:db8::1")
+TOP = Parameter(
+    "top",
+    "Rows of their own for the so many of most octets in the span; all others are one row a step, its rest true.",
+    example="10",
+    most=1_000,
+)
+QUESTION = (START, END, STEP, BY, DEVICE, LABEL, PERSON, POINT, SCOPE, SERVICE, PROTOCOL, PEER, TOP)
+"""What a question is made of, for the API and the command line."""
+
+PLAN_START = START._replace(sentence=f"{START.sentence} Without it the plan's running period.", default=None)
+PLAN_STEP = Parameter("step", "How long a span each row stands for.", "day", words=("day", "period", "total"))
+PLAN_BY = Parameter(
+    "by",
+    "What rows tell apart; empty for one row a step.",
+    "tariff",
+    words=("tariff", "device", "person"),
+    several=True,
+)
+
+LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)
+CURSOR = Parameter("cursor", "Where a page begins, as the address of the next page has it; needs limit.")
+
+LAST = Parameter(
+    "last",
+    "The instant of the last event that was seen, as Last-Event-ID has it: seconds until then are not told again.",
+    example="2026-11-21T12:00:00+01:00",
+)
+
+FIRST_DAY = Parameter("start", f"First day: {_DAY}; today without it.", example="2026-11-21")
+LAST_DAY = Parameter("end", f"Last day, which is included: {_DAY}; today without it.", example="2026-11-22 00:00:00")
+
+
+def check_all(
+    parameters: Sequence[Parameter], given: Iterable[tuple[str, str]], *, others: bool = False
+) -> dict[str, str]:
+    """The given names and texts, where all are known, valid and given once; else QueryError.
+
+    With `others`, names that are not known are passed over.
+    """
+    known = {each.name: each for each in parameters}
+    texts: dict[str, str] = {}
+    for name, text in given:
+        if name not in known and others:
+            continue
+        if name not in known:
+            expected = f"expected some of {', '.join(known)}" if known else "there are none here"
+            raise QueryError(name[:100], f"unknown parameter{_meant(name, known)}, {expected}")
+        if name in texts:
+            raise QueryError(name, "given more than once")
+        known[name].check(text)
+        texts[name] = text
+    return texts
+
+
+def listed(text: str) -> list[str]:
+    """The words of a comma-separated list, each once, in their order."""
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word[:100], list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,0 +1,183 @@
+"""Plans as the API tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, tzinfo
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
+
+from whitestat.core.calendar import instant_text
+from whitestat.core.model import Counts
+from whitestat.plans.forecast import Forecast
+from whitestat.plans.spans import bounds
+from whitestat.plans.status import Cell, PersonPart, Pot, Pricing, Standing, Who
+
+if TYPE_CHECKING:
+    from whitestat.ledger.read.queries import PlanRow, PlanUsage
+
+Told = dict[str, object]
+
+
+def told(id: int, at: Standing, zone: tzinfo, names: Mapping[int, str | None]) -> Told:
+    """A plan as the API tells it; amounts are octets, null where an allowance has no end."""
+    plan, persons = at.plan, [_person(each) for each in at.persons]
+    totals: Told = {name: at.total(name) for name in ("used", "available", "left")}
+    octets: object = sum(each.octets for each in at.tariffs)
+    left = [pot.left for pot in at.pots]
+    if at.own:
+        totals, octets = {name: persons[0][name] for name in totals}, persons[0]["octets"]
+        left = [part.left for part in at.persons[0].parts]
+    return {
+        "id": id,
+        "name": plan.name,
+        "of": {"point": plan.point, "person": plan.person, "device": plan.device, "label": plan.label},
+        "direction": plan.direction,
+        "start": instant_text(at.start_s, zone),
+        "end": instant_text(at.end_s, zone),
+        "period": plan.period.every if plan.period.every != "days" else f"{plan.period.length}d",
+        "elapsed": _ratio(at.now_s - at.start_s, at.end_s - at.start_s),
+        "days_left": at.days_left,
+        "tariff": at.tariff_now,
+        "octets": octets,
+        **totals,
+        "over": any(each is not None and each < 0 for each in left),
+        "own": at.own,
+        "allowances": [_pot(pot, zone) for pot in at.pots],
+        "tariffs": [
+            {
+                "name": each.name,
+                "allowance": each.pot,
+                "factor_percent": each.factor_percent,
+                "octets": each.octets,
+                "used": each.used,
+            }
+            for each in at.tariffs
+        ],
+        "persons": persons,
+        "devices": [
+            {
+                "id": each.device,
+                "name": names.get(each.device) if each.device is not None else None,
+                "person": each.person,
+                "octets": each.octets,
+                "used": each.used,
+            }
+            for each in at.devices
+        ],
+        "days": [
+            {"start": instant_text(each.start_s, zone), "octets": each.octets, "used": each.used} for each in at.days
+        ],
+        "topups": [
+            {"id": each.id, "at": instant_text(each.at_s, zone), "allowance": each.pot, "octets": each.octets}
+            for each in at.topups
+        ],
+        "notices": _notices(at),
+    }
+
+
+class Asked(NamedTuple):
+    """What rows tell apart (tariff, device, person), how long each is (day, period, total), and the span's start."""
+
+    by: Sequence[str]
+    step: str
+    start_s: int
+
+
+def usage_rows(row: PlanRow, usage: PlanUsage, zone: tzinfo, asked: Asked) -> Iterator[tuple[Told, Who]]:
+    """Usage by step and what it is told apart by; `used` of the rows adds up to what all of them took.
+
+    A step begins where the plan's day or period does, `total` at the start of the span.
+    """
+    by, plan = asked.by, row.terms[-1].plan
+    plans = {each.id: each.plan for each in row.terms}
+    groups: dict[tuple[int, str, Who], list[tuple[Cell, Counts]]] = {}
+    for (cell, who), counts in usage.items():
+        at_s = {"day": cell.day_s, "period": bounds(plan.period, cell.day_s, zone)[0], "total": asked.start_s}[
+            asked.step
+        ]
+        tariff = plans[cell.terms].names[cell.tariff] if "tariff" in by else ""
+        known = Who(who.device if "device" in by else None, who.person if "person" in by else None)
+        groups.setdefault((at_s, tariff, known), []).append((cell, counts))
+    ordered = sorted(groups.items(), key=lambda each: (each[0][:2], each[0][2].device or 0, each[0][2].person or ""))
+    taken = Pricing(plan, plans).apart([group for _, group in ordered])
+    for ((at_s, tariff, who), group), used in zip(ordered, taken, strict=True):
+        counts = sum_of(counts for _, counts in group)
+        split = not counts.octets_unsplit
+        yield (
+            {
+                "start": instant_text(at_s, zone),
+                **({"tariff": tariff} if "tariff" in by else {}),
+                **({"person": who.person} if "person" in by else {}),
+                "octets": counts.octets,
+                "octets_in": counts.octets_in if split else None,
+                "octets_out": counts.octets_out if split else None,
+                "used": sum(used.values()),
+            },
+            who,
+        )
+
+
+def sum_of(several: Iterable[Counts]) -> Counts:
+    return reduce(Counts.plus, several, Counts())
+
+
+def _pot(pot: Pot, zone: tzinfo) -> Told:
+    return {
+        "name": pot.name,
+        "tariffs": list(pot.tariffs),
+        "allowance": pot.allowance,
+        "carried": pot.carried,
+        "topped_up": pot.topped_up,
+        "available": pot.available,
+        "used": pot.used,
+        "left": pot.left,
+        "even": pot.even,
+        "today": {"used": pot.today.used, "may": pot.today.may, "left": pot.today.left},
+        "forecast": _forecast(pot.forecast),
+    }
+
+
+def _forecast(found: Forecast | None) -> Told | None:
+    if found is None:
+        return None
+    return {
+        "octets": found.octets,
+        "low": found.low,
+        "high": found.high,
+        "runs_out": _day(found.runs_out),
+        "earliest": _day(found.earliest),
+        "latest": _day(found.latest),
+    }
+
+
+def _person(each: PersonPart) -> Told:
+    available = (
+        None if any(part.available is None for part in each.parts) else sum(p.available or 0 for p in each.parts)
+    )
+    used = sum(part.used for part in each.parts)
+    return {
+        "person": each.person,
+        "octets": each.octets,
+        "used": used,
+        "available": available,
+        "left": None if available is None else available - used,
+        "allowances": [
+            {"name": part.name, "used": part.used, "available": part.available, "left": part.left}
+            for part in each.parts
+        ],
+    }
+
+
+def _notices(at: Standing) -> list[str]:
+    if at.unsplit and at.plan.direction != "both":
+        return [f"{at.unsplit} octets could not be told apart into in and out by their meter; they count as in"]
+    return []
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _ratio(part: int, whole: int) -> float:
+    return round(part / whole, 4)

@@ -1,0 +1,243 @@
+"""Tables for the terminal: text, CSV and JSON of who used how much."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from whitestat.core.model import Counts
+from whitestat.core.units import octets_text
+from whitestat.ledger.read.queries import BY_WORDS, Row
+from whitestat.ledger.usage_query import DETAIL_WORDS, Step
+from whitestat.query.encode import UsageAnswer, about_text, plain_cell
+
+FIELDS = ("device", "mac", "scope", "octets", "octets_in", "octets_out", "packets_in", "packets_out")
+DEVICE_FIELDS = ("id", "name", "name_source", "mac", "addresses", "person", "labels", "first_seen", "last_seen")
+
+
+NO_USAGE = "No usage in this span.\n"
+NOT_WATCHED = "Not watched in this span: what was used is not known.\n"
+NO_USAGE_YET = "No usage yet. Is whitestat running, and does traffic flow?\n"
+NOT_WATCHED_YET = "Not watched today. Is whitestat running? `whitestat check` says what each point sees.\n"
+
+
+class Line(NamedTuple):
+    """One line of a report; `device` is None for what nobody could be found for."""
+
+    device: str | None
+    mac: str | None
+    scope: str | None
+    counts: Counts
+
+
+def from_row(row: Row) -> Line:
+    device = row.device
+    return Line(
+        (device.name or device.mac) if device else None,
+        device.mac if device else None,
+        str(row.scope) if row.scope else None,
+        row.counts,
+    )
+
+
+def usage(lines: Sequence[Line], form: str, nothing: str = NO_USAGE_YET, **more: object) -> str:
+    """The report as `text`, `csv` or `json`, the largest first; `more` is what JSON says beside the rows.
+
+    `nothing` is the text where there are no lines.
+    """
+    ordered = sorted(lines, key=lambda line: -line.counts.octets)
+    if form == "json":
+        return _json(ordered, more)
+    return _csv(ordered) if form == "csv" else _text(ordered) or nothing
+
+
+def history(answer: UsageAnswer) -> Iterator[str]:
+    """The rows as a table, with the columns the question tells apart, and below it what was watched."""
+    rows = list(answer.rows)
+    if rows:
+        yield _table(*_history_columns(answer), [_history_cells(answer, row) for row in rows])
+    else:
+        yield NO_USAGE if answer.was_watched else NOT_WATCHED
+    for sentence in (*answer.coverage_texts(), answer.notice):
+        if sentence:
+            yield f"{sentence}\n"
+
+
+def lines_of_json(answer: UsageAnswer) -> Iterator[str]:
+    yield from answer.as_json()
+    yield "\n"
+
+
+def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
+    """Devices, told as the API tells them, as `text`, `csv` or `json`."""
+    if form == "json":
+        return json.dumps({"devices": rows}, ensure_ascii=False, indent=1) + "\n"
+    flat = [
+        {
+            **row,
+            "addresses": " ".join(map(str, _list(row["addresses"]))),
+            "labels": ", ".join(map(str, _list(row["labels"]))),
+        }
+        for row in rows
+    ]
+    if form == "csv":
+        return csv_of(DEVICE_FIELDS, flat)
+    if not rows:
+        return "No devices yet. Is whitestat running, and does traffic flow?\n"
+    columns = ("Id", "Device", "MAC", "Address", "Person", "Labels", "Last seen")
+    cells = [
+        (
+            str(row["id"]),
+            printable(str(row["name"] or "")),
+            str(row["mac"] or ""),
+            str(row["addresses"]).partition(" ")[0],
+            printable(str(row["person"] or "")),
+            printable(str(row["labels"])),
+            _minute(str(row["last_seen"] or "")),
+        )
+        for row in flat
+    ]
+    return _table(columns, "><<<<<<", cells)
+
+
+def listing(
+    name: str,
+    fields: Sequence[str],
+    found: Sequence[Mapping[str, object]],
+    flat: Sequence[Mapping[str, object]],
+    form: str,
+) -> str:
+    """What the API answered as it was (`json`), or as rows of one cell for each field (`text`, `csv`)."""
+    if form == "json":
+        return json.dumps({name: found}, ensure_ascii=False, indent=1) + "\n"
+    if form == "csv":
+        return csv_of(fields, flat)
+    if not flat:
+        return f"There are no {name}.\n"
+    cells = [[printable("" if row[field] is None else str(row[field])) for field in fields] for row in flat]
+    return _table([field.replace("_", " ").capitalize() for field in fields], "<" * len(fields), cells)
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _history_columns(answer: UsageAnswer) -> tuple[tuple[str, ...], str]:
+    """Titles, and for each whether it is flush left or right."""
+    by = answer.question.by
+    names = [word.capitalize() for word in BY_WORDS if word in by]
+    if answer.question.top and "device" not in by:
+        names.append("Rest")
+    return ("From", *names, "In", "Out", "Total"), "<" * (1 + len(names)) + ">>>"
+
+
+def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
+    by, known = answer.question.by, not row.counts.octets_unsplit
+    told = {
+        "device": _device_text(row),
+        "scope": str(row.scope or ""),
+        "point": row.point or "",
+        "person": _person_text(row),
+        **{word: _about_text(row, word) for word in DETAIL_WORDS},
+    }
+    names = [told[word] for word in BY_WORDS if word in by]
+    if answer.question.top and "device" not in by:
+        names.append("rest" if row.rest else "")
+    return (
+        _minute(answer.text(row.start_s), seconds=answer.resolution is Step.SECOND),
+        *names,
+        octets_text(row.counts.octets_in) if known else "",
+        octets_text(row.counts.octets_out) if known else "",
+        octets_text(row.counts.octets),
+    )
+
+
+def _person_text(row: Row) -> str:
+    return "" if row.rest else printable(row.person or "nobody's yet")
+
+
+def _about_text(row: Row, word: str) -> str:
+    return "" if row.rest else about_text(row, word) or "unknown"
+
+
+def _device_text(row: Row) -> str:
+    if row.rest:
+        return "rest"
+    return printable(row.device.name or row.device.mac or str(row.device.id)) if row.device else "unattributed"
+
+
+def _minute(instant: str, *, seconds: bool = False) -> str:
+    """`2026-11-21` where a day begins, else `2026-11-21 11:00+01:00`, or with seconds."""
+    day, _, time = instant.partition("T")
+    if seconds:
+        return f"{day} {time}"
+    return day if time.startswith("00:00:00") else f"{day} {time[:5]}{time[8:]}".rstrip()
+
+
+def _table(titles: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    return "".join(
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip() + "\n"
+        for row in (titles, *rows)
+    )
+
+
+def _fields(line: Line) -> dict[str, object]:
+    known = not line.counts.octets_unsplit
+    counts = line.counts
+    return {
+        "device": line.device,
+        "mac": line.mac,
+        "scope": line.scope,
+        "octets": counts.octets,
+        "octets_in": counts.octets_in if known else None,
+        "octets_out": counts.octets_out if known else None,
+        "packets_in": counts.packets_in if known else None,
+        "packets_out": counts.packets_out if known else None,
+    }
+
+
+def _json(lines: Sequence[Line], more: Mapping[str, object]) -> str:
+    return json.dumps({"rows": [_fields(line) for line in lines], **more}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _csv(lines: Sequence[Line]) -> str:
+    return csv_of(FIELDS, [_fields(line) for line in lines])
+
+
+def csv_of(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
+    """RFC 4180, with names that a spreadsheet would take for a formula made plain text."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(fields)
+    for row in rows:
+        writer.writerow([plain_cell(row[field]) for field in fields])
+    return out.getvalue()
+
+
+def _text(lines: Sequence[Line]) -> str:
+    """Empty for no lines."""
+    if not lines:
+        return ""
+    rows = []
+    for line in lines:
+        split = not line.counts.octets_unsplit
+        rows.append(
+            (
+                printable(line.device or "unattributed"),
+                octets_text(line.counts.octets_in) if split else "",
+                octets_text(line.counts.octets_out) if split else "",
+                octets_text(line.counts.octets),
+                line.scope or "",
+            )
+        )
+    return _table(("Device", "In", "Out", "Total", "Scope"), "<>>><", rows)
+
+
+def printable(text: str) -> str:
+    """No control sequence of a hostile name reaches the terminal."""
+    return "".join(each if unicodedata.category(each)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for each in text)

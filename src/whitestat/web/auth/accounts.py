@@ -1,0 +1,281 @@
+"""Accounts, sessions, tokens and one-time links: who somebody is by a secret, and how these come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import RLock
+from typing import TypeVar
+
+from whitestat.core.errors import EditError, LedgerError, Missing
+from whitestat.web.auth import file
+from whitestat.web.auth.file import Account, Kept, Known, Link, Session, Token
+from whitestat.web.auth.passwords import digest, secret
+from whitestat.web.auth.roles import Asker, Role
+
+DAY_MS = 86_400_000
+IDLE_MS, LONGEST_MS = 7 * DAY_MS, 30 * DAY_MS
+"""A session ends when nothing was asked for so long, and so long after the log-in at the latest."""
+
+LINK_MS, FIRST_MS, TICKET_MS = 7 * DAY_MS, DAY_MS, 1_800_000
+"""How long a link to set a password waits, the one of the first start, and the form that it leads to."""
+
+SEEN_EVERY_MS = 3_600_000
+"""How exactly the file knows when a session was last used: each write wears the card."""
+
+MOST_ACCOUNTS, MOST_TOKENS, SESSIONS_EACH, MOST_LETTERS = 100, 100, 20, 100
+TOKEN_MARK = "ws_"  # noqa: S105 - what tokens begin with, so that they are known when they are found somewhere
+OWNER = "owner"
+SCOPES = {"read": Role.VIEWER, "person": Role.PERSON, "metrics": Role.METRICS, "edit": Role.EDITOR}
+"""What a token may, by the word it is asked for with."""
+
+Row = TypeVar("Row", Account, Token)
+
+
+class Accounts:
+    """Kept in a file, or in memory alone without one. Any thread may ask.
+
+    A file that cannot be read lets nobody in and is never written over: `fault` says what is wrong.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lock = RLock()
+        self._kept = Kept()
+        self._tickets: dict[str, tuple[int, int]] = {}  # by digest the account and until when
+        self._first: tuple[str, int] | None = None
+        self.fault: str | None = None
+        try:
+            self._kept = file.read(path) if path else Kept()
+        except LedgerError as fault:
+            self.fault = str(fault)
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        return self._kept.accounts
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        return self._kept.tokens
+
+    @property
+    def has_owner(self) -> bool:
+        return any(each.role is Role.OWNER and each.password for each in self._kept.accounts)
+
+    def sessions_of(self, account: int) -> int:
+        return sum(each.account == account for each in self._kept.sessions)
+
+    def named(self, name: str) -> Account | None:
+        wanted = name.strip().casefold()
+        return next((each for each in self._kept.accounts if each.name.casefold() == wanted), None)
+
+    def account(self, number: int) -> Account:
+        """Missing where there is none."""
+        return _found(self._kept.accounts, "account", number)
+
+    # Who asks
+
+    def by_session(self, text: str, now_ms: int) -> Asker | None:
+        """Who logged in with the cookie, None when the session is over; it goes on from now."""
+        with self._lock:
+            held = next((each for each in self._kept.sessions if each.digest == digest(text)), None)
+            if held is None or _is_over(held, now_ms):
+                return None
+            if abs(now_ms - held.seen_ms) > SEEN_EVERY_MS:
+                changed = [each._replace(seen_ms=now_ms) if each is held else each for each in self._kept.sessions]
+                self._set(sessions=tuple(changed), quiet=True)
+            return _asker(self.account(held.account), held)
+
+    def by_token(self, text: str) -> Asker | None:
+        wanted = digest(text.strip())
+        held = next((each for each in self._kept.tokens if each.digest == wanted), None)
+        return held and Asker(held.role, f"token {held.name}", held.name, held.person)
+
+    def begin(self, account: int, now_ms: int) -> str:
+        """Log an account in; returns the secret of its new session, which is kept nowhere."""
+        with self._lock:
+            text = secret()
+            others = [each for each in self._kept.sessions if not _is_over(each, now_ms)]
+            own = sorted((each for each in others if each.account == account), key=lambda each: each.seen_ms)
+            gone = own[: max(0, len(own) - SESSIONS_EACH + 1)]
+            new = Session(digest(text), self.account(account).id, now_ms, now_ms)
+            self._set(sessions=(*(each for each in others if each not in gone), new), quiet=True)
+            return text
+
+    def end(self, text: str) -> None:
+        """Log out."""
+        with self._lock:
+            self._set(sessions=tuple(each for each in self._kept.sessions if each.digest != digest(text)), quiet=True)
+
+    def know(self, account: int) -> str:
+        """The secret by which a browser that logged in is known at its next log-in."""
+        with self._lock:
+            text = secret()
+            own = [each for each in self._kept.known if each.account == account][-SESSIONS_EACH + 1 :]
+            others = [each for each in self._kept.known if each.account != account]
+            self._set(known=(*others, *own, Known(digest(text), account)), quiet=True)
+            return text
+
+    def knows(self, text: str, account: int) -> bool:
+        return Known(digest(text), account) in self._kept.known
+
+    # One-time links
+
+    def first_link(self, now_ms: int) -> str | None:
+        """The secret of a link that sets the owner's password; None where it is set, or the file cannot be read."""
+        with self._lock:
+            if self.has_owner or self.fault:
+                return None
+            text = secret()
+            self._first = digest(text), now_ms + FIRST_MS
+            return text
+
+    def link(self, account: int, now_ms: int) -> str:
+        """The secret of a link that sets an account's password; the one before is of no use any more."""
+        with self._lock:
+            text = secret()
+            others = tuple(each for each in self._kept.links if each.account != account)
+            self._set(links=(*others, Link(digest(text), self.account(account).id, now_ms + LINK_MS)))
+            return text
+
+    def open_link(self, text: str, now_ms: int) -> str | None:
+        """Use a link up; returns a ticket by which its password may be set now, None for a link that is none."""
+        with self._lock:
+            wanted = digest(text)
+            if self._first and self._first[0] == wanted and now_ms < self._first[1] and not self.has_owner:
+                self._first = None
+                return self._ticket(self._owner(now_ms).id, now_ms)
+            held = next((each for each in self._kept.links if each.digest == wanted), None)
+            if held is None:
+                return None
+            self._set(links=tuple(each for each in self._kept.links if each is not held))
+            return self._ticket(held.account, now_ms) if now_ms < held.until_ms else None
+
+    def ticket(self, text: str, now_ms: int) -> Account | None:
+        """Whose password the ticket sets."""
+        with self._lock:
+            account, until_ms = self._tickets.get(digest(text), (0, 0))
+            return next((each for each in self.accounts if each.id == account), None) if now_ms < until_ms else None
+
+    def _ticket(self, account: int, now_ms: int) -> str:
+        text = secret()
+        self._tickets = {key: held for key, held in self._tickets.items() if now_ms < held[1]}
+        self._tickets[digest(text)] = account, now_ms + TICKET_MS
+        return text
+
+    # What the owner changes
+
+    def set_password(self, account: int, hashed: str) -> None:
+        """From now on; whoever is logged in as that account is no more, and its links and tickets are of no use."""
+        with self._lock:
+            changed = self.account(account)._replace(password=hashed)
+            self._set(
+                accounts=tuple(changed if each.id == account else each for each in self._kept.accounts),
+                sessions=tuple(each for each in self._kept.sessions if each.account != account),
+                links=tuple(each for each in self._kept.links if each.account != account),
+            )
+            self._tickets = {key: held for key, held in self._tickets.items() if held[0] != account}
+
+    def owner(self, now_ms: int) -> Account:
+        """The first owner, made where there is none."""
+        with self._lock:
+            return self._owner(now_ms)
+
+    def add(self, name: str, role: Role, person: str | None, now_ms: int) -> Account:
+        """A new account without a password. EditError where it cannot be."""
+        with self._lock:
+            _check(name, role, person)
+            if role not in (Role.OWNER, Role.EDITOR, Role.VIEWER, Role.PERSON):
+                raise EditError("role", f"an account cannot be {role}")
+            if self.named(name):
+                raise EditError("name", f"there is an account {name.strip()!r} already")
+            if len(self._kept.accounts) >= MOST_ACCOUNTS:
+                raise EditError("name", f"there are {MOST_ACCOUNTS} accounts already")
+            made = Account(self._kept.next, name.strip(), role, person, None, now_ms)
+            self._set(accounts=(*self._kept.accounts, made), next=made.id + 1)
+            return made
+
+    def remove(self, account: int) -> None:
+        """With its sessions. The last owner stays."""
+        with self._lock:
+            gone = self.account(account)
+            owners = [each for each in self._kept.accounts if each.role is Role.OWNER and each.password]
+            if owners == [gone]:
+                raise EditError("account", "is the only owner, who cannot be removed")
+            self._set(
+                accounts=tuple(each for each in self._kept.accounts if each is not gone),
+                sessions=tuple(each for each in self._kept.sessions if each.account != account),
+                links=tuple(each for each in self._kept.links if each.account != account),
+                known=tuple(each for each in self._kept.known if each.account != account),
+            )
+            self._tickets = {key: held for key, held in self._tickets.items() if held[0] != account}
+
+    def add_token(self, name: str, role: Role, person: str | None, now_ms: int) -> tuple[Token, str]:
+        """The new token, and its text, which is kept nowhere. EditError where it cannot be."""
+        with self._lock:
+            _check(name, role, person)
+            if role not in SCOPES.values():
+                raise EditError("scope", f"a token cannot be {role}")
+            if len(self._kept.tokens) >= MOST_TOKENS:
+                raise EditError("name", f"there are {MOST_TOKENS} tokens already; revoke one that is of no use")
+            text = TOKEN_MARK + secret()
+            made = Token(self._kept.next, name.strip(), role, person, digest(text), now_ms)
+            self._set(tokens=(*self._kept.tokens, made), next=made.id + 1)
+            return made, text
+
+    def revoke(self, token: int) -> None:
+        with self._lock:
+            gone = _found(self._kept.tokens, "token", token)
+            self._set(tokens=tuple(each for each in self._kept.tokens if each is not gone))
+
+    def follow(self, before: str, after: str) -> None:
+        """A person is called otherwise now: accounts and tokens of the person go on."""
+
+        def renamed(rows: Sequence[Row]) -> tuple[Row, ...]:
+            return tuple(each._replace(person=after) if each.person == before else each for each in rows)
+
+        with self._lock:
+            accounts, tokens = renamed(self._kept.accounts), renamed(self._kept.tokens)
+            if (accounts, tokens) != (self._kept.accounts, self._kept.tokens):
+                self._set(accounts=accounts, tokens=tokens)
+
+    def _owner(self, now_ms: int) -> Account:
+        held = next((each for each in self._kept.accounts if each.role is Role.OWNER), None)
+        return held or self.add(OWNER, Role.OWNER, None, now_ms)
+
+    def _set(self, *, quiet: bool = False, **changes: object) -> None:
+        """Change what is kept, in the file first; with `quiet`, a file that cannot be written keeps nobody out."""
+        if self.fault:
+            raise LedgerError(self.fault)
+        new = self._kept._replace(**changes)  # type: ignore[arg-type]
+        if self._path:
+            try:
+                file.write(self._path, new)
+            except LedgerError:
+                if not quiet:
+                    raise
+        self._kept = new
+
+
+def _found(rows: Sequence[Row], what: str, number: int) -> Row:
+    held = next((each for each in rows if each.id == number), None)
+    if held is None:
+        raise Missing(what, f"there is no {what} {number}")
+    return held
+
+
+def _check(name: str, role: Role, person: str | None) -> None:
+    if not name.strip() or len(name) > MOST_LETTERS or not name.isprintable():
+        raise EditError("name", f"must be 1 to {MOST_LETTERS} printable letters")
+    if (role is Role.PERSON) != (person is not None):
+        raise EditError("person", "must be given for what is of a person" if person is None else "is of no use here")
+
+
+def _is_over(session: Session, now_ms: int) -> bool:
+    """A clock that is behind ends none: on a Raspberry Pi it may be, for a minute after the start."""
+    return now_ms - session.seen_ms > IDLE_MS or now_ms - session.created_ms > LONGEST_MS
+
+
+def _asker(account: Account, session: Session) -> Asker:
+    until_ms = session.created_ms + LONGEST_MS
+    return Asker(account.role, account.name, account.name, account.person, account.id, until_ms)

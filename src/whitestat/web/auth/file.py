@@ -1,0 +1,142 @@
+"""The file of accounts, sessions and tokens beside the ledger: JSON that its owner alone may read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from whitestat.core.errors import LedgerError
+from whitestat.web.auth.roles import Role
+
+VERSION = 1
+
+
+class Account(NamedTuple):
+    """Somebody who may log in; `password` as `passwords.kept` writes it, None until it is set."""
+
+    id: int
+    name: str
+    role: Role
+    person: str | None
+    password: str | None
+    created_ms: int
+
+
+class Token(NamedTuple):
+    """What a program asks with; `digest` is all that is kept of its text."""
+
+    id: int
+    name: str
+    role: Role
+    person: str | None
+    digest: str
+    created_ms: int
+
+
+class Session(NamedTuple):
+    """One browser that logged in; `digest` is all that is kept of its cookie."""
+
+    digest: str
+    account: int
+    created_ms: int
+    seen_ms: int
+
+
+class Link(NamedTuple):
+    """An address that sets the password of an account, once."""
+
+    digest: str
+    account: int
+    until_ms: int
+
+
+class Known(NamedTuple):
+    """A browser that an account logged in with: what others fail at slows it not."""
+
+    digest: str
+    account: int
+
+
+class Kept(NamedTuple):
+    """All of the file."""
+
+    next: int = 1
+    accounts: tuple[Account, ...] = ()
+    tokens: tuple[Token, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    links: tuple[Link, ...] = ()
+    known: tuple[Known, ...] = ()
+
+
+_ROWS: dict[str, Any] = {"accounts": Account, "tokens": Token, "sessions": Session, "links": Link, "known": Known}
+
+
+def path_of(ledger: Path) -> Path:
+    return ledger.with_name(f"{ledger.name}.access")
+
+
+def read(path: Path) -> Kept:
+    """Empty where there is no file; LedgerError where it cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Kept()
+    except OSError as fault:
+        raise LedgerError(f"{path}: cannot be read: {(fault.strerror or str(fault)).lower()}") from None
+    except ValueError:
+        raise LedgerError(f"{path}: {_DAMAGED}") from None
+    try:
+        if content["version"] != VERSION:
+            raise LedgerError(f"{path}: was written by a newer WhiteStat (version {content['version']})")
+        rows = {name: tuple(_row(kind, each) for each in content[name]) for name, kind in _ROWS.items()}
+        return Kept(int(content["next"]), **rows)
+    except (KeyError, TypeError, ValueError):
+        raise LedgerError(f"{path}: {_DAMAGED}") from None
+
+
+_DAMAGED = "is damaged; put a copy in its place, or remove it and set the owner's password anew"
+
+
+def _row(kind: Any, given: dict[str, Any]) -> Any:
+    row = kind(**given)
+    return row._replace(role=Role(row.role)) if hasattr(row, "role") else row
+
+
+def write(path: Path, kept: Kept) -> None:
+    """All of it or nothing, for its owner alone; LedgerError where it cannot be written."""
+    content: dict[str, object] = {"version": VERSION, "next": kept.next}
+    content |= {name: [each._asdict() for each in getattr(kept, name)] for name in _ROWS}
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+        held = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(held, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+            file.flush()
+            os.fsync(held)
+            _belongs(held, path)
+        new.rename(path)
+        _sync(path.parent)
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        raise LedgerError(f"{path}: accounts cannot be written: {reason}") from None
+
+
+def _sync(folder: Path) -> None:
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def _belongs(held: int, path: Path) -> None:
+    """What root writes for the service, by a command, stays the service's."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        with contextlib.suppress(OSError):  # root without capabilities may give nothing away
+            os.fchown(held, folder.st_uid, folder.st_gid)

@@ -1,0 +1,1 @@
+"""Handlers of the API and of the pages made on the server."""

@@ -1,0 +1,54 @@
+"""What the API tells of plans: used, left, by tariff and person, and how it will go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from whitestat.core.calendar import instant_text
+from whitestat.core.errors import QueryError
+from whitestat.plans.spans import bounds
+from whitestat.plans.status import Standing
+from whitestat.query.parameters import PLAN_BY, PLAN_STEP, listed
+from whitestat.query.parse import asked_span
+from whitestat.query.plan_status import Asked, Told, told, usage_rows
+from whitestat.web.handlers.edits import number
+from whitestat.web.responses import json_answer
+from whitestat.web.sources import Sources
+
+Texts = Mapping[str, str]
+
+ROWS_MAX = 100_000
+
+
+def usage(sources: Sources, texts: Texts) -> Response:
+    """Of a plan by tariff; without a span that of the running period."""
+    id, now = number("plan", texts["plan"]), sources.now
+    given = "start" in texts or "end" in texts
+    start_s, end_s = asked_span(texts, now) if given else (now.at_s, now.at_s + 1)
+    row, _ = sources.queries.plan_usage(id, start_s, end_s)
+    if not given:
+        start_s, end_s = bounds(row.terms[-1].plan.period, now.at_s, sources.zone)
+    by, step = listed(texts.get("by", PLAN_BY.default or "")), texts.get("step", PLAN_STEP.default or "")
+    row, found = sources.queries.plan_usage(id, start_s, end_s)
+    names = {row.id: row.name or row.mac for row in sources.queries.devices()} if "device" in by else {}
+    rows: list[Told] = []
+    for told_row, who in usage_rows(row, found, sources.zone, Asked(by, step, start_s)):
+        device = {"id": who.device, "name": names.get(who.device) if who.device is not None else None}
+        rows.append(told_row | ({"device": device} if "device" in by else {}))
+        if len(rows) > ROWS_MAX:
+            raise QueryError("step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step")
+    head = {
+        "plan": {"id": id, "name": row.name},
+        "start": instant_text(start_s, sources.zone),
+        "end": instant_text(end_s, sources.zone),
+        "step": step,
+        "by": by,
+    }
+    return json_answer(head | {"rows": rows})
+
+
+def plans(sources: Sources, found: Mapping[int, Standing]) -> Response:
+    names = {row.id: row.name or row.mac for row in sources.queries.devices()}
+    return json_answer({"plans": [told(id, each, sources.zone, names) for id, each in found.items()]})

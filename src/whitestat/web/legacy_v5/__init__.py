@@ -1,0 +1,1 @@
+"""The URLs and tables of WhiteStat 5."""

@@ -1,0 +1,136 @@
+"""What the body of a request that changes something may hold: requests are checked by the table they are told by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from whitestat.core.errors import QueryError
+
+MOST_OCTETS = 65_536
+MOST_ITEMS = 1_000
+MOST_LETTERS = 1_000
+MOST_NUMBER = 2**53
+"""What JavaScript can count up to."""
+
+Schema = dict[str, object]
+
+
+class Field(NamedTuple):
+    """One field of a JSON object. `kinds` are words of KINDS, of which a value must be one."""
+
+    name: str
+    sentence: str
+    kinds: tuple[str, ...]
+    required: bool = False
+    words: tuple[str, ...] = ()
+
+    def check(self, value: object) -> object:
+        """The value, a day as YYYYMMDD; QueryError where it is none of the kinds."""
+        if self.words and value not in self.words:
+            raise QueryError(self.name, f"must be one of {', '.join(self.words)}")
+        for kind in self.kinds:
+            if KINDS[kind].fits(value):
+                return int(str(value).replace("-", "")) if kind == "day" else value
+        raise QueryError(self.name, f"must be {' or '.join(KINDS[kind].words for kind in self.kinds)}")
+
+    def schema(self) -> Schema:
+        kinds = [KINDS[kind].schema for kind in self.kinds]
+        found: Schema = dict(kinds[0]) if len(kinds) == 1 else {"anyOf": kinds}
+        return found | {"description": self.sentence} | ({"enum": list(self.words)} if self.words else {})
+
+
+class Kind(NamedTuple):
+    words: str
+    schema: Schema
+
+    def fits(self, value: object) -> bool:
+        return _FITS[self.words](value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_LETTERS
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 < value <= MOST_NUMBER
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and abs(value) <= MOST_NUMBER
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return isinstance(value, str) and len(value) == 10 and date.fromisoformat(value).year >= 1970
+    except ValueError:
+        return False
+
+
+def _are(value: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(value, list) and len(value) <= MOST_ITEMS and all(map(fits, value))
+
+
+_TEXT: Schema = {"type": "string", "maxLength": MOST_LETTERS}
+_NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
+KINDS = {
+    "text": Kind(f"text of at most {MOST_LETTERS} letters", _TEXT),
+    "number": Kind("a whole number", _NUMBER),
+    "whole": Kind(
+        "a whole number, which may be below zero", {"type": "integer", "minimum": -MOST_NUMBER, "maximum": MOST_NUMBER}
+    ),
+    "day": Kind("a day like 2026-11-24", {"type": "string", "format": "date"}),
+    "null": Kind("null", {"type": "null"}),
+    "flag": Kind("true or false", {"type": "boolean"}),
+    "texts": Kind("a list of texts", {"type": "array", "items": _TEXT, "maxItems": MOST_ITEMS}),
+    "objects": Kind("a list of objects", {"type": "array", "items": {"type": "object"}, "maxItems": MOST_ITEMS}),
+    "numbers": Kind("a list of whole numbers", {"type": "array", "items": _NUMBER, "maxItems": MOST_ITEMS}),
+}
+_FITS: dict[str, Callable[[object], bool]] = {
+    KINDS["text"].words: _is_text,
+    KINDS["number"].words: _is_number,
+    KINDS["whole"].words: _is_whole,
+    KINDS["day"].words: _is_day,
+    KINDS["null"].words: lambda value: value is None,
+    KINDS["flag"].words: lambda value: isinstance(value, bool),
+    KINDS["texts"].words: lambda value: _are(value, _is_text),
+    KINDS["objects"].words: lambda value: _are(value, lambda each: isinstance(each, dict)),
+    KINDS["numbers"].words: lambda value: _are(value, _is_number),
+}
+
+
+def read(fields: Sequence[Field], body: bytes) -> dict[str, Any]:
+    """The fields given; an empty body gives none. QueryError names the one at fault."""
+    return checked(fields, _object(body) if body.strip() else {})
+
+
+def checked(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an object; QueryError names the one at fault."""
+    known = {each.name: each for each in fields}
+    for name in given:
+        if name not in known:
+            expected = f"expected some of {', '.join(known)}" if known else "there are none here"
+            raise QueryError(name[:100], f"unknown field, {expected}")
+    for each in fields:
+        if each.required and each.name not in given:
+            raise QueryError(each.name, "is missing")
+    return {name: known[name].check(value) for name, value in given.items()}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body.decode(), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise QueryError("body", "is not JSON") from None
+    if not isinstance(found, dict):
+        raise QueryError("body", "must be a JSON object")
+    return found
+
+
+def _once(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise QueryError("body", "has a field more than once")
+    return found

@@ -1,0 +1,104 @@
+"""Messages really leave: through Apprise in a child, to a server of ours, and no address is said anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whitestat.alerting.addresses import VARIABLE, addresses
+from whitestat.alerting.delivery import post
+from whitestat.alerting.outbox import mark
+from whitestat.core.errors import ConfigError
+
+
+class Inbox:
+    """A web hook that notes what it is sent; it refuses while `broken`."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, Any]] = []
+        self.broken = False
+        inbox = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if not inbox.broken:
+                    inbox.taken.append(json.loads(body))
+                self.send_response(500 if inbox.broken else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://user:secret@127.0.0.1:{self.server.server_port}/hook"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    found = Inbox()
+    yield found
+    found.close()
+
+
+def test_each_address_answers_for_itself(inbox: Inbox) -> None:
+    urls = [inbox.url, "json://127.0.0.1:1/", "nosuch://here"]
+    answers = asyncio.run(post({mark(each): each for each in urls}, "Allowance", "80 % used <b>\u202e"))
+    assert [each["ok"] for each in answers] == [True, False, False]
+    assert [(each["title"], each["message"]) for each in inbox.taken] == [("Allowance", "80 % used <b>\u202e")]
+    assert "secret" not in str(answers)
+    assert "not an address" in str(answers[2]["reason"])
+
+
+def test_a_child_that_cannot_start_is_told(tmp_path: Path) -> None:
+    answers = asyncio.run(post({"m": "json://127.0.0.1:1/"}, "a", "b", python=str(tmp_path / "python")))
+    assert answers == [
+        {"mark": "m", "ok": False, "reason": "no process can be started to send it: no such file or directory"}
+    ]
+
+
+def test_addresses_come_from_a_file_of_ones_own_and_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "urls"
+    file.write_text("# family\nntfy://house\n\n  mailto://a:b@example.com \n")
+    file.chmod(0o600)
+    found = addresses(file, {VARIABLE: "json://localhost xml://localhost"})
+    assert list(found.values()) == ["ntfy://house", "mailto://a:b@example.com", "json://localhost", "xml://localhost"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "fault"),
+    [
+        ("ntfy://secret", 0o644, "others may read it"),
+        ("secret", 0o600, "address 1 is none"),
+        ("\n".join(f"ntfy://secret{n}" for n in range(40)), 0o600, "at most 32"),
+        ("x" * 70_000, 0o600, "more than 65536 octets"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_address(tmp_path: Path, text: str, mode: int, fault: str) -> None:
+    file = tmp_path / "urls"
+    file.write_text(text)
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=fault) as caught:
+        addresses(file, {})
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"urls: cannot be read: no such file"):
+        addresses(tmp_path / "urls", os.environ)

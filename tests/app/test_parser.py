@@ -1,0 +1,166 @@
+"""What can be typed, and that something runs for each of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from whitestat.app.main import COMMANDS, run_command
+from whitestat.app.parser import _parser, parse
+
+Levels = list[tuple[str, argparse.ArgumentParser]]
+"""A command as it is typed: its words, each with what can be typed behind it."""
+
+
+def parsers(of: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """It and all below it."""
+    yield of
+    for action in of._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from parsers(each)
+
+
+def test_every_command_that_can_be_typed_can_be_run_and_no_other() -> None:
+    assert {each.get_default("command") for each in parsers(_parser())} - {None} == set(COMMANDS)
+
+
+def test_without_a_word_the_service_runs() -> None:
+    assert parse([]).command == "run"
+
+
+def test_an_amount_to_take_off_is_no_option() -> None:
+    options = parse(["plan", "topup", "home", "-5GB", "--allowance", "peak"])
+    assert (options.command, options.amount, options.allowance) == ("plan", "-5GB", "peak")
+
+
+def commands(word: str, of: argparse.ArgumentParser) -> Iterator[Levels]:
+    """Every way from a parser down to a word that runs something."""
+    below = [action for action in of._actions if isinstance(action, argparse._SubParsersAction)]
+    if not any(action.required for action in below):
+        yield [(word, of)]
+    for action in below:
+        for name, parser in action.choices.items():
+            for rest in commands(name, parser):
+                yield [(word, of), *rest]
+
+
+def options_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [action for action in parser._actions if action.option_strings and action.dest not in ("help", "version")]
+
+
+def example(action: argparse.Action) -> list[str]:
+    """A value that the option or the argument takes, other than its default."""
+    if action.nargs == 0 or isinstance(action, argparse._SubParsersAction):
+        return []
+    return [next(str(word) for word in action.choices or ["3"] if word != action.default)]
+
+
+def line(levels: Levels, at: int | None = None, option: list[str] | None = None, *, last: bool = False) -> list[str]:
+    """The command with its arguments, and an option behind the word `at`, or behind all."""
+    words: list[str] = []
+    for number, (word, parser) in enumerate(levels):
+        arguments = [value for each in parser._actions if not each.option_strings for value in example(each)]
+        words += [word] if number else []
+        words += option or [] if number == at and not last else []
+        words += arguments
+    return words + (option or [] if last else [])
+
+
+PLACES = [
+    (levels, at, action)
+    for levels in commands("whitestat", _parser())
+    for at, (_, parser) in enumerate(levels)
+    for action in options_of(parser)
+]
+
+
+@pytest.mark.parametrize(
+    ("levels", "at", "action"),
+    PLACES,
+    ids=[
+        " ".join([*(word for word, _ in levels[1:]), f"{at}", action.option_strings[-1]])
+        for levels, at, action in PLACES
+    ],
+)
+def test_an_option_has_its_effect_wherever_the_usage_shows_it_or_is_refused(
+    levels: Levels, at: int, action: argparse.Action, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = action.option_strings[-1]
+    option = [name, *example(action)]
+    used = any(each.dest == action.dest for each in options_of(levels[-1][1]))
+    assert used or name != "--config"
+    if not used:
+        with pytest.raises(SystemExit) as refused:
+            parse(line(levels, at, option))
+        assert refused.value.code == 2
+        assert name in capsys.readouterr().err
+        return
+    told = parse(line(levels, at, option))
+    assert told == parse(line(levels, len(levels) - 1, option, last=True))
+    assert told != parse(line(levels))
+
+
+@pytest.mark.parametrize(
+    "levels", list(commands("whitestat", _parser())), ids=lambda levels: " ".join(w for w, _ in levels)
+)
+def test_of_an_option_given_twice_the_last_counts_and_the_help_says_so(levels: Levels) -> None:
+    words = [word for word, _ in levels[1:]]
+    twice = ["--config", "first", *words[:1], *line(levels)[1:], "--config", "last"]
+    assert parse(twice if words else ["--config", "first", "--config", "last"]).config == Path("last")
+    assert "given twice: the last one counts" in " ".join(levels[-1][1].format_help().split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "token --json list --csv",
+        "token --csv list --json",
+        "token list --json --csv",
+        "users --json add bob",
+        "people --csv remove bob",
+        "throttle --json lift bob",
+        "proposals --csv confirm 3",
+        "plan topup home",
+        "today --nonsense",
+        "nonsense",
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        parse(words.split())
+    assert refused.value.code == 2
+    assert "usage: whitestat" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", ["--config {} users add bob", "users --config {} add bob", "users add bob --config {}"]
+)
+def test_a_configuration_that_is_named_is_the_one_that_is_used(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    assert run_command(words.format(path).split()) == 2
+    assert str(path) in capsys.readouterr().err
+
+
+def test_an_import_prints_no_listing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["devices", "--json", "--import", str(tmp_path / "devices.csv")]) == 2
+    assert "--json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--config mine plan topup home -5GB",
+        "plan --config mine topup home -5GB",
+        "plan topup home -5GB --config mine",
+        "plan topup --config mine home -- -5GB",
+    ],
+)
+def test_an_amount_to_take_off_is_no_option_wherever_others_stand(words: str) -> None:
+    options = parse(words.split())
+    assert (options.plan, options.amount, options.config) == ("home", "-5GB", Path("mine"))

@@ -1,0 +1,293 @@
+"""Booking: one harvest, one transaction; what fails is booked later, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.conftest import Writing
+from whitestat.attribution.attribute import Attributor
+from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.locality import Locality
+from whitestat.attribution.map_files import MapFiles
+from whitestat.core.errors import LedgerError
+from whitestat.core.model import (
+    Audit,
+    CounterReading,
+    Counts,
+    Delta,
+    FlowKey,
+    Harvest,
+    Mac,
+    Point,
+    PointStatus,
+    Receipt,
+    Scope,
+)
+from whitestat.core.units import address_bytes, mac_bytes
+from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.write.writer import Flush, Writer
+from whitestat.metering.recorder import Booker
+
+ZONE = ZoneInfo("Europe/Stockholm")
+DAY_S = 1_795_300_000 // 86400 * 86400  # a midnight in UTC
+END_S = DAY_S + 10 * 86400
+LAN = Point("lan", "kernel", "br0")
+GATEWAY, PHONE = mac_bytes("02:50:00:00:00:01"), mac_bytes("02:50:00:00:00:11")
+HOST, OWN = address_bytes("203.0.113.9"), address_bytes("198.51.100.7")
+HOME = Locality(own_macs=frozenset({GATEWAY}))
+UP = FlowKey("lan", PHONE, address_bytes("192.168.50.11"), GATEWAY, HOST, 6, 443)
+
+
+@dataclass
+class Meter:
+    """A drained meter in memory: counts until it is settled, as the kernel's maps do."""
+
+    points: tuple[Point, ...] = (LAN,)
+    name: str = "m"
+    held: int = 0
+    running: int = 0
+    epoch: int = 0
+    turned: bool = False
+    interface: int = 0
+    metered: int = 0
+    readings: list[CounterReading] = field(default_factory=list)
+
+    def carry(self, octets: int) -> None:
+        self.running += octets
+        self.interface += octets + 14
+        self.metered += octets + 14
+
+    def open(self, booked: Mapping[str, int]) -> None: ...
+
+    def read(self, since_ms: int, now_ms: int) -> Harvest:
+        if not self.turned:
+            self.held, self.running, self.turned = self.running, 0, True
+            self.epoch += 1
+        audit = Audit("boot:2", "m:2", Counts(0, self.interface, 0, 1), Counts(0, self.metered, 0, 1))
+        deltas = [Delta(self._flow, Counts(0, self.held, 0, 1), since_ms, now_ms)] if self.held else []
+        receipt = Receipt(self.name, self.epoch)
+        return Harvest(since_ms, now_ms, self.readings, deltas, receipt, {self.points[0].name: audit})
+
+    def settle(self, receipt: Receipt) -> None:
+        if receipt.epoch == self.epoch:
+            self.held, self.turned = 0, False
+
+    def peek(self) -> Iterable[Delta]:
+        return [Delta(self._flow, Counts(0, self.held + self.running, 0, 1), 0, 0)]
+
+    @property
+    def _flow(self) -> FlowKey:
+        return UP._replace(point=self.points[0].name)
+
+    def statuses(self) -> Mapping[str, PointStatus]:
+        return {}
+
+    def halt(self) -> None: ...
+
+    def tend(self) -> None: ...
+
+    def memory(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+
+def booker_on(writer: Writer, home: Locality = HOME) -> Booker:
+    attributor = Attributor(home, Devices(writer.state().episodes))
+    known = known_of(writer, attributor, names={PHONE: "phone"}, people={PHONE: "Anna"})
+    return Booker(writer, attributor, known, zone=ZONE, points=[LAN], locality=lambda: home)
+
+
+def known_of(
+    writer: Writer,
+    attributor: Attributor,
+    *,
+    names: Mapping[Mac, str],
+    people: Mapping[Mac, str] | None = None,
+    maps: MapFiles | None = None,
+) -> Known:
+    """The devices of a ledger, on a machine that is called gateway and knows no vendors."""
+    return Known(
+        attributor,
+        writer.state().devices,
+        names=names,
+        people=people or {},
+        vendor=lambda mac: None,
+        host_name="gateway",
+        maps=maps,
+    )
+
+
+def book(booker: Booker, meter: Meter, since_ms: int, now_ms: int, observed_ms: int) -> None:
+    """One turn of the engine with one collector."""
+    harvest = meter.read(since_ms, now_ms)
+    booker.gather(meter, harvest, observed_ms)
+    booker.flush()
+    if harvest.receipt and booker.is_booked(harvest.receipt):
+        meter.settle(harvest.receipt)
+
+
+def octets_of(path: Path) -> dict[str | None, int]:
+    """Wide-area octets by device name, None for what is unattributed."""
+    with closing(Queries(path, ZONE)) as queries:
+        rows = queries.usage(Question(0, END_S, scope=Scope.WAN))
+    return {row.device.name if row.device else None: row.counts.octets for row in rows}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "whitestat.db"
+
+
+def test_usage_is_booked_under_the_configured_name(path: Path, writing: Writing) -> None:
+    meter, booker = Meter(), booker_on(writing())
+    meter.carry(1000)
+    book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    assert octets_of(path) == {"phone": 1000}
+    with closing(Queries(path, ZONE)) as queries:
+        [device] = queries.devices()
+    assert (device.name, device.person) == ("phone", "Anna")
+
+
+def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
+    path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writing()
+    meter, booker = Meter(), booker_on(writer)
+    meter.carry(1000)
+
+    def full(flush: Flush) -> bool:
+        raise LedgerError("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(writer, "commit", full)
+        with pytest.raises(LedgerError):
+            book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    meter.carry(500)
+    book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 60_000, 30_000)
+    book(booker, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
+    assert octets_of(path) == {"phone": 1500}
+
+
+def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_twice(
+    path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, meter = writing(), Meter()
+    meter.carry(1000)
+    with monkeypatch.context() as killed:
+        killed.setattr(meter, "settle", lambda receipt: None)
+        book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    writer.close()
+    again = booker_on(writing())
+    book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)  # the same epoch is handed out again
+    meter.carry(7)
+    book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
+    assert octets_of(path) == {"phone": 1007}
+
+
+def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path, writing: Writing) -> None:
+    meter, writer = Meter(), writing()
+    meter.carry(1000)
+    book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    writer.close()
+    meter.interface += 5000  # while the process was dead
+    again = booker_on(writing())
+    book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)
+    book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
+    assert octets_of(path) == {"phone": 1000, None: 5000}
+    with closing(Queries(path, ZONE)) as queries:
+        covered = queries.coverage(0, END_S)["lan"]
+    assert (covered.octets_attributed, covered.octets_unattributed) == (1000, 5000)
+    assert covered.frame_octets_interface - covered.frame_octets_metered == 5000
+
+
+def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: Path, writing: Writing) -> None:
+    def reading(octets: int, at_ms: int) -> CounterReading:
+        return CounterReading(FlowKey("lan"), Counts(octets, 0, 1, 0), at_ms, "boot")
+
+    writer, start_ms = writing(), DAY_S * 1000
+    for count, restart in ((10_000, False), (10_700, True), (11_000, False)):
+        meter = Meter(readings=[reading(count, start_ms)])
+        meter.epoch = start_ms
+        if restart:
+            writer.close()
+            writer = writing()
+        book(booker_on(writer), meter, start_ms, start_ms + 1000, 30_000)
+        start_ms += 1000
+    assert octets_of(path) == {None: 1000}
+
+
+def test_services_and_peers_are_written_when_due_soon_at_first_with_the_octets_of_the_usage(writing: Writing) -> None:
+    """After 60 s, then 120; the next would be after 240, and from the fourth on after `detail_s`."""
+    writer, meter = writing(), Meter()
+    booker = booker_on(writer)
+    handed_in: list[Flush] = []
+    commit = writer.commit
+
+    def committed(flush: Flush) -> bool:
+        handed_in.append(flush)
+        return commit(flush)
+
+    writer.commit = committed  # type: ignore[method-assign]
+    for tick in range(12):
+        meter.carry(100)
+        book(booker, meter, DAY_S * 1000 + tick * 30_000, DAY_S * 1000 + (tick + 1) * 30_000, 30_000)
+    with_detail = [flush for flush in handed_in if flush.services]
+    assert [sum(each.octets for each in flush.services.values()) for flush in with_detail] == [300, 500]
+    [(_, service)] = with_detail[0].services
+    assert (service.usage.scope, service.protocol, service.service) == (Scope.WAN, UP.protocol, UP.service or 0)
+    assert {peer.peer for _, peer in with_detail[0].peers} == {UP.peer}
+    meter.carry(100)
+    harvest = meter.read(DAY_S * 1000 + 360_000, DAY_S * 1000 + 390_000)
+    booker.gather(meter, harvest, 30_000)
+    booker.flush(last=True)
+    assert sum(counts.octets for counts in handed_in[-1].services.values()) == 500
+
+
+def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_others_appear(writing: Writing) -> None:
+    home = Locality(own_macs=frozenset({GATEWAY}), own_addresses=frozenset({OWN}), counting=("lan",))
+    booker = booker_on(writing(), home)
+
+    def pass_by(key: FlowKey, minute: int) -> None:
+        start_ms = (DAY_S + 60 * minute) * 1000
+        delta = Delta(key, Counts(0, 100, 0, 1), start_ms, start_ms + 60_000)
+        booker.gather(Meter(), Harvest(start_ms, start_ms + 60_000, deltas=[delta]), 60_000)
+
+    own = FlowKey("lan", GATEWAY, OWN, bytes([2, 0, 0, 0, 0, 9]), HOST, 6, 443)
+    for minute in range(5):
+        pass_by(own, minute)
+        assert booker.notices == ()
+    pass_by(own, 6)
+    assert [notice for notice in booker.notices if "nobody's Internet traffic but its own" in notice]
+    pass_by(UP, 7)
+    assert booker.notices == ()
+
+
+def test_details_beside_the_deltas_say_what_usage_was_on_and_are_no_usage(writing: Writing) -> None:
+    writer = writing()
+    booker, meter = booker_on(writer), Meter()
+    row = FlowKey("lan", PHONE, address_bytes("192.168.50.11"))
+    start_ms = DAY_S * 1000
+    harvest = Harvest(
+        start_ms,
+        start_ms + 30_000,
+        deltas=[Delta(row, Counts(1000, 100), start_ms, start_ms + 30_000)],
+        details=[Delta(row._replace(protocol=6, service=443), Counts(700, 70), start_ms, start_ms + 30_000)],
+    )
+    handed_in: list[Flush] = []
+    writer.commit = handed_in.append  # type: ignore[method-assign, assignment]
+    booker.gather(meter, harvest, 30_000)
+    booker.flush(last=True)
+    [flush] = handed_in
+    assert [(key.scope, counts) for (_, key), counts in flush.usage.items()] == [(Scope.WAN, Counts(1000, 100))]
+    [((_, service), counts)] = flush.services.items()
+    assert (service.usage.episode, service.protocol, service.service, counts) == (1, 6, 443, Counts(700, 70))
+    assert not flush.peers
+    assert sum(each.octets_attributed for each in flush.coverage.values()) == 1100

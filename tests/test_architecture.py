@@ -1,0 +1,139 @@
+"""The structure of the code: which room may import which, what a pure module may touch, where the catch-all is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "whitestat"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+MAY_IMPORT = {
+    "core": (),
+    "plans": ("core",),
+    "config": ("core", "plans"),
+    "collectors": ("core",),
+    "ledger": ("core", "plans"),
+    "attribution": ("core", "ledger"),
+    "metering": ("core", "collectors", "attribution", "ledger"),
+    "query": ("core", "plans", "ledger"),
+    "alerting": ("core", "plans", "config", "ledger", "query"),
+    "throttle": ("core", "plans"),
+    "web": ("core", "plans", "config", "ledger", "query", "alerting", "attribution.devices.edits"),
+    "importers": ("core", "attribution", "ledger", "query"),
+}
+"""The rooms, and what each may import beside itself; `app` puts everything together and may import all."""
+
+IMPURE = {"os", "time", "socket", "subprocess", "sqlite3", "asyncio", "threading", "pathlib", "ctypes", "io"}
+
+
+def name_of(path: Path) -> str:
+    """Return `ledger.write.writer`; `ledger` for a package, an empty text for whitestat itself."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield every name a module imports, wherever in it, each as `module` or `module.name`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides the room it comes from"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours(path: Path) -> set[str]:
+    return {name.removeprefix("whitestat.") for name in imports(path) if name.startswith("whitestat.")}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    may = (room, "__version__", *MAY_IMPORT[room])
+    found = {
+        f"{name_of(path)} -> {target}"
+        for path in (SOURCE / room).rglob("*.py")
+        for target in ours(path)
+        if not any(f"{target}.".startswith(f"{each}.") for each in may)
+    }
+    assert not found
+
+
+def test_every_module_lives_in_a_room() -> None:
+    assert {path.name for path in SOURCE.glob("*.py")} == {"__init__.py", "__main__.py"}
+    assert {path.name for path in SOURCE.iterdir() if any(path.glob("*.py"))} == {*MAY_IMPORT, "app"}
+
+
+def test_no_circle_of_imports() -> None:
+    names = {name_of(path) for path in MODULES}
+
+    def modules(path: Path) -> set[str]:
+        """The modules that are imported: a package's own file only where a name of it is taken."""
+        return {target if target in names else target.rpartition(".")[0] for target in ours(path)} - {""}
+
+    left = {name_of(path): modules(path) & names for path in MODULES}
+    while ready := {name for name, targets in left.items() if not targets & left.keys() - {name}}:
+        left = {name: targets for name, targets in left.items() if name not in ready}
+    assert not left, "these import each other in a circle"
+
+
+PURE = (
+    "plans",
+    *(f"core.{name}" for name in ("calendar", "counters", "coverage", "errors", "model", "ports", "quiet_hours")),
+    "core.units",
+    *("config.legacy_v5", "config.plans", "collectors.decode", "collectors.placement"),
+    *(f"collectors.darkstat.{name}" for name in ("follow", "parse", "prefixes", "services")),
+    *("collectors.router.follow", "collectors.router.protocol", "collectors.router.huawei_b593.pages"),
+    *("ledger.resolutions", "ledger.usage_query", "ledger.tables.cuts", "ledger.tables.packed"),
+    *(f"attribution.{name}" for name in ("attribute", "locality", "maps", "nat_dedup", "point_dedup", "routers")),
+    "attribution.shape",
+    *(f"attribution.devices.{name}" for name in ("address_holders", "edits", "episodes", "proposals")),
+    *(
+        f"attribution.evidence.{name}"
+        for name in ("advertisement", "dhcp", "dhcp6", "dns", "frame", "leases", "neighbours", "netbios")
+    ),
+    *(f"metering.{name}" for name in ("batch", "breakdown", "rates", "timekeeper")),
+    *("query.parameters", "query.parse", "throttle.limits", "throttle.protocol", "throttle.subjects"),
+    *(f"alerting.{name}" for name in ("outbox", "rules", "state", "summaries")),
+    "web.auth.roles",
+)
+"""Modules, and rooms, that touch no clock, file or socket: time and contents come in as arguments."""
+
+
+def is_pure(path: Path) -> bool:
+    return any(f"{name_of(path)}.".startswith(f"{each}.") for each in PURE)
+
+
+def test_every_pure_module_is_there() -> None:
+    assert not {each for each in PURE if not any(f"{name_of(path)}.".startswith(f"{each}.") for path in MODULES)}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if is_pure(path)], ids=name_of)
+def test_a_pure_module_touches_no_clock_file_or_socket(path: Path) -> None:
+    assert not {each.split(".")[0] for each in imports(path)} & IMPURE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_opens_with_a_sentence(path: Path) -> None:
+    assert path.stat().st_size == 0 or ast.get_docstring(ast.parse(path.read_text())), f"{path}: no docstring"
+
+
+def test_the_catch_all_has_one_place() -> None:
+    places = [
+        name_of(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
+    ]
+    assert places == ["metering.engine"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_dates_come_from_arithmetic_as_a_32_bit_c_library_knows_none_after_2038(path: Path) -> None:
+    names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    found = names & {"fromtimestamp", "utcfromtimestamp", "localtime", "gmtime", "mktime"}
+    assert not found, "core.calendar.wall_time is exact for every instant"
