@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / 
 from bench.filling import NOW_S, ZONE, household, kept  # noqa: E402
 from bench.wearing import Day  # noqa: E402
 from whitestat.ledger.read.queries import Queries  # noqa: E402
-from whitestat.ledger.usage_query import Question  # noqa: E402
+from whitestat.ledger.usage_query import UsageQuery  # noqa: E402
 from whitestat.ledger.write.writer import Writer  # noqa: E402
 from whitestat.web import Access, Sources, create_app, serve  # noqa: E402
 
@@ -204,7 +204,7 @@ class Asked:
         time.sleep(1)
 
     def _total(self) -> int:
-        return sum(row.counts.octets for row in self._queries.usage(Question(0, NOW_S + 30 * 86_400, by=())))
+        return sum(row.counts.octets for row in self._queries.usage(UsageQuery(0, NOW_S + 30 * 86_400, by=())))
 
 
 async def _nothing() -> AsyncIterator[dict[str, object]]:

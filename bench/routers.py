@@ -19,7 +19,7 @@ from tests.support.peers.b593 import B593Peer
 from tests.support.peers.hilink import HiLinkPeer
 from whitestat.app.router_collectors import router_of
 from whitestat.collectors.router.collector import Router
-from whitestat.collectors.router.follow import Follower
+from whitestat.collectors.router.follow import TotalsFollower
 from whitestat.config.points import PointConfig
 
 POLLS = 50
@@ -47,7 +47,7 @@ def rows() -> Iterator[Row]:
 
 def _polls(kind: str, url: str) -> list[float]:
     """CPU milliseconds of each poll; the first few, which load what is loaded late, are left out."""
-    router, follower = _router(kind, url), Follower("router", 1_000_000_000)
+    router, follower = _router(kind, url), TotalsFollower("router", 1_000_000_000)
     found = []
     for number in range(POLLS + 3):
         began = time.process_time()

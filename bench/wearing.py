@@ -21,8 +21,8 @@ from bench.household import DAY_S, HOUR_S, POINT, Household
 from whitestat.config.sections import Store
 from whitestat.core.model import Audit, Counts, Coverage, Receipt
 from whitestat.ledger.write.writer import Flush, Writer
-from whitestat.metering.batch import Draft
-from whitestat.metering.breakdown import Detail
+from whitestat.metering.batch import PendingBatch
+from whitestat.metering.breakdown import BreakdownBuffer
 
 BEFORE_S, DAYS = 2 * DAY_S, 4
 
@@ -88,7 +88,7 @@ class Day:
         self._writer = writer
         self._flush_s = flush_s
         self._restless = restless
-        self._detail = Detail()
+        self._detail = BreakdownBuffer()
         self._carried = Counts()
         self._epoch = 0
         self._hour = 0
@@ -110,7 +110,7 @@ class Day:
     def made(self, at_s: int) -> Flush:
         traffic = self._home.span(at_s, self._flush_s, restless=self._restless)
         span_ms = at_s * 1000, (at_s + self._flush_s) * 1000
-        draft = Draft()
+        draft = PendingBatch()
         for key, counts in traffic.usage.items():
             draft.add_usage(key, counts, *span_ms)
             self._carried = self._carried.plus(counts)
@@ -123,11 +123,11 @@ class Day:
         self._detail.add(traffic.services, traffic.peers, span_ms, ZONE)
         return self._with_detail(draft, at_s)
 
-    def _with_detail(self, draft: Draft, at_s: int) -> Flush:
+    def _with_detail(self, draft: PendingBatch, at_s: int) -> Flush:
         due = (at_s + self._flush_s) % DETAIL_S == 0
-        detail = self._detail if due else Detail()
+        detail = self._detail if due else BreakdownBuffer()
         if due:
-            self._detail = Detail()
+            self._detail = BreakdownBuffer()
             self.handed_in += 1
             self.services += len(detail.services)
             self.peers += len(detail.peers)

@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["whitestat"]):
     from whitestat.collectors.capture import pcap
     from whitestat.collectors.capture.records import Record
     from whitestat.collectors.darkstat import parse as darkstat
-    from whitestat.collectors.decode import Link, decode
+    from whitestat.collectors.decode import LinkType, decode
     from whitestat.collectors.link_addresses import completed
     from whitestat.collectors.router import archer_c20
     from whitestat.collectors.router.huawei_b593 import pages
@@ -34,7 +34,7 @@ from tests.support import captures, frames
 
 
 def decoded(octets: bytes) -> None:
-    link = tuple(Link)[octets[0] % len(Link)] if octets else Link.RAW
+    link = tuple(LinkType)[octets[0] % len(LinkType)] if octets else LinkType.RAW
     length = int.from_bytes(octets[1:3], "big")
     packet = decode(octets[3:], length, link)
     assert 0 <= packet.octets <= max(length, 0), packet
@@ -99,7 +99,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
 }
 
 
-def headed(link: Link) -> list[bytes]:
+def headed(link: LinkType) -> list[bytes]:
     """A packet of both versions of IP behind a link's header."""
     packets = {4: frames.ipv4(frames.ports()), 6: frames.ipv6(frames.ports())}
     return [frames.link_header(link, version, len(packet)) + packet for version, packet in packets.items()]
@@ -110,13 +110,17 @@ def seeds(reader: str) -> Iterable[bytes]:
     if reader == "decode":
         return [
             *(bytes([0]) + len(each).to_bytes(2, "big") + each for each in frames.mixed()),
-            *(bytes([n]) + len(each).to_bytes(2, "big") + each for n, link in enumerate(Link) for each in headed(link)),
+            *(
+                bytes([n]) + len(each).to_bytes(2, "big") + each
+                for n, link in enumerate(LinkType)
+                for each in headed(link)
+            ),
         ]
     if reader == "evidence":
         return frames.mixed()[:20]
     if reader == "captures":
-        records = [Record(n, Link.ETHERNET, len(each), each) for n, each in enumerate(frames.mixed()[:9])]
-        several = [Record(n, link, len(each), each) for n, link in enumerate(Link) for each in headed(link)]
+        records = [Record(n, LinkType.ETHERNET, len(each), each) for n, each in enumerate(frames.mixed()[:9])]
+        several = [Record(n, link, len(each), each) for n, link in enumerate(LinkType) for each in headed(link)]
         old = [(2, 0), (2, 3), (543, 0)]
         return [
             *(captures.classic(records), captures.pcapng(records), captures.pcapng(several, order=">")),

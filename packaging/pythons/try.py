@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from whitestat.app.control import Line
+from whitestat.app.control import ControlConnection
 
 PORT = 7777
 START_LIMIT_S, METER_LIMIT_S, STOP_LIMIT_S = 60, 60, 30
@@ -39,7 +39,7 @@ MORE = ("/", "/metrics", "/openapi.json", "/json", "/table", "/history")
 
 def get(path: str, ledger: Path | None = None) -> tuple[int, bytes]:
     """Status and body, of a stream the first line: by TCP as a visitor, or by the control socket as the owner."""
-    connection = Line(ledger) if ledger else http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
+    connection = ControlConnection(ledger) if ledger else http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
     try:
         connection.request("GET", path)
         reply = connection.getresponse()

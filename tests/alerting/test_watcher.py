@@ -14,7 +14,7 @@ import pytest
 
 from tests.alerting.test_send import Inbox
 from whitestat.alerting.outbox import mark
-from whitestat.alerting.watcher import Eyes, Watcher
+from whitestat.alerting.watcher import AlertSources, Watcher
 from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.core.calendar import parse_instant
 from whitestat.core.model import Counts, Coverage, Episode, Scope, UsageKey
@@ -60,12 +60,12 @@ class Home:
             )
         )
 
-    def eyes(self) -> Eyes:
+    def eyes(self) -> AlertSources:
         async def written(work: Callable[[Writer], Any]) -> Any:
             return work(self.writer)
 
         row = {"point": "lan", "collector": "kernel", "state": self.state, "notice": "br0 is gone", "counts": True}
-        return Eyes(self.queries, ZONE, lambda: self.at_s * 1000, lambda: [row], written)
+        return AlertSources(self.queries, ZONE, lambda: self.at_s * 1000, lambda: [row], written)
 
     def watcher(self, urls: dict[str, str] | None = None, **settings: Any) -> Watcher:
         notify = settings.pop("notify", NotifyConfig())

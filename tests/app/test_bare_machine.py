@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from whitestat.app.control import Line
+from whitestat.app.control import ControlConnection
 from whitestat.app.main import NO_THREAD
 
 STRANGER = 54_321
@@ -88,7 +88,7 @@ def _answer(ledger: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
     end_s = time.monotonic() + START_LIMIT_S
     while time.monotonic() < end_s and process.poll() is None:
         try:
-            with closing(Line(ledger)) as line:
+            with closing(ControlConnection(ledger)) as line:
                 line.request("GET", "/api/v1/health")
                 health: dict[str, Any] = json.loads(line.getresponse().read())
         except OSError:

@@ -32,7 +32,7 @@ def controlled(house: House, ledger: Path) -> Iterator[None]:
 
 
 def ask(ledger: Path, method: str, path: str, body: object = None) -> tuple[int, object]:
-    with closing(control.Line(ledger)) as line:
+    with closing(control.ControlConnection(ledger)) as line:
         line.request(method, path, json.dumps(body or {}), {"content-type": "application/json"})
         reply = line.getresponse()
         return reply.status, json.loads(reply.read())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat.attribution.attribute import Attributed, Attributor, PointSum
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.core.model import PROTOCOL_OTHER, UNATTRIBUTED, Counts, Delta, FlowKey, Scope, UsageKey
 from whitestat.core.units import address_bytes, mac_bytes
@@ -46,12 +46,12 @@ def flow(
     return Delta(key, Counts(0, octets, 0, 1), 0, 1000)
 
 
-def attribute(*flows: Delta, home: Locality = HOME) -> tuple[Attributed, Devices]:
-    devices = Devices()
+def attribute(*flows: Delta, home: Locality = HOME) -> tuple[Attributed, EpisodeTable]:
+    devices = EpisodeTable()
     return Attributor(home, devices).attribute(flows, 1000), devices
 
 
-def by_mac(result: Attributed, devices: Devices) -> dict[tuple[bytes | None, str], tuple[int, int]]:
+def by_mac(result: Attributed, devices: EpisodeTable) -> dict[tuple[bytes | None, str], tuple[int, int]]:
     """(MAC, scope) -> (in, out); the MAC of what is unattributed is None."""
     return {
         (devices.by_id(key.episode).mac if key.episode else None, str(key.scope)): counts[:2]
@@ -166,7 +166,7 @@ def test_a_router_of_the_configuration_does_not_own_what_it_forwards() -> None:
 
 
 def test_forged_devices_cost_detail_never_octets_or_memory() -> None:
-    devices = Devices(limit=100)
+    devices = EpisodeTable(limit=100)
     flood = [flow("192.168.50.11", bytes([2, 0, *n.to_bytes(4, "big")]), "203.0.113.9", GATEWAY) for n in range(1000)]
     result = Attributor(HOME, devices).attribute(flood, 1000)
     assert len(devices) == 100
@@ -176,7 +176,7 @@ def test_forged_devices_cost_detail_never_octets_or_memory() -> None:
 
 
 def test_when_the_networks_change_a_verdict_is_open_again() -> None:
-    devices = Devices()
+    devices = EpisodeTable()
     attributor = Attributor(Locality(networks=()), devices)
     stranger = flow("192.168.50.11", PHONE, "203.0.113.9", SWITCH)
     assert attributor.attribute([stranger], 0).points["lan"].unattributed == 100
@@ -195,7 +195,7 @@ _macs = st.sampled_from([GATEWAY, PHONE, TV, SWITCH, GROUP, BROADCAST]) | st.non
 )
 def test_every_octet_is_in_a_row_or_was_booked_where_it_crossed_first_whatever_the_packets(flows: list[Delta]) -> None:
     """Each alone, after those before it, so that a row says which it is of; then all at once."""
-    devices = Devices()
+    devices = EpisodeTable()
     attributor = Attributor(HOME, devices)
     for each in flows:
         result = attributor.attribute([each], 0)
@@ -231,7 +231,7 @@ def test_whatever_prefixes_are_delegated_and_known_a_device_stays_one(
     steps: list[tuple[str, int, int, bool]],
 ) -> None:
     """A new prefix may be used before this machine has an address of it, and an old one after it has none."""
-    devices = Devices()
+    devices = EpisodeTable()
     attributor = Attributor(HOME, devices)
     for prefix, host, octets, known in steps:
         networks = (*PRIVATE, *([ip_network(f"{prefix}/64")] if known else []))

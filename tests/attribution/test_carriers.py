@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import PHONE, SWITCH, TV, by_mac, flow
 from whitestat.attribution.attribute import WAITING_MAX, Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.routers import CARRIED_MAX, CARRIERS_MAX, NEIGHBOURS_MAX, WINDOW_MS, Carriers
 from whitestat.core.model import Delta
@@ -27,7 +27,7 @@ UP, DOWN = flow(LAPTOP6, PHONE, HOST6, SWITCH, 100), flow(HOST6, SWITCH, LAPTOP6
 
 
 def attributor() -> Attributor:
-    return Attributor(MIRROR, Devices())
+    return Attributor(MIRROR, EpisodeTable())
 
 
 def wan(attributor: Attributor, *flows: Delta, at_ms: int = 0) -> dict[bytes | None, tuple[int, int]]:
@@ -53,7 +53,7 @@ def test_an_address_that_answers_a_link_local_one_is_a_device_without_any_router
 def test_what_was_learned_wrongly_is_contradicted() -> None:
     """Between two devices of which only one has an address that is known to be local, the other looks like a router."""
     home = replace(MIRROR, networks=(*MIRROR.networks, ip_network("2001:db8:50::/64")))
-    here = Attributor(home, Devices())
+    here = Attributor(home, EpisodeTable())
     wan(here, IPV4, flow("2001:db8:50::12", TV, LAPTOP6, PHONE, 5))
     assert wan(here, UP, DOWN) == {None: (1000, 0)}
     assert wan(here, UP, DOWN, ANSWERED) == {PHONE: (900, 100)}

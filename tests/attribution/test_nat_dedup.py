@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, SWITCH, by_mac, flow
 from whitestat.attribution.attribute import Attributed, Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.core.model import Delta
 
 ARM = replace(HOME, outward=frozenset({"lan"}))
@@ -34,7 +34,7 @@ def down_again(octets: int, host: str = HOSTS[0]) -> Delta:
 
 def intervals(*flows: list[Delta]) -> dict[tuple[bytes | None, str], tuple[int, int]]:
     """(MAC, scope) -> (in, out) of one interval after the other."""
-    devices, whole = Devices(), Attributed()
+    devices, whole = EpisodeTable(), Attributed()
     attributor = Attributor(ARM, devices)
     for interval in flows:
         result = attributor.attribute(interval, 1000)
@@ -83,7 +83,7 @@ def test_what_a_firewall_stopped_is_forgotten_after_one_interval() -> None:
 
 
 def test_a_look_at_what_is_pending_settles_nothing() -> None:
-    attributor = Attributor(ARM, Devices())
+    attributor = Attributor(ARM, EpisodeTable())
     for _ in range(2):
         first = attributor.attribute([up(100), up_again(80)], 0)
     attributor.settle(first)

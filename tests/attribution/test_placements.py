@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import flow, whole
 from whitestat.attribution.attribute import Attributor, PointSum
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import PRIVATE, Locality, Network, Uplink
 from whitestat.core.model import Delta
 from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
@@ -118,7 +118,7 @@ CASES = [
 def test_whatever_is_metered_each_octet_is_its_devices(
     place: str, nat: bool, name: str, kind: str, turned: bool
 ) -> None:
-    family, devices = FAMILIES[name], Devices()
+    family, devices = FAMILIES[name], EpisodeTable()
     flows = list(seen(place, nat, family, kind))
     attributor = Attributor(PLACES[place], devices)
     result = attributor.attribute(flows[::-1] if turned else flows, 0)
@@ -168,7 +168,7 @@ _flow = st.builds(flow, _address | st.none(), _mac, _address | st.none(), _mac, 
 @given(_locality, st.lists(_flow, max_size=12))
 def test_coverage_is_what_rows_hold_whatever_is_metered_where(where: Locality, flows: list[Delta]) -> None:
     """Each flow alone, so that its rows are told; then all at once, where each octet is once in the point's sums."""
-    attributor = Attributor(where, Devices())
+    attributor = Attributor(where, EpisodeTable())
     for each in flows:
         result = attributor.attribute([each], 0)
         assert result.points["lan"] == whole(each, result)
@@ -177,7 +177,7 @@ def test_coverage_is_what_rows_hold_whatever_is_metered_where(where: Locality, f
             assert HOP not in {attributor.devices.by_id(key.episode).mac for key in result.counts() if key.episode} or (
                 is_guest(each, where)
             )
-    sums = Attributor(where, Devices()).attribute(flows, 0).points.get("lan", PointSum())
+    sums = Attributor(where, EpisodeTable()).attribute(flows, 0).points.get("lan", PointSum())
     assert sums.attributed + sums.unattributed + sums.repeated == sum(each.counts.octets for each in flows)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, TV, flow
 from whitestat.attribution.attribute import Attributed, Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.point_dedup import FLOWS_MAX
 from whitestat.attribution.shape import ALONE, ALONE_MS, SHOWN_MS, Shape
 from whitestat.core.model import Counts, Delta, Scope, UsageKey
@@ -19,7 +19,7 @@ PHONE4, HOST = "192.168.50.11", "203.0.113.9"
 
 
 def attributor(*points: str) -> Attributor:
-    return Attributor(replace(HOME, counting=points), Devices())
+    return Attributor(replace(HOME, counting=points), EpisodeTable())
 
 
 def at(point: str, delta: Delta, start_ms: int = 0, end_ms: int = 30_000, vlan: int = 0) -> Delta:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, SWITCH, flow
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.routers import CANDIDATES_MAX, HOSTS, WINDOW_MS, Routers
 from whitestat.attribution.shape import Shape
 from whitestat.core.model import Delta, Episode
@@ -46,7 +46,7 @@ def by_device(attributor: Attributor, *flows: Delta, at_ms: int = 0) -> dict[str
 
 
 def test_four_hosts_that_are_answered_behind_one_mac_make_it_a_router() -> None:
-    attributor = Attributor(ON_LINK, Devices())
+    attributor = Attributor(ON_LINK, EpisodeTable())
     both = [each for address in behind(HOSTS) for each in (up(address), down(address))]
     by_device(attributor, *both)
     assert by_device(attributor, *both) == dict.fromkeys(behind(HOSTS), (900, 100))
@@ -69,27 +69,27 @@ def test_four_hosts_that_are_answered_behind_one_mac_make_it_a_router() -> None:
     ids=["ten-ipv6", "ten-ipv6-elsewhere", "ten-ipv4", "link-local", "forged", "too-few"],
 )
 def test_a_phone_with_many_addresses_is_no_router(flows: list[Delta]) -> None:
-    attributor = Attributor(ON_LINK, Devices())
+    attributor = Attributor(ON_LINK, EpisodeTable())
     for _ in range(2):
         assert set(by_device(attributor, *flows)) == {mac_text(PHONE)}
     assert attributor.routers.learned == {}
 
 
 def test_without_an_address_on_the_link_nothing_is_learned() -> None:
-    attributor = Attributor(HOME, Devices())
+    attributor = Attributor(HOME, EpisodeTable())
     by_device(attributor, *(each for address in behind(20) for each in (up(address), down(address))))
     assert attributor.routers.learned == {}
 
 
 def test_after_a_restart_one_host_that_was_a_device_is_enough() -> None:
-    devices = Devices([Episode(1, 1, None, address_bytes("192.168.60.10"), 0)])
+    devices = EpisodeTable([Episode(1, 1, None, address_bytes("192.168.60.10"), 0)])
     attributor = Attributor(ON_LINK, devices)
     assert by_device(attributor, up("192.168.60.10"), down("192.168.60.10")) == {"192.168.60.10": (900, 100)}
     assert by_device(attributor, up("192.168.60.99")) == {"192.168.60.99": (0, 100)}
 
 
 def test_behind_a_router_of_the_configuration_hosts_are_devices_and_what_passes_again_is_nobodys() -> None:
-    attributor = Attributor(replace(ON_LINK, routers=frozenset({SWITCH})), Devices())
+    attributor = Attributor(replace(ON_LINK, routers=frozenset({SWITCH})), EpisodeTable())
     assert by_device(attributor, up("192.168.60.10"), up("192.168.50.11"), down("192.168.60.11")) == {
         "192.168.60.10": (0, 100),
         "192.168.60.11": (900, 0),
@@ -98,12 +98,12 @@ def test_behind_a_router_of_the_configuration_hosts_are_devices_and_what_passes_
 
 def test_ipv6_behind_a_router_is_the_routers() -> None:
     home = replace(ON_LINK, networks=(*ON_LINK.networks, ip_network("2001:db8:60::/64")))
-    attributor = Attributor(replace(home, routers=frozenset({SWITCH})), Devices())
+    attributor = Attributor(replace(home, routers=frozenset({SWITCH})), EpisodeTable())
     assert by_device(attributor, up("2001:db8:60::7"), down("2001:db8:60::8")) == {mac_text(SWITCH): (900, 100)}
 
 
 def learned() -> Attributor:
-    attributor = Attributor(ON_LINK, Devices())
+    attributor = Attributor(ON_LINK, EpisodeTable())
     by_device(attributor, *(each for address in behind(HOSTS) for each in (up(address), down(address))))
     assert set(attributor.routers.learned) == {SWITCH}
     return attributor
@@ -112,7 +112,7 @@ def learned() -> Attributor:
 def test_all_flows_of_the_interval_that_tells_of_a_router_are_its_hosts_whatever_their_order() -> None:
     flows = [each for address in behind(HOSTS) for each in (up(address), down(address))]
     for order in (flows, flows[::-1]):
-        attributor = Attributor(ON_LINK, Devices())
+        attributor = Attributor(ON_LINK, EpisodeTable())
         assert by_device(attributor, *order) == dict.fromkeys(behind(HOSTS), (900, 100))
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.attribution.test_attribute import BROADCAST, GROUP, by_mac, flow
 from tests.attribution.test_placements import BASE, HOP, OWN, OWN_WAN, PHONE, PLACES
 from whitestat.attribution.attribute import Attributed, Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import Locality
 from whitestat.core.model import PROTOCOL_OTHER, Delta
 from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
@@ -28,12 +28,12 @@ def down(target: str, octets: int = 900, host: str = HOST) -> Delta:
     return flow(host, HOP, target, OWN_WAN, octets)
 
 
-def attribute(*flows: Delta, where: Locality = UPLINK) -> tuple[Attributed, Devices]:
-    devices = Devices()
+def attribute(*flows: Delta, where: Locality = UPLINK) -> tuple[Attributed, EpisodeTable]:
+    devices = EpisodeTable()
     return Attributor(where, devices).attribute(flows, 0), devices
 
 
-def named(result: Attributed, devices: Devices) -> dict[tuple[str, str], tuple[int, int]]:
+def named(result: Attributed, devices: EpisodeTable) -> dict[tuple[str, str], tuple[int, int]]:
     found = {}
     for key, counts in result.counts().items():
         episode = devices.by_id(key.episode)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.support.peers import hosting, reply
 from tests.support.peers.archer import PASSWORD, ROUND, USERNAME, Archer, Row
 from whitestat.collectors.router.archer_c20 import ArcherC20, blocks_of
-from whitestat.collectors.router.collector import Login, Refused, StandBack
-from whitestat.collectors.router.follow import Follower
-from whitestat.collectors.router.protocol import Look
+from whitestat.collectors.router.collector import Login, LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.router.follow import TotalsFollower
+from whitestat.collectors.router.protocol import RouterTotals
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts
 from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, peer: Archer, url: str, password: str = PASSWORD) -> None:
         self.peer = peer
         self.router = ArcherC20(url, Login(USERNAME, password), timeout_s=2)
-        self.follower = Follower("router", ArcherC20.ceiling_bps)
+        self.follower = TotalsFollower("router", ArcherC20.ceiling_bps)
         self.at_ms = 1_795_305_142_000
         self.names: dict[str, str] = {}
 
@@ -164,7 +164,7 @@ def test_nothing_is_written_to_the_router(watch: Watch) -> None:
 def test_while_somebody_is_logged_in_it_stands_back(watch: Watch) -> None:
     watch.peer.busy = True
     asked = len(watch.peer.asked)
-    with pytest.raises(StandBack, match="somebody is logged in"):
+    with pytest.raises(TemporarilyUnavailable, match="somebody is logged in"):
         watch.poll()
     assert len(watch.peer.asked) == asked + 1  # no logout, which would be theirs
     watch.peer.busy = False
@@ -174,7 +174,9 @@ def test_while_somebody_is_logged_in_it_stands_back(watch: Watch) -> None:
 
 def test_statistics_that_are_switched_off_are_told_with_the_way_to_the_switch(watch: Watch) -> None:
     watch.peer.enabled = False
-    with pytest.raises(StandBack, match=r"statistics are switched off in the router: .*System Tools, Statistics"):
+    with pytest.raises(
+        TemporarilyUnavailable, match=r"statistics are switched off in the router: .*System Tools, Statistics"
+    ):
         watch.poll()
     watch.peer.enabled = True
     watch.peer.rows[0].carry(5)
@@ -184,7 +186,7 @@ def test_statistics_that_are_switched_off_are_told_with_the_way_to_the_switch(wa
 @pytest.mark.parametrize("page", [True, False])
 def test_a_wrong_password_is_told_and_shows_in_no_message(page: bool) -> None:
     peer = Archer(login_page=page)
-    with hosting(peer) as url, pytest.raises(Refused, match="does not take this name and password") as caught:
+    with hosting(peer) as url, pytest.raises(LoginRefused, match="does not take this name and password") as caught:
         Watch(peer, url, "hunter2").poll()
     assert "hunter2" not in f"{caught.value!r} {caught.value}"
 
@@ -211,7 +213,7 @@ def test_what_is_wrong_with_an_answer_is_said(watch: Watch, raw: bytes, said: st
         watch.poll()
     assert str(caught.value).startswith(watch.router.url)
     assert said in str(caught.value)
-    assert not isinstance(caught.value, Refused | StandBack)
+    assert not isinstance(caught.value, LoginRefused | TemporarilyUnavailable)
 
 
 def test_an_answer_that_is_cut_off_anywhere_takes_no_row_away(watch: Watch) -> None:
@@ -262,10 +264,10 @@ def test_a_network_without_names_has_figures_all_the_same(watch: Watch) -> None:
 def test_whatever_passes_and_whenever_it_reboots_no_octet_is_booked_twice(events: list[int | str]) -> None:
     """What passed between the last poll and a reboot is gone with the router's memory; all else is booked."""
     row, passed, unseen, booked, lost = Row("192.168.1.10", A), 0, 0, 0, 0
-    follower = Follower("router", ArcherC20.ceiling_bps)
+    follower = TotalsFollower("router", ArcherC20.ceiling_bps)
 
     def poll() -> int:
-        look = Look({(mac_bytes(A), address_bytes(row.address)): Counts(0, 0, row.packets, 0, row.octets)}, 32)
+        look = RouterTotals({(mac_bytes(A), address_bytes(row.address)): Counts(0, 0, row.packets, 0, row.octets)}, 32)
         return sum(delta.counts.octets for delta in follower.take(look, 0, MINUTE_MS).deltas)
 
     poll()
@@ -287,18 +289,18 @@ def test_whatever_passes_and_whenever_it_reboots_no_octet_is_booked_twice(events
 def test_any_text_is_blocks_or_a_fault_in_words(text: str) -> None:
     try:
         blocks_of(text)
-    except (ValueError, Refused) as fault:
+    except (ValueError, LoginRefused) as fault:
         assert str(fault)
 
 
 def test_a_table_that_is_shown_once_more_books_no_ghost() -> None:
     """A stale answer looks like a reset: all that a device ever had would be booked once more."""
     who = mac_bytes("02:50:00:00:00:0a"), address_bytes("192.168.1.10")
-    table = Follower("router", 1_000_000_000)
+    table = TotalsFollower("router", 1_000_000_000)
     booked = []
     for poll, (octets, packets) in enumerate(
         ((5_000_000, 5000), (6_000_000, 6000), (5_000_000, 5000), (6_100_000, 6100))
     ):
-        look = Look({who: Counts(0, 0, packets, 0, octets)}, 32)
+        look = RouterTotals({who: Counts(0, 0, packets, 0, octets)}, 32)
         booked.append(sum(each.counts.octets for each in table.take(look, poll * 30_000, 30_000).deltas))
     assert booked == [0, 1_000_000, 0, 100_000]

@@ -18,7 +18,7 @@ from whitestat.collectors import Collector
 from whitestat.config.points import PointConfig
 from whitestat.config.schema import COLLECTORS
 from whitestat.core.errors import CollectorError
-from whitestat.core.model import Address, CounterReading, Delta, Harvest, PointState, Receipt
+from whitestat.core.model import Address, CounterReading, Delta, PointState, ReadResult, Receipt
 
 Peer = Callable[[], AbstractContextManager[PointConfig]]
 LO = PointConfig("lan", "", interface="lo")
@@ -90,9 +90,9 @@ def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
         yield found
 
 
-def first_harvest(collector: Collector) -> Harvest:
+def first_harvest(collector: Collector) -> ReadResult:
     """The first one that says anything, read again and again as the engine would."""
-    found: list[Harvest] = []
+    found: list[ReadResult] = []
 
     def there() -> bool:
         harvest = collector.read(0, 1000)

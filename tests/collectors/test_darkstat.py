@@ -22,7 +22,7 @@ from whitestat.config.loader import load
 from whitestat.config.points import PointConfig
 from whitestat.core.coverage import step
 from whitestat.core.errors import CollectorError
-from whitestat.core.model import Address, CounterReading, Counts, Harvest, Point, PointState
+from whitestat.core.model import Address, CounterReading, Counts, Point, PointState, ReadResult
 from whitestat.core.units import address_bytes, address_text, mac_bytes
 
 K = 1024
@@ -46,7 +46,7 @@ class Collector(DarkstatCollector):
 
     def _begin(self) -> None: ...
 
-    def poll(self) -> Harvest:
+    def poll(self) -> ReadResult:
         """One poll, and what it yields, settled."""
         self._poll()
         harvest = self.read(0, 1000)
@@ -70,7 +70,7 @@ def threaded(url: str) -> Iterator[DarkstatCollector]:
         yield collector
 
 
-def usage(harvests: list[Harvest]) -> dict[str, tuple[float, float]]:
+def usage(harvests: list[ReadResult]) -> dict[str, tuple[float, float]]:
     """KB in and out by MAC."""
     found: dict[str, Counts] = {}
     for delta in (each for harvest in harvests for each in harvest.deltas):
@@ -308,9 +308,9 @@ def test_a_slow_darkstat_delays_nobody() -> None:
         return page(FRONT)
 
     with serving(slow) as url, threaded(url) as collector:
-        assert collector.read(0, 1) == Harvest(0, 1)
+        assert collector.read(0, 1) == ReadResult(0, 1)
         assert asked.wait(30)
-        assert collector.read(0, 1) == Harvest(0, 1)
+        assert collector.read(0, 1) == ReadResult(0, 1)
         assert list(collector.peek()) == []
         assert not waited_for.is_set()  # all that was while darkstat had not answered
         answered.set()

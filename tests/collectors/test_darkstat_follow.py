@@ -7,8 +7,8 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.collectors.darkstat.follow import Follower, Sight
-from whitestat.collectors.darkstat.parse import Host
+from whitestat.collectors.darkstat.follow import TableFollower, TableSnapshot
+from whitestat.collectors.darkstat.parse import HostTotals
 from whitestat.core.model import Address, Counts
 from whitestat.core.units import address_bytes
 
@@ -25,26 +25,26 @@ class Peer:
 
     def __init__(self) -> None:
         self.life, self.passed, self.at_ms = 1, 0, 0
-        self.rows: dict[Address, Host] = {}
-        self.export: dict[Address, Host] = {}
+        self.rows: dict[Address, HostTotals] = {}
+        self.export: dict[Address, HostTotals] = {}
 
     def carry(self, address: Address, into: int, out: int) -> None:
         for host, a, b in ((address, into, out), (FAR, out, into)):
             if a or b:
-                old = self.rows.get(host, Host(0, 0))
-                self.rows[host] = Host(old.octets_in + a, old.octets_out + b)
+                old = self.rows.get(host, HostTotals(0, 0))
+                self.rows[host] = HostTotals(old.octets_in + a, old.octets_out + b)
         self.passed += into + out
 
-    def restart(self, kept: dict[Address, Host] | None = None) -> None:
+    def restart(self, kept: dict[Address, HostTotals] | None = None) -> None:
         self.life, self.passed, self.rows = self.life + 1, 0, dict(kept or {})
 
-    def sight(self) -> Sight:
+    def sight(self) -> TableSnapshot:
         self.at_ms += 1000
         local = {each: host for each, host in self.rows.items() if each != FAR}
         into = sum(host.octets_in for host in self.rows.values())
         out = sum(host.octets_out for host in self.rows.values())
         others = frozenset(self.rows.keys() - local.keys())
-        return Sight(self.at_ms, self.life, local, into, out, self.passed, self.passed, others=others)
+        return TableSnapshot(self.at_ms, self.life, local, into, out, self.passed, self.passed, others=others)
 
 
 def total(booked: list[dict[Address, Counts]], address: Address) -> tuple[int, int]:
@@ -58,7 +58,7 @@ def carried(steps: Steps, address: Address) -> tuple[int, int]:
 
 @given(st.lists(STEPS, min_size=1, max_size=6), st.data())
 def test_every_life_is_booked_once_whatever_ends_it(lives: list[Steps], data: st.DataObject) -> None:
-    peer, follower = Peer(), Follower()
+    peer, follower = Peer(), TableFollower()
     follower.take(peer.sight())
     booked, steps = [], []
     for number, life in enumerate(lives):
@@ -78,7 +78,7 @@ def test_every_life_is_booked_once_whatever_ends_it(lives: list[Steps], data: st
 def test_a_jump_back_to_an_export_books_only_what_is_new(
     first: Steps, second: Steps, third: Steps, fourth: Steps
 ) -> None:
-    peer, follower = Peer(), Follower()
+    peer, follower = Peer(), TableFollower()
     booked = [follower.take(peer.sight()).grown]
     for step in first:
         peer.carry(*step)
@@ -104,7 +104,7 @@ def test_an_export_between_two_sights_books_nothing_twice_and_nothing_is_lost(
     more: Steps,
     new: Steps,
 ) -> None:
-    peer, follower = Peer(), Follower()
+    peer, follower = Peer(), TableFollower()
     booked = [follower.take(peer.sight()).grown]
     for step in before:
         peer.carry(*step)
@@ -128,7 +128,7 @@ def test_an_export_between_two_sights_books_nothing_twice_and_nothing_is_lost(
 
 
 def test_a_pruned_host_comes_back_from_zero_and_a_vanished_one_books_nothing() -> None:
-    peer, follower = Peer(), Follower()
+    peer, follower = Peer(), TableFollower()
     peer.carry(PHONE, 100, 10)
     follower.take(peer.sight())
     peer.rows = {}
@@ -141,35 +141,37 @@ def test_a_pruned_host_comes_back_from_zero_and_a_vanished_one_books_nothing() -
 
 
 def test_a_row_cannot_grow_by_more_than_passed() -> None:
-    peer, follower = Peer(), Follower()
+    peer, follower = Peer(), TableFollower()
     follower.take(peer.sight())
-    peer.rows[PHONE] = Host(10**9, 0)
+    peer.rows[PHONE] = HostTotals(10**9, 0)
     step = follower.take(peer.sight())
     assert (step.grown, step.refused) == ({}, 1)
 
 
 def test_a_host_that_becomes_local_brings_no_past() -> None:
-    follower = Follower()
-    follower.take(Sight(0, 1, {}, 900, 0, 900, 900, others=frozenset({PHONE})))
-    assert follower.take(Sight(1, 1, {PHONE: Host(950, 0)}, 950, 0, 950, 950)).grown == {}
-    assert follower.take(Sight(2, 1, {PHONE: Host(957, 0)}, 957, 0, 957, 957)).grown == {PHONE: Counts(7)}
+    follower = TableFollower()
+    follower.take(TableSnapshot(0, 1, {}, 900, 0, 900, 900, others=frozenset({PHONE})))
+    assert follower.take(TableSnapshot(1, 1, {PHONE: HostTotals(950, 0)}, 950, 0, 950, 950)).grown == {}
+    assert follower.take(TableSnapshot(2, 1, {PHONE: HostTotals(957, 0)}, 957, 0, 957, 957)).grown == {PHONE: Counts(7)}
 
 
 def test_rows_that_could_not_be_read_have_not_gone() -> None:
-    follower = Follower()
-    follower.take(Sight(0, 1, {PHONE: Host(900, 0)}, 900, 0, 900, 900))
-    assert follower.take(Sight(1, 1, {}, 0, 0, 2000, 2000, whole=False)).grown == {}
-    assert follower.take(Sight(2, 1, {PHONE: Host(950, 0)}, 950, 0, 2050, 2050)).grown == {PHONE: Counts(50)}
+    follower = TableFollower()
+    follower.take(TableSnapshot(0, 1, {PHONE: HostTotals(900, 0)}, 900, 0, 900, 900))
+    assert follower.take(TableSnapshot(1, 1, {}, 0, 0, 2000, 2000, whole=False)).grown == {}
+    assert follower.take(TableSnapshot(2, 1, {PHONE: HostTotals(950, 0)}, 950, 0, 2050, 2050)).grown == {
+        PHONE: Counts(50)
+    }
 
 
 def test_hours_of_sights_of_a_thousand_hosts_take_little_memory() -> None:
-    follower = Follower()
+    follower = TableFollower()
     tracemalloc.start()
     try:
         for at in range(60):
-            rows = {address_bytes(f"192.168.1.{last}"): Host(last + at * (last < 9), 0) for last in range(100)}
+            rows = {address_bytes(f"192.168.1.{last}"): HostTotals(last + at * (last < 9), 0) for last in range(100)}
             others = frozenset(address_bytes(f"203.{at}.{n >> 8}.{n & 255}") for n in range(900))
-            follower.take(Sight(at * 1000, 1, rows, 900 + at, 0, 900 + at, 900 + at, others=others))
+            follower.take(TableSnapshot(at * 1000, 1, rows, 900 + at, 0, 900 + at, 900 + at, others=others))
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -177,8 +179,8 @@ def test_hours_of_sights_of_a_thousand_hosts_take_little_memory() -> None:
 
 
 def test_a_host_that_was_none_of_ours_at_the_export_brings_nothing_of_that_time() -> None:
-    follower = Follower()
-    follower.take(Sight(0, 1, {PHONE: Host(100, 0)}, 1000, 1000, 1000, 1000, others=frozenset({TV})))
-    follower.take(Sight(1, 1, {PHONE: Host(200, 0), TV: Host(900, 0)}, 1100, 1100, 1100, 1100))
-    restored = Sight(2, 2, {PHONE: Host(105, 0), TV: Host(907, 0)}, 1012, 1012, 12, 12)
+    follower = TableFollower()
+    follower.take(TableSnapshot(0, 1, {PHONE: HostTotals(100, 0)}, 1000, 1000, 1000, 1000, others=frozenset({TV})))
+    follower.take(TableSnapshot(1, 1, {PHONE: HostTotals(200, 0), TV: HostTotals(900, 0)}, 1100, 1100, 1100, 1100))
+    restored = TableSnapshot(2, 2, {PHONE: HostTotals(105, 0), TV: HostTotals(907, 0)}, 1012, 1012, 12, 12)
     assert follower.take(restored).grown == {PHONE: Counts(5)}

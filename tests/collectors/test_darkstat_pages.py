@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat.collectors.darkstat import parse
-from whitestat.collectors.darkstat.parse import DarkstatError, Host, Service
+from whitestat.collectors.darkstat.parse import DarkstatError, HostTotals, PortKey
 from whitestat.core.model import Counts
 from whitestat.core.units import address_bytes, mac_bytes
 
@@ -29,13 +29,13 @@ def recorded(name: str) -> str:
 def test_every_generation_of_the_hosts_page_has_the_same_hosts(name: str) -> None:
     table = parse.hosts(recorded(name))
     assert (len(table.rows), table.unreadable) == (13, 0)
-    assert table.rows[PHONE] == Host(1_343_340, 15_292, mac_bytes("02:00:5e:00:00:0a"))
-    assert table.rows[PHONE6] == Host(75_600, 3_600, mac_bytes("02:00:5e:00:00:0a"))
+    assert table.rows[PHONE] == HostTotals(1_343_340, 15_292, mac_bytes("02:00:5e:00:00:0a"))
+    assert table.rows[PHONE6] == HostTotals(75_600, 3_600, mac_bytes("02:00:5e:00:00:0a"))
 
 
 @pytest.mark.parametrize("name", ["hosts_nomacs", "hosts_nomacsnolastseennodnsbasestats"])
 def test_without_macs_hosts_are_addresses(name: str) -> None:
-    assert parse.hosts(recorded(name)).rows[PHONE] == Host(1_343_340, 15_292, None)
+    assert parse.hosts(recorded(name)).rows[PHONE] == HostTotals(1_343_340, 15_292, None)
 
 
 def test_metrics_and_the_hosts_page_agree() -> None:
@@ -99,8 +99,8 @@ def test_the_front_page_says_since_when_it_counts() -> None:
 
 def test_a_detail_page_is_seen_from_the_host_on_every_table() -> None:
     detail = parse.detail(recorded("host_A"))
-    assert detail.ports[Service(6, 50001, remote=False)] == Counts(1_339_240, 12_580)
-    assert detail.ports[Service(6, 443, remote=True)] == Counts(1_339_240, 12_580)
+    assert detail.ports[PortKey(6, 50001, remote=False)] == Counts(1_339_240, 12_580)
+    assert detail.ports[PortKey(6, 443, remote=True)] == Counts(1_339_240, 12_580)
     assert detail.protocols[6] == Counts(1_342_600, 14_700)
     assert parse.detail(recorded("host_A6")).protocols
 
@@ -108,7 +108,7 @@ def test_a_detail_page_is_seen_from_the_host_on_every_table() -> None:
 @given(st.integers(0, 2**64 - 1), st.sampled_from(["", ",", ".", "'", " ", "\u00a0"]))
 def test_a_number_reads_back_whatever_separates_its_thousands(number: int, mark: str) -> None:
     page = f"<table><tr><th>IP<th>In<th>Out</tr><tr><td>10.0.0.1<td>{number:,}<td>0</tr></table>".replace(",", mark)
-    assert parse.hosts(page).rows == {address_bytes("10.0.0.1"): Host(number, 0)}
+    assert parse.hosts(page).rows == {address_bytes("10.0.0.1"): HostTotals(number, 0)}
 
 
 PIECES = st.sampled_from(

@@ -6,7 +6,7 @@ from ipaddress import IPv6Network
 
 import pytest
 
-from whitestat.collectors.darkstat.parse import Host
+from whitestat.collectors.darkstat.parse import HostTotals
 from whitestat.collectors.darkstat.prefixes import networks, of_addresses
 from whitestat.core.units import address_bytes, mac_bytes
 
@@ -30,12 +30,12 @@ HOME = frozenset({IPv6Network("2001:db8:50::/64")})
 def test_a_network_is_ours_when_several_of_our_devices_are_in_it(
     six: dict[str, bytes], expected: frozenset[IPv6Network]
 ) -> None:
-    rows = {address_bytes(ip): Host(1, 1, mac) for ip, mac in {**LAN, **WAN, **six}.items()}
+    rows = {address_bytes(ip): HostTotals(1, 1, mac) for ip, mac in {**LAN, **WAN, **six}.items()}
     assert networks(rows, {address_bytes(ip) for ip in LAN}) == expected
 
 
 def test_without_macs_nothing_is_told() -> None:
-    rows = {address_bytes(ip): Host(1, 1) for ip in (*LAN, *WAN, "2001:db8:50::11", "2001:db8:50::12")}
+    rows = {address_bytes(ip): HostTotals(1, 1) for ip in (*LAN, *WAN, "2001:db8:50::11", "2001:db8:50::12")}
     assert networks(rows, {address_bytes(ip) for ip in LAN}) == frozenset()
 
 

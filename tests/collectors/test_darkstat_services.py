@@ -9,14 +9,14 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.collectors.darkstat.parse import PROTOCOLS, Detail, Service
-from whitestat.collectors.darkstat.services import EPHEMERAL, QUARTER_MS, On, Services, services
+from whitestat.collectors.darkstat.parse import PROTOCOLS, HostDetail, PortKey
+from whitestat.collectors.darkstat.services import EPHEMERAL, QUARTER_MS, Services, UsedService, services
 from whitestat.core.model import Counts
 from whitestat.core.units import address_bytes
 
 PHONE = address_bytes("192.168.50.11")
 HOST = (b"\x02\x50\0\0\0\x11", PHONE)
-WEB, DNS = On(6, 443), On(17, 53)
+WEB, DNS = UsedService(6, 443), UsedService(17, 53)
 SHOWN = 30
 Tables = dict[tuple[int, bool], dict[int, Counts]]
 
@@ -50,14 +50,14 @@ class Peer:
                 table.clear() if len(kept) < self.keep else [table.pop(gone) for gone in set(table) - set(kept)]
             table[port] = table.get(port, Counts()).plus(each.counts)
 
-    def page(self) -> Detail:
+    def page(self) -> HostDetail:
         ports = {
-            Service(number, port, far): table[port]
+            PortKey(number, port, far): table[port]
             for (number, far), table in self.tables.items()
             for port in sorted(table, key=lambda port: -table[port].octets)[:SHOWN]
         }
         whole = {key for key, table in self.tables.items() if len(table) <= SHOWN} | {PROTOCOLS}
-        return Detail(ports, dict(self.protocols), frozenset(whole))
+        return HostDetail(ports, dict(self.protocols), frozenset(whole))
 
 
 counts = st.builds(Counts, st.integers(0, 5000), st.integers(0, 5000))
@@ -66,7 +66,7 @@ traffic = st.builds(Traffic, st.sampled_from([6, 6, 17, 1]), ports, ports, count
 pages = st.lists(st.lists(traffic, max_size=60), min_size=2, max_size=6)
 
 
-def total(found: dict[On, Counts]) -> Counts:
+def total(found: dict[UsedService, Counts]) -> Counts:
     summed = Counts()
     for each in found.values():
         summed = summed.plus(each)
@@ -79,14 +79,14 @@ def test_no_port_has_more_than_it_had_whatever_is_forgotten_in_between(
 ) -> None:
     peer, before = Peer(most, keep), None
     for between in looks:
-        had: Counter[tuple[On, str]] = Counter()
+        had: Counter[tuple[UsedService, str]] = Counter()
         whole = Counts()
         for each in between:
             peer.carry(each)
             whole = whole.plus(each.counts)
             for port in {each.here, each.there} if each.protocol != 1 else {0}:
-                had[On(each.protocol, port), "in"] += each.counts.octets_in
-                had[On(each.protocol, port), "out"] += each.counts.octets_out
+                had[UsedService(each.protocol, port), "in"] += each.counts.octets_in
+                had[UsedService(each.protocol, port), "out"] += each.counts.octets_out
         now = peer.page()
         if before:
             found = services(before, now)
@@ -108,8 +108,8 @@ def test_a_download_is_the_lower_port_s_and_both_ports_alike_count_once() -> Non
     peer.carry(Traffic(1, 0, 0, Counts(84, 84)))
     assert services(before, peer.page()) == {
         WEB: Counts(1500, 15),
-        On(17, 123): Counts(48, 48),
-        On(1, 0): Counts(84, 84),
+        UsedService(17, 123): Counts(48, 48),
+        UsedService(1, 0): Counts(84, 84),
     }
 
 

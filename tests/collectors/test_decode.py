@@ -25,7 +25,7 @@ from tests.support.frames import (
     ports,
     samples,
 )
-from whitestat.collectors.decode import Link, Packet, decode
+from whitestat.collectors.decode import LinkType, Packet, decode
 from whitestat.core.model import PROTOCOL_OTHER
 
 IPV4, IPV6 = b"\x08\x00", b"\x86\xdd"
@@ -34,7 +34,7 @@ SESSION = b"\x88\x64\x11\x00\x00\x07\x00\x22"
 
 def ethernet(rest: bytes) -> Packet:
     """The packet of a whole Ethernet frame, given from its ethertype on."""
-    return decode(ETHERNET + rest, 12 + len(rest), Link.ETHERNET)
+    return decode(ETHERNET + rest, 12 + len(rest), LinkType.ETHERNET)
 
 
 def other(ethertype: int, octets: int, frame_octets: int, vlan: int = 0) -> Packet:
@@ -80,19 +80,19 @@ def test_an_ipv6_payload_length_that_does_not_fit_gives_way_to_the_wire(length: 
 
 def test_lengths_come_from_the_wire_when_the_capture_was_cut() -> None:
     frame = ETHERNET + IPV4 + ipv4(ports(rest=1436), total=0)
-    assert decode(frame[:60], len(frame), Link.ETHERNET) == decode(frame, len(frame), Link.ETHERNET)
+    assert decode(frame[:60], len(frame), LinkType.ETHERNET) == decode(frame, len(frame), LinkType.ETHERNET)
 
 
 def test_ports_that_were_not_captured_give_no_service() -> None:
     frame = ETHERNET + IPV4 + ipv4(ports())
-    packet = decode(frame[:37], len(frame), Link.ETHERNET)
+    packet = decode(frame[:37], len(frame), LinkType.ETHERNET)
     assert packet == Packet(PHONE, ROUTER, SRC4, DST4, 17, 0, 0, 32, 46)
 
 
 def test_what_was_captured_beyond_the_wire_is_not_looked_at() -> None:
     frame = ETHERNET + IPV4 + ipv4(ports())
-    assert decode(frame, 34, Link.ETHERNET) == Packet(PHONE, ROUTER, SRC4, DST4, 17, 0, 0, 20, 34)
-    assert decode(frame, 33, Link.ETHERNET) == other(0x0800, 19, 33)
+    assert decode(frame, 34, LinkType.ETHERNET) == Packet(PHONE, ROUTER, SRC4, DST4, 17, 0, 0, 20, 34)
+    assert decode(frame, 33, LinkType.ETHERNET) == other(0x0800, 19, 33)
 
 
 @pytest.mark.parametrize("fragment", [1, 0x2001, 0x1FFF])
@@ -127,7 +127,7 @@ def test_six_extensions_are_walked_and_not_one_more(headers: int, seen: tuple[in
 
 def test_a_chain_that_is_cut_short_ends_with_the_last_next_header_read() -> None:
     frame = ETHERNET + IPV6 + ipv6(extension(0, AUTHENTICATION) + extension(AUTHENTICATION, 6) + ports(), 0)
-    seen = [decode(frame[:captured], len(frame), Link.ETHERNET)[4:6] for captured in (57, 58, 65, 66, 73, 74)]
+    seen = [decode(frame[:captured], len(frame), LinkType.ETHERNET)[4:6] for captured in (57, 58, 65, 66, 73, 74)]
     assert seen == [(0, 0), (AUTHENTICATION, 0), (AUTHENTICATION, 0), (6, 0), (6, 0), (6, 443)]
 
 
@@ -200,7 +200,7 @@ def test_ip_behind_labels_is_counted_without_them(labels: int, kind: bytes) -> N
     stack = b"\x00\x01\x00\x40" * (labels - 1) + b"\x00\x02\x01\x40"
     assert ethernet(kind + stack + ipv4(ports()))[2:8] == (SRC4, DST4, 17, 443, 0, 32)
     assert ethernet(kind + stack + ipv6(ports()))[2:8] == (SRC6, DST6, 17, 443, 0, 52)
-    assert decode(b"\xff\x03\x02\x81" + stack + ipv4(ports()), 36 + 4 * labels, Link.PPP)[2:8] == (
+    assert decode(b"\xff\x03\x02\x81" + stack + ipv4(ports()), 36 + 4 * labels, LinkType.PPP)[2:8] == (
         *(SRC4, DST4, 17, 443, 0),
         32,
     )
@@ -222,13 +222,13 @@ def test_other_labelled_traffic_is_counted_with_its_labels(inside: bytes) -> Non
 @pytest.mark.parametrize("address", [0x0F, 0x8F])
 def test_cisco_hdlc_has_an_ethertype(address: int) -> None:
     frame = bytes((address, 0)) + IPV4 + ipv4(ports())
-    assert decode(frame, 36, Link.PPP) == Packet(None, None, SRC4, DST4, 17, 443, 0, 32, 36)
+    assert decode(frame, 36, LinkType.PPP) == Packet(None, None, SRC4, DST4, 17, 443, 0, 32, 36)
     keepalive = bytes((address, 0)) + b"\x80\x35" + bytes(18)
-    assert decode(keepalive, 22, Link.PPP)[4:8] == (PROTOCOL_OTHER, 0x8035, 0, 18)
+    assert decode(keepalive, 22, LinkType.PPP)[4:8] == (PROTOCOL_OTHER, 0x8035, 0, 18)
 
 
 def test_a_switch_tag_stands_in_the_place_of_the_vlan_tag_it_replaced() -> None:
-    for front, link in ((b"", Link.DSA), (b"\xda\xda\0\0", Link.EDSA)):
+    for front, link in ((b"", LinkType.DSA), (b"\xda\xda\0\0", LinkType.EDSA)):
         tagged = ETHERNET + front + b"\xe0\x08\xe0\x07" + IPV4 + ipv4(ports())
         untagged = ETHERNET + front + b"\xc0\x08\xe0\x07" + b"\x81\x00\x00\x09" + IPV4 + ipv4(ports())
         assert decode(tagged, len(tagged), link)[:7] == (PHONE, ROUTER, SRC4, DST4, 17, 443, 7)
@@ -240,17 +240,17 @@ def test_a_cooked_broadcast_has_the_broadcast_address(kind: int) -> None:
     target = b"\xff" * 6 if kind == 1 else None
     sll = bytes((0, kind)) + b"\0\1\0\6" + PHONE + b"\0\0" + IPV4 + ipv4(ports())
     sll2 = IPV4 + bytes(6) + b"\0\1" + bytes((kind, 6)) + PHONE + b"\0\0" + ipv4(ports())
-    assert decode(sll, len(sll), Link.LINUX_SLL)[:2] == (PHONE, target)
-    assert decode(sll2, len(sll2), Link.LINUX_SLL2)[:2] == (PHONE, target)
+    assert decode(sll, len(sll), LinkType.LINUX_SLL)[:2] == (PHONE, target)
+    assert decode(sll2, len(sll2), LinkType.LINUX_SLL2)[:2] == (PHONE, target)
 
 
 def test_a_netfilter_log_without_a_packet_is_counted_whole() -> None:
     message = b"\x02\0\0\5" + b"\x08\0\x0a\0log\0"
-    assert decode(message, 12, Link.NFLOG)[2:8] == (None, None, PROTOCOL_OTHER, 0, 0, 12)
+    assert decode(message, 12, LinkType.NFLOG)[2:8] == (None, None, PROTOCOL_OTHER, 0, 0, 12)
     endless = b"\x02\0\0\5" + b"\x04\0\x0a\0" * 50
-    assert decode(endless, len(endless), Link.NFLOG)[7] == len(endless)
+    assert decode(endless, len(endless), LinkType.NFLOG)[7] == len(endless)
     stuck = b"\x02\0\0\5" + b"\x00\0\x0a\0" * 50
-    assert decode(stuck, len(stuck), Link.NFLOG)[7] == len(stuck)
+    assert decode(stuck, len(stuck), LinkType.NFLOG)[7] == len(stuck)
 
 
 @pytest.mark.parametrize("ethertype", [0, 0x0026, 0x05DC, 0x0806, 0x8863, 0x88CC, 0xFFFF])
@@ -282,38 +282,38 @@ def test_malformed_ipv6_is_other(packet: bytes) -> None:
 @pytest.mark.parametrize(
     ("link", "header"),
     [
-        (Link.ETHERNET, 14),
-        (Link.LINUX_SLL, 16),
-        (Link.LINUX_SLL2, 20),
-        (Link.NULL, 4),
-        (Link.RAW_OR_NULL, 4),
-        (Link.ENC, 12),
-        (Link.NFLOG, 8),
-        (Link.DSA, 18),
-        (Link.EDSA, 22),
-        (Link.BRCM, 18),
-        (Link.BRCM_PREPEND, 18),
-        (Link.PPP_ETHER, 8),
-        (Link.PPP, 1),
-        (Link.RAW, 1),
+        (LinkType.ETHERNET, 14),
+        (LinkType.LINUX_SLL, 16),
+        (LinkType.LINUX_SLL2, 20),
+        (LinkType.NULL, 4),
+        (LinkType.RAW_OR_NULL, 4),
+        (LinkType.ENC, 12),
+        (LinkType.NFLOG, 8),
+        (LinkType.DSA, 18),
+        (LinkType.EDSA, 22),
+        (LinkType.BRCM, 18),
+        (LinkType.BRCM_PREPEND, 18),
+        (LinkType.PPP_ETHER, 8),
+        (LinkType.PPP, 1),
+        (LinkType.RAW, 1),
     ],
 )
-def test_a_frame_shorter_than_its_link_header_is_counted_whole(link: Link, header: int) -> None:
+def test_a_frame_shorter_than_its_link_header_is_counted_whole(link: LinkType, header: int) -> None:
     for captured in range(header):
         assert decode(bytes(captured), 1500, link) == Packet(None, None, None, None, PROTOCOL_OTHER, 0, 0, 1500, 1500)
 
 
 def test_without_a_link_header_the_version_tells() -> None:
-    assert decode(ipv4(ports()), 32, Link.RAW) == Packet(None, None, SRC4, DST4, 17, 443, 0, 32, 32)
-    assert decode(ipv6(ports()), 52, Link.RAW) == Packet(None, None, SRC6, DST6, 17, 443, 0, 52, 52)
-    assert decode(b"\x50" + bytes(59), 60, Link.RAW)[4:] == (PROTOCOL_OTHER, 0, 0, 60, 60)
+    assert decode(ipv4(ports()), 32, LinkType.RAW) == Packet(None, None, SRC4, DST4, 17, 443, 0, 32, 32)
+    assert decode(ipv6(ports()), 52, LinkType.RAW) == Packet(None, None, SRC6, DST6, 17, 443, 0, 52, 52)
+    assert decode(b"\x50" + bytes(59), 60, LinkType.RAW)[4:] == (PROTOCOL_OTHER, 0, 0, 60, 60)
 
 
 def test_other_on_a_link_without_ethertype_has_no_service() -> None:
-    assert decode(b"\xff\x03\xc0\x21" + bytes(8), 12, Link.PPP)[4:8] == (PROTOCOL_OTHER, 0, 0, 8)
-    assert decode(b"\x00\x00\x00\x07" + bytes(8), 12, Link.NULL)[4:8] == (PROTOCOL_OTHER, 0, 0, 8)
+    assert decode(b"\xff\x03\xc0\x21" + bytes(8), 12, LinkType.PPP)[4:8] == (PROTOCOL_OTHER, 0, 0, 8)
+    assert decode(b"\x00\x00\x00\x07" + bytes(8), 12, LinkType.NULL)[4:8] == (PROTOCOL_OTHER, 0, 0, 8)
     session = b"\x11\x00\x00\x07\x00\x0a\xc0\x21" + bytes(8)
-    assert decode(session, 16, Link.PPP_ETHER)[4:8] == (PROTOCOL_OTHER, 0, 0, 16)
+    assert decode(session, 16, LinkType.PPP_ETHER)[4:8] == (PROTOCOL_OTHER, 0, 0, 16)
 
 
 @given(samples())
@@ -347,15 +347,15 @@ def well_formed(packet: Packet, wire_length: int) -> bool:
     return sizes and len(missing) == 1 and ranges and lengths
 
 
-@given(st.binary(max_size=120), st.integers(0, 1 << 17), st.sampled_from(Link))
-def test_any_octets_of_any_link_are_a_packet(frame: bytes, wire_length: int, link: Link) -> None:
+@given(st.binary(max_size=120), st.integers(0, 1 << 17), st.sampled_from(LinkType))
+def test_any_octets_of_any_link_are_a_packet(frame: bytes, wire_length: int, link: LinkType) -> None:
     packet = decode(frame, wire_length, link)
     assert well_formed(packet, wire_length)
     assert packet == decode(memoryview(frame), wire_length, link) == decode(bytearray(frame), wire_length, link)
 
 
 @st.composite
-def damaged(draw: st.DrawFn, links: tuple[Link, ...] = tuple(Link)) -> tuple[bytes, int, Link]:
+def damaged(draw: st.DrawFn, links: tuple[LinkType, ...] = tuple(LinkType)) -> tuple[bytes, int, LinkType]:
     """A frame of `samples` with octets overwritten, cut, and with any wire length."""
     sample = draw(samples(links))
     frame = bytearray(sample.frame)
@@ -367,12 +367,12 @@ def damaged(draw: st.DrawFn, links: tuple[Link, ...] = tuple(Link)) -> tuple[byt
 
 
 @given(damaged())
-def test_a_damaged_frame_is_a_packet(sample: tuple[bytes, int, Link]) -> None:
+def test_a_damaged_frame_is_a_packet(sample: tuple[bytes, int, LinkType]) -> None:
     assert well_formed(decode(*sample), sample[1])
 
 
-@given(damaged((Link.ETHERNET,)), st.integers(0, 0xFFFF))
-def test_a_tag_in_front_changes_the_vlan_and_nothing_else(sample: tuple[bytes, int, Link], tag: int) -> None:
+@given(damaged((LinkType.ETHERNET,)), st.integers(0, 0xFFFF))
+def test_a_tag_in_front_changes_the_vlan_and_nothing_else(sample: tuple[bytes, int, LinkType], tag: int) -> None:
     """The tagged frame takes the way header by header, the untagged one mostly that of a single look."""
     frame, wire_length, link = sample
     tagged = frame[:12] + b"\x81\x00" + tag.to_bytes(2, "big") + frame[12:]

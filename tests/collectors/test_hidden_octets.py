@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from whitestat.collectors.links import WIFI_MORE, WIREGUARD_MORE, Link, hidden_octets
+from whitestat.collectors.links import WIFI_MORE, WIREGUARD_MORE, NetworkInterface, hidden_octets
 from whitestat.core.model import Counts
 
 TAGS = Counts(400, 80, 100, 20)
 
 
-def link(kind: str = "", *, wireless: bool = False) -> Link:
-    return Link("x", 7, True, kind, "ether", None, (), wireless)
+def link(kind: str = "", *, wireless: bool = False) -> NetworkInterface:
+    return NetworkInterface("x", 7, True, kind, "ether", None, (), wireless)
 
 
 @pytest.mark.parametrize(
@@ -26,5 +26,5 @@ def link(kind: str = "", *, wireless: bool = False) -> Link:
     ],
     ids=["card", "veth", "bridge", "vlan", "wifi", "wireguard"],
 )
-def test_it_is_at_most_so_much(of: Link, hidden: Counts) -> None:
+def test_it_is_at_most_so_much(of: NetworkInterface, hidden: Counts) -> None:
     assert hidden_octets(of, TAGS) == hidden

@@ -14,10 +14,10 @@ from tests.support.peers.hilink import PASSWORD, USERNAME, HiLinkPeer, xml
 
 pytest.importorskip("huawei_lte_api", reason="needs the extra [hilink]")
 
-from whitestat.collectors.router.collector import Login, Refused, StandBack
-from whitestat.collectors.router.follow import Follower
+from whitestat.collectors.router.collector import Login, LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.router.follow import TotalsFollower
 from whitestat.collectors.router.hilink import HiLink
-from whitestat.collectors.router.protocol import LINE, Look
+from whitestat.collectors.router.protocol import LINE, RouterTotals
 from whitestat.core.counters import CEILING_BPS
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts
@@ -31,7 +31,7 @@ class Watch:
     def __init__(self, peer: HiLinkPeer, router: HiLink) -> None:
         self.peer = peer
         self.router = router
-        self.follower = Follower("line", HiLink.ceiling_bps)
+        self.follower = TotalsFollower("line", HiLink.ceiling_bps)
         self.at_ms = 1_795_305_142_000
         self.restored = False
 
@@ -97,7 +97,10 @@ def test_without_a_password_it_says_what_is_missing() -> None:
 def test_a_wrong_password_is_told_and_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     peer = HiLinkPeer(needs_login=True)
-    with watching(peer, "hunter2") as watch, pytest.raises(Refused, match=r"does not take this .* 108006") as caught:
+    with (
+        watching(peer, "hunter2") as watch,
+        pytest.raises(LoginRefused, match=r"does not take this .* 108006") as caught,
+    ):
         watch.poll()
     assert "hunter2" not in f"{caught.value!r} {caught.value} {caplog.text}"
     assert (count(peer, "/api/user/login"), peer.locked) == (1, False)
@@ -106,14 +109,14 @@ def test_a_wrong_password_is_told_and_shows_nowhere(caplog: pytest.LogCaptureFix
 def test_a_locked_router_is_not_tried_again() -> None:
     with (
         watching(HiLinkPeer(needs_login=True, locked=True)) as watch,
-        pytest.raises(Refused, match=r"locked .* 108007"),
+        pytest.raises(LoginRefused, match=r"locked .* 108007"),
     ):
         watch.poll()
 
 
 def test_a_router_that_tells_its_lock_is_not_tried_at_all() -> None:
     peer = HiLinkPeer(needs_login=True, tells_lock=True)
-    with watching(peer) as watch, pytest.raises(StandBack, match="is locked for 5 min more") as caught:
+    with watching(peer) as watch, pytest.raises(TemporarilyUnavailable, match="is locked for 5 min more") as caught:
         watch.poll()
     assert caught.value.wait_s == 300
     assert count(peer, "/api/user/login") == 0
@@ -121,7 +124,7 @@ def test_a_router_that_tells_its_lock_is_not_tried_at_all() -> None:
 
 def test_while_somebody_is_logged_in_it_stands_back() -> None:
     peer = HiLinkPeer(needs_login=True, another_user=True)
-    with watching(peer) as watch, pytest.raises(StandBack, match="somebody is logged in"):
+    with watching(peer) as watch, pytest.raises(TemporarilyUnavailable, match="somebody is logged in"):
         watch.poll()
 
 
@@ -130,7 +133,7 @@ def test_a_session_that_somebody_took_is_left_to_them_for_a_while() -> None:
     with watching(peer) as watch:
         watch.poll()
         peer.inside = False
-        with pytest.raises(StandBack, match="took the session") as caught:
+        with pytest.raises(TemporarilyUnavailable, match="took the session") as caught:
             watch.poll()
         assert caught.value.wait_s == 300
         assert count(peer, "/api/user/login") == 1
@@ -154,7 +157,7 @@ def test_a_token_that_ran_out_while_logging_in_is_no_wrong_password() -> None:
     """The library asks once more by itself, with a password that it mixed with the old token."""
     peer = HiLinkPeer(needs_login=True, stale=1)
     with watching(peer) as watch:
-        with pytest.raises(StandBack, match="changed its token while we logged in"):
+        with pytest.raises(TemporarilyUnavailable, match="changed its token while we logged in"):
             watch.poll()
         assert watch.poll() == Counts()
         peer.carry(5, 0)
@@ -163,7 +166,7 @@ def test_a_token_that_ran_out_while_logging_in_is_no_wrong_password() -> None:
 
 def test_a_busy_router_is_left_alone_for_a_while() -> None:
     with watching(HiLinkPeer(busy=1)) as watch:
-        with pytest.raises(StandBack, match="is busy"):
+        with pytest.raises(TemporarilyUnavailable, match="is busy"):
             watch.poll()
         assert watch.poll() == Counts()
 
@@ -254,7 +257,7 @@ def test_what_is_wrong_with_an_answer_is_said(raw: bytes, said: str) -> None:
         watch.poll()
     assert str(caught.value).startswith(watch.router.url)
     assert said in str(caught.value)
-    assert not isinstance(caught.value, Refused | StandBack)
+    assert not isinstance(caught.value, LoginRefused | TemporarilyUnavailable)
 
 
 def test_deeply_nested_answers_are_refused_or_hold_no_totals() -> None:
@@ -275,7 +278,7 @@ def test_a_slow_router_is_cut_off() -> None:
 
 def test_one_stale_answer_inside_a_session_books_no_ghost() -> None:
     """It is an older copy of the totals; the next answer is right again, and only what passed is booked."""
-    line = Follower("router", CEILING_BPS)
+    line = TotalsFollower("router", CEILING_BPS)
     for at_s, down, told in ((0, 5_000_000, 1000), (30, 6_000_000, 1030)):
         booked = octets(line, at_s, down, told)
     assert booked == 1_000_000
@@ -287,7 +290,7 @@ def test_one_stale_answer_inside_a_session_books_no_ghost() -> None:
 
 def test_an_older_copy_that_goes_on_is_followed_from_the_second_look() -> None:
     """A router that went back keeps to it: its growth is traffic, also where it passes what it had before."""
-    line = Follower("router", CEILING_BPS)
+    line = TotalsFollower("router", CEILING_BPS)
     octets(line, 0, 6_000_000, 1000)
     assert octets(line, 30, 5_000_000, 500) == 0
     assert octets(line, 60, 5_200_000, 530) == 200_000
@@ -296,8 +299,8 @@ def test_an_older_copy_that_goes_on_is_followed_from_the_second_look() -> None:
     assert octets(line, 150, 9_900_000, 330) == 900_000  # its seconds lag behind: no stale answer
 
 
-def octets(line: Follower, at_s: int, down: int, told_s: int) -> int:
+def octets(line: TotalsFollower, at_s: int, down: int, told_s: int) -> int:
     """What a poll adds, in a session that began long before it."""
-    look = Look({LINE: Counts(down, 0)}, counted_s=told_s, session=Counts(down, 0), session_s=told_s)
+    look = RouterTotals({LINE: Counts(down, 0)}, counted_s=told_s, session=Counts(down, 0), session_s=told_s)
     step = line.take(look, at_s * 1000, 30_000 if at_s else 0)
     return sum(each.counts.octets for each in step.deltas)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.support.peers import hosting, reply
 from tests.support.peers.b593 import PASSWORD, USERNAME, B593Peer, N, decrypted, script
-from whitestat.collectors.router.collector import Login, Refused, StandBack
-from whitestat.collectors.router.follow import Follower
+from whitestat.collectors.router.collector import Login, LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.router.follow import TotalsFollower
 from whitestat.collectors.router.huawei_b593 import pages
 from whitestat.collectors.router.huawei_b593.collector import B593
 from whitestat.collectors.router.protocol import LINE
@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, peer: B593Peer, router: B593) -> None:
         self.peer = peer
         self.router = router
-        self.follower = Follower("line", B593.ceiling_bps)
+        self.follower = TotalsFollower("line", B593.ceiling_bps)
         self.at_ms = 1_795_305_142_000
         self.restored = False
 
@@ -143,28 +143,31 @@ def test_a_router_that_goes_back_to_older_figures_books_nothing_twice() -> None:
 
 def test_a_wrong_password_is_told_and_shows_in_no_message() -> None:
     peer = B593Peer()
-    with watching(peer, "hunter2") as watch, pytest.raises(Refused, match="does not take this name") as caught:
+    with watching(peer, "hunter2") as watch, pytest.raises(LoginRefused, match="does not take this name") as caught:
         watch.poll()
     assert "hunter2" not in f"{caught.value!r} {caught.value}"
     assert (logins(peer), peer.locks) == (1, 0)
 
 
 def test_a_refusal_without_a_reason_is_taken_for_a_wrong_password() -> None:
-    with watching(B593Peer(silent=True), "hunter2") as watch, pytest.raises(Refused, match="does not say why"):
+    with watching(B593Peer(silent=True), "hunter2") as watch, pytest.raises(LoginRefused, match="does not say why"):
         watch.poll()
 
 
 @pytest.mark.parametrize("failures", [2, 3, 9])
 def test_the_try_that_would_lock_the_router_is_never_made(failures: int) -> None:
     peer = B593Peer(failures=failures)
-    with watching(peer, "hunter2") as watch, pytest.raises(StandBack, match=f"{failures} tries to log in failed"):
+    with (
+        watching(peer, "hunter2") as watch,
+        pytest.raises(TemporarilyUnavailable, match=f"{failures} tries to log in failed"),
+    ):
         watch.poll()
     assert (logins(peer), peer.locks) == (0, 0)
 
 
 def test_while_somebody_is_logged_in_it_stands_back() -> None:
     with watching(B593Peer(another_user=True)) as watch:
-        with pytest.raises(StandBack, match="somebody is logged in"):
+        with pytest.raises(TemporarilyUnavailable, match="somebody is logged in"):
             watch.poll()
         watch.peer.another_user = False
         assert watch.poll() == Counts()
@@ -181,7 +184,7 @@ def test_a_page_that_leads_to_the_login_is_not_the_end_while_another_works() -> 
 def test_a_stolen_session_is_told_and_not_fought_over() -> None:
     peer = B593Peer(stolen=True)
     with watching(peer) as watch:
-        with pytest.raises(StandBack, match="took the router's only session"):
+        with pytest.raises(TemporarilyUnavailable, match="took the router's only session"):
             watch.poll()
         assert logins(peer) == 1
         assert peer.session == ""
@@ -224,7 +227,7 @@ def test_a_page_elsewhere_is_found_and_what_is_no_b593_is_told() -> None:
 
 def test_a_password_is_encrypted_as_the_standard_says() -> None:
     key = pages.rsa_key(script())
-    assert key == pages.Key(N, 0x10001)
+    assert key == pages.RsaKey(N, 0x10001)
     zeros = iter([b"\0" * 200, *(bytes([each]) * 200 for each in range(1, 99))])
     assert decrypted(pages.encrypted_password("Pa ss=wörd", key, lambda count: next(zeros)[:count])) == "Pa ss=wörd"
     with pytest.raises(ValueError, match="too long"):

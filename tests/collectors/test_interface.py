@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from whitestat.collectors.interface import InterfaceCollector
 from whitestat.core.coverage import step
-from whitestat.core.model import Audit, Counts, Harvest, Point
+from whitestat.core.model import Audit, Counts, Point, ReadResult
 
 WRAP = 1 << 32
 
@@ -61,5 +61,5 @@ def test_what_was_carried_since_the_last_reading_is_seen_at_once() -> None:
 
 def read(collector: InterfaceCollector, now_ms: int) -> Counts:
     """Frames that the interface counted, by the audit of a harvest."""
-    harvest: Harvest = collector.read(now_ms - 1000, now_ms)
+    harvest: ReadResult = collector.read(now_ms - 1000, now_ms)
     return harvest.audits["lo"].frames_interface

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.frames import Sample, extension, ipv4, ipv6, mixed, ports, samples
 from tests.support.kernel_run import LOOPBACK_INDEX, Bench
-from whitestat.collectors.decode import Link, decode
+from whitestat.collectors.decode import LinkType, decode
 from whitestat.collectors.kernel.meter import LAYOUT, LINK_ETHERNET, OBJECT, PLACES, POINTS
 from whitestat.core.errors import CollectorError
 
@@ -56,32 +56,32 @@ def test_the_object_file_is_what_its_source_says(tmp_path: Path) -> None:
     assert instructions(tmp_path / "meter.bpf.o", tmp_path) == instructions(OBJECT, tmp_path)
 
 
-@given(samples(links=(Link.ETHERNET,)))
+@given(samples(links=(LinkType.ETHERNET,)))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_ethernet_frame_is_counted_as_the_decoder_says(bench: Bench, sample: Sample) -> None:
     counted = bench.run(sample.frame)
     if counted:
-        assert counted.packet == decode(sample.frame, len(sample.frame), Link.ETHERNET)
+        assert counted.packet == decode(sample.frame, len(sample.frame), LinkType.ETHERNET)
         assert counted.packets == 1
 
 
-@given(samples(links=(Link.RAW,)))
+@given(samples(links=(LinkType.RAW,)))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_packet_without_a_link_header_is_counted_as_the_decoder_says(raw_bench: Bench, sample: Sample) -> None:
     counted = raw_bench.run(sample.frame)
     if counted:
-        assert counted.packet == decode(sample.frame, len(sample.frame), Link.RAW)
+        assert counted.packet == decode(sample.frame, len(sample.frame), LinkType.RAW)
 
 
 def test_every_frame_of_the_corpus_is_counted_as_the_decoder_says(bench: Bench) -> None:
     for frame in (each for each in mixed() if len(each) < 3000):  # a test run takes no more than a page
         counted = bench.run(frame)
         assert counted is not None
-        assert counted.packet == decode(frame, len(frame), Link.ETHERNET), frame.hex(" ")
+        assert counted.packet == decode(frame, len(frame), LinkType.ETHERNET), frame.hex(" ")
 
 
 @given(
-    samples(links=(Link.ETHERNET,)),
+    samples(links=(LinkType.ETHERNET,)),
     st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=3),
     st.integers(0),
 )
@@ -95,7 +95,7 @@ def test_a_damaged_frame_is_counted_as_the_decoder_says(
     frame = bytes(damaged[: max(14, cut % (len(damaged) + 1))])
     counted = bench.run(frame)
     if counted:
-        assert counted.packet == decode(frame, len(frame), Link.ETHERNET), frame.hex(" ")
+        assert counted.packet == decode(frame, len(frame), LinkType.ETHERNET), frame.hex(" ")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.support import captures, frames
 from whitestat.collectors.capture import pcap, pcapng
 from whitestat.collectors.capture.records import LINKS, PACKET_MAX, Record
-from whitestat.collectors.decode import Link, decode
+from whitestat.collectors.decode import LinkType, decode
 from whitestat.core.errors import CaptureError
 from whitestat.core.model import PROTOCOL_OTHER, Counts, Delta, FlowKey
 
@@ -41,7 +41,7 @@ def tcpdump(data: bytes, *arguments: str) -> bytes:
     return done.stdout
 
 
-def record(at_ns: int = NOON_NS, frame: bytes = FRAME, link: Link = Link.ETHERNET) -> Record:
+def record(at_ns: int = NOON_NS, frame: bytes = FRAME, link: LinkType = LinkType.ETHERNET) -> Record:
     return Record(at_ns, link, len(frame), frame)
 
 
@@ -63,7 +63,7 @@ def fault(data: bytes) -> str:
 
 
 @st.composite
-def records(draw: st.DrawFn, links: tuple[Link, ...] = (Link.ETHERNET,)) -> list[Record]:
+def records(draw: st.DrawFn, links: tuple[LinkType, ...] = (LinkType.ETHERNET,)) -> list[Record]:
     """Records of whole microseconds, some of them cut."""
     found = []
     for sample in draw(st.lists(frames.samples(links), max_size=6)):
@@ -88,7 +88,7 @@ def test_a_pcap_file_of_an_old_version_is_read_as_it_was_written(
     assert readable(captures.classic(written, order=order, version=version)) == (written, None)
 
 
-@given(records(tuple(Link)), st.sampled_from("<>"), st.sampled_from((6, 7, 9)))
+@given(records(tuple(LinkType)), st.sampled_from("<>"), st.sampled_from((6, 7, 9)))
 def test_a_pcapng_file_is_read_as_it_was_written(written: list[Record], order: str, resolution: int) -> None:
     assert readable(captures.pcapng(written, order=order, resolution=resolution)) == (written, None)
 
@@ -142,10 +142,10 @@ def test_each_section_has_its_own_byte_order_and_interfaces() -> None:
     raw = frames.ipv4(frames.ports())
     data = (
         captures.pcapng([record()])
-        + captures.pcapng([record(frame=raw, link=Link.RAW)], order=">")
+        + captures.pcapng([record(frame=raw, link=LinkType.RAW)], order=">")
         + captures.pcapng([record()])
     )
-    assert readable(data) == ([record(), record(frame=raw, link=Link.RAW), record()], None)
+    assert readable(data) == ([record(), record(frame=raw, link=LinkType.RAW), record()], None)
     undescribed = captures.pcapng([record()]) + captures.section(">") + captures.enhanced(0, 46, FRAME, ">")
     assert readable(undescribed)[0] == [record()]
     assert fault(undescribed) == "octet 168: a packet of interface 0, which was not described"
@@ -155,8 +155,8 @@ def test_a_simple_packet_takes_the_snap_length_and_the_time_before_it() -> None:
     data = captures.section() + captures.interface(snap_length=40)
     data += captures.simple(46, FRAME[:40]) + captures.enhanced(NOON_NS // 1000, 46, FRAME)
     data += captures.simple(46, FRAME[:40]) + captures.simple(30, FRAME[:30])
-    cut = Record(NOON_NS, Link.ETHERNET, 46, FRAME[:40])
-    short = Record(NOON_NS, Link.ETHERNET, 30, FRAME[:30])
+    cut = Record(NOON_NS, LinkType.ETHERNET, 46, FRAME[:40])
+    short = Record(NOON_NS, LinkType.ETHERNET, 30, FRAME[:30])
     assert readable(data) == ([cut._replace(at_ns=0), record(), cut, short], None)
     uncut = captures.section() + captures.interface() + captures.simple(46, FRAME)
     assert readable(uncut) == ([record(0)], None)
@@ -201,7 +201,7 @@ def old(version: tuple[int, int], captured: int, wire_length: int, *, turned: bo
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("version", [(2, 0), (2, 1), (2, 2), (2, 3), (2, 4), (543, 0)])
 def test_old_versions_have_their_lengths_the_other_way_round(version: tuple[int, int], order: str) -> None:
-    cut = Record(NOON_NS, Link.ETHERNET, 46, FRAME[:40])
+    cut = Record(NOON_NS, LinkType.ETHERNET, 46, FRAME[:40])
     for turned in (True, False) if version == (2, 3) else (version != (2, 4),):
         assert readable(old(version, 40, 46, turned=turned, order=order)) == ([cut], None)
 
@@ -280,7 +280,7 @@ def test_sections_and_interfaces_without_end_do_not_fill_memory(monkeypatch: pyt
             "octet 86: a packet of 60 octets, 1048577 captured",
         ),
         (
-            captures.classic([record(), Record(0, Link.ETHERNET, 4_000_000_000, FRAME), record()]),
+            captures.classic([record(), Record(0, LinkType.ETHERNET, 4_000_000_000, FRAME), record()]),
             "octet 86: a packet of 4000000000 octets, 46 captured",
         ),
         (captures.section(version=(2, 0)), "octet 0: pcapng version 2.0 is not known"),
@@ -320,7 +320,7 @@ def test_a_damaged_file_names_the_octet_and_what_is_wrong(data: bytes, reason: s
     assert fault(data) == reason
 
 
-@given(records(tuple(Link)), st.booleans(), st.data())
+@given(records(tuple(LinkType)), st.booleans(), st.data())
 def test_a_file_that_is_cut_off_yields_what_was_whole(
     written: list[Record], classic: bool, data: st.DataObject
 ) -> None:
@@ -380,7 +380,7 @@ def test_a_compressed_file_with_a_wrong_checksum_yields_all_and_says_so() -> Non
 
 
 @given(
-    records(tuple(Link)),
+    records(tuple(LinkType)),
     st.none() | versions,
     st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5),
 )
@@ -469,7 +469,7 @@ def test_both_directions_and_what_is_not_ip_have_their_own_keys() -> None:
     }
 
 
-@given(records(tuple(Link)))
+@given(records(tuple(LinkType)))
 def test_deltas_add_up_to_the_packets(written: list[Record]) -> None:
     packets = [decode(each.frame, each.wire_length, each.link) for each in written]
     total = Counts()
@@ -494,7 +494,7 @@ def test_what_was_readable_is_added_up_before_the_error() -> None:
     assert next(reading).counts == Counts(octets_out=32, packets_out=1)
 
 
-def all_kinds(link: Link) -> Iterator[bytes]:
+def all_kinds(link: LinkType) -> Iterator[bytes]:
     """Frames of a link with lengths that both programs must agree on."""
     for size in (0, 8, 100, 1400):
         payload = frames.ports(40000, 5555, size) + bytes(4)
@@ -506,7 +506,7 @@ def all_kinds(link: Link) -> Iterator[bytes]:
                 (6, frames.ipv6(frames.extension(60, protocol, 1) + payload, 60)),
             ):
                 yield frames.link_header(link, version, len(packet)) + packet
-    if link is Link.ETHERNET:
+    if link is LinkType.ETHERNET:
         for tag in (b"\x81\x00\x00\x07", b"\x88\xa8\x00\x07\x81\x00\x00\x08"):
             yield frames.ETHERNET + tag + b"\x08\x00" + frames.ipv4(frames.ports())
             yield frames.ETHERNET + tag + b"\x86\xdd" + frames.ipv6(frames.ports())
@@ -515,9 +515,9 @@ def all_kinds(link: Link) -> Iterator[bytes]:
 
 
 @needs_tcpdump
-@pytest.mark.parametrize("link", list(Link))
+@pytest.mark.parametrize("link", list(LinkType))
 @pytest.mark.parametrize("form", ["pcap", "pcapng"])
-def test_tcpdump_reads_the_same_lengths(link: Link, form: str) -> None:
+def test_tcpdump_reads_the_same_lengths(link: LinkType, form: str) -> None:
     written = [record(NOON_NS + place * 1000, frame, link) for place, frame in enumerate(all_kinds(link))]
     data = (
         captures.classic(written, link_type=captures.LINK_TYPES[link]) if form == "pcap" else captures.pcapng(written)
@@ -536,7 +536,7 @@ def test_tcpdump_reads_the_same_lengths(link: Link, form: str) -> None:
 @needs_tcpdump
 @pytest.mark.parametrize("form", ["plain", "compressed"])
 def test_what_tcpdump_makes_of_a_pcapng_file_is_what_we_make_of_it(form: str) -> None:
-    written = [record(NOON_NS + place * 1000, frame) for place, frame in enumerate(all_kinds(Link.ETHERNET))]
+    written = [record(NOON_NS + place * 1000, frame) for place, frame in enumerate(all_kinds(LinkType.ETHERNET))]
     data = captures.pcapng(written, order=">")
     made = tcpdump(data, "-w", "-")
     assert made[:4] == b"\xd4\xc3\xb2\xa1"[:: 1 if made[0] == 0xD4 else -1]

@@ -6,19 +6,19 @@ from ipaddress import ip_interface
 
 import pytest
 
-from whitestat.collectors.links import Link
+from whitestat.collectors.links import NetworkInterface
 from whitestat.collectors.placement import inside, lan_sides, metered_instead, misplaced
 from whitestat.core.model import Point
 
 
-def link(name: str, address: str, *, up: bool = True, below: str | None = None) -> Link:
-    return Link(name, 1, up, "", "ether", b"\x02" + bytes(5), (ip_interface(address),), below=below)
+def link(name: str, address: str, *, up: bool = True, below: str | None = None) -> NetworkInterface:
+    return NetworkInterface(name, 1, up, "", "ether", b"\x02" + bytes(5), (ip_interface(address),), below=below)
 
 
 WAN, LAN = link("eth0", "198.51.100.7/24"), link("eth1", "192.168.50.1/24")
 
 
-def told(points: list[Point], *known: Link, forwards: bool = True) -> list[str]:
+def told(points: list[Point], *known: NetworkInterface, forwards: bool = True) -> list[str]:
     return misplaced(points, {each.name: each for each in known}, {"eth0"}, forwards=forwards)
 
 
@@ -46,7 +46,7 @@ def test_who_counts_both_is_told_to_make_the_outside_a_referee() -> None:
     ],
     ids=["referee", "lan-alone", "no-gateway", "one-arm", "containers", "down"],
 )
-def test_all_others_are_told_nothing(points: list[Point], known: list[Link], forwards: bool) -> None:
+def test_all_others_are_told_nothing(points: list[Point], known: list[NetworkInterface], forwards: bool) -> None:
     assert told(points, *known, forwards=forwards) == []
 
 
@@ -64,7 +64,7 @@ def test_all_others_are_told_nothing(points: list[Point], known: list[Link], for
     ],
     ids=["port", "openwrt", "docker", "vlan-beside", "vlan-alone", "provider", "too-small", "one-arm"],
 )
-def test_the_lan_side_is_what_a_default_start_meters(known: list[Link], sides: list[str]) -> None:
+def test_the_lan_side_is_what_a_default_start_meters(known: list[NetworkInterface], sides: list[str]) -> None:
     assert [each.name for each in lan_sides({each.name: each for each in known}, {"eth0"})] == sides
 
 

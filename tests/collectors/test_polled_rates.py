@@ -28,7 +28,7 @@ from whitestat.core.system.clock import SystemClock
 from whitestat.ledger.write.writer import Writer
 from whitestat.metering.engine import Engine
 from whitestat.metering.live import Live
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 from whitestat.metering.today import Spread
 
 A = "02:50:00:00:00:0a"
@@ -59,7 +59,7 @@ class Answers:
 
 
 @contextmanager
-def engine_of(collector: Collector, path: Path) -> Iterator[tuple[Engine, Booker]]:
+def engine_of(collector: Collector, path: Path) -> Iterator[tuple[Engine, Recorder]]:
     writer = Writer(path, ZONE)
     booker = booker_on(writer)
     collector.open({})

@@ -17,7 +17,7 @@ from whitestat.app.router_collectors import build, login_of, notices
 from whitestat.collectors.router.collector import RouterCollector
 from whitestat.config.points import PointConfig
 from whitestat.core.errors import ConfigError
-from whitestat.core.model import CounterReading, Counts, Delta, Harvest, Point, PointState
+from whitestat.core.model import CounterReading, Counts, Delta, Point, PointState, ReadResult
 from whitestat.core.units import mac_bytes
 
 A, B = "02:50:00:00:00:0a", "02:50:00:00:00:0b"
@@ -43,9 +43,9 @@ def watching(
             yield collector
 
 
-def harvest_of(collector: RouterCollector) -> Harvest:
+def harvest_of(collector: RouterCollector) -> ReadResult:
     """The next harvest, settled."""
-    found: list[Harvest] = []
+    found: list[ReadResult] = []
 
     def there() -> bool:
         harvest = collector.read(0, 1000)
@@ -189,7 +189,7 @@ def test_a_slow_router_delays_nobody_and_is_left_at_once() -> None:
 
     asked, answered, waited_for = threading.Event(), threading.Event(), threading.Event()
     with watching(slow) as collector:
-        assert collector.read(0, 1) == Harvest(0, 1)
+        assert collector.read(0, 1) == ReadResult(0, 1)
         assert asked.wait(30)
         assert list(collector.peek()) == []
         collector.close()

@@ -20,7 +20,7 @@ from whitestat.app.collectors import point_of
 from whitestat.app.main import run_command
 from whitestat.app.router_collectors import build
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.identity import Identity
 from whitestat.attribution.locality import Locality
 from whitestat.config.points import PointConfig
@@ -28,7 +28,7 @@ from whitestat.core.model import Counts
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
 from whitestat.metering.engine import Engine
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 
 A = "02:50:00:00:00:0a"
 
@@ -43,9 +43,9 @@ class Service:
         self.collector = build(config, point_of(config), state.readings)
         self.collector._interval_s = 0
         self.collector.open(state.receipts)
-        attributor = Attributor(Locality(), Devices(state.episodes))
+        attributor = Attributor(Locality(), EpisodeTable(state.episodes))
         known = known_of(writer, attributor, names={})
-        booker = Booker(writer, attributor, known, zone=ZONE, points=[point_of(config)], locality=Locality)
+        booker = Recorder(writer, attributor, known, zone=ZONE, points=[point_of(config)], locality=Locality)
         self.clock = clock
         identity = Identity(writer, booker, clock.now_ms())
         self.engine = Engine([self.collector], writer, booker, flush_s=30, clock=clock, identity=identity)

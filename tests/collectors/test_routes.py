@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat.collectors import links
-from whitestat.collectors.links import Link, real_name, routed
+from whitestat.collectors.links import NetworkInterface, real_name, routed
 
 IPV4 = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 wan\t00000000\t017100CB\t0003\t0\t0\t0\t00000000\t0\t0\t0
@@ -45,5 +45,5 @@ def test_a_table_that_makes_no_sense_is_no_fault(ipv4: str, ipv6: str) -> None:
 
 
 def test_an_interface_is_found_by_any_of_its_names() -> None:
-    known = {"eth0": Link("eth0", 2, True, "", "ether", None, (), altnames=("enp1s0", "lan"))}
+    known = {"eth0": NetworkInterface("eth0", 2, True, "", "ether", None, (), altnames=("enp1s0", "lan"))}
     assert [real_name(each, known) for each in ("lan", "eth0", "other", None)] == ["eth0", "eth0", "other", None]

@@ -17,7 +17,7 @@ from whitestat.config.plans import PlanConfig, ShareConfig, TariffConfig
 from whitestat.config.points import PointConfig
 from whitestat.config.reference import example, reference
 from whitestat.config.schema import COLLECTORS, declared
-from whitestat.config.sections import Billing, Config, Csv, DeviceConfig, Lan, Retention, Service, Store, Web
+from whitestat.config.sections import Billing, Config, Csv, DeviceConfig, Lan, Retention, ServiceConfig, Store, Web
 from whitestat.core.errors import ConfigError
 from whitestat.plans.tariff import Window
 
@@ -51,7 +51,7 @@ def test_without_a_file_everything_has_its_default() -> None:
     assert load(None, HOME, root=False) == Config(
         timezone=None,
         web=Web("127.0.0.1:7777"),
-        service=Service(),
+        service=ServiceConfig(),
         store=Store(Path("/home/anna/.local/share/whitestat/whitestat.db"), 30),
         lan=Lan((), ()),
         points=(),
@@ -158,7 +158,7 @@ def test_every_key_has_its_effect(file: Path) -> None:
     assert read(file, text) == Config(
         timezone="Europe/Stockholm",
         web=Web("[::1]:8080"),
-        service=Service(),
+        service=ServiceConfig(),
         store=Store(Path("/srv/usage.db"), 1, 600, file.parent / "old.db"),
         lan=Lan(
             (ip_network("192.168.50.0/24"), ip_network("2001:db8::/64")),
@@ -510,7 +510,7 @@ def test_the_reference_tells_every_key_and_every_variable() -> None:
     holders = {
         "": Config,
         "web.": Web,
-        "service.": Service,
+        "service.": ServiceConfig,
         "store.": Store,
         "store.retention.": Retention,
         "billing.": Billing,

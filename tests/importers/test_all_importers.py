@@ -22,7 +22,7 @@ from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.core.calendar import day_bounds, day_of, parse_instant
 from whitestat.core.model import Counts
 from whitestat.importers.plan import plan
-from whitestat.ledger.read.queries import Queries, Question, Step
+from whitestat.ledger.read.queries import Queries, TimeStep, UsageQuery
 
 A, B = "02:00:5e:00:00:0a", "02:00:5e:00:00:0b"
 DALLA_HEAD = "Time, Total Bytes, Delta, On-Peak, Off-Peak\n"
@@ -142,7 +142,7 @@ class Ledger:
         """What there is by day and device (0: unattributed)."""
         start_s, end_s = parse_instant("1971-01-01", self.zone), parse_instant("2030-01-01", self.zone)
         with closing(Queries(self.store, self.zone)) as queries:
-            rows = queries.usage(Question(start_s, end_s, Step.DAY))
+            rows = queries.usage(UsageQuery(start_s, end_s, TimeStep.DAY))
         days: dict[tuple[int, int], Counts] = {}
         for row in rows:
             key = day_of(row.start_s, self.zone), row.device.id if row.device else 0
@@ -151,7 +151,9 @@ class Ledger:
 
 
 def planned(program: str, file: Path, ledger: Ledger) -> dict[int, Counts]:
-    home = importing.Home(ledger.store, ledger.zone, Locality(PRIVATE), parse_instant("2026-12-01T20:00", ledger.zone))
+    home = importing.ImportTarget(
+        ledger.store, ledger.zone, Locality(PRIVATE), parse_instant("2026-12-01T20:00", ledger.zone)
+    )
     return plan(importing.read(program, file, home), None, zone=ledger.zone, now_s=home.now_s).by_device()
 
 

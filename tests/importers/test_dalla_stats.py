@@ -17,7 +17,7 @@ from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address, Counts
 from whitestat.core.units import address_text
 from whitestat.importers.dalla_stats import read
-from whitestat.importers.history import History
+from whitestat.importers.history import ImportedHistory
 
 ZONE = ZoneInfo("Africa/Johannesburg")
 HEADER = "Time, Total Bytes, Delta, On-Peak, Off-Peak\n"
@@ -46,7 +46,7 @@ class Logs:
         file.write_text(HEADER + "".join(lines))
         return file
 
-    def read(self) -> History:
+    def read(self) -> ImportedHistory:
         return read(self.folder, ZONE, is_local)
 
 
@@ -55,7 +55,7 @@ def logs(tmp_path: Path) -> Logs:
     return Logs(tmp_path)
 
 
-def usage(history: History) -> dict[tuple[int, str], Counts]:
+def usage(history: ImportedHistory) -> dict[tuple[int, str], Counts]:
     return {(day.day, address_text(day.host.address or b"")): day.counts for day in history.days()}
 
 

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from whitestat.attribution.devices.names import Name
+from whitestat.attribution.devices.names import ShownName
 from whitestat.attribution.locality import Locality
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address, Counts
 from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.importers.darkstat import day_log, export, read
-from whitestat.importers.history import NOBODY, BadRows, History, Host
+from whitestat.importers.history import NOBODY, BadRows, ImportedHistory, ImportedHost
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "darkstat_export"
 ZONE = ZoneInfo("UTC")
 MAC = "02:00:5e:00:00:0a"
 
 
-def history(content: bytes) -> History:
+def history(content: bytes) -> ImportedHistory:
     return read(content, "darkstat.db", ZONE, is_local)
 
 
@@ -53,7 +53,7 @@ def file(*hosts: bytes, last: str = "2026-11-22T12:00:00", days: dict[int, int] 
     return head + b"".join(hosts) + b"\xdaGR\x01" + int(at.timestamp()).to_bytes(8, "big") + graphs
 
 
-def totals(found: History) -> dict[int, int]:
+def totals(found: ImportedHistory) -> dict[int, int]:
     assert all(day.host == NOBODY for day in found.days())
     return {day.day: day.counts.octets_in for day in found.days()}
 
@@ -89,8 +89,8 @@ def test_running_totals_are_a_baseline_and_no_usage() -> None:
 def test_local_hosts_that_sent_become_known() -> None:
     found = history(file(host(4), host(4, "198.51.100.7"), host(4, "192.168.1.11", name=b"(none)")))
     assert {key: sight.name for key, sight in found.hosts.items()} == {
-        Host(mac_bytes(MAC), address_bytes("192.168.1.10")): Name("a", "dns"),
-        Host(mac_bytes(MAC), address_bytes("192.168.1.11")): None,
+        ImportedHost(mac_bytes(MAC), address_bytes("192.168.1.10")): ShownName("a", "dns"),
+        ImportedHost(mac_bytes(MAC), address_bytes("192.168.1.11")): None,
     }
 
 

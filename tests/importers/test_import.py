@@ -30,7 +30,7 @@ from whitestat.core.errors import ConfigError
 from whitestat.core.model import Counts, Episode, Scope, UsageKey
 from whitestat.core.units import mac_bytes
 from whitestat.importers.progress import Progress
-from whitestat.ledger.read.queries import Queries, Question, Step
+from whitestat.ledger.read.queries import Queries, TimeStep, UsageQuery
 from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -56,7 +56,7 @@ class Home:
         """Everything in the ledger, by day and device."""
         start_s, end_s = parse_instant("2020-01-01", ZONE), parse_instant("2027-01-01", ZONE)
         with closing(Queries(self.store, ZONE)) as queries:
-            rows = queries.usage(Question(start_s, end_s, Step.DAY))
+            rows = queries.usage(UsageQuery(start_s, end_s, TimeStep.DAY))
         return {
             (instant_text(row.start_s, ZONE)[:10], row.device and (row.device.name or row.device.mac)): row.counts
             for row in rows
@@ -209,8 +209,8 @@ def test_what_is_not_there_is_said(
     assert said in capsys.readouterr().err
 
 
-def at_home(home: Home) -> importing.Home:
-    return importing.Home(home.store, ZONE, Locality(), NOW_S)
+def at_home(home: Home) -> importing.ImportTarget:
+    return importing.ImportTarget(home.store, ZONE, Locality(), NOW_S)
 
 
 def test_the_first_start_takes_over_what_lies_beside_it_and_the_next_does_not(home: Home) -> None:

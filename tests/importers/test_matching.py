@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.attribution.devices.names import Name
+from whitestat.attribution.devices.names import ShownName
 from whitestat.core.model import Episode, Mac
 from whitestat.core.units import address_bytes, mac_bytes
-from whitestat.importers.history import Host, Sight
+from whitestat.importers.history import HostSummary, ImportedHost
 from whitestat.importers.matching import Matched, match
 from whitestat.ledger.read.queries import DeviceRow
 
@@ -19,15 +19,15 @@ PRINTER = Episode(2, 2, None, address_bytes("192.168.1.20"), 0)
 PRINTER_ROW = DeviceRow(2, "printer", "config", None, ("192.168.1.20",), None, 0, 0)
 
 
-def host(mac: Mac | None, address: str) -> Host:
-    return Host(mac, address_bytes(address))
+def host(mac: Mac | None, address: str) -> ImportedHost:
+    return ImportedHost(mac, address_bytes(address))
 
 
-def sight(name: str | None = None, last_s: int = 2_000) -> Sight:
-    return Sight(Name(name, "dns") if name else None, 1_000, last_s)
+def sight(name: str | None = None, last_s: int = 2_000) -> HostSummary:
+    return HostSummary(ShownName(name, "dns") if name else None, 1_000, last_s)
 
 
-def found(hosts: dict[Host, Sight], routers: frozenset[Mac] = frozenset()) -> Matched:
+def found(hosts: dict[ImportedHost, HostSummary], routers: frozenset[Mac] = frozenset()) -> Matched:
     return match(hosts, [PHONE, PRINTER], [PHONE_ROW, PRINTER_ROW], routers)
 
 
@@ -106,7 +106,7 @@ hosts = st.dictionaries(
 
 
 @given(hosts)
-def test_a_second_run_finds_what_the_first_began(old: dict[Host, Sight]) -> None:
+def test_a_second_run_finds_what_the_first_began(old: dict[ImportedHost, HostSummary]) -> None:
     first = found(old)
     assert set(first.episodes) == set(old)
     assert len({each.id for each in first.new_episodes}) == len(first.new_episodes)

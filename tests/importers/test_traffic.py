@@ -18,7 +18,7 @@ from tests.importers.test_import import Home
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Counts
-from whitestat.importers.history import NOBODY, History
+from whitestat.importers.history import NOBODY, ImportedHistory
 from whitestat.importers.traffic import read
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -55,13 +55,13 @@ def json_of(*samples: Sample, extended: bool = False, array: bool = False) -> st
     return f"[{','.join(documents)}]\n" if array else "\n".join(documents) + "\n"
 
 
-def history_of(folder: Path, text: str, unit: str = "kB") -> History:
+def history_of(folder: Path, text: str, unit: str = "kB") -> ImportedHistory:
     file = folder / "B593"
     file.write_text(text)
     return read(file, ZONE, unit)
 
 
-def days(history: History) -> dict[int, Counts]:
+def days(history: ImportedHistory) -> dict[int, Counts]:
     rows = list(history.days())
     assert all(row.host == NOBODY for row in rows) and history.rows == len(rows)
     return {row.day: row.counts for row in rows}

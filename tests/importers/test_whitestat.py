@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.old_databases import GENERATIONS, OldDatabase
-from whitestat.attribution.devices.names import Name
+from whitestat.attribution.devices.names import ShownName
 from whitestat.attribution.locality import Locality
 from whitestat.core.calendar import parse_instant
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address, Counts
 from whitestat.core.units import address_bytes, kb_octets, mac_bytes
-from whitestat.importers.history import History, Host
+from whitestat.importers.history import ImportedHistory, ImportedHost
 from whitestat.importers.whitestat import read
 from whitestat.importers.whitestat_folder import read as folder
 
@@ -32,15 +32,15 @@ def is_local(address: Address) -> bool:
     return Locality().kind(address) == "local"
 
 
-def history(path: Path) -> History:
+def history(path: Path) -> ImportedHistory:
     return read(path, ZONE, is_local)
 
 
-def host(ip: str, mac: str | None) -> Host:
-    return Host(mac and mac_bytes(mac), address_bytes(ip))  # type: ignore[arg-type]
+def host(ip: str, mac: str | None) -> ImportedHost:
+    return ImportedHost(mac and mac_bytes(mac), address_bytes(ip))  # type: ignore[arg-type]
 
 
-def usage(found: History) -> dict[tuple[int, Host], Counts]:
+def usage(found: ImportedHistory) -> dict[tuple[int, ImportedHost], Counts]:
     days = list(found.days())
     assert len(days) == found.rows
     assert [day.day for day in days] == sorted(day.day for day in days)
@@ -112,10 +112,10 @@ def test_names_are_the_latest_and_those_people_gave_go_first(tmp_path: Path) -> 
     old = OldDatabase(tmp_path / "WhiteStat.db")
     for day, name in (("2021-01-28", "old.lan"), ("2021-01-29", "laptop.lan"), ("2021-01-30", "(none)")):
         old.add("usagehistory", "192.168.1.10", A, day, 1.0, 1.0, Hostname=name)
-    assert history(old.path).hosts[host("192.168.1.10", A)].name == Name("laptop", "dns")
+    assert history(old.path).hosts[host("192.168.1.10", A)].name == ShownName("laptop", "dns")
     new = OldDatabase(tmp_path / "new.db", "v9").name("DName", "192.168.1.10", "a.lan").name("MName", A, "Annas laptop")
     new.add("dailyusage", "192.168.1.10", A, "2021-01-30", 1.0, 1.0)
-    assert history(new.path).hosts[host("192.168.1.10", A)].name == Name("Annas laptop", "user")
+    assert history(new.path).hosts[host("192.168.1.10", A)].name == ShownName("Annas laptop", "user")
 
 
 @pytest.mark.parametrize("name", ["", "(none)", "(multicast)", B, None])
@@ -193,14 +193,14 @@ def test_a_folder_is_its_database_and_its_map_files(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text(f"{A}|TV of Anna\nnonsense")
     found = folder(tmp_path, ZONE, is_local)
     assert {key: sight.name for key, sight in found.hosts.items()} == {
-        host("192.168.1.10", A): Name("TV of Anna", "user")
+        host("192.168.1.10", A): ShownName("TV of Anna", "user")
     }
     assert sum(each.counts.octets for each in found.days()) == 4096
     assert "names.txt: line 2: left out" in found.left_out[0]
     assert usage(folder(old.path, ZONE, is_local)).keys() == {host_day(A), host_day(B)}
 
 
-def host_day(mac: str) -> tuple[int, Host]:
+def host_day(mac: str) -> tuple[int, ImportedHost]:
     return 20210130, host("192.168.1.10", mac)
 
 

@@ -21,7 +21,7 @@ from tests.support.captures import classic
 from tests.support.frames import mixed
 from whitestat.collectors.capture import pcap
 from whitestat.collectors.capture.records import Record
-from whitestat.collectors.decode import Link, decode
+from whitestat.collectors.decode import LinkType, decode
 from whitestat.collectors.kernel.collector import KernelCollector
 from whitestat.core.errors import CaptureError
 from whitestat.core.model import Delta, FlowKey, Point
@@ -92,11 +92,11 @@ def test_octets_over_the_link_are_the_far_ends(stretch: Stretch) -> None:
 @pytest.mark.needs("tcpreplay")
 @pytest.mark.parametrize("stretch", (*FRAMED, *HEADLESS), indirect=True)
 def test_a_capture_of_every_shape_counts_as_the_decoder_says(stretch: Stretch) -> None:
-    link = Link.RAW if stretch.kind in HEADLESS else Link.ETHERNET
+    link = LinkType.RAW if stretch.kind in HEADLESS else LinkType.ETHERNET
     shapes = shapes_for(stretch)
     assert len(shapes) >= 50
     before = stretch.point()
-    if link is Link.RAW:
+    if link is LinkType.RAW:
         put_packets(stretch.ends.there, LINK, shapes * 20, rate=20_000 // SLOWER)
     else:
         capture = stretch.folder / "mixed.pcap"

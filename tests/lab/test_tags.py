@@ -17,7 +17,7 @@ from tests.lab.machine import Machine
 from tests.lab.service import running, settings
 from tests.lab.traffic import put
 from tests.support.frames import Sample, ipv4, ports, samples
-from whitestat.collectors.decode import Link, decode
+from whitestat.collectors.decode import LinkType, decode
 from whitestat.collectors.kernel.meter import FLOW_KEY, LINK_ETHERNET, Meter
 from whitestat.collectors.packet.collector import PacketCollector
 from whitestat.core.model import PROTOCOL_OTHER, Point
@@ -100,7 +100,7 @@ def ring(switch: Machine) -> Iterator[PacketCollector]:
     collector.close()
 
 
-@given(st.lists(samples(links=(Link.ETHERNET,)), min_size=20, max_size=60))
+@given(st.lists(samples(links=(LinkType.ETHERNET,)), min_size=20, max_size=60))
 @hypothesis(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 def test_frames_of_any_tags_count_live_as_the_decoder_says(
     switch: Machine, meter: Meter, ring: PacketCollector, drawn: list[Sample]
@@ -108,7 +108,7 @@ def test_frames_of_any_tags_count_live_as_the_decoder_says(
     frames = [sample.frame for sample in drawn]
     expected: Counter[Flow] = Counter()
     for frame in frames:
-        packet = decode(frame, len(frame), Link.ETHERNET)
+        packet = decode(frame, len(frame), LinkType.ETHERNET)
         expected[packet[:7]] += packet.octets
     sent_before = seen(switch, meter)
     with switch.inside():

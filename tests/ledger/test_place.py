@@ -20,9 +20,9 @@ from whitestat.ledger.files.backup import back_up
 from whitestat.ledger.files.blocks import file_of
 from whitestat.ledger.files.condition import aside
 from whitestat.ledger.files.wal import log_of
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.recovery.recover import recover
-from whitestat.ledger.usage_query import Step
+from whitestat.ledger.usage_query import TimeStep
 from whitestat.ledger.write.writer import Writer
 
 PAGE = 2048
@@ -47,7 +47,7 @@ class House:
         self.service.tick(after_ms)
 
     def shown(self) -> int:
-        rows = self.queries.usage(Question(0, 4_000_000_000, by=()))
+        rows = self.queries.usage(UsageQuery(0, 4_000_000_000, by=()))
         return sum(row.counts.octets for row in rows)
 
     def notices(self) -> str:
@@ -108,7 +108,7 @@ def test_a_ledger_that_is_gone_is_seen_at_the_next_flush_and_written_again(
         assert "the ledger was deleted or moved" in str(writer.notices)
         assert writer.state().points
     with closing(Queries(house.path, house.zone)) as queries:
-        assert sum(row.counts.octets for row in queries.usage(Question(0, 4_000_000_000, by=()))) == house.sent
+        assert sum(row.counts.octets for row in queries.usage(UsageQuery(0, 4_000_000_000, by=()))) == house.sent
     with closing(sqlite3.connect(house.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -193,7 +193,7 @@ def goes_on(house: House, lost: bool) -> None:
     [done] = recover(house.path, house.zone, now_ms=NOON_S * 1000)
     assert done.source == found
     with closing(Queries(house.path, house.zone)) as queries:
-        rows = queries.usage(Question(0, 4_000_000_000, by=("device",)))
+        rows = queries.usage(UsageQuery(0, 4_000_000_000, by=("device",)))
         total = sum(row.counts.octets for row in rows)
         assert total == house.sent if not lost else 120 <= total <= house.sent
         assert [row.device.name for row in rows if row.device] == ["phone"]
@@ -215,11 +215,11 @@ def test_damage_that_a_question_comes_across_is_told_and_the_next_is_answered(ho
     with closing(Queries(house.path, house.zone)) as queries:
         queries.tell = house.service.engine.damaged
         with pytest.raises(DamagedLedger):
-            queries.usage(Question(0, 4_000_000_000, Step.HOUR, by=()))
+            queries.usage(UsageQuery(0, 4_000_000_000, TimeStep.HOUR, by=()))
         house.service.engine._thread.submit(lambda: None).result()
         assert "table usage_hour" in house.notices()
         house.use(20)
-        assert sum(row.counts.octets for row in queries.usage(Question(0, 4_000_000_000, Step.HOUR, by=()))) == 20
+        assert sum(row.counts.octets for row in queries.usage(UsageQuery(0, 4_000_000_000, TimeStep.HOUR, by=()))) == 20
     goes_on(house, lost=True)
 
 

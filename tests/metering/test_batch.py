@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from whitestat.core import calendar
 from whitestat.core.model import Counts, Coverage, Scope, UsageKey
 from whitestat.metering import batch as module
-from whitestat.metering.batch import Draft
+from whitestat.metering.batch import PendingBatch
 from whitestat.metering.timekeeper import Correction
 
 ZONE = ZoneInfo("Asia/Kathmandu")  # 5 h 45 min ahead of UTC
@@ -22,8 +22,8 @@ spans = st.tuples(st.integers(0, 3 * 86_400_000), st.integers(0, 7_200_000))
 added = st.lists(st.tuples(keys, st.integers(0, 2**40), spans), max_size=12)
 
 
-def filled(entries: list[tuple[UsageKey, int, tuple[int, int]]]) -> Draft:
-    draft = Draft()
+def filled(entries: list[tuple[UsageKey, int, tuple[int, int]]]) -> PendingBatch:
+    draft = PendingBatch()
     for key, octets, (begun_ms, length_ms) in entries:
         span = START_MS + begun_ms, START_MS + begun_ms + length_ms
         draft.add_usage(key, Counts(octets, octets // 2, 1, 1), *span)
@@ -31,14 +31,14 @@ def filled(entries: list[tuple[UsageKey, int, tuple[int, int]]]) -> Draft:
     return draft
 
 
-def by_key(draft: Draft) -> dict[UsageKey, Counts]:
+def by_key(draft: PendingBatch) -> dict[UsageKey, Counts]:
     sums: dict[UsageKey, Counts] = {}
     for (_, key), counts in draft.usage.items():
         sums[key] = sums.get(key, Counts()).plus(counts)
     return sums
 
 
-def by_day(draft: Draft) -> dict[tuple[int, UsageKey], int]:
+def by_day(draft: PendingBatch) -> dict[tuple[int, UsageKey], int]:
     sums: dict[tuple[int, UsageKey], int] = {}
     for (minute, key), counts in draft.usage.items():
         place = calendar.day_of(minute, ZONE), key
@@ -46,7 +46,7 @@ def by_day(draft: Draft) -> dict[tuple[int, UsageKey], int]:
     return sums
 
 
-def covered(draft: Draft) -> Coverage:
+def covered(draft: PendingBatch) -> Coverage:
     total = Coverage()
     for each in draft.coverage.values():
         total = total.plus(each)
@@ -82,7 +82,7 @@ def test_moving_takes_what_lies_after_the_instant_and_loses_nothing(
 
 
 def test_a_small_draft_keeps_its_minutes() -> None:
-    draft = Draft()
+    draft = PendingBatch()
     draft.add_usage(UsageKey(1, "lan", Scope.WAN), Counts(600), START_MS, START_MS + 600_000)
     before = dict(draft.usage)
     draft.bound(ZONE)
@@ -91,7 +91,7 @@ def test_a_small_draft_keeps_its_minutes() -> None:
 
 
 def test_seconds_are_shared_out_by_second() -> None:
-    draft = Draft(finest_s=1)
+    draft = PendingBatch(finest_s=1)
     key = UsageKey(1, "lan", Scope.WAN)
     draft.add_usage(key, Counts(300), START_MS + 500, START_MS + 2_000)
     start_s = START_MS // 1000

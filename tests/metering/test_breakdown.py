@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Counts, PeerKey, Scope, ServiceKey, UsageKey
 from whitestat.metering import breakdown
-from whitestat.metering.breakdown import Detail
+from whitestat.metering.breakdown import BreakdownBuffer
 
 ZONE = ZoneInfo("Europe/Stockholm")
 PHONE = UsageKey(1, "lan", Scope.WAN)
@@ -20,7 +20,7 @@ counts = st.builds(Counts, st.integers(0, 10**9), st.integers(0, 10**9), st.inte
 
 @given(st.dictionaries(st.integers(0, 9), counts), st.integers(0, 7200), st.integers(0, 7200_000))
 def test_a_span_is_shared_out_over_its_hours_to_the_octet(found: dict[int, Counts], at_s: int, length_ms: int) -> None:
-    kept = Detail()
+    kept = BreakdownBuffer()
     start_ms = (HOUR_S + at_s) * 1000
     services = {ServiceKey(PHONE, 6, port): each for port, each in found.items()}
     kept.add(services, {}, (start_ms, start_ms + length_ms), ZONE)
@@ -31,7 +31,7 @@ def test_a_span_is_shared_out_over_its_hours_to_the_octet(found: dict[int, Count
 
 def test_beyond_the_bound_all_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breakdown, "MOST_KEYS", 2)
-    kept, span = Detail(), (HOUR_S * 1000, HOUR_S * 1000 + 30_000)
+    kept, span = BreakdownBuffer(), (HOUR_S * 1000, HOUR_S * 1000 + 30_000)
     peers = {PeerKey(PHONE, bytes([number]) * 16): Counts(1) for number in range(5)}
     kept.add({ServiceKey(PHONE, 6, port): Counts(1) for port in range(5)}, peers, span, ZONE)
     assert kept.services[HOUR_S, ServiceKey(PHONE, *OTHER_SERVICE)] == Counts(3)

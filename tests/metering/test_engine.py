@@ -16,22 +16,22 @@ from hypothesis import strategies as st
 
 from tests.metering.test_recorder import GATEWAY, HOST, PHONE, ZONE, Meter, known_of
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import Locality
 from whitestat.core.errors import CollectorError, LedgerError
-from whitestat.core.model import Counts, Delta, FlowKey, Harvest, Point, Receipt, Scope
+from whitestat.core.model import Counts, Delta, FlowKey, Point, ReadResult, Receipt, Scope
 from whitestat.core.units import address_bytes
 from whitestat.ledger.files import undated as held_rows
-from whitestat.ledger.read.queries import Queries, Question, Step
+from whitestat.ledger.read.queries import Queries, TimeStep, UsageQuery
 from whitestat.ledger.write.writer import Flush, Writer
 from whitestat.metering import engine as module
 from whitestat.metering.engine import Engine
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 from whitestat.metering.timekeeper import BUILT_MS, STEADY_MS
 
 HOUR_MS, DAY_MS, YEAR_MS = 3_600_000, 86_400_000, 365 * 86_400_000
 NOW_MS = BUILT_MS + 30 * DAY_MS + 12 * HOUR_MS
-FOR_EVER = Question(0, 4_000_000_000, by=("point",), scope=Scope.WAN)
+FOR_EVER = UsageQuery(0, 4_000_000_000, by=("point",), scope=Scope.WAN)
 
 
 @dataclass
@@ -56,10 +56,10 @@ class FakeClock:
 class Ring(Meter):
     """A meter that hands its counts out once and keeps nothing, as the packet collector does."""
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         octets, self.running = self.running, 0
         deltas = [delta(self.points[0].name, octets, since_ms, now_ms)] if octets else []
-        return Harvest(since_ms, now_ms, deltas=deltas)
+        return ReadResult(since_ms, now_ms, deltas=deltas)
 
     def settle(self, receipt: Receipt) -> None:
         raise AssertionError("there is nothing to settle")
@@ -71,7 +71,7 @@ class Failing(Meter):
 
     reason: str | None = "no route to the router"
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         if self.reason:
             raise CollectorError(self.reason)
         return super().read(since_ms, now_ms)
@@ -83,7 +83,7 @@ class Stuck(Ring):
 
     answer: threading.Event = field(default_factory=threading.Event)
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         self.answer.wait(30)
         return super().read(since_ms, now_ms)
 
@@ -105,10 +105,10 @@ class Service:
         self.path = path
         self.writer = Writer(path, ZONE)
         home = Locality(own_macs=frozenset({GATEWAY}))
-        attributor = Attributor(home, Devices(self.writer.state().episodes))
+        attributor = Attributor(home, EpisodeTable(self.writer.state().episodes))
         known = known_of(self.writer, attributor, names={PHONE: "phone"})
         points = [point for each in collectors for point in each.points]
-        booker = Booker(self.writer, attributor, known, zone=ZONE, points=points, locality=lambda: home)
+        booker = Recorder(self.writer, attributor, known, zone=ZONE, points=points, locality=lambda: home)
         self.engine = Engine(collectors, self.writer, booker, flush_s=30, clock=self.clock, boot=boot)
 
     def tick(self, after_ms: int = 30_000) -> None:
@@ -134,7 +134,7 @@ class Service:
     def octets(self, start_ms: int, end_ms: int) -> int:
         """Octets of a span, minutes."""
         with closing(Queries(self.path, ZONE)) as queries:
-            question = Question(start_ms // 60_000 * 60, -(-end_ms // 60_000) * 60, scope=Scope.WAN)
+            question = UsageQuery(start_ms // 60_000 * 60, -(-end_ms // 60_000) * 60, scope=Scope.WAN)
             return sum(row.counts.octets for row in queries.usage(question))
 
     def today(self) -> int:
@@ -385,8 +385,8 @@ def test_what_a_clock_that_was_ahead_dropped_is_kept_again_once_it_is_right(path
         service.tick()
     since_s = NOW_MS // 1000 + 3600
     with closing(Queries(path, ZONE)) as queries:
-        answer = queries.answer(Question(since_s, since_s + 600, step=Step.MINUTE, scope=Scope.WAN))
-        assert (answer.step, answer.notice) == (Step.MINUTE, None)
+        answer = queries.answer(UsageQuery(since_s, since_s + 600, step=TimeStep.MINUTE, scope=Scope.WAN))
+        assert (answer.step, answer.notice) == (TimeStep.MINUTE, None)
         assert [row.counts.octets for row in answer.rows()] == [20] * 10
 
 
@@ -425,7 +425,7 @@ def test_usage_held_is_put_together_by_its_minutes(path: Path, monkeypatch: pyte
     service.tick()
     assert service.booked() == {"lan": 700}
     with closing(Queries(path, ZONE)) as queries:
-        question = Question(NOW_MS // 1000 - 3600, NOW_MS // 1000 + 60, step=Step.MINUTE, scope=Scope.WAN)
+        question = UsageQuery(NOW_MS // 1000 - 3600, NOW_MS // 1000 + 60, step=TimeStep.MINUTE, scope=Scope.WAN)
         assert [row.counts.octets for row in queries.usage(question)] == [14] * 50
 
 

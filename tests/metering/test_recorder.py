@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import Writing
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
-from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.devices.episodes import EpisodeTable
+from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.map_files import MapFiles
 from whitestat.core.errors import LedgerError
@@ -23,17 +23,17 @@ from whitestat.core.model import (
     Counts,
     Delta,
     FlowKey,
-    Harvest,
     Mac,
     Point,
     PointStatus,
+    ReadResult,
     Receipt,
     Scope,
 )
 from whitestat.core.units import address_bytes, mac_bytes
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.write.writer import Flush, Writer
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 
 ZONE = ZoneInfo("Europe/Stockholm")
 DAY_S = 1_795_300_000 // 86400 * 86400  # a midnight in UTC
@@ -66,14 +66,14 @@ class Meter:
 
     def open(self, booked: Mapping[str, int]) -> None: ...
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         if not self.turned:
             self.held, self.running, self.turned = self.running, 0, True
             self.epoch += 1
         audit = Audit("boot:2", "m:2", Counts(0, self.interface, 0, 1), Counts(0, self.metered, 0, 1))
         deltas = [Delta(self._flow, Counts(0, self.held, 0, 1), since_ms, now_ms)] if self.held else []
         receipt = Receipt(self.name, self.epoch)
-        return Harvest(since_ms, now_ms, self.readings, deltas, receipt, {self.points[0].name: audit})
+        return ReadResult(since_ms, now_ms, self.readings, deltas, receipt, {self.points[0].name: audit})
 
     def settle(self, receipt: Receipt) -> None:
         if receipt.epoch == self.epoch:
@@ -99,10 +99,10 @@ class Meter:
     def close(self) -> None: ...
 
 
-def booker_on(writer: Writer, home: Locality = HOME) -> Booker:
-    attributor = Attributor(home, Devices(writer.state().episodes))
+def booker_on(writer: Writer, home: Locality = HOME) -> Recorder:
+    attributor = Attributor(home, EpisodeTable(writer.state().episodes))
     known = known_of(writer, attributor, names={PHONE: "phone"}, people={PHONE: "Anna"})
-    return Booker(writer, attributor, known, zone=ZONE, points=[LAN], locality=lambda: home)
+    return Recorder(writer, attributor, known, zone=ZONE, points=[LAN], locality=lambda: home)
 
 
 def known_of(
@@ -112,9 +112,9 @@ def known_of(
     names: Mapping[Mac, str],
     people: Mapping[Mac, str] | None = None,
     maps: MapFiles | None = None,
-) -> Known:
+) -> DeviceRegistry:
     """The devices of a ledger, on a machine that is called gateway and knows no vendors."""
-    return Known(
+    return DeviceRegistry(
         attributor,
         writer.state().devices,
         names=names,
@@ -125,7 +125,7 @@ def known_of(
     )
 
 
-def book(booker: Booker, meter: Meter, since_ms: int, now_ms: int, observed_ms: int) -> None:
+def book(booker: Recorder, meter: Meter, since_ms: int, now_ms: int, observed_ms: int) -> None:
     """One turn of the engine with one collector."""
     harvest = meter.read(since_ms, now_ms)
     booker.gather(meter, harvest, observed_ms)
@@ -137,7 +137,7 @@ def book(booker: Booker, meter: Meter, since_ms: int, now_ms: int, observed_ms: 
 def octets_of(path: Path) -> dict[str | None, int]:
     """Wide-area octets by device name, None for what is unattributed."""
     with closing(Queries(path, ZONE)) as queries:
-        rows = queries.usage(Question(0, END_S, scope=Scope.WAN))
+        rows = queries.usage(UsageQuery(0, END_S, scope=Scope.WAN))
     return {row.device.name if row.device else None: row.counts.octets for row in rows}
 
 
@@ -258,7 +258,7 @@ def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_oth
     def pass_by(key: FlowKey, minute: int) -> None:
         start_ms = (DAY_S + 60 * minute) * 1000
         delta = Delta(key, Counts(0, 100, 0, 1), start_ms, start_ms + 60_000)
-        booker.gather(Meter(), Harvest(start_ms, start_ms + 60_000, deltas=[delta]), 60_000)
+        booker.gather(Meter(), ReadResult(start_ms, start_ms + 60_000, deltas=[delta]), 60_000)
 
     own = FlowKey("lan", GATEWAY, OWN, bytes([2, 0, 0, 0, 0, 9]), HOST, 6, 443)
     for minute in range(5):
@@ -275,7 +275,7 @@ def test_details_beside_the_deltas_say_what_usage_was_on_and_are_no_usage(writin
     booker, meter = booker_on(writer), Meter()
     row = FlowKey("lan", PHONE, address_bytes("192.168.50.11"))
     start_ms = DAY_S * 1000
-    harvest = Harvest(
+    harvest = ReadResult(
         start_ms,
         start_ms + 30_000,
         deltas=[Delta(row, Counts(1000, 100), start_ms, start_ms + 30_000)],

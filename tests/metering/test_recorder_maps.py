@@ -13,14 +13,14 @@ import pytest
 
 from tests.metering.test_recorder import DAY_S, ZONE, Meter, known_of, octets_of
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.map_files import MapFile, MapFiles
-from whitestat.core.model import Counts, Delta, FlowKey, Harvest, Mac, Point
+from whitestat.core.model import Counts, Delta, FlowKey, Mac, Point, ReadResult
 from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 
 DARKSTAT = Point("darkstat", "darkstat")
 PHONE, TV, ROUTER = "02:50:00:00:00:11", "02:50:00:00:00:13", "02:50:00:00:00:01"
@@ -39,9 +39,9 @@ class Household:
         self.polls = 0
         self.home = Locality(routers=frozenset({mac_bytes(ROUTER)}))
         files = (MapFile(folder / name) for name in ("IP_MAC.txt", "MAC_MAC.txt", "MAC_HOST.txt"))
-        attributor = Attributor(self.home, Devices(self.writer.state().episodes))
+        attributor = Attributor(self.home, EpisodeTable(self.writer.state().episodes))
         known = known_of(self.writer, attributor, names={mac_bytes(TV): "television"}, maps=MapFiles(*files))
-        self.booker = Booker(self.writer, attributor, known, zone=ZONE, points=[DARKSTAT], locality=lambda: self.home)
+        self.booker = Recorder(self.writer, attributor, known, zone=ZONE, points=[DARKSTAT], locality=lambda: self.home)
 
     def say(self, file: str, *lines: str) -> None:
         (self.folder / f"{file}.txt").write_text("\n".join(lines))
@@ -56,7 +56,7 @@ class Household:
         ]
         self.booker.locate()
         named = [(_mac(mac), address_bytes(ip), names[ip]) for ip, mac, _ in rows if ip in names]
-        harvest = Harvest(since_ms, since_ms + 30_000, deltas=deltas, names=named)
+        harvest = ReadResult(since_ms, since_ms + 30_000, deltas=deltas, names=named)
         self.booker.gather(Meter((DARKSTAT,)), harvest, 30_000)
         self.booker.flush()
 

@@ -15,8 +15,8 @@ from whitestat.metering.timekeeper import (
     SETTLED_MS,
     SLACK_MS,
     STEADY_MS,
-    State,
-    Timeline,
+    ClockState,
+    Timekeeper,
 )
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -29,19 +29,19 @@ START_MS = 5_000_000
 YEAR_MS = 365 * DAY_MS
 
 
-def started(wall_ms: int = NOW_MS, newest_ms: int = NEWEST_MS, *, hold: Hold | None = None) -> Timeline:
-    return Timeline(newest_ms, wall_ms, START_MS, boot="this", hold=hold)
+def started(wall_ms: int = NOW_MS, newest_ms: int = NEWEST_MS, *, hold: Hold | None = None) -> Timekeeper:
+    return Timekeeper(newest_ms, wall_ms, START_MS, boot="this", hold=hold)
 
 
 def test_a_sound_clock_is_believed_at_once_and_nothing_is_told() -> None:
     timeline = started()
-    assert timeline.state is State.SET
+    assert timeline.state is ClockState.SET
     assert timeline.at(START_MS + 5) == NOW_MS + 5
     assert timeline.notice(START_MS) == ""
 
 
 def test_a_first_start_ever_believes_any_clock_past_the_build_date() -> None:
-    assert started(newest_ms=0).state is State.SET
+    assert started(newest_ms=0).state is ClockState.SET
 
 
 def test_a_clock_in_1970_holds_usage_and_says_so() -> None:
@@ -58,7 +58,7 @@ def test_a_clock_that_is_set_places_what_was_held_at_now_less_its_age() -> None:
     assert correction
     age_ms = later - (START_MS + 30_000)
     assert 0 <= (NOW_MS - age_ms) - correction.of(counted_ms) < MINUTE_MS
-    assert timeline.state is State.SET
+    assert timeline.state is ClockState.SET
 
 
 def test_a_clock_before_what_is_booked_holds_usage_and_says_so() -> None:
@@ -115,7 +115,7 @@ def test_a_hold_goes_on_after_a_restart_with_its_age() -> None:
     newest_ms, hold = NOW_MS + YEAR_MS, None
     for start in range(6):
         ticks_ms = START_MS + start * 2 * MINUTE_MS
-        timeline = Timeline(newest_ms, NOW_MS + ticks_ms - START_MS, ticks_ms, boot="this", hold=hold)
+        timeline = Timekeeper(newest_ms, NOW_MS + ticks_ms - START_MS, ticks_ms, boot="this", hold=hold)
         assert timeline.held is (start < 5)
         hold, newest_ms = timeline.hold, timeline.at(ticks_ms)
     assert timeline.at(ticks_ms) == NOW_MS + STEADY_MS
@@ -123,7 +123,7 @@ def test_a_hold_goes_on_after_a_restart_with_its_age() -> None:
 
 def test_a_hold_of_another_boot_begins_anew() -> None:
     before = started(newest_ms=NOW_MS + YEAR_MS).hold
-    timeline = Timeline(NOW_MS + YEAR_MS, NOW_MS, STEADY_MS, boot="another", hold=before)
+    timeline = Timekeeper(NOW_MS + YEAR_MS, NOW_MS, STEADY_MS, boot="another", hold=before)
     assert timeline.held
     assert timeline.hold.since_ms == STEADY_MS
 
@@ -141,7 +141,7 @@ def test_a_jump_forward_that_comes_back_leads_back_to_the_true_time_at_once() ->
     assert timeline.at(START_MS) == NOW_MS + DAY_MS
     assert "the clock went forward by 24 hours" in timeline.notice(START_MS)
     assert timeline.look(NOW_MS + 5 * MINUTE_MS, START_MS + 5 * MINUTE_MS) is None
-    assert timeline.state is State.SET
+    assert timeline.state is ClockState.SET
     assert timeline.at(START_MS + 5 * MINUTE_MS) == NOW_MS + 5 * MINUTE_MS
     assert "ahead before: usage is booked up to" in timeline.notice(START_MS + 5 * MINUTE_MS)
     assert timeline.notice(START_MS + 2 * DAY_MS) == ""
@@ -152,7 +152,7 @@ def test_a_jump_back_is_held_and_comes_to_nothing_when_the_clock_comes_back() ->
     timeline.look(NOW_MS - DAY_MS, START_MS)
     assert timeline.held
     assert timeline.look(NOW_MS + MINUTE_MS, START_MS + MINUTE_MS) is None  # what was held lies right
-    assert timeline.state is State.SET
+    assert timeline.state is ClockState.SET
 
 
 def test_a_clock_that_insists_on_an_earlier_time_is_believed_in_the_end() -> None:
@@ -186,7 +186,7 @@ def test_a_drifting_clock_is_followed_and_not_told() -> None:
     timeline = started()
     for second in range(1, 3600):
         timeline.look(NOW_MS + second * 1001, START_MS + second * 1000)
-    assert timeline.state is State.SET
+    assert timeline.state is ClockState.SET
     assert timeline.at(START_MS + 3_599_000) == NOW_MS + 3599 * 1001
     assert timeline.notice(START_MS + 3_599_000) == ""
 
@@ -208,7 +208,7 @@ def test_whatever_the_clock_does_nothing_is_dated_by_one_that_cannot_be_right(
     for elapsed_ms, seen_ms, restarts in looks:
         ticks_ms += elapsed_ms
         if restarts and timeline.held:
-            timeline = Timeline(timeline.at(ticks_ms), seen_ms, ticks_ms, boot="this", hold=timeline.hold)
+            timeline = Timekeeper(timeline.at(ticks_ms), seen_ms, ticks_ms, boot="this", hold=timeline.hold)
         counted_ms = timeline.at(ticks_ms)
         correction = timeline.look(seen_ms, ticks_ms)
         if correction:
@@ -232,8 +232,8 @@ def test_a_steady_clock_is_believed_after_some_minutes(wall_ms: int, looks: int)
 
 @given(st.integers(NEWEST_MS, NOW_MS), st.lists(st.integers(0, HOUR_MS), max_size=20))
 def test_a_sound_clock_is_never_held(wall_ms: int, spans: list[int]) -> None:
-    timeline, ticks_ms = Timeline(NEWEST_MS, wall_ms, START_MS), START_MS
+    timeline, ticks_ms = Timekeeper(NEWEST_MS, wall_ms, START_MS), START_MS
     for elapsed_ms in spans:
         wall_ms, ticks_ms = wall_ms + elapsed_ms, ticks_ms + elapsed_ms
         assert timeline.look(wall_ms, ticks_ms) is None
-        assert (timeline.state, timeline.at(ticks_ms), timeline.notice(ticks_ms)) == (State.SET, wall_ms, "")
+        assert (timeline.state, timeline.at(ticks_ms), timeline.notice(ticks_ms)) == (ClockState.SET, wall_ms, "")

@@ -19,12 +19,12 @@ from tests.metering.test_engine import NOW_MS, FakeClock, Ring, Service, full, n
 from tests.metering.test_recorder import GATEWAY, HOST, PHONE, ZONE, Meter
 from whitestat.core.model import Counts, Delta, FlowKey, Scope, UsageKey
 from whitestat.core.units import address_bytes
-from whitestat.ledger.read.queries import Queries, Question, Step
+from whitestat.ledger.read.queries import Queries, TimeStep, UsageQuery
 from whitestat.metering.shown_usage import Shown
 
 START_S = NOW_MS // 1000 - 7200
 SPAN = START_S, START_S + 86_400
-EVERY_STEP = (Step.TOTAL, Step.MINUTE, Step.HOUR, Step.DAY, Step.MONTH)
+EVERY_STEP = (TimeStep.TOTAL, TimeStep.MINUTE, TimeStep.HOUR, TimeStep.DAY, TimeStep.MONTH)
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def asked(service: Service) -> Iterator[Queries]:
 
 
 def octets(queries: Queries, **more: object) -> int:
-    question = Question(*SPAN, **({"scope": Scope.WAN, "by": ()} | more))  # type: ignore[arg-type]
+    question = UsageQuery(*SPAN, **({"scope": Scope.WAN, "by": ()} | more))  # type: ignore[arg-type]
     return sum(row.counts.octets for row in queries.usage(question))
 
 
@@ -56,7 +56,7 @@ def test_what_a_meter_holds_is_answered_before_any_flush_and_sums_are_equal_in_e
     service.clock.run(5_000)
     with asked(service) as queries:
         assert {step: octets(queries, step=step) for step in EVERY_STEP} == dict.fromkeys(EVERY_STEP, 1000)
-        (row,) = queries.usage(Question(*SPAN, scope=Scope.WAN))
+        (row,) = queries.usage(UsageQuery(*SPAN, scope=Scope.WAN))
         assert row.device
         assert row.device.name == "phone"  # which the ledger does not know yet
         assert queries.days(*SPAN)
@@ -92,11 +92,11 @@ def test_services_and_peers_of_the_last_minutes_are_known_and_add_up_at_every_mo
             ring.carry(10)
             service.clock.run(2_000)
             for by in ("service", "peer"):
-                rows = queries.usage(Question(*SPAN, scope=Scope.WAN, by=(by,)))
+                rows = queries.usage(UsageQuery(*SPAN, scope=Scope.WAN, by=(by,)))
                 known = sum(row.counts.octets for row in rows if getattr(row, by) is not None)
                 assert known == 1010 * turn - 10
                 assert sum(row.counts.octets for row in rows) == 1010 * turn == octets(queries)
-            https = Question(*SPAN, scope=Scope.WAN, by=("service",), services=(443,))
+            https = UsageQuery(*SPAN, scope=Scope.WAN, by=("service",), services=(443,))
             assert sum(row.counts.octets for row in queries.usage(https)) == 1010 * turn - 10
             tag = queries.answer(https).tag
         assert queries.answer(https).tag == tag
@@ -111,7 +111,7 @@ def test_usage_that_has_no_date_is_in_no_answer(path: Path) -> None:
     ring.carry(1000)
     service.clock.run(5_000)
     with asked(service) as queries:
-        assert sum(row.counts.octets for row in queries.usage(Question(0, 4_000_000_000, scope=Scope.WAN))) == 0
+        assert sum(row.counts.octets for row in queries.usage(UsageQuery(0, 4_000_000_000, scope=Scope.WAN))) == 0
     asyncio.run(service.engine.stop())
 
 
@@ -126,7 +126,7 @@ def test_an_answer_never_falls_while_flushes_hand_ins_and_folds_go_on(path: Path
     def ask() -> None:
         with asked(service) as queries:
             while not stopped.is_set():
-                rows = queries.usage(Question(*SPAN, scope=Scope.WAN, by=("service",)))
+                rows = queries.usage(UsageQuery(*SPAN, scope=Scope.WAN, by=("service",)))
                 parts = {str(row.service): row.counts.octets for row in rows}
                 seen.append({"all": sum(parts.values()), "443": parts.get("443", 0), "plain": octets(queries)})
 

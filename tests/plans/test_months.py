@@ -22,12 +22,12 @@ import pytest
 
 from tests.metering.test_recorder import PHONE, Meter, booker_on
 from whitestat.attribution.locality import Locality
-from whitestat.core.model import CounterReading, Counts, FlowKey, Harvest, Point
+from whitestat.core.model import CounterReading, Counts, FlowKey, Point, ReadResult
 from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
 from whitestat.plans.plan import Period, Plan, Share, Tariff
-from whitestat.plans.status import Standing
+from whitestat.plans.status import PlanStatus
 from whitestat.plans.tariff import Window
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -86,13 +86,13 @@ class Router(Meter):
         self.boots += 1
         self.totals = dict.fromkeys(self.totals, Counts())
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         shown = {mac: Counts(*(each % MODULUS for each in counts)) for mac, counts in self.totals.items()}
         readings = [
             CounterReading(FlowKey("router", mac, ADDRESSES[mac]), counts, now_ms, str(self.boots), 32)
             for mac, counts in shown.items()
         ]
-        return Harvest(since_ms, now_ms, readings)
+        return ReadResult(since_ms, now_ms, readings)
 
 
 @dataclass
@@ -206,7 +206,7 @@ def by_period(reckoning: Reckoning, plan: str) -> int:
     return sum(octets for key, octets in reckoning.octets.items() if key[0] == plan)
 
 
-def compare(found: Standing, reckoning: Reckoning) -> None:
+def compare(found: PlanStatus, reckoning: Reckoning) -> None:
     plan = found.plan
     macs = (PHONE,) if plan.person else (PHONE, TABLET)
     for each in found.tariffs:
@@ -221,7 +221,7 @@ def compare(found: Standing, reckoning: Reckoning) -> None:
         assert {pot.name: pot.carried for pot in found.pots} == carried_over(found, reckoning)
 
 
-def carried_over(found: Standing, reckoning: Reckoning) -> dict[str, int]:
+def carried_over(found: PlanStatus, reckoning: Reckoning) -> dict[str, int]:
     """What whole periods before left, from the first that began after the plan did."""
     starts = sorted({key[1] for key in reckoning.octets if key[0] == "house" and key[1] < found.start_s})
     left = {"peak": 0, "off-peak": 0}

@@ -13,7 +13,7 @@ from whitestat.core.calendar import parse_instant
 from whitestat.core.model import Counts
 from whitestat.plans.plan import Period, Plan, Share, Tariff, Terms
 from whitestat.plans.spans import bounds, day_bounds
-from whitestat.plans.status import Books, Cell, Standing, TopUp, Who, standing
+from whitestat.plans.status import Owner, PlanStatus, PlanUsage, TopUp, UsageCell, standing
 from whitestat.plans.tariff import Window
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -29,28 +29,28 @@ def day(text: str) -> int:
 
 
 def books(
-    usage: dict[tuple[str, int, Who], Counts],
+    usage: dict[tuple[str, int, Owner], Counts],
     *plans: Plan,
     since: str = "2020-01-01",
     topups: tuple[TopUp, ...] = (),
     persons: tuple[str, ...] = (),
-) -> Books:
+) -> PlanUsage:
     """Usage by date, tariff and whose it is, all under the last of the plans."""
     terms = [Terms(n, 1, n, None, plan) for n, plan in enumerate(plans or (PLAN,), 1)]
     period_s = bounds(terms[-1].plan.period, NOW_S, ZONE)[0]
-    rows = {(Cell(day(at), terms[-1].id, tariff), who): counts for (at, tariff, who), counts in usage.items()}
-    daily: dict[Cell, Counts] = {}
+    rows = {(UsageCell(day(at), terms[-1].id, tariff), who): counts for (at, tariff, who), counts in usage.items()}
+    daily: dict[UsageCell, Counts] = {}
     for (cell, _), counts in rows.items():
         daily[cell] = daily.get(cell, Counts()).plus(counts)
     own = {key: counts for key, counts in rows.items() if key[0].day_s >= period_s}
-    return Books(terms, day(since), daily, own, topups, persons)
+    return PlanUsage(terms, day(since), daily, own, topups, persons)
 
 
-def at(usage: dict[tuple[str, int, Who], Counts], *plans: Plan, now_s: int = NOW_S, **more: object) -> Standing:
+def at(usage: dict[tuple[str, int, Owner], Counts], *plans: Plan, now_s: int = NOW_S, **more: object) -> PlanStatus:
     return standing(books(usage, *plans, **more), now_s, ZONE)  # type: ignore[arg-type]
 
 
-whos = st.builds(Who, st.sampled_from([None, 1, 2, 3]), st.sampled_from([None, "Anna", "bo", "Cleo", "Dan"]))
+whos = st.builds(Owner, st.sampled_from([None, 1, 2, 3]), st.sampled_from([None, "Anna", "bo", "Cleo", "Dan"]))
 amounts = st.builds(lambda into, out, unsplit: Counts(into, out, octets_unsplit=unsplit), *[st.integers(0, 2**45)] * 3)
 dates = st.dates(date(2026, 11, 1), date(2026, 11, 27)).map(date.isoformat)
 
@@ -62,7 +62,7 @@ dates = st.dates(date(2026, 11, 1), date(2026, 11, 27)).map(date.isoformat)
     st.lists(st.integers(-(2**40), 2**40), max_size=3),
 )
 def test_used_and_left_and_all_parts_of_them_add_up(
-    usage: dict[tuple[str, int, Who], Counts], direction: str, percent: int, topped: list[int]
+    usage: dict[tuple[str, int, Owner], Counts], direction: str, percent: int, topped: list[int]
 ) -> None:
     tariffs = (NIGHT._replace(factor_percent=percent), FREE)
     plan = Plan("line", 10_000, direction=direction, tariffs=tariffs, shares=PLAN.shares)
@@ -98,17 +98,17 @@ def test_shares_add_up_to_the_allowance(allowance: int, parts: list[int]) -> Non
 
 
 def test_equal_shares_are_of_all_people_and_what_is_nobodys_has_none() -> None:
-    usage = {("2026-11-27", 0, Who(None, None)): Counts(7), ("2026-11-27", 0, Who(1, "Anna")): Counts(5)}
+    usage = {("2026-11-27", 0, Owner(None, None)): Counts(7), ("2026-11-27", 0, Owner(1, "Anna")): Counts(5)}
     found = at(usage, Plan("line", 100, equal=True), persons=("Anna", "Bo", "Cleo"))
     told = {each.person: (each.parts[0].used, each.parts[0].available) for each in found.persons}
     assert told == {"Anna": (5, 33), "Bo": (0, 33), "Cleo": (0, 34), None: (7, None)}
 
 
 def test_what_a_day_may_use_counts_what_it_used_already() -> None:
-    usage = {("2026-11-26", 0, Who(1, None)): Counts(600), ("2026-11-27", 0, Who(1, None)): Counts(30)}
+    usage = {("2026-11-26", 0, Owner(1, None)): Counts(600), ("2026-11-27", 0, Owner(1, None)): Counts(30)}
     pot = at(usage, Plan("line", 1_000)).pots[0]
     assert (pot.left, pot.today.used, pot.today.may, pot.today.left) == (370, 30, 100, 70)
-    over = at({("2026-11-26", 0, Who(1, None)): Counts(1_600)}, Plan("line", 1_000)).pots[0]
+    over = at({("2026-11-26", 0, Owner(1, None)): Counts(1_600)}, Plan("line", 1_000)).pots[0]
     assert (over.left, over.today.may) == (-600, 0)
 
 
@@ -119,9 +119,9 @@ def test_the_even_pace_is_of_the_time_that_is_over() -> None:
 
 def test_what_is_left_goes_on_up_to_the_most_and_only_from_watched_periods() -> None:
     usage = {
-        ("2026-09-10", 0, Who(1, None)): Counts(400),
-        ("2026-10-10", 0, Who(1, None)): Counts(1_050),
-        ("2026-11-10", 0, Who(1, None)): Counts(10),
+        ("2026-09-10", 0, Owner(1, None)): Counts(400),
+        ("2026-10-10", 0, Owner(1, None)): Counts(1_050),
+        ("2026-11-10", 0, Owner(1, None)): Counts(10),
     }
     carried = {
         (most, since): at(usage, Plan("line", 1_000, carry_most=most), since=since).pots[0].carried
@@ -155,9 +155,9 @@ def test_top_ups_belong_to_the_period_of_their_instant_and_are_carried_over_with
 
 def test_what_earlier_terms_had_and_these_have_not_draws_on_the_plans_own() -> None:
     before, now = Plan("line", 1_000, tariffs=(NIGHT,)), Plan("line", 2_000, otherwise="day")
-    cell = Cell(day("2026-11-10"), 1, 1)
+    cell = UsageCell(day("2026-11-10"), 1, 1)
     terms = [Terms(1, 1, 0, NOW_S - 60, before), Terms(2, 1, NOW_S - 60, None, now)]
-    found = standing(Books(terms, 0, {cell: Counts(100)}, {(cell, Who(1, None)): Counts(100)}), NOW_S, ZONE)
+    found = standing(PlanUsage(terms, 0, {cell: Counts(100)}, {(cell, Owner(1, None)): Counts(100)}), NOW_S, ZONE)
     assert [(each.name, each.pot, each.octets, each.used) for each in found.tariffs] == [
         ("day", "day", 0, 0),
         ("night", "day", 100, 50),
@@ -167,7 +167,7 @@ def test_what_earlier_terms_had_and_these_have_not_draws_on_the_plans_own() -> N
 
 def test_a_forecast_says_the_day_an_allowance_runs_out_and_between_which() -> None:
     usage = {
-        (date.fromordinal(each).isoformat(), 0, Who(1, None)): Counts(40 + 20 * (each % 2))
+        (date.fromordinal(each).isoformat(), 0, Owner(1, None)): Counts(40 + 20 * (each % 2))
         for each in range(date(2026, 10, 1).toordinal(), date(2026, 11, 27).toordinal())
     }
     runs_out = {}
@@ -182,16 +182,16 @@ def test_a_forecast_says_the_day_an_allowance_runs_out_and_between_which() -> No
 def test_a_period_that_begins_at_an_hour_counts_its_own_days() -> None:
     plan = Plan("line", 100, Period("week", weekday=0, hour=6))
     start_s = day_bounds(NOW_S, ZONE, 6)[0]
-    cell = Cell(start_s, 1, 0)
+    cell = UsageCell(start_s, 1, 0)
     terms = [Terms(1, 1, 0, None, plan)]
-    found = standing(Books(terms, 0, {cell: Counts(9)}, {(cell, Who(1, None)): Counts(9)}), NOW_S, ZONE)
+    found = standing(PlanUsage(terms, 0, {cell: Counts(9)}, {(cell, Owner(1, None)): Counts(9)}), NOW_S, ZONE)
     assert [each.used for each in found.days] == [0, 0, 0, 0, 9]
     assert found.days_left == 3
 
 
 def test_days_on_which_nobody_watched_teach_the_forecast_nothing() -> None:
     days = [date.fromordinal(each) for each in range(date(2026, 10, 1).toordinal(), date(2026, 11, 27).toordinal())]
-    usage = {(each.isoformat(), 0, Who(1, None)): Counts(100) for each in days if each.isocalendar().week % 2}
+    usage = {(each.isoformat(), 0, Owner(1, None)): Counts(100) for each in days if each.isocalendar().week % 2}
     whole = books(usage, Plan("line", 10_000))
     seen = replace(whole, watched={cell.day_s for cell in whole.daily})
     low, right = (standing(each, day("2026-11-27"), ZONE).pots[0] for each in (whole, seen))

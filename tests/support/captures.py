@@ -6,23 +6,23 @@ from collections.abc import Iterable
 from struct import pack
 
 from whitestat.collectors.capture.records import Record
-from whitestat.collectors.decode import Link
+from whitestat.collectors.decode import LinkType
 
 LINK_TYPES = {
-    Link.NULL: 0,
-    Link.ETHERNET: 1,
-    Link.PPP: 9,
-    Link.RAW_OR_NULL: 12,
-    Link.PPP_ETHER: 51,
-    Link.RAW: 101,
-    Link.ENC: 109,
-    Link.LINUX_SLL: 113,
-    Link.NFLOG: 239,
-    Link.LINUX_SLL2: 276,
-    Link.BRCM: 281,
-    Link.BRCM_PREPEND: 282,
-    Link.DSA: 284,
-    Link.EDSA: 285,
+    LinkType.NULL: 0,
+    LinkType.ETHERNET: 1,
+    LinkType.PPP: 9,
+    LinkType.RAW_OR_NULL: 12,
+    LinkType.PPP_ETHER: 51,
+    LinkType.RAW: 101,
+    LinkType.ENC: 109,
+    LinkType.LINUX_SLL: 113,
+    LinkType.NFLOG: 239,
+    LinkType.LINUX_SLL2: 276,
+    LinkType.BRCM: 281,
+    LinkType.BRCM_PREPEND: 282,
+    LinkType.DSA: 284,
+    LinkType.EDSA: 285,
 }
 TURNED = ((2, 0), (2, 1), (2, 2), (543, 0))
 
@@ -82,7 +82,7 @@ def simple(wire_length: int, frame: bytes, order: str = "<") -> bytes:
 
 def pcapng(records: Iterable[Record], *, order: str = "<", resolution: int = 6) -> bytes:
     """A pcapng file of one section, with an interface for each link and times of 10^-resolution s."""
-    links: dict[Link, int] = {}
+    links: dict[LinkType, int] = {}
     written = [section(order)]
     for at_ns, link, wire_length, frame in records:
         if link not in links:

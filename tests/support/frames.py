@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from whitestat.collectors.decode import Link, Packet
+from whitestat.collectors.decode import LinkType, Packet
 
 ROUTER = bytes.fromhex("020000000001")
 PHONE = bytes.fromhex("0250000000ff")
@@ -40,7 +40,7 @@ class Front(NamedTuple):
     """What stands in front of an IP packet; what is not IP counts from `end`."""
 
     frame: bytes
-    link: Link
+    link: LinkType
     src_mac: bytes | None = None
     dst_mac: bytes | None = None
     vlan: int = 0
@@ -188,49 +188,49 @@ def attribute(kind: int, value: bytes, order: str = "<") -> bytes:
     return pack(order + "HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def link_header(link: Link, version: int, octets: int) -> bytes:
+def link_header(link: LinkType, version: int, octets: int) -> bytes:
     """What a well-behaved program puts in front of an IP packet of so many octets."""
     ethertype = b"\x08\x00" if version == 4 else b"\x86\xdd"
     ppp = b"\x00\x21" if version == 4 else b"\x00\x57"
     sender = PHONE + b"\0\0"
     logged = attribute(1, ethertype + b"\0\0") + attribute(8, b"\0\6\0\0" + sender)
     return {
-        Link.ETHERNET: ETHERNET + ethertype,
-        Link.RAW: b"",
-        Link.RAW_OR_NULL: b"",
-        Link.NULL: pack("<I", 2 if version == 4 else 28),
-        Link.ENC: pack("<III", 2 if version == 4 else 24, 7, 0),
-        Link.PPP: b"\xff\x03" + ppp,
-        Link.PPP_ETHER: b"\x11\x00\x00\x07" + pack("!H", octets + 2) + ppp,
-        Link.LINUX_SLL: pack("!HHH8s", 0, 1, 6, sender) + ethertype,
-        Link.LINUX_SLL2: ethertype + pack("!HIHBB8s", 0, 3, 1, 0, 6, sender),
-        Link.NFLOG: bytes((2 if version == 4 else 10, 0, 0, 5)) + logged + pack("<HH", octets + 4, 9),
-        Link.DSA: ETHERNET + DSA_TAGGED + ethertype,
-        Link.EDSA: ETHERNET + b"\xda\xda\0\0" + DSA_TAGGED + ethertype,
-        Link.BRCM: ETHERNET + BRCM_TAG + ethertype,
-        Link.BRCM_PREPEND: BRCM_TAG + ETHERNET + ethertype,
+        LinkType.ETHERNET: ETHERNET + ethertype,
+        LinkType.RAW: b"",
+        LinkType.RAW_OR_NULL: b"",
+        LinkType.NULL: pack("<I", 2 if version == 4 else 28),
+        LinkType.ENC: pack("<III", 2 if version == 4 else 24, 7, 0),
+        LinkType.PPP: b"\xff\x03" + ppp,
+        LinkType.PPP_ETHER: b"\x11\x00\x00\x07" + pack("!H", octets + 2) + ppp,
+        LinkType.LINUX_SLL: pack("!HHH8s", 0, 1, 6, sender) + ethertype,
+        LinkType.LINUX_SLL2: ethertype + pack("!HIHBB8s", 0, 3, 1, 0, 6, sender),
+        LinkType.NFLOG: bytes((2 if version == 4 else 10, 0, 0, 5)) + logged + pack("<HH", octets + 4, 9),
+        LinkType.DSA: ETHERNET + DSA_TAGGED + ethertype,
+        LinkType.EDSA: ETHERNET + b"\xda\xda\0\0" + DSA_TAGGED + ethertype,
+        LinkType.BRCM: ETHERNET + BRCM_TAG + ethertype,
+        LinkType.BRCM_PREPEND: BRCM_TAG + ETHERNET + ethertype,
     }[link]
 
 
 @st.composite
-def fronts(draw: st.DrawFn, link: Link, version: int) -> Front:
+def fronts(draw: st.DrawFn, link: LinkType, version: int) -> Front:
     """A link header for an IP packet of `version`: Ethernet and cooked ones with tags, and what may follow those."""
     ppp = b"\x00\x21" if version == 4 else b"\x00\x57"
-    if link is Link.RAW or (link is Link.RAW_OR_NULL and draw(st.booleans())):
+    if link is LinkType.RAW or (link is LinkType.RAW_OR_NULL and draw(st.booleans())):
         return Front(b"", link)
-    if link in (Link.NULL, Link.RAW_OR_NULL, Link.ENC):
+    if link in (LinkType.NULL, LinkType.RAW_OR_NULL, LinkType.ENC):
         family = 2 if version == 4 else draw(st.sampled_from((24, 28, 30)))
-        order = ">" if link is Link.RAW_OR_NULL else draw(st.sampled_from("<>"))
-        more = draw(st.binary(min_size=8, max_size=8)) if link is Link.ENC else b""
+        order = ">" if link is LinkType.RAW_OR_NULL else draw(st.sampled_from("<>"))
+        more = draw(st.binary(min_size=8, max_size=8)) if link is LinkType.ENC else b""
         return Front(pack(order + "I", family) + more, link, end=4 + len(more))
-    if link is Link.NFLOG:
+    if link is LinkType.NFLOG:
         return draw(_logged(version))
-    if link is Link.PPP:
+    if link is LinkType.PPP:
         header = draw(st.sampled_from((b"\xff\x03" + ppp, ppp, ppp[1:], b"\xff\x03" + ppp[1:])))
         return Front(header, link, end=len(header))
-    if link is Link.PPP_ETHER:
+    if link is LinkType.PPP_ETHER:
         return Front(SESSION + ppp, link)
-    tagged = link in (Link.DSA, Link.EDSA) and draw(st.booleans())
+    tagged = link in (LinkType.DSA, LinkType.EDSA) and draw(st.booleans())
     tags = draw(st.lists(st.integers(0, 0xFFFF), max_size=1 if tagged else 2))
     ethertype = 0x0800 if version == 4 else 0x86DD
     kinds: list[tuple[bytes, int, bytes]] = [
@@ -256,32 +256,32 @@ def _logged(draw: st.DrawFn, version: int) -> Front:
     if seen:
         header += attribute(8, b"\0\6\0\0" + PHONE + b"\0\0", order)
     header += pack(order + "HH", 104, 9)
-    return Front(header, Link.NFLOG, PHONE if seen else None, end=len(header))
+    return Front(header, LinkType.NFLOG, PHONE if seen else None, end=len(header))
 
 
 _others = st.sampled_from((1, 2, 3, 10, 12))
 
 
-def _addressed(link: Link, chain: bytes, seen: bool, *, tagged: bool) -> tuple[bytes, bytes | None, bytes | None]:
+def _addressed(link: LinkType, chain: bytes, seen: bool, *, tagged: bool) -> tuple[bytes, bytes | None, bytes | None]:
     """The header of a link that carries addresses, and those; in cooked ones the sender may be unseen."""
     sender = (6, PHONE + b"\0\0") if seen else (0, bytes(8))
-    if link is Link.LINUX_SLL:
+    if link is LinkType.LINUX_SLL:
         return pack("!HHH8s", 0, 1, *sender) + chain, PHONE if seen else None, None
-    if link is Link.LINUX_SLL2:
+    if link is LinkType.LINUX_SLL2:
         header = pack("!HHIHBB8s", int.from_bytes(chain[:2], "big"), 0, 3, 1, 0, *sender)
         return header + chain[2:], PHONE if seen else None, None
     tag = DSA_TAGGED if tagged else DSA_UNTAGGED
     headers = {
-        Link.DSA: ETHERNET + tag,
-        Link.EDSA: ETHERNET + b"\xda\xda\0\0" + tag,
-        Link.BRCM: ETHERNET + BRCM_TAG,
-        Link.BRCM_PREPEND: BRCM_TAG + ETHERNET,
+        LinkType.DSA: ETHERNET + tag,
+        LinkType.EDSA: ETHERNET + b"\xda\xda\0\0" + tag,
+        LinkType.BRCM: ETHERNET + BRCM_TAG,
+        LinkType.BRCM_PREPEND: BRCM_TAG + ETHERNET,
     }
     return headers.get(link, ETHERNET) + chain, PHONE, ROUTER
 
 
 @st.composite
-def samples(draw: st.DrawFn, links: tuple[Link, ...] = tuple(Link)) -> Sample:
+def samples(draw: st.DrawFn, links: tuple[LinkType, ...] = tuple(LinkType)) -> Sample:
     network = draw(ipv4_packets() | ipv6_packets())
     return Sample(draw(fronts(draw(st.sampled_from(links)), network.version)), network)
 

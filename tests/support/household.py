@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from tests.metering.test_recorder import booker_on
 from whitestat.attribution.devices.edits import Edit
-from whitestat.attribution.devices.identity import Done, Identity
+from whitestat.attribution.devices.identity import EditResult, Identity
 from whitestat.core.calendar import Cycle, instant_text, parse_instant
 from whitestat.core.model import Counts, Coverage, Episode, Scope, UsageKey
 from whitestat.ledger.read.queries import Queries
@@ -27,7 +27,7 @@ from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 from whitestat.web import Access, Server, Sources, create_app, serve
 from whitestat.web.auth.accounts import Accounts
 from whitestat.web.connections import Certificate
-from whitestat.web.sources import Network, Slowing
+from whitestat.web.sources import Network, ThrottleControl
 
 ZONE = ZoneInfo("Europe/Stockholm")
 NOON_S = parse_instant("2026-11-21T12:00", ZONE)
@@ -115,7 +115,7 @@ class House:
     certificate: Certificate | None = None
     trusted: ssl.SSLContext | None = None
     identity: Identity | None = None
-    slowing: Slowing | None = None
+    slowing: ThrottleControl | None = None
     dns: dict[str, str] = field(default_factory=dict)
     asked_names: list[str] = field(default_factory=list)
     dns_answers: threading.Event = field(default_factory=_set)
@@ -126,11 +126,11 @@ class House:
         self.dns_answers.wait(10)
         return self.dns.get(address)
 
-    async def edit(self, edit: Edit, by: str) -> Done:
+    async def edit(self, edit: Edit, by: str) -> EditResult:
         assert self.identity
         return self.identity.edit(edit, by, self.now_s * 1000)
 
-    async def undo(self, number: int, by: str) -> Done:
+    async def undo(self, number: int, by: str) -> EditResult:
         assert self.identity
         return self.identity.undo(number, by, self.now_s * 1000)
 

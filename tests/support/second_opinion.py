@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from whitestat.collectors.capture import pcap
 from whitestat.collectors.capture.records import Record
-from whitestat.collectors.decode import Link, Packet, decode
+from whitestat.collectors.decode import LinkType, Packet, decode
 from whitestat.collectors.link_headers import LINK_HEADERS
 from whitestat.core.errors import CaptureError
 
@@ -39,7 +39,7 @@ READ = frozenset(
     )
 )
 """What tshark calls the headers that `link_headers` reads."""
-COOKED = (Link.LINUX_SLL, Link.LINUX_SLL2)
+COOKED = (LinkType.LINUX_SLL, LinkType.LINUX_SLL2)
 FAULTS = {
     r"a packet of \d{7,} octets": "a packet of more octets than any link carries is damage",
     r"pcap version \d+\.\d+ is not known": "a version that libpcap refuses",
@@ -145,9 +145,9 @@ def finding(record: Record, fields: dict[str, str]) -> Finding | None:
 
 
 def _of_macs(record: Record, our: Opinion, their: Opinion) -> Finding | None:
-    if record.link is Link.ETHERNET and (our.src_mac, our.dst_mac) == (their.src_mac, their.dst_mac):
+    if record.link is LinkType.ETHERNET and (our.src_mac, our.dst_mac) == (their.src_mac, their.dst_mac):
         return None
-    if record.link is not Link.ETHERNET and (record.link not in COOKED or our.src_mac == their.src_mac):
+    if record.link is not LinkType.ETHERNET and (record.link not in COOKED or our.src_mac == their.src_mac):
         return None
     if their.protocols.startswith("eth:eth:"):
         return Finding("link addresses", "Ethernet inside of Ethernet: the outer addresses count")

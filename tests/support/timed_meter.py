@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tests.metering.test_recorder import DAY_S, LAN, UP
-from whitestat.core.model import Audit, Counts, Delta, Harvest, PointStatus, Receipt
-from whitestat.metering.recorder import Booker
+from whitestat.core.model import Audit, Counts, Delta, PointStatus, ReadResult, Receipt
+from whitestat.metering.recorder import Recorder
 
 OCTETS, HEADER = 100, 14
 """Of each packet: IP's, and its link header."""
@@ -41,7 +41,7 @@ class CutMeter:
 
     def open(self, booked: Mapping[str, int]) -> None: ...
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         self.carry()
         seen, missed = self.interface, self._missed
         self.carry()
@@ -51,7 +51,7 @@ class CutMeter:
         self.carry()
         audit = Audit(self.boot, f"{self.boot}:{self.epoch}", _frames(seen), _frames(held), frames_at_attach=Counts())
         deltas = [Delta(UP, Counts(0, held * OCTETS, 0, held), since_ms, now_ms)]
-        return Harvest(since_ms, now_ms, (), deltas, Receipt(self.boot, self.epoch), {LAN.name: audit})
+        return ReadResult(since_ms, now_ms, (), deltas, Receipt(self.boot, self.epoch), {LAN.name: audit})
 
     def settle(self, receipt: Receipt) -> None:
         self.carry()
@@ -72,7 +72,7 @@ class CutMeter:
     def close(self) -> None: ...
 
 
-def turn(booker: Booker, meter: CutMeter, number: int) -> None:
+def turn(booker: Recorder, meter: CutMeter, number: int) -> None:
     """One turn of the engine, with traffic between its steps."""
     now_ms = (DAY_S + 30 * number) * 1000
     harvest = meter.read(now_ms - 30_000, now_ms)

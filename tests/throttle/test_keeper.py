@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from whitestat.alerting.state import Condition
 from whitestat.app import throttle_controller as keepers
-from whitestat.app.throttle_controller import NO_ADDRESS, NO_INTERFACE, Keeper
+from whitestat.app.throttle_controller import NO_ADDRESS, NO_INTERFACE, ThrottleController
 from whitestat.core.model import Episode
 from whitestat.throttle.client import ThrottleFault
 from whitestat.throttle.limits import Limit
@@ -34,12 +34,12 @@ class Helper:
 
 def looked(
     monkeypatch: Any, client: Helper | None, interfaces: Sequence[str], *subjects: Subject
-) -> tuple[Keeper, list[Condition]]:
+) -> tuple[ThrottleController, list[Condition]]:
     """One look while these have nothing left; device 1 has a MAC, device 2 was never seen by one."""
     queries = SimpleNamespace(episodes=lambda: [Episode(1, 1, MAC, None, 0)], devices=list)
     standing = SimpleNamespace(plan=SimpleNamespace(name="line"), start_s=0, end_s=100)
     monkeypatch.setattr(keepers, "over", lambda *_: list(subjects))
-    keeper = Keeper(cast(Any, queries), client, interfaces, {"line": Rule(4_000_000)}, "no rights")
+    keeper = ThrottleController(cast(Any, queries), client, interfaces, {"line": Rule(4_000_000)}, "no rights")
     return keeper, list(keeper.look(cast(Any, [standing]), lambda _: False, lambda _: "now"))
 
 

@@ -16,7 +16,7 @@ from whitestat.ledger.read.queries import Queries
 from whitestat.web import Sources, create_app
 from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import Accounts
-from whitestat.web.auth.roles import Role, Who
+from whitestat.web.auth.roles import Permission, Role
 from whitestat.web.handlers import login
 from whitestat.web.handlers.edits import WRITES
 from whitestat.web.routes import ROUTES
@@ -255,13 +255,13 @@ def test_who_is_not_known_is_told_whether_all_is_well_and_nothing_more(closed: H
 ROLES = [None, Role.OWNER, Role.EDITOR, Role.VIEWER, Role.PERSON, Role.METRICS]
 """None is nobody."""
 
-EXPECTED: dict[Who, set[Role | None]] = {
-    Who.ANYBODY: set(ROLES),
-    Who.EVERYONE: set(ROLES) - {None},
-    Who.PEOPLE: set(ROLES) - {None, Role.METRICS},
-    Who.READERS: {Role.OWNER, Role.EDITOR, Role.VIEWER},
-    Who.EDITORS: {Role.OWNER, Role.EDITOR},
-    Who.OWNERS: {Role.OWNER},
+EXPECTED: dict[Permission, set[Role | None]] = {
+    Permission.ANYBODY: set(ROLES),
+    Permission.EVERYONE: set(ROLES) - {None},
+    Permission.PEOPLE: set(ROLES) - {None, Role.METRICS},
+    Permission.READERS: {Role.OWNER, Role.EDITOR, Role.VIEWER},
+    Permission.EDITORS: {Role.OWNER, Role.EDITOR},
+    Permission.OWNERS: {Role.OWNER},
 }
 """Written out once more, by hand: what the program thinks of it is what is tested."""
 
@@ -277,13 +277,15 @@ class NoLedger(Queries):
         pass
 
 
-def paths() -> list[tuple[str, str, Who]]:
+def paths() -> list[tuple[str, str, Permission]]:
     """Every path the application answers, with each of its methods and who may ask."""
     app = create_app(Sources(NoLedger(), ZONE, "12", int, dict, live))
     found = []
     for each in app.routes:
         assert isinstance(each, Path_)
-        found += [(method, each.path, Who(each.name)) for method in sorted(each.methods or ()) if method != "HEAD"]
+        found += [
+            (method, each.path, Permission(each.name)) for method in sorted(each.methods or ()) if method != "HEAD"
+        ]
     return found
 
 
@@ -317,7 +319,7 @@ def known_by(house: House, tokens: dict[Role, str], role: Role | None, *, token:
 @pytest.mark.parametrize("role", ROLES, ids=str)
 @pytest.mark.parametrize(("method", "path", "who"), paths(), ids=str)
 def test_every_path_is_answered_for_whom_it_is_and_refused_to_all_others(
-    roles: tuple[House, dict[Role, str]], method: str, path: str, who: Who, role: Role | None
+    roles: tuple[House, dict[Role, str]], method: str, path: str, who: Permission, role: Role | None
 ) -> None:
     house, tokens = roles
     asked = re.sub("{path:path}", "login.css", path)
@@ -342,8 +344,8 @@ def test_the_table_holds_every_route_of_the_api() -> None:
     assert {("GET", path) for route in ROUTES for path in (route.path, *route.also)} <= told
     assert {(each.method, each.path) for each in WRITES} <= told
     changing = [who for method, path, who in paths() if method != "GET" and path.startswith("/api/")]
-    assert changing and not set(changing) - {Who.EDITORS, Who.OWNERS}
-    assert {path for _, path, who in paths() if who is Who.ANYBODY} == {
+    assert changing and not set(changing) - {Permission.EDITORS, Permission.OWNERS}
+    assert {path for _, path, who in paths() if who is Permission.ANYBODY} == {
         "/static/{path:path}",
         "/api/v1/health",
         "/login",

@@ -28,7 +28,7 @@ from tests.support.household import (
     household,
     served,
 )
-from whitestat.attribution.devices.edits import Give, Rename
+from whitestat.attribution.devices.edits import AssignToPerson, Rename
 from whitestat.core.calendar import instant_text
 from whitestat.core.model import Counts, Coverage, Episode, PeerKey, Scope, ServiceKey, UsageKey
 from whitestat.core.units import address_bytes, octets_text
@@ -76,7 +76,7 @@ def month() -> Flush:
 def furnished(house: House) -> House:
     """Names, owners and events; what is live goes on."""
     assert house.identity
-    for each in (Give(PHONE, "Anna"), Give(LAPTOP, "Bo"), Rename(EVIL, HOSTILE)):
+    for each in (AssignToPerson(PHONE, "Anna"), AssignToPerson(LAPTOP, "Bo"), Rename(EVIL, HOSTILE)):
         house.identity.edit(each, "test", NOON_S * 1000)
     morning = Tariff("morning", (Window("morning", frozenset(range(7)), 0, 690),), 50)
     house.writer.follow_plans([Plan("line", 4_000_000_000, Period(day=20), tariffs=(morning,), equal=True)], NOON_S)

@@ -15,7 +15,7 @@ from whitestat.core.model import Coverage
 from whitestat.core.units import duration_text, octets_text
 
 if TYPE_CHECKING:  # loaded where there are plans
-    from whitestat.plans.status import Pot, Standing
+    from whitestat.plans.status import Allowance, PlanStatus
 
 SLACK_PERCENT = 5
 """How far a figure must fall below its threshold before it may be told again."""
@@ -32,7 +32,7 @@ class User(NamedTuple):
     octets: int
 
 
-def of_plans(standings: Iterable[Standing], percents: Sequence[int], zone: tzinfo, *, ahead: bool) -> list[Condition]:
+def of_plans(standings: Iterable[PlanStatus], percents: Sequence[int], zone: tzinfo, *, ahead: bool) -> list[Condition]:
     """Allowances that are used to some percent, people's shares too, and (`ahead`) those that will not last."""
     found: list[Condition] = []
     for each in standings:
@@ -66,7 +66,7 @@ def covered(coverage: Mapping[str, Coverage], least_percent: int) -> list[Condit
     return [_covered(point, of, least_percent) for point, of in sorted(coverage.items()) if _matters(of)]
 
 
-def _used(standing: Standing, pot: Pot, percents: Sequence[int], zone: tzinfo) -> Iterator[Condition]:
+def _used(standing: PlanStatus, pot: Allowance, percents: Sequence[int], zone: tzinfo) -> Iterator[Condition]:
     if not pot.available:
         return
     period = instant_text(standing.start_s, zone)
@@ -89,7 +89,7 @@ def _used(standing: Standing, pot: Pot, percents: Sequence[int], zone: tzinfo) -
         )
 
 
-def _overrun(standing: Standing, pot: Pot, period: str) -> Condition:
+def _overrun(standing: PlanStatus, pot: Allowance, period: str) -> Condition:
     """Told once a period: a forecast that changes its mind twice a day would be no help."""
     found, available = pot.forecast, pot.available or 0
     expected = found.octets if found else 0
@@ -103,7 +103,7 @@ def _overrun(standing: Standing, pot: Pot, period: str) -> Condition:
     return Condition(key, "plan-forecast", over and pot.used < available, False, text)
 
 
-def _shares(standing: Standing, percents: Sequence[int], period: str) -> Iterator[Condition]:
+def _shares(standing: PlanStatus, percents: Sequence[int], period: str) -> Iterator[Condition]:
     for person in standing.persons:
         for part in person.parts:
             if person.person is None or not part.available:
@@ -127,11 +127,11 @@ def _shares(standing: Standing, percents: Sequence[int], period: str) -> Iterato
                 )
 
 
-def _called(standing: Standing, pot: Pot) -> str:
+def _called(standing: PlanStatus, pot: Allowance) -> str:
     return standing.plan.name if len(standing.pots) == 1 else f"{standing.plan.name} ({pot.name})"
 
 
-def _most(standing: Standing) -> str:
+def _most(standing: PlanStatus) -> str:
     users = [each for each in standing.persons if each.person and each.octets]
     if not users:
         return ""

@@ -38,14 +38,14 @@ class Alarm(NamedTuple):
     cleared_ms: int | None = None
 
 
-class Step(NamedTuple):
+class AlarmStep(NamedTuple):
     """What is told now, and how what is remembered changes (None: is forgotten)."""
 
     told: tuple[Condition, ...]
     alarms: Mapping[str, Alarm | None]
 
 
-def step(alarms: Mapping[str, Alarm], conditions: Iterable[Condition], now_ms: int) -> Step:
+def step(alarms: Mapping[str, Alarm], conditions: Iterable[Condition], now_ms: int) -> AlarmStep:
     """Compare what holds now with what was told before."""
     changed: dict[str, Alarm | None] = {}
     fresh: dict[str, Condition] = {}
@@ -64,4 +64,4 @@ def step(alarms: Mapping[str, Alarm], conditions: Iterable[Condition], now_ms: i
     for key, held in alarms.items():
         if key not in seen and now_ms - max(held.raised_ms, held.cleared_ms or 0) > KEPT_MS:
             changed[key] = None
-    return Step(tuple(fresh.values()), changed)
+    return AlarmStep(tuple(fresh.values()), changed)

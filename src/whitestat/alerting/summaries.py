@@ -10,7 +10,7 @@ from whitestat.core.calendar import instant_text
 from whitestat.core.units import octets_text
 
 if TYPE_CHECKING:  # loaded where there are plans
-    from whitestat.plans.status import Standing
+    from whitestat.plans.status import PlanStatus
 
 MOST = 5
 
@@ -23,7 +23,7 @@ class Used(NamedTuple):
 
 
 def daily(
-    day: str, users: Sequence[Used], total: int, standings: Sequence[Standing], *, watched: bool = True
+    day: str, users: Sequence[Used], total: int, standings: Sequence[PlanStatus], *, watched: bool = True
 ) -> tuple[str, str]:
     """(title, body) of a day that is over; `day` as it is shown. Of one that was not `watched` nothing is known."""
     nothing = "nothing was used" if watched else "not watched"
@@ -31,7 +31,7 @@ def daily(
     return title, "\n".join([*_users(users), *(_left(each) for each in standings if each.pots)])
 
 
-def period(standing: Standing, zone: tzinfo) -> tuple[str, str]:
+def period(standing: PlanStatus, zone: tzinfo) -> tuple[str, str]:
     """(title, body) of a plan's period that is over, as it stood at its last instant."""
     used = standing.total("used") or 0
     available = standing.total("available")
@@ -50,7 +50,7 @@ def _users(users: Sequence[Used]) -> list[str]:
     return [*lines, f"all others: {octets_text(rest)}"] if rest else lines
 
 
-def _left(standing: Standing) -> str:
+def _left(standing: PlanStatus) -> str:
     left, available = standing.total("left"), standing.total("available")
     if left is None or available is None:
         return f"{standing.plan.name}: {octets_text(sum(each.used for each in standing.pots))} used"

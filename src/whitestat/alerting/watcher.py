@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from whitestat.alerting import outbox, rules, summaries
 from whitestat.alerting.delivery import post
 from whitestat.alerting.rules import User
 from whitestat.alerting.state import Alarm, Condition, step
-from whitestat.app.throttle_controller import Keeper
 from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.core.calendar import HOUR_S, instant_text, span, wall_time
 from whitestat.core.errors import LedgerError, QueryError
 from whitestat.core.model import Coverage, Scope
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.tables import alarms, people
 from whitestat.ledger.tables.alarms import AlarmRow, MessageRow
 from whitestat.ledger.write.writer import Writer
 
 if TYPE_CHECKING:  # loaded where there are plans
-    from whitestat.plans.status import Standing
+    from whitestat.plans.status import PlanStatus
 
 log = logging.getLogger("whitestat")
 
@@ -51,8 +50,16 @@ NEWS_MS = 3_600_000
 T = TypeVar("T")
 
 
+class LimitController(Protocol):
+    """Puts limits in force for those who used up a plan, and yields what is worth telling of it."""
+
+    def look(
+        self, standings: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
+    ) -> Iterator[Condition]: ...
+
+
 @dataclass(frozen=True)
-class Eyes:
+class AlertSources:
     """What the watcher looks at. `points` are the rows of the health report; `written` runs a function with the writer
     where it may write."""
 
@@ -61,13 +68,13 @@ class Eyes:
     now_ms: Callable[[], int]
     points: Callable[[], Sequence[Mapping[str, Any]]]
     written: Callable[[Callable[[Writer], Any]], Awaitable[Any]]
-    keeper: Keeper | None = None
+    keeper: LimitController | None = None
 
 
 class Watcher:
     """Runs until it is cancelled; what goes wrong is logged, and tried again."""
 
-    def __init__(self, eyes: Eyes, watch: WatchConfig, notify: NotifyConfig, urls: Mapping[str, str]) -> None:
+    def __init__(self, eyes: AlertSources, watch: WatchConfig, notify: NotifyConfig, urls: Mapping[str, str]) -> None:
         """`urls` are the addresses of messages, by their marks."""
         self._eyes, self._watch, self._notify, self._urls = eyes, watch, notify, urls
         self._failed_ms: dict[str, int] = {}
@@ -138,7 +145,7 @@ class Watcher:
         ]
 
     def _users(self, start_s: int, end_s: int) -> list[User]:
-        rows = self._eyes.queries.usage(Question(start_s, end_s, by=("device",), scope=Scope.WAN))
+        rows = self._eyes.queries.usage(UsageQuery(start_s, end_s, by=("device",), scope=Scope.WAN))
         return [User(each.device.id if each.device else None, _name(each.device), each.counts.octets) for each in rows]
 
     def _failing(self, now_ms: int) -> dict[str, tuple[int | None, str]]:
@@ -153,7 +160,7 @@ class Watcher:
                 found[name] = None, ""
         return found
 
-    def _summaries(self, now_s: int, standings: Sequence[Standing]) -> list[Condition]:
+    def _summaries(self, now_s: int, standings: Sequence[PlanStatus]) -> list[Condition]:
         """Each a condition that holds from its time on: told once, and a restart tells it no second time."""
         found = []
         if self._watch.daily is not None:
@@ -164,10 +171,10 @@ class Watcher:
             found += [self._period(each) for each in standings]
         return found
 
-    def _daily(self, now_s: int, standings: Sequence[Standing]) -> Condition:
+    def _daily(self, now_s: int, standings: Sequence[PlanStatus]) -> Condition:
         start_s, end_s = span("yesterday", now_s, self._eyes.zone)
         day = instant_text(start_s, self._eyes.zone)[:10]
-        rows = self._eyes.queries.usage(Question(start_s, end_s, by=("person", "device"), scope=Scope.WAN))
+        rows = self._eyes.queries.usage(UsageQuery(start_s, end_s, by=("person", "device"), scope=Scope.WAN))
         by: dict[str, int] = {}
         for row in rows:
             who = row.person or _name(row.device) or "nobody known"
@@ -177,7 +184,7 @@ class Watcher:
         title, body = summaries.daily(day, users, sum(by.values()), standings, watched=watched)
         return Condition(f"daily/{day}", "daily-summary", True, False, f"{title}\n{body}")
 
-    def _period(self, running: Standing) -> Condition:
+    def _period(self, running: PlanStatus) -> Condition:
         """That of the period before the running one, where usage was classed in it."""
         before = [
             each

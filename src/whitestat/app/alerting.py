@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 
 from whitestat.alerting.addresses import addresses
-from whitestat.alerting.watcher import Eyes, Watcher
-from whitestat.app.throttle_controller import NO_INTERFACE, Keeper, Report
+from whitestat.alerting.watcher import AlertSources, Watcher
+from whitestat.app.throttle_controller import NO_INTERFACE, ThrottleController, ThrottleReport
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
 from whitestat.core.calendar import instant_text
@@ -27,7 +27,7 @@ CAP_NET_ADMIN = 12
 WITHOUT_RIGHTS = "it takes root or CAP_NET_ADMIN at the start, on the gateway that the traffic passes"
 
 
-class Lookout:
+class AlertService:
     """Made while there are privileges, started once they are given up."""
 
     def __init__(self, config: Config, points: Sequence[PointConfig]) -> None:
@@ -36,7 +36,7 @@ class Lookout:
         self._client: Client | None = None
         self._close = contextlib.ExitStack()
         self._task: asyncio.Task[None] | None = None
-        self._keeper: Keeper | None = None
+        self._keeper: ThrottleController | None = None
         self._engine: Engine | None = None
         self._watcher: Watcher | None = None
         self._zone: tzinfo = UTC
@@ -48,15 +48,15 @@ class Lookout:
     def start(self, engine: Engine, queries: Queries, zone: tzinfo) -> None:
         rules = self._rules()
         if rules:
-            self._keeper = Keeper(queries, self._client, interfaces(self._points), rules, WITHOUT_RIGHTS)
-        eyes = Eyes(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
+            self._keeper = ThrottleController(queries, self._client, interfaces(self._points), rules, WITHOUT_RIGHTS)
+        eyes = AlertSources(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
         self._engine, self._zone = engine, zone
         self._watcher = Watcher(eyes, self._config.watch, self._config.notify, self.urls)
         self._task = asyncio.create_task(self._watcher.run())
 
     def slowed(self) -> Mapping[str, object]:
         """Who has nothing left under plans that slow, as the API tells it; `fault` is why limits are not in force."""
-        found = self._keeper.report if self._keeper else Report()
+        found = self._keeper.report if self._keeper else ThrottleReport()
         rows = [
             {
                 "name": each.subject.name,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from whitestat.collectors import Collector
 from whitestat.collectors.interface import InterfaceCollector
 from whitestat.collectors.links import (
-    Link,
+    NetworkInterface,
     default_interface,
     default_interfaces,
     forwards,
@@ -55,7 +55,7 @@ def default_notices(config: Config) -> list[str]:
     return [] if config.points or not sides or outward is None else [metered_instead(sides, outward)]
 
 
-def _sides(known: Mapping[str, Link]) -> list[Link]:
+def _sides(known: Mapping[str, NetworkInterface]) -> list[NetworkInterface]:
     """The LAN side of a machine that routes."""
     return lan_sides(known, default_interfaces()) if forwards() else []
 
@@ -64,7 +64,7 @@ def point_of(config: PointConfig) -> Point:
     return Point(config.name, config.collector, config.interface, config.counts)
 
 
-class Before(NamedTuple):
+class PreviousState(NamedTuple):
     """What the ledger has from the last process: epochs by meter, and readings; `ledger` is whose maps are kept."""
 
     receipts: Mapping[str, int]
@@ -72,13 +72,13 @@ class Before(NamedTuple):
     ledger: Path | None
 
 
-NOTHING_BEFORE = Before({}, (), None)
+NOTHING_BEFORE = PreviousState({}, (), None)
 
 
 def open_collectors(
     points: Sequence[PointConfig],
     local: Callable[[Address], bool],
-    before: Before = NOTHING_BEFORE,
+    before: PreviousState = NOTHING_BEFORE,
     told: Iterable[str] = (),
 ) -> tuple[list[Collector], list[str]]:
     """Every collector open and ready, with what the user should know; `local` says which addresses are ours.

@@ -46,7 +46,7 @@ def close_control(ledger: Path, held: socket.socket | None) -> None:
             path_of(ledger).unlink(missing_ok=True)
 
 
-class Line(http.client.HTTPConnection):
+class ControlConnection(http.client.HTTPConnection):
     """HTTP over the control socket of a ledger."""
 
     def __init__(self, ledger: Path) -> None:
@@ -70,7 +70,7 @@ class Line(http.client.HTTPConnection):
 
 def is_running(ledger: Path) -> bool:
     """Whether a service answers for the ledger."""
-    line = Line(ledger)
+    line = ControlConnection(ledger)
     try:
         line.connect()
     except OSError:

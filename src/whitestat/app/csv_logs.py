@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 from whitestat.core.calendar import day_bounds, wall_time
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import Scope
-from whitestat.ledger.read.queries import DeviceRow, Queries, Question
+from whitestat.ledger.read.queries import DeviceRow, Queries, UsageQuery
 from whitestat.plans.plan import Plan
 from whitestat.plans.tariff import Tariffs, Window
 
@@ -36,7 +36,7 @@ _TAIL = 256
 _MONTH = re.compile("[0-9]{4}-[0-9]{2}")
 _NO_MAC = "00:00:00:00:00:00"
 
-Who = tuple[int | None, str | None]
+LogSubject = tuple[int | None, str | None]
 """A device and the person whose it was; None is nobody's."""
 
 
@@ -120,7 +120,7 @@ class CsvLogs:
         """A row that is being made is given up; the next start makes it."""
         self._queries.close()
 
-    def _figures(self, start_s: int, now_s: int) -> dict[Who, Figures]:
+    def _figures(self, start_s: int, now_s: int) -> dict[LogSubject, Figures]:
         """Of everything that ever had traffic with the outside."""
         figures = {who: Figures(octets) for who, octets in self._octets(0, now_s)}
         for who, octets in self._octets(start_s, now_s):
@@ -131,8 +131,8 @@ class CsvLogs:
                     figures[who] = figures.get(who, Figures()).plus(Figures(off_peak=octets))
         return figures
 
-    def _octets(self, start_s: int, end_s: int) -> Iterator[tuple[Who, int]]:
-        for row in self._queries.usage(Question(start_s, end_s, by=("device", "person"), scope=Scope.WAN)):
+    def _octets(self, start_s: int, end_s: int) -> Iterator[tuple[LogSubject, int]]:
+        for row in self._queries.usage(UsageQuery(start_s, end_s, by=("device", "person"), scope=Scope.WAN)):
             yield (row.device.id if row.device else None, row.person), row.counts.octets
 
     def _forget(self, now: int) -> None:
@@ -149,7 +149,7 @@ class CsvLogs:
                         empty.rmdir()
 
 
-def _by_device(found: Mapping[Who, Figures]) -> dict[int, Figures]:
+def _by_device(found: Mapping[LogSubject, Figures]) -> dict[int, Figures]:
     sums: dict[int, Figures] = {}
     for (device, _), figures in found.items():
         if device is not None:
@@ -157,7 +157,7 @@ def _by_device(found: Mapping[Who, Figures]) -> dict[int, Figures]:
     return sums
 
 
-def _by_user(found: Mapping[Who, Figures]) -> dict[str, Figures]:
+def _by_user(found: Mapping[LogSubject, Figures]) -> dict[str, Figures]:
     """By a name that can be a file's; people whose names are alike there are one user."""
     sums: dict[str, Figures] = {}
     for (_, person), figures in found.items():
@@ -166,7 +166,7 @@ def _by_user(found: Mapping[Who, Figures]) -> dict[str, Figures]:
     return sums
 
 
-def _sum(found: Mapping[Who, Figures]) -> Figures:
+def _sum(found: Mapping[LogSubject, Figures]) -> Figures:
     everything = Figures()
     for figures in found.values():
         everything = everything.plus(figures)

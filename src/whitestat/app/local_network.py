@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from whitestat.attribution.evidence.listen import Listener
-from whitestat.attribution.gather import KNOWN_LEASES, Gatherer
+from whitestat.attribution.gather import KNOWN_LEASES, EvidenceGatherer
 from whitestat.attribution.locality import PRIVATE, Locality, Network, Uplink
 from whitestat.attribution.map_files import MapFile, MapFiles
 from whitestat.collectors import Collector
-from whitestat.collectors.links import Link, default_interface, default_interfaces, forwards, links, routed
+from whitestat.collectors.links import NetworkInterface, default_interface, default_interfaces, forwards, links, routed
 from whitestat.collectors.placement import inside
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
@@ -18,16 +18,16 @@ from whitestat.core.model import Address
 from whitestat.core.units import address_bytes
 
 
-def gatherer_of(config: Config, points: Sequence[PointConfig]) -> Gatherer:
+def gatherer_of(config: Config, points: Sequence[PointConfig]) -> EvidenceGatherer:
     """What hears of devices on the points that count; without the right to listen it looks into tables alone."""
     listener: Listener | None = None
     if config.lan.hear:
         with contextlib.suppress(OSError):
             listener = Listener(listening_on(config, points, links()))
-    return Gatherer(listener, config.lan.leases or KNOWN_LEASES)
+    return EvidenceGatherer(listener, config.lan.leases or KNOWN_LEASES)
 
 
-def listening_on(config: Config, points: Sequence[PointConfig], known: Mapping[str, Link]) -> list[str]:
+def listening_on(config: Config, points: Sequence[PointConfig], known: Mapping[str, NetworkInterface]) -> list[str]:
     """The interfaces of points that count; where one has none, as the table of another program, those of the LAN.
 
     Devices of a gateway are heard on its LAN side, wherever it is metered.
@@ -39,7 +39,7 @@ def listening_on(config: Config, points: Sequence[PointConfig], known: Mapping[s
         return named + ([link.name for link in inside(known, default_interfaces())] if away else [])
     local = Locality(tuple(config.lan.networks) or PRIVATE)
 
-    def is_local(link: Link) -> bool:
+    def is_local(link: NetworkInterface) -> bool:
         own = [address_bytes(str(each.ip)) for each in link.interfaces if not each.is_link_local]
         return link.type == "ether" and any(local.kind(each) == "local" for each in own)
 
@@ -97,13 +97,16 @@ def locality(
 
 
 def _homes(
-    counting: Iterable[PointConfig], known: Mapping[str, Link], away: Collection[str], outward: Collection[str]
-) -> list[Link]:
+    counting: Iterable[PointConfig],
+    known: Mapping[str, NetworkInterface],
+    away: Collection[str],
+    outward: Collection[str],
+) -> list[NetworkInterface]:
     """The links whose networks are home's: those metered, and all other sides of a gateway metered at its uplink."""
     # Another program's table tells of the network this machine is in, as far as we know.
     default = None if all(point.interface for point in counting) else default_interface()
     sides = inside(known, outward) if forwards() else []
-    found: list[Link] = []
+    found: list[NetworkInterface] = []
     for point in counting:
         link = known.get(str(point.interface or default))
         if point.name in away or (point.interface is None and sides):
@@ -113,7 +116,9 @@ def _homes(
     return found
 
 
-def _uplinks(points: Iterable[PointConfig], known: Mapping[str, Link], outward: Collection[str]) -> dict[str, Uplink]:
+def _uplinks(
+    points: Iterable[PointConfig], known: Mapping[str, NetworkInterface], outward: Collection[str]
+) -> dict[str, Uplink]:
     """The points on a way to the outside of a machine that forwards for hosts on other links."""
     if not inside(known, outward) or not forwards():
         return {}
@@ -121,12 +126,12 @@ def _uplinks(points: Iterable[PointConfig], known: Mapping[str, Link], outward: 
     return {name: Uplink(link.mac, _address(link)) for name, link in found}
 
 
-def _address(link: Link) -> Address | None:
+def _address(link: NetworkInterface) -> Address | None:
     """The first that is not link-local."""
     return next((address_bytes(str(each.ip)) for each in link.interfaces if not each.is_link_local), None)
 
 
-def _behind(link: Link, routes: Mapping[str, Sequence[Network]]) -> list[Network]:
+def _behind(link: NetworkInterface, routes: Mapping[str, Sequence[Network]]) -> list[Network]:
     """The networks on the link, and those that this machine reaches over it."""
     return [*(each.network for each in link.interfaces), *routes.get(link.name, ())]
 

@@ -193,7 +193,7 @@ def _import(options: argparse.Namespace) -> int:
     from whitestat.core.system.clock import SystemClock
 
     config = _load(options)
-    home = importing.Home(
+    home = importing.ImportTarget(
         config.store.path, zone_of(config), importing.locality_of(config), SystemClock().now_ms() // 1000
     )
     given = vars(options)

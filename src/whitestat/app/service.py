@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from whitestat import __version__
-from whitestat.app.alerting import Lookout
+from whitestat.app.alerting import AlertService
 from whitestat.app.alerting import notices as cannot_slow
 from whitestat.app.banner import address, announce
-from whitestat.app.collectors import Before, default_notices, open_collectors, point_of, points_of
+from whitestat.app.collectors import PreviousState, default_notices, open_collectors, point_of, points_of
 from whitestat.app.control import close_control, control_socket
 from whitestat.app.legacy_v5_files import make_files
 from whitestat.app.local_network import gatherer_of, locality, maps_of, networks_of
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.identity import Identity
 from whitestat.attribution.devices.names import resolve
-from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.collectors import Collector
 from whitestat.config.plans import plan_of
@@ -40,10 +40,10 @@ from whitestat.core.system.memory import one_heap
 from whitestat.core.system.time_zone import Zone, system_zone, zone_named
 from whitestat.ledger.files.inspection import Inspection
 from whitestat.ledger.read.queries import Queries
-from whitestat.ledger.write.writer import State, Writer
+from whitestat.ledger.write.writer import LedgerState, Writer
 from whitestat.metering.engine import Engine
 from whitestat.metering.live import Live
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 
 if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
@@ -96,14 +96,14 @@ async def _serve(config: Config) -> int:
     points = points_of(config)
     writer, state = ledger_of(config, zone)
     agree(writer, config)
-    attributor = Attributor(locality(config, points), Devices(state.episodes))
+    attributor = Attributor(locality(config, points), EpisodeTable(state.episodes))
     clock = SystemClock()
     gatherer = gatherer_of(config, points)
-    before = Before(state.receipts, state.readings, config.store.path)
+    before = PreviousState(state.receipts, state.readings, config.store.path)
     first = default_notices(config) + ([doubt] if doubt else [])
     collectors, notices = open_collectors(points, attributor.is_local, before, first)
     owners = {each.mac: each.person for each in config.devices if each.person}
-    known = Known(
+    known = DeviceRegistry(
         attributor,
         state.devices,
         names={each.mac: each.name for each in config.devices},
@@ -112,7 +112,7 @@ async def _serve(config: Config) -> int:
         host_name=socket.gethostname(),
         maps=maps_of(config),
     )
-    booker = Booker(
+    booker = Recorder(
         writer,
         attributor,
         known,
@@ -141,7 +141,7 @@ async def _serve(config: Config) -> int:
     queries = Queries(config.store.path, zone, cycle_of(config), engine)
     queries.tell = engine.damaged
     writer.give_way(queries.let_pass)
-    lookout = Lookout(config, points)
+    lookout = AlertService(config, points)
     notices.extend(cannot_slow(config, points))
     sources = Sources(
         queries=queries,
@@ -181,7 +181,7 @@ async def _serve(config: Config) -> int:
     return 0
 
 
-def ledger_of(config: Config, zone: tzinfo) -> tuple[Writer, State]:
+def ledger_of(config: Config, zone: tzinfo) -> tuple[Writer, LedgerState]:
     """The ledger open for writing, and what it knows from before. A damaged one is set aside, and a new one goes on."""
     path, kept_s = config.store.path, asdict(config.retention)
     try:
@@ -194,7 +194,7 @@ def ledger_of(config: Config, zone: tzinfo) -> tuple[Writer, State]:
         return _opened(path, zone, kept_s)
 
 
-def _opened(path: Path, zone: tzinfo, kept_s: dict[str, int | None]) -> tuple[Writer, State]:
+def _opened(path: Path, zone: tzinfo, kept_s: dict[str, int | None]) -> tuple[Writer, LedgerState]:
     writer = Writer(path, zone, kept_s)
     try:
         return writer, writer.state()
@@ -203,7 +203,7 @@ def _opened(path: Path, zone: tzinfo, kept_s: dict[str, int | None]) -> tuple[Wr
         raise
 
 
-async def _until(stopped: asyncio.Event, web: Server, lookout: Lookout) -> None:
+async def _until(stopped: asyncio.Event, web: Server, lookout: AlertService) -> None:
     """Serve until then, or until the server ends by itself; answers and limits end at the same time."""
     ends = [asyncio.create_task(web.run_until_stopped()), asyncio.create_task(stopped.wait())]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -315,7 +315,7 @@ def _take_over(config: Config, zone: tzinfo, old: Path) -> None:
 
     privileges.end_with_parent()
     store = config.store.path
-    home = importing.Home(store, zone, importing.locality_of(config), SystemClock().now_ms() // 1000)
+    home = importing.ImportTarget(store, zone, importing.locality_of(config), SystemClock().now_ms() // 1000)
     with contextlib.suppress(LedgerError), contextlib.closing(Writer(store, zone)) as writer:  # told at the start
         importing.import_once(writer, old, home)
 

@@ -14,13 +14,13 @@ from whitestat.throttle.limits import Limit
 from whitestat.throttle.subjects import Rule, Subject, limits, over
 
 if TYPE_CHECKING:  # loaded where there are plans
-    from whitestat.plans.status import Standing
+    from whitestat.plans.status import PlanStatus
 
 ADDRESSES_MOST = 16
 """Of each device, the latest."""
 
 
-class Putting(Protocol):
+class LimitSetter(Protocol):
     """Who puts limits in force; ThrottleFault where they are not."""
 
     def put(self, interfaces: Sequence[str], limits: Sequence[Limit]) -> None: ...
@@ -46,20 +46,20 @@ class Slowed(NamedTuple):
     fault: str = ""
 
 
-class Report(NamedTuple):
+class ThrottleReport(NamedTuple):
     """Who has nothing left, with limits and without, and what keeps limits from being in force."""
 
     found: tuple[Slowed, ...] = ()
     fault: str = ""
 
 
-class Keeper:
+class ThrottleController:
     """Asked with every look at the plans; blocks while limits are put in force."""
 
     def __init__(
         self,
         queries: Queries,
-        client: Putting | None,
+        client: LimitSetter | None,
         interfaces: Sequence[str],
         rules: Mapping[str, Rule],
         why_not: str,
@@ -67,10 +67,10 @@ class Keeper:
         """`rules` by the name of the plan; `why_not` says why there is no client."""
         self._queries, self._client, self._interfaces, self._rules = queries, client, tuple(interfaces), rules
         self._why_not = why_not
-        self.report = Report()
+        self.report = ThrottleReport()
 
     def look(
-        self, standings: Sequence[Standing], lifted: Callable[[str], bool], text_of: Callable[[int], str]
+        self, standings: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
     ) -> Iterator[Condition]:
         """Put in force what holds now; what is worth telling. `lifted` says of a key whether its limit is."""
         ruled = {each.plan.name: each for each in standings if each.plan.name in self._rules}
@@ -83,7 +83,7 @@ class Keeper:
         fault = self._put(held, bool(limits))
         names = {each.name for each in held}
         told = [each._replace(fault=self._fault_of(each, names, fault)) for each in found]
-        self.report = Report(tuple(told), fault)
+        self.report = ThrottleReport(tuple(told), fault)
         faults = list(dict.fromkeys(each.fault for each in told if each.fault))
         text = f"Who went over is not slowed: {'; '.join(faults) or fault}"
         yield Condition("throttle", "throttle-failed", bool(fault or faults), not (fault or faults), text)

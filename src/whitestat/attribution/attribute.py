@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.judge import UNDECIDED, VERDICTS_MAX, Judge, Learned, Verdict
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.maps import Maps
-from whitestat.attribution.nat_dedup import Amount, Crossings, Road
-from whitestat.attribution.point_dedup import Double, Flow, Sighting, Sightings
+from whitestat.attribution.nat_dedup import Amount, NatCrossings, NatPath
+from whitestat.attribution.point_dedup import Duplicate, Flow, FlowSighting, FlowSightings
 from whitestat.attribution.routers import Routers
 from whitestat.core.model import (
     OTHER_PEER,
@@ -62,9 +62,9 @@ class Attributed:
     services: dict[ServiceKey, list[int]] = field(default_factory=dict)
     peers: dict[PeerKey, list[int]] = field(default_factory=dict)
     points: dict[str, PointSum] = field(default_factory=dict)
-    debts: dict[Road, Amount] = field(default_factory=dict)
-    seen: dict[Flow, Sighting] = field(default_factory=dict)
-    doubles: list[Double] = field(default_factory=list)
+    debts: dict[NatPath, Amount] = field(default_factory=dict)
+    seen: dict[Flow, FlowSighting] = field(default_factory=dict)
+    doubles: list[Duplicate] = field(default_factory=list)
 
     def point(self, name: str) -> PointSum:
         found = self.points.get(name)
@@ -98,18 +98,18 @@ class Attributor:
     `learned` is what another one was told by packets of the same network.
     """
 
-    def __init__(self, locality: Locality, devices: Devices, learned: Learned | None = None) -> None:
+    def __init__(self, locality: Locality, devices: EpisodeTable, learned: Learned | None = None) -> None:
         self.learned = learned or Learned()
         self._judge = Judge(locality, devices, self.learned)
-        self._debts: dict[Road, Amount] = {}
-        self._seen: dict[Flow, Sighting] = {}
+        self._debts: dict[NatPath, Amount] = {}
+        self._seen: dict[Flow, FlowSighting] = {}
 
     @property
     def locality(self) -> Locality:
         return self._judge.locality
 
     @property
-    def devices(self) -> Devices:
+    def devices(self) -> EpisodeTable:
         return self._judge.devices
 
     @property
@@ -143,8 +143,8 @@ class Attributor:
         Once the result is kept for good, it is to be `settle`d; a look at what is pending is not.
         """
         self._judge.expire(at_ms)
-        result, crossings = Attributed(), Crossings(self._debts)
-        sightings = Sightings(self.locality.counting, self._seen)
+        result, crossings = Attributed(), NatCrossings(self._debts)
+        sightings = FlowSightings(self.locality.counting, self._seen)
         verdicts, judge, several = self._judge.verdicts, self._judge.verdict, len(self.locality.counting) > 1
 
         book, decide = self._book, self._judge.decide

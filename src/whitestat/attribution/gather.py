@@ -44,7 +44,7 @@ def neighbour_table() -> bytes:
         return b""
 
 
-class Gatherer:
+class EvidenceGatherer:
     """Hands on each statement once, and again when it was long ago; all calls come from one thread at a time.
 
     `files` are lease files or folders of them, those that are missing are none. `faults` says why a file cannot be

@@ -23,10 +23,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import UNSPECIFIED, Locality, Uplink, is_group_mac, is_ipv4, is_link_local
 from whitestat.attribution.maps import Maps
-from whitestat.attribution.nat_dedup import Crossing, Road
+from whitestat.attribution.nat_dedup import NatCrossing, NatPath
 from whitestat.attribution.routers import Carriers, Routers
 from whitestat.core.model import PROTOCOL_OTHER, UNATTRIBUTED, Address, FlowKey, Mac, Scope, UsageKey
 
@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     receiver: UsageKey | None
     known: bool
     source: Address | None = None
-    crossing: Crossing | None = None
+    crossing: NatCrossing | None = None
 
     @property
     def episodes(self) -> tuple[int | None, int | None]:
@@ -82,7 +82,7 @@ class Learned:
 class Judge:
     """Holds what is local and which devices are known; the verdict of a flow is remembered."""
 
-    def __init__(self, locality: Locality, devices: Devices, learned: Learned) -> None:
+    def __init__(self, locality: Locality, devices: EpisodeTable, learned: Learned) -> None:
         self.locality = locality
         self.devices = devices
         self.maps = Maps()
@@ -251,21 +251,21 @@ class Judge:
 
     def _crossing(
         self, key: FlowKey, here: str, there: str, sender: int | None, receiver: int | None
-    ) -> Crossing | None:
+    ) -> NatCrossing | None:
         """What a flow to or from the outside is on the arm of a gateway that has only one."""
         if key.point not in self.locality.outward or key.address is None or key.peer is None:
             return None
         ours, theirs = key.mac in self.locality.own_macs, key.peer_mac in self.locality.own_macs
-        up = Road(key.point, key.peer, key.protocol, True)
-        down = Road(key.point, key.address, key.protocol, False)
+        up = NatPath(key.point, key.peer, key.protocol, True)
+        down = NatPath(key.point, key.address, key.protocol, False)
         if ours and there == "outside" and receiver is None:
-            return Crossing(up, 0) if here != "local" else Crossing(up, -1) if sender is None else None
+            return NatCrossing(up, 0) if here != "local" else NatCrossing(up, -1) if sender is None else None
         if theirs and there == "outside" and sender:
-            return Crossing(up, 1)
+            return NatCrossing(up, 1)
         if theirs and here == "outside" and sender is None:
-            return Crossing(down, 0) if there != "local" else Crossing(down, -1) if receiver is None else None
+            return NatCrossing(down, 0) if there != "local" else NatCrossing(down, -1) if receiver is None else None
         if ours and here == "outside" and receiver:
-            return Crossing(down, 1)
+            return NatCrossing(down, 1)
         return None
 
     def _judge_link(self, key: FlowKey, at_ms: int, last: bool) -> Verdict:

@@ -18,7 +18,7 @@ ROADS_MAX = 4096
 """Roads compared in one interval, and flows of our own held back for it; what is beyond stays as it is."""
 
 
-class Road(NamedTuple):
+class NatPath(NamedTuple):
     """To (`out`) or from one outside address at one point: what both crossings of a packet have in common."""
 
     point: str
@@ -27,13 +27,13 @@ class Road(NamedTuple):
     out: bool
 
 
-class Crossing(NamedTuple):
+class NatCrossing(NamedTuple):
     """A flow on a road: +1 a device's through this machine, -1 one that crosses again untranslated.
 
     0 is this machine's own address: its own traffic, or the second crossing of somebody else's.
     """
 
-    road: Road
+    road: NatPath
     entered: int
 
 
@@ -42,17 +42,17 @@ class Amount(NamedTuple):
     packets: int = 0
 
 
-class Crossings:
+class NatCrossings:
     """The crossings of one interval. `debts` are what the intervals before left over: a packet may be counted in
     one when it enters, and in the next when it leaves."""
 
-    def __init__(self, debts: Mapping[Road, Amount]) -> None:
+    def __init__(self, debts: Mapping[NatPath, Amount]) -> None:
         self._debts = debts
-        self._entered: dict[Road, Amount] = {}
-        self._own: list[tuple[Delta, Road]] = []
-        self._left: dict[Road, Amount] = {}
+        self._entered: dict[NatPath, Amount] = {}
+        self._own: list[tuple[Delta, NatPath]] = []
+        self._left: dict[NatPath, Amount] = {}
 
-    def held(self, crossing: Crossing, delta: Delta) -> bool:
+    def held(self, crossing: NatCrossing, delta: Delta) -> bool:
         """Note a flow; true where it is this machine's own address's, to be asked for with `own`."""
         road, sign = crossing
         if sign == 0:
@@ -83,7 +83,7 @@ class Crossings:
             else:
                 yield delta, 0
 
-    def debts(self) -> dict[Road, Amount]:
+    def debts(self) -> dict[NatPath, Amount]:
         """What is left over for the next interval: never more than entered in this one, so that packets that
         never left (a firewall's) are forgotten after an interval."""
         left = {
@@ -91,7 +91,7 @@ class Crossings:
         }
         return {road: amount for road, amount in left.items() if any(amount)}
 
-    def _roads(self) -> set[Road]:
+    def _roads(self) -> set[NatPath]:
         return self._entered.keys() | self._debts.keys()
 
 

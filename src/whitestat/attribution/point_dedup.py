@@ -33,7 +33,7 @@ class Flow(NamedTuple):
     service: int | None
 
 
-class Sighting(NamedTuple):
+class FlowSighting(NamedTuple):
     """Where a flow was booked, how much of it, and until when it was watched there (0: is not known)."""
 
     point: str
@@ -41,7 +41,7 @@ class Sighting(NamedTuple):
     end_ms: int
 
 
-class Double(NamedTuple):
+class Duplicate(NamedTuple):
     """Octets of a device at `point` that are booked at `first` already."""
 
     first: str
@@ -50,19 +50,19 @@ class Double(NamedTuple):
     octets: int
 
 
-class Sightings:
+class FlowSightings:
     """The flows of one harvest at the counting `points`, in the order of the configuration.
 
     `booked` are those of other harvests, whose points may be read a moment earlier or later.
     """
 
-    def __init__(self, points: Sequence[str], booked: Mapping[Flow, Sighting]) -> None:
+    def __init__(self, points: Sequence[str], booked: Mapping[Flow, FlowSighting]) -> None:
         self._ranks = {name: rank for rank, name in enumerate(points)} if len(points) > 1 else {}
         self._booked = booked
         self._held: list[list[tuple[Flow, Delta]]] = [[] for _ in self._ranks]
         self._room = FLOWS_MAX
-        self.seen: dict[Flow, Sighting] = {}
-        self.doubles: list[Double] = []
+        self.seen: dict[Flow, FlowSighting] = {}
+        self.doubles: list[Duplicate] = []
 
     def held(self, delta: Delta, sender: int | None, receiver: int | None) -> bool:
         """Note a flow of these devices; true where it is not to be booked now (`rest` may say it later)."""
@@ -83,16 +83,16 @@ class Sightings:
             yield from (delta for flow, delta in held if self._first(flow, delta))
 
     def _first(self, flow: Flow, delta: Delta) -> bool:
-        sighting = Sighting(delta.key.point, delta.counts.octets, delta.end_ms)
+        sighting = FlowSighting(delta.key.point, delta.counts.octets, delta.end_ms)
         for before, share in ((self.seen.get(flow), 8), (self._earlier(flow, delta), 2)):
             if before and before.point != sighting.point and _alike(before.octets, sighting.octets, share):
                 episode = flow.sender or flow.receiver or UNATTRIBUTED
-                self.doubles.append(Double(before.point, sighting.point, episode, sighting.octets))
+                self.doubles.append(Duplicate(before.point, sighting.point, episode, sighting.octets))
                 return False
         self.seen.setdefault(flow, sighting)
         return True
 
-    def _earlier(self, flow: Flow, delta: Delta) -> Sighting | None:
+    def _earlier(self, flow: Flow, delta: Delta) -> FlowSighting | None:
         """The sighting in another harvest of about the same time."""
         found = self._booked.get(flow)
         return found if found and 2 * found.end_ms > delta.start_ms + delta.end_ms > 0 else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from whitestat.attribution.point_dedup import Double
+from whitestat.attribution.point_dedup import Duplicate
 from whitestat.core.model import Address, Mac
 from whitestat.core.units import address_text, mac_text
 
@@ -31,7 +31,7 @@ class Shape:
         self._alone_ms: int | None = None
         self._others = False
 
-    def saw_doubles(self, doubles: Iterable[Double], at_ms: int) -> None:
+    def saw_doubles(self, doubles: Iterable[Duplicate], at_ms: int) -> None:
         octets: dict[tuple[str, str, int], int] = {}
         for first, point, episode, amount in doubles:
             octets[first, point, episode] = octets.get((first, point, episode), 0) + amount

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
-from whitestat.core.model import Delta, Harvest, Point, PointStatus, Poll, Receipt
+from whitestat.core.model import Delta, Point, PointStatus, Poll, ReadResult, Receipt
 
 
 class Collector(Protocol):
@@ -24,7 +24,7 @@ class Collector(Protocol):
         Raises NotPermitted or CollectorError with a sentence for the user.
         """
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         """What was counted from `since_ms` to `now_ms`, UTC milliseconds."""
 
     def settle(self, receipt: Receipt) -> None:

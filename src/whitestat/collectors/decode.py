@@ -9,10 +9,10 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from whitestat.collectors.link_headers import LINK_HEADERS, Link
+from whitestat.collectors.link_headers import LINK_HEADERS, LinkType
 from whitestat.core.model import PROTOCOL_OTHER, Address, Mac
 
-__all__ = ["Link", "Packet", "decode"]
+__all__ = ["LinkType", "Packet", "decode"]
 
 
 class Packet(NamedTuple):
@@ -59,10 +59,10 @@ _ETHERNET_IPV6 = Struct("!6s6sHB3xHBx16s16sHH").unpack_from
 
 # Bound once, because the common packet asks for them every time.
 _new = tuple.__new__
-_ethernet_link = Link.ETHERNET
+_ethernet_link = LinkType.ETHERNET
 
 
-def decode(frame: bytes | bytearray | memoryview, wire_length: int, link: Link) -> Packet:
+def decode(frame: bytes | bytearray | memoryview, wire_length: int, link: LinkType) -> Packet:
     """The packet in `frame`, the captured part of a frame of `wire_length` octets; never raises.
 
     What is captured beyond `wire_length` was not on the wire and is not looked at. A frame shorter than
@@ -94,7 +94,7 @@ def decode(frame: bytes | bytearray | memoryview, wire_length: int, link: Link) 
     return _decode(bytes(frame[: max(wire_length, 0)]), wire_length, link)
 
 
-def _decode(frame: bytes, wire_length: int, link: Link) -> Packet:
+def _decode(frame: bytes, wire_length: int, link: LinkType) -> Packet:
     """A packet of any shape, header by header."""
     header = LINK_HEADERS[link](frame)
     read = _NETWORKS.get(header.version)

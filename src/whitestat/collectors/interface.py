@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from whitestat.collectors.links import Link, boot_id, counters, default_interface, frames, links
-from whitestat.collectors.presence import Newcomers, indexes
+from whitestat.collectors.links import NetworkInterface, boot_id, counters, default_interface, frames, links
+from whitestat.collectors.presence import NewInterfaces, indexes
 from whitestat.core.counters import grown
-from whitestat.core.model import Audit, Counts, Delta, FlowKey, Harvest, Point, PointState, PointStatus, Receipt
+from whitestat.core.model import Audit, Counts, Delta, FlowKey, Point, PointState, PointStatus, ReadResult, Receipt
 
 UNSEEN = "totals only: devices cannot be told apart by interface counters"
 
@@ -27,8 +27,8 @@ class InterfaceCollector:
         self._notice = notice
         self._outward = True
         self._boot = ""
-        self._newcomers = Newcomers()
-        self._link: Link | None = None
+        self._newcomers = NewInterfaces()
+        self._link: NetworkInterface | None = None
         self._foreign = Counts()
         self._told = self._last = Counts()  # frames of this interface: what an audit has, and what was seen since
         self._gone: Counts | None = None  # frames of interfaces that are gone, which no audit has
@@ -42,7 +42,7 @@ class InterfaceCollector:
         self._boot = boot_id()
         self._outward = default_interface() in (None, self._interface)
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         """The counter now, and what interfaces that are gone carried since the last read."""
         self._look(links())
         audit, link = Audit("", "", Counts(), frames_gone=self._gone), self._link
@@ -53,9 +53,9 @@ class InterfaceCollector:
         is_news = link is not None or self._gone is not None
         self._gone = None
         audits = {self._point.name: audit if self._outward else audit.turned()} if is_news else {}
-        return Harvest(since_ms, now_ms, audits=audits)
+        return ReadResult(since_ms, now_ms, audits=audits)
 
-    def _look(self, known: Mapping[str, Link]) -> None:
+    def _look(self, known: Mapping[str, NetworkInterface]) -> None:
         """Take the counter of the interface, if it is the one it was; else note that that is gone."""
         link, seen = known.get(self._interface), counters().get(self._interface)
         if link is None or seen is None:

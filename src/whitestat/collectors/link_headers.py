@@ -13,7 +13,7 @@ from typing import NamedTuple
 from whitestat.core.model import Mac
 
 
-class Link(Enum):
+class LinkType(Enum):
     """What stands in front of the IP header."""
 
     ETHERNET = "ethernet"
@@ -247,19 +247,19 @@ def _brcm_prepend(frame: bytes) -> Header:
     return _tagged(frame, 18, _U16(frame, 16)[0], frame[10:16], frame[4:10])
 
 
-LINK_HEADERS: dict[Link, Callable[[bytes], Header]] = {
-    Link.ETHERNET: _ethernet,
-    Link.RAW: _raw,
-    Link.LINUX_SLL: _linux_sll,
-    Link.LINUX_SLL2: _linux_sll2,
-    Link.PPP: _ppp,
-    Link.PPP_ETHER: _ppp_ether,
-    Link.NULL: _null,
-    Link.RAW_OR_NULL: _raw_or_null,
-    Link.ENC: _enc,
-    Link.NFLOG: _nflog,
-    Link.DSA: _dsa,
-    Link.EDSA: _edsa,
-    Link.BRCM: _brcm,
-    Link.BRCM_PREPEND: _brcm_prepend,
+LINK_HEADERS: dict[LinkType, Callable[[bytes], Header]] = {
+    LinkType.ETHERNET: _ethernet,
+    LinkType.RAW: _raw,
+    LinkType.LINUX_SLL: _linux_sll,
+    LinkType.LINUX_SLL2: _linux_sll2,
+    LinkType.PPP: _ppp,
+    LinkType.PPP_ETHER: _ppp_ether,
+    LinkType.NULL: _null,
+    LinkType.RAW_OR_NULL: _raw_or_null,
+    LinkType.ENC: _enc,
+    LinkType.NFLOG: _nflog,
+    LinkType.DSA: _dsa,
+    LinkType.EDSA: _edsa,
+    LinkType.BRCM: _brcm,
+    LinkType.BRCM_PREPEND: _brcm_prepend,
 }

@@ -39,7 +39,7 @@ _UP, _REJECT, _LOCAL = 0x1, 0x200, 0x8000_0000
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class NetworkInterface:
     """One interface. `kind` is iproute2's: `veth`, `bridge`, `tun`; empty for hardware. `below` is a VLAN's link."""
 
     name: str
@@ -63,7 +63,7 @@ class Link:
         return tuple(address_bytes(str(each.ip)) for each in self.interfaces)
 
 
-def links() -> dict[str, Link]:
+def links() -> dict[str, NetworkInterface]:
     """All interfaces of this network namespace by name (`ip -j -d address`)."""
     return {link.name: link for link in map(_link, _ip("-d", "address", "show"))}
 
@@ -168,7 +168,7 @@ def counters(text: str | None = None) -> dict[str, Counts]:
     return found
 
 
-def frames(link: Link, seen: Counts) -> Counts:
+def frames(link: NetworkInterface, seen: Counts) -> Counts:
     """An interface's counters as frame octets, the link header of each packet included both ways.
 
     A bridge and a VLAN interface leave the Ethernet header out of what they receive. Loopback leaves it out
@@ -181,7 +181,7 @@ def frames(link: Link, seen: Counts) -> Counts:
     return seen
 
 
-def hidden_octets(link: Link, tags: Counts) -> Counts:
+def hidden_octets(link: NetworkInterface, tags: Counts) -> Counts:
     """Octets that the interface's counter may hold and no frame shows: VLAN tags kept beside frames, Wi-Fi's headers,
     WireGuard's. `tags` are the octets of the first, with the packets that were metered.
 
@@ -199,21 +199,21 @@ def hidden_octets(link: Link, tags: Counts) -> Counts:
     return Counts(tags.octets_in + more_in * tags.packets_in, tags.octets_out + more_out * tags.packets_out)
 
 
-def real_name(interface: str | None, known: Mapping[str, Link]) -> str | None:
+def real_name(interface: str | None, known: Mapping[str, NetworkInterface]) -> str | None:
     """The name an interface goes by, where it was called by another name of its (`ip link property add`)."""
     if interface is None or interface in known:
         return interface
     return next((link.name for link in known.values() if interface in link.altnames), interface)
 
 
-def unknown_interface(name: str, known: Mapping[str, Link]) -> CollectorError:
+def unknown_interface(name: str, known: Mapping[str, NetworkInterface]) -> CollectorError:
     """The error for an interface that does not exist; names those that do."""
     return CollectorError(f"interface {name!r} does not exist; there are: {', '.join(sorted(known))}")
 
 
-def _link(entry: Mapping[str, Any]) -> Link:
+def _link(entry: Mapping[str, Any]) -> NetworkInterface:
     mac = entry.get("address", "")
-    return Link(
+    return NetworkInterface(
         name=entry["ifname"],
         index=entry["ifindex"],
         up="UP" in entry.get("flags", ()),

@@ -15,7 +15,7 @@ _TCP_CHECKSUM_AT = 16
 _UDP_HEADER = 8
 
 
-class Giant(NamedTuple):
+class SegmentedPacket(NamedTuple):
     """How many packets it is on the wire, and what its headers add there: to the frame's octets, and to IP's."""
 
     packets: int
@@ -23,10 +23,10 @@ class Giant(NamedTuple):
     octets: int
 
 
-ONE = Giant(1, 0, 0)
+ONE = SegmentedPacket(1, 0, 0)
 
 
-def giant(beside: bytes, frame: bytes, wire_length: int, octets: int) -> Giant:
+def giant(beside: bytes, frame: bytes, wire_length: int, octets: int) -> SegmentedPacket:
     """Every further segment has all headers again. `octets` are of IP in the frame of `wire_length`.
 
     As the kernel program counts it. Where the headers cannot be told, it is one packet.
@@ -43,4 +43,4 @@ def giant(beside: bytes, frame: bytes, wire_length: int, octets: int) -> Giant:
     packets = -(-(wire_length - headers) // size)
     if packets < 2:
         return ONE
-    return Giant(packets, (packets - 1) * headers, (packets - 1) * (headers - (wire_length - octets)))
+    return SegmentedPacket(packets, (packets - 1) * headers, (packets - 1) * (headers - (wire_length - octets)))

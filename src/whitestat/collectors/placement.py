@@ -5,26 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from whitestat.collectors.links import Link
+from whitestat.collectors.links import NetworkInterface
 from whitestat.core.model import Point
 
 MACHINES_WITHIN = re.compile("docker|br-[0-9a-f]{12}$|podman|cni|virbr|lxcbr|lxdbr|veth|vnet|tap")
 """How containers' and virtual machines' interfaces are called: behind these are no people."""
 
 
-def inside(known: Mapping[str, Link], outward: Collection[str]) -> list[Link]:
+def inside(known: Mapping[str, NetworkInterface], outward: Collection[str]) -> list[NetworkInterface]:
     """The links of a gateway that other hosts may be on: any network of some size, and no default route."""
     return [link for link in known.values() if link.name not in outward and _has_hosts(link)]
 
 
-def lan_sides(known: Mapping[str, Link], outward: Collection[str]) -> list[Link]:
+def lan_sides(known: Mapping[str, NetworkInterface], outward: Collection[str]) -> list[NetworkInterface]:
     """Those of them with a private IPv4 network; a VLAN's frames are seen on the link below, so that one is enough."""
     found = [link for link in inside(known, outward) if _private(link)]
     names = {link.name for link in found}
     return [link for link in found if link.below not in names]
 
 
-def metered_instead(sides: Iterable[Link], outward: str) -> str:
+def metered_instead(sides: Iterable[NetworkInterface], outward: str) -> str:
     """Why a default start meters the LAN side, in a sentence."""
     named = ", ".join(f"{link.name} ({_private(link)[0]})" for link in sides)
     return (
@@ -34,7 +34,7 @@ def metered_instead(sides: Iterable[Link], outward: str) -> str:
 
 
 def misplaced(
-    points: Iterable[Point], known: Mapping[str, Link], outward: Collection[str], *, forwards: bool
+    points: Iterable[Point], known: Mapping[str, NetworkInterface], outward: Collection[str], *, forwards: bool
 ) -> list[str]:
     """A gateway's way to the outside shows its people as one machine: what to meter instead, or besides.
 
@@ -60,7 +60,7 @@ def _sentence(point: Point, sides: list[str], metered: list[str]) -> str:
     )
 
 
-def _has_hosts(link: Link) -> bool:
+def _has_hosts(link: NetworkInterface) -> bool:
     """Whether it is up, has room for other hosts in a network of its own, and people on it."""
     room = any(
         not each.is_link_local and each.network.prefixlen <= (29 if each.version == 4 else 64)
@@ -69,7 +69,7 @@ def _has_hosts(link: Link) -> bool:
     return room and link.up and link.type == "ether" and not MACHINES_WITHIN.match(link.name)
 
 
-def _private(link: Link) -> list[str]:
+def _private(link: NetworkInterface) -> list[str]:
     """Its addresses in private IPv4 networks of some size."""
     return [
         str(each)

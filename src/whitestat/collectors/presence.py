@@ -26,7 +26,7 @@ def is_up(interface: str) -> bool | None:
     return bool(_REQUEST.unpack(answer)[1] & _IFF_UP)
 
 
-class Newcomers:
+class NewInterfaces:
     """Tells an interface that was made since the last look from one that only took another's name.
 
     Indexes grow with every interface that is made (RFC 2863, section 3.1.5, asks for no less). What one that was

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from whitestat.config.schema import DURATION, FLAG, PATH, Key, Kind
+from whitestat.config.schema import DURATION, FLAG, PATH, ConfigKey, ValueKind
 from whitestat.core.quiet_hours import Quiet
 from whitestat.core.units import octets_of, octets_written
 
@@ -38,11 +38,13 @@ def _quiet(value: str) -> Quiet:
     return quiet
 
 
-PERCENTS = Kind("whole numbers from 1 to 1000", (int,), _percent, lambda each: json.dumps(list(each)), many=True)
-PERCENT = Kind("a whole number from 1 to 1000", (int,), _percent)
-AMOUNT = Kind('an amount like "500MB" or "1GiB"', (str,), octets_of, lambda octets: json.dumps(octets_written(octets)))
-CLOCK = Kind('a time like "07:00"', (str,), _minute, lambda minute: json.dumps(_clock(minute)))
-QUIET = Kind(
+PERCENTS = ValueKind("whole numbers from 1 to 1000", (int,), _percent, lambda each: json.dumps(list(each)), many=True)
+PERCENT = ValueKind("a whole number from 1 to 1000", (int,), _percent)
+AMOUNT = ValueKind(
+    'an amount like "500MB" or "1GiB"', (str,), octets_of, lambda octets: json.dumps(octets_written(octets))
+)
+CLOCK = ValueKind('a time like "07:00"', (str,), _minute, lambda minute: json.dumps(_clock(minute)))
+QUIET = ValueKind(
     'times like "22:00-07:00"',
     (str,),
     _quiet,
@@ -55,22 +57,23 @@ class WatchConfig:
     """What is told without asking; all of it is in the list of events."""
 
     percent: Annotated[
-        tuple[int, ...], Key("Percentages of an allowance, or of a person's share, at which that is told.", PERCENTS)
+        tuple[int, ...],
+        ConfigKey("Percentages of an allowance, or of a person's share, at which that is told.", PERCENTS),
     ] = (80, 100)
-    forecast: Annotated[bool, Key("Whether to tell when an allowance will not last at this pace.", FLAG)] = True
+    forecast: Annotated[bool, ConfigKey("Whether to tell when an allowance will not last at this pace.", FLAG)] = True
     burst: Annotated[
-        int | None, Key("Tell when the line carried more than this in an hour.", AMOUNT, example='"500MB"')
+        int | None, ConfigKey("Tell when the line carried more than this in an hour.", AMOUNT, example='"500MB"')
     ] = None
     unreachable_s: Annotated[
-        int, Key("Tell when a point could not be read for so long.", DURATION, name="unreachable")
+        int, ConfigKey("Tell when a point could not be read for so long.", DURATION, name="unreachable")
     ] = 600
     coverage: Annotated[
-        int, Key("Tell when less of an hour's usage, in percent, could be attributed to devices.", PERCENT)
+        int, ConfigKey("Tell when less of an hour's usage, in percent, could be attributed to devices.", PERCENT)
     ] = 90
     daily: Annotated[
-        int | None, Key("When to send what yesterday was; without it no daily summary.", CLOCK, example='"07:00"')
+        int | None, ConfigKey("When to send what yesterday was; without it no daily summary.", CLOCK, example='"07:00"')
     ] = None
-    period: Annotated[bool, Key("Whether to send what a plan's period was once it is over.", FLAG)] = True
+    period: Annotated[bool, ConfigKey("Whether to send what a plan's period was once it is over.", FLAG)] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class NotifyConfig:
 
     file: Annotated[
         Path | None,
-        Key(
+        ConfigKey(
             "A file of addresses as Apprise takes them, one a line; nobody else may read it (mode 600).",
             PATH,
             '"/etc/whitestat/notify.urls"',
@@ -87,6 +90,6 @@ class NotifyConfig:
     ] = None
     quiet: Annotated[
         Quiet | None,
-        Key("When only urgent messages are sent; the others follow after it.", QUIET, example='"22:00-07:00"'),
+        ConfigKey("When only urgent messages are sent; the others follow after it.", QUIET, example='"22:00-07:00"'),
     ] = None
-    devices: Annotated[bool, Key("Whether to tell of new devices too.", FLAG)] = True
+    devices: Annotated[bool, ConfigKey("Whether to tell of new devices too.", FLAG)] = True

@@ -14,7 +14,7 @@ from whitestat.config.environment import store_path, take, take_passwords
 from whitestat.config.plans import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
 from whitestat.config.points import ON_AN_INTERFACE, PointConfig
 from whitestat.config.registry import PARTS, SECTIONS, Section, homes, within
-from whitestat.config.schema import Reader, declared, shown
+from whitestat.config.schema import TableParser, declared, shown
 from whitestat.config.sections import (
     LEAST_KEPT_S,
     Billing,
@@ -23,7 +23,7 @@ from whitestat.config.sections import (
     DeviceConfig,
     Lan,
     Retention,
-    Service,
+    ServiceConfig,
     Store,
     Web,
 )
@@ -42,7 +42,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     database. Raises ConfigError with every fault there is.
     """
     path = path or _left_behind(environ)
-    reader, notices, given = Reader(path, homes()), list[str](), dict[str, object]()
+    reader, notices, given = TableParser(path, homes()), list[str](), dict[str, object]()
     values = _read(reader, _document(path, notices, given) if path else {})
     _follow_v5(path, environ, values["web"], notices)
     faults = [
@@ -56,7 +56,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     loaded = Config(
         timezone=values[""].get("timezone"),
         web=Web(**values["web"]),
-        service=Service(**values["service"]),
+        service=ServiceConfig(**values["service"]),
         store=Store(**{"path": values["store"].get("path") or store_path(environ, root=root), **values["store"]}),
         lan=Lan(**values["lan"]),
         points=tuple(PointConfig(**row) for row in values["point"]),
@@ -151,7 +151,7 @@ def _syntax(said: str, text: str) -> str:
     return f"{place}: {what[:1].lower()}{what[1:]}"
 
 
-def _read(reader: Reader, document: Mapping[str, Any]) -> dict[str, Any]:
+def _read(reader: TableParser, document: Mapping[str, Any]) -> dict[str, Any]:
     """By section what the document gives: field values, or a list of them; the top level is section ''."""
     values: dict[str, Any] = {"": reader.table(Config, document, "", within(""))}
     for section in SECTIONS:
@@ -164,7 +164,7 @@ def _read(reader: Reader, document: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _read_plans(reader: Reader, raw: object, values: Mapping[str, list[dict[str, Any]]]) -> None:
+def _read_plans(reader: TableParser, raw: object, values: Mapping[str, list[dict[str, Any]]]) -> None:
     """The tables within each plan, and what does not go together."""
     plans = values["plan"]
     points = [str(each["name"]) for each in values["point"] if "name" in each]
@@ -188,7 +188,7 @@ def _found(document: Mapping[str, Any], section: Section) -> object:
     return document.get(name, [] if section.many else {})
 
 
-def _check_retention(reader: Reader, kept: Mapping[str, int | None], store: dict[str, Any]) -> None:
+def _check_retention(reader: TableParser, kept: Mapping[str, int | None], store: dict[str, Any]) -> None:
     """Seconds are as true as flushes are short, so where they are kept a flush is a second."""
     for name, least_s in LEAST_KEPT_S.items():
         kept_s = kept.get(name)
@@ -200,14 +200,14 @@ def _check_retention(reader: Reader, kept: Mapping[str, int | None], store: dict
         reader.fault("store.flush", f'must be "1s" where seconds are kept (store.retention.second), got {given}')
 
 
-def _table(reader: Reader, section: Section, raw: object) -> dict[str, Any]:
+def _table(reader: TableParser, section: Section, raw: object) -> dict[str, Any]:
     if isinstance(raw, dict):
         return reader.table(section.holds, raw, f"{section.name}.", within(section.name))
     reader.fault(section.name, f"must be a table, got {shown(raw)}")
     return {}
 
 
-def _rows(reader: Reader, section: Section, raw: object, place: str = "") -> list[dict[str, Any]]:
+def _rows(reader: TableParser, section: Section, raw: object, place: str = "") -> list[dict[str, Any]]:
     """`place` is where the tables are, where that is not the section's name."""
     place = place or section.name
     if not isinstance(raw, list) or not all(isinstance(row, dict) for row in raw):

@@ -10,7 +10,7 @@ from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
 
-from whitestat.config.schema import HOUR, NAME, NETWORKS, TEXT, Key, Kind
+from whitestat.config.schema import HOUR, NAME, NETWORKS, TEXT, ConfigKey, ValueKind
 from whitestat.core.rate_limits import FASTEST_BPS, SLOWEST_BPS
 from whitestat.core.units import octets_of, octets_written, rate_of, rate_written
 from whitestat.plans.plan import Period, Plan, Share, Tariff
@@ -25,13 +25,13 @@ _WHEN = re.compile(
 )
 
 
-def _word(*words: str) -> Kind:
+def _word(*words: str) -> ValueKind:
     def read(value: str) -> str:
         if value not in words:
             raise ValueError(value)
         return value
 
-    return Kind(f"one of {', '.join(words)}", (str,), read)
+    return ValueKind(f"one of {', '.join(words)}", (str,), read)
 
 
 def _period(value: str) -> tuple[str, int]:
@@ -115,25 +115,25 @@ def _when(value: str) -> Window:
     return Window("", days, low, high)
 
 
-AMOUNT = Kind(
+AMOUNT = ValueKind(
     'an amount like "400GB" or "40GiB"',
     (str,),
     octets_of,
     lambda octets: json.dumps(octets_written(octets)),
 )
-PERIOD = Kind(
+PERIOD = ValueKind(
     'day, week, month, or days like "30d"',
     (str,),
     _period,
     lambda value: json.dumps(value[0] if value[0] != "days" else f"{value[1]}d"),
 )
-BEGINS = Kind(
+BEGINS = ValueKind(
     "a whole number from 1 to 31, a weekday like monday, or a date like 2026-11-01",
     (int, str, date),
     _begins,
     lambda value: json.dumps(value if isinstance(value, int | str) else value.isoformat()),
 )
-WHOSE = Kind(
+WHOSE = ValueKind(
     'everyone, "person Anna", "device phone" (its MAC, address or name) or "label kids"',
     (str,),
     _whose,
@@ -141,20 +141,20 @@ WHOSE = Kind(
 )
 DIRECTION = _word("both", "in", "out")
 SHARES = _word("none", "equal")
-CARRY = Kind(
+CARRY = ValueKind(
     '"none", "all", or at most an amount like "20GB"',
     (str,),
     _carry,
     lambda octets: json.dumps("all" if octets is None else octets_written(octets) if octets else "none"),
 )
-FACTOR = Kind(
+FACTOR = ValueKind(
     '"free", "half", "full", "double" or a percentage like "25%"',
     (str,),
     _factor,
     lambda percent: json.dumps(next((word for word, each in _FACTORS.items() if each == percent), f"{percent}%")),
 )
-PARTS = Kind("a whole number from 1 to 1000", (int,), _parts)
-WHEN = Kind('times like "mon-fri 22:00-06:00", "sat,sun" or "00:00-06:00"', (str,), _when, many=True)
+PARTS = ValueKind("a whole number from 1 to 1000", (int,), _parts)
+WHEN = ValueKind('times like "mon-fri 22:00-06:00", "sat,sun" or "00:00-06:00"', (str,), _when, many=True)
 
 
 def _when_over(value: str) -> int | None:
@@ -167,7 +167,7 @@ def _when_over(value: str) -> int | None:
     return rate_bps
 
 
-WHEN_OVER = Kind(
+WHEN_OVER = ValueKind(
     '"nothing", a rate like "1Mbit/s" (from 8kbit/s to 100Gbit/s) or "block"',
     (str,),
     _when_over,
@@ -179,29 +179,30 @@ WHEN_OVER = Kind(
 class TariffConfig:
     """Times of a plan that count otherwise."""
 
-    name: Annotated[str, Key("What these times are called.", NAME, '"off-peak"')]
+    name: Annotated[str, ConfigKey("What these times are called.", NAME, '"off-peak"')]
     when: Annotated[
         tuple[Window, ...],
-        Key(
+        ConfigKey(
             "Weekdays, hours of the local clock, or both; one over midnight belongs to the day it begins on.",
             WHEN,
             '["22:00-06:00", "sat,sun"]',
         ),
     ]
     allowance: Annotated[
-        int | None, Key("How much a period has in these times; without it they draw on the plan's.", AMOUNT, '"1000GB"')
+        int | None,
+        ConfigKey("How much a period has in these times; without it they draw on the plan's.", AMOUNT, '"1000GB"'),
     ] = None
-    factor: Annotated[int, Key("What an octet counts.", FACTOR)] = 100
+    factor: Annotated[int, ConfigKey("What an octet counts.", FACTOR)] = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ShareConfig:
     """A person's share of a plan."""
 
-    person: Annotated[str, Key("Whose it is.", TEXT, '"Anna"')]
-    parts: Annotated[int, Key("How many parts of what is shared.", PARTS)] = 1
+    person: Annotated[str, ConfigKey("Whose it is.", TEXT, '"Anna"')]
+    parts: Annotated[int, ConfigKey("How many parts of what is shared.", PARTS)] = 1
     allowance: Annotated[
-        int | None, Key("A fixed amount of the plan's own allowance instead of parts.", AMOUNT, '"10GB"')
+        int | None, ConfigKey("A fixed amount of the plan's own allowance instead of parts.", AMOUNT, '"10GB"')
     ] = None
 
 
@@ -209,30 +210,30 @@ class ShareConfig:
 class PlanConfig:
     """What a line may carry in a period."""
 
-    name: Annotated[str, Key("What the plan is called.", NAME, '"line"')]
+    name: Annotated[str, ConfigKey("What the plan is called.", NAME, '"line"')]
     allowance: Annotated[
         int | None,
-        Key(
+        ConfigKey(
             "How much a period has: GB are 1000 MB, GiB 1024 MiB; without it usage is only counted.", AMOUNT, '"400GB"'
         ),
     ] = None
-    period: Annotated[tuple[str, int], Key("How long a period is.", PERIOD)] = ("month", 1)
+    period: Annotated[tuple[str, int], ConfigKey("How long a period is.", PERIOD)] = ("month", 1)
     begins: Annotated[
         int | str | date,
-        Key("Where it begins: a day of the month (31 is the last), a weekday, or a date for days.", BEGINS),
+        ConfigKey("Where it begins: a day of the month (31 is the last), a weekday, or a date for days.", BEGINS),
     ] = 1
-    hour: Annotated[int, Key("The local hour that periods and the plan's days begin at.", HOUR)] = 0
-    direction: Annotated[str, Key("What counts: in is download, out upload.", DIRECTION)] = "both"
-    otherwise: Annotated[str, Key("What the time outside of all tariffs is called.", NAME)] = "standard"
-    carry_over: Annotated[int | None, Key("How much of what is left goes to the next period.", CARRY)] = 0
+    hour: Annotated[int, ConfigKey("The local hour that periods and the plan's days begin at.", HOUR)] = 0
+    direction: Annotated[str, ConfigKey("What counts: in is download, out upload.", DIRECTION)] = "both"
+    otherwise: Annotated[str, ConfigKey("What the time outside of all tariffs is called.", NAME)] = "standard"
+    carry_over: Annotated[int | None, ConfigKey("How much of what is left goes to the next period.", CARRY)] = 0
     shares: Annotated[
-        str, Key("Whether all people have equal shares; for others there is `[[plan.share]]`.", SHARES)
+        str, ConfigKey("Whether all people have equal shares; for others there is `[[plan.share]]`.", SHARES)
     ] = "none"
-    point: Annotated[str | None, Key("Counts what this point counts alone.", NAME, '"lan"')] = None
-    of: Annotated[tuple[str, str], Key("Whose usage counts.", WHOSE)] = ("everyone", "")
+    point: Annotated[str | None, ConfigKey("Counts what this point counts alone.", NAME, '"lan"')] = None
+    of: Annotated[tuple[str, str], ConfigKey("Whose usage counts.", WHOSE)] = ("everyone", "")
     when_over: Annotated[
         int | None,
-        Key(
+        ConfigKey(
             "What happens on this gateway to who has nothing left: each with a share alone, else all.",
             WHEN_OVER,
             '"block"',
@@ -241,7 +242,7 @@ class PlanConfig:
     ] = None
     spare: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        Key("Networks that stay reachable for who is blocked.", NETWORKS, '["203.0.113.0/24"]'),
+        ConfigKey("Networks that stay reachable for who is blocked.", NETWORKS, '["203.0.113.0/24"]'),
     ] = ()
     tariffs: tuple[TariffConfig, ...] = ()
     given: tuple[ShareConfig, ...] = ()

@@ -8,7 +8,7 @@ from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.config.plans import PlanConfig, ShareConfig, TariffConfig
 from whitestat.config.points import PointConfig
 from whitestat.config.schema import declared
-from whitestat.config.sections import Billing, Csv, DeviceConfig, Lan, Retention, Service, Store, Web
+from whitestat.config.sections import Billing, Csv, DeviceConfig, Lan, Retention, ServiceConfig, Store, Web
 
 
 class Section(NamedTuple):
@@ -22,7 +22,7 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("web", Web, "The pages and the API."),
-    Section("service", Service, "The process."),
+    Section("service", ServiceConfig, "The process."),
     Section("store", Store, "The database."),
     Section("store.retention", Retention, "How long usage is kept; that of months always is."),
     Section("lan", Lan, "What is local."),

@@ -25,7 +25,7 @@ _MOST_ENTRIES = 1_048_576
 _TYPES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false", date: "a date"}
 
 
-class Kind(NamedTuple):
+class ValueKind(NamedTuple):
     """What a value may be: in words, as TOML types, read (ValueError where it is not) and written as TOML."""
 
     words: str
@@ -35,7 +35,7 @@ class Kind(NamedTuple):
     many: bool = False
 
 
-class Key(NamedTuple):
+class ConfigKey(NamedTuple):
     """One key, annotated to the field it fills: what it is for, what it may be and an example in TOML.
 
     `name` is the key's where it is not the field's, `otherwise` tells a default that depends on the
@@ -43,17 +43,17 @@ class Key(NamedTuple):
     """
 
     sentence: str
-    kind: Kind
+    kind: ValueKind
     example: str | None = None
     name: str | None = None
     otherwise: str | None = None
     hidden: bool = False
 
 
-class Declared(NamedTuple):
+class DeclaredKey(NamedTuple):
     """A key with the field it fills and that field's default (MISSING: there is none)."""
 
-    key: Key
+    key: ConfigKey
     field: str
     default: object
 
@@ -80,11 +80,11 @@ class Declared(NamedTuple):
         return self.key.example or self.key.kind.write(self.default)
 
 
-def declared(holds: type) -> tuple[Declared, ...]:
+def declared(holds: type) -> tuple[DeclaredKey, ...]:
     """The keys of a dataclass in their order; fields that are no keys are left out."""
     hints = get_type_hints(holds, include_extras=True)
     notes = {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
-    return tuple(Declared(notes[f.name], f.name, f.default) for f in fields(holds) if f.name in notes)
+    return tuple(DeclaredKey(notes[f.name], f.name, f.default) for f in fields(holds) if f.name in notes)
 
 
 def _text(value: str) -> str:
@@ -188,48 +188,48 @@ def _yes(value: bool) -> bool:
     return value
 
 
-TEXT = Kind("one line of text", (str,), _text)
-PATH = Kind(
+TEXT = ValueKind("one line of text", (str,), _text)
+PATH = ValueKind(
     "a path",
     (str,),
     _path,
     lambda path: json.dumps(str(path)),
 )
 PATHS = PATH._replace(words="paths", write=lambda paths: json.dumps([str(path) for path in paths]), many=True)
-PATTERN = Kind("a regular expression", (str,), _pattern)
-LISTEN = Kind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
-ZONE = Kind("a time zone like Europe/Stockholm", (str,), _zone)
-DURATION = Kind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))
-KEEPING = Kind(
+PATTERN = ValueKind("a regular expression", (str,), _pattern)
+LISTEN = ValueKind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
+ZONE = ValueKind("a time zone like Europe/Stockholm", (str,), _zone)
+DURATION = ValueKind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))
+KEEPING = ValueKind(
     'a duration like "7d", or "forever"',
     (str,),
     lambda value: None if value == "forever" else duration_seconds(value),
     lambda seconds: json.dumps("forever" if seconds is None else duration_text(seconds)),
 )
-KEEPING_OR_NOT = Kind(
+KEEPING_OR_NOT = ValueKind(
     'a duration like "1h", "forever" or "off"',
     (str,),
     lambda value: 0 if value == "off" else KEEPING.read(value),
     lambda seconds: KEEPING.write(seconds) if seconds != 0 else json.dumps("off"),
 )
-SIZE = Kind(f"a whole number from 1 to {_MOST_ENTRIES}", (int,), lambda value: _between(value, _MOST_ENTRIES))
-MONTH_DAY = Kind("a whole number from 1 to 31", (int,), lambda value: _between(value, 31))
-HOUR = Kind("a whole number from 0 to 23", (int,), _hour)
-FLAG = Kind("true or false", (bool,), _yes)
-URL = Kind("an address like http://192.168.1.1, without a user name or password in it", (str,), _url)
-NAME = Kind("1 to 32 of a-z, 0-9, - and _", (str,), _point_name)
-FIRMWARE = Kind(f"one of {', '.join(FIRMWARES)}", (str,), lambda value: _one_of(value, FIRMWARES))
-UNIT = Kind(f"one of {', '.join(UNITS)}", (str,), lambda value: _one_of(value, UNITS))
-COLLECTOR = Kind(f"one of {', '.join(COLLECTORS)}", (str,), _collector)
-MAC = Kind("a MAC address like 02:50:00:00:00:11", (str,), mac_bytes, lambda mac: json.dumps(mac_text(mac)))
+SIZE = ValueKind(f"a whole number from 1 to {_MOST_ENTRIES}", (int,), lambda value: _between(value, _MOST_ENTRIES))
+MONTH_DAY = ValueKind("a whole number from 1 to 31", (int,), lambda value: _between(value, 31))
+HOUR = ValueKind("a whole number from 0 to 23", (int,), _hour)
+FLAG = ValueKind("true or false", (bool,), _yes)
+URL = ValueKind("an address like http://192.168.1.1, without a user name or password in it", (str,), _url)
+NAME = ValueKind("1 to 32 of a-z, 0-9, - and _", (str,), _point_name)
+FIRMWARE = ValueKind(f"one of {', '.join(FIRMWARES)}", (str,), lambda value: _one_of(value, FIRMWARES))
+UNIT = ValueKind(f"one of {', '.join(UNITS)}", (str,), lambda value: _one_of(value, UNITS))
+COLLECTOR = ValueKind(f"one of {', '.join(COLLECTORS)}", (str,), _collector)
+MAC = ValueKind("a MAC address like 02:50:00:00:00:11", (str,), mac_bytes, lambda mac: json.dumps(mac_text(mac)))
 MACS = MAC._replace(
     words="MAC addresses like 02:50:00:00:00:11",
     write=lambda macs: json.dumps([mac_text(mac) for mac in macs]),
     many=True,
 )
-HOSTS = Kind("host names like stats.example.org", (str,), _host, lambda names: json.dumps(list(names)), many=True)
-BASE = Kind('a path like "/whitestat", empty for none', (str,), _base)
-NETWORKS = Kind(
+HOSTS = ValueKind("host names like stats.example.org", (str,), _host, lambda names: json.dumps(list(names)), many=True)
+BASE = ValueKind('a path like "/whitestat", empty for none', (str,), _base)
+NETWORKS = ValueKind(
     "networks like 192.168.50.0/24",
     (str,),
     lambda value: ip_network(value, strict=False),
@@ -238,7 +238,7 @@ NETWORKS = Kind(
 )
 
 
-class Reader:
+class TableParser:
     """Turns TOML tables into values and keeps every fault on the way.
 
     A relative path starts at the folder of `file`; `homes` tells for a key's name where it belongs.
@@ -269,7 +269,7 @@ class Reader:
                 self.fault(f"{where}{one.name}", "is missing")
         return values
 
-    def _take(self, one: Declared, raw: object, where: str, values: dict[str, Any]) -> None:
+    def _take(self, one: DeclaredKey, raw: object, where: str, values: dict[str, Any]) -> None:
         try:
             value = _value(one.key, raw)
         except ValueError as error:
@@ -286,7 +286,7 @@ class Reader:
         return self._homes.get(name) or get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]
 
 
-def _value(key: Key, raw: object) -> object:
+def _value(key: ConfigKey, raw: object) -> object:
     """The value of a key from TOML, or ValueError saying what it must be."""
     if key.kind.many:
         return _values(key, raw)
@@ -298,7 +298,7 @@ def _value(key: Key, raw: object) -> object:
         raise _refused(key, key.kind.words, raw) from None
 
 
-def _values(key: Key, raw: object) -> tuple[object, ...]:
+def _values(key: ConfigKey, raw: object) -> tuple[object, ...]:
     if not isinstance(raw, list):
         raise _refused(key, f"a list of {key.kind.words}", raw)
     one = key._replace(kind=key.kind._replace(many=False))
@@ -313,7 +313,7 @@ def _values(key: Key, raw: object) -> tuple[object, ...]:
     return tuple(good)
 
 
-def _refused(key: Key, words: str, *raw: object) -> ValueError:
+def _refused(key: ConfigKey, words: str, *raw: object) -> ValueError:
     got = "" if key.hidden else f", got {', '.join(map(shown, raw))}"
     return ValueError(f"must be {words}{got}")
 

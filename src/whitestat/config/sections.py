@@ -28,7 +28,7 @@ from whitestat.config.schema import (
     SIZE,
     TEXT,
     ZONE,
-    Key,
+    ConfigKey,
 )
 
 
@@ -36,18 +36,18 @@ from whitestat.config.schema import (
 class Web:
     """The pages and the API."""
 
-    listen: Annotated[str, Key("Where they are served; port 0 takes any free one.", LISTEN)] = "127.0.0.1:7777"
+    listen: Annotated[str, ConfigKey("Where they are served; port 0 takes any free one.", LISTEN)] = "127.0.0.1:7777"
     open: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        Key("Networks that need no log-in to look; what comes through a proxy always does.", NETWORKS),
+        ConfigKey("Networks that need no log-in to look; what comes through a proxy always does.", NETWORKS),
     ] = ()
     edit: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        Key("Networks that need no log-in to look, and to edit devices and people.", NETWORKS),
+        ConfigKey("Networks that need no log-in to look, and to edit devices and people.", NETWORKS),
     ] = ()
     open_v5: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        Key(
+        ConfigKey(
             "Networks that need no log-in for the addresses of WhiteStat 5 (`/json`, `/table` and the like).",
             NETWORKS,
             example='["192.168.0.0/16"]',
@@ -55,12 +55,12 @@ class Web:
         ),
     ] = ()
     names: Annotated[
-        tuple[str, ...], Key("Host names it may be opened by, besides this machine's own: a proxy's.", HOSTS)
+        tuple[str, ...], ConfigKey("Host names it may be opened by, besides this machine's own: a proxy's.", HOSTS)
     ] = ()
-    base: Annotated[str, Key("The path that a proxy has in front of its addresses.", BASE)] = ""
+    base: Annotated[str, ConfigKey("The path that a proxy has in front of its addresses.", BASE)] = ""
     certificate: Annotated[
         Path | None,
-        Key(
+        ConfigKey(
             "The file of the certificate, with those it is made by: then all is served by TLS.",
             PATH,
             example='"/etc/whitestat/certificate.pem"',
@@ -68,11 +68,11 @@ class Web:
     ] = None
     key: Annotated[
         Path | None,
-        Key("The file of the certificate's private key.", PATH, example='"/etc/whitestat/key.pem"'),
+        ConfigKey("The file of the certificate's private key.", PATH, example='"/etc/whitestat/key.pem"'),
     ] = None
     proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        Key("Proxies that are believed when they say whom they ask for (X-Forwarded-For and -Proto).", NETWORKS),
+        ConfigKey("Proxies that are believed when they say whom they ask for (X-Forwarded-For and -Proto).", NETWORKS),
     ] = ()
 
     @property
@@ -86,12 +86,12 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceConfig:
     """The process."""
 
     user: Annotated[
         str | None,
-        Key(
+        ConfigKey(
             "Whom it becomes once it meters, when started as root.",
             TEXT,
             example='"whitestat"',
@@ -110,14 +110,16 @@ LEAST_KEPT_S = {"second": 60, "minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * D
 class Retention:
     """How long the rows of each resolution are kept, in seconds, None for ever. Months always are."""
 
-    second: Annotated[int | None, Key("Usage of each second; it is written each second then.", KEEPING_OR_NOT)] = 0
-    minute: Annotated[int | None, Key("Usage of each minute; at least an hour.", KEEPING)] = 7 * DAY_S
-    hour: Annotated[int | None, Key("Usage of each hour; at least 3 days.", KEEPING)] = 400 * DAY_S
-    day: Annotated[int | None, Key("Usage of each day; at least 63 days.", KEEPING)] = None
-    service_hour: Annotated[int | None, Key("What the usage of each hour was on.", KEEPING)] = 31 * DAY_S
-    service_day: Annotated[int | None, Key("What the usage of each day was on.", KEEPING)] = 400 * DAY_S
-    peer_day: Annotated[int | None, Key("With whom the usage of each day was.", KEEPING)] = 31 * DAY_S
-    peer_month: Annotated[int | None, Key("With whom the usage of each month was.", KEEPING)] = 400 * DAY_S
+    second: Annotated[
+        int | None, ConfigKey("Usage of each second; it is written each second then.", KEEPING_OR_NOT)
+    ] = 0
+    minute: Annotated[int | None, ConfigKey("Usage of each minute; at least an hour.", KEEPING)] = 7 * DAY_S
+    hour: Annotated[int | None, ConfigKey("Usage of each hour; at least 3 days.", KEEPING)] = 400 * DAY_S
+    day: Annotated[int | None, ConfigKey("Usage of each day; at least 63 days.", KEEPING)] = None
+    service_hour: Annotated[int | None, ConfigKey("What the usage of each hour was on.", KEEPING)] = 31 * DAY_S
+    service_day: Annotated[int | None, ConfigKey("What the usage of each day was on.", KEEPING)] = 400 * DAY_S
+    peer_day: Annotated[int | None, ConfigKey("With whom the usage of each day was.", KEEPING)] = 31 * DAY_S
+    peer_month: Annotated[int | None, ConfigKey("With whom the usage of each month was.", KEEPING)] = 400 * DAY_S
 
     @property
     def finest_s(self) -> int:
@@ -131,7 +133,7 @@ class Store:
 
     path: Annotated[
         Path,
-        Key(
+        ConfigKey(
             "The file; a relative path starts at the folder of the configuration file.",
             PATH,
             example='"/var/lib/whitestat/whitestat.db"',
@@ -140,7 +142,7 @@ class Store:
     ]
     flush_s: Annotated[
         int,
-        Key(
+        ConfigKey(
             "How often usage is written: what a power cut can cost.",
             DURATION,
             name="flush",
@@ -149,11 +151,11 @@ class Store:
     ] = 30
     detail_s: Annotated[
         int,
-        Key("How often services and peers are written; sooner after a start.", DURATION, name="detail"),
+        ConfigKey("How often services and peers are written; sooner after a start.", DURATION, name="detail"),
     ] = 1800
     old: Annotated[
         Path | None,
-        Key(
+        ConfigKey(
             "The database of a WhiteStat 1 to 11, taken over at the first start.",
             PATH,
             example='"WhiteStat.db"',
@@ -168,7 +170,7 @@ class Lan:
 
     networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        Key(
+        ConfigKey(
             "Local networks, instead of the interface's own and private space; link-local space always is.",
             NETWORKS,
             example='["192.168.50.0/24"]',
@@ -176,7 +178,7 @@ class Lan:
     ] = ()
     routers: Annotated[
         tuple[bytes, ...],
-        Key(
+        ConfigKey(
             "Routers that forward for others: what they carry is somebody else's.",
             MACS,
             example='["02:50:00:00:00:01"]',
@@ -184,17 +186,17 @@ class Lan:
     ] = ()
     segments: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        Key(
+        ConfigKey(
             "WhiteStat 5's LAN_SEGMENT_MASKS: local too, told by `/json/lansegments`; of a table of hosts, `routers` "
             "leave out these alone.",
             NETWORKS,
             example='["192.168.50.0/24"]',
         ),
     ] = ()
-    hear: Annotated[bool, Key("Whether to hear what devices call themselves.", FLAG)] = True
+    hear: Annotated[bool, ConfigKey("Whether to hear what devices call themselves.", FLAG)] = True
     leases: Annotated[
         tuple[Path, ...],
-        Key(
+        ConfigKey(
             "Lease files of the DHCP server, or folders of them.",
             PATHS,
             example='["/var/lib/misc/dnsmasq.leases"]',
@@ -203,7 +205,7 @@ class Lan:
     ] = ()
     ip_mac: Annotated[
         Path | None,
-        Key(
+        ConfigKey(
             "Map file: the MAC address that an IP address counts as.",
             PATH,
             example='"IP_MAC.txt"',
@@ -212,7 +214,7 @@ class Lan:
     ] = None
     mac_mac: Annotated[
         Path | None,
-        Key(
+        ConfigKey(
             "Map file: a MAC address that counts as another one.",
             PATH,
             example='"MAC_MAC.txt"',
@@ -221,7 +223,7 @@ class Lan:
     ] = None
     mac_host: Annotated[
         Path | None,
-        Key(
+        ConfigKey(
             "Map file: the name of a MAC address; those of `[[device]]` go before it.",
             PATH,
             example='"MAC_HOST.txt"',
@@ -235,9 +237,10 @@ class Billing:
     """The billing period, which `cycle` names in questions."""
 
     day: Annotated[
-        int, Key("The day of the month it begins on; in a shorter month the last, so 31 is always that.", MONTH_DAY)
+        int,
+        ConfigKey("The day of the month it begins on; in a shorter month the last, so 31 is always that.", MONTH_DAY),
     ] = 1
-    hour: Annotated[int, Key("The local hour it begins at.", HOUR)] = 0
+    hour: Annotated[int, ConfigKey("The local hour it begins at.", HOUR)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,19 +248,20 @@ class Csv:
     """Logs in CSV, as dalla-stats wrote them."""
 
     folder: Annotated[
-        Path | None, Key("The folder they are written to; without it there are none.", PATH, '"/srv/whitestat/logs"')
+        Path | None,
+        ConfigKey("The folder they are written to; without it there are none.", PATH, '"/srv/whitestat/logs"'),
     ] = None
-    every_s: Annotated[int, Key("How often a row is added.", DURATION, name="every")] = HOUR_S
-    keep: Annotated[int, Key("For how many months they are kept; summaries of months are for ever.", SIZE)] = 12
+    every_s: Annotated[int, ConfigKey("How often a row is added.", DURATION, name="every")] = HOUR_S
+    keep: Annotated[int, ConfigKey("For how many months they are kept; summaries of months are for ever.", SIZE)] = 12
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
     """A device that is known beforehand."""
 
-    mac: Annotated[bytes, Key("Its link address.", MAC, '"02:50:00:00:00:11"')]
-    name: Annotated[str, Key("What it is called.", TEXT, '"phone"')]
-    person: Annotated[str | None, Key("Whose it is.", TEXT, '"Anna"')] = None
+    mac: Annotated[bytes, ConfigKey("Its link address.", MAC, '"02:50:00:00:00:11"')]
+    name: Annotated[str, ConfigKey("What it is called.", TEXT, '"phone"')]
+    person: Annotated[str | None, ConfigKey("Whose it is.", TEXT, '"Anna"')] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +270,10 @@ class Config:
 
     timezone: Annotated[
         str | None,
-        Key("Where days begin and end.", ZONE, '"Europe/Stockholm"', otherwise="the system's"),
+        ConfigKey("Where days begin and end.", ZONE, '"Europe/Stockholm"', otherwise="the system's"),
     ]
     web: Web
-    service: Service
+    service: ServiceConfig
     store: Store
     lan: Lan
     points: tuple[PointConfig, ...]

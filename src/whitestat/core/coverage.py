@@ -23,7 +23,7 @@ OPEN_MAX = 1 << 16
 """Octets of tags that packets may hide which the meter saw after the interface was read."""
 
 
-class Step(NamedTuple):
+class CoverageStep(NamedTuple):
     """What one more audit of a point says: frame octets of the span, and what nobody metered.
 
     `unmetered` is IP octets and packets that passed since `since_ms`, to be booked as unattributed.
@@ -38,14 +38,14 @@ class Step(NamedTuple):
     baseline: Audit
 
 
-def step(before: Audit | None, now: Audit) -> Step:
+def step(before: Audit | None, now: Audit) -> CoverageStep:
     """Compare two audits of a point; None as `before` is the first sight, a baseline."""
     if before is None and now.frames_at_attach is not None:
         # The first two readings were taken while packets flowed; what counts is where both began.
         begun = now._replace(frames_interface=now.frames_at_attach, frames_metered=Counts(), giants=Counts())
         before = begun._replace(tags=Counts(), packets_lost=0, since_ms=now.at_ms)
     if before is None:
-        return Step(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms, frames_gone=None))
+        return CoverageStep(0, 0, 0, Counts(), now.at_ms, now._replace(since_ms=now.at_ms, frames_gone=None))
     same_meter, is_away = before.meter == now.meter, not now.epoch
     interface, now = _interface(before, now)
     interface = interface.plus(_since(before.giants, now.giants, same_meter)).plus(now.frames_gone or Counts())
@@ -62,7 +62,7 @@ def step(before: Audit | None, now: Audit) -> Step:
     booked = _bookable(owed, owed if gone or alone else before.owed, now.link_header)
     left = _less(owed, booked)
     lost = now.packets_lost - before.packets_lost if same_meter else now.packets_lost
-    return Step(
+    return CoverageStep(
         interface.octets,
         metered.octets,
         max(0, lost),

@@ -209,7 +209,7 @@ class HostName(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest:
+class ReadResult:
     """What one read of a collector yields: readings of running counters, deltas of a drained meter, or both.
 
     `deltas` may be an iterator that reads the meter as it goes; it is consumed once. When `receipt` is

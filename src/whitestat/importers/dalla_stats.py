@@ -19,7 +19,7 @@ from whitestat.core.calendar import day_of
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address, Counts
 from whitestat.core.units import address_bytes, mac_bytes, octets_text
-from whitestat.importers.history import BadRows, History, Host, HostDay, Sight, device_mac
+from whitestat.importers.history import BadRows, HostDay, HostSummary, ImportedHistory, ImportedHost, device_mac
 from whitestat.importers.lines import lines
 
 POINT = "dalla-stats import"
@@ -33,7 +33,7 @@ _UNKNOWN = -9_999_999_999
 """What it wrote where it did not know."""
 
 
-class Row(NamedTuple):
+class LogRow(NamedTuple):
     at_s: int
     total: int
     delta: int
@@ -46,9 +46,9 @@ class _Log:
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
-        self.days: dict[tuple[int, Host], tuple[int, int]] = {}
-        self.hosts: dict[Host, Sight] = {}
-        self._last: dict[Host, Row] = {}
+        self.days: dict[tuple[int, ImportedHost], tuple[int, int]] = {}
+        self.hosts: dict[ImportedHost, HostSummary] = {}
+        self._last: dict[ImportedHost, LogRow] = {}
         self.bad = BadRows()
         self.rows = 0
         self.first_octets = 0
@@ -56,7 +56,7 @@ class _Log:
         self.differing = 0
         self.cut: list[str] = []
 
-    def take(self, host: Host, row: Row, *, begins: bool) -> None:
+    def take(self, host: ImportedHost, row: LogRow, *, begins: bool) -> None:
         """A row of the host's; `begins` is true for the first of a file."""
         before = self._last.get(host)
         if before and row.at_s <= before.at_s:
@@ -64,13 +64,13 @@ class _Log:
             return
         self._last[host] = row
         sight = self.hosts.get(host)
-        self.hosts[host] = Sight(None, sight.first_s if sight else row.at_s, row.at_s)
+        self.hosts[host] = HostSummary(None, sight.first_s if sight else row.at_s, row.at_s)
         octets = self._octets(before, row, begins=begins)
         if octets > 0:
             key = day_of(row.at_s, self._zone), host
             self.days[key] = self.days.get(key, (0, 0))[0] + octets, row.at_s
 
-    def _octets(self, before: Row | None, row: Row, *, begins: bool) -> int:
+    def _octets(self, before: LogRow | None, row: LogRow, *, begins: bool) -> int:
         """What passed since the row before.
 
         A log that begins, or begins again within a file since its cache was lost, knew nothing of what was before:
@@ -87,7 +87,7 @@ class _Log:
         return row.peaks - before.peaks
 
 
-def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool], now_s: int = LAST_S) -> History:
+def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool], now_s: int = LAST_S) -> ImportedHistory:
     """A folder with `devices` in it, or one with such folders (a month each); rows after `now_s` are left out.
 
     ImportFault names the file, and the line where no line of them all can be read.
@@ -106,14 +106,14 @@ def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool], now_s: i
         raise ImportFault(f"{log.bad.first}; nothing is imported")
     days = [HostDay(day, host, Counts(octets_unsplit=octets), at_s) for (day, host), (octets, at_s) in log.days.items()]
     days.sort(key=lambda each: each.day)
-    return History(POINT, len(days), lambda: iter(days), log.hosts, tuple(_left_out(log)))
+    return ImportedHistory(POINT, len(days), lambda: iter(days), log.hosts, tuple(_left_out(log)))
 
 
-def _host(file: Path, is_local: Callable[[Address], bool]) -> Host:
+def _host(file: Path, is_local: Callable[[Address], bool]) -> ImportedHost:
     named = _NAME.fullmatch(file.name)
     if named is None:
         raise ValueError("not a log of a device, which is called MAC_IP.csv")
-    return Host(device_mac(mac_bytes(named[1])), _address(named[2], is_local))
+    return ImportedHost(device_mac(mac_bytes(named[1])), _address(named[2], is_local))
 
 
 def _files(path: Path) -> list[Path]:
@@ -129,7 +129,7 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _rows(file: Path, bad: BadRows, cut: list[str], now_s: int) -> Iterator[Row]:
+def _rows(file: Path, bad: BadRows, cut: list[str], now_s: int) -> Iterator[LogRow]:
     try:
         with file.open("rb") as opened:
             for line in lines(opened, LINE_MAX):
@@ -149,7 +149,7 @@ def _is_header(text: str | None) -> bool:
     return [each.strip().lower() for each in (text or "").split(",")] == _HEADER
 
 
-def _row(text: str | None, now_s: int) -> Row | None:
+def _row(text: str | None, now_s: int) -> LogRow | None:
     """None for what is no row, or of a time that cannot be."""
     cells = [each.strip() for each in (text or "").split(",")]
     if len(cells) != 5 or not all(re.fullmatch("-?[0-9]{1,18}", each) for each in cells):
@@ -157,7 +157,7 @@ def _row(text: str | None, now_s: int) -> Row | None:
     at_s, total, delta, on_peak, off_peak = map(int, cells)
     if not FIRST_S <= at_s <= now_s or min(total, on_peak, off_peak) < 0 or delta < _UNKNOWN:
         return None
-    return Row(at_s, total, delta, on_peak + off_peak)
+    return LogRow(at_s, total, delta, on_peak + off_peak)
 
 
 def _address(text: str, is_local: Callable[[Address], bool]) -> Address:

@@ -12,12 +12,12 @@ from datetime import date, timedelta, tzinfo
 from io import BytesIO
 from typing import NamedTuple
 
-from whitestat.attribution.devices.names import Name, clean
+from whitestat.attribution.devices.names import ShownName, clean
 from whitestat.core.calendar import wall_time
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address, Counts, Mac
 from whitestat.core.units import address_bytes, octets_text
-from whitestat.importers.history import NOBODY, BadRows, History, Host, HostDay, Sight, device_mac
+from whitestat.importers.history import NOBODY, BadRows, HostDay, HostSummary, ImportedHistory, ImportedHost, device_mac
 from whitestat.importers.lines import lines
 
 POINT = "darkstat import"
@@ -55,7 +55,7 @@ class Export(NamedTuple):
     days: tuple[Counts, ...]
 
 
-def read(content: bytes, name: str, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
+def read(content: bytes, name: str, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:
     """An export or a day log, told apart by their first octets; ImportFault says where it broke."""
     try:
         if content.startswith(MAGIC):
@@ -169,7 +169,7 @@ def _graph(cursor: _Cursor, bars: int) -> tuple[int, tuple[Counts, ...]]:
     return pos, tuple(Counts(cursor.number(8), cursor.number(8)) for _ in range(bars))
 
 
-def _from_export(found: Export, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
+def _from_export(found: Export, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:
     left_out = []
     if found.hosts:
         octets = octets_text(sum(each.counts.octets for each in found.hosts))
@@ -198,20 +198,22 @@ def _dated(found: Export, zone: tzinfo) -> Iterator[tuple[int, Counts]]:
             yield _number(day), found.days[day.day - 1]
 
 
-def _sights(found: Export, is_local: Callable[[Address], bool]) -> dict[Host, Sight]:
+def _sights(found: Export, is_local: Callable[[Address], bool]) -> dict[ImportedHost, HostSummary]:
     """Local hosts that sent: darkstat knows the last sight of no others."""
     sights = {}
     for each in found.hosts:
         name = clean(each.name)
         if each.seen_s and each.counts.octets_out and device_mac(each.mac) and is_local(each.address):
-            known = Name(name.split(".", 1)[0], "dns") if name and not name.startswith(("(", ".")) else None
-            sights[Host(device_mac(each.mac), each.address)] = Sight(known, each.seen_s, each.seen_s)
+            known = ShownName(name.split(".", 1)[0], "dns") if name and not name.startswith(("(", ".")) else None
+            sights[ImportedHost(device_mac(each.mac), each.address)] = HostSummary(known, each.seen_s, each.seen_s)
     return sights
 
 
-def _totals(days: Iterable[tuple[int, Counts]], left_out: tuple[str, ...], hosts: Mapping[Host, Sight]) -> History:
+def _totals(
+    days: Iterable[tuple[int, Counts]], left_out: tuple[str, ...], hosts: Mapping[ImportedHost, HostSummary]
+) -> ImportedHistory:
     rows = tuple(HostDay(day, NOBODY, counts) for day, counts in days)
-    return History(POINT, len(rows), lambda: iter(rows), hosts, left_out)
+    return ImportedHistory(POINT, len(rows), lambda: iter(rows), hosts, left_out)
 
 
 def _number(day: date) -> int:

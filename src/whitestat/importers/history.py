@@ -6,26 +6,26 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from whitestat.attribution.devices.names import Name
+from whitestat.attribution.devices.names import ShownName
 from whitestat.attribution.locality import is_group_mac
 from whitestat.core.model import Address, Counts, Mac
 
 
-class Host(NamedTuple):
+class ImportedHost(NamedTuple):
     """One line of the other program's table; without both it is what belongs to nobody."""
 
     mac: Mac | None = None
     address: Address | None = None
 
 
-NOBODY = Host()
+NOBODY = ImportedHost()
 
 
 class HostDay(NamedTuple):
     """Usage of one host on one local day, YYYYMMDD; `seen_s` is its last sight of that day where it is known."""
 
     day: int
-    host: Host
+    host: ImportedHost
     counts: Counts
     seen_s: int | None = None
 
@@ -38,20 +38,20 @@ class Span(NamedTuple):
     counts: Counts
 
 
-class Sight(NamedTuple):
+class HostSummary(NamedTuple):
     """What is known of a host: its best name, its first day, and its last sight, UTC seconds."""
 
-    name: Name | None
+    name: ShownName | None
     first_s: int
     last_s: int
 
-    def until(self, now_s: int) -> Sight:
+    def until(self, now_s: int) -> HostSummary:
         """Without what would be after now: the last second of a day that is not over, or a clock ahead of this one."""
         return self._replace(first_s=min(self.first_s, now_s), last_s=min(self.last_s, now_s))
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class ImportedHistory:
     """Old data, read through once and found sound.
 
     `days` reads the rows again, oldest day first, each host once a day; `rows` is how many it yields. `point` is
@@ -62,7 +62,7 @@ class History:
     point: str
     rows: int
     days: Callable[[], Iterator[HostDay]]
-    hosts: Mapping[Host, Sight] = field(default_factory=dict)
+    hosts: Mapping[ImportedHost, HostSummary] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     routers: frozenset[Mac] = frozenset()
     spans: tuple[Span, ...] = ()

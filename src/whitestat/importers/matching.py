@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from whitestat.attribution.devices.names import RANKS, Name
+from whitestat.attribution.devices.names import RANKS, ShownName
 from whitestat.core.model import UNATTRIBUTED, Address, Episode, Mac
 from whitestat.core.units import address_bytes, address_text
-from whitestat.importers.history import Host, Sight
+from whitestat.importers.history import HostSummary, ImportedHost
 from whitestat.ledger.read.queries import DeviceRow
 from whitestat.ledger.write.writer import DeviceRecord
 
@@ -26,7 +26,7 @@ _GIVEN = RANKS["dns"]
 class Matched:
     """The episode of each host (0: nobody's), with the devices and episodes that are new."""
 
-    episodes: dict[Host, int] = field(default_factory=dict)
+    episodes: dict[ImportedHost, int] = field(default_factory=dict)
     devices: dict[int, int] = field(default_factory=lambda: {UNATTRIBUTED: UNATTRIBUTED})
     new_devices: list[DeviceRecord] = field(default_factory=list)
     new_episodes: list[Episode] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Matched:
 
 
 def match(
-    hosts: Mapping[Host, Sight],
+    hosts: Mapping[ImportedHost, HostSummary],
     episodes: Sequence[Episode],
     devices: Sequence[DeviceRow],
     routers: frozenset[Mac] = frozenset(),
@@ -71,7 +71,7 @@ class _Known:
 
     def __init__(self, episodes: Sequence[Episode], devices: Sequence[DeviceRow]) -> None:
         ordered = sorted(episodes, key=lambda each: (each.end_ms is None, each.id))
-        self.by_identity = {Host(each.mac, None if each.mac else each.address): each for each in ordered}
+        self.by_identity = {ImportedHost(each.mac, None if each.mac else each.address): each for each in ordered}
         self.by_address = _unique((address, each) for each in devices for address in each.addresses)
         self.by_name = _unique(
             (each.name.casefold(), each)
@@ -90,14 +90,16 @@ def _unique(pairs: Iterable[tuple[str, DeviceRow]]) -> dict[str, DeviceRow]:
     return {key: devices[0] for key, devices in found.items() if len(devices) == 1}
 
 
-def _groups(hosts: Mapping[Host, Sight], routers: frozenset[Mac]) -> dict[Host, tuple[list[Host], Sight]]:
+def _groups(
+    hosts: Mapping[ImportedHost, HostSummary], routers: frozenset[Mac]
+) -> dict[ImportedHost, tuple[list[ImportedHost], HostSummary]]:
     """Hosts that are one device, by their MAC or else their address, with what is known of them together."""
     carried = Counter(host.mac for host in hosts if host.address not in _UNSPECIFIED)
-    groups: dict[Host, tuple[list[Host], Sight]] = {}
+    groups: dict[ImportedHost, tuple[list[ImportedHost], HostSummary]] = {}
     for host, sight in hosts.items():
         behind = host.mac in routers and carried[host.mac] > 1
         mac = None if behind else host.mac
-        identity = Host(mac, None if mac else host.address)
+        identity = ImportedHost(mac, None if mac else host.address)
         if identity.mac is None and identity.address in (None, *_UNSPECIFIED):
             continue
         members, before = groups.get(identity, ([], sight))
@@ -105,12 +107,14 @@ def _groups(hosts: Mapping[Host, Sight], routers: frozenset[Mac]) -> dict[Host, 
     return groups
 
 
-def _together(one: Sight, other: Sight) -> Sight:
+def _together(one: HostSummary, other: HostSummary) -> HostSummary:
     later, earlier = (one, other) if one.last_s >= other.last_s else (other, one)
-    return Sight(later.name or earlier.name, min(one.first_s, other.first_s), later.last_s)
+    return HostSummary(later.name or earlier.name, min(one.first_s, other.first_s), later.last_s)
 
 
-def _episode(known: _Known, matched: Matched, identity: Host, members: list[Host], sight: Sight) -> Episode:
+def _episode(
+    known: _Known, matched: Matched, identity: ImportedHost, members: list[ImportedHost], sight: HostSummary
+) -> Episode:
     """The one that is there; else a new one, of a known device or of a new one."""
     if found := known.by_identity.get(identity):
         return found
@@ -125,7 +129,7 @@ def _episode(known: _Known, matched: Matched, identity: Host, members: list[Host
     return episode
 
 
-def _device(known: _Known, identity: Host, members: list[Host], name: Name | None) -> int | None:
+def _device(known: _Known, identity: ImportedHost, members: list[ImportedHost], name: ShownName | None) -> int | None:
     for member in members:
         at_address = known.by_address.get(address_text(member.address)) if member.address else None
         if at_address and None in (identity.mac, at_address.mac):
@@ -134,5 +138,5 @@ def _device(known: _Known, identity: Host, members: list[Host], name: Name | Non
     return by_name.id if by_name else None
 
 
-def _key(name: Name | None) -> str | None:
+def _key(name: ShownName | None) -> str | None:
     return name.text.casefold() if name else None

@@ -15,10 +15,10 @@ from itertools import groupby
 from whitestat.core.calendar import MINUTE_S, day_bounds, day_of, minute_start
 from whitestat.core.model import UNATTRIBUTED, Counts, Mac, Point, Scope, UsageKey
 from whitestat.core.units import address_text, mac_text, octets_text
-from whitestat.importers.history import NOBODY, History, HostDay
+from whitestat.importers.history import NOBODY, HostDay, ImportedHistory
 from whitestat.importers.matching import Matched, match
 from whitestat.importers.spread import spread
-from whitestat.ledger.read.queries import DeviceName, DeviceRow, Queries, Question, Step
+from whitestat.ledger.read.queries import DeviceName, DeviceRow, Queries, TimeStep, UsageQuery
 from whitestat.ledger.write.writer import Flush
 
 COLLECTOR = "import"
@@ -29,12 +29,12 @@ FIRST_DAY = 19900101
 MOST_OCTETS = 400_000_000_000 // 8 * 86_400
 """What 400 Gbit/s carry in a day: more is a counter that was misread."""
 
-Booked = dict[tuple[int, str], Counts]
+BookedOctets = dict[tuple[int, str], Counts]
 """What is in the ledger for one day, by device (0: nobody's) and point."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """The flush that books it all, and what there is to say of it."""
 
     point: str
@@ -54,14 +54,14 @@ class Plan:
 
 
 def plan(
-    history: History,
+    history: ImportedHistory,
     queries: Queries | None,
     *,
     zone: tzinfo,
     now_s: int,
     routers: frozenset[Mac] = frozenset(),
     tick: Callable[[int], None] = lambda rows: None,
-) -> Plan:
+) -> ImportPlan:
     """Reads the history a second time, day by day; `queries` is None where there is no ledger yet.
 
     `tick` is told the number of rows done. A day's usage is placed at its last sight: the ledger adds it
@@ -96,7 +96,7 @@ def plan(
         points=[Point(history.point, COLLECTOR)],
     )
     left_out = (*history.left_out, *sound.left_out(), *_ours(ours))
-    return Plan(history.point, flush, matched, tuple(days), left_out, _names(devices, matched))
+    return ImportPlan(history.point, flush, matched, tuple(days), left_out, _names(devices, matched))
 
 
 class _Sound:
@@ -132,7 +132,7 @@ class _Sound:
                 yield f"{_number(len(rows), 'day')} ({_dates(sorted({row.day for row in rows}))}, {octets}): {why}"
 
 
-def _days(history: History, sound: _Sound, ledger: _Ledger) -> Iterator[HostDay]:
+def _days(history: ImportedHistory, sound: _Sound, ledger: _Ledger) -> Iterator[HostDay]:
     """The sound rows, and what spans have more than they; oldest day first."""
     rows = sound.rows(history.days())
     if not history.spans:
@@ -154,17 +154,17 @@ class _Ledger:
         self._zone = zone
         self._point = point
         self._month = 0
-        self._days: dict[int, Booked] = {}
+        self._days: dict[int, BookedOctets] = {}
         self._totals: dict[int, tuple[Counts, bool]] = {}
         self._asked: set[int] = set()
 
-    def booked(self, day: int) -> Booked:
+    def booked(self, day: int) -> BookedOctets:
         if self._queries and day // 100 != self._month:
             self._month = day // 100
             self._days = defaultdict(dict)
             first, following = self._month * 100 + 1, (self._month + (1 if self._month % 100 < 12 else 89)) * 100 + 1
             bounds = day_bounds(first, self._zone)[0], day_bounds(following, self._zone)[0]
-            for row in self._queries.usage(Question(*bounds, Step.DAY, ("device", "point"))):
+            for row in self._queries.usage(UsageQuery(*bounds, TimeStep.DAY, ("device", "point"))):
                 device = row.device.id if row.device else UNATTRIBUTED
                 self._days[day_of(row.start_s, self._zone)][device, row.point or ""] = row.counts
         return self._days.get(day, {})
@@ -201,7 +201,7 @@ class _Ledger:
         start_s, end_s = day_bounds(day, self._zone)
         sights = [row.seen_s for row in rows if row.seen_s is not None]
         until_s = min(max(start_s + 1, *sights), end_s) if sights else end_s
-        found = self._queries.usage(Question(start_s, until_s, by=("point",)))
+        found = self._queries.usage(UsageQuery(start_s, until_s, by=("point",)))
         return any(not is_imported(row.point or "") and row.counts.octets for row in found)
 
 
@@ -211,7 +211,7 @@ def is_imported(point: str) -> bool:
 
 
 def _rest(
-    rows: Iterable[HostDay], matched: Matched, booked: Booked, point: str
+    rows: Iterable[HostDay], matched: Matched, booked: BookedOctets, point: str
 ) -> dict[int, tuple[Counts, int | None]]:
     """By episode what is not booked yet, and the last sight; what is booked is known by device alone."""
     told: dict[int, tuple[Counts, int | None]] = {}

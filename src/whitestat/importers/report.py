@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from whitestat.core.model import Counts
-from whitestat.importers.plan import Plan
-from whitestat.query.tables import Line, usage
+from whitestat.importers.plan import ImportPlan
+from whitestat.query.tables import ReportRow, usage
 
 
-def report(plan: Plan, *, done: bool) -> str:
+def report(plan: ImportPlan, *, done: bool) -> str:
     """Each device with its octets, then the days, and what was left out."""
     lines = []
     if plan.days:
@@ -23,9 +23,9 @@ def report(plan: Plan, *, done: bool) -> str:
     return "".join(lines)
 
 
-def _line(plan: Plan, device: int, counts: Counts) -> Line:
+def _line(plan: ImportPlan, device: int, counts: Counts) -> ReportRow:
     found = plan.names.get(device)
-    return Line((found.name or found.mac) if found else None, found.mac if found else None, None, counts)
+    return ReportRow((found.name or found.mac) if found else None, found.mac if found else None, None, counts)
 
 
 def _date(day: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Counts
 from whitestat.core.units import octets_text
-from whitestat.importers.history import NOBODY, BadRows, History, HostDay
+from whitestat.importers.history import NOBODY, BadRows, HostDay, ImportedHistory
 from whitestat.importers.lines import BYTE_ORDER_MARK, Line, lines
 
 POINT = "traffic import"
@@ -88,7 +88,7 @@ class _Sums:
             self.seen_ms[day] = until_ms - (until_ms == (day + 1) * _DAY_MS)
 
 
-def read(path: Path, zone: tzinfo, unit: str = "kB", now_s: int = _LAST_MS // 1000) -> History:
+def read(path: Path, zone: tzinfo, unit: str = "kB", now_s: int = _LAST_MS // 1000) -> ImportedHistory:
     """The file, row by row; rows after `now_s` are left out. ImportFault names the line, or what it is not."""
     sums = _Sums(UNITS[unit])
     bad = BadRows()
@@ -113,7 +113,7 @@ def read(path: Path, zone: tzinfo, unit: str = "kB", now_s: int = _LAST_MS // 10
         for day, counts in sorted(sums.days.items())
         if counts.octets
     ]
-    return History(POINT, len(days), lambda: iter(days), left_out=(*bad.left_out(), *_left_out(sums)))
+    return ImportedHistory(POINT, len(days), lambda: iter(days), left_out=(*bad.left_out(), *_left_out(sums)))
 
 
 def _documents(path: Path, opened: BinaryIO, bad: BadRows) -> Iterator[tuple[str, Any]]:

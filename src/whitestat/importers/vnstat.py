@@ -10,7 +10,7 @@ from typing import Any
 
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Counts
-from whitestat.importers.history import NOBODY, BadRows, History, HostDay
+from whitestat.importers.history import NOBODY, BadRows, HostDay, ImportedHistory
 from whitestat.importers.vnstat_months import Totals, number, spans_of
 
 _UNIT = {"1": 1024, "2": 1}
@@ -24,7 +24,7 @@ _AGAIN = "run `vnstat --json > vnstat.json` where vnStat is, and import that fil
 
 def read(
     content: bytes, name: str, interface: str | None = None, *, faces_lan: bool = False, month_rotate: int | None = None
-) -> History:
+) -> ImportedHistory:
     """One interface's totals; ImportFault says where the text broke, or which interfaces there are.
 
     vnStat forgets days, and keeps months and years longer: these are the spans of the history. `month_rotate` is the
@@ -42,7 +42,7 @@ def read(
         raise ImportFault(f"{name}: {fault}; nothing is imported") from None
     rows = tuple(HostDay(number(day), NOBODY, counts) for day, counts in sorted(totals.days.items()) if any(counts))
     point = f"vnstat {found['name']} import"
-    return History(point, len(rows), lambda: iter(rows), left_out=bad.left_out(), spans=spans)
+    return ImportedHistory(point, len(rows), lambda: iter(rows), left_out=bad.left_out(), spans=spans)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from whitestat.attribution.devices.names import Name, clean, stronger
+from whitestat.attribution.devices.names import ShownName, clean, stronger
 from whitestat.attribution.maps import Maps
 from whitestat.core.calendar import day_bounds
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address, Counts, Mac
 from whitestat.core.units import address_bytes, address_text, kb_octets, mac_bytes, mac_text, octets_text
-from whitestat.importers.history import BadRows, History, Host, HostDay, Sight, device_mac
-from whitestat.importers.whitestat_schema import Row, names, statement
+from whitestat.importers.history import BadRows, HostDay, HostSummary, ImportedHistory, ImportedHost, device_mac
+from whitestat.importers.whitestat_schema import StoredRow, names, statement
 
 POINT = "whitestat import"
 NO_MAPS = Maps()
@@ -35,7 +35,7 @@ def read(
     is_local: Callable[[Address], bool],
     maps: Maps = NO_MAPS,
     notices: tuple[str, ...] = (),
-) -> History:
+) -> ImportedHistory:
     """The whole database, read through once; ImportFault says where it broke.
 
     Rows of addresses that are not local show traffic of local ones from its other end: they are left out. The
@@ -43,7 +43,7 @@ def read(
     what is wrong with them.
     """
     old = _Database(path, zone, is_local, maps)
-    hosts: dict[Host, Sight] = {}
+    hosts: dict[ImportedHost, HostSummary] = {}
     outside: dict[Address | None, int] = {}
     routers: set[Mac] = set()
     rows = 0
@@ -58,7 +58,7 @@ def read(
     if bad.count and not (rows or outside):
         raise ImportFault(f"{path}: {bad.first}; nothing is imported")
     left_out = (*notices, *bad.left_out(), *_left_out(outside))
-    return History(POINT, rows, old.local_days, hosts, left_out, frozenset(routers))
+    return ImportedHistory(POINT, rows, old.local_days, hosts, left_out, frozenset(routers))
 
 
 class _Database:
@@ -71,42 +71,44 @@ class _Database:
     def local_days(self) -> Iterator[HostDay]:
         return (day for day, _, local in self.days(BadRows()) if local)
 
-    def days(self, bad: BadRows) -> Iterator[tuple[HostDay, Name | None, bool]]:
+    def days(self, bad: BadRows) -> Iterator[tuple[HostDay, ShownName | None, bool]]:
         """Each host once a day, oldest first, with its name then and whether it is local; `bad` gets what cannot be."""
         with _opened(self._path) as connection:
             try:
                 sql, (by_mac, by_address) = statement(connection), names(connection)
             except ValueError as fault:
                 raise ImportFault(f"{self._path}: {fault}") from None
-            for _, same in groupby(map(Row._make, self._rows(connection, sql)), key=_host_and_day):
+            for _, same in groupby(map(StoredRow._make, self._rows(connection, sql)), key=_host_and_day):
                 if rows := list(self._sound(same, bad)):
                     day, row = self._last(rows)
                     yield day, self._name(day, row, by_mac, by_address), self._local(row, day.host.address)
 
     def _rows(self, connection: sqlite3.Connection, sql: str) -> Iterator[Any]:
-        return (row[: len(Row._fields)] for row in connection.execute(sql))
+        return (row[: len(StoredRow._fields)] for row in connection.execute(sql))
 
-    def _sound(self, rows: Iterable[Row], bad: BadRows) -> Iterator[tuple[HostDay, Row]]:
+    def _sound(self, rows: Iterable[StoredRow], bad: BadRows) -> Iterator[tuple[HostDay, StoredRow]]:
         for row in rows:
             try:
                 yield self._day(row), row
             except ValueError as fault:
                 bad.add(f"{row.table}, row {row.number}", str(fault))
 
-    def _last(self, rows: list[tuple[HostDay, Row]]) -> tuple[HostDay, Row]:
+    def _last(self, rows: list[tuple[HostDay, StoredRow]]) -> tuple[HostDay, StoredRow]:
         """Usage of a day only grows: of what stands twice in the table that counts the largest is the last."""
         table = rows[0][1].table
         return max((each for each in rows if each[1].table == table), key=lambda each: each[0].counts.octets)
 
-    def _day(self, row: Row) -> HostDay:
+    def _day(self, row: StoredRow) -> HostDay:
         address = address_bytes(str(row.ip).strip())
-        host = Host(self._maps.mac(_mac(row.mac), address), address)
+        host = ImportedHost(self._maps.mac(_mac(row.mac), address), address)
         return HostDay(_number(row.date), host, Counts(_octets(row.into), _octets(row.out)), self._seen(row.seen))
 
-    def _name(self, day: HostDay, row: Row, by_mac: dict[Any, Any], by_address: dict[Any, Any]) -> Name | None:
+    def _name(
+        self, day: HostDay, row: StoredRow, by_mac: dict[Any, Any], by_address: dict[Any, Any]
+    ) -> ShownName | None:
         """What the map file calls it goes before what the database does, as version 5 had it."""
         mapped = self._maps.names.get(day.host.mac) if day.host.mac else None
-        return Name(mapped, "user") if mapped else _name(row, by_mac, by_address)
+        return ShownName(mapped, "user") if mapped else _name(row, by_mac, by_address)
 
     def _seen(self, text: Any) -> int | None:
         """v5's local text; None for anything else, as it is worth no fault."""
@@ -115,7 +117,7 @@ class _Database:
         except ValueError:
             return None
 
-    def _local(self, row: Row, address: Address | None) -> bool:
+    def _local(self, row: StoredRow, address: Address | None) -> bool:
         if row.local in (0, 1):
             return bool(row.local)
         return address is not None and self._is_local(address)
@@ -147,7 +149,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise ImportFault(f"{path}: the database cannot be read: {error}; nothing is imported") from None
 
 
-def _host_and_day(row: Row) -> tuple[int, str, str]:
+def _host_and_day(row: StoredRow) -> tuple[int, str, str]:
     return _plain_day(row.date), _plain_host(row.ip), _plain_host(row.mac)
 
 
@@ -199,11 +201,11 @@ def _mac(text: Any) -> Mac | None:
         return None
 
 
-def _name(row: Row, by_mac: dict[Any, Any], by_address: dict[Any, Any]) -> Name | None:
+def _name(row: StoredRow, by_mac: dict[Any, Any], by_address: dict[Any, Any]) -> ShownName | None:
     if given := _cleaned(by_mac.get(row.mac)):
-        return Name(given, "user")
+        return ShownName(given, "user")
     found = _cleaned(row.name) or _cleaned(by_address.get(row.ip))
-    return Name(found.split(".", 1)[0], "dns") if found else None
+    return ShownName(found.split(".", 1)[0], "dns") if found else None
 
 
 def _cleaned(text: Any) -> str:
@@ -212,13 +214,13 @@ def _cleaned(text: Any) -> str:
     return "" if name.startswith(("(", ".")) or _mac(name) else name
 
 
-def _sight(known: Sight | None, day: HostDay, name: Name | None, zone: tzinfo) -> Sight:
+def _sight(known: HostSummary | None, day: HostDay, name: ShownName | None, zone: tzinfo) -> HostSummary:
     start_s, end_s = day_bounds(day.day, zone)
     seen_s = end_s - 1 if day.seen_s is None else min(max(day.seen_s, start_s), end_s - 1)
     if known is None:
-        return Sight(name, start_s, seen_s)
+        return HostSummary(name, start_s, seen_s)
     latest = name if name and stronger(name, known.name) else known.name
-    return Sight(latest, min(start_s, known.first_s), max(seen_s, known.last_s))
+    return HostSummary(latest, min(start_s, known.first_s), max(seen_s, known.last_s))
 
 
 def _left_out(outside: dict[Address | None, int]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from whitestat.attribution.map_files import MapFile, MapFiles
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address
 from whitestat.importers import whitestat
-from whitestat.importers.history import History
+from whitestat.importers.history import ImportedHistory
 
 CONFIG = "WhiteStatConfig.json"
 CONFIG_MOST_OCTETS = 1024 * 1024
@@ -24,7 +24,7 @@ _NAMES = {
 """What its files are called unless the configuration says otherwise."""
 
 
-def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> History:
+def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:
     """A database, or that of a folder with what its map files say. ImportFault as `whitestat.read`."""
     if not path.is_dir():
         return whitestat.read(path, zone, is_local)

@@ -13,7 +13,7 @@ TABLES = ("dailyusage", "usagehistory")
 """Today with what lingers of yesterday, and days that are over. What stands in both was written to the first later."""
 
 
-class Row(NamedTuple):
+class StoredRow(NamedTuple):
     """A row of either table as it stands there; None where its generation has no such column."""
 
     table: str
@@ -46,8 +46,9 @@ _GENERATIONS = {
 
 
 def statement(connection: sqlite3.Connection) -> str:
-    """Reads both tables as `Row`s, with keys behind: by date and host, the rows that count first. ValueError: no table
-    of ours.
+    """Return the statement that reads both tables as `StoredRow`s with keys behind, by date and host.
+
+    The rows that count come first. Raises ValueError where there is no table of WhiteStat.
 
     `plain_day` and `plain_host` are functions of the connection's that make one text of all spellings.
     """

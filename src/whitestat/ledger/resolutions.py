@@ -120,7 +120,7 @@ COARSEST_FIRST = (Resolution.MONTH, Resolution.DAY, Resolution.HOUR, Resolution.
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetainedSpans:
     """What is where, in UTC seconds: `since` when a resolution's rows are there (from the beginning where it is
     not named; seconds never), and `until` when days and months are closed: what came after is in finer rows alone.
     """

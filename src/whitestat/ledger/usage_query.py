@@ -16,7 +16,7 @@ BY_WORDS = USAGE_WORDS + DETAIL_WORDS
 """What usage can be told apart by: whose and where it was, and what is known of what it was on and with whom."""
 
 
-class Step(StrEnum):
+class TimeStep(StrEnum):
     """How long a span each row of an answer stands for."""
 
     TOTAL = "total"
@@ -39,7 +39,7 @@ def check_span(start_s: int, end_s: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class UsageQuery:
     """Usage from `start_s` up to and without `end_s`, UTC seconds, told apart `by` the words of BY_WORDS.
 
     Devices, points, persons (what was theirs at the time) and scope narrow it down; without them all is meant, the
@@ -52,7 +52,7 @@ class Question:
 
     start_s: int
     end_s: int
-    step: Step = Step.TOTAL
+    step: TimeStep = TimeStep.TOTAL
     by: tuple[str, ...] = ("device",)
     devices: tuple[int, ...] = ()
     scope: Scope | None = None
@@ -102,7 +102,7 @@ class DeviceName(NamedTuple):
     mac: str | None
 
 
-class Row(NamedTuple):
+class UsageRow(NamedTuple):
     """One answer. `device` is None for what nobody could be found for, and like `scope` and `point` where
     the question does not tell them apart. `rest` is all that is not among the top of a question.
     `person` is None for what was nobody's. Protocol, service and peer are None where nobody knows them, and

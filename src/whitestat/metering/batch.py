@@ -32,7 +32,7 @@ A = TypeVar("A", bound=_Additive)
 
 
 @dataclass(slots=True)
-class Draft:
+class PendingBatch:
     """Times are labels of the timeline: usage and coverage by the start of their minute, UTC seconds; of their
     second where `finest_s` is 1."""
 

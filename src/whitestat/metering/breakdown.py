@@ -21,7 +21,7 @@ K = TypeVar("K")
 
 
 @dataclass(slots=True)
-class Detail:
+class BreakdownBuffer:
     """By the start of a local hour, UTC seconds."""
 
     services: dict[tuple[int, ServiceKey], Counts] = field(default_factory=dict)

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from whitestat import __version__
 from whitestat.attribution.devices.edits import Edit
-from whitestat.attribution.devices.identity import Done, Identity
-from whitestat.attribution.devices.names import Name, by_dns, resolve
+from whitestat.attribution.devices.identity import EditResult, Identity
+from whitestat.attribution.devices.names import ShownName, by_dns, resolve
 from whitestat.attribution.evidence import Evidence
-from whitestat.attribution.gather import Gatherer
+from whitestat.attribution.gather import EvidenceGatherer
 from whitestat.collectors import Collector, Polled
 from whitestat.core.errors import CollectorError, DamagedLedger, LedgerError
 from whitestat.core.model import PointState
@@ -28,9 +28,9 @@ from whitestat.core.system.clock import Clock
 from whitestat.core.system.memory import give_back, resident_octets
 from whitestat.ledger.tables.unflushed import Unflushed
 from whitestat.ledger.write.writer import Place, Writer
-from whitestat.metering.poll import Span, Turn
-from whitestat.metering.recorder import Booker
-from whitestat.metering.timekeeper import Correction, State, Timeline
+from whitestat.metering.poll import PollSpan, PollState
+from whitestat.metering.recorder import Recorder
+from whitestat.metering.timekeeper import ClockState, Correction, Timekeeper
 from whitestat.metering.today import LiveUsage
 
 log = logging.getLogger("whitestat")
@@ -65,19 +65,19 @@ class Engine:
         self,
         collectors: Sequence[Collector],
         writer: Writer,
-        booker: Booker,
+        booker: Recorder,
         *,
         flush_s: int,
         clock: Clock,
         notices: Sequence[str] = (),
         identity: Identity | None = None,
-        gatherer: Gatherer | None = None,
+        gatherer: EvidenceGatherer | None = None,
         resolver: Callable[[str], str | None] = resolve,
         boot: str = "",
         synchronised: Callable[[], bool] = bool,
     ) -> None:
         """`boot` is the boot whose monotonic clock it is, `synchronised` whether the system calls its wall clock so."""
-        self._turns = tuple(Turn(each) for each in collectors)
+        self._turns = tuple(PollState(each) for each in collectors)
         self._writer = writer
         self._booker = booker
         self._flush_ms = flush_s * 1000
@@ -91,7 +91,7 @@ class Engine:
         self._readers = ThreadPoolExecutor(max(1, len(collectors)), "reading")
         self._boot = boot
         self._synchronised = synchronised
-        self._timeline = Timeline(
+        self._timeline = Timekeeper(
             booker.newest_ms,
             clock.now_ms(),
             clock.monotonic_ms(),
@@ -99,7 +99,7 @@ class Engine:
             hold=writer.hold,
             synchronised=synchronised(),
         )
-        self._told = State.SET, 0
+        self._told = ClockState.SET, 0
         self._unwritten: tuple[int, str] | None = None  # since when, and why
         self._damage: str | None = None  # what cannot be set aside
         self._errors = 0
@@ -143,11 +143,11 @@ class Engine:
         """Whether usage waits for the clock to be right."""
         return self._timeline.held
 
-    async def edit(self, edit: Edit, by: str) -> Done:
+    async def edit(self, edit: Edit, by: str) -> EditResult:
         """Change devices or people, at once; EditError for what cannot be, LedgerError where it cannot be kept."""
         return await self._in_booking_thread(self._known().edit, edit, by, self.now_ms())
 
-    async def undo(self, number: int, by: str) -> Done:
+    async def undo(self, number: int, by: str) -> EditResult:
         """Take an edit back; errors as those of `edit`."""
         return await self._in_booking_thread(self._known().undo, number, by, self.now_ms())
 
@@ -324,7 +324,7 @@ class Engine:
                 self._identity.hear(self._gatherer.gather(now_ms, self._clock.monotonic_ms(), eager=eager))
             self._identity.follow(now_ms)
 
-    def _read(self, turns: Sequence[Turn], *, last: bool = False) -> list[Turn]:
+    def _read(self, turns: Sequence[PollState], *, last: bool = False) -> list[PollState]:
         """One read of each; returns those that handed out once more what is gathered already."""
         for turn in turns:
             turn.begin(self._span(turn), self._readers)
@@ -337,7 +337,7 @@ class Engine:
                     held_back.append(turn)
         return held_back
 
-    def _span(self, turn: Turn) -> Span:
+    def _span(self, turn: PollState) -> PollSpan:
         ticks_ms = self._clock.monotonic_ms()
         now_ms = self._timeline.at(ticks_ms)
         turn.begun_ms = turn.begun_ms or ticks_ms
@@ -345,9 +345,9 @@ class Engine:
         since_ms = now_ms - observed_ms
         if turn.read_ms is None:  # what is found now may have been counted since the last process looked
             since_ms = min(self._booker.last_read_ms(turn.collector) or since_ms, since_ms)
-        return Span(since_ms, now_ms, observed_ms, ticks_ms)
+        return PollSpan(since_ms, now_ms, observed_ms, ticks_ms)
 
-    def _gather(self, turn: Turn, limit_s: float) -> bool:
+    def _gather(self, turn: PollState, limit_s: float) -> bool:
         """What the collector yields goes into the flush; False where it is there already."""
         harvest, span = turn.end(limit_s)
         gathered = self._booker.gather(turn.collector, harvest, span.observed_ms)
@@ -402,14 +402,14 @@ class Engine:
             self._damage = str(error)
             self._log_once(self._damage)
 
-    def _settle(self, turn: Turn) -> None:
+    def _settle(self, turn: PollState) -> None:
         """Let the meter forget what is booked."""
         if turn.receipt and not turn.busy and self._booker.is_booked(turn.receipt):
             turn.collector.settle(turn.receipt)
             turn.receipt = None
 
     @contextmanager
-    def _guarded(self, name: str, turn: Turn | None = None, *, mends: bool = True) -> Iterator[None]:
+    def _guarded(self, name: str, turn: PollState | None = None, *, mends: bool = True) -> Iterator[None]:
         """What fails inside is shown and tried again, and delays nobody else."""
         try:
             yield
@@ -423,7 +423,7 @@ class Engine:
                 turn.failure = None
                 log.info("%s: works again", name)
 
-    def _fail(self, name: str, turn: Turn | None, reason: str) -> None:
+    def _fail(self, name: str, turn: PollState | None, reason: str) -> None:
         if turn:
             turn.failure = reason
         self._errors += 1
@@ -452,7 +452,7 @@ class Engine:
             if name:
                 await self._in_booking_thread(self._name, device, name)
 
-    def _name(self, device: int, name: Name) -> None:
+    def _name(self, device: int, name: ShownName) -> None:
         if self._identity:
             self._identity.resolved(device, name, self.now_ms())
         else:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from whitestat.core import calendar
 from whitestat.core.model import Counts
 from whitestat.core.units import mac_text
-from whitestat.metering.rates import QUIET, Rates, Second, Seconds, fields, rates, together
+from whitestat.metering.rates import QUIET, RateHistory, Rates, RateSample, fields, rates, together
 from whitestat.metering.today import DeviceToday, LiveUsage
 
 STALE_MS = 10_000
@@ -60,7 +60,7 @@ class Live:
         self._rows: Mapping[int, DeviceToday] = {}
         self._rates: dict[int, Rates | None] = {}
         self._points: dict[str, Rates | None] = {}
-        self._seconds = Seconds()
+        self._seconds = RateHistory()
         self._at_ms = 0
 
     async def listen(self) -> AsyncGenerator[dict[str, object], None]:
@@ -165,7 +165,7 @@ class Live:
             "last_seen": calendar.instant_text(seen_s, self._zone) if seen_s else None,
         }
 
-    def _second(self, second: Second) -> dict[str, object]:
+    def _second(self, second: RateSample) -> dict[str, object]:
         """A second that is over: all rates that were not nothing."""
         devices = second.devices()
         return {

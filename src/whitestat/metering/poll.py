@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from whitestat.collectors import Collector
 from whitestat.core.errors import CollectorError
-from whitestat.core.model import Harvest, PointState, PointStatus, Receipt
+from whitestat.core.model import PointState, PointStatus, ReadResult, Receipt
 
 
 @dataclass(slots=True)
-class Span:
+class PollSpan:
     """From when to when a read counts, instants in UTC milliseconds; `ticks_ms` is when it was asked for."""
 
     since_ms: int
@@ -20,7 +20,7 @@ class Span:
     ticks_ms: int
 
 
-class Turn:
+class PollState:
     """Where one collector stands: when it was last read, whether a read is under way, why the last one failed.
 
     One thread at a time deals with a collector: while a read is under way (`busy`) it is left alone.
@@ -33,7 +33,7 @@ class Turn:
         self.begun_ms: int | None = None
         self.failure: str | None = None
         self.receipt: Receipt | None = None
-        self._reading: tuple[Future[Harvest], Span] | None = None
+        self._reading: tuple[Future[ReadResult], PollSpan] | None = None
 
     @property
     def name(self) -> str:
@@ -63,12 +63,12 @@ class Turn:
             )
         return rows
 
-    def begin(self, span: Span, threads: Executor) -> None:
+    def begin(self, span: PollSpan, threads: Executor) -> None:
         """Ask the collector, unless it still owes an answer."""
         if self._reading is None:
             self._reading = threads.submit(self.collector.read, span.since_ms, span.now_ms), span
 
-    def end(self, limit_s: float) -> tuple[Harvest, Span]:
+    def end(self, limit_s: float) -> tuple[ReadResult, PollSpan]:
         """What the read yielded and for which span.
 
         Raises what the read raised, and CollectorError when it has not ended after `limit_s`.

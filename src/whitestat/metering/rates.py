@@ -60,7 +60,7 @@ def together(of: Iterable[Rates | None]) -> Rates | None:
     return Rates(*(sum(column) for column in zip(*known, strict=True)))
 
 
-class Second(NamedTuple):
+class RateSample(NamedTuple):
     """One that is over, or several that a busy machine was too late for: rates by device, those of the silent left out,
     and by point, from `since_ms` to `at_ms`; `unknown` are the devices that have no rates."""
 
@@ -76,11 +76,11 @@ class Second(NamedTuple):
         return {**known, **dict.fromkeys(self.unknown)}
 
 
-class Seconds:
+class RateHistory:
     """The last of them; 254 devices that are never silent take 1.2 MB."""
 
     def __init__(self) -> None:
-        self._kept: deque[Second] = deque()
+        self._kept: deque[RateSample] = deque()
 
     def add(
         self, since_ms: int, at_ms: int, devices: Mapping[int, Rates | None], points: Mapping[str, Rates | None]
@@ -94,12 +94,12 @@ class Seconds:
                 unknown.append(device)
             elif each != QUIET:
                 rows.extend((device, *each))
-        self._kept.append(Second(since_ms, at_ms, rows, unknown, dict(points)))
+        self._kept.append(RateSample(since_ms, at_ms, rows, unknown, dict(points)))
 
-    def between(self, after_ms: int, before_ms: int) -> Iterator[Second]:
+    def between(self, after_ms: int, before_ms: int) -> Iterator[RateSample]:
         """Those after an instant and before another."""
         return (each for each in self._kept if after_ms < each.at_ms < before_ms)
 
-    def last(self, at_ms: int) -> Second | None:
+    def last(self, at_ms: int) -> RateSample | None:
         """That of the instant, None where it was not added."""
         return self._kept[-1] if self._kept and self._kept[-1].at_ms == at_ms else None

@@ -14,7 +14,7 @@ from itertools import chain
 from operator import sub
 
 from whitestat.attribution.attribute import Attributed, Attributor, PointSum
-from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.shape import Shape
 from whitestat.collectors import Collector, Polled
@@ -28,12 +28,12 @@ from whitestat.core.model import (
     Delta,
     Episode,
     FlowKey,
-    Harvest,
     Hold,
     PeerKey,
     Point,
     Poll,
     Quality,
+    ReadResult,
     Receipt,
     Scope,
     ServiceKey,
@@ -43,17 +43,17 @@ from whitestat.core.units import mac_text
 from whitestat.ledger.tables.unflushed import Unflushed
 from whitestat.ledger.usage_query import DeviceName
 from whitestat.ledger.write.writer import Flush, Writer
-from whitestat.metering.batch import Draft
-from whitestat.metering.breakdown import Detail
+from whitestat.metering.batch import PendingBatch
+from whitestat.metering.breakdown import BreakdownBuffer
 from whitestat.metering.shown_usage import Shown
 from whitestat.metering.timekeeper import Correction
-from whitestat.metering.today import DeviceToday, Spread, Today
+from whitestat.metering.today import DeviceToday, Spread, TodayUsage
 
 log = logging.getLogger("whitestat")
 
 
 @dataclass(slots=True)
-class Tally:
+class RecorderCounts:
     """What the health page counts."""
 
     flushes: int = 0
@@ -65,14 +65,14 @@ FIRST_DETAIL_MS = 60_000
 `detail_s`: who looks at the page for the first time sees what the traffic is."""
 
 
-class Booker:
+class Recorder:
     """Holds the last readings and audits, gathers harvests, and writes them in one transaction of the ledger."""
 
     def __init__(
         self,
         writer: Writer,
         attributor: Attributor,
-        known: Known,
+        known: DeviceRegistry,
         *,
         zone: tzinfo,
         points: Iterable[Point],
@@ -84,7 +84,7 @@ class Booker:
         `finest_s` is 1, the second."""
         self.known = known
         self._writer = writer
-        self._detail = Detail()
+        self._detail = BreakdownBuffer()
         self._detail_ms = detail_s * 1000
         self._detail_wait_ms = min(FIRST_DETAIL_MS, self._detail_ms)
         self._detail_since_ms: int | None = None
@@ -98,15 +98,15 @@ class Booker:
         self._audits: dict[str, Audit] = dict(state.audits)
         self._booked = dict(state.receipts)
         self._finest_s = finest_s
-        self._draft = Draft(finest_s)
+        self._draft = PendingBatch(finest_s)
         self._shown = Shown(finest_s)
         self._made = 0  # of what is unflushed, so far
         self._held: set[str] = set()  # points whose meters hold what the draft has of them
-        self._today = Today(writer, known, zone)
+        self._today = TodayUsage(writer, known, zone)
         self._polls: dict[str, tuple[int, dict[UsageKey, Counts]]] = {}
         self._shape = Shape()
         self._shape_told: tuple[str, ...] = ()
-        self.tally = Tally()
+        self.tally = RecorderCounts()
 
     def last_read_ms(self, collector: Collector) -> int | None:
         """When the collector's points were last read, by this process or the one before it."""
@@ -136,7 +136,7 @@ class Booker:
         self.known.follow_maps()
         self._attributor.move(self._locality())
 
-    def gather(self, collector: Collector, harvest: Harvest, observed_ms: int) -> bool:
+    def gather(self, collector: Collector, harvest: ReadResult, observed_ms: int) -> bool:
         """Add a harvest of the collector, which watched for `observed_ms`, to the next flush.
 
         False for one that is gathered or booked already: a drained meter hands its counts out until they are
@@ -189,7 +189,7 @@ class Booker:
             flush = replace(flush, services=self._detail.services, peers=self._detail.peers)
         self._writer.commit(flush)
         if flush.services or flush.peers:
-            self._detail = Detail()
+            self._detail = BreakdownBuffer()
             self._detail_since_ms = None
             self._detail_wait_ms = min(2 * self._detail_wait_ms, self._detail_ms)
         self._written(flush)
@@ -198,7 +198,7 @@ class Booker:
     def _written(self, flush: Flush) -> None:
         self.tally.flushes += bool(self._draft.harvests)
         self._booked.update((each.meter, each.epoch) for each in flush.receipts)
-        self._draft = Draft(self._finest_s)
+        self._draft = PendingBatch(self._finest_s)
         self._held.clear()
         self._new_points = ()
         self._today.add(flush.usage)
@@ -215,7 +215,7 @@ class Booker:
 
         self._draft.move(correction)
         self._shown.forget()
-        self._detail = Detail()  # its hours would not be those of the usage
+        self._detail = BreakdownBuffer()  # its hours would not be those of the usage
         self._detail_since_ms = None
         for key, reading in self._readings.items():
             if reading.at_ms != at(reading.at_ms):
@@ -341,7 +341,9 @@ class Booker:
         self._writer.name(self.known.renamed)
         self.known.written_names()
 
-    def _add(self, harvest: Harvest, attributed: Attributed, steps: dict[str, coverage.Step], observed_ms: int) -> None:
+    def _add(
+        self, harvest: ReadResult, attributed: Attributed, steps: dict[str, coverage.CoverageStep], observed_ms: int
+    ) -> None:
         """Usage and coverage of a harvest, into the minutes of its span."""
         draft, span = self._draft, (harvest.start_ms, harvest.end_ms)
         for key, counts in attributed.counts().items():
@@ -357,7 +359,7 @@ class Booker:
             draft.add_coverage(name, unmetered, step.since_ms, harvest.end_ms)
 
     def _add_detail(
-        self, harvest: Harvest, services: Mapping[ServiceKey, list[int]], peers: Mapping[PeerKey, list[int]]
+        self, harvest: ReadResult, services: Mapping[ServiceKey, list[int]], peers: Mapping[PeerKey, list[int]]
     ) -> None:
         """What usage was on and with whom; a point says it with its deltas or beside them, never both."""
         self._detail.add(
@@ -399,7 +401,7 @@ class Booker:
                 discarded[found.quality] = discarded.get(found.quality, 0) + 1
             yield found
 
-    def _steps(self, harvest: Harvest) -> dict[str, coverage.Step]:
+    def _steps(self, harvest: ReadResult) -> dict[str, coverage.CoverageStep]:
         """What the referees say of each point."""
         return {
             name: coverage.step(self._audits.get(name), audit._replace(at_ms=harvest.end_ms))

@@ -50,7 +50,7 @@ TOLD_MS = 3_600_000
 MINUTE_MS = 60_000
 
 
-class State(StrEnum):
+class ClockState(StrEnum):
     """`held`: usage has no date yet, and waits for the clock to be right."""
 
     SET = "set"
@@ -68,7 +68,7 @@ class Correction(NamedTuple):
         return at_ms + self.by_ms if at_ms >= self.since_ms else at_ms
 
 
-class Timeline:
+class Timekeeper:
     """Follows both clocks, in milliseconds.
 
     `newest_ms` is the latest instant that something is booked to, 0 for none. A `hold` of this boot goes on where it
@@ -98,14 +98,14 @@ class Timeline:
         self._settled_ms = ticks_ms
         self._held_ms = goes_on.since_ms if goes_on else ticks_ms
         self._steady = (goes_on.wall_offset_ms, goes_on.steady_ms) if goes_on else (wall_ms - ticks_ms, ticks_ms)
-        self.state = State.HELD
+        self.state = ClockState.HELD
         self.look(wall_ms, ticks_ms, synchronised=synchronised)
         self._jump = 0, -TOLD_MS, 0  # the way from the last flush of an earlier process is none
 
     @property
     def held(self) -> bool:
         """Whether what is counted is to be kept back."""
-        return self.state is State.HELD
+        return self.state is ClockState.HELD
 
     @property
     def hold(self) -> Hold:
@@ -113,7 +113,7 @@ class Timeline:
         return Hold(self._boot, self._offset_ms, self._held_ms, *self._steady)
 
     @property
-    def news(self) -> tuple[State, int]:
+    def news(self) -> tuple[ClockState, int]:
         """Differs after each change that a user should be told of."""
         return self.state, self._jump[0]
 
@@ -138,8 +138,8 @@ class Timeline:
         correction = None
         if BUILT_MS <= wall_ms < LATEST_MS and (synchronised or self._is_plausible(wall_ms, ticks_ms)):
             correction = self._believe(wall_ms, ticks_ms)
-        elif self.state is State.SET:
-            self.state, self._held_ms = State.HELD, ticks_ms
+        elif self.state is ClockState.SET:
+            self.state, self._held_ms = ClockState.HELD, ticks_ms
         if not self.held:
             self._newest_ms = max(self._newest_ms, self.at(ticks_ms))
         return correction
@@ -156,17 +156,17 @@ class Timeline:
         offset_ms, before = wall_ms - ticks_ms, self.state
         by_ms, since_ms = offset_ms - self._offset_ms, self.at(self._held_ms)
         jumped = abs(by_ms) >= JUMP_MS
-        if before is not State.SET or ticks_ms - self._settled_ms >= SETTLED_MS:
-            self._least_ms = self._offset_ms if before is State.SET else offset_ms
+        if before is not ClockState.SET or ticks_ms - self._settled_ms >= SETTLED_MS:
+            self._least_ms = self._offset_ms if before is ClockState.SET else offset_ms
         self._least_ms = min(self._least_ms, offset_ms)
         if jumped:
             self._settled_ms = ticks_ms
-            if before is State.SET or since_ms > BUILT_MS:
+            if before is ClockState.SET or since_ms > BUILT_MS:
                 self._jump = by_ms, ticks_ms, wall_ms
         if wall_ms < self._newest_ms:  # the newest minute booked lies in the future: the clock was ahead
             self._ahead_ms, self._newest_ms = max(self._ahead_ms, self._newest_ms), wall_ms
-        self._offset_ms, self.state, self._is_first = offset_ms, State.SET, False
-        if before is State.HELD and jumped:
+        self._offset_ms, self.state, self._is_first = offset_ms, ClockState.SET, False
+        if before is ClockState.HELD and jumped:
             return Correction(since_ms, by_ms - by_ms % MINUTE_MS)  # rounded down: never into the future
         return None
 

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from itertools import chain
 from typing import NamedTuple
 
-from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.core import calendar
 from whitestat.core.model import UNATTRIBUTED, Counts, Mac, Scope, UsageKey
 from whitestat.ledger.write.writer import Writer
@@ -41,10 +41,10 @@ class LiveUsage(NamedTuple):
     polled: Mapping[str, Spread | None] = {}
 
 
-class Today:
+class TodayUsage:
     """Holds what is booked of the day that `begin` began, so that nobody who looks asks the ledger."""
 
-    def __init__(self, writer: Writer, known: Known, zone: tzinfo) -> None:
+    def __init__(self, writer: Writer, known: DeviceRegistry, zone: tzinfo) -> None:
         self._writer = writer
         self._known = known
         self._zone = zone

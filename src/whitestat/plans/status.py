@@ -18,7 +18,7 @@ HABIT_DAYS = 84
 """How many past days the forecast learns from."""
 
 
-class Cell(NamedTuple):
+class UsageCell(NamedTuple):
     """Where usage is booked: the start of the plan's day (UTC seconds), the terms that held and the tariff's number."""
 
     day_s: int
@@ -26,7 +26,7 @@ class Cell(NamedTuple):
     tariff: int
 
 
-class Who(NamedTuple):
+class Owner(NamedTuple):
     """Whose usage: a device (None: nobody could be found for it), and the person it was on that day."""
 
     device: int | None
@@ -43,7 +43,7 @@ class TopUp(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class PlanUsage:
     """All that is known of a plan's usage.
 
     `daily` is of everybody it is about, as far back as matters; `usage` of the running period by whose it is, where all
@@ -53,14 +53,14 @@ class Books:
 
     terms: Sequence[Terms]
     since_s: int
-    daily: Mapping[Cell, Counts]
-    usage: Mapping[tuple[Cell, Who], Counts]
+    daily: Mapping[UsageCell, Counts]
+    usage: Mapping[tuple[UsageCell, Owner], Counts]
     topups: Sequence[TopUp] = ()
     persons: Sequence[str] = ()
     watched: Collection[int] | None = None
 
 
-class Today(NamedTuple):
+class TodayShare(NamedTuple):
     """The plan's day: `used` of an allowance, and `may` be used in all so that the rest lasts (None: no end)."""
 
     used: int
@@ -71,7 +71,7 @@ class Today(NamedTuple):
         return None if self.may is None else self.may - self.used
 
 
-class Pot(NamedTuple):
+class Allowance(NamedTuple):
     """An allowance: `available` is what the plan gives, `carried` and `topped_up`; None where it has no end.
 
     `left` may be below zero. `even` is what would be used by now at an even pace.
@@ -84,7 +84,7 @@ class Pot(NamedTuple):
     topped_up: int
     used: int
     even: int | None
-    today: Today
+    today: TodayShare
     forecast: Forecast | None
 
     @property
@@ -106,7 +106,7 @@ class InTariff(NamedTuple):
     used: int
 
 
-class Part(NamedTuple):
+class AllowanceShare(NamedTuple):
     """A person's share of one allowance; None where the plan has no shares or the allowance no end."""
 
     name: str
@@ -123,7 +123,7 @@ class PersonPart(NamedTuple):
 
     person: str | None
     octets: int
-    parts: tuple[Part, ...]
+    parts: tuple[AllowanceShare, ...]
 
 
 class DevicePart(NamedTuple):
@@ -140,7 +140,7 @@ class Day(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PlanStatus:
     """Where a plan stands at an instant: its period (UTC seconds), allowances, tariffs, people, devices and days."""
 
     plan: Plan
@@ -151,7 +151,7 @@ class Standing:
     today_s: int
     tariff_now: str
     days_left: int
-    pots: tuple[Pot, ...]
+    pots: tuple[Allowance, ...]
     tariffs: tuple[InTariff, ...]
     persons: tuple[PersonPart, ...]
     devices: tuple[DevicePart, ...]
@@ -168,7 +168,7 @@ class Standing:
         return None if None in figures else sum(figures)
 
 
-def own_part(found: Standing, person: str) -> Standing | None:
+def own_part(found: PlanStatus, person: str) -> PlanStatus | None:
     """What a plan tells one person: all of a plan of the person's own, a share of others, nothing of the house."""
     if (found.plan.person or "").casefold() == person.casefold():
         return found
@@ -185,11 +185,11 @@ class Pricing:
     plan: Plan
     by_id: Mapping[int, Plan] = field(default_factory=dict)
 
-    def of(self, cells: Iterable[tuple[Cell, Counts]]) -> dict[str, int]:
+    def of(self, cells: Iterable[tuple[UsageCell, Counts]]) -> dict[str, int]:
         """By allowance; rounded once for each terms and tariff."""
         return self._by_pot(self._sums(cells))
 
-    def tariffs(self, cells: Iterable[tuple[Cell, Counts]]) -> dict[str, tuple[int, int]]:
+    def tariffs(self, cells: Iterable[tuple[UsageCell, Counts]]) -> dict[str, tuple[int, int]]:
         """Octets, and what they took, by tariff."""
         found: dict[str, tuple[int, int]] = {}
         for (terms, tariff), counts in self._sums(cells).items():
@@ -199,7 +199,7 @@ class Pricing:
             found[name] = octets + counts.octets, used + plan.counted(name, counts)
         return found
 
-    def apart(self, groups: Sequence[Sequence[tuple[Cell, Counts]]]) -> list[dict[str, int]]:
+    def apart(self, groups: Sequence[Sequence[tuple[UsageCell, Counts]]]) -> list[dict[str, int]]:
         """As `of` for each group, such that the groups add up to all of them together, to the octet."""
         upto: dict[tuple[int, int], Counts] = {}
         steps = [self._by_pot(upto)]
@@ -209,7 +209,7 @@ class Pricing:
             steps.append(self._by_pot(upto))
         return [{name: after[name] - before[name] for name in after} for before, after in pairwise(steps)]
 
-    def _sums(self, cells: Iterable[tuple[Cell, Counts]]) -> dict[tuple[int, int], Counts]:
+    def _sums(self, cells: Iterable[tuple[UsageCell, Counts]]) -> dict[tuple[int, int], Counts]:
         sums: dict[tuple[int, int], Counts] = {}
         for cell, counts in cells:
             key = cell.terms, cell.tariff
@@ -224,7 +224,7 @@ class Pricing:
         return used
 
 
-def standing(books: Books, now_s: int, zone: tzinfo) -> Standing:
+def standing(books: PlanUsage, now_s: int, zone: tzinfo) -> PlanStatus:
     """`books.terms` are those of one plan, the latest last, which holds."""
     terms = books.terms[-1]
     plan = terms.plan
@@ -237,7 +237,7 @@ def standing(books: Books, now_s: int, zone: tzinfo) -> Standing:
     view = _View(books, plan, pricing, zone, now_s, (start_s, end_s), (today, today_s), days_left)
     topups = tuple(each for each in books.topups if start_s <= each.at_s < end_s)
     pots = view.pots(own, topups)
-    return Standing(
+    return PlanStatus(
         plan=plan,
         terms=terms,
         now_s=now_s,
@@ -259,7 +259,7 @@ def standing(books: Books, now_s: int, zone: tzinfo) -> Standing:
 class _View(NamedTuple):
     """A plan at an instant, while its figures are worked out."""
 
-    books: Books
+    books: PlanUsage
     plan: Plan
     pricing: Pricing
     zone: tzinfo
@@ -268,7 +268,7 @@ class _View(NamedTuple):
     today: tuple[date, int]
     days_left: int
 
-    def pots(self, own: Sequence[tuple[Cell, Counts]], topups: Sequence[TopUp]) -> tuple[Pot, ...]:
+    def pots(self, own: Sequence[tuple[UsageCell, Counts]], topups: Sequence[TopUp]) -> tuple[Allowance, ...]:
         used = self.pricing.of(own)
         today = self.pricing.of((cell, counts) for cell, counts in own if cell.day_s >= self.today[1])
         carried = carried_into(self.books, self.pricing, self.span[0], self.zone)
@@ -282,7 +282,7 @@ class _View(NamedTuple):
             for name in self.plan.pots
         )
 
-    def _pot(self, name: str, use: tuple[int, int], extra: tuple[int, int], past: Mapping[date, int]) -> Pot:
+    def _pot(self, name: str, use: tuple[int, int], extra: tuple[int, int], past: Mapping[date, int]) -> Allowance:
         """`use` is that of the period and that of today, `extra` what was carried over and topped up."""
         allowance, (start_s, end_s), (used, today) = self.plan.pots[name], self.span, use
         available = None if allowance is None else allowance + sum(extra)
@@ -299,7 +299,7 @@ class _View(NamedTuple):
             allowance=available,
         )
         tariffs = tuple(each for each in self.plan.names if self.plan.pot_of(each) == name)
-        return Pot(name, tariffs, allowance, *extra, used, even, Today(today, may), found)
+        return Allowance(name, tariffs, allowance, *extra, used, even, TodayShare(today, may), found)
 
     def _past(self) -> dict[date, dict[str, int]]:
         """What each whole day took of each allowance, of those since usage is classed that the forecast learns from."""
@@ -307,7 +307,7 @@ class _View(NamedTuple):
         first = date.fromordinal(today.toordinal() - HABIT_DAYS)
         since_s = max(self.books.since_s, day_start(first, self.zone, hour))
         watched = None if self.books.watched is None else {day_of(at_s, self.zone, hour) for at_s in self.books.watched}
-        by_day: dict[date, list[tuple[Cell, Counts]]] = {}
+        by_day: dict[date, list[tuple[UsageCell, Counts]]] = {}
         for day in days(since_s, today_s, self.zone, hour):
             if day_start(day, self.zone, hour) >= since_s and (watched is None or day in watched):
                 by_day[day] = []
@@ -317,11 +317,11 @@ class _View(NamedTuple):
                 by_day[day].append((cell, counts))
         return {day: self.pricing.of(cells) for day, cells in by_day.items()}
 
-    def days(self, own: Sequence[tuple[Cell, Counts]]) -> tuple[Day, ...]:
+    def days(self, own: Sequence[tuple[UsageCell, Counts]]) -> tuple[Day, ...]:
         """Every day of the period so far."""
         hour = self.plan.period.hour
         starts = [day_start(day, self.zone, hour) for day in days(self.span[0], self.now_s + 1, self.zone, hour)]
-        groups: dict[int, list[tuple[Cell, Counts]]] = {at_s: [] for at_s in starts}
+        groups: dict[int, list[tuple[UsageCell, Counts]]] = {at_s: [] for at_s in starts}
         for cell, counts in own:
             at_s = day_start(day_of(cell.day_s, self.zone, hour), self.zone, hour)
             groups.setdefault(max(at_s, self.span[0]), []).append((cell, counts))
@@ -333,7 +333,7 @@ class _View(NamedTuple):
         )
 
 
-def _tariffs(plan: Plan, pricing: Pricing, own: Sequence[tuple[Cell, Counts]]) -> tuple[InTariff, ...]:
+def _tariffs(plan: Plan, pricing: Pricing, own: Sequence[tuple[UsageCell, Counts]]) -> tuple[InTariff, ...]:
     """Those of the plan, and those of earlier terms that were used in the period."""
     found = pricing.tariffs(own)
     factors = {each.name: each.factor_percent for each in plan.tariffs}
@@ -341,8 +341,8 @@ def _tariffs(plan: Plan, pricing: Pricing, own: Sequence[tuple[Cell, Counts]]) -
     return tuple(InTariff(name, plan.pot_of(name), factors.get(name, 100), *found.get(name, (0, 0))) for name in names)
 
 
-def _persons(plan: Plan, pricing: Pricing, books: Books, pots: Sequence[Pot]) -> tuple[PersonPart, ...]:
-    by_person: dict[str | None, list[tuple[Cell, Counts]]] = {}
+def _persons(plan: Plan, pricing: Pricing, books: PlanUsage, pots: Sequence[Allowance]) -> tuple[PersonPart, ...]:
+    by_person: dict[str | None, list[tuple[UsageCell, Counts]]] = {}
     sharing = _weights(plan, books.persons)
     for name in sharing:
         by_person[name] = []
@@ -355,7 +355,7 @@ def _persons(plan: Plan, pricing: Pricing, books: Books, pots: Sequence[Pot]) ->
         PersonPart(
             name,
             sum(counts.octets for _, counts in group),
-            tuple(Part(pot, octets, available[pot].get(name or "")) for pot, octets in used.items()),
+            tuple(AllowanceShare(pot, octets, available[pot].get(name or "")) for pot, octets in used.items()),
         )
         for (name, group), used in zip(ordered, taken, strict=True)
     )
@@ -375,7 +375,7 @@ def _weights(plan: Plan, persons: Sequence[str]) -> dict[str, int]:
     return {each.person: 0 if each.allowance is not None else each.parts for each in plan.shares}
 
 
-def _shared(pot: Pot, plan: Plan, weights: Mapping[str, int]) -> dict[str, int]:
+def _shared(pot: Allowance, plan: Plan, weights: Mapping[str, int]) -> dict[str, int]:
     """Each one's part of an allowance; they add up to it, to the octet. Fixed amounts are of the plan's own."""
     if pot.available is None:
         return {}
@@ -389,9 +389,9 @@ def _shared(pot: Pot, plan: Plan, weights: Mapping[str, int]) -> dict[str, int]:
     return shares
 
 
-def _devices(pricing: Pricing, books: Books) -> tuple[DevicePart, ...]:
+def _devices(pricing: Pricing, books: PlanUsage) -> tuple[DevicePart, ...]:
     """The one that used most first."""
-    by_device: dict[int | None, list[tuple[Cell, Counts]]] = {}
+    by_device: dict[int | None, list[tuple[UsageCell, Counts]]] = {}
     person_of: dict[int | None, tuple[int, str | None]] = {}
     for (cell, who), counts in books.usage.items():
         by_device.setdefault(who.device, []).append((cell, counts))
@@ -405,7 +405,7 @@ def _devices(pricing: Pricing, books: Books) -> tuple[DevicePart, ...]:
     return tuple(sorted(found, key=lambda each: (-each.octets, each.device or 0)))
 
 
-def carried_into(books: Books, pricing: Pricing, start_s: int, zone: tzinfo) -> dict[str, int]:
+def carried_into(books: PlanUsage, pricing: Pricing, start_s: int, zone: tzinfo) -> dict[str, int]:
     """Octets by allowance that periods before the one of this start left to it, each under the terms of its end.
 
     A period that was not watched from its start leaves nothing: what was used in it is not known.
@@ -422,7 +422,7 @@ def carried_into(books: Books, pricing: Pricing, start_s: int, zone: tzinfo) -> 
     return carried
 
 
-def _periods(books: Books, start_s: int, zone: tzinfo) -> list[tuple[int, int, Terms]]:
+def _periods(books: PlanUsage, start_s: int, zone: tzinfo) -> list[tuple[int, int, Terms]]:
     """Those before that were watched from their start, the first one first."""
     found: list[tuple[int, int, Terms]] = []
     while True:

@@ -15,7 +15,7 @@ from whitestat.core.calendar import instant_text, step_text
 from whitestat.core.model import Coverage
 from whitestat.core.ports import protocol_text, service_text
 from whitestat.core.units import address_text
-from whitestat.ledger.read.queries import DeviceRow, Question, Row, Step
+from whitestat.ledger.read.queries import DeviceRow, TimeStep, UsageQuery, UsageRow
 
 ROWS_A_PIECE = 500
 KINDS_HELD = 1_000
@@ -24,8 +24,8 @@ KINDS_HELD = 1_000
 OTHER = "other"
 _ABOUT = ("service", "protocol", "peer")
 
-Cell = str | int | None
-Told = TypeVar("Told")
+TableCell = str | int | None
+T = TypeVar("T")
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -41,10 +41,10 @@ class UsageAnswer:
     of the next page, and `tag` differs where the answer does.
     """
 
-    question: Question
-    rows: Iterable[Row]
+    question: UsageQuery
+    rows: Iterable[UsageRow]
     zone: tzinfo
-    resolution: Step | None = None
+    resolution: TimeStep | None = None
     notice: str | None = None
     elapsed_ms: int = 0
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class UsageAnswer:
             *("octets", "octets_in", "octets_out", "packets_in", "packets_out"),
         )
 
-    def cells(self, row: Row) -> list[Cell]:
+    def cells(self, row: UsageRow) -> list[TableCell]:
         """One cell for each of `columns`; the name of what is unattributed is `unattributed`."""
         counts = row.counts
         into, out = (None, None) if counts.octets_unsplit else (counts.octets_in, counts.octets_out)
@@ -116,9 +116,9 @@ class UsageAnswer:
     def text(self, at_s: int) -> str:
         return instant_text(at_s, self.zone)
 
-    def _about_cells(self, row: Row) -> list[Cell]:
+    def _about_cells(self, row: UsageRow) -> list[TableCell]:
         by, device = self.question.by, row.device
-        cells: list[Cell] = []
+        cells: list[TableCell] = []
         if "device" in by:
             nobody = "rest" if row.rest else "unattributed"
             cells += (device.id, device.name or device.mac, device.mac) if device else (None, nobody, None)
@@ -132,17 +132,17 @@ class UsageAnswer:
             cells.append("true" if row.rest else None)
         return cells
 
-    def _row_csv(self, row: Row, about: str) -> str:
+    def _row_csv(self, row: UsageRow, about: str) -> str:
         octets_in, octets_out, packets_in, packets_out, unsplit = row.counts
         octets = octets_in + octets_out + unsplit
         into, out = ("", "") if unsplit else (octets_in, octets_out)
         return f"{step_text(row.start_s, self.zone)}{about},{octets},{into},{out},{packets_in},{packets_out}\r\n"
 
-    def _about_csv(self, row: Row) -> str:
+    def _about_csv(self, row: UsageRow) -> str:
         """The cells between a row's start and its figures, each behind its comma."""
         return _line(["", *self._about_cells(row)]).removesuffix("\r\n")
 
-    def _row_json(self, row: Row, about: str) -> str:
+    def _row_json(self, row: UsageRow, about: str) -> str:
         octets_in, octets_out, packets_in, packets_out, unsplit = row.counts
         octets = octets_in + octets_out + unsplit
         into, out = ("null", "null") if unsplit else (octets_in, octets_out)
@@ -151,7 +151,7 @@ class UsageAnswer:
             f'"octets_out":{out},"packets_in":{packets_in},"packets_out":{packets_out}}}'
         )
 
-    def _about_json(self, row: Row) -> str:
+    def _about_json(self, row: UsageRow) -> str:
         """The fields between a row's start and its counts."""
         by = self.question.by
         fields: dict[str, object] = {}
@@ -173,7 +173,7 @@ def covered_points(coverage: Mapping[str, Coverage]) -> list[dict[str, object]]:
     return [{"point": name, **covered._asdict(), "coverage": covered.ratio} for name, covered in coverage.items()]
 
 
-def about_text(row: Row, word: str) -> str | None:
+def about_text(row: UsageRow, word: str) -> str | None:
     """What a row says by `service`, `protocol` or `peer`: a name, a number or an address, `other` for the smaller
     ones of a device together, None where nobody knows."""
     if word == "peer":
@@ -182,11 +182,11 @@ def about_text(row: Row, word: str) -> str | None:
     return None if number is None else text(number) if number >= 0 else OTHER
 
 
-def _once_a_kind(tell: Callable[[Row], Told]) -> Callable[[Row], Told]:
+def _once_a_kind(tell: Callable[[UsageRow], T]) -> Callable[[UsageRow], T]:
     """What a row is about, worked out once for all rows that differ in their start and counts alone."""
-    told: dict[object, Told] = {}
+    told: dict[object, T] = {}
 
-    def of(row: Row) -> Told:
+    def of(row: UsageRow) -> T:
         kind = row[1:4] + row[5:]
         found = told.get(kind)
         if found is None:
@@ -246,7 +246,7 @@ def plain_cell(cell: AnyCell) -> AnyCell | str:
     return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def _line(cells: Iterable[Cell]) -> str:
+def _line(cells: Iterable[TableCell]) -> str:
     line = io.StringIO()
     csv.writer(line).writerow(map(plain_cell, cells))
     return line.getvalue()

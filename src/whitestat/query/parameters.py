@@ -10,7 +10,7 @@ from typing import NamedTuple
 from whitestat.core.calendar import SPAN_WORDS
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Scope
-from whitestat.ledger.usage_query import BY_WORDS, Step
+from whitestat.ledger.usage_query import BY_WORDS, TimeStep
 
 _WHOLE = re.compile("[0-9]{1,9}")
 
@@ -56,7 +56,7 @@ END = Parameter(
     "span that start names, or of today where start is a date or date-time.",
     example="month",
 )
-STEP = Parameter("step", "How long a span each row stands for.", "total", words=tuple(map(str, Step)))
+STEP = Parameter("step", "How long a span each row stands for.", "total", words=tuple(map(str, TimeStep)))
 BY = Parameter(
     "by",
     "What rows tell apart; empty for one row a step. Peers go with neither services nor protocols.",

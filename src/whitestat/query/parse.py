@@ -12,20 +12,20 @@ from whitestat.core.errors import QueryError
 from whitestat.core.model import Address, Scope
 from whitestat.core.ports import protocol_numbers, service_ports
 from whitestat.core.units import address_bytes, mac_bytes, mac_text
-from whitestat.ledger.usage_query import DeviceRow, Question, Step
+from whitestat.ledger.usage_query import DeviceRow, TimeStep, UsageQuery
 from whitestat.query.parameters import BY, START, STEP, listed
 
 MOST_STEPS = 100_000
 """More buckets than this are refused before the ledger is asked."""
 
 _STEP_S = {
-    Step.SECOND: 1,
-    Step.MINUTE: 60,
-    Step.HOUR: 3_600,
-    Step.DAY: 86_400,
-    Step.WEEK: 7 * 86_400,
-    Step.MONTH: 28 * 86_400,
-    Step.CYCLE: 28 * 86_400,
+    TimeStep.SECOND: 1,
+    TimeStep.MINUTE: 60,
+    TimeStep.HOUR: 3_600,
+    TimeStep.DAY: 86_400,
+    TimeStep.WEEK: 7 * 86_400,
+    TimeStep.MONTH: 28 * 86_400,
+    TimeStep.CYCLE: 28 * 86_400,
 }
 
 
@@ -40,7 +40,7 @@ class Now(NamedTuple):
         return span(word, self.at_s, self.zone, self.cycle)
 
 
-class Known(Protocol):
+class NameLookup(Protocol):
     """What the words of a question may name; asked only where a question names some."""
 
     def devices(self) -> Sequence[DeviceRow]: ...
@@ -50,13 +50,13 @@ class Known(Protocol):
     def persons(self) -> Sequence[str]: ...
 
 
-def usage_question(texts: Mapping[str, str], now: Now, known: Known) -> Question:
+def usage_question(texts: Mapping[str, str], now: Now, known: NameLookup) -> UsageQuery:
     """What checked texts ask. QueryError says what is wrong."""
     start_s, end_s = asked_span(texts, now)
-    step = Step(texts.get("step", STEP.default or ""))
+    step = TimeStep(texts.get("step", STEP.default or ""))
     if step in _STEP_S and (end_s - start_s) // _STEP_S[step] > MOST_STEPS:
         raise QueryError("step", f"more than {MOST_STEPS} steps; ask for a longer step or a shorter span")
-    return Question(
+    return UsageQuery(
         start_s,
         end_s,
         step,
@@ -87,7 +87,7 @@ def asked_span(texts: Mapping[str, str], now: Now) -> tuple[int, int]:
     return start_s, end_s
 
 
-def _devices(texts: Mapping[str, str], known: Known) -> tuple[int, ...]:
+def _devices(texts: Mapping[str, str], known: NameLookup) -> tuple[int, ...]:
     """Those that the words device and label leave; none of them is all devices."""
     if not {"device", "label"} & texts.keys():
         return ()

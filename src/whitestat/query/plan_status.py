@@ -11,15 +11,15 @@ from whitestat.core.calendar import instant_text
 from whitestat.core.model import Counts
 from whitestat.plans.forecast import Forecast
 from whitestat.plans.spans import bounds
-from whitestat.plans.status import Cell, PersonPart, Pot, Pricing, Standing, Who
+from whitestat.plans.status import Allowance, Owner, PersonPart, PlanStatus, Pricing, UsageCell
 
 if TYPE_CHECKING:
-    from whitestat.ledger.read.queries import PlanRow, PlanUsage
+    from whitestat.ledger.read.queries import PlanCells, PlanRow
 
 Told = dict[str, object]
 
 
-def told(id: int, at: Standing, zone: tzinfo, names: Mapping[int, str | None]) -> Told:
+def told(id: int, at: PlanStatus, zone: tzinfo, names: Mapping[int, str | None]) -> Told:
     """A plan as the API tells it; amounts are octets, null where an allowance has no end."""
     plan, persons = at.plan, [_person(each) for each in at.persons]
     totals: Told = {name: at.total(name) for name in ("used", "available", "left")}
@@ -76,7 +76,7 @@ def told(id: int, at: Standing, zone: tzinfo, names: Mapping[int, str | None]) -
     }
 
 
-class Asked(NamedTuple):
+class PlanQuery(NamedTuple):
     """What rows tell apart (tariff, device, person), how long each is (day, period, total), and the span's start."""
 
     by: Sequence[str]
@@ -84,20 +84,20 @@ class Asked(NamedTuple):
     start_s: int
 
 
-def usage_rows(row: PlanRow, usage: PlanUsage, zone: tzinfo, asked: Asked) -> Iterator[tuple[Told, Who]]:
+def usage_rows(row: PlanRow, usage: PlanCells, zone: tzinfo, asked: PlanQuery) -> Iterator[tuple[Told, Owner]]:
     """Usage by step and what it is told apart by; `used` of the rows adds up to what all of them took.
 
     A step begins where the plan's day or period does, `total` at the start of the span.
     """
     by, plan = asked.by, row.terms[-1].plan
     plans = {each.id: each.plan for each in row.terms}
-    groups: dict[tuple[int, str, Who], list[tuple[Cell, Counts]]] = {}
+    groups: dict[tuple[int, str, Owner], list[tuple[UsageCell, Counts]]] = {}
     for (cell, who), counts in usage.items():
         at_s = {"day": cell.day_s, "period": bounds(plan.period, cell.day_s, zone)[0], "total": asked.start_s}[
             asked.step
         ]
         tariff = plans[cell.terms].names[cell.tariff] if "tariff" in by else ""
-        known = Who(who.device if "device" in by else None, who.person if "person" in by else None)
+        known = Owner(who.device if "device" in by else None, who.person if "person" in by else None)
         groups.setdefault((at_s, tariff, known), []).append((cell, counts))
     ordered = sorted(groups.items(), key=lambda each: (each[0][:2], each[0][2].device or 0, each[0][2].person or ""))
     taken = Pricing(plan, plans).apart([group for _, group in ordered])
@@ -122,7 +122,7 @@ def sum_of(several: Iterable[Counts]) -> Counts:
     return reduce(Counts.plus, several, Counts())
 
 
-def _pot(pot: Pot, zone: tzinfo) -> Told:
+def _pot(pot: Allowance, zone: tzinfo) -> Told:
     return {
         "name": pot.name,
         "tariffs": list(pot.tariffs),
@@ -169,7 +169,7 @@ def _person(each: PersonPart) -> Told:
     }
 
 
-def _notices(at: Standing) -> list[str]:
+def _notices(at: PlanStatus) -> list[str]:
     if at.unsplit and at.plan.direction != "both":
         return [f"{at.unsplit} octets could not be told apart into in and out by their meter; they count as in"]
     return []

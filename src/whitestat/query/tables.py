@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from whitestat.core.model import Counts
 from whitestat.core.units import octets_text
-from whitestat.ledger.read.queries import BY_WORDS, Row
-from whitestat.ledger.usage_query import DETAIL_WORDS, Step
+from whitestat.ledger.read.queries import BY_WORDS, UsageRow
+from whitestat.ledger.usage_query import DETAIL_WORDS, TimeStep
 from whitestat.query.encode import UsageAnswer, about_text, plain_cell
 
 FIELDS = ("device", "mac", "scope", "octets", "octets_in", "octets_out", "packets_in", "packets_out")
@@ -25,7 +25,7 @@ NO_USAGE_YET = "No usage yet. Is whitestat running, and does traffic flow?\n"
 NOT_WATCHED_YET = "Not watched today. Is whitestat running? `whitestat check` says what each point sees.\n"
 
 
-class Line(NamedTuple):
+class ReportRow(NamedTuple):
     """One line of a report; `device` is None for what nobody could be found for."""
 
     device: str | None
@@ -34,9 +34,9 @@ class Line(NamedTuple):
     counts: Counts
 
 
-def from_row(row: Row) -> Line:
+def from_row(row: UsageRow) -> ReportRow:
     device = row.device
-    return Line(
+    return ReportRow(
         (device.name or device.mac) if device else None,
         device.mac if device else None,
         str(row.scope) if row.scope else None,
@@ -44,7 +44,7 @@ def from_row(row: Row) -> Line:
     )
 
 
-def usage(lines: Sequence[Line], form: str, nothing: str = NO_USAGE_YET, **more: object) -> str:
+def usage(lines: Sequence[ReportRow], form: str, nothing: str = NO_USAGE_YET, **more: object) -> str:
     """The report as `text`, `csv` or `json`, the largest first; `more` is what JSON says beside the rows.
 
     `nothing` is the text where there are no lines.
@@ -135,7 +135,7 @@ def _history_columns(answer: UsageAnswer) -> tuple[tuple[str, ...], str]:
     return ("From", *names, "In", "Out", "Total"), "<" * (1 + len(names)) + ">>>"
 
 
-def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
+def _history_cells(answer: UsageAnswer, row: UsageRow) -> tuple[str, ...]:
     by, known = answer.question.by, not row.counts.octets_unsplit
     told = {
         "device": _device_text(row),
@@ -148,7 +148,7 @@ def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
     if answer.question.top and "device" not in by:
         names.append("rest" if row.rest else "")
     return (
-        _minute(answer.text(row.start_s), seconds=answer.resolution is Step.SECOND),
+        _minute(answer.text(row.start_s), seconds=answer.resolution is TimeStep.SECOND),
         *names,
         octets_text(row.counts.octets_in) if known else "",
         octets_text(row.counts.octets_out) if known else "",
@@ -156,15 +156,15 @@ def _history_cells(answer: UsageAnswer, row: Row) -> tuple[str, ...]:
     )
 
 
-def _person_text(row: Row) -> str:
+def _person_text(row: UsageRow) -> str:
     return "" if row.rest else printable(row.person or "nobody's yet")
 
 
-def _about_text(row: Row, word: str) -> str:
+def _about_text(row: UsageRow, word: str) -> str:
     return "" if row.rest else about_text(row, word) or "unknown"
 
 
-def _device_text(row: Row) -> str:
+def _device_text(row: UsageRow) -> str:
     if row.rest:
         return "rest"
     return printable(row.device.name or row.device.mac or str(row.device.id)) if row.device else "unattributed"
@@ -186,7 +186,7 @@ def _table(titles: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> 
     )
 
 
-def _fields(line: Line) -> dict[str, object]:
+def _fields(line: ReportRow) -> dict[str, object]:
     known = not line.counts.octets_unsplit
     counts = line.counts
     return {
@@ -201,11 +201,11 @@ def _fields(line: Line) -> dict[str, object]:
     }
 
 
-def _json(lines: Sequence[Line], more: Mapping[str, object]) -> str:
+def _json(lines: Sequence[ReportRow], more: Mapping[str, object]) -> str:
     return json.dumps({"rows": [_fields(line) for line in lines], **more}, ensure_ascii=False, indent=1) + "\n"
 
 
-def _csv(lines: Sequence[Line]) -> str:
+def _csv(lines: Sequence[ReportRow]) -> str:
     return csv_of(FIELDS, [_fields(line) for line in lines])
 
 
@@ -219,7 +219,7 @@ def csv_of(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     return out.getvalue()
 
 
-def _text(lines: Sequence[Line]) -> str:
+def _text(lines: Sequence[ReportRow]) -> str:
     """Empty for no lines."""
     if not lines:
         return ""

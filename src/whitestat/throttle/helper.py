@@ -22,11 +22,11 @@ CAP_NET_ADMIN = 12
 COMMAND_S = 20
 
 
-class Refused(Exception):
+class CommandFailed(Exception):
     """A command of the system said no; the message is its own."""
 
 
-class State(NamedTuple):
+class LimitsInForce(NamedTuple):
     """What is in force: where (with the numbers of the interfaces, which change when one is made anew), and what."""
 
     interfaces: tuple[tuple[str, int], ...] = ()
@@ -38,7 +38,7 @@ class Throttle:
     """Puts limits in force and takes them back."""
 
     def __init__(self) -> None:
-        self.state = State()
+        self.state = LimitsInForce()
         self._ours: set[str] = set()  # interfaces whose clsact queue we made
 
     def clear(self) -> None:
@@ -51,7 +51,7 @@ class Throttle:
                 _run("ip", "link", "delete", "dev", device)
         if _has("nft"):
             _run("nft", "-f", "-", stdin=blocking(()))
-        self.state = State()
+        self.state = LimitsInForce()
 
     def put(self, interfaces: Sequence[str], limits: Sequence[Limit]) -> None:
         """Make these the limits. Nothing is touched where they are in force already."""
@@ -59,8 +59,8 @@ class Throttle:
         numbers = {str(each["ifname"]): int(each["ifindex"]) for each in links}
         missing = [each for each in interfaces if each not in numbers]
         if missing:
-            raise Refused(f"there is no interface {missing[0]}")
-        wanted = State(tuple((each, numbers[each]) for each in interfaces), _own(links), tuple(limits))
+            raise CommandFailed(f"there is no interface {missing[0]}")
+        wanted = LimitsInForce(tuple((each, numbers[each]) for each in interfaces), _own(links), tuple(limits))
         if wanted == self.state:
             return
         self.clear()
@@ -68,11 +68,11 @@ class Throttle:
             self._shape(wanted)
         if any(each.rate_bps is None for each in limits):
             if not _has("nft"):
-                raise Refused("cutting off takes nftables (Debian: nftables)")
+                raise CommandFailed("cutting off takes nftables (Debian: nftables)")
             _run("nft", "-f", "-", stdin=blocking(limits))
         self.state = wanted
 
-    def _shape(self, wanted: State) -> None:
+    def _shape(self, wanted: LimitsInForce) -> None:
         for device in (UP, DOWN):
             _run("ip", "link", "add", "dev", device, "type", "ifb")
             _run("ip", "link", "set", "dev", device, "up")
@@ -122,7 +122,7 @@ def _answer(throttle: Throttle, line: bytes) -> dict[str, object]:
         throttle.put(*read_order(line))
     except (ValueError, KeyError, TypeError) as fault:
         return {"error": f"not understood: {fault}"}
-    except (Refused, OSError) as fault:
+    except (CommandFailed, OSError) as fault:
         throttle.clear()  # half of it in force would slow the wrong ones
         return {"error": str(fault)}
     return {}
@@ -132,7 +132,7 @@ def _best_queue() -> str:
     """Fair between the flows of a device where the kernel can."""
     try:
         _run("tc", "qdisc", "add", "dev", UP, "root", "fq_codel")
-    except Refused:
+    except CommandFailed:
         return "pfifo"
     _run("tc", "qdisc", "delete", "dev", UP, "root")
     return "fq_codel"
@@ -163,10 +163,10 @@ def _run(*words: str, stdin: str = "") -> str:
     try:
         done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=COMMAND_S, check=False)
     except subprocess.TimeoutExpired:
-        raise Refused(f"{words[0]} did not end within {COMMAND_S} s") from None
+        raise CommandFailed(f"{words[0]} did not end within {COMMAND_S} s") from None
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
-        raise Refused(f"{' '.join(words[:3])}: {said[:300]}")
+        raise CommandFailed(f"{' '.join(words[:3])}: {said[:300]}")
     return done.stdout
 
 

@@ -9,7 +9,7 @@ from whitestat.core.model import Address, Episode
 from whitestat.throttle.limits import MOST, Limit, Network
 
 if TYPE_CHECKING:  # loaded where there are plans
-    from whitestat.plans.status import Standing
+    from whitestat.plans.status import PlanStatus
 
 
 class Rule(NamedTuple):
@@ -32,7 +32,7 @@ class Subject(NamedTuple):
         return f"{self.person} ({self.plan})" if self.person else self.plan
 
 
-def over(standings: Iterable[Standing], rules: Mapping[str, Rule]) -> list[Subject]:
+def over(standings: Iterable[PlanStatus], rules: Mapping[str, Rule]) -> list[Subject]:
     """Those who have nothing left in the tariff that holds now, under plans that slow (by name in `rules`).
 
     A plan with shares slows each person by what is left of the person's own; any other all that it is about.
@@ -61,7 +61,7 @@ def limits(
     return found[:MOST]
 
 
-def _over(standing: Standing, rule: Rule) -> Iterator[Subject]:
+def _over(standing: PlanStatus, rule: Rule) -> Iterator[Subject]:
     pot = standing.plan.pot_of(standing.tariff_now)
     if standing.plan.equal or standing.plan.shares:
         for person in standing.persons:

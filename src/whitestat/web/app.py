@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from whitestat.core.errors import EditError, LedgerError, Missing, QueryError
 from whitestat.query.parameters import check_all
 from whitestat.web.auth.principal import asker_of, asker_of_v5, require, told
-from whitestat.web.auth.roles import Asker, Who
+from whitestat.web.auth.roles import Permission, Principal
 from whitestat.web.auth.same_origin import as_json, from_our_pages
 from whitestat.web.guard import Guard, security_headers
 from whitestat.web.handlers import access_page, accounts, edits, login
@@ -32,7 +32,7 @@ from whitestat.web.static_files import StaticFiles, import_map_hash
 
 T = TypeVar("T")
 Answering = Callable[[Sources, Texts], Response]
-Answer = Callable[[Request, Texts, Asker | None], Awaitable[Response]]
+Answer = Callable[[Request, Texts, Principal | None], Awaitable[Response]]
 
 
 class _GuardedApp(Starlette):
@@ -71,9 +71,9 @@ class _Paths:
 
     def all(self) -> list[Path]:
         return [
-            self._path(Route("/", "", None, Who.PEOPLE), self._page),
-            self._path(Route("/static/{path:path}", "", None, Who.ANYBODY), self._file),
-            self._path(Route("/openapi.json", "", None, Who.EVERYONE), self._openapi),
+            self._path(Route("/", "", None, Permission.PEOPLE), self._page),
+            self._path(Route("/static/{path:path}", "", None, Permission.ANYBODY), self._file),
+            self._path(Route("/openapi.json", "", None, Permission.EVERYONE), self._openapi),
             self._path(LIVE, self._live),
             self._path(ME, self._me),
             self._path(NAME, self._name),
@@ -113,26 +113,26 @@ class _Paths:
 
         return Path(route.path, endpoint, methods=list(methods), name=route.who)
 
-    async def _page(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def _page(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         return self._static.page.answer(request)
 
-    async def _file(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def _file(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         return self._static.answer(request)
 
-    async def _openapi(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def _openapi(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         from whitestat.web.openapi import document  # who never asks spares 0.3 MB
 
         return json_answer(document(self._sources.version))
 
-    async def _me(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def _me(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         zone, cycle = self._sources.zone, self._sources.cycle
         house = {"timezone": str(zone), "billing": {"day": cycle.day, "hour": cycle.hour}}
         return json_answer(told(asker, zone) | house if asker else {})
 
-    async def _name(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def _name(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         return await self._names.answer(texts["address"])
 
-    async def _live(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def _live(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         def is_same() -> bool:
             """Whether the asker may go on: the session, the token and what they may are as they were."""
             with suppress(HTTPException):
@@ -142,7 +142,7 @@ class _Paths:
         return await self._streams.answer(request, self._sources.seen_by(asker, self._in_thread).live, is_same)
 
     def _asked(self, route: Route, function: Answering) -> Answer:
-        async def answer(request: Request, texts: Texts, asker: Asker | None) -> Response:
+        async def answer(request: Request, texts: Texts, asker: Principal | None) -> Response:
             sources = self._sources.seen_by(asker, self._in_thread)
             if not route.asks_ledger:
                 return function(sources, texts)
@@ -158,24 +158,24 @@ class _Paths:
         """One path with every method that changes something there."""
         writes = {each.method: each for each in edits.WRITES if each.path == path}
 
-        async def answer(request: Request, texts: Texts, asker: Asker | None) -> Response:
+        async def answer(request: Request, texts: Texts, asker: Principal | None) -> Response:
             as_json(request)
             from_our_pages(request)
             return await edits.answer(writes[request.method], self._sources, request, asker.by if asker else "")
 
-        return self._path(Route(path, "", None, Who.EDITORS), answer, list(writes))
+        return self._path(Route(path, "", None, Permission.EDITORS), answer, list(writes))
 
     def _changing(self, path: str) -> Path:
         """One path with every method that changes accounts or tokens there."""
         changes = {each.method: each for each in accounts.CHANGES if each.path == path}
 
-        async def answer(request: Request, texts: Texts, asker: Asker | None) -> Response:
+        async def answer(request: Request, texts: Texts, asker: Principal | None) -> Response:
             as_json(request)
             from_our_pages(request)
             assert asker  # noqa: S101 - `require` let an owner through
             return await self._in_thread(await accounts.answer(changes[request.method], self._sources, request, asker))
 
-        return self._path(Route(path, "", None, Who.OWNERS), answer, list(changes))
+        return self._path(Route(path, "", None, Permission.OWNERS), answer, list(changes))
 
     async def _in_thread(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._ledger, question)

@@ -7,9 +7,9 @@ import re
 from whitestat.query.parameters import LIMIT, Parameter
 from whitestat.web import request_bodies
 from whitestat.web.auth.principal import SESSION
-from whitestat.web.auth.roles import Who
-from whitestat.web.handlers.accounts import CHANGES, Change
-from whitestat.web.handlers.edits import WRITES, Write
+from whitestat.web.auth.roles import Permission
+from whitestat.web.handlers.accounts import CHANGES, AccountRoute
+from whitestat.web.handlers.edits import WRITES, EditRoute
 from whitestat.web.routes import ROUTES, Route
 from whitestat.web.schemas import SCHEMAS
 from whitestat.web.schemas.shape import TEXT, Schema, ref
@@ -42,7 +42,7 @@ def _paths() -> Schema:
     return dict(paths)
 
 
-def _write(write: Write | Change) -> Schema:
+def _write(write: EditRoute | AccountRoute) -> Schema:
     answers: Schema = {
         "200": {"description": "It is done.", "content": {"application/json": {"schema": ref(write.schema)}}},
         "400": _refusal("A field is unknown, missing or cannot be used."),
@@ -101,7 +101,7 @@ def _operation(route: Route) -> Schema:
     if route.tagged:
         answers["304"] = {"description": "What has the entity tag of If-None-Match is the answer still."}
     names = _in_path(route.path)
-    if route.who is not Who.ANYBODY:
+    if route.who is not Permission.ANYBODY:
         answers["401"] = _refusal(_NOBODY)
         answers["403"] = _refusal(f"This is for {route.who}.")
     if names and names != ["address"]:
@@ -117,7 +117,7 @@ def _operation(route: Route) -> Schema:
         "operationId": _identifier(route.path),
         "parameters": [*map(_number, names), *map(_parameter, route.parameters)],
         "responses": answers,
-        **({"security": [{}]} if route.who is Who.ANYBODY else {}),
+        **({"security": [{}]} if route.who is Permission.ANYBODY else {}),
     }
 
 

@@ -42,7 +42,7 @@ class Field(NamedTuple):
         return found | {"description": self.sentence} | ({"enum": list(self.words)} if self.words else {})
 
 
-class Kind(NamedTuple):
+class FieldKind(NamedTuple):
     words: str
     schema: Schema
 
@@ -76,17 +76,17 @@ def _are(value: object, fits: Callable[[object], bool]) -> bool:
 _TEXT: Schema = {"type": "string", "maxLength": MOST_LETTERS}
 _NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
 KINDS = {
-    "text": Kind(f"text of at most {MOST_LETTERS} letters", _TEXT),
-    "number": Kind("a whole number", _NUMBER),
-    "whole": Kind(
+    "text": FieldKind(f"text of at most {MOST_LETTERS} letters", _TEXT),
+    "number": FieldKind("a whole number", _NUMBER),
+    "whole": FieldKind(
         "a whole number, which may be below zero", {"type": "integer", "minimum": -MOST_NUMBER, "maximum": MOST_NUMBER}
     ),
-    "day": Kind("a day like 2026-11-24", {"type": "string", "format": "date"}),
-    "null": Kind("null", {"type": "null"}),
-    "flag": Kind("true or false", {"type": "boolean"}),
-    "texts": Kind("a list of texts", {"type": "array", "items": _TEXT, "maxItems": MOST_ITEMS}),
-    "objects": Kind("a list of objects", {"type": "array", "items": {"type": "object"}, "maxItems": MOST_ITEMS}),
-    "numbers": Kind("a list of whole numbers", {"type": "array", "items": _NUMBER, "maxItems": MOST_ITEMS}),
+    "day": FieldKind("a day like 2026-11-24", {"type": "string", "format": "date"}),
+    "null": FieldKind("null", {"type": "null"}),
+    "flag": FieldKind("true or false", {"type": "boolean"}),
+    "texts": FieldKind("a list of texts", {"type": "array", "items": _TEXT, "maxItems": MOST_ITEMS}),
+    "objects": FieldKind("a list of objects", {"type": "array", "items": {"type": "object"}, "maxItems": MOST_ITEMS}),
+    "numbers": FieldKind("a list of whole numbers", {"type": "array", "items": _NUMBER, "maxItems": MOST_ITEMS}),
 }
 _FITS: dict[str, Callable[[object], bool]] = {
     KINDS["text"].words: _is_text,

@@ -22,7 +22,7 @@ from whitestat.query.parameters import (
     START,
     Parameter,
 )
-from whitestat.web.auth.roles import Who
+from whitestat.web.auth.roles import Permission
 from whitestat.web.handlers import accounts, people, usage
 from whitestat.web.legacy_v5 import handlers
 from whitestat.web.responses import json_answer
@@ -40,7 +40,7 @@ class Route(NamedTuple):
     path: str
     summary: str
     answer: Callable[[Sources, usage.Texts], Response] | None
-    who: Who
+    who: Permission
     parameters: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
     schema: str | None = None
@@ -87,7 +87,7 @@ LIVE = Route(
     "Today's usage and the rates of each second, as server-sent events; the first holds every device of "
     "today, later ones those that changed.",
     None,
-    Who.PEOPLE,
+    Permission.PEOPLE,
     (LAST,),
     media_type="text/event-stream",
     schema="Live",
@@ -95,13 +95,13 @@ LIVE = Route(
     may_be_unwell=True,
 )
 
-ME = Route("/api/v1/me", "Who asks, and what he may.", None, Who.EVERYONE, schema="Me", asks_ledger=False)
+ME = Route("/api/v1/me", "Who asks, and what he may.", None, Permission.EVERYONE, schema="Me", asks_ledger=False)
 
 NAME = Route(
     "/api/v1/names/{address}",
     "What the DNS calls an address; it is asked for this answer alone.",
     None,
-    Who.READERS,
+    Permission.READERS,
     schema="Name",
     asks_ledger=False,
     may_be_unwell=True,
@@ -111,13 +111,13 @@ _FRAME, _HTML = "Frame", "text/html"
 _DAYS = (FIRST_DAY, LAST_DAY)
 
 LEGACY = (
-    Route("/json", "Today by device, as WhiteStat v5 had it.", handlers.json_today, Who.PEOPLE, schema=_FRAME),
-    Route("/table", "The same as a plain table.", handlers.table_today, Who.PEOPLE, media_type=_HTML),
+    Route("/json", "Today by device, as WhiteStat v5 had it.", handlers.json_today, Permission.PEOPLE, schema=_FRAME),
+    Route("/table", "The same as a plain table.", handlers.table_today, Permission.PEOPLE, media_type=_HTML),
     Route(
         "/json/history",
         "Each day by device, as WhiteStat v5 had it.",
         handlers.json_history,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         _DAYS,
         schema=_FRAME,
     ),
@@ -125,7 +125,7 @@ LEGACY = (
         "/table/history",
         "The same as a plain table.",
         handlers.table_history,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         _DAYS,
         _HTML,
     ),
@@ -133,7 +133,7 @@ LEGACY = (
         "/history",
         "The history view of the page, of these days; WhiteStat v5's README had the table here.",
         handlers.page_history,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         _DAYS,
         media_type="",
         asks_ledger=False,
@@ -142,7 +142,7 @@ LEGACY = (
         "/json/lansegments",
         "What the addresses of the LAN begin with.",
         handlers.lan_segments,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         schema="Segments",
         asks_ledger=False,
     ),
@@ -150,49 +150,53 @@ LEGACY = (
 """v5 took whatever parameters it was given, and its README had a slash at the end of some paths."""
 
 ROUTES = (
-    Route("/api/v1/usage", "Who used how much, when.", usage.usage, Who.PEOPLE, _USAGE, schema="Usage", tagged=True),
-    Route("/api/v1/usage.csv", "The same as CSV.", usage.usage_csv, Who.PEOPLE, _USAGE, "text/csv", tagged=True),
+    Route(
+        "/api/v1/usage", "Who used how much, when.", usage.usage, Permission.PEOPLE, _USAGE, schema="Usage", tagged=True
+    ),
+    Route("/api/v1/usage.csv", "The same as CSV.", usage.usage_csv, Permission.PEOPLE, _USAGE, "text/csv", tagged=True),
     Route(
         "/api/v1/usage.html",
         "The same as a plain table.",
         usage.usage_html,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         _USAGE,
         "text/html",
         tagged=True,
     ),
-    Route("/api/v1/devices", "Every device known.", usage.devices, Who.PEOPLE, schema="Devices", tagged=True),
+    Route("/api/v1/devices", "Every device known.", usage.devices, Permission.PEOPLE, schema="Devices", tagged=True),
     Route(
         "/api/v1/devices/{device}",
         "A device with its addresses and owners.",
         people.device,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         schema="Device",
     ),
     Route(
         "/api/v1/devices/{device}/export",
         "All that is kept about a device.",
         people.export,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         schema="Export",
     ),
     Route(
         "/api/v1/people/{person}/export",
         "All that is kept about a person.",
         people.export_person,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         schema="Export",
     ),
-    Route("/api/v1/people", "Every person, with the devices.", people.people, Who.PEOPLE, schema="People"),
-    Route("/api/v1/proposals", "Devices that are probably one.", people.proposals, Who.PEOPLE, schema="Proposals"),
-    Route("/api/v1/edits", "What was changed, the latest first.", people.edits, Who.PEOPLE, schema="Edits"),
-    Route("/api/v1/events", "What happened, the latest first.", people.events, Who.PEOPLE, schema="Events"),
-    Route("/api/v1/plans", "What is used and left of each plan.", _plans, Who.PEOPLE, schema="Plans"),
+    Route("/api/v1/people", "Every person, with the devices.", people.people, Permission.PEOPLE, schema="People"),
+    Route(
+        "/api/v1/proposals", "Devices that are probably one.", people.proposals, Permission.PEOPLE, schema="Proposals"
+    ),
+    Route("/api/v1/edits", "What was changed, the latest first.", people.edits, Permission.PEOPLE, schema="Edits"),
+    Route("/api/v1/events", "What happened, the latest first.", people.events, Permission.PEOPLE, schema="Events"),
+    Route("/api/v1/plans", "What is used and left of each plan.", _plans, Permission.PEOPLE, schema="Plans"),
     Route(
         "/api/v1/plans/{plan}/usage",
         "Usage of a plan on its days, by tariff.",
         _plan_usage,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         (PLAN_START, END, PLAN_STEP, PLAN_BY),
         schema="PlanUsage",
     ),
@@ -200,7 +204,7 @@ ROUTES = (
         "/api/v1/throttle",
         "Who has nothing left under plans that slow or cut off.",
         _throttle,
-        Who.READERS,
+        Permission.READERS,
         schema="Throttle",
         asks_ledger=False,
     ),
@@ -208,28 +212,36 @@ ROUTES = (
         "/api/v1/coverage",
         "How much of each point was seen.",
         usage.coverage,
-        Who.PEOPLE,
+        Permission.PEOPLE,
         (START, END),
         schema="Coverage",
         tagged=True,
     ),
-    Route("/api/v1/gaps", "When each point was not watched.", usage.gaps, Who.READERS, (START, END), schema="Gaps"),
+    Route(
+        "/api/v1/gaps", "When each point was not watched.", usage.gaps, Permission.READERS, (START, END), schema="Gaps"
+    ),
     Route(
         "/api/v1/health",
         "Whether all is well, and what each point says.",
         usage.health,
-        Who.ANYBODY,
+        Permission.ANYBODY,
         schema="Health",
         asks_ledger=False,
         may_be_unwell=True,
     ),
-    Route("/api/v1/store", "How large the ledger is, and how fast it grows.", usage.store, Who.READERS, schema="Store"),
+    Route(
+        "/api/v1/store",
+        "How large the ledger is, and how fast it grows.",
+        usage.store,
+        Permission.READERS,
+        schema="Store",
+    ),
     NAME,
     LIVE,
     ME,
-    Route("/api/v1/accounts", "Who may log in.", accounts.accounts, Who.OWNERS, schema="Accounts"),
-    Route("/api/v1/tokens", "What programs may ask with.", accounts.tokens, Who.OWNERS, schema="Tokens"),
-    Route("/metrics", "Totals and health for Prometheus.", _metrics, Who.EVERYONE, media_type="text/plain"),
+    Route("/api/v1/accounts", "Who may log in.", accounts.accounts, Permission.OWNERS, schema="Accounts"),
+    Route("/api/v1/tokens", "What programs may ask with.", accounts.tokens, Permission.OWNERS, schema="Tokens"),
+    Route("/metrics", "Totals and health for Prometheus.", _metrics, Permission.EVERYONE, media_type="text/plain"),
     *(
         each._replace(also=(*each.also, *(f"{path}/" for path in (each.path, *each.also))), others=True, of_v5=True)
         for each in LEGACY

@@ -8,13 +8,13 @@ from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol, TypeVar
 
-from whitestat.attribution.devices.edits import Change, Edit
+from whitestat.attribution.devices.edits import Edit, RowChange
 from whitestat.core.calendar import CALENDAR_MONTHS, Cycle
 from whitestat.ledger.read.queries import Queries
 from whitestat.query.parse import Now
 from whitestat.web.auth.accounts import Accounts
-from whitestat.web.auth.restricted import OwnQueries, own_live
-from whitestat.web.auth.roles import MAY, Asker, Role, Who
+from whitestat.web.auth.restricted import RestrictedQueries, own_live
+from whitestat.web.auth.roles import MAY, Permission, Principal, Role
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
@@ -38,35 +38,35 @@ class Access:
     base: str = ""
 
 
-class InThread(Protocol):
+class ThreadRunner(Protocol):
     """Where questions to the ledger are asked, so that nobody waits for them."""
 
     def __call__(self, question: Callable[[], T], /) -> Awaitable[T]: ...
 
 
-class Made(Protocol):
+class EditOutcome(Protocol):
     """An edit that was made: its number, 0 where nothing had to change, and what it changed."""
 
     @property
     def edit(self) -> int: ...
 
     @property
-    def made(self) -> Sequence[Change]: ...
+    def made(self) -> Sequence[RowChange]: ...
 
 
-class Edits(Protocol):
+class DeviceEditor(Protocol):
     """Who makes edits; each is done when the ledger has it. EditError, Missing or LedgerError where it cannot be."""
 
-    def edit(self, edit: Edit, by: str) -> Awaitable[Made]: ...
+    def edit(self, edit: Edit, by: str) -> Awaitable[EditOutcome]: ...
 
-    def undo(self, number: int, by: str) -> Awaitable[Made]: ...
+    def undo(self, number: int, by: str) -> Awaitable[EditOutcome]: ...
 
     def forget(self, device: int, by: str) -> Awaitable[None]: ...
 
     def reprice(self, plan: int, from_s: int | None) -> Awaitable[int]: ...
 
 
-class Slowing(Protocol):
+class ThrottleControl(Protocol):
     """Who is slowed, and who lifts that; Missing where nobody of the name is slowed."""
 
     def slowed(self) -> Mapping[str, object]: ...
@@ -84,7 +84,7 @@ class Sources:
     cut to what is a person's where one asks (`web.own`).
     """
 
-    queries: Queries | OwnQueries
+    queries: Queries | RestrictedQueries
     zone: tzinfo
     version: str
     now_ms: Callable[[], int]
@@ -92,8 +92,8 @@ class Sources:
     live: Callable[[], AsyncIterator[dict[str, object]]]
     lan: Sequence[Network] = ()
     cycle: Cycle = CALENDAR_MONTHS
-    edits: Edits | None = None
-    slowing: Slowing | None = None
+    edits: DeviceEditor | None = None
+    slowing: ThrottleControl | None = None
     access: Access = field(default_factory=Access)
     resolve: Callable[[str], str | None] = lambda address: None
 
@@ -105,14 +105,14 @@ class Sources:
     def now(self) -> Now:
         return Now(self.now_ms() // 1000, self.zone, self.cycle)
 
-    def seen_by(self, asker: Asker | None, in_thread: InThread) -> Sources:
+    def seen_by(self, asker: Principal | None, in_thread: ThreadRunner) -> Sources:
         """What answers to an asker may be made of: everything, what is a person's own, or whether all is well."""
-        if asker and asker.role in MAY[Who.READERS] | {Role.METRICS}:
+        if asker and asker.role in MAY[Permission.READERS] | {Role.METRICS}:
             return self
         if not isinstance(self.queries, Queries):
             raise TypeError("these sources are a person's already")
         # Nobody is called nothing: who is not known has no devices.
-        own = OwnQueries(self.queries, (asker and asker.person) or "")
+        own = RestrictedQueries(self.queries, (asker and asker.person) or "")
 
         def live() -> AsyncIterator[dict[str, object]]:
             return own_live(self.live(), lambda: in_thread(own.devices_now))

@@ -14,7 +14,7 @@ from tests.support.frames import PHONE, ROUTER, ipv4, ipv6, ports
 from whitestat.app.commands.replay import replay
 from whitestat.app.main import run_command
 from whitestat.collectors.capture.records import Record
-from whitestat.collectors.decode import Link
+from whitestat.collectors.decode import LinkType
 from whitestat.config import loader
 
 LAPTOP = bytes.fromhex("025000000022")
@@ -48,22 +48,22 @@ HOUSEHOLD = [  # sender, receiver, packet: what comes in stands first
 ]
 
 
-def cooked(link: Link, sender: bytes, receiver: bytes, packet: bytes) -> bytes:
+def cooked(link: LinkType, sender: bytes, receiver: bytes, packet: bytes) -> bytes:
     """As the kernel hands it over on `-i any`: the sender's address, and whether it was sent to all."""
     kind = 1 if receiver == TO_ALL else 2 if receiver[0] & 1 else 3
     ethertype = b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
-    if link is Link.LINUX_SLL:
+    if link is LinkType.LINUX_SLL:
         return pack("!HHH8s", kind, 1, 6, sender) + ethertype + packet
     return ethertype + pack("!HIHBB8s", 0, 3, 1, kind, 6, sender) + packet
 
 
-def framed(link: Link, sender: bytes, receiver: bytes, packet: bytes) -> bytes:
-    if link is Link.ETHERNET:
+def framed(link: LinkType, sender: bytes, receiver: bytes, packet: bytes) -> bytes:
+    if link is LinkType.ETHERNET:
         return receiver + sender + (b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd") + packet
     return cooked(link, sender, receiver, packet)
 
 
-def written(path: Path, link: Link, packets: Iterable[bytes]) -> Path:
+def written(path: Path, link: LinkType, packets: Iterable[bytes]) -> Path:
     records = [Record(NOON_NS + place * 10**9, link, len(each), each) for place, each in enumerate(packets)]
     path.write_bytes(captures.pcapng(records))
     return path
@@ -78,10 +78,14 @@ def devices(path: Path) -> dict[tuple[str | None, str | None], tuple[int, int]]:
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("link", [Link.LINUX_SLL, Link.LINUX_SLL2])
-def test_a_cooked_capture_has_the_devices_of_an_ethernet_capture(link: Link, backwards: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", [LinkType.LINUX_SLL, LinkType.LINUX_SLL2])
+def test_a_cooked_capture_has_the_devices_of_an_ethernet_capture(
+    link: LinkType, backwards: bool, tmp_path: Path
+) -> None:
     packets = HOUSEHOLD[::-1] if backwards else HOUSEHOLD
-    expected = devices(written(tmp_path / "e", Link.ETHERNET, (framed(Link.ETHERNET, *each) for each in packets)))
+    expected = devices(
+        written(tmp_path / "e", LinkType.ETHERNET, (framed(LinkType.ETHERNET, *each) for each in packets))
+    )
     assert devices(written(tmp_path / "c", link, (framed(link, *each) for each in packets))) == expected
     assert expected == {
         ("02:50:00:00:00:ff", "wan"): (1700, 300),
@@ -99,7 +103,7 @@ def test_without_link_addresses_a_host_is_its_address_and_a_broadcast_is_none(tm
         four("0.0.0.0", "255.255.255.255", 340),
         four("10.8.0.2", "239.255.255.250", 60),
     ]
-    assert devices(written(tmp_path / "raw", Link.RAW, packets)) == {
+    assert devices(written(tmp_path / "raw", LinkType.RAW, packets)) == {
         ("10.8.0.2", "wan"): (900, 100),
         ("10.8.0.2", "lan"): (0, 310),
         (None, "wan"): (0, 340),
@@ -108,23 +112,25 @@ def test_without_link_addresses_a_host_is_its_address_and_a_broadcast_is_none(tm
 
 def test_a_host_that_ends_in_255_and_sends_is_a_host(tmp_path: Path) -> None:
     packets = [four("10.8.0.255", "203.0.113.9", 100), four("203.0.113.9", "10.8.0.255", 900)]
-    assert devices(written(tmp_path / "raw", Link.RAW, packets)) == {("10.8.0.255", "wan"): (900, 100)}
+    assert devices(written(tmp_path / "raw", LinkType.RAW, packets)) == {("10.8.0.255", "wan"): (900, 100)}
 
 
-@pytest.mark.parametrize("link", [Link.NULL, Link.LINUX_SLL2])
-def test_loopback_is_one_device(link: Link, tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", [LinkType.NULL, LinkType.LINUX_SLL2])
+def test_loopback_is_one_device(link: LinkType, tmp_path: Path) -> None:
     own = bytes(15) + b"\x01"
     packets = [four("127.0.0.1", "127.0.0.53", 100), four("127.0.0.53", "127.0.0.1", 200), six(own, own, 400)]
     headers = {
-        Link.NULL: (pack("<I", 2), pack("<I", 30)),
-        Link.LINUX_SLL2: tuple(kind + pack("!HIHBB8s", 0, 1, 772, 0, 6, bytes(8)) for kind in (b"\x08\0", b"\x86\xdd")),
+        LinkType.NULL: (pack("<I", 2), pack("<I", 30)),
+        LinkType.LINUX_SLL2: tuple(
+            kind + pack("!HIHBB8s", 0, 1, 772, 0, 6, bytes(8)) for kind in (b"\x08\0", b"\x86\xdd")
+        ),
     }[link]
     path = written(tmp_path / "lo", link, (headers[packet[0] >> 4 == 6] + packet for packet in packets))
     assert devices(path) == {("127.0.0.1", "lan"): (700, 700)}
 
 
 UNREAD = captures.section() + captures.interface(249) + captures.enhanced(0, 46, bytes(46)) * 3
-PACKET = frames.link_header(Link.ETHERNET, 4, 100) + four("192.168.50.7", "203.0.113.9", 100)
+PACKET = frames.link_header(LinkType.ETHERNET, 4, 100) + four("192.168.50.7", "203.0.113.9", 100)
 READ = captures.interface() + captures.enhanced(NOON_NS // 1000, len(PACKET), PACKET, number=1)
 
 

@@ -20,15 +20,15 @@ from whitestat.app.local_network import listening_on
 from whitestat.attribution.devices.address_ownership import HAND_ONS_MAX, HOUR_MS, SETTLES_MS, SILENT_MS
 from whitestat.attribution.devices.edits import Merge, Rename
 from whitestat.attribution.evidence import Evidence
-from whitestat.collectors.links import Link
+from whitestat.collectors.links import NetworkInterface
 from whitestat.config.loader import load
 from whitestat.config.points import PointConfig
-from whitestat.core.model import Counts, Delta, FlowKey, Harvest
+from whitestat.core.model import Counts, Delta, FlowKey, ReadResult
 from whitestat.core.units import address_bytes
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.tables import people
 from whitestat.ledger.tables.people import EventRow
-from whitestat.ledger.usage_query import Question
+from whitestat.ledger.usage_query import UsageQuery
 
 TEN, ELEVEN = "192.168.50.10", "192.168.50.11"
 ANNA, BO, GUEST = MACS[:3]
@@ -42,7 +42,7 @@ class Table(House):
         key = FlowKey(LAN.name, None, address_bytes(address))
         delta = Delta(key, Counts(0, octets, 0, 1), self.now_ms, self.now_ms + MINUTE_MS)
         self.now_ms += MINUTE_MS
-        harvest = Harvest(delta.start_ms, delta.end_ms, deltas=[delta])
+        harvest = ReadResult(delta.start_ms, delta.end_ms, deltas=[delta])
         self.booker.gather(Meter(), harvest, MINUTE_MS)
         self.booker.flush()
         self.identity.follow(self.now_ms)
@@ -51,7 +51,7 @@ class Table(House):
 
     def usage(self) -> dict[str | None, int]:
         with closing(Queries(self.path, ZONE)) as queries:
-            rows = queries.usage(Question(0, END_S + 30 * 86_400))
+            rows = queries.usage(UsageQuery(0, END_S + 30 * 86_400))
         return {row.device.name if row.device else None: row.counts.octets for row in rows}
 
     def leased(self, address: str, mac: bytes, name: str | None = None, lasts_ms: int | None = None) -> None:
@@ -239,8 +239,8 @@ def test_a_forgotten_device_leaves_the_address_to_whom_it_is_now(house: Table) -
 
 
 def test_beside_a_table_of_addresses_the_links_of_the_lan_are_heard() -> None:
-    def link(name: str, kind: str, *addresses: str) -> Link:
-        return Link(name, 1, True, "", kind, None, tuple(map(ip_interface, (*addresses, "fe80::1/64"))))
+    def link(name: str, kind: str, *addresses: str) -> NetworkInterface:
+        return NetworkInterface(name, 1, True, "", kind, None, tuple(map(ip_interface, (*addresses, "fe80::1/64"))))
 
     known = [
         link("lo", "loopback", "127.0.0.1/8"),
@@ -302,7 +302,7 @@ def test_whatever_leases_say_each_octet_is_of_the_mac_that_held_the_address(seve
                 house.now_ms = now_ms
         house.booker.flush()
         with closing(Queries(house.path, ZONE)) as queries:
-            found = sorted(row.counts.octets for row in queries.usage(Question(0, END_S + 30 * 86_400)))
+            found = sorted(row.counts.octets for row in queries.usage(UsageQuery(0, END_S + 30 * 86_400)))
         assert found == sorted(used.values())
         assert len(house.booker.known.addressed()) == len(held)
         house.close()

@@ -18,25 +18,25 @@ from whitestat.attribution.devices.edits import (
     PERSON,
     PROPOSAL,
     AddPerson,
-    Answer,
+    AnswerProposal,
+    AssignOwner,
+    AssignToPerson,
+    CompositeEdit,
     Edit,
-    Give,
-    Label,
     Merge,
-    Own,
-    Picture,
     Reassign,
     RemovePerson,
     Rename,
     RenamePerson,
+    SetLabels,
+    Snapshot,
     Split,
-    Together,
     changes,
     undone,
 )
 from whitestat.core.errors import EditError
 
-HOME = Picture(
+HOME = Snapshot(
     {
         EPISODE: {(1,): (1,), (2,): (2,), (3,): (3,), (4,): (3,)},
         NAME: {(1,): ("Anna's phone",)},
@@ -48,7 +48,7 @@ HOME = Picture(
 )
 
 
-def after(edit: Edit, now: Picture = HOME) -> Picture:
+def after(edit: Edit, now: Snapshot = HOME) -> Snapshot:
     return now.with_changes(changes(edit, now))
 
 
@@ -75,13 +75,13 @@ def test_an_address_can_be_anothers_instead_of_a_new_devices() -> None:
 
 
 def test_a_device_is_handed_down_from_a_day_on() -> None:
-    given_to_bo = after(Own(1, 2, 20260901))
+    given_to_bo = after(AssignOwner(1, 2, 20260901))
     assert given_to_bo.row(OWNER, (1, ALWAYS)) == (1, 20260901)
     assert given_to_bo.row(OWNER, (1, 20260901)) == (2, None)
 
 
 def test_an_owner_from_the_first_day_replaces_all_others() -> None:
-    assert after(Own(3, 2)).of_device(OWNER, 3) == [(3, ALWAYS)]
+    assert after(AssignOwner(3, 2)).of_device(OWNER, 3) == [(3, ALWAYS)]
 
 
 def test_what_a_removed_person_owned_is_nobodys() -> None:
@@ -89,18 +89,18 @@ def test_what_a_removed_person_owned_is_nobodys() -> None:
 
 
 def test_a_confirmed_proposal_merges_and_is_asked_no_more() -> None:
-    confirmed = after(Answer(1, True))
+    confirmed = after(AnswerProposal(1, True))
     assert confirmed.row(EPISODE, (2,)) == (1,)
     assert confirmed.row(PROPOSAL, (1,)) == (CONFIRMED, 2, 1)
     with pytest.raises(EditError, match="confirmed already"):
-        changes(Answer(1, False), confirmed)
+        changes(AnswerProposal(1, False), confirmed)
 
 
 def test_proposals_about_a_merged_device_are_about_the_one_that_stays_or_over() -> None:
-    several = Picture({**HOME.tables, PROPOSAL: {(1,): (OPEN, 2, 1), (2,): (OPEN, 3, 2), (3,): (OPEN, 3, 1)}})
-    merged = after(Answer(1, True), several)
+    several = Snapshot({**HOME.tables, PROPOSAL: {(1,): (OPEN, 2, 1), (2,): (OPEN, 3, 2), (3,): (OPEN, 3, 1)}})
+    merged = after(AnswerProposal(1, True), several)
     assert merged.tables[PROPOSAL] == {(1,): (CONFIRMED, 2, 1), (2,): (OPEN, 3, 1), (3,): (OPEN, 3, 1)}
-    assert after(Answer(2, True), merged).tables[PROPOSAL] == {
+    assert after(AnswerProposal(2, True), merged).tables[PROPOSAL] == {
         (1,): (CONFIRMED, 2, 1),
         (2,): (CONFIRMED, 3, 1),
         (3,): (OVER, 3, 1),
@@ -119,11 +119,11 @@ def test_proposals_about_a_merged_device_are_about_the_one_that_stays_or_over() 
         (Split(3, (1,)), "episodes"),
         (Split(3, (4,), 9), "into"),
         (Reassign(9, 1), "episode"),
-        (Own(1, 9), "person"),
+        (AssignOwner(1, 9), "person"),
         (AddPerson("ANNA"), "name"),
         (RenamePerson(2, "anna"), "name"),
-        (Label(1, tuple(map(str, range(17)))), "labels"),
-        (Answer(9, True), "proposal"),
+        (SetLabels(1, tuple(map(str, range(17)))), "labels"),
+        (AnswerProposal(9, True), "proposal"),
     ],
 )
 def test_an_edit_that_cannot_be_made_names_the_field(edit: Edit, field: str) -> None:
@@ -134,7 +134,7 @@ def test_an_edit_that_cannot_be_made_names_the_field(edit: Edit, field: str) -> 
 
 def test_an_edit_of_what_is_so_already_changes_nothing() -> None:
     assert changes(Rename(1, "Anna's phone"), HOME) == []
-    assert changes(Label(3, ("kids",)), HOME) == []
+    assert changes(SetLabels(3, ("kids",)), HOME) == []
 
 
 def test_what_was_changed_later_is_not_undone() -> None:
@@ -148,19 +148,19 @@ numbers = st.integers(1, 5)
 days = st.sampled_from([ALWAYS, 20260101, 20260301, 20260901])
 texts = st.text(max_size=8)
 single = st.one_of(
-    st.builds(Give, numbers, texts, days),
+    st.builds(AssignToPerson, numbers, texts, days),
     st.builds(Rename, numbers, texts),
-    st.builds(Own, numbers, st.none() | numbers, days),
-    st.builds(Label, numbers, st.lists(texts, max_size=3).map(tuple)),
+    st.builds(AssignOwner, numbers, st.none() | numbers, days),
+    st.builds(SetLabels, numbers, st.lists(texts, max_size=3).map(tuple)),
     st.builds(Merge, numbers, numbers),
     st.builds(Split, numbers, st.lists(numbers, max_size=3).map(tuple), st.none() | numbers),
     st.builds(Reassign, numbers, numbers),
     st.builds(AddPerson, texts),
     st.builds(RenamePerson, numbers, texts),
     st.builds(RemovePerson, numbers),
-    st.builds(Answer, numbers, st.booleans()),
+    st.builds(AnswerProposal, numbers, st.booleans()),
 )
-edits = single | st.builds(Together, st.lists(single, max_size=3).map(tuple))
+edits = single | st.builds(CompositeEdit, st.lists(single, max_size=3).map(tuple))
 
 
 @given(st.lists(edits, max_size=12))
@@ -195,14 +195,14 @@ def test_a_device_has_one_owner_at_most_on_any_day(several: list[Edit], day: int
 
 
 def test_a_device_given_to_somebody_new_adds_the_person_and_to_one_that_is_known_adds_none() -> None:
-    given = after(Give(2, "Cleo"))
+    given = after(AssignToPerson(2, "Cleo"))
     assert given.row(PERSON, (3,)) == ("Cleo",)
     assert given.row(OWNER, (2, ALWAYS)) == (3, None)
-    assert after(Give(2, "ANNA")).row(OWNER, (2, ALWAYS)) == (1, None)
+    assert after(AssignToPerson(2, "ANNA")).row(OWNER, (2, ALWAYS)) == (1, None)
 
 
 def test_edits_together_are_made_in_their_order_or_not_at_all() -> None:
-    made = after(Together((AddPerson("Cleo"), Own(2, 3), Rename(2, "Cleo's"))))
+    made = after(CompositeEdit((AddPerson("Cleo"), AssignOwner(2, 3), Rename(2, "Cleo's"))))
     assert (made.row(OWNER, (2, ALWAYS)), made.row(NAME, (2,))) == ((3, None), ("Cleo's",))
     with pytest.raises(EditError, match="there is no device 99"):
-        changes(Together((Rename(1, "x"), Rename(99, "y"))), HOME)
+        changes(CompositeEdit((Rename(1, "x"), Rename(99, "y"))), HOME)

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from tests.attribution.devices.test_edits import edits as any_edits
 from tests.metering.test_recorder import DAY_S, END_S, LAN, PHONE, ZONE, Meter, booker_on
 from whitestat.attribution.devices.address_ownership import SETTLES_MS
-from whitestat.attribution.devices.edits import AddPerson, Answer, Edit, Merge, Own, Rename, Split
+from whitestat.attribution.devices.edits import AddPerson, AnswerProposal, AssignOwner, Edit, Merge, Rename, Split
 from whitestat.attribution.devices.identity import Identity
-from whitestat.attribution.devices.names import Name
+from whitestat.attribution.devices.names import ShownName
 from whitestat.attribution.devices.registry import FORGOTTEN
 from whitestat.attribution.evidence import Evidence
 from whitestat.core.errors import EditError
-from whitestat.core.model import Counts, Delta, FlowKey, Harvest
+from whitestat.core.model import Counts, Delta, FlowKey, ReadResult
 from whitestat.core.units import address_bytes
 from whitestat.ledger.files.blocks import file_of
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.tables import people
-from whitestat.ledger.usage_query import Question
+from whitestat.ledger.usage_query import UsageQuery
 from whitestat.ledger.write.writer import Writer
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 
 MINUTE_MS = 60_000
 START_MS = DAY_S * 1000
@@ -42,7 +42,7 @@ class House:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.writer = Writer(path, ZONE)
-        self.booker: Booker = booker_on(self.writer)
+        self.booker: Recorder = booker_on(self.writer)
         self.identity = Identity(self.writer, self.booker, START_MS - 1, {PHONE: "Anna"})
         self.now_ms = START_MS
 
@@ -51,7 +51,7 @@ class House:
         key = FlowKey(LAN.name, mac, address_bytes(f"192.168.50.{number}"), None, address_bytes("203.0.113.9"), 6, 443)
         delta = Delta(key, Counts(0, octets, 0, 1), self.now_ms, self.now_ms + MINUTE_MS)
         self.now_ms += MINUTE_MS
-        self.booker.gather(Meter(), Harvest(delta.start_ms, delta.end_ms, deltas=[delta]), MINUTE_MS)
+        self.booker.gather(Meter(), ReadResult(delta.start_ms, delta.end_ms, deltas=[delta]), MINUTE_MS)
 
     def edit(self, edit: Edit) -> int:
         return self.identity.edit(edit, "test", self.now_ms).edit
@@ -64,7 +64,7 @@ class House:
     def usage(self) -> dict[str | None, int]:
         """By name, which several may have."""
         with closing(Queries(self.path, ZONE)) as queries:
-            rows = queries.usage(Question(0, END_S))
+            rows = queries.usage(UsageQuery(0, END_S))
         octets: Counter[str | None] = Counter()
         for row in rows:
             octets[row.device.name if row.device else None] += row.counts.octets
@@ -219,7 +219,7 @@ def test_a_private_mac_that_takes_over_a_name_is_proposed_and_merged_when_confir
         [proposal] = people.proposals(connection)
     assert (proposal.device, proposal.into) == (house.device(MACS[2]), house.device(MACS[1]))
     assert proposal.state == "open"
-    house.edit(Answer(proposal.id, True))
+    house.edit(AnswerProposal(proposal.id, True))
     assert house.device(MACS[2]) == house.device(MACS[1])
     house.identity.tend(house.now_ms)
     with house.writer.transaction("test") as connection:
@@ -271,7 +271,7 @@ def test_of_each_device_one_question_is_asked_at_a_time(house: House) -> None:
     with house.writer.transaction("reading") as connection:
         asked = people.proposals(connection)
     assert sorted((each.device, each.into) for each in asked) == [(2, 1), (3, 1)]
-    house.edit(Answer(asked[0].id, False))
+    house.edit(AnswerProposal(asked[0].id, False))
     house.identity.tend(house.now_ms)
     with house.writer.transaction("reading") as connection:
         assert len(people.proposals(connection)) == 3
@@ -291,7 +291,7 @@ def test_that_a_device_was_forgotten_is_listed_and_cannot_be_undone(house: House
 def test_a_name_of_the_dns_comes_back_when_an_edit_is_undone(house: House) -> None:
     house.flows(TABLET, 1)
     house.booker.flush()
-    house.identity.resolved(house.device(TABLET), Name("tablet", "dns"), house.now_ms)
+    house.identity.resolved(house.device(TABLET), ShownName("tablet", "dns"), house.now_ms)
     number = house.edit(Rename(house.device(TABLET), "Bo's"))
     house.identity.undo(number, "test", house.now_ms)
     assert house.booker.known.name_of(house.device(TABLET)) == "tablet"
@@ -304,7 +304,7 @@ def test_who_was_refused_is_not_asked_about_when_the_other_was_merged(house: Hou
         house.booker.flush()
         house.now_ms += 6 * MINUTE_MS
     house.identity.tend(house.now_ms)
-    house.edit(Answer(1, False))
+    house.edit(AnswerProposal(1, False))
     house.flows(PHONE, 1)
     house.edit(Merge(house.device(MACS[1]), house.device(PHONE)))
     house.identity.tend(house.now_ms)
@@ -352,7 +352,7 @@ def test_an_owner_and_a_split_are_kept(house: House) -> None:
     house.flows(PHONE, 100)
     house.flows(TABLET, 10)
     house.edit(AddPerson("Anna"))
-    house.edit(Own(house.device(PHONE), 1))
+    house.edit(AssignOwner(house.device(PHONE), 1))
     house.edit(Merge(house.device(TABLET), house.device(PHONE)))
     episode = house.booker.known.episode_of(TABLET, None)
     assert episode is not None
@@ -368,7 +368,7 @@ def test_the_configurations_owner_is_set_once_and_the_users_edit_holds(house: Ho
     device = house.device(PHONE)
     house.identity.tend(house.now_ms)
     assert owners(house) == {(device, 0): (1, None)}
-    house.edit(Own(device, None))
+    house.edit(AssignOwner(device, None))
     house.identity.tend(house.now_ms)
     assert owners(house) == {}
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from whitestat.attribution.devices.names import NAME_MAX, Name, by_address, by_dns, clean, stronger
+from whitestat.attribution.devices.names import NAME_MAX, ShownName, by_address, by_dns, clean, stronger
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.core.units import address_bytes, mac_bytes, mac_text
 
@@ -51,7 +51,7 @@ def test_names_from_the_wire_are_bounded_and_without_control_characters(hostile:
 
 def test_the_dns_name_is_its_first_label() -> None:
     address = address_bytes("192.168.50.11")
-    assert by_dns(address, lambda text: "phone.home.example" if text == "192.168.50.11" else None) == Name(
+    assert by_dns(address, lambda text: "phone.home.example" if text == "192.168.50.11" else None) == ShownName(
         "phone", "dns"
     )
     assert by_dns(address, lambda text: None) is None
@@ -59,12 +59,12 @@ def test_the_dns_name_is_its_first_label() -> None:
 
 
 def test_a_weaker_source_never_replaces_a_stronger_one() -> None:
-    mine, dns, maker = Name("Anna's phone", "config"), Name("phone", "dns"), Name("Maker", "vendor")
+    mine, dns, maker = ShownName("Anna's phone", "config"), ShownName("phone", "dns"), ShownName("Maker", "vendor")
     assert stronger(mine, dns)
     assert stronger(dns, maker)
     assert not stronger(maker, dns)
     assert not stronger(dns, mine)
-    assert stronger(Name("phone-2", "dns"), dns)
+    assert stronger(ShownName("phone-2", "dns"), dns)
 
 
 def test_a_long_vendors_name_leaves_the_mac_whole() -> None:

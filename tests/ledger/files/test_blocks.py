@@ -18,12 +18,12 @@ from whitestat.core.errors import LedgerError
 from whitestat.ledger.files import blocks as blocks_module
 from whitestat.ledger.files.backup import back_up
 from whitestat.ledger.files.blocks import BLOCK, BLOCKS, ROOM, Blocks, file_of
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.read.tail import OvertakenError
 from whitestat.ledger.write import writer as writer_module
 from whitestat.ledger.write.writer import Writer
 
-ALWAYS = Question(NOON_S - 86_400, NOON_S + 86_400, by=())
+ALWAYS = UsageQuery(NOON_S - 86_400, NOON_S + 86_400, by=())
 
 
 @pytest.fixture

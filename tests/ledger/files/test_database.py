@@ -15,7 +15,7 @@ import pytest
 from tests.support.flushes import FILES, NOON_S, STOCKHOLM, flush_of, key, whole
 from whitestat.core.errors import LedgerError
 from whitestat.ledger.files.database import APPLICATION_ID, MIGRATIONS, READERS_KIB, open_for_reading
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.write.writer import Writer
 
 NOBODY = 65_534
@@ -127,7 +127,7 @@ def test_a_damaged_page_is_an_error_to_a_reader_when_it_gets_there(path: Path) -
         file.seek(60 * 2048)
         file.write(b"\xa5" * (path.stat().st_size - 60 * 2048))
     with closing(Queries(path, STOCKHOLM)) as queries, pytest.raises(LedgerError, match="cannot be read"):
-        queries.usage(Question(NOON_S, NOON_S + 59 * 60))
+        queries.usage(UsageQuery(NOON_S, NOON_S + 59 * 60))
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_link_to_a_database_is_the_database(tmp_path: Path) -> None:
         writer.commit(whole(1))
         assert writer.octets_written > 0
         with closing(Queries(path, STOCKHOLM)) as queries:
-            assert queries.usage(Question(NOON_S, NOON_S + 3600))
+            assert queries.usage(UsageQuery(NOON_S, NOON_S + 3600))
             assert queries.octets_on_disk() > 4096
 
 
@@ -253,7 +253,7 @@ def test_a_user_who_may_only_read_the_folder_can_ask(public_folder: Path, runnin
 
     def ask() -> None:
         with closing(Queries(path, STOCKHOLM)) as queries:
-            assert sum(row.counts.octets for row in queries.usage(Question(NOON_S, NOON_S + 3600))) == 40
+            assert sum(row.counts.octets for row in queries.usage(UsageQuery(NOON_S, NOON_S + 3600))) == 40
 
     writer = Writer(path, STOCKHOLM)
     writer.commit(whole(1))

@@ -14,7 +14,7 @@ from tests.support.flushes import NOON_S, STOCKHOLM
 from whitestat.core.calendar import HOUR_S
 from whitestat.ledger.files.database import APPLICATION_ID
 from whitestat.ledger.files.migrations import MIGRATIONS
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.write.writer import Writer
 
 SLOT_OCTETS = 4000
@@ -79,7 +79,7 @@ def test_a_journal_of_an_earlier_version_is_booked(tmp_path: Path, version: int,
     assert state.receipts == {"kernel": 4}
     assert [each.counts.octets_in for each in state.readings] == [400]
     with closing(Queries(path, STOCKHOLM)) as queries:
-        [row] = queries.usage(Question(NOON_S, NOON_S + HOUR_S, by=()))
+        [row] = queries.usage(UsageQuery(NOON_S, NOON_S + HOUR_S, by=()))
         assert row.counts.octets == 4 * 110 * series
         assert queries.coverage(NOON_S, NOON_S + HOUR_S)["lan"].octets_attributed == 4 * 110 * series
         assert [each.addresses for each in queries.devices()] == [("192.0.2.1",)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitestat.core.model import Counts
-from whitestat.ledger.read.answer import REST, Found, add_columns, add_to
+from whitestat.ledger.read.answer import REST, GroupSums, add_columns, add_to
 
 amounts = st.integers(0, 2**40)
 columns = st.lists(st.tuples(st.integers(0, 9).map(lambda step: step * 60), amounts, amounts), min_size=1, max_size=12)
@@ -14,8 +14,8 @@ columns = st.lists(st.tuples(st.integers(0, 9).map(lambda step: step * 60), amou
 
 @given(st.lists(columns, max_size=4))
 def test_columns_add_up_as_their_rows_do_whatever_steps_they_share(several: list[list[tuple[int, int, int]]]) -> None:
-    by_row: Found = {}
-    by_column: Found = {}
+    by_row: GroupSums = {}
+    by_column: GroupSums = {}
     for rows in several:
         starts, into, out = zip(*rows, strict=True)
         zeros = bytes(len(rows))

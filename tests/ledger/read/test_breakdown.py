@@ -21,7 +21,7 @@ from whitestat.core.errors import QueryError
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, PROTOCOL_OTHER, Counts, PeerKey, ServiceKey
 from whitestat.core.units import address_bytes
 from whitestat.ledger.read import breakdown
-from whitestat.ledger.read.queries import Queries, Question, Step
+from whitestat.ledger.read.queries import Queries, TimeStep, UsageQuery
 from whitestat.ledger.write.writer import Flush, Writer
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -47,7 +47,7 @@ def flow(minute_s: int, zone: ZoneInfo, episode: int = 1, octets: int = 10, **ab
     return Flush(usage={(minute_s, usage): counts}, services=services, peers=peers)
 
 
-def told(queries: Queries, question: Question) -> dict[tuple[object, ...], Row]:
+def told(queries: Queries, question: UsageQuery) -> dict[tuple[object, ...], Row]:
     return summed(
         ((row.start_s, row.device and row.device.id, row.person, row.protocol, row.service, row.peer), row.counts)
         for row in queries.usage(question)
@@ -68,7 +68,7 @@ words = st.sets(st.sampled_from(["device", "person"])).map(sorted)
 
 
 def expected(
-    done: list[dict[str, Any]], question: Question, zone: ZoneInfo, about: str
+    done: list[dict[str, Any]], question: UsageQuery, zone: ZoneInfo, about: str
 ) -> dict[tuple[object, ...], Row]:
     """By the plainest way; the span is one of whole days, the step none that is finer than what is kept."""
     return summed(
@@ -93,7 +93,7 @@ def expected(
     st.lists(flows, max_size=12),
     st.lists(st.integers(0, 11), max_size=3),
     spans,
-    st.sampled_from([step for step in Step if step not in {Step.SECOND, Step.MINUTE}]),
+    st.sampled_from([step for step in TimeStep if step not in {TimeStep.SECOND, TimeStep.MINUTE}]),
     words,
     st.sampled_from(["service", "peer"]),
     st.sampled_from(ZONES),
@@ -102,17 +102,17 @@ def test_answers_equal_those_of_a_plain_model(
     done: list[dict[str, Any]],
     folds: list[int],
     span: list[int],
-    step: Step,
+    step: TimeStep,
     by: list[str],
     about: str,
     zone: ZoneInfo,
 ) -> None:
-    if step is Step.HOUR and about == "peer":
-        step = Step.DAY
-    if step is Step.CYCLE and about == "peer":  # begins within a day, which peers are kept by
-        step = Step.MONTH
+    if step is TimeStep.HOUR and about == "peer":
+        step = TimeStep.DAY
+    if step is TimeStep.CYCLE and about == "peer":  # begins within a day, which peers are kept by
+        step = TimeStep.MONTH
     day = [day_bounds(day_of(at_s, zone), zone) for at_s in span]
-    question = Question(day[0][0], day[1][1], step, (*by, about))
+    question = UsageQuery(day[0][0], day[1][1], step, (*by, about))
     with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
         writer.commit(DEVICES)
         for number, each in enumerate(done):
@@ -131,7 +131,7 @@ def test_what_nobody_knows_is_a_row_of_its_own(ledger: tuple[Writer, Queries]) -
     writer, queries = ledger
     writer.commit(flow(NOON_S, STOCKHOLM, octets=90, service=443))
     writer.commit(flow(NOON_S, STOCKHOLM, octets=30))
-    rows = queries.usage(Question(*ALWAYS, by=("service",)))
+    rows = queries.usage(UsageQuery(*ALWAYS, by=("service",)))
     assert [(row.service, row.counts.octets) for row in rows] == [(443, 120), (None, 40)]
 
 
@@ -140,7 +140,7 @@ def test_the_top_is_of_what_is_told_apart_and_all_else_one_rest(ledger: tuple[Wr
     for octets, peer in ((500, OTHER_PEER), (300, PEERS[0]), (200, PEERS[1]), (100, PEERS[2])):
         writer.commit(flow(NOON_S, STOCKHOLM, octets=octets, peer=peer))
     writer.commit(flow(NOON_S, STOCKHOLM, octets=1_000))
-    rows = queries.usage(Question(*ALWAYS, Step.MONTH, ("peer",), top=2))
+    rows = queries.usage(UsageQuery(*ALWAYS, TimeStep.MONTH, ("peer",), top=2))
     assert [(row.peer, row.rest, row.counts.octets_in) for row in rows] == [
         (PEERS[0], False, 300),
         (PEERS[1], False, 200),
@@ -185,14 +185,14 @@ def test_an_answer_is_narrowed_to_services_protocols_and_peers(
         )
     if "services" in narrowed and narrowed["services"] == (443, 53):
         octets = 2 + 4
-    rows = queries.usage(Question(*ALWAYS, by=(), **narrowed))
+    rows = queries.usage(UsageQuery(*ALWAYS, by=(), **narrowed))
     assert sum(row.counts.octets for row in rows) == octets
 
 
 def test_what_is_not_told_apart_in_the_ledger_is_other(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     writer.commit(flow(NOON_S, STOCKHOLM, protocol=OTHER_SERVICE[0], service=OTHER_SERVICE[1]))
-    rows = queries.usage(Question(*ALWAYS, by=("service", "protocol")))
+    rows = queries.usage(UsageQuery(*ALWAYS, by=("service", "protocol")))
     assert [(row.protocol, row.service) for row in rows] == [OTHER_SERVICE]
 
 
@@ -200,12 +200,12 @@ def test_finer_than_what_is_kept_is_answered_by_what_is_and_says_so(ledger: tupl
     writer, queries = ledger
     writer.commit(flow(NOON_S, STOCKHOLM, service=443, peer=PEERS[0]))
     span = NOON_S - 90 * 60, NOON_S + 90 * 60
-    answer = queries.answer(Question(*span, Step.MINUTE, ("service",)))
-    assert answer.step is Step.HOUR
+    answer = queries.answer(UsageQuery(*span, TimeStep.MINUTE, ("service",)))
+    assert answer.step is TimeStep.HOUR
     assert answer.notice is not None
     assert answer.notice.startswith("services are kept by the hour, so each row is an hour, start moved back to ")
-    answer = queries.answer(Question(*span, Step.MINUTE, ("peer",)))
-    assert answer.step is Step.DAY
+    answer = queries.answer(UsageQuery(*span, TimeStep.MINUTE, ("peer",)))
+    assert answer.step is TimeStep.DAY
     assert [(row.start_s, row.peer) for row in answer.rows()] == [(day_bounds(20261121, STOCKHOLM)[0], PEERS[0])]
     assert answer.notice is not None
     assert "end moved to 2026-11-22T00:00:00+01:00" in answer.notice
@@ -221,14 +221,14 @@ def test_what_has_aged_out_is_answered_by_the_day_and_the_month(tmp_path: Path) 
         writer.fold_details()
         writer.expire(NOON_S)
         end_s = NOON_S + HOUR_S
-        answer = queries.answer(Question(NOON_S - 50 * DAY_S, end_s, Step.HOUR, ("service",)))
-        assert answer.step is Step.DAY
+        answer = queries.answer(UsageQuery(NOON_S - 50 * DAY_S, end_s, TimeStep.HOUR, ("service",)))
+        assert answer.step is TimeStep.DAY
         assert [row.service for row in answer.rows()] == [443, 443]
-        answer = queries.answer(Question(NOON_S - 50 * DAY_S, end_s, Step.WEEK, ("peer",)))
-        assert answer.step is Step.MONTH
+        answer = queries.answer(UsageQuery(NOON_S - 50 * DAY_S, end_s, TimeStep.WEEK, ("peer",)))
+        assert answer.step is TimeStep.MONTH
         assert "peers of each day are kept since 2026-11-01" in (answer.notice or "")
         assert [row.peer for row in answer.rows()] == [PEERS[0]] * 2
-        answer = queries.answer(Question(NOON_S - 300 * DAY_S, end_s, Step.TOTAL, ("service",)))
+        answer = queries.answer(UsageQuery(NOON_S - 300 * DAY_S, end_s, TimeStep.TOTAL, ("service",)))
         assert [row.service for row in answer.rows()] == [443, None]  # of 200 days ago nobody knows it any more
         assert "services are kept since" in (answer.notice or "")
 
@@ -241,7 +241,7 @@ def test_peers_follow_the_day_a_device_changes_hands(ledger: tuple[Writer, Queri
         connection.execute("INSERT INTO person VALUES (1, 'Cleo'), (2, 'Dan')")
         connection.execute("INSERT INTO ownership VALUES (4, 0, 1, 20261120), (4, 20261120, 2, NULL)")
     writer.fold_details()
-    rows = queries.usage(Question(*ALWAYS, by=("person", "peer")))
+    rows = queries.usage(UsageQuery(*ALWAYS, by=("person", "peer")))
     assert sorted((row.person, row.peer, row.counts.octets) for row in rows) == [
         ("Cleo", PEERS[0], 12),
         ("Dan", PEERS[0], 12),
@@ -262,14 +262,14 @@ def test_peers_of_a_month_in_which_a_device_changed_hands_are_told_to_neither_ow
         writer.fold_details()
         writer.expire(NOON_S)
         span = NOON_S - 100 * DAY_S, NOON_S + DAY_S
-        rows = queries.usage(Question(*span, by=("person", "peer")))
+        rows = queries.usage(UsageQuery(*span, by=("person", "peer")))
         assert sorted((row.person or "", row.peer, row.counts.octets) for row in rows) == [
             ("", PEERS[0], 24),
             ("Cleo", PEERS[0], 12),
             ("Dan", PEERS[0], 12),
         ]
         for person in ("Cleo", "Dan"):
-            (row,) = queries.usage(Question(*span, by=("peer",), persons=(person,)))
+            (row,) = queries.usage(UsageQuery(*span, by=("peer",), persons=(person,)))
             assert (row.peer, row.counts.octets) == (PEERS[0], 12)
 
 
@@ -277,8 +277,8 @@ def test_pages_of_detail_make_up_the_whole(ledger: tuple[Writer, Queries]) -> No
     writer, queries = ledger
     for number in range(30):
         writer.commit(flow(NOON_S + number * HOUR_S, STOCKHOLM, octets=number + 1, service=443 + number % 3))
-    for step in (Step.HOUR, Step.DAY, Step.TOTAL):
-        answer = queries.answer(Question(NOON_S - HOUR_S // 2, NOON_S + 3 * DAY_S, step, ("service",)))
+    for step in (TimeStep.HOUR, TimeStep.DAY, TimeStep.TOTAL):
+        answer = queries.answer(UsageQuery(NOON_S - HOUR_S // 2, NOON_S + 3 * DAY_S, step, ("service",)))
         rows, cursor = answer.page(2)
         while cursor:
             more, cursor = answer.page(2, cursor)
@@ -288,7 +288,7 @@ def test_pages_of_detail_make_up_the_whole(ledger: tuple[Writer, Queries]) -> No
 
 def test_the_tag_changes_with_what_is_handed_in(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
-    question = Question(*ALWAYS, by=("service",))
+    question = UsageQuery(*ALWAYS, by=("service",))
     tags = []
     for _ in range(2):
         writer.commit(flow(NOON_S, STOCKHOLM))
@@ -308,19 +308,19 @@ def test_too_many_things_to_tell_apart_are_refused(
     for port in range(1, 8):
         writer.commit(flow(NOON_S, STOCKHOLM, service=port))
     with pytest.raises(QueryError, match="tells 7 things apart, more than 5"):
-        queries.answer(Question(*ALWAYS, by=("service",)))
-    assert len(queries.usage(Question(*ALWAYS, by=("service",), top=3))) == 4
+        queries.answer(UsageQuery(*ALWAYS, by=("service",)))
+    assert len(queries.usage(UsageQuery(*ALWAYS, by=("service",), top=3))) == 4
 
 
 def test_peers_and_services_are_not_asked_for_at_once() -> None:
     for by, peers in ((("service", "peer"), ()), (("protocol",), (PEERS[0],))):
         with pytest.raises(QueryError, match="peers are kept apart"):
-            Question(*ALWAYS, by=by, peers=peers)
+            UsageQuery(*ALWAYS, by=by, peers=peers)
 
 
 def test_usage_that_is_less_than_its_detail_is_never_told_below_zero(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     each = flow(NOON_S, STOCKHOLM, service=443)
     writer.commit(replace(each, usage={}))
-    rows = queries.usage(Question(*ALWAYS, by=("service",)))
+    rows = queries.usage(UsageQuery(*ALWAYS, by=("service",)))
     assert [(row.service, row.counts.octets) for row in rows] == [(443, 13)]

@@ -11,11 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.flushes import CLOCKS_BACK_S, NOON_S, STOCKHOLM, flush_of, flushes, key, summed
-from whitestat.attribution.devices.edits import AddPerson, Edit, Merge, Own, Picture, Reassign, RemovePerson, changes
+from whitestat.attribution.devices.edits import (
+    AddPerson,
+    AssignOwner,
+    Edit,
+    Merge,
+    Reassign,
+    RemovePerson,
+    Snapshot,
+    changes,
+)
 from whitestat.core.calendar import day_bounds, day_of
 from whitestat.core.errors import EditError
 from whitestat.core.model import Episode
-from whitestat.ledger.read.queries import Queries, Question, Step
+from whitestat.ledger.read.queries import Queries, TimeStep, UsageQuery
 from whitestat.ledger.tables import people
 from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 
@@ -27,27 +36,27 @@ DEVICES = Flush(
 days = st.one_of(st.just(0), st.integers(-3, 3).map(lambda n: day_of(CLOCKS_BACK_S + n * DAY_S, STOCKHOLM)))
 devices = st.integers(1, 4)
 edits = st.one_of(
-    st.builds(Own, devices, st.sampled_from([None, 1, 2]), days),
-    st.builds(Own, devices, st.sampled_from([1, 2]), days),
+    st.builds(AssignOwner, devices, st.sampled_from([None, 1, 2]), days),
+    st.builds(AssignOwner, devices, st.sampled_from([1, 2]), days),
     st.builds(Merge, devices, devices),
     st.builds(Reassign, devices, devices),
     st.just(RemovePerson(2)),
 )
 
 
-def edit(writer: Writer, several: list[Edit]) -> Picture:
+def edit(writer: Writer, several: list[Edit]) -> Snapshot:
     """Make those that can be made; returns what there is then."""
     with writer.transaction("the edits") as connection:
         for each in several:
             try:
-                made = changes(each, Picture(people.rows(connection)))
+                made = changes(each, Snapshot(people.rows(connection)))
             except EditError:
                 continue
             people.apply(connection, people.EditRow(0, 0, "owner", "edit", tuple(made), None))
-        return Picture(people.rows(connection))
+        return Snapshot(people.rows(connection))
 
 
-def owner(picture: Picture, episode: int, minute_s: int) -> str | None:
+def owner(picture: Snapshot, episode: int, minute_s: int) -> str | None:
     """Who owned an episode's device at a minute, by the plainest way."""
     row = picture.row("episode", (episode,))
     if row is None:
@@ -65,12 +74,12 @@ def owner(picture: Picture, episode: int, minute_s: int) -> str | None:
 @given(
     st.lists(flushes, max_size=4),
     st.lists(edits, max_size=6),
-    st.sampled_from(Step),
+    st.sampled_from(TimeStep),
     st.tuples(st.integers(-3 * DAY_S, 0), st.integers(1, 3 * DAY_S)),
     st.booleans(),
 )
 def test_what_persons_used_adds_up_to_the_total_whatever_the_edits(
-    sequence: list[Flush], several: list[Edit], step: Step, span: tuple[int, int], folded: bool
+    sequence: list[Flush], several: list[Edit], step: TimeStep, span: tuple[int, int], folded: bool
 ) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "whitestat.db"
@@ -81,9 +90,9 @@ def test_what_persons_used_adds_up_to_the_total_whatever_the_edits(
                 writer.fold()
             picture = edit(writer, [AddPerson("Anna"), AddPerson("Bo"), *several])
             start_s, end_s = ((CLOCKS_BACK_S + each) // 60 * 60 for each in span)
-            asked = Question(start_s, end_s + 60, step, ("person",))
+            asked = UsageQuery(start_s, end_s + 60, step, ("person",))
             rows = queries.usage(asked)
-            total = summed(((), row.counts) for row in queries.usage(replace(asked, step=Step.TOTAL, by=())))
+            total = summed(((), row.counts) for row in queries.usage(replace(asked, step=TimeStep.TOTAL, by=())))
             booked = [
                 (owner(picture, usage.episode, minute_s), counts)
                 for flush in sequence
@@ -93,7 +102,7 @@ def test_what_persons_used_adds_up_to_the_total_whatever_the_edits(
             assert summed((row.person, row.counts) for row in rows) == summed(booked)
             assert summed(((), row.counts) for row in rows) == total
             for person in queries.persons():
-                theirs = queries.usage(replace(asked, by=(), step=Step.TOTAL, persons=(person,)))
+                theirs = queries.usage(replace(asked, by=(), step=TimeStep.TOTAL, persons=(person,)))
                 assert summed((person, row.counts) for row in theirs) == summed(
                     each for each in booked if each[0] == person
                 )
@@ -106,10 +115,10 @@ def test_a_device_that_changes_hands_counts_for_each_person_from_midnight_on(tmp
     with closing(Writer(path, STOCKHOLM)) as writer, closing(Queries(path, STOCKHOLM)) as queries:
         writer.commit(DEVICES)
         writer.commit(flush_of({(midnight_s - 60, key()): 5, (midnight_s, key()): 7}))
-        asked = Question(midnight_s - DAY_S, midnight_s + DAY_S, Step.TOTAL, ("person",))
+        asked = UsageQuery(midnight_s - DAY_S, midnight_s + DAY_S, TimeStep.TOTAL, ("person",))
         before = queries.answer(asked)
         assert [(row.person, row.counts.octets) for row in before.rows()] == [(None, 12)]
-        edit(writer, [AddPerson("Anna"), AddPerson("Bo"), Own(1, 1), Own(1, 2, today)])
+        edit(writer, [AddPerson("Anna"), AddPerson("Bo"), AssignOwner(1, 1), AssignOwner(1, 2, today)])
         after = queries.answer(asked)
         assert [(row.person, row.counts.octets) for row in after.rows()] == [("Bo", 7), ("Anna", 5)]
         assert after.tag != before.tag
@@ -134,9 +143,9 @@ def test_where_days_have_aged_out_an_owner_counts_from_the_month_and_the_answer_
         writer.commit(flush_of({(old_s, key()): 5, (old_s + DAY_S, key()): 7, (NOON_S, key()): 1}))
         writer.fold()
         writer.expire(NOON_S)
-        edit(writer, [AddPerson("Anna"), Own(1, 1, day_of(old_s + DAY_S, STOCKHOLM))])
+        edit(writer, [AddPerson("Anna"), AssignOwner(1, 1, day_of(old_s + DAY_S, STOCKHOLM))])
         with closing(Queries(path, STOCKHOLM)) as queries:
-            found = queries.answer(Question(old_s - 60 * DAY_S, NOON_S + DAY_S, Step.TOTAL, ("person",)))
+            found = queries.answer(UsageQuery(old_s - 60 * DAY_S, NOON_S + DAY_S, TimeStep.TOTAL, ("person",)))
             assert [(row.person, row.counts.octets) for row in found.rows()] == [("Anna", 13)]
             assert found.notice is not None
             assert "count from the start of that month" in found.notice

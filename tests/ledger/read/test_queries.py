@@ -40,8 +40,8 @@ from whitestat.core.calendar import Cycle, day_bounds, day_of, hour_start, minut
 from whitestat.core.errors import LedgerError, QueryError
 from whitestat.core.model import Coverage, Episode, Point, Scope
 from whitestat.ledger.read import queries as queries_module
-from whitestat.ledger.read.queries import Cursor, DeviceName, DeviceRow, Queries, Question, Step
-from whitestat.ledger.read.queries import Row as QueriesRow
+from whitestat.ledger.read.queries import Cursor, DeviceName, DeviceRow, Queries, TimeStep, UsageQuery
+from whitestat.ledger.read.queries import UsageRow as QueriesRow
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.tables import buckets
 from whitestat.ledger.usage_query import USAGE_WORDS
@@ -68,22 +68,22 @@ def ledger(tmp_path: Path) -> Iterator[tuple[Writer, Queries]]:
         yield each
 
 
-def step_start(step: Step, at_s: int, question: Question, zone: ZoneInfo) -> int:
+def step_start(step: TimeStep, at_s: int, question: UsageQuery, zone: ZoneInfo) -> int:
     day = day_of(at_s, zone)
     return {
-        Step.TOTAL: question.start_s,
-        Step.SECOND: at_s,
-        Step.MINUTE: minute_start(at_s),
-        Step.HOUR: hour_start(at_s, zone),
-        Step.DAY: day_bounds(day, zone)[0],
-        Step.WEEK: span("week", at_s, zone)[0],
-        Step.MONTH: day_bounds(day // 100 * 100 + 1, zone)[0],
-        Step.CYCLE: span("cycle", at_s, zone, CYCLE)[0],
+        TimeStep.TOTAL: question.start_s,
+        TimeStep.SECOND: at_s,
+        TimeStep.MINUTE: minute_start(at_s),
+        TimeStep.HOUR: hour_start(at_s, zone),
+        TimeStep.DAY: day_bounds(day, zone)[0],
+        TimeStep.WEEK: span("week", at_s, zone)[0],
+        TimeStep.MONTH: day_bounds(day // 100 * 100 + 1, zone)[0],
+        TimeStep.CYCLE: span("cycle", at_s, zone, CYCLE)[0],
     }[step]
 
 
 def expected(
-    sequence: list[Flush], question: Question, zone: ZoneInfo, finest_s: int = 60
+    sequence: list[Flush], question: UsageQuery, zone: ZoneInfo, finest_s: int = 60
 ) -> dict[tuple[object, ...], Row]:
     """The answer by the plainest way: every bucket looked at; an episode is a device of the same number."""
     start_s, end_s = (at_s - at_s % finest_s for at_s in question.span)
@@ -121,16 +121,16 @@ by_words = st.lists(st.sampled_from(USAGE_WORDS), unique=True).map(tuple)
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> Question:
+def questions(draw: st.DrawFn) -> UsageQuery:
     start_s = draw(edges)
     end_s = draw(st.one_of(edges, st.integers(1, 3 * HOUR_S).map(lambda length: start_s + length)))
-    step, by = draw(st.sampled_from(Step)), draw(by_words)
+    step, by = draw(st.sampled_from(TimeStep)), draw(by_words)
     devices = draw(st.lists(st.integers(1, 6), max_size=2).map(tuple))
     scope = draw(st.sampled_from([None, *Scope]))
     points = draw(st.sampled_from([(), ("lan",), ("guest", "lan"), ("nowhere",)]))
     persons = draw(st.sampled_from([(), (), ("Anna",), ("Bo", "Cy")]))
     first, last = sorted((start_s, end_s))
-    return Question(first, last + (first == last), step, by, devices, scope, points, persons)
+    return UsageQuery(first, last + (first == last), step, by, devices, scope, points, persons)
 
 
 @settings(max_examples=100, deadline=None)
@@ -143,7 +143,7 @@ def questions(draw: st.DrawFn) -> Question:
     st.sampled_from(ZONES),
 )
 def test_answers_equal_those_of_a_plain_model(
-    flushed: tuple[list[Flush], int], asked: list[Question], zone: ZoneInfo
+    flushed: tuple[list[Flush], int], asked: list[UsageQuery], zone: ZoneInfo
 ) -> None:
     sequence, finest_s = flushed
     kept = WITH_SECONDS if finest_s == 1 else KEPT_S
@@ -154,8 +154,8 @@ def test_answers_equal_those_of_a_plain_model(
         for flush in [DEVICES, *sequence]:
             writer.commit(flush)
         for question in asked:
-            if question.step is Step.SECOND and finest_s == 60:
-                question = replace(question, step=Step.MINUTE)  # noqa: PLW2901 - no second is kept
+            if question.step is TimeStep.SECOND and finest_s == 60:
+                question = replace(question, step=TimeStep.MINUTE)  # noqa: PLW2901 - no second is kept
             rows = queries.usage(question)
             answer = {
                 (row.start_s, row.device and row.device.id, row.scope, row.point, row.person): tuple(row.counts)
@@ -191,14 +191,14 @@ def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, i
         writer.commit(flush_of({(NOON_S - 60 * age, key()): octets for age, octets in ages.items()}))
         writer.fold()
         writer.expire(NOON_S)
-        for step in (Step.TOTAL, Step.DAY, Step.WEEK, Step.MONTH, Step.CYCLE):
-            rows = [row for first, last in pairwise(edges) for row in queries.usage(Question(first, last, step))]
+        for step in (TimeStep.TOTAL, TimeStep.DAY, TimeStep.WEEK, TimeStep.MONTH, TimeStep.CYCLE):
+            rows = [row for first, last in pairwise(edges) for row in queries.usage(UsageQuery(first, last, step))]
             assert sum(row.counts.octets for row in rows) == sum(ages.values()) + 1
 
 
 def test_before_the_first_flush_answers_are_empty(ledger: tuple[Writer, Queries]) -> None:
     _, queries = ledger
-    assert queries.usage(Question(0, NOON_S)) == []
+    assert queries.usage(UsageQuery(0, NOON_S)) == []
     assert queries.devices() == []
     assert queries.coverage(0, NOON_S) == {}
 
@@ -211,25 +211,30 @@ def test_a_step_that_is_no_longer_kept_is_answered_by_a_longer_one_that_is(
     writer.fold()
     writer.expire(NOON_S)
     start_s = NOON_S - 6 * DAY_S - 12 * HOUR_S
-    answer = queries.answer(Question(start_s, NOON_S + 60, Step.MINUTE))
-    assert (answer.step, answer.notice) == (Step.MINUTE, None)
+    answer = queries.answer(UsageQuery(start_s, NOON_S + 60, TimeStep.MINUTE))
+    assert (answer.step, answer.notice) == (TimeStep.MINUTE, None)
     for days, step, longer, kept in (
-        (8, Step.MINUTE, Step.HOUR, "each minute is kept since 2026-11-14T00:00:00+01:00, so each row is an hour"),
-        (401, Step.HOUR, Step.DAY, "each hour is kept since 2025-10-17T00:00:00+02:00, so each row is a day"),
+        (
+            8,
+            TimeStep.MINUTE,
+            TimeStep.HOUR,
+            "each minute is kept since 2026-11-14T00:00:00+01:00, so each row is an hour",
+        ),
+        (401, TimeStep.HOUR, TimeStep.DAY, "each hour is kept since 2025-10-17T00:00:00+02:00, so each row is a day"),
         (
             401,
-            Step.MINUTE,
-            Step.DAY,
+            TimeStep.MINUTE,
+            TimeStep.DAY,
             "each minute is kept since 2026-11-14T00:00:00+01:00, each hour is kept since 2025-10-17T00:00:00+02:00, "
             "so each row is a day",
         ),
     ):
         start_s = parse_instant("2026-11-21", STOCKHOLM) - days * DAY_S
-        answer = queries.answer(Question(start_s, NOON_S + 60, step))
+        answer = queries.answer(UsageQuery(start_s, NOON_S + 60, step))
         assert answer.step is longer
         assert (answer.notice or "").startswith(kept)
-        asked = queries.usage(Question(start_s, NOON_S + 60, longer))
-        assert list(answer.rows()) == queries.usage(Question(start_s, NOON_S + 60, step)) == asked
+        asked = queries.usage(UsageQuery(start_s, NOON_S + 60, longer))
+        assert list(answer.rows()) == queries.usage(UsageQuery(start_s, NOON_S + 60, step)) == asked
 
 
 def test_where_days_have_aged_out_months_are_what_is_left(tmp_path: Path) -> None:
@@ -241,13 +246,13 @@ def test_where_days_have_aged_out_months_are_what_is_left(tmp_path: Path) -> Non
         since_s = buckets.expire(connection, STOCKHOLM, Resolution.DAY, parse_instant("2026-06-01", STOCKHOLM))
         connection.commit()
     with closing(Queries(path, STOCKHOLM, CYCLE)) as queries:
-        months = queries.usage(Question(start_s, end_s, Step.MONTH, by=()))
+        months = queries.usage(UsageQuery(start_s, end_s, TimeStep.MONTH, by=()))
         assert [row.counts.octets for row in months[:2]] == [17, 29]
-        for step in (Step.DAY, Step.WEEK, Step.CYCLE):
-            answer = queries.answer(Question(start_s, end_s, step, by=()))
-            assert (answer.step, list(answer.rows())) == (Step.MONTH, months)
+        for step in (TimeStep.DAY, TimeStep.WEEK, TimeStep.CYCLE):
+            answer = queries.answer(UsageQuery(start_s, end_s, step, by=()))
+            assert (answer.step, list(answer.rows())) == (TimeStep.MONTH, months)
             assert "each day is kept since 2026-06-01T00:00:00+02:00, so each row is a month" in (answer.notice or "")
-            kept = queries.answer(Question(since_s, end_s, step, by=()))
+            kept = queries.answer(UsageQuery(since_s, end_s, step, by=()))
             assert (kept.step, kept.notice, sum(row.counts.octets for row in kept.rows())) == (step, None, 173)
 
 
@@ -257,7 +262,7 @@ def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tu
     writer.fold()
     writer.expire(NOON_S)
     first_s, last_s = (parse_instant(text, STOCKHOLM) for text in ("2025-01-01T12:00", "2026-11-10T12:30"))
-    assert queries.answer(Question(first_s, last_s)).notice == (
+    assert queries.answer(UsageQuery(first_s, last_s)).notice == (
         "start moved back to 2025-01-01T00:00:00+01:00, as nothing finer is kept there, "
         "end moved back to 2026-11-10T12:00:00+01:00, as nothing finer is kept there"
     )
@@ -266,7 +271,7 @@ def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tu
 @settings(max_examples=60, deadline=None)
 @given(st.lists(flushes, max_size=4), questions(), st.integers(1, 4), st.integers(1, 12), st.sampled_from(ZONES))
 def test_the_rest_of_a_top_and_the_pages_of_an_answer_are_all_there_is(
-    sequence: list[Flush], question: Question, top: int, limit: int, zone: ZoneInfo
+    sequence: list[Flush], question: UsageQuery, top: int, limit: int, zone: ZoneInfo
 ) -> None:
     with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db", zone) as (writer, queries):
         for flush in [DEVICES, *sequence]:
@@ -302,7 +307,7 @@ def total(rows: list[QueriesRow]) -> Row:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(flushes, min_size=1, max_size=3), questions(), flushes)
 def test_a_tag_changes_with_the_rows_and_with_nothing_else(
-    sequence: list[Flush], question: Question, later: Flush
+    sequence: list[Flush], question: UsageQuery, later: Flush
 ) -> None:
     with TemporaryDirectory(dir=MEMORY) as folder, opened(Path(folder) / "whitestat.db") as (writer, queries):
         for flush in [DEVICES, *sequence]:
@@ -320,17 +325,19 @@ def test_a_new_name_is_a_new_tag_for_those_who_see_it(ledger: tuple[Writer, Quer
     writer, queries = ledger
     writer.commit(DEVICES)
     writer.commit(flush_of({(NOON_S, key()): 1}))
-    seen, unseen = Question(NOON_S, NOON_S + 60), Question(NOON_S, NOON_S + 60, by=("scope",))
+    seen, unseen = UsageQuery(NOON_S, NOON_S + 60), UsageQuery(NOON_S, NOON_S + 60, by=("scope",))
     tags = [queries.answer(each).tag for each in (seen, unseen)]
     writer.commit(Flush(devices=[DeviceRecord(PHONE, "phone")]))
     assert [queries.answer(each).tag == tag for each, tag in zip((seen, unseen), tags, strict=True)] == [False, True]
 
 
 @pytest.mark.parametrize("cursor", [Cursor(NOON_S + 60), Cursor(NOON_S - DAY_S), Cursor(NOON_S + 3 * DAY_S), Cursor(1)])
-@pytest.mark.parametrize("step", [Step.TOTAL, Step.HOUR, Step.WEEK])
-def test_a_cursor_of_another_question_is_refused(ledger: tuple[Writer, Queries], cursor: Cursor, step: Step) -> None:
+@pytest.mark.parametrize("step", [TimeStep.TOTAL, TimeStep.HOUR, TimeStep.WEEK])
+def test_a_cursor_of_another_question_is_refused(
+    ledger: tuple[Writer, Queries], cursor: Cursor, step: TimeStep
+) -> None:
     with pytest.raises(QueryError, match="cursor: is not one of this question"):
-        ledger[1].answer(Question(NOON_S, NOON_S + DAY_S, step)).page(1, cursor)
+        ledger[1].answer(UsageQuery(NOON_S, NOON_S + DAY_S, step)).page(1, cursor)
 
 
 @pytest.mark.parametrize("text", ["", "1", "1.", "a.b", "-1.0", "1.1.1", "99999999999.0"])
@@ -339,11 +346,11 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
         Cursor.read(text)
 
 
-@pytest.mark.parametrize("step", [Step.TOTAL, Step.MINUTE])
-def test_the_rows_of_an_answer_may_be_taken_again(ledger: tuple[Writer, Queries], step: Step) -> None:
+@pytest.mark.parametrize("step", [TimeStep.TOTAL, TimeStep.MINUTE])
+def test_the_rows_of_an_answer_may_be_taken_again(ledger: tuple[Writer, Queries], step: TimeStep) -> None:
     writer, queries = ledger
     writer.commit(flush_of({(NOON_S, key()): 1, (NOON_S + 60, key()): 2}))
-    answer = queries.answer(Question(NOON_S - DAY_S, NOON_S + DAY_S, step))
+    answer = queries.answer(UsageQuery(NOON_S - DAY_S, NOON_S + DAY_S, step))
     assert list(answer.rows()) == list(answer.rows()) != []
 
 
@@ -352,11 +359,11 @@ def test_a_long_answer_needs_little_memory(ledger: tuple[Writer, Queries]) -> No
     for hour in range(24):
         minutes = range(NOON_S + hour * HOUR_S, NOON_S + (hour + 1) * HOUR_S, 60)
         writer.commit(flush_of({(at_s, key(episode)): at_s for at_s in minutes for episode in range(50)}))
-    answer = queries.answer(Question(NOON_S, NOON_S + DAY_S, Step.MINUTE, by=("point", "scope")))
+    answer = queries.answer(UsageQuery(NOON_S, NOON_S + DAY_S, TimeStep.MINUTE, by=("point", "scope")))
     assert sum(1 for _ in answer.rows()) == 24 * 60
     writer.commit(DEVICES)
     writer.commit(Flush(episodes=[Episode(number, number, None, None, 0) for number in range(1, 50)]))
-    answer = queries.answer(Question(NOON_S, NOON_S + DAY_S, Step.MINUTE))
+    answer = queries.answer(UsageQuery(NOON_S, NOON_S + DAY_S, TimeStep.MINUTE))
     tracemalloc.start()
     try:
         assert sum(1 for _ in answer.rows()) == 24 * 60 * 50
@@ -368,11 +375,11 @@ def test_a_long_answer_needs_little_memory(ledger: tuple[Writer, Queries]) -> No
 @pytest.mark.parametrize(
     ("question", "fault"),
     [
-        (lambda: Question(NOON_S, NOON_S), "end: must be after start"),
-        (lambda: Question(-1, NOON_S), "start: must be between the years 1970 and 2200"),
-        (lambda: Question(0, 10**18), "end: must be between the years 1970 and 2200"),
+        (lambda: UsageQuery(NOON_S, NOON_S), "end: must be after start"),
+        (lambda: UsageQuery(-1, NOON_S), "start: must be between the years 1970 and 2200"),
+        (lambda: UsageQuery(0, 10**18), "end: must be between the years 1970 and 2200"),
         (
-            lambda: Question(0, 1, by=("dvice",)),
+            lambda: UsageQuery(0, 1, by=("dvice",)),
             "by: unknown word 'dvice', expected some of device, scope, point",
         ),
     ],
@@ -388,15 +395,15 @@ def test_an_answer_that_would_fill_the_memory_is_refused(
     writer, queries = ledger
     monkeypatch.setattr(queries_module, "ROWS_MAX", 50)
     writer.commit(flush_of({(NOON_S + 60 * n, key()): 1 for n in range(51)}))
-    assert len(queries.usage(Question(NOON_S, NOON_S + 50 * 60, Step.MINUTE))) == 50
+    assert len(queries.usage(UsageQuery(NOON_S, NOON_S + 50 * 60, TimeStep.MINUTE))) == 50
     with pytest.raises(QueryError, match="step: the answer has more than 50 rows; ask for a longer step"):
-        queries.usage(Question(NOON_S, NOON_S + HOUR_S, Step.MINUTE))
+        queries.usage(UsageQuery(NOON_S, NOON_S + HOUR_S, TimeStep.MINUTE))
 
 
 def test_a_referee_is_not_summed_with_what_it_checks(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     writer.commit(flush_of({(NOON_S, key(point="wan")): 10, (NOON_S, key(point="lan")): 9}))
-    day = Question(*day_bounds(20261121, STOCKHOLM), by=("point",))
+    day = UsageQuery(*day_bounds(20261121, STOCKHOLM), by=("point",))
     assert [row.point for row in queries.usage(day)] == ["wan", "lan"]
     writer.commit(Flush(points=[Point("wan", "interface", "eth0", counts=False)]))
     assert [row.point for row in queries.usage(day)] == ["lan"]
@@ -409,7 +416,7 @@ def test_a_device_is_all_its_episodes_and_history_follows_when_one_moves(
     episodes = [Episode(1, PHONE, OTHER_MAC, None, 1_000), Episode(2, LAPTOP, MAC, None, 2_000)]
     writer.commit(Flush(devices=[DeviceRecord(PHONE, "phone"), DeviceRecord(LAPTOP)], episodes=episodes))
     writer.commit(flush_of({(NOON_S, key(1)): 5, (NOON_S, key(2)): 7, (NOON_S, key(0)): 1}))
-    question = Question(NOON_S, NOON_S + 60)
+    question = UsageQuery(NOON_S, NOON_S + 60)
     phone, laptop = (
         DeviceName(PHONE, "phone", "02:50:00:00:00:12"),
         DeviceName(LAPTOP, None, "02:50:00:00:00:11"),
@@ -424,7 +431,7 @@ def test_a_device_is_all_its_episodes_and_history_follows_when_one_moves(
 def test_usage_of_an_episode_that_was_never_named_is_not_lost(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     writer.commit(flush_of({(NOON_S, key(77)): 5}))
-    (row,) = queries.usage(Question(NOON_S, NOON_S + 60))
+    (row,) = queries.usage(UsageQuery(NOON_S, NOON_S + 60))
     assert (row.device, row.counts.octets) == (None, 5)
 
 
@@ -465,9 +472,9 @@ def test_an_hour_the_clocks_repeat_is_two_hours_of_a_day_of_25(ledger: tuple[Wri
     writer, queries = ledger
     start_s, end_s = day_bounds(20261025, STOCKHOLM)
     writer.commit(flush_of({(at_s, key()): 1 for at_s in range(start_s, end_s, 60)}))
-    hours = queries.usage(Question(start_s, end_s, Step.HOUR, by=()))
+    hours = queries.usage(UsageQuery(start_s, end_s, TimeStep.HOUR, by=()))
     assert [row.counts.octets for row in hours] == [60] * 25
-    (day,) = queries.usage(Question(start_s, end_s, Step.DAY, by=()))
+    (day,) = queries.usage(UsageQuery(start_s, end_s, TimeStep.DAY, by=()))
     assert (day.start_s, day.counts.octets) == (start_s, 1500)
 
 
@@ -475,7 +482,7 @@ def test_years_of_days_come_as_months(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     start_s, end_s = (parse_instant(text, STOCKHOLM) for text in ("2024-01-15", "2026-03-02"))
     writer.commit(flush_of({(at_s, key()): 1 for at_s in range(start_s + 12 * HOUR_S, end_s, DAY_S)}))
-    rows = queries.usage(Question(start_s, end_s, Step.MONTH, by=()))
+    rows = queries.usage(UsageQuery(start_s, end_s, TimeStep.MONTH, by=()))
     assert [row.counts.octets for row in rows[:3]] == [17, 29, 31]
     assert rows[-1].start_s == parse_instant("2026-03-01", STOCKHOLM)
     assert len(rows) == 27
@@ -489,7 +496,7 @@ def test_answers_are_of_whole_flushes_while_the_writer_goes_on(ledger: tuple[Wri
 
     def ask() -> None:
         while not ended.is_set():
-            rows = queries.usage(Question(NOON_S, NOON_S + 15 * HOUR_S, Step.TOTAL, by=()))
+            rows = queries.usage(UsageQuery(NOON_S, NOON_S + 15 * HOUR_S, TimeStep.TOTAL, by=()))
             sums.append(rows[0].counts.octets)
 
     askers = [threading.Thread(target=ask) for _ in range(3)]

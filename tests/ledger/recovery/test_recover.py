@@ -31,13 +31,13 @@ from whitestat.ledger.files.database import MIGRATIONS
 from whitestat.ledger.files.inspection import Inspection
 from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.place import Place
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.recovery.pages import INDEX_NODE, TABLE_NODE, Pages, trees
 from whitestat.ledger.recovery.recover import recover
 from whitestat.ledger.recovery.salvage import tables_of
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables import packed
-from whitestat.ledger.write.writer import DeviceRecord, Flush, State, Writer
+from whitestat.ledger.write.writer import DeviceRecord, Flush, LedgerState, Writer
 
 OLD_BOUND = 32 << 20
 """Where a small ledger, which was refused, ended, and a large one, whose damage was found after the start, began."""
@@ -263,7 +263,7 @@ def test_a_damaged_ledger_is_set_aside_and_what_can_be_read_comes_back(
     try:  # metering goes on
         assert writer.commit(metered(1_000, NOON_S + HOUR_S, octets=7))
         with closing(Queries(path, STOCKHOLM)) as queries:
-            now = sum(row.counts.octets for row in queries.usage(Question(NOON_S, NOON_S + 3 * HOUR_S, by=())))
+            now = sum(row.counts.octets for row in queries.usage(UsageQuery(NOON_S, NOON_S + 3 * HOUR_S, by=())))
         assert now >= 3 * sum(7 + each for each in range(1, EPISODES))
         assert "is set aside as whitestat.db.damaged-" in str(writer.notices)
         assert "whitestat recover" in str(writer.notices)
@@ -300,7 +300,7 @@ def test_a_damaged_ledger_is_set_aside_and_what_can_be_read_comes_back(
         assert writer.state().receipts["kernel"] == 1_000
 
 
-def start(config: Config) -> tuple[Writer, State]:
+def start(config: Config) -> tuple[Writer, LedgerState]:
     """As the service starts; a large ledger is read through afterwards, and set aside when that finds damage."""
     writer, _ = ledger_of(config, STOCKHOLM)
     told: list[tuple[str, Place | None]] = []
@@ -368,7 +368,7 @@ def test_a_clean_stop_leaves_one_file_that_is_all_of_the_ledger(tmp_path: Path) 
     with closing(Writer(path, STOCKHOLM)) as writer, closing(Queries(path, STOCKHOLM)) as queries:
         for epoch in range(1, 5):
             writer.commit(metered(epoch, NOON_S))
-        queries.usage(Question(NOON_S, NOON_S + HOUR_S))
+        queries.usage(UsageQuery(NOON_S, NOON_S + HOUR_S))
         copy = tmp_path / "killed" / "whitestat.db"
         copy.parent.mkdir()
         for each in (path, log_of(path), file_of(path)):

@@ -21,7 +21,7 @@ from whitestat.core.units import address_bytes
 from whitestat.ledger.files.database import open_for_reading
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables import details
-from whitestat.ledger.tables.details import KINDS, PEER, SERVICE, Kind
+from whitestat.ledger.tables.details import KINDS, PEER, SERVICE, DetailKind
 from whitestat.ledger.write.writer import Flush, Writer
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -49,11 +49,11 @@ def services(several: dict[tuple[int, int], int]) -> Flush:
     )
 
 
-def stored(path: Path, kind: Kind, start_s: int, end_s: int) -> dict[tuple[object, ...], int]:
+def stored(path: Path, kind: DetailKind, start_s: int, end_s: int) -> dict[tuple[object, ...], int]:
     """Octets by what they are about, over a span, as a reader sees them."""
     sums: Counter[tuple[object, ...]] = Counter()
     with closing(open_for_reading(path)) as connection:
-        tail = details.Tail(connection, STOCKHOLM)
+        tail = details.DetailTail(connection, STOCKHOLM)
         tail.follow()
         kept = details.kept(connection, STOCKHOLM, kind)
         span = kept.floor(start_s, STOCKHOLM), kept.ceiling(end_s, STOCKHOLM)
@@ -96,7 +96,7 @@ def test_folded_or_not_a_service_has_all_its_octets(flushes: list[tuple[dict[tup
 
 def test_a_reader_follows_what_is_handed_in_and_folded(writer: Writer, path: Path) -> None:
     with closing(open_for_reading(path)) as connection:
-        tail = details.Tail(connection, STOCKHOLM)
+        tail = details.DetailTail(connection, STOCKHOLM)
         seen = []
         for step in (1, 2, 3):
             writer.commit(services({(0, 443): step}))

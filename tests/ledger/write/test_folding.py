@@ -42,17 +42,17 @@ from whitestat.core.errors import LedgerError
 from whitestat.core.model import CounterReading, Counts, FlowKey, Receipt
 from whitestat.ledger.files import blocks, journal
 from whitestat.ledger.files.database import APPLICATION_ID
-from whitestat.ledger.files.journal import Entry
+from whitestat.ledger.files.journal import JournalEntry
 from whitestat.ledger.files.migrations import MIGRATIONS
-from whitestat.ledger.read.answer import Found
-from whitestat.ledger.read.queries import LET_PASS_S, Queries, Question, Step
-from whitestat.ledger.read.sums import Sums
+from whitestat.ledger.read.answer import GroupSums
+from whitestat.ledger.read.queries import LET_PASS_S, Queries, TimeStep, UsageQuery
+from whitestat.ledger.read.sums import SumReader
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.write import writer as writer_module
 from whitestat.ledger.write.writer import Flush, Writer
 
 DAY_S, HOUR_S = 86_400, 3_600
-ALWAYS = Question(0, NOON_S + 40 * DAY_S, Step.TOTAL, by=())
+ALWAYS = UsageQuery(0, NOON_S + 40 * DAY_S, TimeStep.TOTAL, by=())
 
 EVER_S = NOON_S - 450 * DAY_S
 """Before all that is generated: to walk the days from 1970 on would take most of the time."""
@@ -110,17 +110,17 @@ class Ledger:
         self.path = copy / "whitestat.db"
         self._open()
 
-    def asked(self, step: Step) -> dict[tuple[int, object], Row]:
-        rows = self.queries.usage(Question(EVER_S, ALWAYS.end_s, step, by=("scope", "point")))
+    def asked(self, step: TimeStep) -> dict[tuple[int, object], Row]:
+        rows = self.queries.usage(UsageQuery(EVER_S, ALWAYS.end_s, step, by=("scope", "point")))
         return {(row.start_s, (row.scope, row.point)): tuple(row.counts) for row in rows}
 
-    def expected(self, step: Step) -> dict[tuple[int, object], Row]:
+    def expected(self, step: TimeStep) -> dict[tuple[int, object], Row]:
         def start_s(minute_s: int) -> int:
             day = day_of(minute_s, self.zone)
             return {
-                Step.TOTAL: EVER_S,
-                Step.DAY: day_bounds(day, self.zone)[0],
-                Step.MONTH: day_bounds(day // 100 * 100 + 1, self.zone)[0],
+                TimeStep.TOTAL: EVER_S,
+                TimeStep.DAY: day_bounds(day, self.zone)[0],
+                TimeStep.MONTH: day_bounds(day // 100 * 100 + 1, self.zone)[0],
             }[step]
 
         return summed(
@@ -136,7 +136,7 @@ def test_whatever_happens_every_answer_is_that_of_a_plain_model(sequence: list[F
     with TemporaryDirectory(dir=MEMORY) as folder, closing(Ledger(Path(folder), zone)) as ledger:
         for step in sequence:
             ledger.do(step)
-            for asked in (Step.TOTAL, Step.DAY, Step.MONTH):
+            for asked in (TimeStep.TOTAL, TimeStep.DAY, TimeStep.MONTH):
                 assert ledger.asked(asked) == ledger.expected(asked)
         ledger.writer.fold()
         with closing(sqlite3.connect(ledger.path)) as connection:
@@ -162,7 +162,7 @@ def writer(path: Path) -> Iterator[Writer]:
         yield each
 
 
-def total(path: Path, question: Question = ALWAYS, zone: ZoneInfo = STOCKHOLM) -> int:
+def total(path: Path, question: UsageQuery = ALWAYS, zone: ZoneInfo = STOCKHOLM) -> int:
     with closing(Queries(path, zone)) as queries:
         return sum(row.counts.octets for row in queries.usage(question))
 
@@ -271,11 +271,13 @@ def rows(width: int) -> st.SearchStrategy[list[list[int]]]:
 
 
 receipts = st.lists(st.tuples(st.text(), numbers).map(list), max_size=3)
-entries = st.builds(Entry, rows(7), rows(8), rows(2), st.just([[1, "00ff", 5]]), st.just([]), st.just([]), receipts)
+entries = st.builds(
+    JournalEntry, rows(7), rows(8), rows(2), st.just([[1, "00ff", 5]]), st.just([]), st.just([]), receipts
+)
 
 
 @given(entries)
-def test_an_entry_comes_back_as_it_was_whatever_follows_it(entry: Entry) -> None:
+def test_an_entry_comes_back_as_it_was_whatever_follows_it(entry: JournalEntry) -> None:
     back = journal.unpacked(journal.packed(entry) + bytes(100))
     assert [[list(row) for row in table] for table in back] == [[list(row) for row in table] for table in entry]
 
@@ -341,8 +343,8 @@ def test_a_ledger_of_version_1_keeps_its_sums_and_goes_on(path: Path) -> None:
         writer.commit(flush_of(fresh, Receipt("kernel", 42)))
         for _ in range(2):
             with closing(Queries(path, STOCKHOLM)) as queries:
-                for step in (Step.TOTAL, Step.DAY, Step.MONTH):
-                    question = Question(ALWAYS.start_s, ALWAYS.end_s, step, by=())
+                for step in (TimeStep.TOTAL, TimeStep.DAY, TimeStep.MONTH):
+                    question = UsageQuery(ALWAYS.start_s, ALWAYS.end_s, step, by=())
                     assert sum(row.counts.octets for row in queries.usage(question)) == sum(booked.values()) + 18
                 assert queries.coverage(NOON_S, NOON_S + HOUR_S)["lan"].packets_lost == 6
             writer.fold()
@@ -363,8 +365,8 @@ def test_who_can_wait_waits_for_an_answer_and_not_for_long(writer: Writer, path:
     writer.commit(flush_of({(NOON_S, key()): 1}))
     begun, let_go = threading.Event(), threading.Event()
 
-    class Slow(Sums):
-        def usage(self, *_: object) -> Found:
+    class Slow(SumReader):
+        def usage(self, *_: object) -> GroupSums:
             begun.set()
             assert let_go.wait(10)
             return {}

@@ -36,7 +36,7 @@ from whitestat.core.errors import LedgerError
 from whitestat.core.model import Audit, CounterReading, Counts, Episode, FlowKey, Point, Receipt, Scope, UsageKey
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.resolutions import Resolution
-from whitestat.ledger.usage_query import Question, Step
+from whitestat.ledger.usage_query import TimeStep, UsageQuery
 from whitestat.ledger.write.writer import ADDRESSES_KEPT, DeviceRecord, Flush, Writer
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -268,8 +268,8 @@ def test_each_resolution_is_kept_as_long_as_it_is_told(path: Path) -> None:
         writer.fold()
         writer.expire(NOON_S)
         assert [len(usage(path, each)) for each in Resolution] == [0, 1, 2, 2, 2]
-        answer = queries.answer(Question(NOON_S - 300 * DAY_S, NOON_S + 60, Step.DAY))
-        assert answer.step is Step.MONTH
+        answer = queries.answer(UsageQuery(NOON_S - 300 * DAY_S, NOON_S + 60, TimeStep.DAY))
+        assert answer.step is TimeStep.MONTH
         assert sum(row.counts.octets for row in answer.rows()) == len(ages_s)
 
 
@@ -293,16 +293,16 @@ def test_seconds_are_kept_while_somebody_asks_for_them(path: Path) -> None:
         writer.commit(flush_of({(later_s + second, key()): 1 for second in (0, 7, 300)}))
         writer.fold()
         assert len(usage(path, Resolution.SECOND)) == 3
-        answer = asked.answer(Question(later_s + 7, later_s + 301, Step.SECOND))
+        answer = asked.answer(UsageQuery(later_s + 7, later_s + 301, TimeStep.SECOND))
         assert [(row.start_s - later_s, row.counts.octets_in) for row in answer.rows()] == [(7, 1), (300, 1)]
-        early = asked.answer(Question(NOON_S, later_s, Step.SECOND))
+        early = asked.answer(UsageQuery(NOON_S, later_s, TimeStep.SECOND))
         assert (early.step, early.notice) == (
-            Step.MINUTE,
+            TimeStep.MINUTE,
             "each second is kept since 2026-11-21T12:01:00+01:00, so each row is a minute",
         )
         writer.expire(later_s + 900)
-        late = asked.answer(Question(later_s, later_s + 301, Step.SECOND))
-        assert (late.step, sum(row.counts.octets for row in late.rows())) == (Step.MINUTE, 3)
+        late = asked.answer(UsageQuery(later_s, later_s + 301, TimeStep.SECOND))
+        assert (late.step, sum(row.counts.octets for row in late.rows())) == (TimeStep.MINUTE, 3)
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(flush_of({(later_s + 661, key()): 1}))
         writer.fold()
@@ -313,9 +313,9 @@ def test_seconds_are_kept_while_somebody_asks_for_them(path: Path) -> None:
         off.commit(flush_of({(later_s + 2 * DAY_S, key()): 1}))
         off.fold()
         assert not usage(path, Resolution.SECOND), "what expires must not make them kept"
-        answer = asked.answer(Question(later_s, later_s + 900, Step.SECOND))
+        answer = asked.answer(UsageQuery(later_s, later_s + 900, TimeStep.SECOND))
         assert (answer.step, answer.notice) == (
-            Step.MINUTE,
+            TimeStep.MINUTE,
             "no second is kept ([store.retention] second), so each row is a minute",
         )
         assert sum(row.counts.octets for row in answer.rows()) == 4

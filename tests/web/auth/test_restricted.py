@@ -16,7 +16,7 @@ import pytest
 from tests.support.household import MIDNIGHT_S, NOON_S, House, booked, device, household, item
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.tables import people
-from whitestat.web.auth.restricted import OwnQueries, own_live
+from whitestat.web.auth.restricted import RestrictedQueries, own_live
 from whitestat.web.auth.roles import MAY, Role
 from whitestat.web.routes import ROUTES
 
@@ -170,11 +170,11 @@ def test_a_person_who_is_renamed_goes_on_seeing_what_was_seen(home: House) -> No
 
 
 def test_all_that_the_ledger_answers_is_cut_or_not_there_at_all() -> None:
-    """A question that `OwnQueries` does not know cannot be asked for a person: it has nothing from `Queries` itself."""
-    assert OwnQueries.__mro__ == (OwnQueries, object)
-    assert not hasattr(OwnQueries, "__getattr__")
+    """A question that `RestrictedQueries` does not know cannot be asked for a person: it inherits nothing."""
+    assert RestrictedQueries.__mro__ == (RestrictedQueries, object)
+    assert not hasattr(RestrictedQueries, "__getattr__")
     public = {name for name in vars(Queries) if not name.startswith("_")}
-    assert public - {name for name in vars(OwnQueries) if not name.startswith("_")} == {
+    assert public - {name for name in vars(RestrictedQueries) if not name.startswith("_")} == {
         "alarms",
         "close",
         "gaps",

@@ -16,8 +16,8 @@ from whitestat.web.auth.throttle import (
     MOST_SOURCES,
     MOST_WAITING,
     Failures,
-    TooSoon,
-    Turnstile,
+    LoginQueue,
+    TooManyAttempts,
     source_of,
 )
 
@@ -25,7 +25,7 @@ from whitestat.web.auth.throttle import (
 def wait_s(failures: Failures, source: str, now_s: float) -> float:
     try:
         failures.check(source, now_s)
-    except TooSoon as soon:
+    except TooManyAttempts as soon:
         return soon.after_s
     return 0
 
@@ -68,7 +68,7 @@ def test_one_is_checked_at_a_time_and_who_failed_least_goes_first() -> None:
 
     async def storm() -> list[object]:
         with ThreadPoolExecutor(4) as executor:
-            turnstile = Turnstile(executor)
+            turnstile = LoginQueue(executor)
 
             def check(name: str) -> bool:
                 began.wait(5)
@@ -86,7 +86,7 @@ def test_one_is_checked_at_a_time_and_who_failed_least_goes_first() -> None:
     answers = asyncio.run(storm())
     assert answers[:2] == [False, True]
     assert order[:2] == ["first", "owner"]
-    assert sum(isinstance(each, TooSoon) for each in answers) == 1_000 - MOST_WAITING + 1
+    assert sum(isinstance(each, TooManyAttempts) for each in answers) == 1_000 - MOST_WAITING + 1
     assert len(order) == 1 + MOST_WAITING
 
 
@@ -96,7 +96,7 @@ def test_a_check_that_fails_is_its_asker_s_alone() -> None:
 
     async def ask() -> bool:
         with ThreadPoolExecutor(1) as executor:
-            turnstile = Turnstile(executor)
+            turnstile = LoginQueue(executor)
             with pytest.raises(MemoryError):
                 await turnstile.check(0, broken)
             return await turnstile.check(0, lambda: True)

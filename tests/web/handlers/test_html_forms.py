@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from whitestat.core.calendar import instant_text
 from whitestat.core.model import Counts, Scope
-from whitestat.ledger.read.queries import DeviceName, Question, Row
+from whitestat.ledger.read.queries import DeviceName, UsageQuery, UsageRow
 from whitestat.query import encode
 from whitestat.query.encode import ROWS_A_PIECE, UsageAnswer, plain_cell
 
@@ -21,7 +21,7 @@ ZONE = ZoneInfo("Asia/Kathmandu")
 names = st.none() | st.text(max_size=30) | st.sampled_from(["=1+1", "+1", "-1", "@x", "\t=1", "a,b", 'a"b', "\r\n"])
 counts = st.builds(Counts, *[st.integers(0, 2**70)] * 4, st.sampled_from([0, 1]))
 rows = st.builds(
-    Row,
+    UsageRow,
     st.integers(1_000_000_000, 2_000_000_000),
     st.none() | st.builds(DeviceName, st.integers(1, 99), names, st.just("02:50:00:00:00:11")),
     st.sampled_from(Scope),
@@ -30,19 +30,19 @@ rows = st.builds(
 )
 
 
-def answer_of(found: list[Row]) -> UsageAnswer:
-    return UsageAnswer(Question(0, 60, by=("device", "scope", "point")), found, ZONE)
+def answer_of(found: list[UsageRow]) -> UsageAnswer:
+    return UsageAnswer(UsageQuery(0, 60, by=("device", "scope", "point")), found, ZONE)
 
 
 @given(st.lists(rows, max_size=5), st.sampled_from([1, ROWS_A_PIECE]))
-def test_json_says_every_octet_whatever_the_size(found: list[Row], times: int) -> None:
+def test_json_says_every_octet_whatever_the_size(found: list[UsageRow], times: int) -> None:
     answer = json.loads("".join(answer_of(found * times).as_json()))
     assert [row["octets"] for row in answer["rows"]] == [row.counts.octets for row in found * times]
     assert all(row["start"].endswith("+05:45") for row in answer["rows"])
 
 
 @given(st.lists(rows, max_size=5), st.sampled_from([1, encode.KINDS_HELD]))
-def test_json_is_what_each_row_says_written_compactly(found: list[Row], kinds: int) -> None:
+def test_json_is_what_each_row_says_written_compactly(found: list[UsageRow], kinds: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encode, "KINDS_HELD", kinds)
         text = "".join(answer_of(found * 2).as_json())
@@ -64,8 +64,8 @@ def test_json_is_what_each_row_says_written_compactly(found: list[Row], kinds: i
 
 
 @given(st.lists(rows, max_size=5), st.sampled_from([(), ("device",), ("device", "scope", "point", "person")]))
-def test_csv_is_the_cells_of_each_row_as_a_writer_writes_them(found: list[Row], by: tuple[str, ...]) -> None:
-    answer = UsageAnswer(Question(0, 60, by=by), found * 2, ZONE)
+def test_csv_is_the_cells_of_each_row_as_a_writer_writes_them(found: list[UsageRow], by: tuple[str, ...]) -> None:
+    answer = UsageAnswer(UsageQuery(0, 60, by=by), found * 2, ZONE)
     expected = io.StringIO()
     writer = csv.writer(expected)
     writer.writerow(answer.columns)
@@ -74,7 +74,7 @@ def test_csv_is_the_cells_of_each_row_as_a_writer_writes_them(found: list[Row], 
 
 
 @given(st.lists(rows, max_size=5), st.sampled_from([1, ROWS_A_PIECE]))
-def test_csv_has_a_line_for_each_row_and_no_formula(found: list[Row], times: int) -> None:
+def test_csv_has_a_line_for_each_row_and_no_formula(found: list[UsageRow], times: int) -> None:
     text = "".join(answer_of(found * times).as_csv())
     lines = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [int(line["octets"]) for line in lines] == [row.counts.octets for row in found * times]

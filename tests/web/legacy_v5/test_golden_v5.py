@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from whitestat.collectors.darkstat.follow import Follower, Sight
-from whitestat.collectors.darkstat.parse import Host
+from whitestat.collectors.darkstat.follow import TableFollower, TableSnapshot
+from whitestat.collectors.darkstat.parse import HostTotals
 from whitestat.core import counters
 from whitestat.core.model import CounterReading, Counts, FlowKey, Quality
 from whitestat.core.units import address_bytes
@@ -82,10 +82,10 @@ def by_counters() -> Iterator[Frame]:
 
 def by_the_collector() -> Iterator[Frame]:
     """The same by what follows darkstat's table, which knows of pruning and restarts as well."""
-    follower = Follower()
+    follower = TableFollower()
     for poll, frame in enumerate(POLLS):
-        rows = {address_bytes(host): Host(into * KB, out * KB) for host, (into, out) in frame.items()}
-        grown = follower.take(Sight(poll * 30_000, 0, rows)).grown
+        rows = {address_bytes(host): HostTotals(into * KB, out * KB) for host, (into, out) in frame.items()}
+        grown = follower.take(TableSnapshot(poll * 30_000, 0, rows)).grown
         found = {host: grown.get(address_bytes(host), Counts()) for host in frame}
         yield {host: (counts.octets_in // KB, counts.octets_out // KB) for host, counts in found.items()}
 

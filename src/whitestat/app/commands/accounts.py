@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from getpass import getpass
 from typing import Any
 
-from whitestat.app.commands.client import Ask, asked
+from whitestat.app.commands.client import Call, asked
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
 from whitestat.query import tables
@@ -23,7 +23,7 @@ def run(config: Config, options: argparse.Namespace) -> str:
         return _COMMANDS[options.about, getattr(options, "what", None) or "list"](ask, options, config)
 
 
-def _password(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _password(ask: Call, options: argparse.Namespace, config: Config) -> str:
     accounts = _accounts(ask)
     if options.name is None:
         found = [each for each in accounts if each["role"] == "owner"][:1]
@@ -36,7 +36,7 @@ def _password(ask: Ask, options: argparse.Namespace, config: Config) -> str:
     return f"The password of {tables.printable(name)} is set; who was logged in so has to log in again.\n"
 
 
-def _first_owner(ask: Ask) -> int:
+def _first_owner(ask: Call) -> int:
     return int(ask("POST", "/api/v1/accounts", {"name": "owner", "role": "owner"})["account"])
 
 
@@ -50,38 +50,38 @@ def _read() -> str:
     return password
 
 
-def _users(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _users(ask: Call, options: argparse.Namespace, config: Config) -> str:
     found = _accounts(ask)
     rows = [{**each, "password": "set" if each["has_password"] else "not set"} for each in found]
     fields = ("id", "name", "role", "person", "password", "sessions", "created")
     return tables.listing("accounts", fields, found, rows, options.form)
 
 
-def _add_user(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _add_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     role = "person" if options.person else options.role
     person = {"person": options.person} if options.person else {}
     made = ask("POST", "/api/v1/accounts", {"name": options.name, "role": role, **person})
     return f"Added. The password is set by this link, once, within a week:\n{_address(config, made['link'])}\n"
 
 
-def _link_user(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _link_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     account = _named(_accounts(ask), "account", options.name)
     made = ask("POST", f"/api/v1/accounts/{account['id']}/link", None)
     return f"The password is set anew by this link, once, within a week:\n{_address(config, made['link'])}\n"
 
 
-def _remove_user(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _remove_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     account = _named(_accounts(ask), "account", options.name)
     ask("DELETE", f"/api/v1/accounts/{account['id']}", None)
     return f"Removed: {tables.printable(account['name'])}.\n"
 
 
-def _tokens(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _tokens(ask: Call, options: argparse.Namespace, config: Config) -> str:
     found = ask("GET", "/api/v1/tokens", None)["tokens"]
     return tables.listing("tokens", ("id", "name", "scope", "person", "created"), found, found, options.form)
 
 
-def _add_token(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _add_token(ask: Call, options: argparse.Namespace, config: Config) -> str:
     scope = "person" if options.person else options.scope
     person = {"person": options.person} if options.person else {}
     made = ask("POST", "/api/v1/tokens", {"name": options.name, "scope": scope, **person})
@@ -89,13 +89,13 @@ def _add_token(ask: Ask, options: argparse.Namespace, config: Config) -> str:
     return f"{made['text']}\n"
 
 
-def _revoke_token(ask: Ask, options: argparse.Namespace, config: Config) -> str:
+def _revoke_token(ask: Call, options: argparse.Namespace, config: Config) -> str:
     token = _named(ask("GET", "/api/v1/tokens", None)["tokens"], "token", options.name)
     ask("DELETE", f"/api/v1/tokens/{token['id']}", None)
     return f"Revoked: {tables.printable(token['name'])}.\n"
 
 
-def _accounts(ask: Ask) -> Sequence[Told]:
+def _accounts(ask: Call) -> Sequence[Told]:
     found: Sequence[Told] = ask("GET", "/api/v1/accounts", None)["accounts"]
     return found
 
@@ -117,7 +117,7 @@ def _address(config: Config, path: str) -> str:
     return f"{'https' if config.web.certificate else 'http'}://{host}:{config.web.port}{path}"
 
 
-_COMMANDS: dict[tuple[str, str], Callable[[Ask, argparse.Namespace, Config], str]] = {
+_COMMANDS: dict[tuple[str, str], Callable[[Call, argparse.Namespace, Config], str]] = {
     ("password", "list"): _password,
     ("users", "list"): _users,
     ("users", "add"): _add_user,

@@ -13,7 +13,7 @@ from whitestat.app.control import is_running
 from whitestat.app.local_network import locality, maps_of
 from whitestat.app.service import zone_found, zone_of
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.collectors import Collector
 from whitestat.config.sections import Config
 from whitestat.core.errors import WhiteStatError
@@ -34,7 +34,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     say(f"time zone: {zone}")
     works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say)
     points = points_of(config)
-    attributor = Attributor(locality(config, points), Devices())
+    attributor = Attributor(locality(config, points), EpisodeTable())
     collectors, notices = open_collectors(points, attributor.is_local)
     notices += [doubt] if doubt else []
     notices += cannot_slow(config, points)
@@ -46,7 +46,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
         say(f"note: {notice}")
     try:
         for collector in collectors:
-            works &= _look(collector, Attributor(locality(config, points), Devices()), say)
+            works &= _look(collector, Attributor(locality(config, points), EpisodeTable()), say)
     finally:
         for collector in collectors:
             collector.close()

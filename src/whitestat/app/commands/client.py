@@ -12,32 +12,32 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from whitestat import __version__
-from whitestat.app.control import Line
+from whitestat.app.control import ControlConnection
 from whitestat.app.local_network import locality, maps_of
 from whitestat.app.service import access_of, cycle_of, zone_of
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices.edits import Edit
-from whitestat.attribution.devices.episodes import Devices
-from whitestat.attribution.devices.identity import Done, Identity
-from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.devices.episodes import EpisodeTable
+from whitestat.attribution.devices.identity import EditResult, Identity
+from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.config.sections import Config
 from whitestat.core.errors import LedgerError, QueryError, WhiteStatError
 from whitestat.core.system.clock import SystemClock
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
-from whitestat.metering.recorder import Booker
+from whitestat.metering.recorder import Recorder
 
-Ask = Callable[[str, str, object], Any]
+Call = Callable[[str, str, object], Any]
 """Method, path and body of a request to the answer's content; WhiteStatError where it is refused."""
 
 
 @contextmanager
-def asked(config: Config) -> Iterator[Ask]:
+def asked(config: Config) -> Iterator[Call]:
     """The service over its control socket; without one its answers come from here, and the ledger is ours meanwhile."""
     if not config.store.path.exists():
         raise LedgerError(f"{config.store.path}: no usage is kept here yet; start whitestat run first")
-    line = Line(config.store.path)
+    line = ControlConnection(config.store.path)
     try:
         line.connect()
     except OSError:
@@ -52,7 +52,7 @@ def _dumps(body: object) -> bytes:
     return b"" if body is None else json.dumps(body).encode()
 
 
-def _request(line: Line, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+def _request(line: ControlConnection, method: str, path: str, body: bytes) -> tuple[int, bytes]:
     try:
         line.request(method, path, body, {"content-type": "application/json"})
         reply = line.getresponse()
@@ -103,10 +103,10 @@ class _Direct:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    async def edit(self, edit: Edit, by: str) -> Done:
+    async def edit(self, edit: Edit, by: str) -> EditResult:
         return self._identity.edit(edit, by, SystemClock().now_ms())
 
-    async def undo(self, number: int, by: str) -> Done:
+    async def undo(self, number: int, by: str) -> EditResult:
         return self._identity.undo(number, by, SystemClock().now_ms())
 
     async def forget(self, device: int, by: str) -> None:
@@ -132,10 +132,10 @@ def _app(config: Config) -> Iterator[ASGIApp]:
         booker.flush(last=True)
 
 
-def _booker(config: Config, writer: Writer) -> Booker:
+def _booker(config: Config, writer: Writer) -> Recorder:
     where, state = locality(config, config.points), writer.state()
-    attributor = Attributor(where, Devices(state.episodes))
-    known = Known(
+    attributor = Attributor(where, EpisodeTable(state.episodes))
+    known = DeviceRegistry(
         attributor,
         state.devices,
         names={each.mac: each.name for each in config.devices},
@@ -144,7 +144,7 @@ def _booker(config: Config, writer: Writer) -> Booker:
         host_name="",
         maps=maps_of(config),
     )
-    return Booker(writer, attributor, known, zone=zone_of(config), points=(), locality=lambda: where)
+    return Recorder(writer, attributor, known, zone=zone_of(config), points=(), locality=lambda: where)
 
 
 async def _nothing() -> AsyncIterator[dict[str, object]]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from whitestat.app.commands.client import Ask, asked
+from whitestat.app.commands.client import Call, asked
 from whitestat.attribution.devices.device_csv import read_map
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
@@ -25,22 +25,22 @@ def run(config: Config, options: argparse.Namespace) -> str:
         return _COMMANDS[options.about](ask, options)
 
 
-def _name(ask: Ask, options: argparse.Namespace) -> str:
+def _name(ask: Call, options: argparse.Namespace) -> str:
     device = _device(ask, options.device)
     return _done(ask("PATCH", f"/api/v1/devices/{device['id']}", {"name": options.name}), "named")
 
 
-def _label(ask: Ask, options: argparse.Namespace) -> str:
+def _label(ask: Call, options: argparse.Namespace) -> str:
     device = _device(ask, options.device)
     return _done(ask("PATCH", f"/api/v1/devices/{device['id']}", {"labels": options.labels}), "labelled")
 
 
-def _merge(ask: Ask, options: argparse.Namespace) -> str:
+def _merge(ask: Call, options: argparse.Namespace) -> str:
     device, into = _device(ask, options.device), _device(ask, options.into)
     return _done(ask("POST", f"/api/v1/devices/{device['id']}/merge", {"into": into["id"]}), "merged")
 
 
-def _split(ask: Ask, options: argparse.Namespace) -> str:
+def _split(ask: Call, options: argparse.Namespace) -> str:
     device = ask("GET", f"/api/v1/devices/{_device(ask, options.device)['id']}", None)
     wanted = [_episode(device["episodes"], word) for word in options.addresses]
     into = {"into": _device(ask, options.into)["id"]} if options.into else {}
@@ -57,7 +57,7 @@ def _episode(episodes: Sequence[Told], word: str) -> int:
     raise QueryError("address", f"{word!r} is none of the device's; there are: {known}")
 
 
-def _people(ask: Ask, options: argparse.Namespace) -> str:
+def _people(ask: Call, options: argparse.Namespace) -> str:
     if options.what == "own":
         device, person = _device(ask, options.device), _person(ask, options.person)
         since = {"from": options.since} if options.since else {}
@@ -84,7 +84,7 @@ def _owned(device: Told) -> str:
     return f"{device['name']}{since}{until}"
 
 
-def _proposals(ask: Ask, options: argparse.Namespace) -> str:
+def _proposals(ask: Call, options: argparse.Namespace) -> str:
     if options.what:
         made = ask("POST", f"/api/v1/proposals/{options.proposal}", {"answer": options.what})
         return _done(made, "merged" if options.what == "confirm" else "refused for good")
@@ -102,7 +102,7 @@ def _proposals(ask: Ask, options: argparse.Namespace) -> str:
     return tables.listing("proposals", fields, found, rows, options.form)
 
 
-def _edits(ask: Ask, options: argparse.Namespace) -> str:
+def _edits(ask: Call, options: argparse.Namespace) -> str:
     found = ask("GET", "/api/v1/edits", None)["edits"]
     rows = [{**each, "changes": "; ".join(map(_change, each["changes"]))} for each in found]
     fields = ("id", "at", "by", "action", "changes", "undone_by")
@@ -118,7 +118,7 @@ def _shown(row: Sequence[object] | None) -> str:
     return "nothing" if row is None else " ".join(str(each) for each in row if each is not None) or "set"
 
 
-def _undo(ask: Ask, options: argparse.Namespace) -> str:
+def _undo(ask: Call, options: argparse.Namespace) -> str:
     number = options.edit
     if number is None:
         open_ones = [
@@ -132,7 +132,7 @@ def _undo(ask: Ask, options: argparse.Namespace) -> str:
     return _done(ask("POST", f"/api/v1/edits/{number}/undo", None), f"edit {number} is undone")
 
 
-def _forget(ask: Ask, options: argparse.Namespace) -> str:
+def _forget(ask: Call, options: argparse.Namespace) -> str:
     device = _device(ask, options.device)
     if not options.yes:
         raise QueryError("--yes", f"forgetting {device['name'] or device['id']!r} cannot be undone; say --yes to do it")
@@ -140,7 +140,7 @@ def _forget(ask: Ask, options: argparse.Namespace) -> str:
     return f"Device {device['id']} is forgotten; its usage stays, as nobody's.\n"
 
 
-def _export(ask: Ask, options: argparse.Namespace) -> str:
+def _export(ask: Call, options: argparse.Namespace) -> str:
     try:
         path = f"/api/v1/people/{_person(ask, options.who)['id']}/export"
     except QueryError:
@@ -148,7 +148,7 @@ def _export(ask: Ask, options: argparse.Namespace) -> str:
     return json.dumps(ask("GET", path, None), ensure_ascii=True, indent=1) + "\n"
 
 
-def _import(ask: Ask, options: argparse.Namespace) -> str:
+def _import(ask: Call, options: argparse.Namespace) -> str:
     devices = ask("GET", "/api/v1/devices", None)["devices"]
     rows, unknown = [], []
     left_out: list[str] = []
@@ -177,7 +177,7 @@ def _done(made: Told, said: str) -> str:
     return f"Done: {tables.printable(said)}. To take it back: whitestat undo {made['edit']}\n"
 
 
-def _device(ask: Ask, word: str) -> Told:
+def _device(ask: Call, word: str) -> Told:
     """The device of an id, a MAC, an address or a name that only one has."""
     devices = ask("GET", "/api/v1/devices", None)["devices"]
     text = _plain(word)
@@ -191,7 +191,7 @@ def _device(ask: Ask, word: str) -> Told:
     )
 
 
-def _person(ask: Ask, word: str) -> Told:
+def _person(ask: Call, word: str) -> Told:
     found = ask("GET", "/api/v1/people", None)["people"]
     return _one(
         "person",
@@ -225,7 +225,7 @@ def _plain(word: str) -> str:
         return word
 
 
-_COMMANDS: dict[str, Callable[[Ask, argparse.Namespace], str]] = {
+_COMMANDS: dict[str, Callable[[Call, argparse.Namespace], str]] = {
     "name": _name,
     "label": _label,
     "merge": _merge,

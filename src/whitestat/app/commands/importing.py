@@ -15,8 +15,8 @@ from whitestat.config.sections import Config
 from whitestat.core.errors import ImportFault, LedgerError, QueryError
 from whitestat.core.model import Address
 from whitestat.importers import dalla_stats, darkstat, traffic, vnstat, whitestat, whitestat_folder
-from whitestat.importers.history import History
-from whitestat.importers.plan import Plan, plan
+from whitestat.importers.history import ImportedHistory
+from whitestat.importers.plan import ImportPlan, plan
 from whitestat.importers.progress import Progress
 from whitestat.importers.report import report
 from whitestat.ledger.read.queries import Queries
@@ -28,7 +28,7 @@ MOST_OCTETS = 256 * 1024 * 1024
 log = logging.getLogger("whitestat")
 
 
-class Home(NamedTuple):
+class ImportTarget(NamedTuple):
     """The ledger's file, the zone its days are of, what is local, and the time now."""
 
     store: Path
@@ -59,13 +59,13 @@ def locality_of(config: Config) -> Locality:
 def read(
     program: str,
     path: Path,
-    home: Home,
+    home: ImportTarget,
     *,
     interface: str | None = None,
     faces_lan: bool = False,
     unit: str | None = None,
     month_rotate: int | None = None,
-) -> History:
+) -> ImportedHistory:
     """What the program left at the path; ImportFault says what is wrong with it."""
     if program == "whitestat":
         return whitestat_folder.read(path, home.zone, home.is_local)
@@ -78,7 +78,7 @@ def read(
     return vnstat.read(_content(path), str(path), interface, faces_lan=faces_lan, month_rotate=month_rotate)
 
 
-def show(history: History, home: Home) -> str:
+def show(history: ImportedHistory, home: ImportTarget) -> str:
     """What would be booked; the ledger, if there is one, is only read."""
     if not home.store.exists():
         return report(_planned(history, None, home), done=False)
@@ -86,13 +86,13 @@ def show(history: History, home: Home) -> str:
         return report(_planned(history, queries, home), done=False)
 
 
-def book(history: History, home: Home) -> str:
+def book(history: ImportedHistory, home: ImportTarget) -> str:
     """Books it, all or nothing, and says what was booked; LedgerError while a service keeps usage there."""
     with closing(Writer(home.store, home.zone)) as writer:
         return report(_book(history, writer, home), done=True)
 
 
-def import_once(writer: Writer, old: Path, home: Home) -> None:
+def import_once(writer: Writer, old: Path, home: ImportTarget) -> None:
     """A WhiteStat.db beside a ledger that has never seen one: its history is booked, the file left as it is.
 
     A fault is logged and tried again at the next start: it keeps nobody from metering.
@@ -110,14 +110,14 @@ def import_once(writer: Writer, old: Path, home: Home) -> None:
         )
 
 
-def _book(history: History, writer: Writer, home: Home) -> Plan:
+def _book(history: ImportedHistory, writer: Writer, home: ImportTarget) -> ImportPlan:
     with closing(Queries(home.store, home.zone)) as queries:
         planned = _planned(history, queries, home)
     writer.commit(planned.flush)
     return planned
 
 
-def _planned(history: History, queries: Queries | None, home: Home) -> Plan:
+def _planned(history: ImportedHistory, queries: Queries | None, home: ImportTarget) -> ImportPlan:
     progress = Progress(history.rows, sys.stderr)
     try:
         return plan(history, queries, zone=home.zone, now_s=home.now_s, routers=home.locality.routers, tick=progress)

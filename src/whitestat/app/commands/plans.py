@@ -13,7 +13,7 @@ from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
 from whitestat.core.units import octets_of, octets_text
 from whitestat.ledger.read.queries import Queries
-from whitestat.plans.status import Standing
+from whitestat.plans.status import PlanStatus
 from whitestat.query import tables
 from whitestat.query.parse import Now
 from whitestat.query.plan_status import told
@@ -24,7 +24,7 @@ FIELDS = ("plan", "start", "end", "allowance", "person", "available", "used", "l
 MORE = ("even", "today_used", "today_may", "forecast", "forecast_low", "forecast_high", "runs_out")
 
 
-def told_of(standings: Mapping[int, Standing], queries: Queries, now: Now) -> list[Told]:
+def told_of(standings: Mapping[int, PlanStatus], queries: Queries, now: Now) -> list[Told]:
     """Plans as the API tells them."""
     names = {row.id: row.name or row.mac for row in queries.devices()} if standings else {}
     return [told(id, each, now.zone, names) for id, each in standings.items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import Devices
+from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.names import by_address, configured
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.attribution.judge import Learned
@@ -19,7 +19,7 @@ from whitestat.config.sections import Config
 from whitestat.core.errors import CaptureError
 from whitestat.core.model import UNATTRIBUTED, Delta, UsageKey
 from whitestat.core.units import mac_text
-from whitestat.query.tables import Line
+from whitestat.query.tables import ReportRow
 
 KINDS_MAX = 10
 """Link types named in a notice."""
@@ -28,14 +28,14 @@ KINDS_MAX = 10
 class Replayed(NamedTuple):
     """Usage by device and scope; where the file broke, if it did; packets left out, by their link type."""
 
-    lines: list[Line]
+    lines: list[ReportRow]
     fault: str | None
     left_out: Counter[int]
 
 
 def replay(path: Path, config: Config) -> Replayed:
     """Count what is readable of a capture file. Raises CaptureError where nothing is."""
-    devices = Devices()
+    devices = EpisodeTable()
     locality = Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
     learned = Learned()
     fault: list[str] = []
@@ -44,7 +44,7 @@ def replay(path: Path, config: Config) -> Replayed:
         with path.open("rb") as stream:
             if stream.seekable():  # what packets tell of routers holds for those before them too
                 first = completed(_readable(pcap.deltas(stream, path.name, Counter()), []))
-                Attributor(locality, Devices(), learned).attribute(first, 0)
+                Attributor(locality, EpisodeTable(), learned).attribute(first, 0)
                 stream.seek(0)
             deltas = completed(_readable(pcap.deltas(stream, path.name, left_out), fault))
             usage = Attributor(locality, devices, learned).attribute(deltas, 0).counts()
@@ -56,7 +56,7 @@ def replay(path: Path, config: Config) -> Replayed:
     lines = []
     for key, counts in usage.items():
         name, mac = _who(key, devices, names)
-        lines.append(Line(name, mac, str(key.scope), counts))
+        lines.append(ReportRow(name, mac, str(key.scope), counts))
     return Replayed(lines, fault[0] if fault else None, left_out)
 
 
@@ -80,7 +80,7 @@ def _readable(deltas: Iterator[Delta], fault: list[str]) -> Iterator[Delta]:
         fault.append(str(error))
 
 
-def _who(key: UsageKey, devices: Devices, names: dict[bytes, str]) -> tuple[str | None, str | None]:
+def _who(key: UsageKey, devices: EpisodeTable, names: dict[bytes, str]) -> tuple[str | None, str | None]:
     if key.episode == UNATTRIBUTED:
         return None, None
     episode = devices.by_id(key.episode)

@@ -9,13 +9,13 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 
-from whitestat.app.control import Line
+from whitestat.app.control import ControlConnection
 from whitestat.app.service import cycle_of, zone_of
 from whitestat.config.sections import Config
 from whitestat.core.errors import LedgerError, WhiteStatError
 from whitestat.core.model import Counts
 from whitestat.core.system.clock import SystemClock
-from whitestat.ledger.read.queries import Queries, Question
+from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.query import tables
 from whitestat.query.encode import UsageAnswer, device_fields
 from whitestat.query.parameters import QUESTION, check_all
@@ -53,9 +53,9 @@ def usage(config: Config, texts: Mapping[str, str], form: str) -> Iterator[str]:
         yield from {"text": tables.history, "csv": UsageAnswer.as_csv, "json": tables.lines_of_json}[form](answer)
 
 
-def today(config: Config, queries: Queries, now: Now) -> list[tables.Line]:
+def today(config: Config, queries: Queries, now: Now) -> list[tables.ReportRow]:
     """Usage of today by device and scope: from the service, which knows what is not written yet, where one runs."""
-    with closing(Line(config.store.path)) as line:
+    with closing(ControlConnection(config.store.path)) as line:
         try:
             line.request("GET", "/api/v1/usage?start=today&by=device,scope")
             answer = line.getresponse()
@@ -63,17 +63,17 @@ def today(config: Config, queries: Queries, now: Now) -> list[tables.Line]:
                 return [_told(row) for row in json.load(answer)["rows"]]
         except (OSError, HTTPException, WhiteStatError):
             pass  # none runs, or it is another user's
-    return [tables.from_row(row) for row in queries.usage(Question(*now.span("today"), by=("device", "scope")))]
+    return [tables.from_row(row) for row in queries.usage(UsageQuery(*now.span("today"), by=("device", "scope")))]
 
 
-def _told(row: Mapping[str, Any]) -> tables.Line:
+def _told(row: Mapping[str, Any]) -> tables.ReportRow:
     device = row["device"]
     if row["octets_in"] is None:
         counts = Counts(0, 0, row["packets_in"], row["packets_out"], row["octets"])
     else:
         counts = Counts(row["octets_in"], row["octets_out"], row["packets_in"], row["packets_out"])
     name, mac = (device["name"] or device["mac"], device["mac"]) if device else (None, None)
-    return tables.Line(name, mac, row["scope"], counts)
+    return tables.ReportRow(name, mac, row["scope"], counts)
 
 
 def devices(config: Config, form: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ class _Held(NamedTuple):
     until_ms: int | None
 
 
-class Holders:
+class AddressHolders:
     """What was said of addresses, and which MAC each episode was found at."""
 
     def __init__(self) -> None:

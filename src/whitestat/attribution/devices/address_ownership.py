@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from whitestat.attribution.devices.address_holders import Holders
+from whitestat.attribution.devices.address_holders import AddressHolders
 from whitestat.attribution.devices.episodes import is_fleeting
-from whitestat.attribution.devices.registry import Known
+from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.evidence import Evidence
 from whitestat.core.model import Episode, Mac
 
@@ -19,14 +19,14 @@ HAND_ONS_MAX = 256
 SILENT_MS = 14 * 86_400_000
 
 
-class Holding:
+class AddressOwnership:
     """Ends and begins episodes where a meter sees addresses alone; what it finds is an episode and its MAC."""
 
-    def __init__(self, known: Known, is_untouched: Callable[[int], bool]) -> None:
+    def __init__(self, known: DeviceRegistry, is_untouched: Callable[[int], bool]) -> None:
         """`is_untouched` says of a device whether no user named it, gave it to anybody or labelled it."""
         self._known = known
         self._is_untouched = is_untouched
-        self._holders = Holders()
+        self._holders = AddressHolders()
         self._handed_on: deque[int] = deque(maxlen=HAND_ONS_MAX)
 
     def remember(self, episode: int, mac: Mac) -> None:

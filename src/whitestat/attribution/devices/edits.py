@@ -29,7 +29,7 @@ PEOPLE_MAX = 256
 TOPUP_MOST = 1 << 50
 
 
-class Change(NamedTuple):
+class RowChange(NamedTuple):
     """One row of one table, before and after."""
 
     table: str
@@ -39,7 +39,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """All that edits look at, by table and key.
 
     | table | key | row |
@@ -70,7 +70,7 @@ class Picture:
     def episodes(self, device: int) -> list[int]:
         return [int(key[0]) for key, row in self.tables[EPISODE].items() if row and row[0] == device]
 
-    def with_changes(self, changes: Iterable[Change]) -> Picture:
+    def with_changes(self, changes: Iterable[RowChange]) -> Snapshot:
         """EditError where a row is not what the change found: something later touched it."""
         tables = {name: dict(rows) for name, rows in self.tables.items()}
         for table, key, before, after in changes:
@@ -80,7 +80,7 @@ class Picture:
                 tables[table].pop(key, None)
             else:
                 tables[table][key] = after
-        return Picture(tables, self.now_s)
+        return Snapshot(tables, self.now_s)
 
 
 class Rename(NamedTuple):
@@ -90,7 +90,7 @@ class Rename(NamedTuple):
     text: str
 
 
-class Own(NamedTuple):
+class AssignOwner(NamedTuple):
     """Give a device to a person (None: to nobody) from a day on, YYYYMMDD; ALWAYS is its whole history."""
 
     device: int
@@ -98,7 +98,7 @@ class Own(NamedTuple):
     from_day: int = ALWAYS
 
 
-class Give(NamedTuple):
+class AssignToPerson(NamedTuple):
     """Give a device to the person of that name, who is added where there is none."""
 
     device: int
@@ -106,7 +106,7 @@ class Give(NamedTuple):
     from_day: int = ALWAYS
 
 
-class Label(NamedTuple):
+class SetLabels(NamedTuple):
     """The labels a device has from now on: kids, TV room."""
 
     device: int
@@ -150,14 +150,14 @@ class RemovePerson(NamedTuple):
     person: int
 
 
-class Answer(NamedTuple):
+class AnswerProposal(NamedTuple):
     """Confirm a proposal, which merges, or refuse it for good."""
 
     proposal: int
     confirmed: bool
 
 
-class TopUp(NamedTuple):
+class AddTopUp(NamedTuple):
     """More octets for the running period of a plan, or fewer; without the name of an allowance, for the plan's own."""
 
     plan: int
@@ -165,7 +165,7 @@ class TopUp(NamedTuple):
     allowance: str | None = None
 
 
-class Together(NamedTuple):
+class CompositeEdit(NamedTuple):
     """Several edits as one: all of them or none, and one undo takes all back."""
 
     edits: tuple[Edit, ...]
@@ -173,42 +173,42 @@ class Together(NamedTuple):
 
 Edit = (
     Rename
-    | Own
-    | Give
-    | Label
+    | AssignOwner
+    | AssignToPerson
+    | SetLabels
     | Merge
     | Split
     | Reassign
     | AddPerson
     | RenamePerson
     | RemovePerson
-    | Answer
-    | TopUp
-    | Together
+    | AnswerProposal
+    | AddTopUp
+    | CompositeEdit
 )
 
 
-def changes(edit: Edit, now: Picture) -> list[Change]:
+def changes(edit: Edit, now: Snapshot) -> list[RowChange]:
     """What the edit changes, empty where all is so already; EditError names the field at fault."""
     made = _BY_KIND[type(edit)](edit, now)
     return [each for each in made if each.before != each.after]
 
 
-def undone(made: Iterable[Change]) -> list[Change]:
+def undone(made: Iterable[RowChange]) -> list[RowChange]:
     """The changes that take these back."""
-    return [Change(table, key, after, before) for table, key, before, after in reversed(list(made))]
+    return [RowChange(table, key, after, before) for table, key, before, after in reversed(list(made))]
 
 
-def _set(now: Picture, table: str, key: Key, after: Row) -> Change:
-    return Change(table, key, now.row(table, key), after)
+def _set(now: Snapshot, table: str, key: Key, after: Row) -> RowChange:
+    return RowChange(table, key, now.row(table, key), after)
 
 
-def _known(now: Picture, device: int, what: str = "device") -> None:
+def _known(now: Snapshot, device: int, what: str = "device") -> None:
     if device not in now.devices():
         raise Missing(what, f"there is no device {device}")
 
 
-def _person(now: Picture, person: int) -> None:
+def _person(now: Snapshot, person: int) -> None:
     if now.row(PERSON, (person,)) is None:
         raise Missing("person", f"there is no person {person}")
 
@@ -220,13 +220,13 @@ def _text(text: str, what: str) -> str:
     return found
 
 
-def _rename(edit: Rename, now: Picture) -> list[Change]:
+def _rename(edit: Rename, now: Snapshot) -> list[RowChange]:
     _known(now, edit.device)
     row = (_text(edit.text, "name"),) if edit.text else None
     return [_set(now, NAME, (edit.device,), row)]
 
 
-def _own(edit: Own, now: Picture) -> list[Change]:
+def _own(edit: AssignOwner, now: Snapshot) -> list[RowChange]:
     """Ends what holds on that day, and takes back what begins later."""
     _known(now, edit.device)
     if edit.person is not None:
@@ -245,17 +245,17 @@ def _own(edit: Own, now: Picture) -> list[Change]:
     return made
 
 
-def _give(edit: Give, now: Picture) -> list[Change]:
+def _give(edit: AssignToPerson, now: Snapshot) -> list[RowChange]:
     name = _text(edit.name, "person").casefold()
     for key, row in now.tables[PERSON].items():
         if row and str(row[0]).casefold() == name:
-            return _own(Own(edit.device, int(key[0]), edit.from_day), now)
+            return _own(AssignOwner(edit.device, int(key[0]), edit.from_day), now)
     added = _add_person(AddPerson(edit.name), now)
-    return [*added, *_own(Own(edit.device, int(added[0].key[0]), edit.from_day), now.with_changes(added))]
+    return [*added, *_own(AssignOwner(edit.device, int(added[0].key[0]), edit.from_day), now.with_changes(added))]
 
 
-def _together(edit: Together, now: Picture) -> list[Change]:
-    made: list[Change] = []
+def _together(edit: CompositeEdit, now: Snapshot) -> list[RowChange]:
+    made: list[RowChange] = []
     for each in edit.edits:
         step = changes(each, now)
         made += step
@@ -263,7 +263,7 @@ def _together(edit: Together, now: Picture) -> list[Change]:
     return made
 
 
-def _label(edit: Label, now: Picture) -> list[Change]:
+def _label(edit: SetLabels, now: Snapshot) -> list[RowChange]:
     _known(now, edit.device)
     texts = {_text(each, "labels") for each in edit.texts}
     if len(texts) > LABELS_MAX:
@@ -272,7 +272,7 @@ def _label(edit: Label, now: Picture) -> list[Change]:
     return [_set(now, LABEL, (edit.device, each), () if each in texts else None) for each in sorted(texts ^ had)]
 
 
-def _merge(edit: Merge, now: Picture) -> list[Change]:
+def _merge(edit: Merge, now: Snapshot) -> list[RowChange]:
     """The name, owners and labels of the device that stays hold; where it has none it takes over the other's."""
     _known(now, edit.device)
     _known(now, edit.into, "into")
@@ -290,7 +290,7 @@ def _merge(edit: Merge, now: Picture) -> list[Change]:
     return [*made, *_asked_anew(edit, now)]
 
 
-def _asked_anew(merged: Merge, now: Picture) -> list[Change]:
+def _asked_anew(merged: Merge, now: Snapshot) -> list[RowChange]:
     """Open proposals about a device that is merged: into it is into the one that stays; what it was to be is over."""
     made = []
     for key, row in now.tables[PROPOSAL].items():
@@ -302,7 +302,7 @@ def _asked_anew(merged: Merge, now: Picture) -> list[Change]:
     return made
 
 
-def _split(edit: Split, now: Picture) -> list[Change]:
+def _split(edit: Split, now: Snapshot) -> list[RowChange]:
     _known(now, edit.device)
     own = set(now.episodes(edit.device))
     wanted = set(edit.episodes)
@@ -316,21 +316,21 @@ def _split(edit: Split, now: Picture) -> list[Change]:
     return [_set(now, EPISODE, (each,), (target,)) for each in sorted(wanted)]
 
 
-def _unused(now: Picture, episodes: set[int]) -> int:
+def _unused(now: Snapshot, episodes: set[int]) -> int:
     """A device's number is that of its first episode where that is free, so a split turns a merge back."""
     taken = now.devices()
     free = next((each for each in sorted(episodes) if each not in taken), None)
     return free if free is not None else 1 + max(taken | {int(key[0]) for key in now.tables[EPISODE]})
 
 
-def _reassign(edit: Reassign, now: Picture) -> list[Change]:
+def _reassign(edit: Reassign, now: Snapshot) -> list[RowChange]:
     if now.row(EPISODE, (edit.episode,)) is None:
         raise Missing("episode", f"there is no episode {edit.episode}")
     _known(now, edit.device)
     return [_set(now, EPISODE, (edit.episode,), (edit.device,))]
 
 
-def _add_person(edit: AddPerson, now: Picture) -> list[Change]:
+def _add_person(edit: AddPerson, now: Snapshot) -> list[RowChange]:
     name = _free_name(edit.name, now)
     people = [int(key[0]) for key in now.tables[PERSON]]
     if len(people) >= PEOPLE_MAX:
@@ -338,12 +338,12 @@ def _add_person(edit: AddPerson, now: Picture) -> list[Change]:
     return [_set(now, PERSON, (1 + max(people, default=0),), (name,))]
 
 
-def _rename_person(edit: RenamePerson, now: Picture) -> list[Change]:
+def _rename_person(edit: RenamePerson, now: Snapshot) -> list[RowChange]:
     _person(now, edit.person)
     return [_set(now, PERSON, (edit.person,), (_free_name(edit.name, now, edit.person),))]
 
 
-def _free_name(text: str, now: Picture, but: int | None = None) -> str:
+def _free_name(text: str, now: Snapshot, but: int | None = None) -> str:
     name = _text(text, "name")
     for key, row in now.tables[PERSON].items():
         if row and str(row[0]).casefold() == name.casefold() and key[0] != but:
@@ -351,13 +351,13 @@ def _free_name(text: str, now: Picture, but: int | None = None) -> str:
     return name
 
 
-def _remove_person(edit: RemovePerson, now: Picture) -> list[Change]:
+def _remove_person(edit: RemovePerson, now: Snapshot) -> list[RowChange]:
     _person(now, edit.person)
     owned = [key for key, row in now.tables[OWNER].items() if row and row[0] == edit.person]
     return [*(_set(now, OWNER, key, None) for key in owned), _set(now, PERSON, (edit.person,), None)]
 
 
-def _answer(edit: Answer, now: Picture) -> list[Change]:
+def _answer(edit: AnswerProposal, now: Snapshot) -> list[RowChange]:
     row = now.row(PROPOSAL, (edit.proposal,))
     if row is None:
         raise Missing("proposal", f"there is no proposal {edit.proposal}")
@@ -370,7 +370,7 @@ def _answer(edit: Answer, now: Picture) -> list[Change]:
     return [*merged, _set(now, PROPOSAL, (edit.proposal,), answered)]
 
 
-def _top_up(edit: TopUp, now: Picture) -> list[Change]:
+def _top_up(edit: AddTopUp, now: Snapshot) -> list[RowChange]:
     row = now.row(PLAN, (edit.plan,))
     allowances = str(row[1]).split(",") if row and row[1] else []
     if not allowances:
@@ -384,18 +384,18 @@ def _top_up(edit: TopUp, now: Picture) -> list[Change]:
     return [_set(now, TOPUP, (number,), (edit.plan, now.now_s, wanted, edit.octets))]
 
 
-_BY_KIND: dict[type, Callable[..., list[Change]]] = {
+_BY_KIND: dict[type, Callable[..., list[RowChange]]] = {
     Rename: _rename,
-    Own: _own,
-    Give: _give,
-    Together: _together,
-    Label: _label,
+    AssignOwner: _own,
+    AssignToPerson: _give,
+    CompositeEdit: _together,
+    SetLabels: _label,
     Merge: _merge,
     Split: _split,
     Reassign: _reassign,
     AddPerson: _add_person,
     RenamePerson: _rename_person,
     RemovePerson: _remove_person,
-    Answer: _answer,
-    TopUp: _top_up,
+    AnswerProposal: _answer,
+    AddTopUp: _top_up,
 }

@@ -20,7 +20,7 @@ def is_fleeting(episode: Episode) -> bool:
     return episode.mac is None and episode.address is not None and not is_ipv4(episode.address)
 
 
-class Devices:
+class EpisodeTable:
     """Finds the episode of an address, and begins a new one for an address never seen.
 
     A device is a MAC where one is seen, else an IP address. Beyond `limit` devices none is added: forged

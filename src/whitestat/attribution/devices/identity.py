@@ -1,6 +1,6 @@
 """Who a device is: hears names, applies what users change, and proposes which devices are one.
 
-All of it happens in the booking thread, beside the booker. An edit is committed at once, in one transaction with its
+All of it happens in the booking thread, beside the recorder. An edit is committed at once, in one transaction with its
 entry in the list of edits; memory follows the ledger, never the other way round.
 """
 
@@ -8,20 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from whitestat.attribution.devices import edits
-from whitestat.attribution.devices.address_ownership import SETTLES_MS, Holding
-from whitestat.attribution.devices.edits import AddPerson, Change, Edit, Merge, Own, Picture, Row, Together
-from whitestat.attribution.devices.names import Name, clean, is_private_mac
-from whitestat.attribution.devices.proposals import Facts, Proposal, proposals
+from whitestat.attribution.devices.address_ownership import SETTLES_MS, AddressOwnership
+from whitestat.attribution.devices.edits import (
+    AddPerson,
+    AssignOwner,
+    CompositeEdit,
+    Edit,
+    Merge,
+    Row,
+    RowChange,
+    Snapshot,
+)
+from whitestat.attribution.devices.names import ShownName, clean, is_private_mac
+from whitestat.attribution.devices.proposals import DeviceFacts, Proposal, proposals
+from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.evidence import Evidence
 from whitestat.core.errors import EditError, Missing
 from whitestat.core.model import Episode, Mac
 from whitestat.ledger.tables import people
 from whitestat.ledger.tables.people import EditRow, ProposalRow
 from whitestat.ledger.write.writer import Writer
-from whitestat.metering.recorder import Booker
 
 NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 _DNS = "dns"
@@ -34,22 +43,37 @@ EARLY_MAX = 1024
 _CLIENT, _CLASS, _OWNER, _HOLDER = "client", "class", "owner", "holder"
 
 
-class Done(NamedTuple):
+class EditResult(NamedTuple):
     """An edit that was made: its number, 0 where nothing had to change, and what it changed."""
 
     edit: int
-    made: tuple[Change, ...] = ()
+    made: tuple[RowChange, ...] = ()
+
+
+class UsageRecorder(Protocol):
+    """What identity needs of the recorder of usage: its devices, and a flush before an edit."""
+
+    @property
+    def known(self) -> DeviceRegistry: ...
+
+    def flush(self, *, last: bool = False) -> None:
+        """Write what is pending; LedgerError or OSError where it cannot be written."""
+
+    def keep_names(self) -> None:
+        """Write the names of devices that changed."""
 
 
 class Identity:
     """Goes on from what the ledger has. `known_ms` is when the service started: devices from before are no news."""
 
-    def __init__(self, writer: Writer, booker: Booker, known_ms: int, owners: Mapping[Mac, str] | None = None) -> None:
+    def __init__(
+        self, writer: Writer, recorder: UsageRecorder, known_ms: int, owners: Mapping[Mac, str] | None = None
+    ) -> None:
         """`owners` are the people whom the configuration gives devices to."""
         self._owners = dict(owners or {})
         self._writer = writer
-        self._booker = booker
-        self._known = booker.known
+        self._recorder = recorder
+        self._known = recorder.known
         self._told_ms = known_ms
         with writer.transaction("reading of names") as connection:
             self._heard = {key: at for key, at in people.heard(connection).items() if self._known.is_episode(key[0])}
@@ -63,7 +87,7 @@ class Identity:
         self.is_curious = False
         """Whether something is new since `tend`: two devices may be known for one by it, or one has an owner."""
         self._named = {key[:2] for key in self._heard}
-        self._holding = Holding(self._known, self._is_untouched)
+        self._holding = AddressOwnership(self._known, self._is_untouched)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
             if kind == _HOLDER:
                 self._holding.remember(episode, bytes.fromhex(text))
@@ -75,7 +99,7 @@ class Identity:
             if not self._hear(each) and len(self._early) < EARLY_MAX:
                 self._early[each._replace(at_ms=0, until_ms=None)] = each
 
-    def resolved(self, device: int, name: Name, now_ms: int) -> None:
+    def resolved(self, device: int, name: ShownName, now_ms: int) -> None:
         """What the DNS calls an address of the device."""
         self._known.rename(device, name)
         episode = next((each.id for each in self._known.episodes() if each.device == device), None)
@@ -95,16 +119,16 @@ class Identity:
         """Whether an address began a moment ago, and nobody said yet whose it is."""
         return self._holding.wonders(now_ms)
 
-    def edit(self, edit: Edit, by: str, now_ms: int) -> Done:
+    def edit(self, edit: Edit, by: str, now_ms: int) -> EditResult:
         """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
-        self._booker.flush()  # an edit may be about a device that the ledger has not seen yet
+        self._recorder.flush()  # an edit may be about a device that the ledger has not seen yet
         with self._writer.transaction("edit") as connection:
-            made = edits.changes(edit, Picture(people.rows(connection), now_ms // 1000))
+            made = edits.changes(edit, Snapshot(people.rows(connection), now_ms // 1000))
             number = people.apply(connection, EditRow(0, now_ms, by, action_of(edit), tuple(made), None)) if made else 0
         self._follow(made)
-        return Done(number, tuple(made))
+        return EditResult(number, tuple(made))
 
-    def undo(self, number: int, by: str, now_ms: int) -> Done:
+    def undo(self, number: int, by: str, now_ms: int) -> EditResult:
         """Take an edit back, as an edit of its own; undoing that one does it again."""
         with self._writer.transaction("edit") as connection:
             edit = people.edit_of(connection, number)
@@ -113,14 +137,14 @@ class Identity:
             later = [each for each in people.edits(connection, most=1_000_000) if each.undoes == number]
             if later:
                 raise EditError("edit", f"edit {number} was undone already, by edit {later[0].id}")
-            made = edits.undone(Change(*each) for each in edit.changes)
+            made = edits.undone(RowChange(*each) for each in edit.changes)
             done = people.apply(connection, EditRow(0, now_ms, by, f"undo: {edit.action}", tuple(made), number))
         self._follow(made)
-        return Done(done, tuple(made))
+        return EditResult(done, tuple(made))
 
     def reprice(self, plan: int, from_s: int | None) -> int:
         """Class a plan's usage anew, and say from which instant on; LedgerError, EditError where there is none."""
-        self._booker.flush()
+        self._recorder.flush()
         return self._writer.reprice(plan, from_s)
 
     def forget(self, device: int, by: str, now_ms: int) -> None:
@@ -128,18 +152,18 @@ class Identity:
 
         The list of edits says that it was done, and nothing of what the device was.
         """
-        self._booker.flush(last=True)
+        self._recorder.flush(last=True)
         self._writer.fold()
         self._writer.fold_details()  # what is folded later would bring its peers and addresses back
         with self._writer.erasing(), self._writer.transaction("forgetting") as connection:
-            if device not in Picture(people.rows(connection)).devices():
+            if device not in Snapshot(people.rows(connection)).devices():
                 raise Missing("device", f"there is no device {device}")
             episodes = people.forget(connection, device)
             people.apply(connection, EditRow(0, now_ms, by, f"forget device {device}", (), None))
         self._forget_heard(episodes)
         self._holding.forget(set(episodes))
         self._known.forget(device, episodes)
-        self._booker.keep_names()
+        self._recorder.keep_names()
 
     def keep(self) -> None:
         """Write what was heard since the last time; LedgerError, and it is kept for the next."""
@@ -203,7 +227,7 @@ class Identity:
     def _is_untouched(self, device: int) -> bool:
         """Whether no user said anything of the device."""
         with self._writer.transaction("reading of names") as connection:
-            picture = Picture(people.rows(connection))
+            picture = Snapshot(people.rows(connection))
         return not any(picture.of_device(table, device) for table in (edits.NAME, edits.OWNER, edits.LABEL))
 
     def _now(self, device: int) -> int:
@@ -235,7 +259,7 @@ class Identity:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
         for episode, person in self._unowned():
             number = self._person(person, now_ms)
-            self.edit(Own(self._known.device_of(episode), number), "configuration", now_ms)
+            self.edit(AssignOwner(self._known.device_of(episode), number), "configuration", now_ms)
             self._heard[episode, _OWNER, person] = self._fresh[episode, _OWNER, person] = now_ms
 
     def _unowned(self) -> Iterator[tuple[int, str]]:
@@ -250,7 +274,7 @@ class Identity:
             found = people.rows(connection)[edits.PERSON]
         return {str(row[0]).casefold(): int(key[0]) for key, row in found.items() if row}
 
-    def _tell(self, connection: Connection, now_ms: int, device: Facts, probably: Proposal | None) -> None:
+    def _tell(self, connection: Connection, now_ms: int, device: DeviceFacts, probably: Proposal | None) -> None:
         content: dict[str, object] = {"name": self._known.name_of(device.device)}
         kind = "new-device"
         if probably:
@@ -289,7 +313,7 @@ class Identity:
                 self._named.add(key[:2])
                 self._heard[key] = self._fresh[key] = each.at_ms
         if name and each.source in NAMING and not self._is_named_by_its_first(episode, each.source):
-            self._known.rename(self._known.device_of(episode), Name(name, each.source))
+            self._known.rename(self._known.device_of(episode), ShownName(name, each.source))
         return True
 
     def _is_named_by_its_first(self, episode: int, kind: str) -> bool:
@@ -299,7 +323,7 @@ class Identity:
             return False
         return (device, kind) in self._named
 
-    def _follow(self, made: Sequence[Change]) -> None:
+    def _follow(self, made: Sequence[RowChange]) -> None:
         """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""
         named = {int(key[0]): after for table, key, _, after in made if table == edits.NAME}
         gained, lost = set(named), set(named)
@@ -311,19 +335,19 @@ class Identity:
         for device in gained | lost:
             own = named[device] if device in named else self._user_name(device)
             self._call(device, own, afresh=device in lost)
-        self._booker.keep_names()
+        self._recorder.keep_names()
 
     def _call(self, device: int, own: Row, *, afresh: bool) -> None:
         self._known.call(device, str(own[0]) if own else None, afresh=afresh)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: (each[0][0] == device, each[1])):
             if kind in NAMING | {_DNS} and self._known.device_of(episode) == device:
-                self._known.rename(device, Name(text, kind))
+                self._known.rename(device, ShownName(text, kind))
 
     def _user_name(self, device: int) -> Row:
         with self._writer.transaction("reading of names") as connection:
             return people.rows(connection)[edits.NAME].get((device,))
 
-    def _facts(self) -> list[Facts]:
+    def _facts(self) -> list[DeviceFacts]:
         """What is known of each device."""
         said: dict[int, dict[str, list[tuple[int, str]]]] = {}
         for (episode, kind, text), at_ms in self._heard.items():
@@ -339,10 +363,10 @@ class Identity:
 
     def _fact(
         self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
-    ) -> Facts:
+    ) -> DeviceFacts:
         macs = [each.mac or self._holding.mac_of(each.id) for each in episodes]
         seen = [max(self._known.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
-        return Facts(
+        return DeviceFacts(
             device,
             first_ms,
             max(seen),
@@ -355,8 +379,24 @@ class Identity:
 
 
 def action_of(edit: Edit) -> str:
-    """`Rename`, `Merge` and so on as the list of edits says it: `rename`, `add person`; each once where several."""
-    if isinstance(edit, Together):
+    """Return the word of an edit in the list of edits, such as `rename`; each once where it is several edits."""
+    if isinstance(edit, CompositeEdit):
         return ", ".join(dict.fromkeys(map(action_of, edit.edits)))
-    name = type(edit).__name__
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    return ACTIONS[type(edit)]
+
+
+ACTIONS: dict[type, str] = {
+    edits.AddPerson: "add person",
+    edits.AddTopUp: "top up",
+    edits.AnswerProposal: "answer",
+    edits.AssignOwner: "own",
+    edits.AssignToPerson: "give",
+    edits.Merge: "merge",
+    edits.Reassign: "reassign",
+    edits.RemovePerson: "remove person",
+    edits.Rename: "rename",
+    edits.RenamePerson: "rename person",
+    edits.SetLabels: "label",
+    edits.Split: "split",
+}
+"""The word of each edit in the list of edits: kept in the ledger, so it stays whatever the type is called."""

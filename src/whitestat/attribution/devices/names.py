@@ -26,7 +26,7 @@ RANKS = {
 """Where a name came from, the strongest first; a weaker source never replaces a stronger one."""
 
 
-class Name(NamedTuple):
+class ShownName(NamedTuple):
     """A shown name and where it came from."""
 
     text: str
@@ -44,27 +44,27 @@ def is_private_mac(mac: Mac) -> bool:
     return bool(mac[0] & 2)
 
 
-def by_address(mac: Mac | None, address: Address | None, vendor: Callable[[str], str | None]) -> Name:
+def by_address(mac: Mac | None, address: Address | None, vendor: Callable[[str], str | None]) -> ShownName:
     """The name of last resort: the vendor with the MAC, the MAC, or the IP address."""
     if mac is None:
-        return Name(address_text(address) if address else "unknown", "mac")
+        return ShownName(address_text(address) if address else "unknown", "mac")
     text = mac_text(mac)
     if is_private_mac(mac):
-        return Name(f"{text} (private MAC)", "mac")
+        return ShownName(f"{text} (private MAC)", "mac")
     made_by = clean(vendor(text) or "")[: NAME_MAX - len(text) - 1].rstrip()  # the MAC is never cut: it is what tells
-    return Name(f"{made_by} {text}", "vendor") if made_by else Name(text, "mac")
+    return ShownName(f"{made_by} {text}", "vendor") if made_by else ShownName(text, "mac")
 
 
-def by_dns(address: Address, resolve: Callable[[str], str | None]) -> Name | None:
+def by_dns(address: Address, resolve: Callable[[str], str | None]) -> ShownName | None:
     """The first label of the address's name in the DNS (PTR), None without one."""
     found = resolve(address_text(address))
     return in_dns(found) if found else None
 
 
-def in_dns(found: str) -> Name | None:
+def in_dns(found: str) -> ShownName | None:
     """The first label of a name in the DNS; none where that is an address again."""
     label = clean(found.split(".", 1)[0])
-    return Name(label, "dns") if label and not label.isdigit() and ":" not in label else None
+    return ShownName(label, "dns") if label and not label.isdigit() and ":" not in label else None
 
 
 def resolve(address: str) -> str | None:
@@ -75,14 +75,14 @@ def resolve(address: str) -> str | None:
         return None
 
 
-def stronger(name: Name | None, than: Name | None) -> bool:
+def stronger(name: ShownName | None, than: ShownName | None) -> bool:
     """Whether `name` may take the place of `than`: a better source, or a new name of the same source."""
     if name is None or name == than:
         return False
     return than is None or RANKS.get(name.source, 0) >= RANKS.get(than.source, 0)
 
 
-def configured(names: Mapping[Mac, str], mac: Mac | None) -> Name | None:
+def configured(names: Mapping[Mac, str], mac: Mac | None) -> ShownName | None:
     """The name the configuration gives this MAC."""
     found = names.get(mac) if mac is not None else None
-    return Name(found, "config") if found else None
+    return ShownName(found, "config") if found else None

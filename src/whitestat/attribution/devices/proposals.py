@@ -20,7 +20,7 @@ LEAST_PERCENT = 60
 SAME_MAC_PERCENT = 95
 
 
-class Facts(NamedTuple):
+class DeviceFacts(NamedTuple):
     """What is known of one device: `clients` are its DHCP identities, `name` what it calls itself there.
 
     `private` where every MAC of it is locally administered, `macs` those that its addresses were found at where a
@@ -50,7 +50,7 @@ class Proposal(NamedTuple):
         return self.percent == 100
 
 
-def proposals(devices: Iterable[Facts], settled: Collection[frozenset[int]] = ()) -> list[Proposal]:
+def proposals(devices: Iterable[DeviceFacts], settled: Collection[frozenset[int]] = ()) -> list[Proposal]:
     """The pairs worth asking about, the surest first, each device in one as the newer; `settled` are answered."""
     best: dict[int, Proposal] = {}
     for older, newer in _pairs(list(devices)):
@@ -63,9 +63,9 @@ def proposals(devices: Iterable[Facts], settled: Collection[frozenset[int]] = ()
     return sorted(best.values(), key=lambda each: (-each.percent, each.device))
 
 
-def _pairs(devices: list[Facts]) -> Iterable[tuple[Facts, Facts]]:
+def _pairs(devices: list[DeviceFacts]) -> Iterable[tuple[DeviceFacts, DeviceFacts]]:
     """Pairs that share a name or an identity, the older first; a bounded number."""
-    shared: dict[bytes | str, list[Facts]] = {}
+    shared: dict[bytes | str, list[DeviceFacts]] = {}
     for each in devices:
         for duid in {_duid(client) for client in each.clients} - {None}:
             shared.setdefault(duid or b"", []).append(each)
@@ -79,7 +79,7 @@ def _pairs(devices: list[Facts]) -> Iterable[tuple[Facts, Facts]]:
                 yield (one, other) if (one.first_ms, one.device) <= (other.first_ms, other.device) else (other, one)
 
 
-def _judge(older: Facts, newer: Facts) -> Proposal | None:
+def _judge(older: DeviceFacts, newer: DeviceFacts) -> Proposal | None:
     together = older.last_ms > newer.first_ms + TOGETHER_MS
     if _same_host(older.clients, newer.clients, together=together):
         return Proposal(newer.device, older.device, 100, ("both gave the same DHCP identity",))

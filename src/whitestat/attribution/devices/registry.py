@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.names import RANKS, Name, by_address, configured, in_dns, stronger
+from whitestat.attribution.devices.names import RANKS, ShownName, by_address, configured, in_dns, stronger
 from whitestat.attribution.map_files import MapFiles
 from whitestat.attribution.maps import Maps
 from whitestat.core.model import UNATTRIBUTED, Address, Episode, Mac
@@ -20,7 +20,7 @@ log = logging.getLogger("whitestat")
 FORGOTTEN = "forgotten device"
 
 
-class Known:
+class DeviceRegistry:
     """Names devices by the strongest source there is, and finds them by address, episode or number."""
 
     def __init__(
@@ -94,13 +94,13 @@ class Known:
                 found.append((episode.device, addresses[0]))
         return found
 
-    def rename(self, device: int, name: Name) -> None:
+    def rename(self, device: int, name: ShownName) -> None:
         """Give the device a name from a source at least as strong as that of the one it has, or of what it could have.
 
         A router may tell a name before the device was given its first: what the configuration says is asked then.
         """
         record = self._records.get(device, DeviceRecord(device, None, None, None))
-        old = Name(record.name, record.name_source) if record.name and record.name_source else None
+        old = ShownName(record.name, record.name_source) if record.name and record.name_source else None
         if not stronger(name, old):
             return
         episodes = self._attributor.devices.ever(device)
@@ -266,17 +266,17 @@ class Known:
         # Of equal names that of the device's own first address holds: who is merged into it does not rename it.
         name = max(self._said_of(first), self._said_of(episode), key=lambda each: RANKS[each.source])
         person = self._people.get(episode.mac) if episode.mac else None
-        held = Name(old.name, old.name_source) if old and old.name and old.name_source else None
+        held = ShownName(old.name, old.name_source) if old and old.name and old.name_source else None
         if old and not stronger(name, held) and person in (None, old.person):
             return old
         best = name if stronger(name, held) or held is None else held
         return self._keep(DeviceRecord(episode.device, best.text, best.source, person or (old.person if old else None)))
 
-    def _said_of(self, episode: Episode) -> Name:
+    def _said_of(self, episode: Episode) -> ShownName:
         """What the configuration, this machine or the address calls it."""
         name = configured(self._configured, episode.mac)
         if name is None and episode.mac in self._attributor.locality.own_macs:
-            name = Name(self._host_name, "host")
+            name = ShownName(self._host_name, "host")
         return name or by_address(episode.mac, episode.address, self._vendor)
 
     def _keep(self, record: DeviceRecord) -> DeviceRecord:

@@ -17,7 +17,7 @@ _UDP = Struct("!HHH2x")
 _MAPPED = bytes(10) + b"\xff\xff"
 _UDP_PROTOCOL, _ICMPV6 = 17, 58
 
-Found = list[Evidence | Prefix]
+FrameEvidence = list[Evidence | Prefix]
 
 
 class _Message(NamedTuple):
@@ -31,7 +31,7 @@ class _Message(NamedTuple):
     content: bytes
 
 
-def decode(frame: bytes, at_ms: int) -> Found:
+def decode(frame: bytes, at_ms: int) -> FrameEvidence:
     """Whatever the frame tells about devices; empty for nearly every frame, and never an error."""
     message = _message(frame)
     if message is None:
@@ -40,34 +40,34 @@ def decode(frame: bytes, at_ms: int) -> Found:
     return find(message, at_ms) if find else []
 
 
-def _dhcp(message: _Message, at_ms: int) -> Found:
+def _dhcp(message: _Message, at_ms: int) -> FrameEvidence:
     found = dhcp.decode(message.content, at_ms)
     return [found] if found else []
 
 
-def _dhcp6(message: _Message, at_ms: int) -> Found:
+def _dhcp6(message: _Message, at_ms: int) -> FrameEvidence:
     client = message.receiver if message.to_port == 546 else message.sender
     return list(dhcp6.decode(message.content, client, at_ms))
 
 
-def _mdns(message: _Message, at_ms: int) -> Found:
+def _mdns(message: _Message, at_ms: int) -> FrameEvidence:
     return list(dns.decode(message.content, "mdns", message.sender, message.source, at_ms))
 
 
-def _llmnr(message: _Message, at_ms: int) -> Found:
+def _llmnr(message: _Message, at_ms: int) -> FrameEvidence:
     return list(dns.decode(message.content, "llmnr", message.sender, message.source, at_ms))
 
 
-def _netbios(message: _Message, at_ms: int) -> Found:
+def _netbios(message: _Message, at_ms: int) -> FrameEvidence:
     found = netbios.decode(message.content, message.sender, at_ms)
     return [found] if found else []
 
 
-def _advertisement(message: _Message, at_ms: int) -> Found:
+def _advertisement(message: _Message, at_ms: int) -> FrameEvidence:
     return list(advertisement.decode(message.content, message.sender))
 
 
-_BY_PORT: dict[int, Callable[[_Message, int], Found]] = {
+_BY_PORT: dict[int, Callable[[_Message, int], FrameEvidence]] = {
     0: _advertisement,
     67: _dhcp,
     68: _dhcp,

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable
 from struct import Struct
 
-from whitestat.attribution.evidence.frame import Found, decode
+from whitestat.attribution.evidence.frame import FrameEvidence, decode
 
 FRAMES_MAX = 256
 """Frames looked at in one call and interface: a flood of announcements costs no more than these."""
@@ -88,9 +88,9 @@ class Listener:
             except OSError:
                 self._bound.pop(name, None)
 
-    def hear(self, at_ms: int) -> Found:
+    def hear(self, at_ms: int) -> FrameEvidence:
         """All that was said since the last call, at most FRAMES_MAX frames of each interface."""
-        found: Found = []
+        found: FrameEvidence = []
         for name, sock in self._sockets.items():
             for _ in range(FRAMES_MAX if name in self._bound else 0):
                 try:

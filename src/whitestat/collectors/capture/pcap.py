@@ -8,7 +8,7 @@ from struct import Struct
 from typing import BinaryIO
 
 from whitestat.collectors.capture import pcapng
-from whitestat.collectors.capture.records import LINKS, PACKET_MAX, SECOND_NS, Record, Source
+from whitestat.collectors.capture.records import LINKS, PACKET_MAX, SECOND_NS, CaptureSource, Record
 from whitestat.collectors.decode import decode
 from whitestat.core.errors import CaptureError
 from whitestat.core.model import Address, Counts, Delta, FlowKey, Mac
@@ -45,7 +45,7 @@ def read(stream: BinaryIO, left_out: Counter[int] | None = None) -> Iterator[Rec
     A file that is cut off or damaged yields what was readable, then raises CaptureError with the octet
     (of the uncompressed capture, unless it says otherwise) and what is wrong there.
     """
-    source = Source(stream)
+    source = CaptureSource(stream)
     if not source.more(4):
         raise source.fault("the file is empty")
     magic = source.data[:4]
@@ -98,7 +98,7 @@ def _drained(table: dict[_Flow, list[int]], point: str, start_ns: int) -> Iterat
     table.clear()
 
 
-def _records(source: Source, order: str, unit_ns: int, size: int) -> Iterator[Record]:
+def _records(source: CaptureSource, order: str, unit_ns: int, size: int) -> Iterator[Record]:
     """The records behind a classic file header (draft-ietf-opsawg-pcap, sections 4 and 5)."""
     source.more(24)
     major, minor, link_type = Struct(f"{order}4xHH12xI").unpack_from(source.data)

@@ -8,8 +8,8 @@ from math import gcd
 from struct import Struct
 from typing import NamedTuple
 
-from whitestat.collectors.capture.records import LINKS, PACKET_MAX, SECOND_NS, Record, Source
-from whitestat.collectors.decode import Link
+from whitestat.collectors.capture.records import LINKS, PACKET_MAX, SECOND_NS, CaptureSource, Record
+from whitestat.collectors.decode import LinkType
 
 SECTION = b"\x0a\x0d\x0d\x0a"
 """Type of a section header block; the same in both byte orders, so that it serves as the magic."""
@@ -29,7 +29,7 @@ _YEAR_10000_NS = 253_402_300_800 * SECOND_NS
 class _Interface(NamedTuple):
     """An instant in nanoseconds is `units * multiplier // divisor + offset_ns`."""
 
-    link: Link
+    link: LinkType
     snap_length: int
     multiplier: int
     divisor: int
@@ -52,7 +52,7 @@ class _Section:
         """An int is a link type not known here: its packets are left out."""
 
 
-def records(source: Source, left_out: Counter[int]) -> Iterator[Record]:
+def records(source: CaptureSource, left_out: Counter[int]) -> Iterator[Record]:
     """The packets of a file that begins with a section header; raises CaptureError where it is damaged.
 
     A simple packet block has no time: it takes that of the packet before it, 1970 when it is the first.
@@ -83,7 +83,7 @@ def records(source: Source, left_out: Counter[int]) -> Iterator[Record]:
         source.at += length
 
 
-def _section(source: Source) -> _Section:
+def _section(source: CaptureSource) -> _Section:
     magic = source.data[source.at + 8 : source.at + 12]
     if magic not in _BYTE_ORDERS:
         raise source.fault(f"a section of unknown byte order: {magic.hex(' ')}")
@@ -93,7 +93,7 @@ def _section(source: Source) -> _Section:
     return section
 
 
-def _block(source: Source, section: _Section) -> tuple[int, int]:
+def _block(source: CaptureSource, section: _Section) -> tuple[int, int]:
     """Kind and length of the block ahead, which then lies in the window as a whole."""
     kind, length = section.head(source.data, source.at)
     if length < 12 or length % 4 or length > BLOCK_MAX:
@@ -105,7 +105,7 @@ def _block(source: Source, section: _Section) -> tuple[int, int]:
     return kind, length
 
 
-def _packet(source: Source, section: _Section, kind: int, length: int) -> Record | int:
+def _packet(source: CaptureSource, section: _Section, kind: int, length: int) -> Record | int:
     """An enhanced packet block, or the obsolete packet block: the same but for 16 bits of interface.
 
     Where its interface is of a link type not known here, that number.
@@ -124,7 +124,7 @@ def _packet(source: Source, section: _Section, kind: int, length: int) -> Record
     return Record(at_ns, interface.link, wire_length, frame)
 
 
-def _simple(source: Source, section: _Section, length: int, at_ns: int) -> Record | int:
+def _simple(source: CaptureSource, section: _Section, length: int, at_ns: int) -> Record | int:
     """A simple packet block: of interface 0, cut at that interface's snap length (0: uncut); else as `_packet`."""
     if length < 16:
         raise source.fault(f"a packet block of {length} octets")
@@ -136,13 +136,13 @@ def _simple(source: Source, section: _Section, length: int, at_ns: int) -> Recor
     return Record(at_ns, interface.link, wire_length, _frame(source, 12, captured, wire_length, length))
 
 
-def _known(source: Source, section: _Section, number: int) -> _Interface | int:
+def _known(source: CaptureSource, section: _Section, number: int) -> _Interface | int:
     if number >= len(section.interfaces):
         raise source.fault(f"a packet of interface {number}, which was not described")
     return section.interfaces[number]
 
 
-def _frame(source: Source, at: int, captured: int, wire_length: int, length: int) -> bytes:
+def _frame(source: CaptureSource, at: int, captured: int, wire_length: int, length: int) -> bytes:
     """The captured octets, `at` octets into a block of `length`."""
     if wire_length > PACKET_MAX or captured > length - at - 4:
         raise source.fault(f"a packet of {wire_length} octets, {captured} captured, in a block of {length}")
@@ -150,7 +150,7 @@ def _frame(source: Source, at: int, captured: int, wire_length: int, length: int
     return source.data[at : at + captured]
 
 
-def _interface(source: Source, section: _Section, length: int) -> _Interface | int:
+def _interface(source: CaptureSource, section: _Section, length: int) -> _Interface | int:
     """An interface description block; without if_tsresol, time is in microseconds."""
     if length < 20:
         raise source.fault(f"an interface block of {length} octets")
@@ -169,7 +169,7 @@ def _interface(source: Source, section: _Section, length: int) -> _Interface | i
     return _Interface(link, snap_length, SECOND_NS // common, second // common, offset_s * SECOND_NS)
 
 
-def _options(source: Source, section: _Section, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+def _options(source: CaptureSource, section: _Section, at: int, end: int) -> Iterator[tuple[int, bytes]]:
     """Code and value of each option between `at` and `end`; values are padded to 32 bits."""
     while at + 4 <= end:
         code, length = section.option(source.data, at)

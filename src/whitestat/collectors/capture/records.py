@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
-from whitestat.collectors.decode import Link
+from whitestat.collectors.decode import LinkType
 from whitestat.core.errors import CaptureError
 
 PACKET_MAX = 1 << 20
@@ -15,27 +15,27 @@ PACKET_MAX = 1 << 20
 
 SECOND_NS = 1_000_000_000
 LINKS = {
-    0: Link.NULL,
-    1: Link.ETHERNET,
-    9: Link.PPP,
-    12: Link.RAW_OR_NULL,  # DLT_RAW of most systems, DLT_LOOP of OpenBSD, as older programs wrote them
-    13: Link.ENC,  # DLT_ENC of OpenBSD
-    14: Link.RAW,  # DLT_RAW of OpenBSD
-    50: Link.PPP,
-    51: Link.PPP_ETHER,
-    101: Link.RAW,
-    104: Link.PPP,  # Cisco HDLC, which Link.PPP knows by its first octet
-    108: Link.NULL,
-    109: Link.ENC,
-    113: Link.LINUX_SLL,
-    228: Link.RAW,
-    229: Link.RAW,
-    239: Link.NFLOG,
-    276: Link.LINUX_SLL2,
-    281: Link.BRCM,
-    282: Link.BRCM_PREPEND,
-    284: Link.DSA,
-    285: Link.EDSA,
+    0: LinkType.NULL,
+    1: LinkType.ETHERNET,
+    9: LinkType.PPP,
+    12: LinkType.RAW_OR_NULL,  # DLT_RAW of most systems, DLT_LOOP of OpenBSD, as older programs wrote them
+    13: LinkType.ENC,  # DLT_ENC of OpenBSD
+    14: LinkType.RAW,  # DLT_RAW of OpenBSD
+    50: LinkType.PPP,
+    51: LinkType.PPP_ETHER,
+    101: LinkType.RAW,
+    104: LinkType.PPP,  # Cisco HDLC, which Link.PPP knows by its first octet
+    108: LinkType.NULL,
+    109: LinkType.ENC,
+    113: LinkType.LINUX_SLL,
+    228: LinkType.RAW,
+    229: LinkType.RAW,
+    239: LinkType.NFLOG,
+    276: LinkType.LINUX_SLL2,
+    281: LinkType.BRCM,
+    282: LinkType.BRCM_PREPEND,
+    284: LinkType.DSA,
+    285: LinkType.EDSA,
 }
 """By link type (draft-ietf-opsawg-pcaplinktype)."""
 
@@ -47,12 +47,12 @@ class Record(NamedTuple):
     """One captured packet: nanoseconds since 1970 UTC, octets on the wire, and the part that was captured."""
 
     at_ns: int
-    link: Link
+    link: LinkType
     wire_length: int
     frame: bytes
 
 
-class Source:
+class CaptureSource:
     """The octets of a capture; `data` from `at` on is the window not yet read. The stream need not seek."""
 
     def __init__(self, stream: BinaryIO) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv6Network
 
 from whitestat.collectors.darkstat import prefixes
-from whitestat.collectors.darkstat.follow import Follower, Sight, Step, same_life
-from whitestat.collectors.darkstat.parse import DarkstatError, Host
-from whitestat.collectors.darkstat.reader import Reader
+from whitestat.collectors.darkstat.follow import TableChange, TableFollower, TableSnapshot, same_life
+from whitestat.collectors.darkstat.parse import DarkstatError, HostTotals
+from whitestat.collectors.darkstat.reader import TableReader
 from whitestat.collectors.darkstat.services import Services
 from whitestat.collectors.http import Http
 from whitestat.core.errors import CollectorError
@@ -23,13 +23,13 @@ from whitestat.core.model import (
     Counts,
     Delta,
     FlowKey,
-    Harvest,
     Mac,
     Point,
     PointState,
     PointStatus,
     Poll,
     Quality,
+    ReadResult,
     Receipt,
 )
 
@@ -66,7 +66,7 @@ class DarkstatCollector:
     ) -> None:
         self._point = point
         self._http = Http(url, timeout_s=max(5.0, min(30.0, float(interval_s))))
-        self._reader = Reader(self._http, local)
+        self._reader = TableReader(self._http, local)
         self._interval_s = interval_s
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -74,14 +74,14 @@ class DarkstatCollector:
         self._kept = {each.key.address: each for each in kept if each.epoch != GONE}
         self._reader.networks = prefixes.of_addresses(self._kept)
         before = _sight_of(self._kept)
-        self._follower = Follower(before)
+        self._follower = TableFollower(before)
         self._services = Services()
         self._page_at_s = 0.0
         self._fresh: dict[_Key, Counts] = {}  # since the last read
-        self._handed: Harvest | None = None  # read, and not yet settled
+        self._handed: ReadResult | None = None  # read, and not yet settled
         self._epoch = 0
-        self._seen: Sight | None = None
-        self._told: Sight | None = None  # the last one that was handed out
+        self._seen: TableSnapshot | None = None
+        self._told: TableSnapshot | None = None  # the last one that was handed out
         self._told_at_s = 0.0
         self._before_ms = before.at_ms if before else None
         self._polled_s: float | None = None  # by the monotonic clock
@@ -109,14 +109,14 @@ class DarkstatCollector:
         """Nothing is asked yet: the thread must wait until privileges were given up."""
         self._epoch = booked.get(self._meter, 0)
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         """What passed between the polls since what was handed out last; the same again until that is settled."""
         self._begin()
         with self._lock:
             if self._handed is None and self._seen is not None and self._seen is not self._told:
                 self._handed = self._harvest(self._seen, since_ms, now_ms)
                 self._fresh = {}
-            return self._handed or Harvest(since_ms, now_ms)
+            return self._handed or ReadResult(since_ms, now_ms)
 
     def settle(self, receipt: Receipt) -> None:
         """What was read is booked, and the next process knows up to where."""
@@ -223,7 +223,7 @@ class DarkstatCollector:
             self._services.polled(step.grown, same_life=before is not None and same_life(before, sight))
         self._works(sight)
 
-    def _booked(self, step: Step, sight: Sight) -> dict[_Key, Counts]:
+    def _booked(self, step: TableChange, sight: TableSnapshot) -> dict[_Key, Counts]:
         """What the step adds to what is fresh."""
         grown: dict[_Key, Counts] = {
             (sight.rows[address].mac, address): counts for address, counts in step.grown.items()
@@ -242,7 +242,9 @@ class DarkstatCollector:
             )
         return grown
 
-    def _poll_of(self, before: Sight | None, sight: Sight, grown: Mapping[_Key, Counts], at_s: float) -> Poll | None:
+    def _poll_of(
+        self, before: TableSnapshot | None, sight: TableSnapshot, grown: Mapping[_Key, Counts], at_s: float
+    ) -> Poll | None:
         """What came since the sight before: by the wall clock where another process had it, else by the monotonic."""
         span_ms = 0
         if self._polled_s is not None:
@@ -254,7 +256,7 @@ class DarkstatCollector:
         deltas = list(self._deltas(grown, sight.at_ms - span_ms, sight.at_ms))
         return Poll(self._polls, sight.at_ms, span_ms, deltas) if span_ms > 0 else None
 
-    def _audit(self, before: Sight | None, now: Sight) -> None:
+    def _audit(self, before: TableSnapshot | None, now: TableSnapshot) -> None:
         """What darkstat saw of all traffic, and what pcap dropped before it could, at the average packet's size."""
         if before is None or now.passed is None:
             return
@@ -268,7 +270,7 @@ class DarkstatCollector:
         lost = self._lost.plus(Counts(octets_unsplit=dropped * size, packets_in=dropped))
         self._passed, self._lost, self._packets_lost = passed, lost, self._packets_lost + dropped
 
-    def _harvest(self, seen: Sight, since_ms: int, now_ms: int) -> Harvest:
+    def _harvest(self, seen: TableSnapshot, since_ms: int, now_ms: int) -> ReadResult:
         """All that is fresh, over the time it took: longer than since the last read where darkstat was away."""
         began_ms = self._before_ms if self._told is None else now_ms - int((time.monotonic() - self._told_at_s) * 1000)
         start_ms = min(since_ms, now_ms, since_ms if began_ms is None else began_ms)
@@ -286,7 +288,7 @@ class DarkstatCollector:
         named = [(mac, address, names[address]) for mac, address in self._fresh if address in names and address]
         self._epoch += 1
         self._told, self._told_at_s = seen, time.monotonic()
-        return Harvest(
+        return ReadResult(
             start_ms,
             now_ms,
             deltas=list(self._deltas(self._fresh, start_ms, now_ms)),
@@ -300,7 +302,7 @@ class DarkstatCollector:
             ],
         )
 
-    def _marks(self, seen: Sight) -> Iterator[CounterReading]:
+    def _marks(self, seen: TableSnapshot) -> Iterator[CounterReading]:
         """Readings that differ from those in the ledger: rows that changed or went, and darkstat's own totals."""
         name, epoch = self._point.name, str(seen.life)
         for address, host in seen.rows.items():
@@ -318,7 +320,7 @@ class DarkstatCollector:
             quality = Quality.AMBIGUOUS if address is None else Quality.EXACT
             yield Delta(FlowKey(self._point.name, mac, address), counts, start_ms, end_ms, quality)
 
-    def _works(self, sight: Sight) -> None:
+    def _works(self, sight: TableSnapshot) -> None:
         if self._status.state is PointState.FAILED:
             log.info("%s: %s answers again", self._point.name, self.url)
         notice = ""
@@ -337,18 +339,18 @@ class DarkstatCollector:
         self._status = PointStatus(PointState.FAILED, notice)
 
 
-def _sight_of(kept: Mapping[Address | None, CounterReading]) -> Sight | None:
+def _sight_of(kept: Mapping[Address | None, CounterReading]) -> TableSnapshot | None:
     """The table as the last process left it in the ledger, None where there is none; without the hosts outside."""
     totals = kept.get(None)
     if totals is None or not totals.epoch.removeprefix("-").isdigit():
         return None
     rows = {
-        address: Host(each.counts.octets_in, each.counts.octets_out)
+        address: HostTotals(each.counts.octets_in, each.counts.octets_out)
         for address, each in kept.items()
         if address is not None and each.epoch == totals.epoch
     }
     octets_in, octets_out, packets, dropped, passed = totals.counts
-    return Sight(totals.at_ms, int(totals.epoch), rows, octets_in, octets_out, passed, passed, packets, dropped)
+    return TableSnapshot(totals.at_ms, int(totals.epoch), rows, octets_in, octets_out, passed, passed, packets, dropped)
 
 
 def _sum(held: Mapping[_Key, Counts], more: Mapping[_Key, Counts]) -> dict[_Key, Counts]:

@@ -19,14 +19,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from whitestat.collectors.darkstat.parse import Host
+from whitestat.collectors.darkstat.parse import HostTotals
 from whitestat.core.model import Address, Counts
 
 SIGHTS_KEPT = 240
 """Sights in which something changed: four minutes at a poll a second, two hours at one in 30 seconds."""
 
 
-class Sight(NamedTuple):
+class TableSnapshot(NamedTuple):
     """The table at one instant. `rows` are the local hosts, `others` the rest, `octets_in` and `octets_out` sums
     over all of them.
 
@@ -36,7 +36,7 @@ class Sight(NamedTuple):
 
     at_ms: int
     life: int
-    rows: Mapping[Address, Host]
+    rows: Mapping[Address, HostTotals]
     octets_in: int = 0
     octets_out: int = 0
     passed: int | None = None
@@ -47,7 +47,7 @@ class Sight(NamedTuple):
     whole: bool = True
 
 
-class Step(NamedTuple):
+class TableChange(NamedTuple):
     """Traffic since the sight before: by address, and what passed but is nobody's. `refused` rows are not in it."""
 
     grown: dict[Address, Counts]
@@ -55,30 +55,30 @@ class Step(NamedTuple):
     refused: int = 0
 
 
-NOTHING = Step({})
-_NO_HOST = Host(0, 0)
+NOTHING = TableChange({})
+_NO_HOST = HostTotals(0, 0)
 
 
-class Follower:
+class TableFollower:
     """Remembers what was seen, and says of each new sight what passed since; `before` is a sight to go on from."""
 
-    def __init__(self, before: Sight | None = None) -> None:
-        self.before: Sight | None = None
-        self._sights: deque[Sight] = deque(maxlen=SIGHTS_KEPT)
-        self._gone: dict[Address, Host] = {}
+    def __init__(self, before: TableSnapshot | None = None) -> None:
+        self.before: TableSnapshot | None = None
+        self._sights: deque[TableSnapshot] = deque(maxlen=SIGHTS_KEPT)
+        self._gone: dict[Address, HostTotals] = {}
         self._joined: dict[Address, int] = {}  # when hosts that are local now were last seen as none of ours
         self._all_seen = True
         if before:
             self._remember(before)
 
-    def copy(self) -> Follower:
+    def copy(self) -> TableFollower:
         """Another that remembers the same, and goes its own way."""
-        other = Follower()
+        other = TableFollower()
         other.before, other._all_seen = self.before, self._all_seen
         other._sights, other._gone, other._joined = self._sights.copy(), self._gone.copy(), self._joined.copy()
         return other
 
-    def take(self, now: Sight) -> Step:
+    def take(self, now: TableSnapshot) -> TableChange:
         """The traffic between the sight before and this one; none at the first."""
         before = self.before
         if before:
@@ -97,7 +97,7 @@ class Follower:
         self._remember(now)
         return step
 
-    def _remember(self, now: Sight) -> None:
+    def _remember(self, now: TableSnapshot) -> None:
         """Sights share what they have in common, and leave out the others: hundreds of them would take 20 MB."""
         self.before = now
         last = self._sights[-1] if self._sights else None
@@ -107,7 +107,7 @@ class Follower:
             shared = {address: host if host == now.rows[address] else now.rows[address] for address, host in rows}
             self._sights.append(now._replace(rows=shared, others=frozenset()))
 
-    def _grown(self, before: Sight, now: Sight) -> Step:
+    def _grown(self, before: TableSnapshot, now: TableSnapshot) -> TableChange:
         """Rows of one life: grown, pruned in between, come back, or new."""
         room = None
         if now.passed_after is not None and before.passed is not None:
@@ -130,9 +130,9 @@ class Follower:
             self._gone.pop(address, None)
         if room is None and now.whole:
             self._gone.update((each, host) for each, host in before.rows.items() if each not in now.rows)
-        return Step(grown, 0, refused)
+        return TableChange(grown, 0, refused)
 
-    def _restored_from(self, before: Sight, now: Sight) -> Step:
+    def _restored_from(self, before: TableSnapshot, now: TableSnapshot) -> TableChange:
         """Rows that go on from an export, taken after the last sight or long before it."""
         self._gone.clear()
         least, most = self._exported(now)
@@ -144,11 +144,11 @@ class Follower:
             if counts.octets and self._joined.get(address, -1) < upper.at_ms:
                 grown[address] = counts
         if upper.at_ms == before.at_ms:
-            return Step(grown)
+            return TableChange(grown)
         booked = sum(counts.octets for counts in grown.values())
-        return Step(grown, max(0, min(upper.octets_in - most[0], (now.passed or 0) - booked)))
+        return TableChange(grown, max(0, min(upper.octets_in - most[0], (now.passed or 0) - booked)))
 
-    def _exported(self, now: Sight) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _exported(self, now: TableSnapshot) -> tuple[tuple[int, int], tuple[int, int]]:
         """The sums of in and out that the export held: the least and the most they can have been."""
         most = now.passed or 0
         if not self._all_seen:
@@ -159,7 +159,9 @@ class Follower:
             (now.octets_in - most, now.octets_out - most),
         )
 
-    def _upper(self, now: Sight, before: Sight, least: tuple[int, int], most: tuple[int, int]) -> Sight:
+    def _upper(
+        self, now: TableSnapshot, before: TableSnapshot, least: tuple[int, int], most: tuple[int, int]
+    ) -> TableSnapshot:
         """The first sight that had all that the export had, the exact one if there is one; `now` without any."""
         sights = [*self._sights]
         if least == most:
@@ -172,28 +174,28 @@ class Follower:
         return now
 
 
-def same_life(before: Sight, now: Sight) -> bool:
+def same_life(before: TableSnapshot, now: TableSnapshot) -> bool:
     """Whether darkstat has neither been started nor wiped; two lives may have begun in one second."""
     fell = before.passed is not None and now.passed_after is not None and now.passed_after < before.passed
     return before.life == now.life and not fell
 
 
-def _restored(now: Sight) -> bool:
+def _restored(now: TableSnapshot) -> bool:
     """Every packet counts once as out and once as in, so a table cannot hold more than has passed."""
     return now.passed_after is not None and max(_sums(now)) > now.passed_after
 
 
-def _from_zero(now: Sight) -> Step:
+def _from_zero(now: TableSnapshot) -> TableChange:
     grown = {each: Counts(host.octets_in, host.octets_out) for each, host in now.rows.items()}
-    return Step({each: counts for each, counts in grown.items() if counts.octets})
+    return TableChange({each: counts for each, counts in grown.items() if counts.octets})
 
 
-def _more(base: Host | None, host: Host) -> Counts:
+def _more(base: HostTotals | None, host: HostTotals) -> Counts:
     """What a row has more than it had; all of it where it had none, or fell."""
     if base is None or host.octets_in < base.octets_in or host.octets_out < base.octets_out:
         return Counts(host.octets_in, host.octets_out)
     return Counts(host.octets_in - base.octets_in, host.octets_out - base.octets_out)
 
 
-def _sums(sight: Sight) -> tuple[int, int]:
+def _sums(sight: TableSnapshot) -> tuple[int, int]:
     return sight.octets_in, sight.octets_out

@@ -29,7 +29,7 @@ class DarkstatError(CollectorError):
     """A page that is not what darkstat shows; says what is wrong with it."""
 
 
-class Host(NamedTuple):
+class HostTotals(NamedTuple):
     """One address's running totals since darkstat first saw it: octets of IP, in is towards it.
 
     `mac` is that of the last packet: a router's for every host beyond it. None where it is not shown.
@@ -46,12 +46,12 @@ _NO_NAMES: Mapping[Address, str] = MappingProxyType({})
 class Hosts(NamedTuple):
     """The whole table by address; `unreadable` rows were left out. `names` are from the DNS, as somebody wrote them."""
 
-    rows: dict[Address, Host]
+    rows: dict[Address, HostTotals]
     unreadable: int = 0
     names: Mapping[Address, str] = _NO_NAMES
 
 
-class Front(NamedTuple):
+class FrontPage(NamedTuple):
     """The front page: `since_s` (UTC) is when darkstat began or was last wiped, and tells its lives apart.
 
     `octets` and `packets` have passed since then, each packet once; `dropped` is what pcap lost, since the
@@ -65,7 +65,7 @@ class Front(NamedTuple):
     version: str = ""
 
 
-class Service(NamedTuple):
+class PortKey(NamedTuple):
     """One port of a detail page; `protocol` is IANA's number, `remote` a port of the other side."""
 
     protocol: int
@@ -77,14 +77,14 @@ Table = tuple[int, bool]
 PROTOCOLS: Table = -1, False
 
 
-class Detail(NamedTuple):
+class HostDetail(NamedTuple):
     """A host's ports and protocols as octets seen from the host: the remote tables are turned round.
 
     A table holds the 30 largest at most, and darkstat forgets ports all the time. `whole` names the tables that hold
-    all there is: as `Service` does without a port, or `PROTOCOLS`. `name` is from the DNS, empty without one.
+    all there is: as `PortKey` does without a port, or `PROTOCOLS`. `name` is from the DNS, empty without one.
     """
 
-    ports: dict[Service, Counts]
+    ports: dict[PortKey, Counts]
     protocols: dict[int, Counts]
     whole: frozenset[Table] = frozenset()
     name: str = ""
@@ -111,7 +111,7 @@ _NO_MAC = bytes(6)
 """Shown on links without MACs: loopback, ppp."""
 
 
-def front(page: str) -> Front:
+def front(page: str) -> FrontPage:
     """The front page; DarkstatError when it does not say since when it counts."""
     found = _SINCE.search(page)
     if not found:
@@ -125,7 +125,9 @@ def front(page: str) -> Front:
         raise DarkstatError(f"the front page counts since {found[0][9:60]!r}") from None
     figures = {name: _number(text) for name, text in _SPAN.findall(page)}
     version = _VERSION.search(page)
-    return Front(since_s, figures.get("tb"), figures.get("tp"), figures.get("pd") or 0, version[1] if version else "")
+    return FrontPage(
+        since_s, figures.get("tb"), figures.get("tp"), figures.get("pd") or 0, version[1] if version else ""
+    )
 
 
 def hosts(page: str) -> Hosts:
@@ -139,7 +141,7 @@ def hosts(page: str) -> Hosts:
     places = _places(header, ("ip", "in", "out"))
     mac, total, named = places.get("mac address"), places.get("total"), places.get("hostname")
     columns = places["ip"], places["in"], places["out"]
-    found: dict[Address, Host] = {}
+    found: dict[Address, HostTotals] = {}
     names: dict[Address, str] = {}
     rows = unreadable = 0
     for row in cells:
@@ -180,16 +182,16 @@ def metrics(text: str) -> Hosts:
         if len(sides) > ROWS_MAX:
             raise DarkstatError(f"there are more than {ROWS_MAX} hosts")
     rows = {
-        address: Host(octets[0], octets[1], macs[address])
+        address: HostTotals(octets[0], octets[1], macs[address])
         for address, octets in sides.items()
         if octets[0] is not None and octets[1] is not None
     }
     return Hosts(rows, unreadable + len(sides) - len(rows))
 
 
-def detail(page: str) -> Detail:
+def detail(page: str) -> HostDetail:
     """A host's own page; DarkstatError when it has no such sections."""
-    ports: dict[Service, Counts] = {}
+    ports: dict[PortKey, Counts] = {}
     protocols: dict[int, Counts] = {}
     whole: set[Table] = set()
     sections = re.split(r"<h3>([^<]{1,60})</h3>", page)
@@ -204,11 +206,11 @@ def detail(page: str) -> Detail:
         if name in _SECTIONS:
             protocol, remote = _SECTIONS[name]
             for port, counts in _numbered(body, "port", 65_535):
-                ports[Service(protocol, port, remote)] = counts.turned() if remote else counts
+                ports[PortKey(protocol, port, remote)] = counts.turned() if remote else counts
         else:
             protocols.update(_numbered(body, "#", 255))
     said = _HOSTNAME.search(sections[0])
-    return Detail(ports, protocols, frozenset(whole), _name(said[1]) if said else "")
+    return HostDetail(ports, protocols, frozenset(whole), _name(said[1]) if said else "")
 
 
 def _numbered(section: str, column: str, most: int) -> Iterator[tuple[int, Counts]]:
@@ -260,7 +262,7 @@ def _places(header: list[str], needed: tuple[str, ...]) -> dict[str, int]:
 
 def _host(
     row: list[str], columns: tuple[int, int, int], mac: int | None, total: int | None
-) -> tuple[Address, Host] | None:
+) -> tuple[Address, HostTotals] | None:
     """None where the row contradicts itself or holds what is no address or number."""
     ip, into, out = columns
     octets_in, octets_out = _number(row[into]), _number(row[out])
@@ -273,7 +275,7 @@ def _host(
         return None
     if total is not None and _number(row[total]) != (octets_in + octets_out) & LARGEST:
         return None
-    return address, Host(octets_in, octets_out, None if seen == _NO_MAC else seen)
+    return address, HostTotals(octets_in, octets_out, None if seen == _NO_MAC else seen)
 
 
 def _metric(line: str) -> tuple[Address, Mac | None, bool, int] | None:

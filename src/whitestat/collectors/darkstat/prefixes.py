@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv6Network
 
-from whitestat.collectors.darkstat.parse import Host
+from whitestat.collectors.darkstat.parse import HostTotals
 from whitestat.core.model import Address, Mac
 
 DEVICES_MIN = 2
@@ -19,7 +19,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 _GLOBAL = 0x20, 0x3F  # 2000::/3 (RFC 4291, section 2.4)
 
 
-def networks(rows: Mapping[Address, Host], local: Collection[Address]) -> frozenset[IPv6Network]:
+def networks(rows: Mapping[Address, HostTotals], local: Collection[Address]) -> frozenset[IPv6Network]:
     """The /64 networks among the rows that are not `local`, by the MACs of those that are."""
     outside = {host.mac for address, host in rows.items() if address.startswith(_MAPPED) and address not in local}
     ours = {rows[address].mac for address in local} - outside - {None}

@@ -7,8 +7,8 @@ from ipaddress import IPv6Network
 from typing import TypeVar
 
 from whitestat.collectors.darkstat import parse, prefixes
-from whitestat.collectors.darkstat.follow import Sight
-from whitestat.collectors.darkstat.parse import DarkstatError, Detail, Front, Hosts
+from whitestat.collectors.darkstat.follow import TableSnapshot
+from whitestat.collectors.darkstat.parse import DarkstatError, FrontPage, HostDetail, Hosts
 from whitestat.collectors.http import Http, Reply
 from whitestat.core.model import Address
 from whitestat.core.units import address_text
@@ -19,7 +19,7 @@ NAMES_MAX = 4096
 T = TypeVar("T")
 
 
-class Reader:
+class TableReader:
     """Asks the darkstat at `http`; `local` says which of its hosts are ours."""
 
     def __init__(self, http: Http, local: Callable[[Address], bool]) -> None:
@@ -32,7 +32,7 @@ class Reader:
         self.version = ""
         self.unreadable = 0
 
-    def look(self, now_ms: Callable[[], int]) -> Sight:
+    def look(self, now_ms: Callable[[], int]) -> TableSnapshot:
         """The table between two looks at the front page, of one life of darkstat; CollectorError without one.
 
         In a life not seen before it tries to catch a moment in which nothing passed: then what an import brought
@@ -57,7 +57,7 @@ class Reader:
         self._know({address: name for address, name in table.names.items() if address in sight.rows})
         return sight
 
-    def detail(self, address: Address) -> Detail | None:
+    def detail(self, address: Address) -> HostDetail | None:
         """The host's own page, None where darkstat has forgotten the host; CollectorError without one."""
         path = f"/hosts/{address_text(address)}/"
         reply = self._http.get(path)
@@ -71,11 +71,11 @@ class Reader:
             self.names.clear()
         self.names |= names
 
-    def _sight(self, table: Hosts, before: Front, after: Front, at_ms: int) -> Sight:
+    def _sight(self, table: Hosts, before: FrontPage, after: FrontPage, at_ms: int) -> TableSnapshot:
         local = {address: host for address, host in table.rows.items() if self._local(address)}
         if len(self.networks) < prefixes.NETWORKS_MAX:
             self.networks |= prefixes.networks(table.rows, local.keys())
-        return Sight(
+        return TableSnapshot(
             at_ms,
             after.since_s,
             local,
@@ -89,7 +89,7 @@ class Reader:
             table.unreadable == 0,
         )
 
-    def _front(self) -> Front:
+    def _front(self) -> FrontPage:
         reply = self._get("/")
         return self._read(parse.front, reply)
 

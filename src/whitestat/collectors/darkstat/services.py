@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from whitestat.collectors.darkstat.parse import PROTOCOLS, Detail
+from whitestat.collectors.darkstat.parse import PROTOCOLS, HostDetail
 from whitestat.core.model import Address, Counts, Mac
 
 QUARTER_MS = 900_000
@@ -30,11 +30,11 @@ HOSTS_MAX = 128
 """Hosts whose last page is remembered: 20 kB of each at most."""
 WITH_PORTS = (6, 17)
 
-Host = tuple[Mac | None, Address | None]
+HostKey = tuple[Mac | None, Address | None]
 K = TypeVar("K")
 
 
-class On(NamedTuple):
+class UsedService(NamedTuple):
     """What usage was on: the IP protocol and the lower of the two ports, 0 where it has none."""
 
     protocol: int
@@ -46,10 +46,10 @@ class Services:
 
     def __init__(self) -> None:
         self._due: dict[Address, None] = {}
-        self._looks: dict[Address, Detail] = {}
-        self._pages: dict[Address, Detail] = {}
-        self._found: dict[Address, dict[On, Counts]] = {}
-        self._unexplained: dict[Host, Counts] = {}
+        self._looks: dict[Address, HostDetail] = {}
+        self._pages: dict[Address, HostDetail] = {}
+        self._found: dict[Address, dict[UsedService, Counts]] = {}
+        self._unexplained: dict[HostKey, Counts] = {}
         self._quarter = 0
 
     def due(self) -> Address | None:
@@ -59,7 +59,7 @@ class Services:
             return address
         return None
 
-    def looked(self, address: Address, page: Detail) -> None:
+    def looked(self, address: Address, page: HostDetail) -> None:
         """The page, not to be believed before `polled`."""
         self._looks[address] = page
 
@@ -82,7 +82,9 @@ class Services:
         for each in (self._looks, self._pages, self._found, self._unexplained):
             each.clear()
 
-    def explain(self, usage: Mapping[Host, Counts], start_ms: int, end_ms: int) -> dict[tuple[Host, On], Counts]:
+    def explain(
+        self, usage: Mapping[HostKey, Counts], start_ms: int, end_ms: int
+    ) -> dict[tuple[HostKey, UsedService], Counts]:
         """What usage of this span and of those before it was on; `usage` is all that is handed out now."""
         first, last = start_ms // QUARTER_MS, max(start_ms, end_ms - 1) // QUARTER_MS
         if first != last or first != self._quarter:
@@ -91,7 +93,7 @@ class Services:
         if first != last:
             return {}
         _add_all(self._unexplained, usage)
-        explained: dict[tuple[Host, On], Counts] = {}
+        explained: dict[tuple[HostKey, UsedService], Counts] = {}
         for host in self._unexplained:
             found = self._found.get(host[1], {}) if host[1] else {}
             for on in sorted(found, key=lambda each: each.port):
@@ -103,18 +105,18 @@ class Services:
         return explained
 
 
-def services(before: Detail, now: Detail) -> dict[On, Counts]:
+def services(before: HostDetail, now: HostDetail) -> dict[UsedService, Counts]:
     """What a host had between two looks at its page, as far as it can be told: never more than there was."""
     protocols = {
         number: _grown(before.protocols.get(number), counts, PROTOCOLS in before.whole)
         for number, counts in now.protocols.items()
     }
-    found = {On(number, 0): counts for number, counts in protocols.items() if number not in WITH_PORTS}
-    ports: dict[On, Counts] = {}
+    found = {UsedService(number, 0): counts for number, counts in protocols.items() if number not in WITH_PORTS}
+    ports: dict[UsedService, Counts] = {}
     for each, counts in now.ports.items():
         if each.port < EPHEMERAL:
             grown = _grown(before.ports.get(each), counts, (each.protocol, each.remote) in before.whole)
-            on = On(each.protocol, each.port)
+            on = UsedService(each.protocol, each.port)
             # The same port on both sides is one packet in both tables.
             ports[on] = _most(ports[on], grown) if on in ports else grown
     for on in sorted(ports, key=lambda each: each.port):

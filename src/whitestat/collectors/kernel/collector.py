@@ -22,7 +22,7 @@ from whitestat.collectors.kernel.meter import (
 )
 from whitestat.collectors.links import (
     COUNT_SEGMENTS,
-    Link,
+    NetworkInterface,
     boot_id,
     counters,
     default_interface,
@@ -31,7 +31,7 @@ from whitestat.collectors.links import (
     links,
 )
 from whitestat.collectors.packet.promiscuous import Promiscuous
-from whitestat.collectors.presence import Newcomers, indexes, is_up
+from whitestat.collectors.presence import NewInterfaces, indexes, is_up
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
     PROTOCOL_OTHER,
@@ -39,10 +39,10 @@ from whitestat.core.model import (
     Counts,
     Delta,
     FlowKey,
-    Harvest,
     Point,
     PointState,
     PointStatus,
+    ReadResult,
     Receipt,
 )
 
@@ -87,12 +87,12 @@ class KernelCollector:
         self._boot = ""
         self._outward: str | None = None
         self._now_ms = self._full_ms = 0
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, NetworkInterface] = {}
         self._begun: dict[str, Counts | None] = {}
         self._foreign: dict[str, Counts] = {}
         self._unread: dict[str, Counts] = {}  # of `_Life`, while the interface is there
         self._lives: dict[str, list[_Life]] = {}  # since the last epoch ended
-        self._newcomers = Newcomers()
+        self._newcomers = NewInterfaces()
         self._halted = False
         self._interfaces = {point.name: str(point.interface) for point in self._points}
         self._numbers = {zlib.crc32(point.name.encode()): point.name for point in self._points}
@@ -121,7 +121,7 @@ class KernelCollector:
             self._promiscuous = Promiscuous()
         self._follow(known)
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         """Turn the maps and hand out what the ended epoch holds.
 
         An epoch that was handed out and never settled is handed out again before the next one is turned.
@@ -136,7 +136,7 @@ class KernelCollector:
             seen = counters()
             self._ended = self.meter.turn()
             self._audits = self._audits_of(self._ended, seen)
-        return Harvest(
+        return ReadResult(
             since_ms,
             now_ms,
             deltas=self._deltas(self._ended, since_ms, now_ms),
@@ -190,7 +190,7 @@ class KernelCollector:
         """The meter's name in receipts."""
         return f"kernel:{self.meter.id:x}"
 
-    def _recover(self, booked: int | None, known: Mapping[str, Link]) -> None:
+    def _recover(self, booked: int | None, known: Mapping[str, NetworkInterface]) -> None:
         """Take over the maps of a process that died: its last epoch is booked, or is yet to be.
 
         Interfaces it watched and we do not are let go; those we watch go on. What their own counters said
@@ -224,7 +224,7 @@ class KernelCollector:
             return interface in present
         return present.get(interface) != link.index or is_up(interface) is not link.up
 
-    def _follow(self, known: Mapping[str, Link]) -> None:
+    def _follow(self, known: Mapping[str, NetworkInterface]) -> None:
         """Watch the interfaces of our points under the index they have now."""
         self._outward = default_interface()
         present = {link.index for link in known.values()}
@@ -244,7 +244,7 @@ class KernelCollector:
             self._statuses[point.name] = self._status(link)
         self._newcomers.look(link.index for link in known.values())
 
-    def _watch(self, point: Point, link: Link) -> bool:
+    def _watch(self, point: Point, link: NetworkInterface) -> bool:
         """Watch an interface from now on; False where it went while we looked."""
         if point.name in self._wanted and self._promiscuous:
             with contextlib.suppress(OSError):
@@ -298,7 +298,7 @@ class KernelCollector:
                 name = names.get(number, "")
                 yield Delta(FlowKey(name), self._seen_by_people(name, lost), start_ms, end_ms)
 
-    def _status(self, link: Link) -> PointStatus:
+    def _status(self, link: NetworkInterface) -> PointStatus:
         if not link.up:
             return PointStatus(PointState.WAITING, f"interface {link.name} is down")
         if self._full_ms and self._full_ms + FULL_SHOWN_MS > self._now_ms:
@@ -327,7 +327,7 @@ class KernelCollector:
                 audits[name] = audit if interface == self._outward else audit.turned()
         return audits
 
-    def _read(self, audit: Audit, name: str, link: Link, seen: Counts) -> Audit:
+    def _read(self, audit: Audit, name: str, link: NetworkInterface, seen: Counts) -> Audit:
         """With what the interface's own counter says."""
         self._unread.pop(name, None)
         return audit._replace(
@@ -352,7 +352,7 @@ def _wire(totals: Totals) -> Counts:
     return Counts(octets_in, octets_out, packets_in, packets_out)
 
 
-def _metered(audit: Audit, link: Link, totals: Totals) -> Audit:
+def _metered(audit: Audit, link: NetworkInterface, totals: Totals) -> Audit:
     wire, (received, sent) = _wire(totals), totals
     giants = Counts(received.more_frames, sent.more_frames, received.more_packets, sent.more_packets)
     return audit._replace(
@@ -363,7 +363,7 @@ def _metered(audit: Audit, link: Link, totals: Totals) -> Audit:
     )
 
 
-def _link_type(link: Link) -> int:
+def _link_type(link: NetworkInterface) -> int:
     if link.type == "loopback":
         return LINK_LOOPBACK
     return LINK_ETHERNET if link.header else LINK_RAW

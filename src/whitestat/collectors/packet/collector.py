@@ -11,11 +11,11 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
-from whitestat.collectors.decode import Link as Layer
+from whitestat.collectors.decode import LinkType as Layer
 from whitestat.collectors.decode import decode
 from whitestat.collectors.links import (
     COUNT_SEGMENTS,
-    Link,
+    NetworkInterface,
     boot_id,
     counters,
     default_interface,
@@ -23,10 +23,10 @@ from whitestat.collectors.links import (
     hidden_octets,
     links,
 )
-from whitestat.collectors.offload import Giant, giant
+from whitestat.collectors.offload import SegmentedPacket, giant
 from whitestat.collectors.packet.promiscuous import Promiscuous
 from whitestat.collectors.packet.ring import BLOCK_OCTETS, BLOCKS, RETIRE_MS, Frame, Ring
-from whitestat.collectors.presence import Newcomers, indexes, is_up
+from whitestat.collectors.presence import NewInterfaces, indexes, is_up
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
     Address,
@@ -34,11 +34,11 @@ from whitestat.core.model import (
     Counts,
     Delta,
     FlowKey,
-    Harvest,
     Mac,
     Point,
     PointState,
     PointStatus,
+    ReadResult,
     Receipt,
 )
 
@@ -114,12 +114,12 @@ class PacketCollector:
         self._gone = Counts()  # frames of interfaces that are gone, which no audit has yet
         self._is_parted = True
         self._unread = Counts()  # frames that the interface had when it was bound to, as far as no audit has them
-        self._newcomers = Newcomers()
+        self._newcomers = NewInterfaces()
         self._index = 0  # of the interface that the socket is or was bound to
         self._foreign = Counts()
         self._boot = ""
         self._is_outward = False
-        self._link: Link | None = None
+        self._link: NetworkInterface | None = None
         self._status = PointStatus(PointState.STARTING)
 
     @property
@@ -134,7 +134,7 @@ class PacketCollector:
             self._promiscuous = Promiscuous()
         self._follow(links())
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         """What was counted since the last read, the ring's last block included."""
         self._begin()
         known = links()
@@ -151,7 +151,7 @@ class PacketCollector:
             table, self._cut = self._cut or _Table(), None
             self._has_read = True
             audits = self._audits(table, lost, known, seen)
-        return Harvest(since_ms, now_ms, deltas=self._deltas(table, since_ms, now_ms), audits=audits)
+        return ReadResult(since_ms, now_ms, deltas=self._deltas(table, since_ms, now_ms), audits=audits)
 
     def settle(self, receipt: Receipt) -> None:
         """Nothing is kept here: whoever reads keeps what was handed out until it is written."""
@@ -259,7 +259,7 @@ class PacketCollector:
         if any(rest):
             yield Delta(FlowKey(point), rest if self._is_outward else rest.turned(), start_ms, end_ms)
 
-    def _follow(self, known: Mapping[str, Link]) -> None:
+    def _follow(self, known: Mapping[str, NetworkInterface]) -> None:
         """Receive from the interface under the index it has now."""
         self._is_outward = default_interface() == self._interface
         link = known.get(self._interface)
@@ -275,7 +275,7 @@ class PacketCollector:
             self._status = PointStatus(PointState.OK, ONE_BY_ONE if self._opened().tells_giants else GIANTS)
         self._newcomers.look(each.index for each in known.values())
 
-    def _bound(self, link: Link) -> bool:
+    def _bound(self, link: NetworkInterface) -> bool:
         """Bind anew: a new life of the meter, because the interface's counters have a new one.
 
         One that was renamed and has its name again has its counters still, and was heard meanwhile.
@@ -300,7 +300,7 @@ class PacketCollector:
         return True
 
     def _audits(
-        self, table: _Table, lost: int, known: Mapping[str, Link], seen: Mapping[str, Counts]
+        self, table: _Table, lost: int, known: Mapping[str, NetworkInterface], seen: Mapping[str, Counts]
     ) -> dict[str, Audit]:
         """The interface's own counter, `seen` as the table was cut, beside what is in the table."""
         self._number += 1
@@ -324,7 +324,7 @@ class PacketCollector:
             {self._point.name: audit if self._is_outward else audit.turned()} if link or parted or table.carried else {}
         )
 
-    def _parted(self, known: Mapping[str, Link]) -> bool:
+    def _parted(self, known: Mapping[str, NetworkInterface]) -> bool:
         """Whether the interface is gone for good; said once."""
         if self._link or self._is_parted or self._index in {each.index for each in known.values()}:
             return False
@@ -332,7 +332,7 @@ class PacketCollector:
         return True
 
 
-def _add_giant(more: Giant, counts: list[int], wire: list[int], giants: list[int]) -> None:
+def _add_giant(more: SegmentedPacket, counts: list[int], wire: list[int], giants: list[int]) -> None:
     """A giant packet counts as the wire carries it."""
     counts[0] += more.octets
     counts[1] += more.packets - 1
@@ -341,7 +341,7 @@ def _add_giant(more: Giant, counts: list[int], wire: list[int], giants: list[int
         figures[1] += more.packets - 1
 
 
-def _beside(audit: Audit, link: Link, carried: _Carried) -> Audit:
+def _beside(audit: Audit, link: NetworkInterface, carried: _Carried) -> Audit:
     """With what the interface's own counter has less or more than the wire."""
     wire, giants = _both(carried.wire), _both(carried.giants)
     tags = hidden_octets(link, wire._replace(octets_in=carried.tags[0], octets_out=carried.tags[1]))

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from whitestat.collectors.http import Http, Reply
-from whitestat.collectors.router.protocol import Login, Look, Refused, StandBack, Who
+from whitestat.collectors.router.protocol import Login, LoginRefused, RouterKey, RouterTotals, TemporarilyUnavailable
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts, HostName
 from whitestat.core.units import mac_bytes
@@ -39,7 +39,7 @@ _SAYS = {
 }
 
 
-class Block(NamedTuple):
+class ReplyBlock(NamedTuple):
     """One instance of what was asked for; `request` is the place of its block in the question."""
 
     request: int
@@ -60,7 +60,7 @@ class ArcherC20:
         self._cookie = f"Authorization=Basic {secret}"
         self._entered = False
 
-    def look(self, closely: bool) -> Look:
+    def look(self, closely: bool) -> RouterTotals:
         self._entered = False
         try:
             statistics = self._ask("1&5", _STATISTICS)
@@ -77,11 +77,11 @@ class ArcherC20:
     def close(self) -> None:
         """Each poll has logged out."""
 
-    def _read(self, blocks: list[Block], names: list[HostName]) -> Look:
+    def _read(self, blocks: list[ReplyBlock], names: list[HostName]) -> RouterTotals:
         settings = next((each.fields for each in blocks if each.request == 0), {})
         if settings.get("enable") == "0":
-            raise StandBack(f"{self.url}: {OFF}")
-        totals: dict[Who, Counts] = {}
+            raise TemporarilyUnavailable(f"{self.url}: {OFF}")
+        totals: dict[RouterKey, Counts] = {}
         unreadable = 0
         for block in blocks:
             if block.request == 1:
@@ -90,7 +90,7 @@ class ArcherC20:
                     totals[row[0]] = row[1]
                 else:
                     unreadable += 1
-        return Look(totals, WIDTH, names=names, notice=NOTICE, unreadable=unreadable)
+        return RouterTotals(totals, WIDTH, names=names, notice=NOTICE, unreadable=unreadable)
 
     def _names(self) -> Iterator[HostName]:
         """What devices told the router's DHCP server; an answer that cannot be read costs names alone."""
@@ -101,31 +101,33 @@ class ArcherC20:
                     if name := block.fields.get("hostName", "").strip():
                         yield HostName(mac, None, name)
 
-    def _ask(self, acts: str, body: str) -> list[Block]:
+    def _ask(self, acts: str, body: str) -> list[ReplyBlock]:
         reply = self._post(acts, body, "/mainFrame.htm")
         if reply.status in (401, 403):
-            raise Refused(f"{self.url}: {_SAYS['71233']}")
+            raise LoginRefused(f"{self.url}: {_SAYS['71233']}")
         if reply.status in (500, 406):
-            raise StandBack(f"{self.url}: somebody is logged in to the router, which has room for one user")
+            raise TemporarilyUnavailable(
+                f"{self.url}: somebody is logged in to the router, which has room for one user"
+            )
         if reply.status != 200:
             raise CollectorError(f"{self.url}: answers {reply.status} to /cgi?{acts}")
         self._entered = True
         text = reply.text.strip()
         if text[:1] == "<" and re.search("password|login", text, re.IGNORECASE):
-            raise Refused(f"{self.url}: shows its login page: {_SAYS['71233']}")
+            raise LoginRefused(f"{self.url}: shows its login page: {_SAYS['71233']}")
         try:
             return blocks_of(text)
         except ValueError as fault:
             raise CollectorError(f"{self.url}: {fault}") from None
-        except Refused as fault:
-            raise Refused(f"{self.url}: {fault}") from None
+        except LoginRefused as fault:
+            raise LoginRefused(f"{self.url}: {fault}") from None
 
     def _post(self, acts: str, body: str, page: str) -> Reply:
         headers = {"Content-Type": "text/plain", "Cookie": self._cookie, "Referer": f"{self.url}{page}"}
         return self._http.ask(f"/cgi?{acts}", body.encode(), headers)
 
 
-def blocks_of(text: str) -> list[Block]:
+def blocks_of(text: str) -> list[ReplyBlock]:
     """An answer's blocks. ValueError for what is none, or not whole; Refused where it says so itself."""
     lines = text.split("\n")
     error = _ERROR.fullmatch(lines[-1].strip())
@@ -133,15 +135,15 @@ def blocks_of(text: str) -> list[Block]:
         what = "the answer is cut off" if _HEAD.match(text) else f"not the answer of such a router: {text[:40]!r}"
         raise ValueError(what)
     if error[1] in _REFUSALS:
-        raise Refused(_SAYS[error[1]])
+        raise LoginRefused(_SAYS[error[1]])
     if error[1] != "0":
         raise ValueError(_SAYS.get(error[1], f"the router answers error {error[1]}"))
-    blocks: list[Block] = []
+    blocks: list[ReplyBlock] = []
     for line in lines[:-1]:
         if head := _HEAD.fullmatch(line.strip()):
             if len(blocks) >= ROWS_MAX:
                 raise ValueError(f"the router tells of more than {ROWS_MAX} devices")
-            blocks.append(Block(int(head[1]), {}))
+            blocks.append(ReplyBlock(int(head[1]), {}))
         elif line.strip():
             name, equals, value = line.strip().partition("=")
             if not equals or not blocks:
@@ -150,7 +152,7 @@ def blocks_of(text: str) -> list[Block]:
     return blocks
 
 
-def _row(fields: dict[str, str]) -> tuple[Who, Counts] | None:
+def _row(fields: dict[str, str]) -> tuple[RouterKey, Counts] | None:
     """A device with its totals; None for a row that cannot be read.
 
     The address is one decimal number, 10.0.0.5 is 167772165. Packets are all of them, in the place of in.

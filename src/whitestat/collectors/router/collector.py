@@ -9,8 +9,16 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
-from whitestat.collectors.router.follow import Follower, Step
-from whitestat.collectors.router.protocol import LINE, Login, Look, Refused, Router, StandBack, Who
+from whitestat.collectors.router.follow import TotalsChange, TotalsFollower
+from whitestat.collectors.router.protocol import (
+    LINE,
+    Login,
+    LoginRefused,
+    Router,
+    RouterKey,
+    RouterTotals,
+    TemporarilyUnavailable,
+)
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
     Audit,
@@ -18,18 +26,18 @@ from whitestat.core.model import (
     Counts,
     Delta,
     FlowKey,
-    Harvest,
     HostName,
     Mac,
     Point,
     PointState,
     PointStatus,
     Poll,
+    ReadResult,
     Receipt,
 )
 from whitestat.core.units import octets_text
 
-__all__ = ["Login", "Look", "Refused", "Router", "RouterCollector", "StandBack"]
+__all__ = ["Login", "LoginRefused", "Router", "RouterCollector", "RouterTotals", "TemporarilyUnavailable"]
 
 log = logging.getLogger("whitestat")
 
@@ -64,18 +72,20 @@ class RouterCollector:
         self._login = login
         known = list(kept)
         self._noted = next((each.epoch for each in known if each.key.service == REFUSED), "")
-        self._follower = Follower(point.name, router.ceiling_bps, (each for each in known if each.key.service is None))
+        self._follower = TotalsFollower(
+            point.name, router.ceiling_bps, (each for each in known if each.key.service is None)
+        )
         self._told_ms = self._follower.looked_ms
         self._thread: threading.Thread | None = None
         self._ended = False
         """Whether the thread ended for good."""
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._fresh: dict[Who, Counts] = {}  # since the last read
+        self._fresh: dict[RouterKey, Counts] = {}  # since the last read
         self._marks: dict[FlowKey, CounterReading] = {}
         self._names: dict[Mac, HostName] = {}
         self._told_names: dict[Mac, str] = {}
-        self._handed: Harvest | None = None  # read, and not yet settled
+        self._handed: ReadResult | None = None  # read, and not yet settled
         self._epoch = 0
         self._looked_s: float | None = None  # by the monotonic clock
         self._polls = 0
@@ -109,13 +119,13 @@ class RouterCollector:
         """Nothing is asked yet: the thread must wait until privileges were given up."""
         self._epoch = booked.get(self._meter, 0)
 
-    def read(self, since_ms: int, now_ms: int) -> Harvest:
+    def read(self, since_ms: int, now_ms: int) -> ReadResult:
         """What passed between the polls since what was handed out last; the same again until that is settled."""
         self._begin()
         with self._lock:
             if self._handed is None and self._marks:
                 self._handed = self._harvest(since_ms, now_ms)
-            return self._handed or Harvest(since_ms, now_ms)
+            return self._handed or ReadResult(since_ms, now_ms)
 
     def settle(self, receipt: Receipt) -> None:
         with self._lock:
@@ -180,11 +190,11 @@ class RouterCollector:
                 wait_s = float(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
                 try:
                     self._poll()
-                except Refused as error:
+                except LoginRefused as error:
                     self._refuse(str(error))
                     self._ended = True
                     return
-                except StandBack as error:
+                except TemporarilyUnavailable as error:
                     failures, wait_s = 0, max(float(self._interval_s), error.wait_s)
                     self._tell(PointState.WAITING, f"{error}; it is asked again in {wait_s:.0f} s")
                 except CollectorError as error:
@@ -230,7 +240,7 @@ class RouterCollector:
             return 0
         return at_ms - before_ms if at_ms > before_ms else 3_600_000
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: TotalsChange) -> None:
         fresh, passed = self._fresh.copy(), self._passed
         for delta in step.deltas:
             who = (delta.key.mac, delta.key.address)
@@ -239,7 +249,7 @@ class RouterCollector:
         marks = self._marks | {each.key: each for each in step.changed}
         self._fresh, self._passed, self._marks = fresh, passed, marks
 
-    def _harvest(self, since_ms: int, now_ms: int) -> Harvest:
+    def _harvest(self, since_ms: int, now_ms: int) -> ReadResult:
         """All that is fresh, over the time it took: longer than since the last read where the router was away."""
         at_s = time.monotonic()
         began_ms = self._told_ms if self._told_s is None else now_ms - int((at_s - self._told_s) * 1000)
@@ -247,7 +257,7 @@ class RouterCollector:
         looked = self._looked_s is not None
         audit = Audit(self._life, self._life, self._passed, self._passed, link_header=0, frames_at_attach=Counts())
         self._epoch += 1
-        harvest = Harvest(
+        harvest = ReadResult(
             start_ms,
             now_ms,
             deltas=list(self._deltas(start_ms, now_ms)),
@@ -274,7 +284,7 @@ class RouterCollector:
         for who, counts in self._fresh.items():
             yield Delta(FlowKey(self._point.name, *who), counts, start_ms, end_ms)
 
-    def _works(self, step: Step, look: Look) -> None:
+    def _works(self, step: TotalsChange, look: RouterTotals) -> None:
         if step.implausible:
             self._doubt = "figures that the line cannot have carried were not booked"
         elif step.unsure:
@@ -312,7 +322,7 @@ class RouterCollector:
             )
 
 
-def _seen(look: Look) -> str:
+def _seen(look: RouterTotals) -> str:
     line = look.totals.get(LINE)
     if line is None:
         octets = sum(counts.octets for counts in look.totals.values())

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from whitestat.collectors.router.protocol import LINE, Look, Who
+from whitestat.collectors.router.protocol import LINE, RouterKey, RouterTotals
 from whitestat.core import counters
 from whitestat.core.model import CounterReading, Counts, Delta, FlowKey, Quality
 
@@ -37,7 +37,7 @@ PACKET_OCTETS_MAX = 1_600
 """The largest packet such a router counts, with room for what its maker counts besides."""
 
 
-class Step(NamedTuple):
+class TotalsChange(NamedTuple):
     """The traffic since the poll before, what of it cannot have been, and in how many rows a wrap may be missing.
 
     `spanned_ms` is the time that it took: longer than since the poll before where that one's figures were stale.
@@ -59,15 +59,15 @@ class _Fallen(NamedTuple):
     elapsed_ms: int
 
 
-class Follower:
+class TotalsFollower:
     """Remembers each row's last figures; `kept` are those of the process before."""
 
     def __init__(self, point: str, ceiling_bps: int, kept: Iterable[CounterReading] = ()) -> None:
         self._point = point
         self._ceiling_bps = ceiling_bps
-        self._last: dict[Who, CounterReading] = {(each.key.mac, each.key.address): each for each in kept}
-        self._rows: frozenset[Who] = frozenset(self._last)
-        self._seen: dict[Who, deque[Counts]] = {}
+        self._last: dict[RouterKey, CounterReading] = {(each.key.mac, each.key.address): each for each in kept}
+        self._rows: frozenset[RouterKey] = frozenset(self._last)
+        self._seen: dict[RouterKey, deque[Counts]] = {}
         self._fallen: _Fallen | None = None
         self._counted_s: int | None = None
 
@@ -77,15 +77,15 @@ class Follower:
         before = self._last.get(LINE)
         return before.at_ms if before else None
 
-    def copy(self) -> Follower:
+    def copy(self) -> TotalsFollower:
         """Another that remembers the same, and goes its own way."""
-        other = Follower(self._point, self._ceiling_bps)
+        other = TotalsFollower(self._point, self._ceiling_bps)
         other._last, other._rows = self._last.copy(), self._rows
         other._seen = {who: each.copy() for who, each in self._seen.items()}
         other._fallen, other._counted_s = self._fallen, self._counted_s
         return other
 
-    def take(self, look: Look, at_ms: int, elapsed_ms: int) -> Step:
+    def take(self, look: RouterTotals, at_ms: int, elapsed_ms: int) -> TotalsChange:
         """The traffic between the poll before, `elapsed_ms` ago, and this one; none at the first."""
         first = self.looked_ms is None
         deltas: list[Delta] = []
@@ -120,12 +120,12 @@ class Follower:
         self._remember(changed, look)
         if self._fallen is None:
             self._counted_s = look.counted_s
-        return Step(deltas, changed, implausible, unsure, restored, new_rows, spanned_ms)
+        return TotalsChange(deltas, changed, implausible, unsure, restored, new_rows, spanned_ms)
 
-    def _reading(self, who: Who, counts: Counts, at_ms: int, width: int) -> CounterReading:
+    def _reading(self, who: RouterKey, counts: Counts, at_ms: int, width: int) -> CounterReading:
         return CounterReading(FlowKey(self._point, *who), counts, at_ms, "", width)
 
-    def _before(self, who: Who, now: CounterReading, look: Look) -> CounterReading | None:
+    def _before(self, who: RouterKey, now: CounterReading, look: RouterTotals) -> CounterReading | None:
         """What the row goes on from: its own past, that of a row it took the place of, or zero."""
         if who in self._last or who == LINE:
             return self._last.get(who)
@@ -135,7 +135,9 @@ class Follower:
                 return last
         return now._replace(counts=Counts(), epoch="new")
 
-    def _is_stale(self, who: Who, before: CounterReading, now: CounterReading, look: Look, elapsed_ms: int) -> bool:
+    def _is_stale(
+        self, who: RouterKey, before: CounterReading, now: CounterReading, look: RouterTotals, elapsed_ms: int
+    ) -> bool:
         """Whether nothing is taken from these figures, for they may be older than those before."""
         if _goes_on(before.counts, now.counts):
             return False
@@ -152,7 +154,7 @@ class Follower:
         return True
 
     def _told_by(
-        self, before: CounterReading, fallen: _Fallen, now: CounterReading, look: Look, elapsed_ms: int
+        self, before: CounterReading, fallen: _Fallen, now: CounterReading, look: RouterTotals, elapsed_ms: int
     ) -> tuple[CounterReading, int]:
         """What the line goes on from after it fell, and since when: a line that counts its seconds tells by them."""
         whole_ms = fallen.elapsed_ms + elapsed_ms
@@ -170,7 +172,7 @@ class Follower:
             before = before._replace(counts=Counts(), epoch="new")
         return counters.delta(before, now, ceiling_bps=self._ceiling_bps)
 
-    def _line(self, before: CounterReading, now: CounterReading, look: Look, elapsed_ms: int) -> Delta | None:
+    def _line(self, before: CounterReading, now: CounterReading, look: RouterTotals, elapsed_ms: int) -> Delta | None:
         if not self._is_restored(before, now, look, elapsed_ms):
             return counters.delta(before, now, ceiling_bps=self._ceiling_bps)
         fresh = look.session_s is not None and look.session_s * 1000 <= elapsed_ms + SLACK_MS
@@ -178,7 +180,7 @@ class Follower:
         zero = before._replace(counts=Counts())
         return counters.delta(zero, now._replace(counts=since), ceiling_bps=self._ceiling_bps)
 
-    def _is_restored(self, before: CounterReading, now: CounterReading, look: Look, elapsed_ms: int) -> bool:
+    def _is_restored(self, before: CounterReading, now: CounterReading, look: RouterTotals, elapsed_ms: int) -> bool:
         """Whether a total that fell goes on from an older copy; it is taken for one where nothing is told."""
         cleared = look.counted_s is not None and look.counted_s * 1000 <= elapsed_ms + SLACK_MS
         return not _goes_on(before.counts, now.counts) and not cleared
@@ -188,7 +190,7 @@ class Follower:
         packets = delta.counts.packets_in
         return now.width < 64 and packets * PACKET_OCTETS_MAX // 2 >= delta.counts.octets + (1 << now.width)
 
-    def _remember(self, changed: Sequence[CounterReading], look: Look) -> None:
+    def _remember(self, changed: Sequence[CounterReading], look: RouterTotals) -> None:
         for each in changed:
             who = each.key.mac, each.key.address
             if who != LINE and who in self._last and self._last[who].counts != each.counts:
@@ -199,7 +201,7 @@ class Follower:
             del self._last[gone]
             self._seen.pop(gone, None)
 
-    def _forgettable(self, look: Look) -> Iterator[Who]:
+    def _forgettable(self, look: RouterTotals) -> Iterator[RouterKey]:
         """The rows that went longest ago, where there are too many."""
         room = len(self._last) - ROWS_MAX - len(look.totals)
         if room > 0:
@@ -223,6 +225,6 @@ def _is_reset(before: Counts, now: Counts, width: int) -> bool:
     return packets > PACKETS_MAX or octets > packets * PACKET_OCTETS_MAX
 
 
-def _booked(who: Who, counts: Counts) -> Counts:
+def _booked(who: RouterKey, counts: Counts) -> Counts:
     """Without a row's packets, which are of both directions."""
     return counts if who == LINE else counts._replace(packets_in=0, packets_out=0)

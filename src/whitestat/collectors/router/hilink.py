@@ -33,7 +33,7 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import RequestException
 
 from whitestat.collectors.http import Http, HttpError
-from whitestat.collectors.router.protocol import LINE, Login, Look, Refused, StandBack
+from whitestat.collectors.router.protocol import LINE, Login, LoginRefused, RouterTotals, TemporarilyUnavailable
 from whitestat.core.counters import CEILING_BPS
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts
@@ -45,8 +45,8 @@ TAKEN_S = 300.0
 NOTICE = "totals only: devices cannot be told apart by this router's counters"
 
 
-def _taken(message: str) -> StandBack:
-    return StandBack(message, TAKEN_S)
+def _taken(message: str) -> TemporarilyUnavailable:
+    return TemporarilyUnavailable(message, TAKEN_S)
 
 
 _OWN_HEADERS = ("accept-encoding", "connection", "content-length", "user-agent")
@@ -55,11 +55,11 @@ _UNREADABLE = (ExpatError, ValueError, KeyError, TypeError, AttributeError, Recu
 """What the library raises for an answer that is not as it should be."""
 
 _WORDS: dict[type[ResponseErrorException], tuple[Callable[[str], CollectorError], str]] = {
-    LoginErrorInvalidCredentialsException: (Refused, "does not take this name and password"),
-    LoginErrorUsernamePasswordOverrunException: (Refused, "is locked after too many wrong passwords"),
-    LoginErrorUsernamePasswordModifyException: (Refused, "wants its password changed on its page first"),
+    LoginErrorInvalidCredentialsException: (LoginRefused, "does not take this name and password"),
+    LoginErrorUsernamePasswordOverrunException: (LoginRefused, "is locked after too many wrong passwords"),
+    LoginErrorUsernamePasswordModifyException: (LoginRefused, "wants its password changed on its page first"),
     LoginErrorAlreadyLoginException: (_taken, "somebody is logged in"),
-    ResponseErrorSystemBusyException: (StandBack, "is busy"),
+    ResponseErrorSystemBusyException: (TemporarilyUnavailable, "is busy"),
     ResponseErrorLoginRequiredException: (_taken, "shows its counters not even to who logged in"),
     ResponseErrorNotSupportedException: (CollectorError, "does not know traffic-statistics: is it a HiLink router?"),
 }
@@ -68,7 +68,7 @@ _WORDS: dict[type[ResponseErrorException], tuple[Callable[[str], CollectorError]
 logging.getLogger("huawei_lte_api").setLevel(logging.WARNING)
 
 
-class Wire(BaseAdapter):
+class HttpAdapter(BaseAdapter):
     """Sends what the library asks over our own client: bounded in time and size, to this router alone."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -109,7 +109,7 @@ class Wire(BaseAdapter):
         """Nothing is held: each question has a connection of its own."""
 
 
-class Line(Connection):
+class HiLinkSession(Connection):
     """The library's session, which tells when a token was renewed: it asks once more by itself then."""
 
     renewals = 0
@@ -125,29 +125,29 @@ class HiLink:
     ceiling_bps = CEILING_BPS
 
     def __init__(self, url: str, login: Login | None, timeout_s: float = 10.0) -> None:
-        self._wire = Wire(url, timeout_s)
+        self._wire = HttpAdapter(url, timeout_s)
         self._address = url
         self.url = self._wire.http.url
         self._login = login
-        self._connection: Line | None = None
+        self._connection: HiLinkSession | None = None
         self._inside = False
         self._tells_month = True
         self._month = ""
 
-    def look(self, closely: bool) -> Look:
+    def look(self, closely: bool) -> RouterTotals:
         with self._said():
             if self._connection is None:
-                self._connection = Line(self._address, requests_session=self._wire.session)
+                self._connection = HiLinkSession(self._address, requests_session=self._wire.session)
             traffic = self._traffic(self._connection)
             if closely and self._tells_month:
                 self._month = self._month_of(self._connection)
             return self._look_of(traffic)
 
-    def _look_of(self, traffic: Mapping[str, Any]) -> Look:
+    def _look_of(self, traffic: Mapping[str, Any]) -> RouterTotals:
         down, up = _figure(traffic, "TotalDownload"), _figure(traffic, "TotalUpload")
         if down is None or up is None:
             raise CollectorError(f"{self.url}: does not tell its totals")
-        return Look(
+        return RouterTotals(
             {LINE: Counts(down, up)},
             counted_s=_figure(traffic, "TotalConnectTime"),
             session=Counts(_figure(traffic, "CurrentDownload") or 0, _figure(traffic, "CurrentUpload") or 0),
@@ -165,16 +165,18 @@ class HiLink:
                 User(self._connection).logout()
         self._leave()
 
-    def _traffic(self, connection: Line) -> Mapping[str, Any]:
+    def _traffic(self, connection: HiLinkSession) -> Mapping[str, Any]:
         try:
             return Monitoring(connection).traffic_statistics()
         except ResponseErrorLoginRequiredException:
             if self._inside:
-                raise StandBack(f"{self.url}: somebody else logged in and took the session", TAKEN_S) from None
+                raise TemporarilyUnavailable(
+                    f"{self.url}: somebody else logged in and took the session", TAKEN_S
+                ) from None
         self._enter(connection)
         return Monitoring(connection).traffic_statistics()
 
-    def _enter(self, connection: Line) -> None:
+    def _enter(self, connection: HiLinkSession) -> None:
         if self._login is None:
             raise CollectorError(f"{self.url}: shows its counters to nobody who is not logged in: set password_file")
         user = User(connection)
@@ -182,17 +184,19 @@ class HiLink:
         wait_min = _figure(state, "remainwaittime") or 0
         if wait_min or _figure(state, "lockstatus"):
             left = f" for {wait_min} min more" if wait_min else ""
-            raise StandBack(f"{self.url}: is locked{left} after too many wrong passwords", max(1, wait_min) * 60.0)
+            raise TemporarilyUnavailable(
+                f"{self.url}: is locked{left} after too many wrong passwords", max(1, wait_min) * 60.0
+            )
         before = connection.renewals
         try:
             user.login(self._login.username, self._login.password, force_new_login=True)
         except LoginErrorInvalidCredentialsException:
             if connection.renewals > before:  # the password was mixed with the token that had run out
-                raise StandBack(f"{self.url}: changed its token while we logged in") from None
+                raise TemporarilyUnavailable(f"{self.url}: changed its token while we logged in") from None
             raise
         self._inside = True
 
-    def _month_of(self, connection: Line) -> str:
+    def _month_of(self, connection: HiLinkSession) -> str:
         """The router's own count of this month, for people; nothing where it does not tell."""
         try:
             told = Monitoring(connection).month_statistics()

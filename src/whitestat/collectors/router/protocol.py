@@ -10,16 +10,16 @@ from typing import NamedTuple, Protocol
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Address, Counts, HostName, Mac
 
-Who = tuple[Mac | None, Address | None]
+RouterKey = tuple[Mac | None, Address | None]
 """A row of a router's table."""
-LINE: Who = (None, None)
+LINE: RouterKey = (None, None)
 """What the router counts of its line as a whole."""
 
 STAND_BACK_S = 60.0
 _ROUNDS = 100_000
 
 
-class Look(NamedTuple):
+class RouterTotals(NamedTuple):
     """Running totals of one instant. `width` is their size in bits.
 
     `packets_in` of a row may hold all its packets: they are compared, which tells a wrap from a reset, and not
@@ -27,7 +27,7 @@ class Look(NamedTuple):
     seconds, since the line was connected. None is "not told". `doubt` is why the figures may not be right.
     """
 
-    totals: Mapping[Who, Counts]
+    totals: Mapping[RouterKey, Counts]
     width: int = 64
     counted_s: int | None = None
     session: Counts | None = None
@@ -38,7 +38,7 @@ class Look(NamedTuple):
     unreadable: int = 0
 
 
-class StandBack(CollectorError):
+class TemporarilyUnavailable(CollectorError):
     """Nothing to be had for a while, and nothing is broken: somebody else is logged in, say."""
 
     def __init__(self, message: str, wait_s: float = STAND_BACK_S) -> None:
@@ -46,7 +46,7 @@ class StandBack(CollectorError):
         self.wait_s = wait_s
 
 
-class Refused(CollectorError):
+class LoginRefused(CollectorError):
     """The router does not take the name and password: asking again would lock it."""
 
 
@@ -57,7 +57,7 @@ class Router(Protocol):
     ceiling_bps: int
     """No line of such a router carries more, in one direction."""
 
-    def look(self, closely: bool) -> Look:
+    def look(self, closely: bool) -> RouterTotals:
         """One poll; `closely` asks for what is no counter too: names, the router's own months."""
 
     def abort(self) -> None:

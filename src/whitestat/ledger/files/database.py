@@ -18,15 +18,12 @@ from pathlib import Path
 from whitestat.core.errors import DamagedLedger, LedgerError
 from whitestat.ledger.files.blocks import has_blocks
 from whitestat.ledger.files.copies import copy_before_migration
-from whitestat.ledger.files.migrations import MIGRATIONS
+from whitestat.ledger.files.migrations import APPLICATION_ID, MIGRATIONS, PAGE_OCTETS
 from whitestat.ledger.files.wal import log_of
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "lock", "open_for_reading", "open_for_writing", "transaction"]
 
 log = logging.getLogger("whitestat")
-
-APPLICATION_ID = 0x57535437
-"""Marks the file as WhiteStat's (SQLite file format, database header)."""
 
 SMALLEST_OCTETS = 512
 """The smallest page SQLite knows, and so the smallest database."""
@@ -44,9 +41,6 @@ _TREE = re.compile(r"(?:[Tt]ree(?: page)?|Page) (\d+)")
 
 BUSY_MS = 1000
 """How long a connection waits for another one's lock before it gives up."""
-
-PAGE_OCTETS = 2048
-"""A flush of 50 devices fills one page. It holds for new databases; one that is there keeps its own."""
 
 WAL_PAGES = 4096
 """How long the write-ahead log grows before it is moved into the database: a page of the journal that is

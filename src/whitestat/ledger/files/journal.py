@@ -43,7 +43,7 @@ Numbers = Sequence[int]
 Lost = Callable[[int, int], None]
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """A flush as rows, with the numbers that points and series have in the database.
 
     `usage` is the start of a minute or second, series and counts; `coverage` the same, point and coverage; `seen`
@@ -60,7 +60,7 @@ class Entry(NamedTuple):
     receipts: list[list[Any]] = []  # noqa: RUF012
 
 
-def packed(entry: Entry) -> bytes:
+def packed(entry: JournalEntry) -> bytes:
     """OverflowError for a number and UnicodeError for a text that no table could hold."""
     for row in (*entry.usage, *entry.coverage):
         if max(row) >= MOST or min(row) < 0:
@@ -75,12 +75,12 @@ def packed(entry: Entry) -> bytes:
     )
 
 
-def unpacked(content: bytes) -> Entry:
+def unpacked(content: bytes) -> JournalEntry:
     """ValueError for what `packed` never made."""
     try:
         tables = json.loads(_inflated(content))
         rows: list[Any] = [list(zip(*table, strict=True)) for table in tables[:_BY_COLUMNS]]
-        return Entry(*rows, *tables[_BY_COLUMNS:])
+        return JournalEntry(*rows, *tables[_BY_COLUMNS:])
     except TypeError as error:
         raise ValueError(str(error)) from error
 
@@ -112,7 +112,7 @@ def by_columns(connection: sqlite3.Connection) -> None:
 def _by_columns(content: bytes) -> bytes:
     tables = json.loads(_inflated(content))
     if _is_by_rows(tables[:2]):
-        return packed(Entry(*tables))
+        return packed(JournalEntry(*tables))
     return content
 
 
@@ -155,7 +155,7 @@ def append(connection: sqlite3.Connection, folded: int, sequence: int, content: 
 
 def entries(
     connection: sqlite3.Connection, blocks: Blocks | None, folded: int, sequence: int, lost: Lost, *, thorough: bool
-) -> Iterator[tuple[int, Entry]]:
+) -> Iterator[tuple[int, JournalEntry]]:
     """Sequence and content of each entry behind `sequence`; `lost` and `thorough` as those of `contents`."""
     for number, content in contents(connection, blocks, folded, sequence, lost, thorough=thorough):
         try:

@@ -10,6 +10,12 @@ from operator import itemgetter
 from whitestat.ledger.files import journal
 from whitestat.ledger.tables.packed import packed
 
+APPLICATION_ID = 0x57535437
+"""Marks the file as WhiteStat's (SQLite file format, database header)."""
+
+PAGE_OCTETS = 2048
+"""A flush of 50 devices fills one page. It holds for new databases; an existing one keeps its own."""
+
 _COUNTS = """octets_in INTEGER NOT NULL, octets_out INTEGER NOT NULL, packets_in INTEGER NOT NULL,
     packets_out INTEGER NOT NULL, octets_unsplit INTEGER NOT NULL"""
 

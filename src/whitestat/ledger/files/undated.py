@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from whitestat.core.calendar import DAY_S, HOUR_S, MINUTE_S, minute_start
 from whitestat.core.model import Hold
-from whitestat.ledger.files.journal import Entry, packed, unpacked
+from whitestat.ledger.files.journal import JournalEntry, packed, unpacked
 from whitestat.ledger.resolutions import Resolution
 
 ROWS_MAX = 200
@@ -55,8 +55,8 @@ class Batch(NamedTuple):
         instants = [at_s for at_s, _ in (*self.usage, *self.coverage)]
         return min(instants, default=0), max(instants, default=-MINUTE_S) + MINUTE_S
 
-    def moved(self, by_s: int) -> Entry:
-        return Entry(_rows(self.usage, by_s), _rows(self.coverage, by_s))
+    def moved(self, by_s: int) -> JournalEntry:
+        return JournalEntry(_rows(self.usage, by_s), _rows(self.coverage, by_s))
 
 
 def hold_of(connection: sqlite3.Connection) -> Hold | None:
@@ -69,17 +69,17 @@ def is_any(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM held) OR EXISTS (SELECT 1 FROM hold)").fetchone()[0])
 
 
-def append(connection: sqlite3.Connection, hold: Hold, entry: Entry) -> None:
+def append(connection: sqlite3.Connection, hold: Hold, entry: JournalEntry) -> None:
     """Put an entry's usage and coverage aside. Call it in the transaction that journals the rest of it."""
     connection.execute(_PUT_HOLD, hold)
     if entry.usage or entry.coverage:
-        content = packed(Entry(entry.usage, entry.coverage))
+        content = packed(JournalEntry(entry.usage, entry.coverage))
         connection.execute(_PUT, (hold.boot, hold.offset_ms, content))
     if connection.execute("SELECT count(*) FROM held").fetchone()[0] > ROWS_MAX:
         _replace(connection, list(batches(connection)))
 
 
-def release(connection: sqlite3.Connection, boot: str, offset_ms: int) -> Iterator[Entry]:
+def release(connection: sqlite3.Connection, boot: str, offset_ms: int) -> Iterator[JournalEntry]:
     """All that is held, where it belongs now that instants are so far ahead of the boot's monotonic clock.
 
     What was held in an earlier boot lies before this one began, how long before is not known. Call it in the

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Address, Counts, Coverage, Scope
 from whitestat.ledger.tables.packed import Columns
-from whitestat.ledger.usage_query import DeviceName, Question, Row, Step
+from whitestat.ledger.usage_query import DeviceName, TimeStep, UsageQuery, UsageRow
 
 _CURSOR = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})")
 
@@ -41,18 +41,18 @@ REST = None
 """Stands for all groups that are not among the top."""
 
 
-Found = dict[Group | None, dict[int, Counts]]
+GroupSums = dict[Group | None, dict[int, Counts]]
 """Sums by group, REST too, then by the start of the step, UTC seconds."""
 
 
-def add_to(found: Found, group: Group | None, steps: Iterable[tuple[int, Counts]]) -> None:
+def add_to(found: GroupSums, group: Group | None, steps: Iterable[tuple[int, Counts]]) -> None:
     """Add sums of steps to those of a group."""
     held = found.setdefault(group, {})
     for step_s, counts in steps:
         held[step_s] = held[step_s].plus(counts) if step_s in held else counts
 
 
-def add_columns(found: Found, group: Group | None, starts: Sequence[int], amounts: Columns) -> None:
+def add_columns(found: GroupSums, group: Group | None, starts: Sequence[int], amounts: Columns) -> None:
     """The same for sums in columns. They are taken in all at once where each is the first of its step."""
     held = found.setdefault(group, {})
     if held.keys().isdisjoint(starts) and len(set(starts)) == len(starts):
@@ -84,31 +84,31 @@ class Cursor(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UsageResult:
     """What can be said of an answer before its first row.
 
     `step` is how long each row is, longer than asked where what was asked is no longer kept: `notice` then
     says so. `coverage` is that of the span, by point. `tag` is the same for as long as the rows are.
     """
 
-    question: Question
-    step: Step
+    question: UsageQuery
+    step: TimeStep
     notice: str | None
     coverage: Mapping[str, Coverage]
     tag: str
-    windows: Callable[[int], Iterator[Iterable[Row]]]
+    windows: Callable[[int], Iterator[Iterable[UsageRow]]]
     """The rows from a step's start on, UTC seconds, whole steps at a time; each is read when it is asked for."""
 
-    def rows(self, cursor: Cursor | None = None) -> Iterator[Row]:
+    def rows(self, cursor: Cursor | None = None) -> Iterator[UsageRow]:
         """Rows by start, then octets, most first, the rest last; QueryError for a cursor of another question."""
         start_s, skipped = cursor or Cursor(self.question.start_s)
-        if self.step is Step.TOTAL and start_s != self.question.start_s:
+        if self.step is TimeStep.TOTAL and start_s != self.question.start_s:
             raise QueryError("cursor", "is not one of this question")
         rows = chain.from_iterable(self.windows(start_s))
         deque(islice(rows, skipped), maxlen=0)
         return rows
 
-    def page(self, limit: int, cursor: Cursor | None = None) -> tuple[list[Row], Cursor | None]:
+    def page(self, limit: int, cursor: Cursor | None = None) -> tuple[list[UsageRow], Cursor | None]:
         """So many rows from the cursor on, and the cursor of what follows, if anything does."""
         rows = list(islice(self.rows(cursor), limit + 1))
         if len(rows) <= limit:
@@ -128,7 +128,7 @@ def top_of(totals: Mapping[Group, Counts], top: int | None) -> frozenset[Group] 
     return frozenset(ranked[:top])
 
 
-def rows_of(found: Found, names: Mapping[int, DeviceName]) -> Iterable[Row]:
+def rows_of(found: GroupSums, names: Mapping[int, DeviceName]) -> Iterable[UsageRow]:
     """The rows of steps: by start, then octets, most first, the rest last; those of equal octets by group."""
     groups = sorted((each for each in found if each), key=lambda each: each.order)
     by_group = (_rows(group, found[group], names) for group in groups)
@@ -137,16 +137,16 @@ def rows_of(found: Found, names: Mapping[int, DeviceName]) -> Iterable[Row]:
     told = list(chain.from_iterable(by_group))
     told.sort(key=lambda row: row.counts.octets, reverse=True)
     if REST in found:
-        told += [Row(step_s, None, None, None, counts, rest=True) for step_s, counts in found[REST].items()]
+        told += [UsageRow(step_s, None, None, None, counts, rest=True) for step_s, counts in found[REST].items()]
     told.sort(key=itemgetter(0))
     return told
 
 
-_ROW = partial(tuple.__new__, Row)
-"""As `Row._make`, which is a call in Python for each."""
+_ROW = partial(tuple.__new__, UsageRow)
+"""As `UsageRow._make`, which is a call in Python for each."""
 
 
-def _rows(group: Group, steps: Mapping[int, Counts], names: Mapping[int, DeviceName]) -> Iterator[Row]:
+def _rows(group: Group, steps: Mapping[int, Counts], names: Mapping[int, DeviceName]) -> Iterator[UsageRow]:
     """Of one group, by start; hundreds of thousands may be asked for: nothing is done for each that can be for all."""
     device = group.device
     name = None if device is None else names.get(device) or DeviceName(device, None, None)

@@ -14,15 +14,15 @@ from whitestat.core.calendar import Cycle, instant_text, minute_start
 from whitestat.core.errors import QueryError
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Counts
 from whitestat.ledger.read import owners
-from whitestat.ledger.read.answer import REST, Found, Group, add_to
+from whitestat.ledger.read.answer import REST, Group, GroupSums, add_to
 from whitestat.ledger.read.selection import COLUMNS, Selection, told, told_apart
-from whitestat.ledger.read.sums import Sums
+from whitestat.ledger.read.sums import SumReader
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables import details
-from whitestat.ledger.tables.cuts import Cut, Part, cuts
-from whitestat.ledger.tables.details import KINDS, PEER, Kept
+from whitestat.ledger.tables.cuts import Cut, TablePart, cuts
+from whitestat.ledger.tables.details import KINDS, PEER, DetailRetention
 from whitestat.ledger.tables.unflushed import Overlay
-from whitestat.ledger.usage_query import Question, Step
+from whitestat.ledger.usage_query import TimeStep, UsageQuery
 
 KINDS_MAX = 10_000
 """More rows of one step are refused: they must fit a small machine's memory."""
@@ -30,11 +30,11 @@ KINDS_MAX = 10_000
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
 _OCTETS = "sum(octets_in + octets_out + octets_unsplit) AS octets"
 _OTHERS = {"protocol": OTHER_SERVICE[0], "service": OTHER_SERVICE[1], "peer": OTHER_PEER}
-_LENGTHS = (Step.SECOND, Step.MINUTE, Step.HOUR, Step.DAY, Step.WEEK, Step.MONTH)
+_LENGTHS = (TimeStep.SECOND, TimeStep.MINUTE, TimeStep.HOUR, TimeStep.DAY, TimeStep.WEEK, TimeStep.MONTH)
 _KINDS_TABLE = "CREATE TEMP TABLE IF NOT EXISTS kinds (number, protocol, service, peer, octets)"
 
 
-class Span(NamedTuple):
+class OwnerSpan(NamedTuple):
     """A part of a question's span in which no device changes hands, and the series of each group in it."""
 
     start_s: int
@@ -43,11 +43,11 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BreakdownPlan:
     """How a question is answered: `question` with the step and the edges that can be told, its `top` kinds of rows,
     how many kinds there are in a step at most, and what the answer hangs on."""
 
-    question: Question
+    question: UsageQuery
     asked_s: int
     notice: str | None
     top: frozenset[Group] | None
@@ -55,27 +55,27 @@ class Plan:
     mark: tuple[object, ...]
 
 
-class Detailed:
+class BreakdownReader:
     """Reads through a connection in whose transaction the journal's tail was followed."""
 
     def __init__(
-        self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, sums: Sums, overlay: Overlay
+        self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, sums: SumReader, overlay: Overlay
     ) -> None:
         self._overlay = overlay
         self._connection = connection
         self._zone = zone
         self._cycle = cycle
         self._sums = sums
-        self._tail = details.Tail(connection, zone)
+        self._tail = details.DetailTail(connection, zone)
 
-    def plan(self, asked: Question) -> Plan:
+    def plan(self, asked: UsageQuery) -> BreakdownPlan:
         """What is known before the first row. QueryError where there would be too many."""
         self._tail.follow()
         kept = details.kept(self._connection, self._zone, KINDS[asked.about or ""])
         question, notices = self._settled(asked, kept)
         top, kinds = self._kinds(question, kept)
         handed_in = self._connection.execute("SELECT min(id), max(id) FROM detail").fetchone()
-        return Plan(
+        return BreakdownPlan(
             question,
             asked.start_s,
             ", ".join(notices) or None,
@@ -84,7 +84,7 @@ class Detailed:
             (kept, handed_in, self._overlay.mark, question),
         )
 
-    def sums(self, plan: Plan, start_s: int, end_s: int) -> Found:
+    def sums(self, plan: BreakdownPlan, start_s: int, end_s: int) -> GroupSums:
         """Of whole steps of the plan, by the start of the step and the group.
 
         What is not known of a group is one row more; with a top, it and all others are one rest a step.
@@ -92,27 +92,27 @@ class Detailed:
         self._tail.follow()
         question = replace(plan.question, start_s=start_s, end_s=end_s)
         kept = details.kept(self._connection, self._zone, KINDS[question.about or ""])
-        found: Found = {}
+        found: GroupSums = {}
         for span in self._spans(question, kept):
             part = replace(question, start_s=span.start_s, end_s=span.end_s)
             known = self._known(part, span, kept, plan.top)
             for group, steps in self._with_unknown(part, span, known, plan.top).items():
-                total = question.step is Step.TOTAL
+                total = question.step is TimeStep.TOTAL
                 add_to(found, group, ((plan.asked_s if total else step_s, counts) for step_s, counts in steps.items()))
         return found
 
-    def _settled(self, asked: Question, kept: Kept) -> tuple[Question, list[str]]:
+    def _settled(self, asked: UsageQuery, kept: DetailRetention) -> tuple[UsageQuery, list[str]]:
         kind, name = kept.kind, f"{kept.kind.name}s"
         step, notices = asked.step, []
         if _is_shorter(step, kind.fine):
-            step = Step(kind.fine.value)
+            step = TimeStep(kind.fine.value)
             notices.append(f"{name} are kept by the {step}")
-        cycles = step is Step.CYCLE and kind is PEER
+        cycles = step is TimeStep.CYCLE and kind is PEER
         if asked.start_s < kept.fine_s and (cycles or _is_shorter(step, kind.coarse)):
-            step = Step(kind.coarse.value)
+            step = TimeStep(kind.coarse.value)
             notices.append(f"{name} of each {kind.fine} are kept since {self._text(kept.fine_s)}")
         if step is not asked.step:
-            notices.append(f"so each row is {'an' if step is Step.HOUR else 'a'} {step}")
+            notices.append(f"so each row is {'an' if step is TimeStep.HOUR else 'a'} {step}")
         if asked.start_s < kept.coarse_s:
             notices.append(f"{name} are kept since {self._text(kept.coarse_s)}")
         start_s, end_s = kept.floor(asked.start_s, self._zone), kept.ceiling(asked.end_s, self._zone)
@@ -125,7 +125,7 @@ class Detailed:
     def _text(self, at_s: int) -> str:
         return instant_text(at_s, self._zone)
 
-    def _spans(self, question: Question, kept: Kept) -> Iterator[Span]:
+    def _spans(self, question: UsageQuery, kept: DetailRetention) -> Iterator[OwnerSpan]:
         """What a device did in a bucket within which it changed hands is nobody's: no owner sees another's peers."""
         owned = self._sums.owners(question)
         changes = [at_s for at_s, _ in owners.cut(owned, self._zone, *question.span)[1:]]
@@ -137,20 +137,20 @@ class Detailed:
             ]
             steady = {d: who for d, who in holders[0].items() if all(each.get(d) == who for each in holders)}
             groups = self._sums.groups(question, None, steady)
-            yield Span(low_s, high_s, {group: series for group, series in groups.items() if group})
+            yield OwnerSpan(low_s, high_s, {group: series for group, series in groups.items() if group})
 
-    def _kinds(self, question: Question, kept: Kept) -> tuple[frozenset[Group] | None, int]:
+    def _kinds(self, question: UsageQuery, kept: DetailRetention) -> tuple[frozenset[Group] | None, int]:
         """The groups of the most octets where the question wants a top, and how many kinds of rows a step may have."""
         self._connection.execute(_KINDS_TABLE)
         try:
-            groups = self._gather_kinds(replace(question, step=Step.TOTAL), kept)
+            groups = self._gather_kinds(replace(question, step=TimeStep.TOTAL), kept)
             if question.top is None:
                 return None, self._counted_kinds(question) + len(groups)
             return self._top(question, groups), question.top + 1
         finally:
             self._connection.execute("DELETE FROM kinds")
 
-    def _gather_kinds(self, question: Question, kept: Kept) -> list[Group]:
+    def _gather_kinds(self, question: UsageQuery, kept: DetailRetention) -> list[Group]:
         """Fill the table with the octets of each kind; groups are told by their place in the list."""
         numbers: dict[Group, int] = {}
         by, names = told_apart(question), ", ".join(COLUMNS)
@@ -165,7 +165,7 @@ class Detailed:
                 self._connection.execute(insert, bound)
         return list(numbers)
 
-    def _counted_kinds(self, question: Question) -> int:
+    def _counted_kinds(self, question: UsageQuery) -> int:
         names = ", ".join(["number", *told_apart(question)])
         sql = f"SELECT count(*) FROM (SELECT DISTINCT {names} FROM kinds)"  # noqa: S608 - words of this module
         number = int(self._connection.execute(sql).fetchone()[0])
@@ -174,7 +174,7 @@ class Detailed:
             raise QueryError("top", f"the answer tells {number} things apart, more than {KINDS_MAX}; {wish}")
         return number
 
-    def _top(self, question: Question, groups: list[Group]) -> frozenset[Group]:
+    def _top(self, question: UsageQuery, groups: list[Group]) -> frozenset[Group]:
         """What is not told apart is none of the largest, however much it is."""
         by = told_apart(question)
         names = ", ".join(["number", *by])
@@ -184,9 +184,11 @@ class Detailed:
         found = self._connection.execute(sql, (*(_OTHERS[each] for each in by), question.top))
         return frozenset(told(groups[number], by, about) for number, *about in found)
 
-    def _known(self, question: Question, span: Span, kept: Kept, top: frozenset[Group] | None) -> Found:
+    def _known(
+        self, question: UsageQuery, span: OwnerSpan, kept: DetailRetention, top: frozenset[Group] | None
+    ) -> GroupSums:
         """What is told apart: of the groups that are wanted, or, where others have to be added up, of all."""
-        by, base, sums = told_apart(question), list(span.groups), Found()
+        by, base, sums = told_apart(question), list(span.groups), GroupSums()
         only = top if not question.is_narrowed else None
         selection = Selection(question, span.groups, {group: number for number, group in enumerate(base)}, only)
         columns = "".join(f"{COLUMNS[each]} AS {each}, " for each in by) + _SUMS
@@ -201,10 +203,12 @@ class Detailed:
                     add_to(sums, groups[about], [(cut.start_s(bucket), Counts(*rest[len(by) :]))])
         return sums
 
-    def _with_unknown(self, question: Question, span: Span, known: Found, top: frozenset[Group] | None) -> Found:
+    def _with_unknown(
+        self, question: UsageQuery, span: OwnerSpan, known: GroupSums, top: frozenset[Group] | None
+    ) -> GroupSums:
         if question.is_narrowed:
             return known
-        usage: Found = {}
+        usage: GroupSums = {}
         groups: dict[Group | None, list[int]] = dict(span.groups.items())
         for group, steps in self._sums.within(question, groups).items():
             add_to(usage, group if top is None else REST, steps.items())
@@ -217,26 +221,26 @@ class Detailed:
             usage[group] = {step_s: counts for step_s, counts in steps.items() if counts.octets}
         return {**usage, **known}
 
-    def _cuts(self, question: Question, kept: Kept) -> Iterator[tuple[Part, Cut]]:
+    def _cuts(self, question: UsageQuery, kept: DetailRetention) -> Iterator[tuple[TablePart, Cut]]:
         kind, step = kept.kind, question.step
         levels: tuple[Resolution, ...] = (kind.coarse, kind.fine)
         if step in _LENGTHS and _is_longer(kind.coarse, step):
             levels = (kind.fine,)
 
-        def found(start_s: int, end_s: int) -> list[Part]:
+        def found(start_s: int, end_s: int) -> list[TablePart]:
             low_s, high_s = (kept.floor(at_s, self._zone) for at_s in (start_s, end_s))
             return details.parts(kept, (low_s, high_s), self._zone, levels)
 
-        return cuts(question, self._zone, self._cycle, found, each=step is Step.CYCLE)
+        return cuts(question, self._zone, self._cycle, found, each=step is TimeStep.CYCLE)
 
 
 def _plain(group: Group) -> Group:
     return group._replace(protocol=None, service=None, peer=None)
 
 
-def _is_shorter(step: Step, resolution: Resolution) -> bool:
-    return step in _LENGTHS and _LENGTHS.index(step) < _LENGTHS.index(Step(resolution.value))
+def _is_shorter(step: TimeStep, resolution: Resolution) -> bool:
+    return step in _LENGTHS and _LENGTHS.index(step) < _LENGTHS.index(TimeStep(resolution.value))
 
 
-def _is_longer(resolution: Resolution, step: Step) -> bool:
-    return _LENGTHS.index(Step(resolution.value)) > _LENGTHS.index(step)
+def _is_longer(resolution: Resolution, step: TimeStep) -> bool:
+    return _LENGTHS.index(TimeStep(resolution.value)) > _LENGTHS.index(step)

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from whitestat.core.calendar import DAY_S, HOUR_S, MINUTE_S, minute_start
-from whitestat.ledger.resolutions import Kept, Resolution
+from whitestat.ledger.resolutions import Resolution, RetainedSpans
 from whitestat.ledger.tables import buckets
 
 LEAST_MS = 1_000
@@ -49,7 +49,7 @@ class Gaps(NamedTuple):
 _TAIL = "SELECT point, bucket, observed_ms FROM tail_coverage WHERE bucket >= ? AND bucket < ?"
 
 
-def gaps(connection: sqlite3.Connection, zone: tzinfo, kept: Kept, start_s: int, end_s: int) -> Gaps:
+def gaps(connection: sqlite3.Connection, zone: tzinfo, kept: RetainedSpans, start_s: int, end_s: int) -> Gaps:
     """Those of all points up to `end_s`, which is now or earlier; before it was first watched a point has none."""
     end_s = Resolution.MINUTE.floor(end_s, zone)
     start_s = middle_s = max(Resolution.MINUTE.floor(start_s, zone), end_s - LONGEST_S)

@@ -16,7 +16,7 @@ _CONFIGURED = """SELECT id, person FROM device WHERE person IS NOT NULL
     AND id NOT IN (SELECT device FROM ownership)"""
 
 
-class Held(NamedTuple):
+class OwnershipSpan(NamedTuple):
     """From a local day up to and without another (YYYYMMDD); 0 is from the beginning, None still."""
 
     from_day: int
@@ -24,17 +24,17 @@ class Held(NamedTuple):
     person: str
 
 
-Owners = Mapping[int, tuple[Held, ...]]
+Owners = Mapping[int, tuple[OwnershipSpan, ...]]
 """By device, the first owner first; a device that is not there was nobody's."""
 
 
-def owners(connection: sqlite3.Connection) -> dict[int, tuple[Held, ...]]:
+def owners(connection: sqlite3.Connection) -> dict[int, tuple[OwnershipSpan, ...]]:
     """A person of the configuration owns the device from always, where nobody was given it otherwise."""
-    found: dict[int, tuple[Held, ...]] = {
-        device: (Held(0, None, person),) for device, person in connection.execute(_CONFIGURED)
+    found: dict[int, tuple[OwnershipSpan, ...]] = {
+        device: (OwnershipSpan(0, None, person),) for device, person in connection.execute(_CONFIGURED)
     }
     for device, *held in connection.execute(_OWNED):
-        found[device] = (*found.get(device, ()), Held(*held))
+        found[device] = (*found.get(device, ()), OwnershipSpan(*held))
     return found
 
 
@@ -44,12 +44,12 @@ def persons(connection: sqlite3.Connection) -> list[str]:
     return sorted(named | {name for _, name in connection.execute(_CONFIGURED)})
 
 
-def now(held: Iterable[Held]) -> str | None:
+def now(held: Iterable[OwnershipSpan]) -> str | None:
     """Who owns a device from now on."""
     return next((each.person for each in held if each.until_day is None), None)
 
 
-def spans(held: Iterable[Held], person: str, zone: tzinfo) -> tuple[tuple[int, int | None], ...]:
+def spans(held: Iterable[OwnershipSpan], person: str, zone: tzinfo) -> tuple[tuple[int, int | None], ...]:
     """When a device was a person's: from when up to and without when, UTC seconds, None for still."""
     return tuple(
         (_start(each.from_day, zone), None if each.until_day is None else _start(each.until_day, zone))

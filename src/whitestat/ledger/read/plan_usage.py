@@ -17,7 +17,7 @@ from whitestat.ledger.tables.plans import HABIT_S, PlanRow, classes
 from whitestat.ledger.tables.rows import SCOPES
 from whitestat.plans.plan import Plan
 from whitestat.plans.spans import bounds, day_of
-from whitestat.plans.status import Books, Cell, TopUp, Who
+from whitestat.plans.status import Owner, PlanUsage, TopUp, UsageCell
 
 _SERIES = """SELECT s.id, e.device, p.name, p.counts FROM series s JOIN point p ON p.id = s.point
     LEFT JOIN episode e ON e.id = s.episode WHERE s.scope = ?"""
@@ -26,18 +26,18 @@ _WATCHED = "SELECT DISTINCT day FROM plan_usage WHERE terms IN (SELECT value FRO
 _AMOUNTS = "sum(octets_in), sum(octets_out), sum(octets_unsplit)"
 _TAIL = "SELECT bucket, series, octets_in, octets_out, octets_unsplit FROM tail_usage WHERE bucket >= ?"
 
-Row = tuple[Cell, int, Counts]
+PlanUsageRow = tuple[UsageCell, int, Counts]
 """Where it is booked, the number of the series (0: of all together), and how much."""
 
 
-def books_of(connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, now_s: int) -> Books:
+def books_of(connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, now_s: int) -> PlanUsage:
     """In a transaction in which the journal's tail was followed."""
     return _Reader(connection, zone, row, now_s).books()
 
 
 def usage_of(
     connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, start_s: int, end_s: int
-) -> dict[tuple[Cell, Who], Counts]:
+) -> dict[tuple[UsageCell, Owner], Counts]:
     """Usage on the plan's days that begin in a span, by where it is booked and whose it is."""
     usage = _Reader(connection, zone, row, start_s).usage(start_s)
     return {key: counts for key, counts in usage.items() if start_s <= key[0].day_s < end_s}
@@ -54,10 +54,10 @@ class _Reader:
         self._owned = owners.owners(connection)
         self._device_of = self._series()
 
-    def books(self) -> Books:
+    def books(self) -> PlanUsage:
         since_s = 0 if self._plan.carry_most != 0 else self._start_s - HABIT_S
         by = "series" if self._plan.person is not None else "0"  # together, where no owner tells them apart
-        daily: dict[Cell, Counts] = {}
+        daily: dict[UsageCell, Counts] = {}
         for cell, _, counts in self._of_plan(chain(self._booked(since_s, by), self._tail())):
             daily[cell] = daily[cell].plus(counts) if cell in daily else counts
         topups = [TopUp(*each) for each in self._connection.execute(_TOPUPS, (self._row.id,))]
@@ -66,9 +66,9 @@ class _Reader:
         # A clock that said 1970 when the plan began, and days that are past their time, do not count as watched.
         since_s = max(self._row.since_s, min(watched, default=self._now_s))
         persons = owners.persons(self._connection)
-        return Books(self._row.terms, since_s, daily, self._whose(), topups, persons, watched)
+        return PlanUsage(self._row.terms, since_s, daily, self._whose(), topups, persons, watched)
 
-    def _whose(self) -> dict[tuple[Cell, Who], Counts]:
+    def _whose(self) -> dict[tuple[UsageCell, Owner], Counts]:
         """Usage of the period by whose it is: all days as one where the device did not change hands meanwhile."""
         first = _number(self._start_s, self._zone, self._plan.period.hour)
         moving = {
@@ -84,21 +84,21 @@ class _Reader:
         )
         moved = self._booked(self._start_s, "series", moving, until_s=self._end_s)
         fresh = (row for row in self._tail() if self._start_s <= row[0].day_s < self._end_s)
-        found: dict[tuple[Cell, Who], Counts] = {}
+        found: dict[tuple[UsageCell, Owner], Counts] = {}
         for cell, who, counts in self._of_plan(chain(still, moved, fresh)):
             key = cell, who
             found[key] = found[key].plus(counts) if key in found else counts
         return found
 
-    def usage(self, start_s: int) -> dict[tuple[Cell, Who], Counts]:
+    def usage(self, start_s: int) -> dict[tuple[UsageCell, Owner], Counts]:
         """That of days that begin since, and all of the journal's tail."""
-        found: dict[tuple[Cell, Who], Counts] = {}
+        found: dict[tuple[UsageCell, Owner], Counts] = {}
         for cell, who, counts in self._of_plan(chain(self._booked(start_s, "series"), self._tail())):
             key = cell, who
             found[key] = found[key].plus(counts) if key in found else counts
         return found
 
-    def _of_plan(self, rows: Iterable[Row]) -> Iterator[tuple[Cell, Who, Counts]]:
+    def _of_plan(self, rows: Iterable[PlanUsageRow]) -> Iterator[tuple[UsageCell, Owner, Counts]]:
         for cell, series, counts in rows:
             who = self._who(cell.day_s, series)
             if self._is_of(who):
@@ -114,18 +114,18 @@ class _Reader:
             if (point == plan.point if plan.point else counts) and (wanted is None or device in wanted)
         }
 
-    def _tail(self) -> Iterator[Row]:
+    def _tail(self) -> Iterator[PlanUsageRow]:
         """What is journaled and not folded yet, classed as it will be."""
         terms = self._row.terms[-1]
         class_of = classes(terms, self._zone)
         for minute_s, series, into, out, unsplit in self._connection.execute(_TAIL, (self._row.since_s,)):
             if series in self._device_of:
                 day_s, tariff = class_of(minute_s)
-                yield Cell(day_s, terms.id, tariff), series, _counts(into, out, unsplit)
+                yield UsageCell(day_s, terms.id, tariff), series, _counts(into, out, unsplit)
 
     def _booked(
         self, since_s: int, by: str, only: Iterable[int] | None = None, *, day: str = "day", until_s: int = 1 << 53
-    ) -> Iterator[Row]:
+    ) -> Iterator[PlanUsageRow]:
         """Days that begin since, of some series or all, by the series or `0`; `day` is what they are summed by."""
         series = json.dumps(list(self._device_of if only is None else only))
         sql = f"""SELECT terms, {day}, tariff, {by}, {_AMOUNTS} FROM plan_usage
@@ -133,15 +133,15 @@ class _Reader:
             AND series IN (SELECT value FROM json_each(?)) GROUP BY 1, 2, 3, 4"""  # noqa: S608 - words from above
         terms = json.dumps([each.id for each in self._row.terms])
         for each in self._connection.execute(sql, (terms, since_s, until_s, series)):
-            yield Cell(each[1], each[0], each[2]), each[3], _counts(*each[4:])
+            yield UsageCell(each[1], each[0], each[2]), each[3], _counts(*each[4:])
 
-    def _who(self, day_s: int, series: int) -> Who:
+    def _who(self, day_s: int, series: int) -> Owner:
         device = self._device_of.get(series)
         if device is None or not series:
-            return Who(device, None)
-        return Who(device, _owner(self._owned.get(device, ()), _number(day_s, self._zone, self._plan.period.hour)))
+            return Owner(device, None)
+        return Owner(device, _owner(self._owned.get(device, ()), _number(day_s, self._zone, self._plan.period.hour)))
 
-    def _is_of(self, who: Who) -> bool:
+    def _is_of(self, who: Owner) -> bool:
         wanted = self._plan.person
         return wanted is None or (who.person or "").casefold() == wanted.casefold()
 
@@ -156,7 +156,7 @@ def _number(day_s: int, zone: tzinfo, hour: int) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _owner(held: Iterable[owners.Held], day: int) -> str | None:
+def _owner(held: Iterable[owners.OwnershipSpan], day: int) -> str | None:
     for each in held:
         if each.from_day <= day and (each.until_day is None or day < each.until_day):
             return each.person

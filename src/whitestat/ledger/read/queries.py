@@ -24,35 +24,35 @@ from whitestat.ledger.files.database import is_damage, open_for_reading
 from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.place import Place, place_of
 from whitestat.ledger.read import export, owners
-from whitestat.ledger.read.answer import Answer, Cursor, Found, Group, rows_of, tag_of, top_of
-from whitestat.ledger.read.breakdown import Detailed, Plan
+from whitestat.ledger.read.answer import Cursor, Group, GroupSums, UsageResult, rows_of, tag_of, top_of
+from whitestat.ledger.read.breakdown import BreakdownPlan, BreakdownReader
 from whitestat.ledger.read.gaps import Gaps, gaps
-from whitestat.ledger.read.sums import Sums
-from whitestat.ledger.read.tail import OvertakenError, Tail
+from whitestat.ledger.read.sums import SumReader
+from whitestat.ledger.read.tail import JournalTail, OvertakenError
 from whitestat.ledger.resolutions import LATEST_S, Resolution
 from whitestat.ledger.tables import alarms, people, plans
 from whitestat.ledger.tables.plans import PlanRow
 from whitestat.ledger.tables.unflushed import Memory, Overlay, Unflushed, names_of
-from whitestat.ledger.usage_query import BY_WORDS, DeviceName, DeviceRow, Question, Row, Step, check_span
+from whitestat.ledger.usage_query import BY_WORDS, DeviceName, DeviceRow, TimeStep, UsageQuery, UsageRow, check_span
 
 if TYPE_CHECKING:
-    from whitestat.plans.status import Books, Cell, Standing, Who
+    from whitestat.plans.status import Owner, PlanStatus, PlanUsage, UsageCell
 
-    PlanUsage = Mapping[tuple[Cell, Who], Counts]
+    PlanCells = Mapping[tuple[UsageCell, Owner], Counts]
 
 __all__ = [
     "BY_WORDS",
     "ROWS_MAX",
-    "Answer",
     "Cursor",
     "DeviceName",
     "DeviceRow",
     "Gaps",
     "PlanRow",
     "Queries",
-    "Question",
-    "Row",
-    "Step",
+    "TimeStep",
+    "UsageQuery",
+    "UsageResult",
+    "UsageRow",
 ]
 
 ROWS_MAX = 100_000
@@ -76,19 +76,19 @@ class _Coarser(NamedTuple):
     """What a step is made of, and the step to answer with where that has aged out."""
 
     of: Resolution
-    step: Step
+    step: TimeStep
 
 
 _INSTEAD = {
-    Step.SECOND: _Coarser(Resolution.SECOND, Step.MINUTE),
-    Step.MINUTE: _Coarser(Resolution.MINUTE, Step.HOUR),
-    Step.HOUR: _Coarser(Resolution.HOUR, Step.DAY),
-    Step.DAY: _Coarser(Resolution.DAY, Step.MONTH),
-    Step.WEEK: _Coarser(Resolution.DAY, Step.MONTH),
-    Step.CYCLE: _Coarser(Resolution.DAY, Step.MONTH),
+    TimeStep.SECOND: _Coarser(Resolution.SECOND, TimeStep.MINUTE),
+    TimeStep.MINUTE: _Coarser(Resolution.MINUTE, TimeStep.HOUR),
+    TimeStep.HOUR: _Coarser(Resolution.HOUR, TimeStep.DAY),
+    TimeStep.DAY: _Coarser(Resolution.DAY, TimeStep.MONTH),
+    TimeStep.WEEK: _Coarser(Resolution.DAY, TimeStep.MONTH),
+    TimeStep.CYCLE: _Coarser(Resolution.DAY, TimeStep.MONTH),
 }
 
-_LENGTHS_S = {Step.SECOND: 1, Step.MINUTE: MINUTE_S, Step.HOUR: HOUR_S}
+_LENGTHS_S = {TimeStep.SECOND: 1, TimeStep.MINUTE: MINUTE_S, TimeStep.HOUR: HOUR_S}
 """The longest there are: a zone may cut an hour, and never makes one longer."""
 
 
@@ -114,7 +114,7 @@ class _Window(NamedTuple):
     """Whole steps of an answer: where they end, and their sums."""
 
     end_s: int
-    sums: Found
+    sums: GroupSums
 
 
 class Queries:
@@ -135,14 +135,14 @@ class Queries:
     def _open(self) -> None:
         place, connection = place_of(self._path), open_for_reading(self._path)
         try:
-            tail = Tail(connection, self._path)
+            tail = JournalTail(connection, self._path)
             overlay = Overlay(connection, self._zone)
         except BaseException:
             connection.close()
             raise
         self._place, self._connection, self._tail, self._overlay = place, connection, tail, overlay
-        self._sums = Sums(connection, self._zone, self._cycle, overlay)
-        self._detailed = Detailed(connection, self._zone, self._cycle, self._sums, overlay)
+        self._sums = SumReader(connection, self._zone, self._cycle, overlay)
+        self._detailed = BreakdownReader(connection, self._zone, self._cycle, self._sums, overlay)
 
     def _follow(self) -> None:
         """Go over to another file in the ledger's place; where there is none, what was open still answers."""
@@ -169,14 +169,14 @@ class Queries:
         if self._lock.acquire(timeout=LET_PASS_S):
             self._lock.release()
 
-    def usage(self, question: Question) -> list[Row]:
+    def usage(self, question: UsageQuery) -> list[UsageRow]:
         """Rows as those of `answer`, all at once; QueryError where they are too many."""
         rows = list(islice(self.answer(question).rows(), ROWS_MAX + 1))
         if len(rows) > ROWS_MAX:
             raise QueryError("step", f"the answer has more than {ROWS_MAX} rows; ask for a longer step")
         return rows
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: UsageQuery) -> UsageResult:
         """What can be said at once; its rows are read as they are taken, a window of some thousand at a time.
 
         Whatever the step, the rows of a span add up to its total. Each window is of whole flushes. Edges that fall
@@ -186,7 +186,7 @@ class Queries:
             return self._detailed_answer(question)
         with self._snapshot():
             step, notice = self._settled(question)
-            totals = self._sums.usage(replace(question, step=Step.TOTAL))
+            totals = self._sums.usage(replace(question, step=TimeStep.TOTAL))
             names = self._names(question.devices) if "device" in question.by else {}
             owned = sorted(self._sums.owners(question).items())
             coverage = self._coverage(question.start_s, question.end_s, question.points)
@@ -196,38 +196,38 @@ class Queries:
         top = top_of({group: counts for _, group, counts in found}, question.top)
         shown = [names.get(group.device) for _, group, _ in found if group.device is not None]
         tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, owned, coverage)
-        if step is Step.TOTAL and top is None:
-            return Answer(question, step, notice, coverage, tag, lambda _: iter([rows_of(totals, names)]))
+        if step is TimeStep.TOTAL and top is None:
+            return UsageResult(question, step, notice, coverage, tag, lambda _: iter([rows_of(totals, names)]))
         asked = replace(question, step=step)
         kinds = (len(totals) if top is None else len(top) + 1) + len(owned)
         windows = partial(self._windows, asked, partial(self._usage_from, asked, top, kinds), names)
-        return Answer(question, step, notice, coverage, tag, windows)
+        return UsageResult(question, step, notice, coverage, tag, windows)
 
-    def _detailed_answer(self, question: Question) -> Answer:
+    def _detailed_answer(self, question: UsageQuery) -> UsageResult:
         """One about services or peers: what is known of them beside what is not."""
         with self._snapshot():
             plan = self._detailed.plan(question)
             names = self._names(question.devices) if "device" in question.by else {}
-            totals = self._sums.usage(replace(plan.question, step=Step.TOTAL))
+            totals = self._sums.usage(replace(plan.question, step=TimeStep.TOTAL))
             owned = sorted(self._sums.owners(question).items())
             coverage = self._coverage(question.start_s, question.end_s, question.points)
         usage = sorted((group.order, *steps.values()) for group, steps in totals.items() if group)
         shown = sorted(names.items())
         tag = tag_of(plan.mark, plan.notice, str(self._zone), self._cycle, usage, shown, owned, coverage)
 
-        def windows(from_s: int) -> Iterator[Iterable[Row]]:
+        def windows(from_s: int) -> Iterator[Iterable[UsageRow]]:
             first_s = plan.question.start_s if from_s == question.start_s else from_s
             return self._windows(plan.question, partial(self._detail_from, plan), names, first_s)
 
-        return Answer(question, plan.question.step, plan.notice, coverage, tag, windows)
+        return UsageResult(question, plan.question.step, plan.notice, coverage, tag, windows)
 
     def days(self, start_s: int, end_s: int) -> dict[tuple[int, int], tuple[int, int]]:
-        """Octets in and out by start of the local day and device, of spans too long for a `Row` each.
+        """Octets in and out by start of the local day and device, of spans too long for a `UsageRow` each.
 
         What a meter cannot tell apart counts as in. A third of what `usage` costs.
         """
         with self._snapshot():
-            return self._sums.days(Question(start_s, end_s, Step.DAY))
+            return self._sums.days(UsageQuery(start_s, end_s, TimeStep.DAY))
 
     def points(self) -> list[str]:
         """The names of all points that count, in their order."""
@@ -315,7 +315,7 @@ class Queries:
             found = alarms.alarms(self._connection)
         return {key: row for key, row in found.items() if key.startswith(prefix)}
 
-    def standings(self, now_s: int) -> dict[int, Standing]:
+    def standings(self, now_s: int) -> dict[int, PlanStatus]:
         """Where each plan that is agreed stands, by its number."""
         with self._snapshot():
             rows = plans.plans(self._connection)
@@ -325,7 +325,7 @@ class Queries:
             found = {row.id: books_of(self._connection, self._zone, row, now_s) for row in rows}
         return {id: standing(books, now_s, self._zone) for id, books in found.items()}
 
-    def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanUsage]:
+    def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
         """The plan, and usage on its days that begin in the span, by tariff and whose it was; Missing without it."""
         check_span(start_s, end_s)
         with self._snapshot():
@@ -367,8 +367,8 @@ class Queries:
         return {name: sums[name] for name in counting}
 
     def _windows(
-        self, question: Question, read: Callable[[int], _Window], names: Mapping[int, DeviceName], from_s: int
-    ) -> Iterator[Iterable[Row]]:
+        self, question: UsageQuery, read: Callable[[int], _Window], names: Mapping[int, DeviceName], from_s: int
+    ) -> Iterator[Iterable[UsageRow]]:
         """Rows from the step on that starts then, whole steps at a time, so that few are in memory."""
         low_s = self._checked_start(question, from_s)
         while low_s < question.end_s:
@@ -378,15 +378,15 @@ class Queries:
                 rows = rows_of(sums, names)
             yield rows
 
-    def _usage_from(self, question: Question, top: frozenset[Group] | None, kinds: int, low_s: int) -> _Window:
+    def _usage_from(self, question: UsageQuery, top: frozenset[Group] | None, kinds: int, low_s: int) -> _Window:
         high_s = self._window_end(question, low_s, kinds)
         return _Window(high_s, self._sums.usage(replace(question, start_s=low_s, end_s=high_s), top))
 
-    def _detail_from(self, plan: Plan, low_s: int) -> _Window:
+    def _detail_from(self, plan: BreakdownPlan, low_s: int) -> _Window:
         high_s = self._window_end(plan.question, low_s, plan.kinds)
         return _Window(high_s, self._detailed.sums(plan, low_s, high_s))
 
-    def _checked_start(self, question: Question, from_s: int) -> int:
+    def _checked_start(self, question: UsageQuery, from_s: int) -> int:
         """Where in the span the step that starts then begins; QueryError where none does."""
         if from_s == question.start_s:
             return from_s
@@ -395,8 +395,8 @@ class Queries:
             return low_s
         raise QueryError("cursor", "is not one of this question")
 
-    def _window_end(self, question: Question, low_s: int, groups: int) -> int:
-        if question.step is Step.TOTAL:
+    def _window_end(self, question: UsageQuery, low_s: int, groups: int) -> int:
+        if question.step is TimeStep.TOTAL:
             return question.end_s
         size = max(1, ROWS_A_WINDOW // max(1, groups))
         if question.step in _LENGTHS_S:  # no need to walk thousands of steps to find where one starts
@@ -404,7 +404,7 @@ class Queries:
             return min(question.end_s, Resolution(question.step.value).floor(far_s, self._zone))
         return next(islice(self._sums.steps(question, low_s), size, None), question.end_s)
 
-    def _settled(self, question: Question) -> tuple[Step, str | None]:
+    def _settled(self, question: UsageQuery) -> tuple[TimeStep, str | None]:
         """How long the rows can be at least, and what must be said where that is not what was asked."""
         kept, step = self._sums.kept(), question.step
         notices = []
@@ -497,9 +497,9 @@ def _uncollected() -> Iterator[None]:
 class _PlanParts(NamedTuple):
     """How a plan's books and usage are gathered, and its standing is worked out."""
 
-    books_of: Callable[..., Books]
-    usage_of: Callable[..., PlanUsage]
-    standing: Callable[[Books, int, tzinfo], Standing]
+    books_of: Callable[..., PlanUsage]
+    usage_of: Callable[..., PlanCells]
+    standing: Callable[[PlanUsage, int, tzinfo], PlanStatus]
 
 
 def load_plans() -> _PlanParts:

@@ -10,8 +10,8 @@ from typing import Any
 from whitestat.core.model import PROTOCOL_OTHER
 from whitestat.ledger.read.answer import Group
 from whitestat.ledger.tables import details
-from whitestat.ledger.tables.cuts import SEEKS_MAX, Part, chunked
-from whitestat.ledger.usage_query import Question
+from whitestat.ledger.tables.cuts import SEEKS_MAX, TablePart, chunked
+from whitestat.ledger.usage_query import UsageQuery
 
 COLUMNS = {
     "protocol": "protocol",
@@ -20,7 +20,7 @@ COLUMNS = {
 }
 
 
-def told_apart(question: Question) -> list[str]:
+def told_apart(question: UsageQuery) -> list[str]:
     """What of protocol, service and peer the question tells apart, in the order of COLUMNS."""
     return [each for each in COLUMNS if each in question.by]
 
@@ -38,12 +38,12 @@ class Selection:
     """Rows of the question's detail: of series in groups that have numbers, and, where `only` is not None, of no
     other services and peers than some of these groups have."""
 
-    question: Question
+    question: UsageQuery
     groups: Mapping[Group, Sequence[int]]
     numbers: Mapping[Group, int]
     only: Collection[Group] | None = None
 
-    def sql(self, part: Part, expression: str, columns: str) -> tuple[str, tuple[object, ...]]:
+    def sql(self, part: TablePart, expression: str, columns: str) -> tuple[str, tuple[object, ...]]:
         """The sums of a part by the expression, the group's number and what is told apart; and what to bind."""
         table, piece = part
         series = [each for several in self.groups.values() for each in several]

@@ -14,21 +14,21 @@ from operator import itemgetter
 from whitestat.core.calendar import Cycle, steps
 from whitestat.core.model import Counts, Coverage
 from whitestat.ledger.read import owners
-from whitestat.ledger.read.answer import REST, Found, Group, add_columns, add_to
-from whitestat.ledger.resolutions import COARSEST_FIRST, Kept, Piece, Resolution, pieces
+from whitestat.ledger.read.answer import REST, Group, GroupSums, add_columns, add_to
+from whitestat.ledger.resolutions import COARSEST_FIRST, Piece, Resolution, RetainedSpans, pieces
 from whitestat.ledger.tables import buckets
-from whitestat.ledger.tables.cuts import Cut, Part, cuts
+from whitestat.ledger.tables.cuts import Cut, TablePart, cuts
 from whitestat.ledger.tables.packed import Columns, together
 from whitestat.ledger.tables.rows import SCOPES
 from whitestat.ledger.tables.unflushed import Overlay
-from whitestat.ledger.usage_query import USAGE_WORDS, Question, Step
+from whitestat.ledger.usage_query import USAGE_WORDS, TimeStep, UsageQuery
 
 _LEVELS = {
-    Step.DAY: COARSEST_FIRST[1:],
-    Step.WEEK: COARSEST_FIRST[1:],
-    Step.SECOND: COARSEST_FIRST[4:],
-    Step.MINUTE: COARSEST_FIRST[3:],
-    Step.HOUR: COARSEST_FIRST[2:],
+    TimeStep.DAY: COARSEST_FIRST[1:],
+    TimeStep.WEEK: COARSEST_FIRST[1:],
+    TimeStep.SECOND: COARSEST_FIRST[4:],
+    TimeStep.MINUTE: COARSEST_FIRST[3:],
+    TimeStep.HOUR: COARSEST_FIRST[2:],
 }
 """Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
 
@@ -46,7 +46,7 @@ FEW = 2
 """So few series of a group are sooner added one after the other than put together first."""
 
 
-class Sums:
+class SumReader:
     """Reads through a connection in whose transaction the journal's tail was followed."""
 
     def __init__(self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, overlay: Overlay) -> None:
@@ -55,7 +55,7 @@ class Sums:
         self._zone = zone
         self._cycle = cycle
 
-    def owners(self, question: Question) -> owners.Owners:
+    def owners(self, question: UsageQuery) -> owners.Owners:
         """Those of the devices asked for, where the question is about persons."""
         if "person" not in question.by and not question.persons:
             return {}
@@ -63,7 +63,7 @@ class Sums:
         return {each: held for each, held in found.items() if not question.devices or each in question.devices}
 
     def groups(
-        self, question: Question, top: frozenset[Group] | None, person_of: Mapping[int, str]
+        self, question: UsageQuery, top: frozenset[Group] | None, person_of: Mapping[int, str]
     ) -> dict[Group | None, list[int]]:
         """The series asked for, by what their usage is told apart by; those of points that count."""
         groups: dict[Group | None, list[int]] = {}
@@ -98,12 +98,12 @@ class Sums:
                 if each[3] in counting and (not devices or each[1] in devices):
                     yield each
 
-    def usage(self, question: Question, top: frozenset[Group] | None = None) -> Found:
+    def usage(self, question: UsageQuery, top: frozenset[Group] | None = None) -> GroupSums:
         """By the start of the step and the group; the rows of a span add up to its total, whatever the step.
 
         The span is cut where a device changes hands, and each part is summed with the owners it has.
         """
-        sums: Found = {}
+        sums: GroupSums = {}
         owned = self.owners(question)
         for start_s, end_s in owners.cut(owned, self._zone, *question.span):
             groups = self.groups(question, top, owners.at(owned, self._zone, start_s))
@@ -113,13 +113,13 @@ class Sums:
                 continue
             for group, found in part.items():
                 add_to(sums, group, found.items())
-        if question.step is Step.TOTAL:
+        if question.step is TimeStep.TOTAL:
             return {group: {question.start_s: _sum(found)} for group, found in sums.items()}
         return sums
 
-    def within(self, question: Question, groups: Mapping[Group | None, list[int]]) -> Found:
+    def within(self, question: UsageQuery, groups: Mapping[Group | None, list[int]]) -> GroupSums:
         """The sums of series that are grouped already."""
-        sums: Found = {}
+        sums: GroupSums = {}
         group_of = {each: group for group, series in groups.items() for each in series}
         for (table, piece), cut in self._cuts(question):
             if table == TAIL:
@@ -130,7 +130,7 @@ class Sums:
                 self._by_step(sums, piece, cut, group_of)
         return sums
 
-    def days(self, question: Question) -> dict[tuple[int, int], tuple[int, int]]:
+    def days(self, question: UsageQuery) -> dict[tuple[int, int], tuple[int, int]]:
         """Octets in and out by start of the step and device; what a meter cannot tell apart counts as in."""
         sums: dict[tuple[int, int], tuple[int, int]] = {}
         device_of = {row[0]: row[1] for row in self._series(()) if row[1] is not None}
@@ -166,19 +166,19 @@ class Sums:
                 first_s = start_s
         return None if first_s is None else int(first_s)
 
-    def kept(self) -> Kept:
+    def kept(self) -> RetainedSpans:
         return buckets.kept(self._connection, self._zone)
 
-    def steps(self, question: Question, from_s: int) -> Iterator[int]:
+    def steps(self, question: UsageQuery, from_s: int) -> Iterator[int]:
         return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
 
-    def _together(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
+    def _together(self, sums: GroupSums, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         """All of a piece as one step."""
         start_s = cut.start_s(0)
         for _, series, columns in self._read(buckets.USAGE, piece, group_of):
             add_to(sums, group_of[series], [(start_s, Counts._make(map(sum, columns[1:])))])
 
-    def _by_step(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
+    def _by_step(self, sums: GroupSums, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         """The series of a group are added up chunk by chunk."""
         for chunk, found in groupby(self._read(buckets.USAGE, piece, group_of), itemgetter(0)):
             by_group: dict[Group | None, list[Columns]] = {}
@@ -189,7 +189,7 @@ class Sums:
                     starts = cut.starts(piece.resolution.buckets(chunk, offsets))
                     add_columns(sums, group, starts, amounts)
 
-    def _in_tail(self, sums: Found, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
+    def _in_tail(self, sums: GroupSums, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         sql = f"""SELECT {cut.expression}, series, {_SUMS} FROM {TAIL} WHERE bucket >= ? AND bucket < ?
             GROUP BY 1, 2"""  # noqa: S608 - words of this module
         for bucket, series, *counts in self._connection.execute(sql, (piece.low, piece.high)):
@@ -209,21 +209,23 @@ class Sums:
         for bucket, *row in self._connection.execute(sql, (piece.low, piece.high)):
             yield (cut.start_s(bucket), *row)
 
-    def _read(self, kind: buckets.Kind, piece: Piece, keys: Collection[int] | None = None) -> Iterator[buckets.Found]:
+    def _read(
+        self, kind: buckets.BucketKind, piece: Piece, keys: Collection[int] | None = None
+    ) -> Iterator[buckets.BucketRange]:
         return buckets.read(self._connection, kind, piece.resolution, (piece.low, piece.high), keys)
 
-    def _cuts(self, question: Question) -> Iterator[tuple[Part, Cut]]:
+    def _cuts(self, question: UsageQuery) -> Iterator[tuple[TablePart, Cut]]:
         """Cycles are summed one by one, as a cycle may begin within a day."""
         levels = _LEVELS.get(question.step, COARSEST_FIRST)
-        each = question.step is Step.CYCLE
+        each = question.step is TimeStep.CYCLE
         return cuts(question, self._zone, self._cycle, partial(self._parts, levels), each=each)
 
-    def _parts(self, levels: tuple[Resolution, ...], start_s: int, end_s: int) -> list[Part]:
+    def _parts(self, levels: tuple[Resolution, ...], start_s: int, end_s: int) -> list[TablePart]:
         """Closed buckets as coarse as they come, then finer ones, then the journal's tail."""
         whole = self._pieces(start_s, end_s, levels)
         return [
-            *(Part(f"usage_{each.resolution}", each) for each in whole),
-            Part(TAIL, self._tail_piece(start_s, end_s)),
+            *(TablePart(f"usage_{each.resolution}", each) for each in whole),
+            TablePart(TAIL, self._tail_piece(start_s, end_s)),
         ]
 
     def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from whitestat.core.model import Counts, Coverage
 from whitestat.ledger.files import journal
 from whitestat.ledger.files.blocks import Blocks
-from whitestat.ledger.files.journal import Entry
+from whitestat.ledger.files.journal import JournalEntry
 
 
 def _adding(table: str, columns: tuple[str, ...]) -> str:
@@ -47,7 +47,7 @@ class OvertakenError(Exception):
     is folded meanwhile, or an entry is in rows that came after the snapshot."""
 
 
-class Tail:
+class JournalTail:
     """The TEMP views `tail_usage` and `tail_coverage` have the columns of minutes, with what is unflushed; the views
     `episode_seen` and `address_seen` are their tables with the journal's times put in."""
 
@@ -111,7 +111,7 @@ class Tail:
                 self._blocks = Blocks(self._path)
         return self._blocks
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: JournalEntry) -> None:
         run = self._connection.executemany
         run(_ADD_USAGE, entry.usage)
         run(_ADD_COVERAGE, entry.coverage)

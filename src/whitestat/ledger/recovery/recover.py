@@ -25,7 +25,7 @@ from whitestat.ledger.recovery.merging import merge
 from whitestat.ledger.recovery.salvage import Salvage, salvage
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables.buckets import newest
-from whitestat.ledger.usage_query import Question, Step
+from whitestat.ledger.usage_query import TimeStep, UsageQuery
 from whitestat.ledger.write import troubles
 from whitestat.ledger.write.folding import mark
 from whitestat.ledger.write.writer import Writer
@@ -236,7 +236,7 @@ def _told(source: Path, part: Path, zone: tzinfo, found: Salvage) -> Recovered:
     with closing(Queries(part, zone)) as queries:
         start_s, end_s = queries.since_s() or max(ends), max(ends) + 2 * HOUR_S
         used: dict[int, int] = {}
-        for row in queries.answer(Question(start_s, end_s, Step.DAY, by=())).rows():
+        for row in queries.answer(UsageQuery(start_s, end_s, TimeStep.DAY, by=())).rows():
             used[row.start_s] = used.get(row.start_s, 0) + row.counts.octets
         missing = {
             day_s: covered - used.get(day_s, 0)

@@ -16,8 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from whitestat.ledger.files.database import APPLICATION_ID, PAGE_OCTETS
-from whitestat.ledger.files.migrations import MIGRATIONS
+from whitestat.ledger.files.migrations import APPLICATION_ID, MIGRATIONS, PAGE_OCTETS
 from whitestat.ledger.recovery.pages import (
     INDEX_LEAF,
     INDEX_NODE,

@@ -19,21 +19,21 @@ from typing import NamedTuple
 from whitestat.core.calendar import MINUTE_S, day_bounds, day_of, minute_start
 from whitestat.core.errors import DamagedLedger
 from whitestat.core.model import Counts, Coverage
-from whitestat.ledger.resolutions import Kept, Resolution, Rows, folded
+from whitestat.ledger.resolutions import Resolution, RetainedSpans, Rows, folded
 from whitestat.ledger.tables import packed
 from whitestat.ledger.tables.cuts import SEEKS_MAX
 from whitestat.ledger.tables.packed import Columns
 
 
-class Kind(NamedTuple):
+class BucketKind(NamedTuple):
     """What is counted: the tables' name, and the columns."""
 
     name: str
     columns: tuple[str, ...]
 
 
-USAGE = Kind("usage", Counts._fields)
-COVERAGE = Kind("coverage", Coverage._fields)
+USAGE = BucketKind("usage", Counts._fields)
+COVERAGE = BucketKind("coverage", Coverage._fields)
 
 CHUNK_BITS = 32
 """A key is the chunk, shifted by so many bits, and the number of the series or point."""
@@ -51,7 +51,7 @@ _PUT_KEPT = """INSERT INTO kept VALUES (?, ?)
     ON CONFLICT DO UPDATE SET since = excluded.since WHERE since < excluded.since"""
 
 
-Found = tuple[int, int, Columns]
+BucketRange = tuple[int, int, Columns]
 """Chunk, number of the series or point, and its buckets there."""
 
 
@@ -59,24 +59,24 @@ def go_on() -> None:
     """Nobody is waiting."""
 
 
-class Closed(NamedTuple):
+class ClosedUntil(NamedTuple):
     """Hours that start before `hours_s` (UTC seconds) are in days, days before `day` (YYYYMMDD) in months."""
 
     hours_s: int
     day: int
 
 
-def closed(connection: sqlite3.Connection) -> Closed:
+def closed(connection: sqlite3.Connection) -> ClosedUntil:
     found = dict(connection.execute("SELECT resolution, until FROM closed"))
-    return Closed(found.get(Resolution.DAY, 0), found.get(Resolution.MONTH, 0))
+    return ClosedUntil(found.get(Resolution.DAY, 0), found.get(Resolution.MONTH, 0))
 
 
-def kept(connection: sqlite3.Connection, zone: tzinfo) -> Kept:
+def kept(connection: sqlite3.Connection, zone: tzinfo) -> RetainedSpans:
     """What a question may be answered from."""
     hours_s, day = closed(connection)
     until = {Resolution.DAY: hours_s, Resolution.MONTH: day_bounds(day, zone)[0] if day else 0}
     since = dict(connection.execute("SELECT resolution, since FROM kept"))  # tables of detail have theirs there too
-    return Kept({each: since[each] for each in Resolution if each in since}, until)
+    return RetainedSpans({each: since[each] for each in Resolution if each in since}, until)
 
 
 def keep_seconds(connection: sqlite3.Connection, *, wanted: bool) -> None:
@@ -92,7 +92,7 @@ def keep_seconds(connection: sqlite3.Connection, *, wanted: bool) -> None:
 
 
 def book(
-    connection: sqlite3.Connection, zone: tzinfo, kind: Kind, rows: Rows, pause: Callable[[], None] = go_on
+    connection: sqlite3.Connection, zone: tzinfo, kind: BucketKind, rows: Rows, pause: Callable[[], None] = go_on
 ) -> None:
     """Add what was counted by the second or minute to its buckets of all resolutions; `pause` is called in between."""
     _add(connection, kind, Resolution.SECOND, _from(rows, kept(connection, zone).since_s(Resolution.SECOND)), pause)
@@ -104,7 +104,7 @@ def book(
     add_days(connection, kind, folded(late, cache(partial(Resolution.DAY.bucket, zone=zone))))
 
 
-def add_days(connection: sqlite3.Connection, kind: Kind, days: Rows) -> None:
+def add_days(connection: sqlite3.Connection, kind: BucketKind, days: Rows) -> None:
     """Add to days, and to the months of those that are in closed ones."""
     _add(connection, kind, Resolution.DAY, days)
     _add(connection, kind, Resolution.MONTH, folded(_before(days, closed(connection).day), _month))
@@ -153,11 +153,11 @@ def oldest(connection: sqlite3.Connection, resolution: Resolution) -> int | None
 
 def read(
     connection: sqlite3.Connection,
-    kind: Kind,
+    kind: BucketKind,
     resolution: Resolution,
     span: tuple[int, int],
     keys: Collection[int] | None = None,
-) -> Iterator[Found]:
+) -> Iterator[BucketRange]:
     """Buckets from the one of the span up to and without the other, of some series or points or of all, chunk by chunk.
 
     LedgerError where a row is damaged.
@@ -219,7 +219,7 @@ def _before(rows: Rows, end: int) -> Rows:
     }
 
 
-def _between(connection: sqlite3.Connection, kind: Kind, resolution: Resolution, low: int, high: int) -> Rows:
+def _between(connection: sqlite3.Connection, kind: BucketKind, resolution: Resolution, low: int, high: int) -> Rows:
     rows: dict[int, dict[int, Sequence[int]]] = {}
     for chunk, key, (offsets, *amounts) in read(connection, kind, resolution, (low, high)):
         numbers = resolution.buckets(chunk, offsets)
@@ -228,7 +228,11 @@ def _between(connection: sqlite3.Connection, kind: Kind, resolution: Resolution,
 
 
 def _add(
-    connection: sqlite3.Connection, kind: Kind, resolution: Resolution, rows: Rows, pause: Callable[[], None] = go_on
+    connection: sqlite3.Connection,
+    kind: BucketKind,
+    resolution: Resolution,
+    rows: Rows,
+    pause: Callable[[], None] = go_on,
 ) -> None:
     """In the order of the table, so that each page is found once."""
     chunks = {
@@ -281,5 +285,5 @@ def _id(chunk: int, key: int) -> int:
     return chunk << CHUNK_BITS | key
 
 
-def _damaged(kind: Kind, resolution: Resolution, id: int, error: ValueError) -> DamagedLedger:
+def _damaged(kind: BucketKind, resolution: Resolution, id: int, error: ValueError) -> DamagedLedger:
     return DamagedLedger(f"the table {kind.name}_{resolution} is damaged at {id}: {error}")

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from whitestat.core.calendar import Cycle, steps
 from whitestat.ledger.resolutions import Piece, Resolution
-from whitestat.ledger.usage_query import Question, Step
+from whitestat.ledger.usage_query import TimeStep, UsageQuery
 
 SEEKS_MAX = 12
 """Up to this many series are sought one by one within each chunk of a table; of more, all chunks are read."""
 
 
-class Part(NamedTuple):
+class TablePart(NamedTuple):
     """Buckets of one table."""
 
     table: str
@@ -40,11 +40,13 @@ class Cut(NamedTuple):
 MONTHS = "bucket / 100"
 """The month of a day, by their numbers."""
 
-Parts = Callable[[int, int], Sequence[Part]]
+Parts = Callable[[int, int], Sequence[TablePart]]
 """The tables to sum for a span, UTC seconds, and which of their buckets; each octet is in one of them."""
 
 
-def cuts(question: Question, zone: tzinfo, cycle: Cycle, parts: Parts, *, each: bool) -> Iterator[tuple[Part, Cut]]:
+def cuts(
+    question: UsageQuery, zone: tzinfo, cycle: Cycle, parts: Parts, *, each: bool
+) -> Iterator[tuple[TablePart, Cut]]:
     """The parts of the question's span with how; those of each step apart where `each` asks for it."""
     start_s, end_s = question.span
     if not each:
@@ -68,16 +70,16 @@ def chunked(table: str, piece: Piece, series: int) -> tuple[str, tuple[object, .
     return "chunk BETWEEN ? AND ? AND", (low, high)
 
 
-def _cut(question: Question, piece: Piece, zone: tzinfo, cycle: Cycle) -> Cut:
+def _cut(question: UsageQuery, piece: Piece, zone: tzinfo, cycle: Cycle) -> Cut:
     step = question.step
-    if step is Step.TOTAL:
+    if step is TimeStep.TOTAL:
         return Cut("0", lambda _: question.start_s)
-    if step is Step.WEEK:
+    if step is TimeStep.WEEK:
         start_of = piece.resolution.start
         week = partial(steps, end_s=question.end_s, step=step, zone=zone, cycle=cycle)
         return Cut("bucket", cache(lambda bucket: next(week(start_of(bucket, zone)))))
     of_step = Resolution(step.value)
-    if step is Step.MONTH and piece.resolution is Resolution.DAY:
+    if step is TimeStep.MONTH and piece.resolution is Resolution.DAY:
         return Cut(MONTHS, cache(lambda month: of_step.start(month, zone)))
     if of_step is piece.resolution:
         by_start = of_step in _NUMBERED_BY_START

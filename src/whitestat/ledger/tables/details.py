@@ -17,32 +17,32 @@ from typing import Any, NamedTuple
 from whitestat.core.errors import DamagedLedger
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Address, Counts
 from whitestat.ledger.resolutions import Piece, Resolution, pieces
-from whitestat.ledger.tables.cuts import Part
+from whitestat.ledger.tables.cuts import TablePart
 
 _MAPPED = bytes(10) + b"\xff\xff"
 
-Id = tuple[Any, ...]
+DetailId = tuple[Any, ...]
 """What a row of detail is about: (protocol, service), or (peer,) as stored."""
-Rows = dict[tuple[int, int, Id], list[int]]
+DetailRows = dict[tuple[int, int, DetailId], list[int]]
 """Amounts by bucket, series and what they are about."""
 
 
-class Kind(NamedTuple):
+class DetailKind(NamedTuple):
     """One kind of detail: its columns, its two resolutions, what stands for all others and how many are kept."""
 
     name: str
     columns: tuple[str, ...]
     fine: Resolution
     coarse: Resolution
-    other: Id
+    other: DetailId
     most: int
 
     def table(self, resolution: Resolution) -> str:
         return f"{self.name}_{resolution}"
 
 
-SERVICE = Kind("service", ("protocol", "service"), Resolution.HOUR, Resolution.DAY, OTHER_SERVICE, 100)
-PEER = Kind("peer", ("peer",), Resolution.DAY, Resolution.MONTH, (OTHER_PEER,), 50)
+SERVICE = DetailKind("service", ("protocol", "service"), Resolution.HOUR, Resolution.DAY, OTHER_SERVICE, 100)
+PEER = DetailKind("peer", ("peer",), Resolution.DAY, Resolution.MONTH, (OTHER_PEER,), 50)
 KINDS = {each.name: each for each in (SERVICE, PEER)}
 
 KEPT_S: dict[str, int | None] = {
@@ -69,28 +69,28 @@ def address(peer: bytes) -> Address:
     return _MAPPED + peer if len(peer) == 4 else peer
 
 
-class Entry(NamedTuple):
+class DetailEntry(NamedTuple):
     """What was handed in at once: hour, series, what it is about (a peer in hexadecimal digits), and counts."""
 
     service: list[list[Any]]
     peer: list[list[Any]]
 
 
-def append(connection: sqlite3.Connection, entry: Entry) -> None:
+def append(connection: sqlite3.Connection, entry: DetailEntry) -> None:
     content = json.dumps(entry, separators=(",", ":")).encode()
     connection.execute(_PUT, (zlib.compress(content),))
 
 
-def entries(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, Entry]]:
+def entries(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, DetailEntry]]:
     """What was handed in and is not folded; LedgerError where it is damaged."""
     for number, content in connection.execute(_ALL, (after,)):
         try:
-            yield number, Entry(*json.loads(zlib.decompress(content)))
+            yield number, DetailEntry(*json.loads(zlib.decompress(content)))
         except (ValueError, TypeError, zlib.error) as error:
             raise DamagedLedger(f"the detail is damaged at {number}: {error}") from error
 
 
-def add_to(sums: Rows, kind: Kind, entry: Entry, bucket: Callable[[int], int]) -> None:
+def add_to(sums: DetailRows, kind: DetailKind, entry: DetailEntry, bucket: Callable[[int], int]) -> None:
     """Add the entry's rows of the kind, in the buckets its hours lie in."""
     width = len(kind.columns)
     for row in entry.service if kind is SERVICE else entry.peer:
@@ -111,7 +111,7 @@ def make_memory(connection: sqlite3.Connection) -> None:
         connection.execute(_MEMORY.format(name=kind.name, keys=keys, counts=counts))
 
 
-class Tail:
+class DetailTail:
     """What readers see of detail that is not folded: TEMP tables of the reading connection, made when first asked."""
 
     def __init__(self, connection: sqlite3.Connection, zone: tzinfo) -> None:
@@ -141,8 +141,8 @@ class Tail:
             self._last = number
         self._first = first
 
-    def _take(self, kind: Kind, entry: Entry) -> None:
-        sums: Rows = {}
+    def _take(self, kind: DetailKind, entry: DetailEntry) -> None:
+        sums: DetailRows = {}
         add_to(sums, kind, entry, lambda hour_s: kind.fine.bucket(hour_s, self._zone))
         places = ", ".join("?" * (2 + len(kind.columns) + len(Counts._fields)))
         adding = ", ".join(f"{column} = {column} + excluded.{column}" for column in Counts._fields)
@@ -152,10 +152,10 @@ class Tail:
         )
 
 
-class Kept(NamedTuple):
+class DetailRetention(NamedTuple):
     """Of one kind: since when there are fine and coarse buckets, and the last instant that any is of, UTC seconds."""
 
-    kind: Kind
+    kind: DetailKind
     fine_s: int
     coarse_s: int
     newest_s: int
@@ -168,17 +168,19 @@ class Kept(NamedTuple):
         return (self.kind.fine if at_s >= self.fine_s else self.kind.coarse).ceiling(at_s, zone)
 
 
-def kept(connection: sqlite3.Connection, zone: tzinfo, kind: Kind) -> Kept:
+def kept(connection: sqlite3.Connection, zone: tzinfo, kind: DetailKind) -> DetailRetention:
     since = dict(connection.execute("SELECT resolution, since FROM kept"))
     table = kind.table(kind.fine)
     newest = connection.execute(
         f"SELECT max(bucket) FROM {table} WHERE chunk = (SELECT max(chunk) FROM {table})"  # noqa: S608
     ).fetchone()[0]
     newest_s = 0 if newest is None else kind.fine.start(newest, zone)
-    return Kept(kind, since.get(table, 0), since.get(kind.table(kind.coarse), 0), newest_s)
+    return DetailRetention(kind, since.get(table, 0), since.get(kind.table(kind.coarse), 0), newest_s)
 
 
-def parts(kept: Kept, span: tuple[int, int], zone: tzinfo, levels: tuple[Resolution, ...] = ()) -> list[Part]:
+def parts(
+    kept: DetailRetention, span: tuple[int, int], zone: tzinfo, levels: tuple[Resolution, ...] = ()
+) -> list[TablePart]:
     """The tables that hold an aligned span: coarse buckets inside, fine ones at both ends, and the tail.
 
     `levels` are the resolutions to choose from, coarsest first, both where there are none. A coarse bucket that ends
@@ -188,10 +190,12 @@ def parts(kept: Kept, span: tuple[int, int], zone: tzinfo, levels: tuple[Resolut
     levels = levels or (kind.coarse, kind.fine)
     whole_s = levels[0].ceiling(end_s, zone) if end_s > kept.newest_s else end_s
     found = [
-        Part(kind.table(each.resolution), each) for each in pieces(start_s, whole_s, zone, levels) if start_s < end_s
+        TablePart(kind.table(each.resolution), each)
+        for each in pieces(start_s, whole_s, zone, levels)
+        if start_s < end_s
     ]
     low, high = (kind.fine.bucket(at_s, zone) for at_s in span)
-    return [*found, Part(f"tail_{kind.name}", Piece(kind.fine, low, high, start_s, max(end_s, start_s + 1)))]
+    return [*found, TablePart(f"tail_{kind.name}", Piece(kind.fine, low, high, start_s, max(end_s, start_s + 1)))]
 
 
 def fold(connection: sqlite3.Connection, zone: tzinfo, pause: Callable[[], None]) -> None:
@@ -200,12 +204,12 @@ def fold(connection: sqlite3.Connection, zone: tzinfo, pause: Callable[[], None]
     if not found:
         return
     for kind in KINDS.values():
-        fine: Rows = {}
+        fine: DetailRows = {}
         bucket = cache(partial(kind.fine.bucket, zone=zone))
         for _, entry in found:
             pause()
             add_to(fine, kind, entry, bucket)
-        coarse: Rows = {}
+        coarse: DetailRows = {}
         bucket_of = cache(lambda bucket, kind=kind: kind.coarse.bucket(kind.fine.start(bucket, zone), zone))
         for (place, series, about), amounts in fine.items():
             _add(coarse, (bucket_of(place), series, about), amounts)
@@ -231,11 +235,15 @@ def expire(connection: sqlite3.Connection, zone: tzinfo, now_s: int, kept_s: Map
 
 
 def _merge(
-    connection: sqlite3.Connection, kind: Kind, resolution: Resolution, fresh: Rows, pause: Callable[[], None]
+    connection: sqlite3.Connection,
+    kind: DetailKind,
+    resolution: Resolution,
+    fresh: DetailRows,
+    pause: Callable[[], None],
 ) -> None:
     """Add rows to their buckets, and let the smallest of each be others."""
     table, columns = kind.table(resolution), (*kind.columns, *Counts._fields)
-    groups: dict[tuple[int, int], Rows] = {}
+    groups: dict[tuple[int, int], DetailRows] = {}
     for (bucket, series, about), amounts in fresh.items():
         _add(groups.setdefault((bucket, series), {}), (bucket, series, about), amounts)
     select = f"SELECT {', '.join(columns)} FROM {table} WHERE chunk = ? AND series = ? AND bucket = ?"  # noqa: S608
@@ -253,7 +261,7 @@ def _merge(
         connection.executemany(insert, [(*where, *about, *amounts) for about, amounts in largest])
 
 
-def _largest(kind: Kind, rows: Rows) -> list[tuple[Id, list[int]]]:
+def _largest(kind: DetailKind, rows: DetailRows) -> list[tuple[DetailId, list[int]]]:
     """In the order of the table."""
     by_size = sorted(
         ((about, amounts) for (_, _, about), amounts in rows.items() if about != kind.other),
@@ -267,7 +275,7 @@ def _largest(kind: Kind, rows: Rows) -> list[tuple[Id, list[int]]]:
     return sorted(kept.items())
 
 
-def _add(sums: Rows, place: tuple[int, int, Id], amounts: Iterable[int]) -> None:
+def _add(sums: DetailRows, place: tuple[int, int, DetailId], amounts: Iterable[int]) -> None:
     held = sums.get(place)
     if held is None:
         sums[place] = list(amounts)

@@ -55,7 +55,7 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LedgerState:
     """What the service goes on from: `audits` by the point's name, `receipts` as meter and its last epoch."""
 
     readings: tuple[CounterReading, ...]

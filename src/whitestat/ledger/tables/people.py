@@ -14,7 +14,7 @@ from whitestat.core.errors import EditError, Missing
 
 Key = tuple[int | str, ...]
 Row = tuple[int | str | None, ...] | None
-Change = tuple[str, Key, Row, Row]
+StoredChange = tuple[str, Key, Row, Row]
 """A table, a row's key, and the row before and after; None is no such row."""
 
 EVENTS_KEPT = 1_000
@@ -57,7 +57,7 @@ class EditRow(NamedTuple):
     at_ms: int
     by: str
     action: str
-    changes: tuple[Change, ...]
+    changes: tuple[StoredChange, ...]
     undoes: int | None
 
 
@@ -144,7 +144,7 @@ def _edit(row: tuple[int, int, str, str, str, int | None]) -> EditRow:
     return EditRow(number, at_ms, by, action, _changes(text), undoes)
 
 
-def _changes(text: str) -> tuple[Change, ...]:
+def _changes(text: str) -> tuple[StoredChange, ...]:
     return tuple(
         (word, tuple(key), None if before is None else tuple(before), None if after is None else tuple(after))
         for word, key, before, after in json.loads(text)

@@ -15,21 +15,21 @@ SCOPES = (Scope.WAN, Scope.LAN)
 _SIGN = 1 << 63
 _MASK = (1 << 64) - 1
 
-Row = tuple[int | str | bytes | None, ...]
+SqlRow = tuple[int | str | bytes | None, ...]
 
 
-def device_row(device: DeviceRecord) -> Row:
+def device_row(device: DeviceRecord) -> SqlRow:
     return device.id, _storable(device.name), device.name_source, _storable(device.person)
 
 
-def episode_row(episode: Episode) -> Row:
+def episode_row(episode: Episode) -> SqlRow:
     """The last column is a first guess at when it was last seen."""
     last_seen_ms = episode.start_ms if episode.end_ms is None else episode.end_ms
     address = episode.address
     return episode.id, episode.device, episode.mac, address, episode.start_ms, episode.end_ms, last_seen_ms
 
 
-def reading_row(point: int, reading: CounterReading) -> Row:
+def reading_row(point: int, reading: CounterReading) -> SqlRow:
     """What the key leaves open is x'' or -1, since it is part of a primary key."""
     key = reading.key
     names = (key.mac or b"", key.address or b"", key.peer_mac or b"", key.peer or b"")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from whitestat.core.model import Address
 from whitestat.ledger.files import journal
 from whitestat.ledger.files.blocks import Blocks
-from whitestat.ledger.files.journal import Entry
+from whitestat.ledger.files.journal import JournalEntry
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables import buckets, plans
 
@@ -28,7 +28,7 @@ _PUT_AUDIT = "INSERT OR REPLACE INTO audit VALUES (?, ?)"
 _PUT_RECEIPT = "INSERT OR REPLACE INTO receipt VALUES (?, ?)"
 
 
-Sums = dict[int, dict[int, list[int]]]
+FoldedSums = dict[int, dict[int, list[int]]]
 """Amounts by the number of the series or point, then by instant, UTC seconds."""
 
 
@@ -59,9 +59,9 @@ def fold(
     `addresses` were seen since the entry that has them, UTC milliseconds. `pause` is called every millisecond or so.
     """
     before = sequence = journal.folded(connection)
-    usage: Sums = {}
-    coverage: Sums = {}
-    entries: list[Entry] = []
+    usage: FoldedSums = {}
+    coverage: FoldedSums = {}
+    entries: list[JournalEntry] = []
     lost: list[tuple[int, int, int]] = []
     losses: list[Loss] = []
     at_s = buckets.newest(connection, Resolution.MINUTE) or 0
@@ -96,7 +96,7 @@ def fold(
     return Folded(sequence, tuple(losses))
 
 
-def _is_known(connection: sqlite3.Connection, entry: Entry) -> bool:
+def _is_known(connection: sqlite3.Connection, entry: JournalEntry) -> bool:
     """Whether the database knows the series and points that the entry names."""
     wanted = {
         "series": {row[1] for row in entry.usage},
@@ -109,18 +109,20 @@ def _is_known(connection: sqlite3.Connection, entry: Entry) -> bool:
     )
 
 
-def _instant(entry: Entry) -> int:
+def _instant(entry: JournalEntry) -> int:
     """The latest that it has something of, UTC seconds; 0 for none."""
     return max((int(row[0]) for table in (entry.usage, entry.coverage) for row in table), default=0)
 
 
-def mark(connection: sqlite3.Connection, entries: list[Entry], addresses: Mapping[tuple[int, Address], int]) -> None:
+def mark(
+    connection: sqlite3.Connection, entries: list[JournalEntry], addresses: Mapping[tuple[int, Address], int]
+) -> None:
     """What entries say besides usage: who was seen, and where meters stand."""
     _see(connection, entries, addresses)
     _go_on(connection, entries)
 
 
-def gather(sums: Sums, rows: Iterable[Sequence[int]]) -> None:
+def gather(sums: FoldedSums, rows: Iterable[Sequence[int]]) -> None:
     """Add rows of instant, number and amounts to those of their number and instant."""
     for at_s, key, *amounts in rows:
         steps = sums.get(key)
@@ -133,7 +135,7 @@ def gather(sums: Sums, rows: Iterable[Sequence[int]]) -> None:
             held[:] = map(add, held, amounts)
 
 
-def _see(connection: sqlite3.Connection, entries: list[Entry], again: Mapping[tuple[int, Address], int]) -> None:
+def _see(connection: sqlite3.Connection, entries: list[JournalEntry], again: Mapping[tuple[int, Address], int]) -> None:
     """When episodes and their addresses were last seen."""
     run = connection.executemany
     seen: dict[int, int] = {}
@@ -155,7 +157,7 @@ def _see(connection: sqlite3.Connection, entries: list[Entry], again: Mapping[tu
     )
 
 
-def _go_on(connection: sqlite3.Connection, entries: list[Entry]) -> None:
+def _go_on(connection: sqlite3.Connection, entries: list[JournalEntry]) -> None:
     """Of readings, audits and receipts the latest counts."""
     run = connection.executemany
     run(_PUT_READING, [_reading(row) for each in entries for row in each.readings])

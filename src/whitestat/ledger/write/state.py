@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from whitestat.core.model import Audit, Episode, Point
-from whitestat.ledger.tables.flush import DeviceRecord, State
+from whitestat.ledger.tables.flush import DeviceRecord, LedgerState
 from whitestat.ledger.tables.rows import audit_of, reading_of
 
 _READINGS = """SELECT p.name, mac, address, peer_mac, peer, protocol, service, vlan, octets_in, octets_out,
@@ -16,9 +16,9 @@ _RECEIPTS = "SELECT meter, epoch FROM receipt"
 _AUDITS = "SELECT p.name, a.content FROM audit a JOIN point p ON p.id = a.point"
 
 
-def state_of(connection: sqlite3.Connection) -> State:
+def state_of(connection: sqlite3.Connection) -> LedgerState:
     """Readings, devices and points as of the last entry that is folded."""
-    return State(
+    return LedgerState(
         readings=tuple(map(reading_of, connection.execute(_READINGS))),
         audits=dict(_audits(connection)),
         receipts=receipts(connection),

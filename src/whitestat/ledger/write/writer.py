@@ -22,15 +22,15 @@ from whitestat.ledger.files.wal import WalReader, log_of
 from whitestat.ledger.place import Place, knows_alike, place_of
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.tables import buckets, details, plans
-from whitestat.ledger.tables.flush import DeviceRecord, Flush, State
+from whitestat.ledger.tables.flush import DeviceRecord, Flush, LedgerState
 from whitestat.ledger.tables.rows import SCOPES, audit_text, device_row, episode_row, reading_row
 from whitestat.ledger.tables.unflushed import handed_in
 from whitestat.ledger.write import troubles
-from whitestat.ledger.write.folding import ADDRESSES_KEPT, Loss, Sums, fold, gather
+from whitestat.ledger.write.folding import ADDRESSES_KEPT, FoldedSums, Loss, fold, gather
 from whitestat.ledger.write.state import receipts, state_of
 from whitestat.plans.plan import Plan
 
-__all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "Place", "State", "Writer"]
+__all__ = ["ADDRESSES_KEPT", "DeviceRecord", "Flush", "LedgerState", "Place", "Writer"]
 
 log = logging.getLogger("whitestat")
 
@@ -391,7 +391,7 @@ class Writer:
             if newest is not None:
                 self._expire(min(now_s, newest))
 
-    def state(self) -> State:
+    def state(self) -> LedgerState:
         """What is known from before; raises LedgerError."""
         self.fold()
         with self._reading():
@@ -405,7 +405,7 @@ class Writer:
                 series: UsageKey(episode, point, SCOPES[scope])
                 for series, episode, point, scope in self._connection.execute(_SERIES)
             }
-            sums: Sums = {}
+            sums: FoldedSums = {}
             for _, series, columns in buckets.read(self._connection, buckets.USAGE, Resolution.HOUR, (start_s, end_s)):
                 gather(sums, [(day, series, *map(sum, columns[1:]))])
             for _, entry in self._entries():
@@ -414,7 +414,7 @@ class Writer:
                 gather(sums, [(day, *row[1:]) for row in batch.moved(0).usage if start_s <= row[0] < end_s])
         return {keys[series]: Counts._make(steps[day]) for series, steps in sums.items()}
 
-    def _entries(self) -> Iterator[tuple[int, journal.Entry]]:
+    def _entries(self) -> Iterator[tuple[int, journal.JournalEntry]]:
         """What is not folded; the fold tells of what cannot be read."""
         folded, connection = self._folded, self._connection
         return journal.entries(connection, self._blocks, folded, folded, lambda *_: None, thorough=True)
@@ -469,12 +469,12 @@ class Writer:
             raise LedgerError(f"{self._path}: epoch {epoch} of {meter} is booked, others of its flush are not")
         return bool(known)
 
-    def _entry(self, flush: Flush) -> journal.Entry:
+    def _entry(self, flush: Flush) -> journal.JournalEntry:
         """The flush as rows; what is new and rare goes to its table at once, since questions need its name."""
         self._put_points(flush.points)
         self._connection.executemany(_PUT_DEVICE, map(device_row, flush.devices))
         self._connection.executemany(_PUT_EPISODE, map(episode_row, flush.episodes))
-        return journal.Entry(
+        return journal.JournalEntry(
             usage=[[at_s, self._series_of(key), *counts] for (at_s, key), counts in flush.usage.items()],
             coverage=[[at_s, self._point(name), *each] for (at_s, name), each in flush.coverage.items()],
             seen=[[episode, at_ms] for episode, at_ms in flush.seen.items()],
@@ -494,7 +494,7 @@ class Writer:
                 [hour_s, self._series_of(key.usage), details.stored(key.peer).hex(), *counts]
                 for (hour_s, key), counts in flush.peers.items()
             ]
-            details.append(self._connection, details.Entry(service, peer))
+            details.append(self._connection, details.DetailEntry(service, peer))
             self._details += 1
 
     def _fresh(self, flush: Flush) -> Iterator[list[int | str]]:

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from whitestat.core.errors import EditError, LedgerError, Missing
 from whitestat.web.auth import file
-from whitestat.web.auth.file import Account, Kept, Known, Link, Session, Token
+from whitestat.web.auth.file import Account, AccountsFile, KnownBrowser, PasswordLink, Session, Token
 from whitestat.web.auth.passwords import digest, secret
-from whitestat.web.auth.roles import Asker, Role
+from whitestat.web.auth.roles import Principal, Role
 
 DAY_MS = 86_400_000
 IDLE_MS, LONGEST_MS = 7 * DAY_MS, 30 * DAY_MS
@@ -29,7 +29,7 @@ OWNER = "owner"
 SCOPES = {"read": Role.VIEWER, "person": Role.PERSON, "metrics": Role.METRICS, "edit": Role.EDITOR}
 """What a token may, by the word it is asked for with."""
 
-Row = TypeVar("Row", Account, Token)
+CredentialT = TypeVar("CredentialT", Account, Token)
 
 
 class Accounts:
@@ -41,12 +41,12 @@ class Accounts:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = RLock()
-        self._kept = Kept()
+        self._kept = AccountsFile()
         self._tickets: dict[str, tuple[int, int]] = {}  # by digest the account and until when
         self._first: tuple[str, int] | None = None
         self.fault: str | None = None
         try:
-            self._kept = file.read(path) if path else Kept()
+            self._kept = file.read(path) if path else AccountsFile()
         except LedgerError as fault:
             self.fault = str(fault)
 
@@ -75,7 +75,7 @@ class Accounts:
 
     # Who asks
 
-    def by_session(self, text: str, now_ms: int) -> Asker | None:
+    def by_session(self, text: str, now_ms: int) -> Principal | None:
         """Who logged in with the cookie, None when the session is over; it goes on from now."""
         with self._lock:
             held = next((each for each in self._kept.sessions if each.digest == digest(text)), None)
@@ -86,10 +86,10 @@ class Accounts:
                 self._set(sessions=tuple(changed), quiet=True)
             return _asker(self.account(held.account), held)
 
-    def by_token(self, text: str) -> Asker | None:
+    def by_token(self, text: str) -> Principal | None:
         wanted = digest(text.strip())
         held = next((each for each in self._kept.tokens if each.digest == wanted), None)
-        return held and Asker(held.role, f"token {held.name}", held.name, held.person)
+        return held and Principal(held.role, f"token {held.name}", held.name, held.person)
 
     def begin(self, account: int, now_ms: int) -> str:
         """Log an account in; returns the secret of its new session, which is kept nowhere."""
@@ -113,11 +113,11 @@ class Accounts:
             text = secret()
             own = [each for each in self._kept.known if each.account == account][-SESSIONS_EACH + 1 :]
             others = [each for each in self._kept.known if each.account != account]
-            self._set(known=(*others, *own, Known(digest(text), account)), quiet=True)
+            self._set(known=(*others, *own, KnownBrowser(digest(text), account)), quiet=True)
             return text
 
     def knows(self, text: str, account: int) -> bool:
-        return Known(digest(text), account) in self._kept.known
+        return KnownBrowser(digest(text), account) in self._kept.known
 
     # One-time links
 
@@ -135,7 +135,7 @@ class Accounts:
         with self._lock:
             text = secret()
             others = tuple(each for each in self._kept.links if each.account != account)
-            self._set(links=(*others, Link(digest(text), self.account(account).id, now_ms + LINK_MS)))
+            self._set(links=(*others, PasswordLink(digest(text), self.account(account).id, now_ms + LINK_MS)))
             return text
 
     def open_link(self, text: str, now_ms: int) -> str | None:
@@ -231,7 +231,7 @@ class Accounts:
     def follow(self, before: str, after: str) -> None:
         """A person is called otherwise now: accounts and tokens of the person go on."""
 
-        def renamed(rows: Sequence[Row]) -> tuple[Row, ...]:
+        def renamed(rows: Sequence[CredentialT]) -> tuple[CredentialT, ...]:
             return tuple(each._replace(person=after) if each.person == before else each for each in rows)
 
         with self._lock:
@@ -257,7 +257,7 @@ class Accounts:
         self._kept = new
 
 
-def _found(rows: Sequence[Row], what: str, number: int) -> Row:
+def _found(rows: Sequence[CredentialT], what: str, number: int) -> CredentialT:
     held = next((each for each in rows if each.id == number), None)
     if held is None:
         raise Missing(what, f"there is no {what} {number}")
@@ -276,6 +276,6 @@ def _is_over(session: Session, now_ms: int) -> bool:
     return now_ms - session.seen_ms > IDLE_MS or now_ms - session.created_ms > LONGEST_MS
 
 
-def _asker(account: Account, session: Session) -> Asker:
+def _asker(account: Account, session: Session) -> Principal:
     until_ms = session.created_ms + LONGEST_MS
-    return Asker(account.role, account.name, account.name, account.person, account.id, until_ms)
+    return Principal(account.role, account.name, account.name, account.person, account.id, until_ms)

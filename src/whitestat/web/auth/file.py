@@ -45,7 +45,7 @@ class Session(NamedTuple):
     seen_ms: int
 
 
-class Link(NamedTuple):
+class PasswordLink(NamedTuple):
     """An address that sets the password of an account, once."""
 
     digest: str
@@ -53,37 +53,43 @@ class Link(NamedTuple):
     until_ms: int
 
 
-class Known(NamedTuple):
+class KnownBrowser(NamedTuple):
     """A browser that an account logged in with: what others fail at slows it not."""
 
     digest: str
     account: int
 
 
-class Kept(NamedTuple):
+class AccountsFile(NamedTuple):
     """All of the file."""
 
     next: int = 1
     accounts: tuple[Account, ...] = ()
     tokens: tuple[Token, ...] = ()
     sessions: tuple[Session, ...] = ()
-    links: tuple[Link, ...] = ()
-    known: tuple[Known, ...] = ()
+    links: tuple[PasswordLink, ...] = ()
+    known: tuple[KnownBrowser, ...] = ()
 
 
-_ROWS: dict[str, Any] = {"accounts": Account, "tokens": Token, "sessions": Session, "links": Link, "known": Known}
+_ROWS: dict[str, Any] = {
+    "accounts": Account,
+    "tokens": Token,
+    "sessions": Session,
+    "links": PasswordLink,
+    "known": KnownBrowser,
+}
 
 
 def path_of(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.access")
 
 
-def read(path: Path) -> Kept:
+def read(path: Path) -> AccountsFile:
     """Empty where there is no file; LedgerError where it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Kept()
+        return AccountsFile()
     except OSError as fault:
         raise LedgerError(f"{path}: cannot be read: {(fault.strerror or str(fault)).lower()}") from None
     except ValueError:
@@ -92,7 +98,7 @@ def read(path: Path) -> Kept:
         if content["version"] != VERSION:
             raise LedgerError(f"{path}: was written by a newer WhiteStat (version {content['version']})")
         rows = {name: tuple(_row(kind, each) for each in content[name]) for name, kind in _ROWS.items()}
-        return Kept(int(content["next"]), **rows)
+        return AccountsFile(int(content["next"]), **rows)
     except (KeyError, TypeError, ValueError):
         raise LedgerError(f"{path}: {_DAMAGED}") from None
 
@@ -105,7 +111,7 @@ def _row(kind: Any, given: dict[str, Any]) -> Any:
     return row._replace(role=Role(row.role)) if hasattr(row, "role") else row
 
 
-def write(path: Path, kept: Kept) -> None:
+def write(path: Path, kept: AccountsFile) -> None:
     """All of it or nothing, for its owner alone; LedgerError where it cannot be written."""
     content: dict[str, object] = {"version": VERSION, "next": kept.next}
     content |= {name: [each._asdict() for each in getattr(kept, name)] for name in _ROWS}

@@ -14,10 +14,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from whitestat.core.calendar import instant_text
-from whitestat.web.auth.roles import MAY, Asker, Role, Who
+from whitestat.web.auth.roles import MAY, Permission, Principal, Role
 from whitestat.web.sources import Access, Network
 
-CONTROL = Asker(Role.OWNER, "owner", "owner")
+CONTROL = Principal(Role.OWNER, "owner", "owner")
 """Who can open the control socket is the service's user or root."""
 
 SESSION = "whitestat"
@@ -29,27 +29,27 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "
 _MOST_HOPS = 20
 
 
-class Sender(NamedTuple):
+class ClientAddress(NamedTuple):
     """Where a request is from. `address` is None where nobody knows."""
 
     address: IPv4Address | IPv6Address | None
     forwarded: bool
 
 
-def sender(request: HTTPConnection, access: Access) -> Sender:
+def sender(request: HTTPConnection, access: Access) -> ClientAddress:
     """Whom a proxy asks for is believed of `proxies` alone: the last address that is none of theirs."""
     peer = _address(request.client.host) if request.client else None
     # A proxy that says nothing of whom it asks for may tell by the old HTTP that it speaks, as nginx does.
     old = request.scope.get("http_version") == "1.0"
     forwarded = old or any(name in request.headers for name in _FORWARDED)
     if not forwarded or peer is None or not _in(peer, access.proxies):
-        return Sender(peer, forwarded)
+        return ClientAddress(peer, forwarded)
     hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")[-_MOST_HOPS:]
     for hop in reversed(hops):
         peer = _address(hop.strip())
         if peer is None or not _in(peer, access.proxies):
             break
-    return Sender(peer, True)
+    return ClientAddress(peer, True)
 
 
 def is_secure(scope: Scope, access: Access) -> bool:
@@ -66,7 +66,7 @@ def is_control(request: HTTPConnection) -> bool:
     return bool(server and server[1] is None)
 
 
-def asker_of(request: HTTPConnection, access: Access, now_ms: int) -> Asker | None:
+def asker_of(request: HTTPConnection, access: Access, now_ms: int) -> Principal | None:
     """Who asks; None for nobody who is known. HTTPException for a token that is none.
 
     A token goes before a session, and that before an open network, so that who logs in sees what is his.
@@ -85,22 +85,22 @@ def asker_of(request: HTTPConnection, access: Access, now_ms: int) -> Asker | No
     return _of_network(sender(request, access), access)
 
 
-def _of_network(of: Sender, access: Access) -> Asker | None:
+def _of_network(of: ClientAddress, access: Access) -> Principal | None:
     if of.address is None or of.forwarded:
         return None
     if _in(of.address, access.edit):
-        return Asker(Role.EDITOR, str(of.address))
-    return Asker(Role.VIEWER, str(of.address)) if _in(of.address, access.open) else None
+        return Principal(Role.EDITOR, str(of.address))
+    return Principal(Role.VIEWER, str(of.address)) if _in(of.address, access.open) else None
 
 
-def asker_of_v5(request: HTTPConnection, access: Access) -> Asker | None:
+def asker_of_v5(request: HTTPConnection, access: Access) -> Principal | None:
     """Who asks for what WhiteStat 5 had, from where that needs no log-in."""
     of = sender(request, access)
     is_open = of.address is not None and not of.forwarded and _in(of.address, access.open_v5)
-    return Asker(Role.VIEWER, str(of.address)) if is_open else None
+    return Principal(Role.VIEWER, str(of.address)) if is_open else None
 
 
-def told(asker: Asker, zone: tzinfo) -> dict[str, object]:
+def told(asker: Principal, zone: tzinfo) -> dict[str, object]:
     """What the asker is told of himself."""
     return {
         "name": asker.name,
@@ -111,14 +111,14 @@ def told(asker: Asker, zone: tzinfo) -> dict[str, object]:
     }
 
 
-def require(request: HTTPConnection, who: Who, asker: Asker | None) -> None:
+def require(request: HTTPConnection, who: Permission, asker: Principal | None) -> None:
     """HTTPException where the asker may not have it: 401 for nobody, 403 for somebody else."""
-    if who is Who.ANYBODY:
+    if who is Permission.ANYBODY:
         return
     if asker is None:
         raise HTTPException(401, "log in first, or send a token", headers=challenge(request))
     if asker.role not in MAY[who]:
-        may = "may look and not edit" if who is Who.EDITORS else f"is {_called(asker)}, and this is for {who}"
+        may = "may look and not edit" if who is Permission.EDITORS else f"is {_called(asker)}, and this is for {who}"
         raise HTTPException(403, f"{asker.by} {may}; log in as somebody who may")
 
 
@@ -129,7 +129,7 @@ def challenge(request: HTTPConnection) -> dict[str, str]:
     return {"www-authenticate": f"Bearer{basic}"}
 
 
-def _called(asker: Asker) -> str:
+def _called(asker: Principal) -> str:
     return f"the person {asker.person}" if asker.role is Role.PERSON else str(asker.role)
 
 

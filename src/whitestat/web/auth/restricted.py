@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from whitestat.attribution.devices.edits import EPISODE, LABEL, NAME, OWNER, PERSON, TABLES, Key, Row
 from whitestat.core.model import Coverage, Episode
 from whitestat.ledger.read import queries as ledger
-from whitestat.ledger.read.queries import AddressTimes, Answer, DeviceRow, Queries, Question
+from whitestat.ledger.read.queries import AddressTimes, DeviceRow, Queries, UsageQuery, UsageResult
 from whitestat.ledger.tables.people import EditRow, EventRow, ProposalRow
 
 if TYPE_CHECKING:
-    from whitestat.ledger.read.queries import PlanRow, PlanUsage
-    from whitestat.plans.status import Standing
+    from whitestat.ledger.read.queries import PlanCells, PlanRow
+    from whitestat.plans.status import PlanStatus
 
 Spans = tuple[tuple[int, int | None], ...]
 """From when up to and without when a device was the person's, UTC seconds; None is still."""
@@ -29,17 +29,17 @@ _INSTANTS = ("at", "since")
 _RATES = ("rate_bps", "rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pps")
 
 
-class OwnQueries:
+class RestrictedQueries:
     """Answers as those of `Queries`, of what was the person's at the time. Nothing of the house as a whole is told."""
 
     def __init__(self, queries: Queries, person: str) -> None:
         self._queries = queries
         self._person = person
 
-    def usage(self, question: Question) -> list[ledger.Row]:
+    def usage(self, question: UsageQuery) -> list[ledger.UsageRow]:
         return self._queries.usage(self._own(question))
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: UsageQuery) -> UsageResult:
         """Without coverage, which is of everybody's usage."""
         found = self._queries.answer(self._own(question))
         return replace(found, coverage={}, tag=f"own {found.tag}")
@@ -53,7 +53,7 @@ class OwnQueries:
         """None: how much of all was attributed tells how much all was."""
         return {}
 
-    def standings(self, now_s: int) -> dict[int, Standing]:
+    def standings(self, now_s: int) -> dict[int, PlanStatus]:
         """The person's own plans, and the person's share of others."""
         whole = self._queries.standings(now_s)
         if not whole:
@@ -63,7 +63,7 @@ class OwnQueries:
         found = {id: own_part(each, self._person) for id, each in whole.items()}
         return {id: each for id, each in found.items() if each is not None}
 
-    def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanUsage]:
+    def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
         """Of days on which a device was the person's."""
         row, usage = self._queries.plan_usage(plan, start_s, end_s)
         return row, {key: counts for key, counts in usage.items() if key[1].person == self._person}
@@ -135,7 +135,7 @@ class OwnQueries:
 
         return [each for each in self._queries.events(most) if is_own(each)]
 
-    def _own(self, question: Question) -> Question:
+    def _own(self, question: UsageQuery) -> UsageQuery:
         return replace(question, persons=(self._person,))
 
     def _held(self) -> Mapping[int, Spans]:

@@ -20,7 +20,7 @@ class Role(StrEnum):
     METRICS = "metrics"
 
 
-class Who(StrEnum):
+class Permission(StrEnum):
     """Who may ask for a path; each path declares one. What a person is answered is of own devices on all of them."""
 
     ANYBODY = "anybody"
@@ -31,17 +31,17 @@ class Who(StrEnum):
     OWNERS = "the owner"
 
 
-MAY: dict[Who, frozenset[Role]] = {
-    Who.ANYBODY: frozenset(Role),
-    Who.EVERYONE: frozenset(Role),
-    Who.PEOPLE: frozenset(Role) - {Role.METRICS},
-    Who.READERS: frozenset({Role.OWNER, Role.EDITOR, Role.VIEWER}),
-    Who.EDITORS: frozenset({Role.OWNER, Role.EDITOR}),
-    Who.OWNERS: frozenset({Role.OWNER}),
+MAY: dict[Permission, frozenset[Role]] = {
+    Permission.ANYBODY: frozenset(Role),
+    Permission.EVERYONE: frozenset(Role),
+    Permission.PEOPLE: frozenset(Role) - {Role.METRICS},
+    Permission.READERS: frozenset({Role.OWNER, Role.EDITOR, Role.VIEWER}),
+    Permission.EDITORS: frozenset({Role.OWNER, Role.EDITOR}),
+    Permission.OWNERS: frozenset({Role.OWNER}),
 }
 
 
-class Asker(NamedTuple):
+class Principal(NamedTuple):
     """Who asks. `name` is None where a network is open and nobody logged in; `by` is what the list of edits says.
 
     `account` is its number where a session asks, `expires_ms` when that ends at the latest, UTC milliseconds.
@@ -56,4 +56,4 @@ class Asker(NamedTuple):
 
     @property
     def can_edit(self) -> bool:
-        return self.role in MAY[Who.EDITORS]
+        return self.role in MAY[Permission.EDITORS]

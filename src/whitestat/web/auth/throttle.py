@@ -18,7 +18,7 @@ MOST_SOURCES = 1_024
 MOST_WAITING = 16
 
 
-class TooSoon(Exception):
+class TooManyAttempts(Exception):
     """The source has to wait, `after_s` at least."""
 
     def __init__(self, after_s: float) -> None:
@@ -38,7 +38,7 @@ class Failures:
         if count >= FREE:
             wait_s = last_s + min(LONGEST_S, 2.0 ** min(count - FREE, 10)) - now_s
             if wait_s > 0:
-                raise TooSoon(wait_s)
+                raise TooManyAttempts(wait_s)
 
     def count(self, source: str, now_s: float) -> int:
         count, last_s = self._held.get(source, (0, 0.0))
@@ -60,7 +60,7 @@ class Failures:
         self._held.pop(source, None)
 
 
-class Turnstile:
+class LoginQueue:
     """Runs one check at a time in a thread; of those that wait, who failed least goes first.
 
     When MOST_WAITING wait, the one of most failures is sent away: a storm sends its own away, and who comes with no
@@ -82,7 +82,7 @@ class Turnstile:
             last = max(self._waiting)
             self._waiting.remove(last)
             heapq.heapify(self._waiting)
-            last[2].set_exception(TooSoon(5))
+            last[2].set_exception(TooManyAttempts(5))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return await answer

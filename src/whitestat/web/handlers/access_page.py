@@ -13,15 +13,15 @@ from starlette.responses import HTMLResponse, Response
 from whitestat.core.errors import EditError, LedgerError, QueryError
 from whitestat.web import request_bodies
 from whitestat.web.auth.accounts import SCOPES
-from whitestat.web.auth.roles import Asker, Who
+from whitestat.web.auth.roles import Permission, Principal
 from whitestat.web.handlers import accounts
-from whitestat.web.handlers.accounts import CHANGES, ROLES, Body, Change, Ids, Told
+from whitestat.web.handlers.accounts import CHANGES, ROLES, AccountRoute, Body, Ids, Told
 from whitestat.web.handlers.edits import number
 from whitestat.web.handlers.html_forms import read_form
 from whitestat.web.handlers.login import Page
 from whitestat.web.handlers.usage import Texts
 from whitestat.web.routes import Route
-from whitestat.web.sources import InThread, Sources
+from whitestat.web.sources import Sources, ThreadRunner
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -44,23 +44,27 @@ def template() -> Template:
     return made.get_template("access.html")
 
 
-def pages(sources: Sources, in_thread: InThread) -> list[Page]:
-    async def show(request: Request, texts: Texts, asker: Asker | None) -> Response:
+def pages(sources: Sources, in_thread: ThreadRunner) -> list[Page]:
+    async def show(request: Request, texts: Texts, asker: Principal | None) -> Response:
         return await in_thread(lambda: _page(sources, request, {}))
 
-    async def change(request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def change(request: Request, texts: Texts, asker: Principal | None) -> Response:
         given = await read_form(request)
         does = _DONE.get(given.pop("do", ""))
         if does is None or asker is None:
             raise HTTPException(400, "is not a form of this page")
         return await in_thread(lambda: _changed(sources, request, asker, does, given))
 
-    route = Route("/access", "", None, Who.OWNERS)
+    route = Route("/access", "", None, Permission.OWNERS)
     return [Page(route, show), Page(route, change, ("POST",))]
 
 
 def _changed(
-    sources: Sources, request: Request, asker: Asker, does: Callable[[Sources, Asker, Ids, Body], Told], given: Body
+    sources: Sources,
+    request: Request,
+    asker: Principal,
+    does: Callable[[Sources, Principal, Ids, Body], Told],
+    given: Body,
 ) -> Response:
     """Done and told on the page itself: a secret is shown once, and a page that is loaded anew has it no more."""
     try:
@@ -70,7 +74,7 @@ def _changed(
     return _page(sources, request, made)
 
 
-def _change(does: object) -> Change:
+def _change(does: object) -> AccountRoute:
     return next(each for each in CHANGES if each.does == does)
 
 

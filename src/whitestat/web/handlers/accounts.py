@@ -15,7 +15,7 @@ from whitestat.web import request_bodies
 from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import SCOPES
 from whitestat.web.auth.principal import CONTROL
-from whitestat.web.auth.roles import Asker, Role
+from whitestat.web.auth.roles import Principal, Role
 from whitestat.web.handlers.edits import body_of, number
 from whitestat.web.request_bodies import Field
 from whitestat.web.responses import json_answer
@@ -30,13 +30,13 @@ ROLES = ("owner", "editor", "viewer", "person")
 """What an account can be."""
 
 
-class Change(NamedTuple):
+class AccountRoute(NamedTuple):
     """One method of one path, for the owner; `does` it and returns what is answered, by the schema of that name."""
 
     method: str
     path: str
     summary: str
-    does: Callable[[Sources, Asker, Ids, Body], Told]
+    does: Callable[[Sources, Principal, Ids, Body], Told]
     fields: tuple[Field, ...]
     schema: str
 
@@ -79,23 +79,23 @@ def told_tokens(sources: Sources) -> list[Told]:
     ]
 
 
-def add(sources: Sources, asker: Asker, ids: Ids, body: Body) -> Told:
+def add(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
     role = Role(body["role"])
     held = sources.access.accounts
     made = held.add(body["name"], role, _person(sources, body), sources.now_ms())
     return {"account": made.id, "link": _link(sources, made.id)}
 
 
-def remove(sources: Sources, asker: Asker, ids: Ids, body: Body) -> Told:
+def remove(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
     sources.access.accounts.remove(ids["account"])
     return {"account": ids["account"], "link": None}
 
 
-def link(sources: Sources, asker: Asker, ids: Ids, body: Body) -> Told:
+def link(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
     return {"account": ids["account"], "link": _link(sources, ids["account"])}
 
 
-def set_password(sources: Sources, asker: Asker, ids: Ids, body: Body) -> Told:
+def set_password(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
     """Who holds a session alone must not be able to keep the owner out."""
     if asker is not CONTROL:
         raise HTTPException(403, "is done where WhiteStat runs, by whitestat password; on the page by a link")
@@ -104,13 +104,13 @@ def set_password(sources: Sources, asker: Asker, ids: Ids, body: Body) -> Told:
     return {"account": ids["account"], "link": None}
 
 
-def add_token(sources: Sources, asker: Asker, ids: Ids, body: Body) -> Told:
+def add_token(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
     role, person = SCOPES[body["scope"]], _person(sources, body)
     made, text = sources.access.accounts.add_token(body["name"], role, person, sources.now_ms())
     return {"token": made.id, "text": text}
 
 
-def revoke(sources: Sources, asker: Asker, ids: Ids, body: Body) -> Told:
+def revoke(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
     sources.access.accounts.revoke(ids["token"])
     return {"token": ids["token"], "text": None}
 
@@ -122,9 +122,13 @@ _SCOPE = Field("scope", "What it may.", ("text",), required=True, words=tuple(SC
 _PASSWORD = Field("password", "The new one.", ("text",), required=True)
 
 CHANGES = (
-    Change("POST", "/api/v1/accounts", "Add somebody who may log in.", add, (_NAME, _ROLE, _PERSON), "AccountMade"),
-    Change("DELETE", "/api/v1/accounts/{account}", "Remove an account; it is logged out.", remove, (), "AccountMade"),
-    Change(
+    AccountRoute(
+        "POST", "/api/v1/accounts", "Add somebody who may log in.", add, (_NAME, _ROLE, _PERSON), "AccountMade"
+    ),
+    AccountRoute(
+        "DELETE", "/api/v1/accounts/{account}", "Remove an account; it is logged out.", remove, (), "AccountMade"
+    ),
+    AccountRoute(
         "POST",
         "/api/v1/accounts/{account}/link",
         "Make a link that sets the account's password, once, within a week.",
@@ -132,7 +136,7 @@ CHANGES = (
         (),
         "AccountMade",
     ),
-    Change(
+    AccountRoute(
         "POST",
         "/api/v1/accounts/{account}/password",
         "Set a password; over the control socket alone.",
@@ -140,7 +144,7 @@ CHANGES = (
         (_PASSWORD,),
         "AccountMade",
     ),
-    Change(
+    AccountRoute(
         "POST",
         "/api/v1/tokens",
         "Make a token; its text is told now and never again.",
@@ -148,11 +152,11 @@ CHANGES = (
         (_NAME, _SCOPE, _PERSON),
         "TokenMade",
     ),
-    Change("DELETE", "/api/v1/tokens/{token}", "Revoke a token.", revoke, (), "TokenMade"),
+    AccountRoute("DELETE", "/api/v1/tokens/{token}", "Revoke a token.", revoke, (), "TokenMade"),
 )
 
 
-async def answer(change: Change, sources: Sources, request: Request, asker: Asker) -> Callable[[], Response]:
+async def answer(change: AccountRoute, sources: Sources, request: Request, asker: Principal) -> Callable[[], Response]:
     """What is still to be done, in a thread, since it writes a file."""
     body = request_bodies.read(change.fields, await body_of(request))
     ids = {name: number(name, str(text)) for name, text in request.path_params.items()}

@@ -13,25 +13,25 @@ from whitestat.attribution.devices import edits
 from whitestat.attribution.devices.edits import (
     ALWAYS,
     AddPerson,
-    Answer,
+    AddTopUp,
+    AnswerProposal,
+    AssignOwner,
+    AssignToPerson,
+    CompositeEdit,
     Edit,
-    Give,
-    Label,
     Merge,
-    Own,
     RemovePerson,
     Rename,
     RenamePerson,
+    SetLabels,
     Split,
-    Together,
-    TopUp,
 )
 from whitestat.core.calendar import day_bounds, instant_text
 from whitestat.core.errors import Missing, QueryError
 from whitestat.web import request_bodies
 from whitestat.web.request_bodies import Field
 from whitestat.web.responses import json_answer
-from whitestat.web.sources import Made, Sources
+from whitestat.web.sources import EditOutcome, Sources
 
 Ids = Mapping[str, int]
 Body = Mapping[str, Any]
@@ -55,7 +55,7 @@ class Lift(NamedTuple):
     lifted: bool
 
 
-class Write(NamedTuple):
+class EditRoute(NamedTuple):
     """One method of one path; `makes` turns the numbers of the path and a checked body into an edit."""
 
     method: str
@@ -73,20 +73,24 @@ def _change(ids: Ids, body: Body) -> Edit:
         made.append(Rename(device, body["name"]))
     if "person" in body:
         person = body["person"]
-        made.append(Give(device, person, from_day) if isinstance(person, str) else Own(device, person, from_day))
+        made.append(
+            AssignToPerson(device, person, from_day)
+            if isinstance(person, str)
+            else AssignOwner(device, person, from_day)
+        )
     elif "from" in body:
         raise QueryError("from", "needs person")
     if "labels" in body:
-        made.append(Label(device, tuple(body["labels"])))
+        made.append(SetLabels(device, tuple(body["labels"])))
     if not made:
         raise QueryError("body", "must have some of name, person, labels")
-    return made[0] if len(made) == 1 else Together(tuple(made))
+    return made[0] if len(made) == 1 else CompositeEdit(tuple(made))
 
 
 def _together(ids: Ids, body: Body) -> Edit:
     """Names and owners of many devices as one edit."""
     rows = [request_bodies.checked(_ROW, each) for each in body["devices"]]
-    return Together(tuple(_change({"device": row["device"]}, _without(row, "device")) for row in rows))
+    return CompositeEdit(tuple(_change({"device": row["device"]}, _without(row, "device")) for row in rows))
 
 
 def _without(row: Body, name: str) -> Body:
@@ -103,28 +107,28 @@ _ROW = (Field("device", "Its number.", ("number",), required=True), _NAME, _PERS
 _CALLED = Field("name", "What the person is called.", ("text",), required=True)
 
 WRITES = (
-    Write(
+    EditRoute(
         "PATCH",
         "/api/v1/devices",
         "Name many devices and say whose they are, as one edit.",
         _together,
         (Field("devices", "Each with device and some of name, person and from.", ("objects",), required=True),),
     ),
-    Write(
+    EditRoute(
         "PATCH",
         "/api/v1/devices/{device}",
         "Name a device, say whose it is, label it.",
         _change,
         (_NAME, _PERSON, _FROM, _LABELS),
     ),
-    Write(
+    EditRoute(
         "POST",
         "/api/v1/devices/{device}/merge",
         "All of a device becomes another's, back to its first day.",
         lambda ids, body: Merge(ids["device"], body["into"]),
         (Field("into", "The device that stays.", ("number",), required=True),),
     ),
-    Write(
+    EditRoute(
         "POST",
         "/api/v1/devices/{device}/split",
         "Some of a device's addresses become a device of their own, or another's.",
@@ -134,51 +138,51 @@ WRITES = (
             Field("into", "The device whose they are from now on; without it a new one.", ("number",)),
         ),
     ),
-    Write(
+    EditRoute(
         "POST",
         "/api/v1/devices/{device}/forget",
         "Remove names, addresses and peers of a device for good; its usage stays, as nobody's.",
         lambda ids, body: Forget(ids["device"]),
     ),
-    Write("POST", "/api/v1/people", "Add a person.", lambda ids, body: AddPerson(body["name"]), (_CALLED,)),
-    Write(
+    EditRoute("POST", "/api/v1/people", "Add a person.", lambda ids, body: AddPerson(body["name"]), (_CALLED,)),
+    EditRoute(
         "PATCH",
         "/api/v1/people/{person}",
         "Rename a person.",
         lambda ids, body: RenamePerson(ids["person"], body["name"]),
         (_CALLED,),
     ),
-    Write(
+    EditRoute(
         "DELETE",
         "/api/v1/people/{person}",
         "Remove a person; the devices are nobody's then.",
         lambda ids, body: RemovePerson(ids["person"]),
     ),
-    Write(
+    EditRoute(
         "POST",
         "/api/v1/proposals/{proposal}",
         "Confirm that two devices are one, or refuse it for good.",
-        lambda ids, body: Answer(ids["proposal"], body["answer"] == "confirm"),
+        lambda ids, body: AnswerProposal(ids["proposal"], body["answer"] == "confirm"),
         (Field("answer", "What you say to it.", ("text",), required=True, words=("confirm", "refuse")),),
     ),
-    Write(
+    EditRoute(
         "POST",
         "/api/v1/plans/{plan}/topups",
         "More octets for the running period of a plan, or fewer; an edit, which can be undone.",
-        lambda ids, body: TopUp(ids["plan"], body["octets"], body.get("allowance")),
+        lambda ids, body: AddTopUp(ids["plan"], body["octets"], body.get("allowance")),
         (
             Field("octets", "How many more; below zero how many fewer.", ("whole",), required=True),
             Field("allowance", "Which allowance, by name; without it the plan's own.", ("text",)),
         ),
     ),
-    Write(
+    EditRoute(
         "POST",
         "/api/v1/plans/{plan}/reprice",
         "Class a plan's usage anew, as the plan is now; there is no way back but the same with the plan as it was.",
         lambda ids, body: Reprice(ids["plan"], body.get("from")),
         (Field("from", "The first day; without it all that was ever classed, as far as hours are kept.", ("day",)),),
     ),
-    Write(
+    EditRoute(
         "POST",
         "/api/v1/throttle",
         "Lift somebody's limit until the period ends, or put it in force again.",
@@ -188,11 +192,11 @@ WRITES = (
             Field("lifted", "Whether it is lifted.", ("flag",), required=True),
         ),
     ),
-    Write("POST", "/api/v1/edits/{edit}/undo", "Take an edit back.", lambda ids, body: Undo(ids["edit"])),
+    EditRoute("POST", "/api/v1/edits/{edit}/undo", "Take an edit back.", lambda ids, body: Undo(ids["edit"])),
 )
 
 
-async def answer(write: Write, sources: Sources, request: Request, by: str) -> Response:
+async def answer(write: EditRoute, sources: Sources, request: Request, by: str) -> Response:
     """The number of the edit, 0 where nothing had to change, and the device or person that came of it."""
     body = request_bodies.read(write.fields, await body_of(request))
     ids = {name: number(name, str(text)) for name, text in request.path_params.items()}
@@ -235,12 +239,12 @@ async def body_of(request: Request) -> bytes:
     return found
 
 
-def _device(made: Made, ids: Ids) -> int | None:
+def _device(made: EditOutcome, ids: Ids) -> int | None:
     """Whose the changed episodes are now, else the device that was asked for."""
     moved = (int(each.after[0] or 0) for each in made.made if each.table == edits.EPISODE and each.after)
     return next(moved, ids.get("device"))
 
 
-def _person(made: Made, ids: Ids) -> int | None:
+def _person(made: EditOutcome, ids: Ids) -> int | None:
     added = (int(each.key[0]) for each in made.made if each.table == edits.PERSON and each.after)
     return next(added, ids.get("person"))

@@ -16,7 +16,7 @@ from whitestat.web.responses import refused
 MOST_STREAMS = 32
 """A page open on every screen of a house is a handful; more than this is a mistake or a nuisance."""
 
-Source = Callable[[], AsyncIterator[dict[str, object]]]
+LiveSource = Callable[[], AsyncIterator[dict[str, object]]]
 
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _RETRY = b"retry: 2000\n\n"
@@ -32,7 +32,7 @@ class LiveStreams:
         self._pumps: set[asyncio.Task[None]] = set()
         self._stopped = False
 
-    async def answer(self, request: Request, source: Source, goes_on: Callable[[], bool]) -> Response:
+    async def answer(self, request: Request, source: LiveSource, goes_on: Callable[[], bool]) -> Response:
         """The stream, for as long as it goes on; 503 when there are too many or the program is about to end.
 
         Events are named by their instant. To who names the last one he has (Last-Event-ID, HTML Living Standard,
@@ -53,7 +53,7 @@ class LiveStreams:
             pump.cancel()
 
     async def _stream(
-        self, source: Source, goes_on: Callable[[], bool], last: datetime | None
+        self, source: LiveSource, goes_on: Callable[[], bool], last: datetime | None
     ) -> AsyncGenerator[bytes, None]:
         pieces: asyncio.Queue[bytes] = asyncio.Queue(1)
         pump = asyncio.create_task(self._pump(source(), goes_on, last, pieces))

@@ -21,9 +21,9 @@ from whitestat.web.auth.accounts import LONGEST_MS, OWNER, TICKET_MS
 from whitestat.web.auth.file import Account
 from whitestat.web.auth.passwords import LEAST_LETTERS, digest
 from whitestat.web.auth.principal import SESSION, sender
-from whitestat.web.auth.roles import Asker, Who
+from whitestat.web.auth.roles import Permission, Principal
 from whitestat.web.auth.same_origin import from_our_pages
-from whitestat.web.auth.throttle import Failures, TooSoon, Turnstile, source_of
+from whitestat.web.auth.throttle import Failures, LoginQueue, TooManyAttempts, source_of
 from whitestat.web.handlers.html_forms import read_form
 from whitestat.web.handlers.usage import Texts
 from whitestat.web.routes import Route
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 T = TypeVar("T")
-Answer = Callable[[Request, Texts, Asker | None], Awaitable[Response]]
+Answer = Callable[[Request, Texts, Principal | None], Awaitable[Response]]
 
 TICKET, KNOWN = "whitestat-password", "whitestat-known"
 """The cookies that let a password be set, and that tell a browser by which somebody logged in before."""
@@ -77,13 +77,13 @@ def first(request: Request) -> Response:
 def pages(sources: Sources) -> list[Page]:
     doors = _Doors(sources)
     return [
-        Page(Route("/login", "", None, Who.ANYBODY, (_NEXT,)), doors.show_login),
-        Page(Route("/login", "", None, Who.ANYBODY), doors.log_in, ("POST",)),
-        Page(Route("/logout", "", None, Who.ANYBODY), doors.log_out, ("POST",)),
-        Page(Route("/first", "", None, Who.ANYBODY, (_KEY,)), doors.show_first),
-        Page(Route("/first", "", None, Who.ANYBODY), doors.set_first, ("POST",)),
-        Page(Route("/password", "", None, Who.PEOPLE), doors.show_password),
-        Page(Route("/password", "", None, Who.PEOPLE), doors.change_password, ("POST",)),
+        Page(Route("/login", "", None, Permission.ANYBODY, (_NEXT,)), doors.show_login),
+        Page(Route("/login", "", None, Permission.ANYBODY), doors.log_in, ("POST",)),
+        Page(Route("/logout", "", None, Permission.ANYBODY), doors.log_out, ("POST",)),
+        Page(Route("/first", "", None, Permission.ANYBODY, (_KEY,)), doors.show_first),
+        Page(Route("/first", "", None, Permission.ANYBODY), doors.set_first, ("POST",)),
+        Page(Route("/password", "", None, Permission.PEOPLE), doors.show_password),
+        Page(Route("/password", "", None, Permission.PEOPLE), doors.change_password, ("POST",)),
     ]
 
 
@@ -95,19 +95,19 @@ class _Doors:
         self._access = sources.access
         self._now_ms = sources.now_ms
         self._thread = ThreadPoolExecutor(1, "passwords")
-        self._turnstile = Turnstile(self._thread)
+        self._turnstile = LoginQueue(self._thread)
         self._failures = Failures()
 
-    async def show_login(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def show_login(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         return self._page(request, "login", next=_own_address(texts.get("next", "")))
 
-    async def log_in(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def log_in(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         given = await read_form(request)
         name, after = given.get("name", OWNER), _own_address(given.get("next", ""))
         account = self._accounts.named(name)
         try:
             is_right = await self._is_right(request, account, given.get("password", ""))
-        except TooSoon as soon:
+        except TooManyAttempts as soon:
             answer = self._page(request, "login", 429, name=name, next=after, fault=f"{soon}.")
             answer.headers["retry-after"] = str(soon.after_s)
             return answer
@@ -116,14 +116,14 @@ class _Doors:
             return self._page(request, "login", 403, name=name, next=after, fault=fault)
         return await self._logged_in(request, account, after)
 
-    async def log_out(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def log_out(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         from_our_pages(request)
         await self._do(lambda: self._accounts.end(request.cookies.get(SESSION, "")))
         answer = self._to(request, "login")
         answer.delete_cookie(SESSION, path=self._path)
         return answer
 
-    async def show_first(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def show_first(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         """The secret of a link is used up at once: the address that stays in the browser's list has none."""
         if "key" not in texts:
             account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
@@ -137,7 +137,7 @@ class _Doors:
         self._set(request, answer, TICKET, ticket, TICKET_MS // 1000)
         return answer
 
-    async def set_first(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def set_first(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         given = await read_form(request)
         account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
         if account is None:
@@ -149,15 +149,15 @@ class _Doors:
         answer.delete_cookie(TICKET, path=self._path)
         return answer
 
-    async def show_password(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def show_password(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         account = self._own(asker)
         return self._page(request, "password", name=account.name)
 
-    async def change_password(self, request: Request, texts: Texts, asker: Asker | None) -> Response:
+    async def change_password(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
         given, account = await read_form(request), self._own(asker)
         try:
             is_right = await self._is_right(request, account, given.get("old", ""))
-        except TooSoon as soon:
+        except TooManyAttempts as soon:
             return self._page(request, "password", 429, name=account.name, fault=f"{soon}.")
         if not is_right:
             return self._page(request, "password", 403, name=account.name, fault="The present password is wrong.")
@@ -178,7 +178,7 @@ class _Doors:
         self._failures.failed(source, time.monotonic())
         try:
             is_right = await self._turnstile.check(rank, lambda: passwords.matches(password, held))
-        except TooSoon:  # sent away untried
+        except TooManyAttempts:  # sent away untried
             self._failures.forgive(source)
             raise
         if not is_right:
@@ -213,7 +213,7 @@ class _Doors:
         """In the thread: the file is written through to the disk, which takes a while on a card."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, what)
 
-    def _own(self, asker: Asker | None) -> Account:
+    def _own(self, asker: Principal | None) -> Account:
         if asker is None or asker.account is None:
             raise HTTPException(403, "has no password of its own; log in first")
         return self._accounts.account(asker.account)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from whitestat.core.calendar import day_bounds
 from whitestat.core.system.memory import give_back
-from whitestat.ledger.read.queries import Question
+from whitestat.ledger.read.queries import UsageQuery
 from whitestat.web.sources import Sources
 
 _FIRST_DAY = 20000101
@@ -50,7 +50,7 @@ class _Figures(Collector):
         sources = self._sources
         start_s = day_bounds(_FIRST_DAY, sources.zone)[0]
         end_s = sources.now.span("today")[1]
-        for row in sources.queries.usage(Question(start_s, end_s, by=("device", "scope"))):
+        for row in sources.queries.usage(UsageQuery(start_s, end_s, by=("device", "scope"))):
             device = row.device
             labels = [
                 str(device.id) if device else "unattributed",

@@ -7,11 +7,11 @@ from datetime import tzinfo
 
 from starlette.responses import Response
 
-from whitestat.attribution.devices.edits import ALWAYS, EPISODE, OWNER, PERSON, Picture
+from whitestat.attribution.devices.edits import ALWAYS, EPISODE, OWNER, PERSON, Snapshot
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import Missing
 from whitestat.core.units import address_text, mac_text
-from whitestat.ledger.read.queries import DeviceRow, Question, Step
+from whitestat.ledger.read.queries import DeviceRow, TimeStep, UsageQuery
 from whitestat.query.encode import device_fields
 from whitestat.web.handlers.edits import number
 from whitestat.web.responses import json_answer
@@ -24,7 +24,7 @@ Told = dict[str, object]
 def device(sources: Sources, texts: Texts) -> Response:
     wanted = number("device", texts["device"])
     rows = {row.id: row for row in sources.queries.devices()}
-    picture = Picture(sources.queries.picture())
+    picture = Snapshot(sources.queries.picture())
     if wanted not in picture.devices() or wanted not in rows:
         raise Missing("device", f"there is no device {wanted}")
     episodes = [
@@ -56,7 +56,7 @@ def device(sources: Sources, texts: Texts) -> Response:
 def export(sources: Sources, texts: Texts) -> Response:
     """All that is kept about a device."""
     wanted = number("device", texts["device"])
-    if wanted not in Picture(sources.queries.picture()).devices():
+    if wanted not in Snapshot(sources.queries.picture()).devices():
         raise Missing("device", f"there is no device {wanted}")
     return json_answer(_exported(sources, wanted))
 
@@ -64,7 +64,7 @@ def export(sources: Sources, texts: Texts) -> Response:
 def export_person(sources: Sources, texts: Texts) -> Response:
     """All that is kept about a person, and about the devices that were the person's at any time."""
     wanted = number("person", texts["person"])
-    picture = Picture(sources.queries.picture())
+    picture = Snapshot(sources.queries.picture())
     if picture.row(PERSON, (wanted,)) is None:
         raise Missing("person", f"there is no person {wanted}")
     owned = {int(key[0]) for key, row in picture.tables[OWNER].items() if row and row[0] == wanted}
@@ -74,7 +74,7 @@ def export_person(sources: Sources, texts: Texts) -> Response:
 
 def _exported(sources: Sources, device: int) -> Told:
     end_s = sources.now.span("today")[1]
-    question = Question(0, end_s, Step.DAY, ("device", "scope"), (device,))
+    question = UsageQuery(0, end_s, TimeStep.DAY, ("device", "scope"), (device,))
     days = [
         {"start": instant_text(row.start_s, sources.zone), "scope": row.scope, **row.counts._asdict()}
         for row in sources.queries.usage(question)
@@ -82,7 +82,7 @@ def _exported(sources: Sources, device: int) -> Told:
     return {"id": device, "kept": sources.queries.export(device), "usage": days}
 
 
-def _owners(picture: Picture, device: int) -> list[Told]:
+def _owners(picture: Snapshot, device: int) -> list[Told]:
     """Who owned it from which day up to and without which, the first first; null where there is no such end."""
     return [
         {"person": row[0], "name": _name(picture, row[0]), "from": _day(key[1]), "until": _day(row[1])}
@@ -91,7 +91,7 @@ def _owners(picture: Picture, device: int) -> list[Told]:
     ]
 
 
-def _name(picture: Picture, person: object) -> str | None:
+def _name(picture: Snapshot, person: object) -> str | None:
     row = picture.row(PERSON, (int(str(person)),))
     return str(row[0]) if row else None
 
@@ -102,7 +102,7 @@ def _day(day: int | str | None) -> str | None:
 
 
 def people(sources: Sources, texts: Texts) -> Response:
-    picture = Picture(sources.queries.picture())
+    picture = Snapshot(sources.queries.picture())
     names = _names(sources.queries.devices())
     owned: dict[object, list[Told]] = {}
     for each in sorted(picture.devices()):

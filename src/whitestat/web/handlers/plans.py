@@ -9,10 +9,10 @@ from starlette.responses import Response
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import QueryError
 from whitestat.plans.spans import bounds
-from whitestat.plans.status import Standing
+from whitestat.plans.status import PlanStatus
 from whitestat.query.parameters import PLAN_BY, PLAN_STEP, listed
 from whitestat.query.parse import asked_span
-from whitestat.query.plan_status import Asked, Told, told, usage_rows
+from whitestat.query.plan_status import PlanQuery, Told, told, usage_rows
 from whitestat.web.handlers.edits import number
 from whitestat.web.responses import json_answer
 from whitestat.web.sources import Sources
@@ -34,7 +34,7 @@ def usage(sources: Sources, texts: Texts) -> Response:
     row, found = sources.queries.plan_usage(id, start_s, end_s)
     names = {row.id: row.name or row.mac for row in sources.queries.devices()} if "device" in by else {}
     rows: list[Told] = []
-    for told_row, who in usage_rows(row, found, sources.zone, Asked(by, step, start_s)):
+    for told_row, who in usage_rows(row, found, sources.zone, PlanQuery(by, step, start_s)):
         device = {"id": who.device, "name": names.get(who.device) if who.device is not None else None}
         rows.append(told_row | ({"device": device} if "device" in by else {}))
         if len(rows) > ROWS_MAX:
@@ -49,6 +49,6 @@ def usage(sources: Sources, texts: Texts) -> Response:
     return json_answer(head | {"rows": rows})
 
 
-def plans(sources: Sources, found: Mapping[int, Standing]) -> Response:
+def plans(sources: Sources, found: Mapping[int, PlanStatus]) -> Response:
     names = {row.id: row.name or row.mac for row in sources.queries.devices()}
     return json_answer({"plans": [told(id, each, sources.zone, names) for id, each in found.items()]})

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from whitestat.core.calendar import day_of, instant_text
 from whitestat.core.errors import QueryError
-from whitestat.ledger.read.queries import Answer, Cursor, Queries, Question, Row
+from whitestat.ledger.read.queries import Cursor, Queries, UsageQuery, UsageResult, UsageRow
 from whitestat.query.encode import UsageAnswer, covered_points, device_fields
 from whitestat.query.parse import asked_span, usage_question
 from whitestat.web.handlers.usage_page import as_html, headers
@@ -139,13 +139,13 @@ def _usage(sources: Sources, texts: Texts, path: str) -> UsageAnswer:
     )
 
 
-def _page(answer: Answer, texts: Texts) -> tuple[list[Row], Cursor | None] | None:
+def _page(answer: UsageResult, texts: Texts) -> tuple[list[UsageRow], Cursor | None] | None:
     if "limit" not in texts:
         return None
     return answer.page(int(texts["limit"]), Cursor.read(texts["cursor"]) if "cursor" in texts else None)
 
 
-def _address(path: str, texts: Texts, question: Question, cursor: Cursor, sources: Sources) -> str:
+def _address(path: str, texts: Texts, question: UsageQuery, cursor: Cursor, sources: Sources) -> str:
     """That of the next page; of the same span, when the day that was asked for by a word is over too."""
     span = {"start": instant_text(question.start_s, sources.zone), "end": instant_text(question.end_s, sources.zone)}
     return f"{sources.base}{path}?{urlencode({**texts, **span, 'cursor': str(cursor)})}"

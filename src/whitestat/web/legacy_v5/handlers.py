@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from whitestat.core.calendar import day_bounds, day_of, parse_instant, wall_time
 from whitestat.core.errors import QueryError
-from whitestat.ledger.read.queries import DeviceRow, Question, Row
+from whitestat.ledger.read.queries import DeviceRow, UsageQuery, UsageRow
 from whitestat.ledger.usage_query import check_span
 from whitestat.web.handlers.usage import Texts
 from whitestat.web.legacy_v5.frame import FrameRow, as_json, as_table
@@ -144,7 +144,7 @@ class _Days:
     def _before(self, start_s: int) -> dict[int, tuple[int, int]]:
         """What each device used before."""
         first_s = day_bounds(_FIRST_DAY, self._sources.zone)[0]
-        rows = self._sources.queries.usage(Question(first_s, start_s)) if first_s < start_s else []
+        rows = self._sources.queries.usage(UsageQuery(first_s, start_s)) if first_s < start_s else []
         return {row.device.id: _in_out(row) for row in rows if row.device}
 
 
@@ -197,7 +197,7 @@ def _sum(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
     return one[0] + other[0], one[1] + other[1]
 
 
-def _in_out(row: Row) -> tuple[int, int]:
+def _in_out(row: UsageRow) -> tuple[int, int]:
     """What a meter cannot tell apart counts as download: the frame has no third column, and must add up."""
     return row.counts.octets_in + row.counts.octets_unsplit, row.counts.octets_out
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from whitestat.collectors.http import Http
 from whitestat.collectors.router.huawei_b593 import pages
-from whitestat.collectors.router.huawei_b593.login import Session
-from whitestat.collectors.router.huawei_b593.pages import Statistics
-from whitestat.collectors.router.protocol import LINE, Login, Look, StandBack
+from whitestat.collectors.router.huawei_b593.login import RouterSession
+from whitestat.collectors.router.huawei_b593.pages import VolumeStatistics
+from whitestat.collectors.router.protocol import LINE, Login, RouterTotals, TemporarilyUnavailable
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts
 
@@ -42,12 +42,12 @@ class B593:
     ) -> None:
         self._http = Http(url, timeout_s=timeout_s, octets_max=OCTETS_MAX)
         self.url = self._http.url
-        self._session = Session(self._http, login, firmware) if login else None
+        self._session = RouterSession(self._http, login, firmware) if login else None
         self._unit = unit or {None: None, "V200R001": "bytes"}.get(firmware, "kB")
         self._page = PAGES[0]
         self._first: tuple[int, int] | None = None  # octets and liveTime at the first poll
 
-    def look(self, closely: bool) -> Look:
+    def look(self, closely: bool) -> RouterTotals:
         if self._unit is None:
             self._unit = "bytes" if pages.front(self._text("/", "")).csrf else "kB"
         found = self._read(self._text(OPEN, ""))
@@ -55,7 +55,7 @@ class B593:
             found = self._inside()
         scale = UNITS[self._unit]
         counts = Counts(found.down * scale, found.up * scale)
-        return Look({LINE: counts}, counted_s=found.live_s, notice=NOTICE, doubt=self._doubt(found, counts))
+        return RouterTotals({LINE: counts}, counted_s=found.live_s, notice=NOTICE, doubt=self._doubt(found, counts))
 
     def abort(self) -> None:
         self._http.abort()
@@ -63,7 +63,7 @@ class B593:
     def close(self) -> None:
         """Each poll has logged out."""
 
-    def _inside(self) -> Statistics:
+    def _inside(self) -> VolumeStatistics:
         """The counters as they are shown to who is logged in."""
         if self._session is None:
             raise CollectorError(f"{self.url}: shows its counters to nobody who is not logged in: set password_file")
@@ -80,7 +80,9 @@ class B593:
         finally:
             self._session.leave()
         if replaced:
-            raise StandBack(f"{self.url}: somebody else logged in and took the router's only session", 300.0)
+            raise TemporarilyUnavailable(
+                f"{self.url}: somebody else logged in and took the router's only session", 300.0
+            )
         raise CollectorError(f"{self.url}: none of its pages shows WanStatistics: is it a B593?")
 
     def _text(self, path: str, cookie: str) -> str:
@@ -90,13 +92,13 @@ class B593:
             raise CollectorError(f"{self.url}: answers {reply.status} to {path}")
         return reply.text
 
-    def _read(self, text: str) -> Statistics | None:
+    def _read(self, text: str) -> VolumeStatistics | None:
         try:
             return pages.statistics(text)
         except ValueError as fault:
             raise CollectorError(f"{self.url}: {fault}") from None
 
-    def _doubt(self, found: Statistics, counts: Counts) -> str:
+    def _doubt(self, found: VolumeStatistics, counts: Counts) -> str:
         """Why the unit cannot be right: firmware of one name was seen with either.
 
         Rates are in the unit's bits, thousands of them or one by one, and the mean since they were cleared is of both.

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from whitestat.collectors.http import Http, Reply
 from whitestat.collectors.router.huawei_b593 import pages
-from whitestat.collectors.router.protocol import Login, Refused, StandBack
+from whitestat.collectors.router.protocol import Login, LoginRefused, TemporarilyUnavailable
 from whitestat.core.errors import CollectorError
 
 FAILURES_MAX = 2
@@ -25,7 +25,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _PLAIN, _TOKEN = "V100R001", "V200R001"
 
 
-class Session:
+class RouterSession:
     """One user of the router at a time, as it has room for no more. `firmware` is as configured, None as it shows."""
 
     def __init__(self, http: Http, login: Login, firmware: str | None) -> None:
@@ -42,7 +42,7 @@ class Session:
         """Log in. Refused, StandBack or CollectorError say why not."""
         front = pages.front(self._ask("/").text)
         if front.failures >= FAILURES_MAX:
-            raise StandBack(
+            raise TemporarilyUnavailable(
                 f"{self._http.url}: {front.failures} tries to log in failed, and the next would lock the router for a "
                 "minute: it is not tried here; logging in on its page clears that",
                 300.0,
@@ -60,7 +60,7 @@ class Session:
                 self._ask("/index/logout.cgi", b"", _FORM)
             self._id = "0"
 
-    def _form(self, front: pages.Front) -> dict[str, str]:
+    def _form(self, front: pages.LoginPage) -> dict[str, str]:
         """Username and password as this firmware wants them."""
         username, password = self._login.username, self._login.password
         firmware = self._firmware or (_TOKEN if front.csrf else None)
@@ -83,13 +83,13 @@ class Session:
             return {"Username": username, "Password": pages.plain_password(password)}
         return {"Username": username, "Password": self._encrypted(password, key)}
 
-    def _encrypted(self, text: str, key: pages.Key) -> str:
+    def _encrypted(self, text: str, key: pages.RsaKey) -> str:
         try:
             return pages.encrypted_password(text, key, secrets.token_bytes)
         except ValueError as fault:
             raise CollectorError(f"{self._http.url}: {fault}") from None
 
-    def _key(self) -> pages.Key | None:
+    def _key(self) -> pages.RsaKey | None:
         reply = self._ask("/js/rsa.js")
         return pages.rsa_key(reply.text) if reply.status == 200 else None
 
@@ -97,13 +97,15 @@ class Session:
         """Why we were not let in, which the first page says; a try that failed for no reason told is our last too."""
         front = pages.front(self._ask("/").text)
         if front.cookie_flag == ANOTHER_USER:
-            return StandBack(f"{self._http.url}: somebody is logged in to the router, which has room for one user")
+            return TemporarilyUnavailable(
+                f"{self._http.url}: somebody is logged in to the router, which has room for one user"
+            )
         if front.cookie_flag == NO_COOKIES and not front.failures:
             return CollectorError(f"{self._http.url}: says that cookies are switched off")
         if front.failures > FAILURES_MAX:
-            return Refused(f"{self._http.url}: is locked for a minute after {front.failures} wrong passwords")
+            return LoginRefused(f"{self._http.url}: is locked for a minute after {front.failures} wrong passwords")
         why = "does not take this name and password" if front.failures else "does not let us in and does not say why"
-        return Refused(f"{self._http.url}: {why}")
+        return LoginRefused(f"{self._http.url}: {why}")
 
     def _ask(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Reply:
         reply = self._http.ask(path, body, {"Cookie": self.cookie, "Referer": f"{self._http.url}/", **(headers or {})})

@@ -21,7 +21,7 @@ _DEFAULT_EXPONENT = 0x10001
 _MOST = 1 << 63
 
 
-class Statistics(NamedTuple):
+class VolumeStatistics(NamedTuple):
     """Volumes in the router's own unit, up and down seen from the home, since they were cleared `live_s` ago.
 
     Rates are in thousands of the unit's bits where volumes are in thousands of octets.
@@ -34,14 +34,14 @@ class Statistics(NamedTuple):
     down_rate: int = 0
 
 
-class Key(NamedTuple):
+class RsaKey(NamedTuple):
     """An RSA key, as the page's script has it."""
 
     modulus: int
     exponent: int
 
 
-class Front(NamedTuple):
+class LoginPage(NamedTuple):
     """What the first page says of logging in: how many tries failed, why, and the tokens of newer firmware."""
 
     failures: int = 0
@@ -49,7 +49,7 @@ class Front(NamedTuple):
     csrf: tuple[str, str] | None = None
 
 
-def statistics(text: str) -> Statistics | None:
+def statistics(text: str) -> VolumeStatistics | None:
     """The counters; None where the page shows none. ValueError for figures that cannot be read."""
     line = _LINE.search(text)
     if line is None:
@@ -58,7 +58,7 @@ def statistics(text: str) -> Statistics | None:
     if not {"upvolume", "downvolume"} <= values.keys():
         raise ValueError("WanStatistics without upvolume and downvolume")
     live = values.get("liveTime", "")
-    return Statistics(
+    return VolumeStatistics(
         _figure("upvolume", values["upvolume"]),
         _figure("downvolume", values["downvolume"]),
         _figure("liveTime", live) if live else None,
@@ -72,26 +72,26 @@ def is_replaced(text: str) -> bool:
     return re.search(r"<title>\s{0,8}replace\s{0,8}</title>", text, re.IGNORECASE) is not None
 
 
-def front(text: str) -> Front:
+def front(text: str) -> LoginPage:
     """The first page; what it does not say is nothing."""
     failed = _variable(text, "LoginError").partition(":")[0].strip()
     flag = _variable(text, "Cookieflag").strip()
     param, token = _variable(text, "csrf_param"), _variable(text, "csrf_token")
-    return Front(
+    return LoginPage(
         int(failed) if re.fullmatch("[0-9]{1,3}", failed) else 0,
         int(flag) if re.fullmatch("[0-9]{1,3}", flag) else 0,
         (param, token) if param and token else None,
     )
 
 
-def rsa_key(script: str) -> Key | None:
+def rsa_key(script: str) -> RsaKey | None:
     """The key in `/js/rsa.js`, whose modulus goes on over several lines; None where there is none."""
     found = _HEXADECIMAL.search(script)
     digits = "".join(re.findall("[0-9A-Fa-f]+", found[1])) if found else ""
     if not 128 <= len(digits) <= 1024:  # 512 to 4096 bits
         return None
     exponent = _EXPONENT.search(script)
-    return Key(int(digits, 16), int(exponent[1], 16) if exponent else _DEFAULT_EXPONENT)
+    return RsaKey(int(digits, 16), int(exponent[1], 16) if exponent else _DEFAULT_EXPONENT)
 
 
 def let_in(text: str) -> bool:
@@ -104,7 +104,7 @@ def plain_password(password: str) -> str:
     return base64.b64encode(password.encode()).decode()
 
 
-def encrypted_password(password: str, key: Key, random: Callable[[int], bytes]) -> str:
+def encrypted_password(password: str, key: RsaKey, random: Callable[[int], bytes]) -> str:
     """As V100R001C07SP102 wants it: RSA with the padding of PKCS #1 v1.5 (RFC 8017, section 7.2.1)."""
     message = password.encode()
     size = (key.modulus.bit_length() + 7) // 8
