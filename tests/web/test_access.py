@@ -322,7 +322,7 @@ def test_every_path_is_answered_for_whom_it_is_and_refused_to_all_others(
     roles: tuple[House, dict[Role, str]], method: str, path: str, who: Permission, role: Role | None
 ) -> None:
     house, tokens = roles
-    asked = re.sub("{path:path}", "login.css", path)
+    asked = re.sub("{path:path}", "css/login.css", path)
     asked = re.sub("{[a-z]+}", "999", asked)
     # A body that says nothing, so that nothing is changed by who may.
     form = path in ("/login", "/logout", "/first", "/password", "/access")
@@ -360,8 +360,8 @@ def test_a_base_path_is_in_front_of_everything(tmp_path: Path) -> None:
         assert (moved.status, moved.headers["location"]) == (308, "/stats/")
         assert house.get("/stats/", **PAGE).headers["location"] == "/stats/login"
         assert house.get("/", **PAGE).headers["location"] == "/stats/login", "a proxy may take the base off"
-        assert 'href="/stats/static/login.css"' in house.get("/stats/login").text
-        assert house.get("/stats/static/login.css").status == house.get("/static/login.css").status == 200
+        assert 'href="/stats/static/css/login.css"' in house.get("/stats/login").text
+        assert house.get("/stats/static/css/login.css").status == house.get("/static/css/login.css").status == 200
         visitor = Visitor(house)
         visitor.get(f"/stats/first?key={house.accounts.first_link(house.now_s * 1000)}")
         done = visitor.form("/stats/first", password=PASSWORD, again=PASSWORD)
@@ -373,7 +373,7 @@ def test_a_base_path_is_in_front_of_everything(tmp_path: Path) -> None:
         assert answer.headers["link"].startswith("</stats/api/v1/usage?")
         assert visitor.get(answer.json["next"]).status == 200
         assert visitor.get("/stats/api/v1/usage.html?next=1", **PAGE).status == 400
-        assert 'href="/stats/static/plain.css"' in visitor.get("/stats/api/v1/usage.html", **PAGE).text
+        assert 'href="/stats/static/css/plain.css"' in visitor.get("/stats/api/v1/usage.html", **PAGE).text
         asked = Visitor(house).get("/stats/api/v1/usage.html?start=week", **PAGE).headers["location"]
         assert asked == "/stats/login?next=/stats/api/v1/usage.html%3Fstart%3Dweek"
         for path in ("/statsx", "/stats/../etc", "/stats//evil.example", "//stats/"):

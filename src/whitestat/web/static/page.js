@@ -2,17 +2,17 @@
 
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { notices, useHealth } from "./health.js";
-import { useHousehold } from "./household.js";
-import { html } from "./html.js";
-import { listen } from "./live.js";
-import { Me, useMe } from "./me.js";
-import { Toast } from "./news.js";
-import { Overview } from "./overview.js";
-import { Fault, Sign } from "./parts.js";
-import { href, useRoute } from "./route.js";
-import { choices, choose, useSettings } from "./settings.js";
-import { clock, day } from "./text.js";
+import { notices, useHealth } from "./stores/health.js";
+import { useHousehold } from "./stores/household.js";
+import { html } from "./lib/html.js";
+import { listen } from "./stores/live.js";
+import { Me, useMe } from "./stores/me.js";
+import { Toast } from "./components/notices.js";
+import { Overview } from "./views/overview.js";
+import { Fault, Sign } from "./components/parts.js";
+import { href, useRoute } from "./lib/route.js";
+import { choices, choose, useSettings } from "./stores/settings.js";
+import { clock, day } from "./lib/format.js";
 
 const REST_MS = 1500;
 const PHASES = { connecting: "connecting", live: "live", lost: "reconnecting" };
@@ -24,13 +24,13 @@ const LINKS = [
 ];
 const VIEWS = {
   overview: { label: "Overview", icon: "M2 8.5 8 3l6 5.5M4 7.5V13h8V7.5", show: "Overview", moves: true },
-  history: { label: "History", icon: "M2.5 13.5v-4h2.6v4M6.7 13.5v-10h2.6v10M10.9 13.5V6h2.6v7.5M1.5 13.5h13", load: () => import("./history.js"), show: "History" },
-  live: { label: "Live", icon: "M1.5 8.5h3l2-5.5 3 10 2-4.5h3", load: () => import("./livepage.js"), show: "Live", moves: true },
-  devices: { label: "Devices", icon: "M2 3.5h8.5v6.5H2zM4.5 12.5H8M12 6h2.5v7H12z", load: () => import("./people.js"), show: "People" },
-  services: { label: "Services", icon: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM2 8h12M8 1.8c3.4 3.6 3.4 8.8 0 12.4M8 1.8c-3.4 3.6-3.4 8.8 0 12.4", load: () => import("./services.js"), show: "Services" },
-  health: { label: "Health", icon: "M8 13.5C3.5 10.3 1.8 8 1.8 5.6a3 3 0 0 1 6.2-1 3 3 0 0 1 6.2 1C14.2 8 12.5 10.3 8 13.5z", load: () => import("./healthpage.js"), show: "Health" },
-  device: { label: "Device", under: "devices", load: () => import("./device.js"), show: "Device" },
-  person: { label: "Person", under: "devices", load: () => import("./people.js"), show: "Person" },
+  history: { label: "History", icon: "M2.5 13.5v-4h2.6v4M6.7 13.5v-10h2.6v10M10.9 13.5V6h2.6v7.5M1.5 13.5h13", load: () => import("./views/history.js"), show: "History" },
+  live: { label: "Live", icon: "M1.5 8.5h3l2-5.5 3 10 2-4.5h3", load: () => import("./views/live.js"), show: "Live", moves: true },
+  devices: { label: "Devices", icon: "M2 3.5h8.5v6.5H2zM4.5 12.5H8M12 6h2.5v7H12z", load: () => import("./views/people.js"), show: "People" },
+  services: { label: "Services", icon: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM2 8h12M8 1.8c3.4 3.6 3.4 8.8 0 12.4M8 1.8c-3.4 3.6-3.4 8.8 0 12.4", load: () => import("./views/services.js"), show: "Services" },
+  health: { label: "Health", icon: "M8 13.5C3.5 10.3 1.8 8 1.8 5.6a3 3 0 0 1 6.2-1 3 3 0 0 1 6.2 1C14.2 8 12.5 10.3 8 13.5z", load: () => import("./views/health.js"), show: "Health" },
+  device: { label: "Device", under: "devices", load: () => import("./views/device.js"), show: "Device" },
+  person: { label: "Person", under: "devices", load: () => import("./views/people.js"), show: "Person" },
 };
 const CHOICES = [
   ["octets", "Amounts in", { GB: "GB", GiB: "GiB" }],

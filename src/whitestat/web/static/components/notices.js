@@ -1,8 +1,8 @@
 // What asks for an answer or is worth knowing: devices that are probably one, new devices, and the way back of an edit.
 
 import { useEffect } from "preact/hooks";
-import { html } from "./html.js";
-import { ago, quoted } from "./text.js";
+import { html } from "../lib/html.js";
+import { ago, quoted } from "../lib/format.js";
 
 const SHOWN_MS = 20000;
 const EVENTS_SHOWN = 5;

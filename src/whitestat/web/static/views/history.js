@@ -1,17 +1,17 @@
 // Any span: stacked bars, what it was before, a table of who used how much when, and the hours of the day.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "./api.js";
-import { Bars, Legend } from "./bars.js";
-import { BY, grouped, linkOf, series, sum } from "./groups.js";
-import { Heat } from "./heat.js";
-import { html } from "./html.js";
-import { Answered, Card, Choice, Figure, Named } from "./parts.js";
-import { go, href } from "./route.js";
-import { Save } from "./save.js";
-import { before, bounds, inside, label, length, moved, SPANS, starts, step as stepOf, title } from "./span.js";
-import { Table } from "./table.js";
-import { change, octets, octetsParts } from "./text.js";
+import { address, useAnswer } from "../lib/api.js";
+import { Bars, Legend } from "../components/bars.js";
+import { BY, grouped, linkOf, series, sum } from "../lib/groups.js";
+import { Heat } from "../components/heat.js";
+import { html } from "../lib/html.js";
+import { Answered, Card, Choice, Figure, Named } from "../components/parts.js";
+import { go, href } from "../lib/route.js";
+import { Save } from "../components/save.js";
+import { before, bounds, inside, label, length, moved, SPANS, starts, step as stepOf, title } from "../lib/span.js";
+import { Table } from "../components/table.js";
+import { change, octets, octetsParts } from "../lib/format.js";
 
 const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
 const STEPS = { minute: "minutes", hour: "hours", day: "days", week: "weeks", month: "months" };

@@ -1,13 +1,13 @@
 // What is left of each plan's allowances, at what pace it is used, and where that leads.
 
 import { useEffect, useState } from "preact/hooks";
-import { address, useAnswer } from "./api.js";
-import { Bars } from "./bars.js";
-import { html } from "./html.js";
-import { Card, Figure, Ring, Shares, Sign } from "./parts.js";
-import { href } from "./route.js";
-import { settings } from "./settings.js";
-import { capital, date, octets, octetsParts, percent, rate } from "./text.js";
+import { address, useAnswer } from "../lib/api.js";
+import { Bars } from "../components/bars.js";
+import { html } from "../lib/html.js";
+import { Card, Figure, Ring, Shares, Sign } from "../components/parts.js";
+import { href } from "../lib/route.js";
+import { settings } from "../stores/settings.js";
+import { capital, date, octets, octetsParts, percent, rate } from "../lib/format.js";
 
 const EVERY_MS = 60000;
 const SHORT = { day: "numeric", month: "short" };

@@ -1,18 +1,18 @@
 // Devices and people: everything known, what was edited, and the page of one person.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { address, useAnswer } from "./api.js";
+import { address, useAnswer } from "../lib/api.js";
 import { Details, Usage } from "./device.js";
-import { grouped } from "./groups.js";
+import { grouped } from "../lib/groups.js";
 import { Span, spanOf } from "./history.js";
-import { html } from "./html.js";
-import { Name, Owner } from "./name.js";
-import { sentence } from "./news.js";
-import { Answered, Card, deviceLink, deviceName, Shares, withoutMac } from "./parts.js";
-import { go, href } from "./route.js";
-import { title } from "./span.js";
-import { Table } from "./table.js";
-import { ago, capital, moment, octets, quoted } from "./text.js";
+import { html } from "../lib/html.js";
+import { Name, Owner } from "../components/name.js";
+import { sentence } from "../components/notices.js";
+import { Answered, Card, deviceLink, deviceName, Shares, withoutMac } from "../components/parts.js";
+import { go, href } from "../lib/route.js";
+import { title } from "../lib/span.js";
+import { Table } from "../components/table.js";
+import { ago, capital, moment, octets, quoted } from "../lib/format.js";
 
 const EDITS_SHOWN = 12;
 const EVENTS_SHOWN = 30;

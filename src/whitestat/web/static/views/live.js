@@ -1,10 +1,10 @@
 // Live: the last second, minute, hours and month, of the whole house, a point or a device.
 
-import { Graphs } from "./graphs.js";
-import { html } from "./html.js";
-import { Arrow, Choice, deviceName, Figure } from "./parts.js";
-import { go } from "./route.js";
-import { clock, count, rateParts } from "./text.js";
+import { Graphs } from "../components/graphs.js";
+import { html } from "../lib/html.js";
+import { Arrow, Choice, deviceName, Figure } from "../components/parts.js";
+import { go } from "../lib/route.js";
+import { clock, count, rateParts } from "../lib/format.js";
 
 export function Live({ live, lost, report, route }) {
   const { query } = route;

@@ -1,6 +1,6 @@
 // A minute of rates as two lines: in as an area, out above it; time runs to the right.
 
-import { html } from "./html.js";
+import { html } from "../lib/html.js";
 
 const WIDE = 600;
 const HIGH = 100;

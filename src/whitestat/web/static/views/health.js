@@ -1,11 +1,11 @@
 // How the program itself is: its promises beside what is measured now, each point with its gaps, and the store.
 
-import { address, useAnswer } from "./api.js";
-import { html } from "./html.js";
-import { Answered, Card } from "./parts.js";
-import { plus } from "./span.js";
-import { Table } from "./table.js";
-import { capital, count, duration, moment, octets, percent } from "./text.js";
+import { address, useAnswer } from "../lib/api.js";
+import { html } from "../lib/html.js";
+import { Answered, Card } from "../components/parts.js";
+import { plus } from "../lib/span.js";
+import { Table } from "../components/table.js";
+import { capital, count, duration, moment, octets, percent } from "../lib/format.js";
 
 const MB = 1000000;
 const EVERY_MS = 10000;

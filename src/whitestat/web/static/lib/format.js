@@ -1,6 +1,6 @@
 // Figures and instants as people read them: in the units they chose and as their browser's locale writes them.
 
-import { settings } from "./settings.js";
+import { settings } from "../stores/settings.js";
 
 const OCTETS = { GB: [1000, ["B", "kB", "MB", "GB", "TB", "PB", "EB"]], GiB: [1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]] };
 const RATES = {

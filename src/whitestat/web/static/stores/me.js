@@ -1,8 +1,8 @@
 // Who looks, and what he may: asked at the start and when the server refuses.
 
 import { useEffect, useState } from "preact/hooks";
-import { ask } from "./api.js";
-import { html } from "./html.js";
+import { ask } from "../lib/api.js";
+import { html } from "../lib/html.js";
 
 const NOBODY = { name: null, role: null, can_edit: false };
 

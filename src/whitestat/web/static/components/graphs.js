@@ -1,13 +1,13 @@
 // The four graphs of darkstat: 60 seconds, 60 minutes, 24 hours, 31 days; in and out, octets or packets.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "./api.js";
+import { address, useAnswer } from "../lib/api.js";
 import { Bars } from "./bars.js";
-import { html } from "./html.js";
+import { html } from "../lib/html.js";
 import { Answered, Card } from "./parts.js";
 import { Save } from "./save.js";
-import { label, plus } from "./span.js";
-import { count, octets, rate } from "./text.js";
+import { label, plus } from "../lib/span.js";
+import { count, octets, rate } from "../lib/format.js";
 
 const MINUTE_MS = 60000;
 const SECONDS = 60;

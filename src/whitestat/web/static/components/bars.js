@@ -1,10 +1,10 @@
 // Stacked bars, as a picture for eyes and a table for screen readers; a click or Enter on a bar leads into it.
 
 import { useEffect, useState } from "preact/hooks";
-import { html } from "./html.js";
+import { html } from "../lib/html.js";
 import { Named } from "./parts.js";
-import { settings } from "./settings.js";
-import { octets } from "./text.js";
+import { settings } from "../stores/settings.js";
+import { octets } from "../lib/format.js";
 
 const WIDE = 1000;
 const HIGH = 260;

@@ -1,8 +1,8 @@
 // A name that can be edited where it stands, and the list of whose the device is.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { html } from "./html.js";
-import { quoted } from "./text.js";
+import { html } from "../lib/html.js";
+import { quoted } from "../lib/format.js";
 
 const NEW = "new";
 

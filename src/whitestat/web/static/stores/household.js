@@ -1,7 +1,7 @@
 // Who owns what, what is proposed and what happened: asked at the start, now and then, and after each edit.
 
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
-import { moment } from "./text.js";
+import { moment } from "../lib/format.js";
 
 const EVERY_MS = 30000, SOON_MS = 8000;
 const nothing = { people: [], proposals: [], events: [], devices: [] };

@@ -1,17 +1,17 @@
 // The first page: now, today, this billing period, who used it, and every device of today.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "./api.js";
-import { Bars } from "./bars.js";
-import { Devices } from "./devices.js";
-import { html } from "./html.js";
-import { Events, Proposals } from "./news.js";
-import { Answered, Arrow, Card, deviceLink, deviceName, Figure, Shares } from "./parts.js";
+import { address, useAnswer } from "../lib/api.js";
+import { Bars } from "../components/bars.js";
+import { Devices } from "./today_devices.js";
+import { html } from "../lib/html.js";
+import { Events, Proposals } from "../components/notices.js";
+import { Answered, Arrow, Card, deviceLink, deviceName, Figure, Shares } from "../components/parts.js";
 import { Plans } from "./plans.js";
-import { href } from "./route.js";
-import { bounds, before, days, plus, title } from "./span.js";
-import { Strip } from "./strip.js";
-import { change, octets, octetsParts } from "./text.js";
+import { href } from "../lib/route.js";
+import { bounds, before, days, plus, title } from "../lib/span.js";
+import { Strip } from "../components/strip.js";
+import { change, octets, octetsParts } from "../lib/format.js";
 
 const EVERY_MS = 60000;
 const USUAL_DAYS = 28;

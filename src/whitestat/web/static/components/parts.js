@@ -1,8 +1,8 @@
 // Small parts that every view is made of: cards with their states, share bars, figures, signs.
 
-import { html } from "./html.js";
-import { href } from "./route.js";
-import { capital, octets, share } from "./text.js";
+import { html } from "../lib/html.js";
+import { href } from "../lib/route.js";
+import { capital, octets, share } from "../lib/format.js";
 
 // A device without a name is called by its maker and its MAC, and the MAC tells it: where room is short the maker is cut.
 const MADE = /^(.+) ([0-9a-f]{2}(?::[0-9a-f]{2}){5})$/;

@@ -1,11 +1,11 @@
 // The table of today's devices: sorted by any column, searched, unattributed traffic last.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { html } from "./html.js";
-import { unsplitRate, wholeRate } from "./live.js";
-import { Name, Owner } from "./name.js";
-import { Arrow, deviceLink, withoutMac } from "./parts.js";
-import { ago, octets, rate, share } from "./text.js";
+import { html } from "../lib/html.js";
+import { unsplitRate, wholeRate } from "../stores/live.js";
+import { Name, Owner } from "../components/name.js";
+import { Arrow, deviceLink, withoutMac } from "../components/parts.js";
+import { ago, octets, rate, share } from "../lib/format.js";
 
 // `of` gives what a column is sorted by; figures start with the largest, text with A.
 const COLUMNS = [

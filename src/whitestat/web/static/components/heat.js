@@ -1,11 +1,11 @@
 // When it is used: each hour of each day, or of each weekday where there are many days.
 
 import { useMemo, useState } from "preact/hooks";
-import { address, useAnswer } from "./api.js";
-import { html } from "./html.js";
+import { address, useAnswer } from "../lib/api.js";
+import { html } from "../lib/html.js";
 import { Answered, Card } from "./parts.js";
-import { days } from "./span.js";
-import { date, octets } from "./text.js";
+import { days } from "../lib/span.js";
+import { date, octets } from "../lib/format.js";
 
 const MOST_DAYS = 35; // More are told by weekday.
 const MOST_KEPT = 400; // Hours are kept so long, unless the configuration says otherwise.

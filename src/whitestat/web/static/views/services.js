@@ -1,15 +1,15 @@
 // What the traffic is: services with who uses them, protocols with their packets, and the points that counted it.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "./api.js";
+import { address, useAnswer } from "../lib/api.js";
 import { About } from "./device.js";
-import { grouped, linkOf, sum } from "./groups.js";
+import { grouped, linkOf, sum } from "../lib/groups.js";
 import { Span, spanOf } from "./history.js";
-import { html } from "./html.js";
-import { Answered, Choice, Named } from "./parts.js";
-import { go, href } from "./route.js";
-import { Table } from "./table.js";
-import { count, octets } from "./text.js";
+import { html } from "../lib/html.js";
+import { Answered, Choice, Named } from "../components/parts.js";
+import { go, href } from "../lib/route.js";
+import { Table } from "../components/table.js";
+import { count, octets } from "../lib/format.js";
 
 const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
 

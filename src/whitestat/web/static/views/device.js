@@ -1,19 +1,19 @@
 // Everything about one device: how much, when, on what, with whom, where, whose; and what can be changed.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { address, ask, useAnswer } from "./api.js";
-import { Bars, Legend } from "./bars.js";
-import { grouped } from "./groups.js";
+import { address, ask, useAnswer } from "../lib/api.js";
+import { Bars, Legend } from "../components/bars.js";
+import { grouped } from "../lib/groups.js";
 import { barsOf, Span, spanOf } from "./history.js";
-import { html } from "./html.js";
-import { Name, Owner } from "./name.js";
-import { sentence } from "./news.js";
-import { Answered, Card, Choice, deviceName, Figure } from "./parts.js";
-import { go, href } from "./route.js";
-import { Save } from "./save.js";
-import { inside, title } from "./span.js";
-import { Table } from "./table.js";
-import { ago, count, moment, octets, octetsParts, quoted } from "./text.js";
+import { html } from "../lib/html.js";
+import { Name, Owner } from "../components/name.js";
+import { sentence } from "../components/notices.js";
+import { Answered, Card, Choice, deviceName, Figure } from "../components/parts.js";
+import { go, href } from "../lib/route.js";
+import { Save } from "../components/save.js";
+import { inside, title } from "../lib/span.js";
+import { Table } from "../components/table.js";
+import { ago, count, moment, octets, octetsParts, quoted } from "../lib/format.js";
 
 const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
 

@@ -1,7 +1,7 @@
 // Spans of the calendar: days, weeks, months, billing periods, years, or any two instants, in the server's zone.
 // A date is its text, 2026-11-21; arithmetic is on UTC, where every day has 24 hours.
 
-import { clock, date } from "./text.js";
+import { clock, date } from "./format.js";
 
 export const SPANS = { day: "Day", week: "Week", month: "Month", cycle: "Billing period", year: "Year", own: "Own dates" };
 const DAY_MS = 86400000;

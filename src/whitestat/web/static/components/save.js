@@ -1,8 +1,8 @@
 // What is shown as a file for a spreadsheet, and the address of it to hand on.
 
 import { useState } from "preact/hooks";
-import { address } from "./api.js";
-import { html } from "./html.js";
+import { address } from "../lib/api.js";
+import { html } from "../lib/html.js";
 
 // `path` and `parameters` are those of the question behind what is shown, whose CSV the API makes; `lines` a table of our own.
 export function Save({ path, parameters, lines, file }) {

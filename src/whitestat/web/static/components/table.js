@@ -1,7 +1,7 @@
 // A table that is sorted by any column, searched, and has its totals; the rows of a screen reader are those on the screen.
 
 import { useMemo, useState } from "preact/hooks";
-import { html } from "./html.js";
+import { html } from "../lib/html.js";
 import { Save } from "./save.js";
 
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
