@@ -47,7 +47,7 @@ def _intervals(fresh: int) -> Iterator[float]:
         took_ms = (time.process_time() - began) * 1000
         assert sum(each.octets for each in result.counts().values()) == sum(each.counts.octets for each in deltas)
         assert len(attributor.devices) == DEVICES
-        attributor.settle(result)
+        attributor.commit(result)
         attributor.devices.forget_changes()
         if number:
             yield took_ms

@@ -85,8 +85,8 @@ def watch(ledger: Path, devices: int, years: int) -> Dashboards:
         for askers, pause_s, answers in ((DASHBOARDS, 1.0, crowd), (1, 0.002, alone)):
             over = threading.Event()
             threads = [
-                threading.Thread(target=_ask, args=(port, turn / askers, pause_s, over, answers))
-                for turn in range(askers)
+                threading.Thread(target=_ask, args=(port, poll / askers, pause_s, over, answers))
+                for poll in range(askers)
             ]
             for thread in threads:
                 thread.start()
@@ -107,10 +107,10 @@ def _ask(port: int, late_s: float, pause_s: float, over: threading.Event, answer
     """One dashboard: a question, and a pause, the connection kept."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     time.sleep(late_s)
-    turn = int(late_s * DASHBOARDS)
+    poll = int(late_s * DASHBOARDS)
     while not over.wait(pause_s):
-        turn += 1
-        path = PATHS[turn % len(PATHS)]
+        poll += 1
+        path = PATHS[poll % len(PATHS)]
         began = time.monotonic()
         try:
             connection.request("GET", path)

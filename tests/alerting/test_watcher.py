@@ -60,7 +60,7 @@ class Home:
             )
         )
 
-    def eyes(self) -> AlertSources:
+    def sources(self) -> AlertSources:
         async def written(work: Callable[[Writer], Any]) -> Any:
             return work(self.writer)
 
@@ -69,7 +69,7 @@ class Home:
 
     def watcher(self, urls: dict[str, str] | None = None, **settings: Any) -> Watcher:
         notify = settings.pop("notify", NotifyConfig())
-        return Watcher(self.eyes(), WatchConfig(**settings), notify, urls or {})
+        return Watcher(self.sources(), WatchConfig(**settings), notify, urls or {})
 
     def look(self, watcher: Watcher) -> list[str]:
         """The kinds of what is told now."""
@@ -142,7 +142,7 @@ def test_a_burst_names_who_and_is_told_again_only_after_it_was_over(home: Home) 
 def test_a_point_that_cannot_be_read_is_told_after_its_patience_and_once(home: Home) -> None:
     watcher = home.watcher(unreachable_s=600)
     home.state = "failed"
-    watcher._eyes = home.eyes()
+    watcher._sources = home.sources()
     told = []
     for _ in range(30):
         told += home.look(watcher)

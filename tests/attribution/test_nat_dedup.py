@@ -38,7 +38,7 @@ def intervals(*flows: list[Delta]) -> dict[tuple[bytes | None, str], tuple[int, 
     attributor = Attributor(ARM, devices)
     for interval in flows:
         result = attributor.attribute(interval, 1000)
-        attributor.settle(result)
+        attributor.commit(result)
         assert sum(each.counts.octets for each in interval) == sum(
             point.attributed + point.unattributed + point.repeated for point in result.points.values()
         )
@@ -86,7 +86,7 @@ def test_a_look_at_what_is_pending_settles_nothing() -> None:
     attributor = Attributor(ARM, EpisodeTable())
     for _ in range(2):
         first = attributor.attribute([up(100), up_again(80)], 0)
-    attributor.settle(first)
+    attributor.commit(first)
     for _ in range(2):
         last = attributor.attribute([up_again(20)], 0)
         assert sum(counts.octets for counts in last.counts().values()) == 0

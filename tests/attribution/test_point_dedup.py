@@ -44,7 +44,7 @@ def test_the_same_flow_at_two_points_is_booked_at_the_first_of_the_configuration
     assert by_point(result) == {"lan": 50_000}
     assert {name: each.attributed for name, each in result.points.items()} == {"lan": 50_000, "port": 0}
     assert result.points["port"].repeated == 50_000
-    assert [(each.first, each.point, each.octets) for each in result.doubles] == [("lan", "port", 50_000)]
+    assert [(each.first, each.point, each.octets) for each in result.duplicates] == [("lan", "port", 50_000)]
 
 
 def test_a_tag_that_only_one_of_them_sees_makes_no_difference() -> None:
@@ -61,7 +61,7 @@ def test_a_device_that_moves_from_one_network_to_the_other_is_summed() -> None:
     ]
     result = attributor("lan", "guest").attribute([*flows, at("guest", up(20_000))], 0)
     assert by_point(result) == {"lan": 50_000, "guest": 79_000}
-    assert result.doubles == []
+    assert result.duplicates == []
 
 
 def test_what_a_guest_sends_to_the_lan_is_the_guests_there_and_the_others_here() -> None:
@@ -81,14 +81,14 @@ def test_points_that_are_read_one_after_the_other_are_compared_in_the_same_inter
     booked = []
     for point, start_ms, end_ms in steps:
         result = found.attribute([at(point, up(40_000), start_ms, end_ms)], end_ms)
-        found.settle(result)
+        found.commit(result)
         booked.append(by_point(result))
     assert booked == [{"lan": 40_000}, {}, {"port": 40_000}, {}]
 
 
 def test_a_look_at_both_is_no_sighting_of_what_is_booked() -> None:
     found = attributor("lan", "port")
-    found.settle(found.attribute([at("lan", up(40_000))], 0))
+    found.commit(found.attribute([at("lan", up(40_000))], 0))
     pending = found.attribute([at("port", up(40_000), 0, 0)], 0)
     assert by_point(pending) == {"port": 40_000}
 
@@ -108,7 +108,7 @@ def test_a_flood_of_flows_is_compared_up_to_a_bound() -> None:
 
 def test_the_notice_names_the_device_both_points_and_the_remedy_and_goes_when_it_is_mended() -> None:
     shape, result = Shape(), attributor("lan", "port").attribute([at("lan", up(50_000)), at("port", up(50_000))], 0)
-    shape.saw_doubles(result.doubles, 1000)
+    shape.saw_doubles(result.duplicates, 1000)
     [notice] = shape.notices(lambda episode: "phone", {}, 2000)
     assert "phone is seen at the points lan and port" in notice
     assert "counts = false" in notice
@@ -117,7 +117,7 @@ def test_the_notice_names_the_device_both_points_and_the_remedy_and_goes_when_it
 
 def test_two_small_answers_of_one_length_are_no_notice() -> None:
     shape, result = Shape(), attributor("lan", "port").attribute([at("lan", up(80)), at("port", up(80))], 0)
-    shape.saw_doubles(result.doubles, 0)
+    shape.saw_doubles(result.duplicates, 0)
     assert shape.notices(str, {}, 0) == ()
 
 
@@ -139,7 +139,7 @@ def test_whatever_is_seen_where_a_device_has_no_less_than_at_any_one_point_and_n
         whole = sum(each.counts.octets for each in flows if each.key.point == point)
         assert booked.get(UsageKey(1, point, Scope.WAN), Counts()).octets == whole
         assert sum(each.attributed for name, each in result.points.items() if name == point) == whole
-    lost = sum(each.octets for each in result.doubles)
+    lost = sum(each.octets for each in result.duplicates)
     assert sum(by_point(result).values()) + lost == sum(each.counts.octets for each in flows)
 
 

@@ -36,7 +36,7 @@ def behind(count: int) -> list[str]:
 def by_device(attributor: Attributor, *flows: Delta, at_ms: int = 0) -> dict[str, tuple[int, int]]:
     """(in, out) by MAC, or by address where the device has no MAC."""
     result = attributor.attribute(flows, at_ms)
-    attributor.settle(result)
+    attributor.commit(result)
     found = {}
     for key, counts in result.counts().items():
         episode = attributor.devices.by_id(key.episode)

@@ -95,10 +95,10 @@ def first_harvest(collector: Collector) -> ReadResult:
     found: list[ReadResult] = []
 
     def there() -> bool:
-        harvest = collector.read(0, 1000)
-        harvest = replace(harvest, deltas=list(harvest.deltas), readings=list(harvest.readings))
-        if harvest.receipt or harvest.readings or harvest.audits:
-            found.append(harvest)
+        result = collector.read(0, 1000)
+        result = replace(result, deltas=list(result.deltas), readings=list(result.readings))
+        if result.receipt or result.readings or result.audits:
+            found.append(result)
         return bool(found)
 
     wait_until(there)
@@ -121,11 +121,11 @@ def test_it_touches_nothing_before_it_is_opened(name: str) -> None:
 
 @pytest.mark.parametrize("collector", KINDS, indirect=True)
 def test_a_harvest_is_of_its_own_points_and_spans_what_was_asked(collector: Collector) -> None:
-    harvest = first_harvest(collector)
+    result = first_harvest(collector)
     names = {point.name for point in collector.points}
-    told: list[CounterReading | Delta] = [*harvest.readings, *harvest.deltas, *harvest.marks, *harvest.details]
-    assert {each.key.point for each in told} | set(harvest.audits) <= names
-    assert harvest.start_ms <= 0 and harvest.end_ms == 1000
+    told: list[CounterReading | Delta] = [*result.readings, *result.deltas, *result.marks, *result.details]
+    assert {each.key.point for each in told} | set(result.audits) <= names
+    assert result.start_ms <= 0 and result.end_ms == 1000
     assert all(min(each.counts) >= 0 for each in told)
     assert set(collector.statuses()) == names
     assert all(status.state is PointState.OK for status in collector.statuses().values())
@@ -133,22 +133,22 @@ def test_a_harvest_is_of_its_own_points_and_spans_what_was_asked(collector: Coll
 
 @pytest.mark.parametrize("collector", KINDS, indirect=True)
 def test_what_is_not_settled_is_not_forgotten_and_what_is_settled_is_not_told_again(collector: Collector) -> None:
-    harvest = first_harvest(collector)
-    if harvest.receipt is None:
+    result = first_harvest(collector)
+    if result.receipt is None:
         return  # running counters: they are compared, not drained
-    assert collector.read(0, 2000).receipt == harvest.receipt
-    collector.settle(Receipt("another meter", 1 << 40))
-    assert collector.read(0, 2000).receipt == harvest.receipt
-    collector.settle(harvest.receipt)
+    assert collector.read(0, 2000).receipt == result.receipt
+    collector.acknowledge(Receipt("another meter", 1 << 40))
+    assert collector.read(0, 2000).receipt == result.receipt
+    collector.acknowledge(result.receipt)
     again = collector.read(1000, 3000)
-    assert again.receipt is None or again.receipt.epoch > harvest.receipt.epoch
+    assert again.receipt is None or again.receipt.epoch > result.receipt.epoch
 
 
 @pytest.mark.parametrize("collector", KINDS, indirect=True)
 def test_looking_and_tending_change_nothing_and_closing_may_be_done_twice(collector: Collector) -> None:
     first_harvest(collector)
     assert all(min(delta.counts) >= 0 for delta in collector.peek())
-    collector.tend()
+    collector.maintain()
     assert collector.memory() >= 0
     began = time.monotonic()
     collector.close()

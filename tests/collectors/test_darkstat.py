@@ -49,10 +49,10 @@ class Collector(DarkstatCollector):
     def poll(self) -> ReadResult:
         """One poll, and what it yields, settled."""
         self._poll()
-        harvest = self.read(0, 1000)
-        assert harvest.receipt
-        self.settle(harvest.receipt)
-        return harvest
+        result = self.read(0, 1000)
+        assert result.receipt
+        self.acknowledge(result.receipt)
+        return result
 
 
 def is_local(address: Address) -> bool:
@@ -70,10 +70,10 @@ def threaded(url: str) -> Iterator[DarkstatCollector]:
         yield collector
 
 
-def usage(harvests: list[ReadResult]) -> dict[str, tuple[float, float]]:
+def usage(results: list[ReadResult]) -> dict[str, tuple[float, float]]:
     """KB in and out by MAC."""
     found: dict[str, Counts] = {}
-    for delta in (each for harvest in harvests for each in harvest.deltas):
+    for delta in (each for result in results for each in result.deltas):
         assert delta.key.mac
         name = delta.key.mac.hex(":")
         found[name] = found.get(name, Counts()).plus(delta.counts)
@@ -88,16 +88,16 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def test_the_golden_run_of_whitestat_5_gives_its_deltas_without_its_bug() -> None:
-    peer, harvests = Peer(GOLDEN[0]), []
+    peer, results = Peer(GOLDEN[0]), []
     with serving(peer) as url:
         collector = collector_of(url)
         for rows in GOLDEN:
             peer.rows = rows
-            harvests.append(collector.poll())
-            if len(harvests) == 4:
-                assert usage(harvests) == {A[1]: (60, 2), B[1]: (20, 2), C[1]: (7, 3)}
+            results.append(collector.poll())
+            if len(results) == 4:
+                assert usage(results) == {A[1]: (60, 2), B[1]: (20, 2), C[1]: (7, 3)}
     # WhiteStat 5 gave A another 160 when its MAC had two addresses.
-    assert usage(harvests) == {A[1]: (61, 3), B[1]: (20, 2), C[1]: (7, 3)}
+    assert usage(results) == {A[1]: (61, 3), B[1]: (20, 2), C[1]: (7, 3)}
 
 
 def test_a_harvest_is_handed_out_until_it_is_settled_and_what_comes_after_goes_with_the_next() -> None:
@@ -113,7 +113,7 @@ def test_a_harvest_is_handed_out_until_it_is_settled_and_what_comes_after_goes_w
         assert collector.read(0, 2000) == first
         assert sum(delta.counts.octets for delta in collector.peek()) == 57
         assert first.receipt
-        collector.settle(first.receipt)
+        collector.acknowledge(first.receipt)
         second = collector.read(1000, 2000)
         assert [delta.counts for delta in second.deltas] == [Counts(7)]
         assert second.receipt
@@ -125,12 +125,12 @@ def test_the_next_process_goes_on_from_what_the_ledger_keeps() -> None:
     with serving(peer) as url:
         marks = collector_of(url).poll().marks
         peer.rows = [(*A, 130, 10), (*B, 5, 5), (*C, 3, 3)]
-        harvest = collector_of(url, tuple(marks)).poll()
-    assert {delta.key.address: delta.counts for delta in harvest.deltas} == {
+        result = collector_of(url, tuple(marks)).poll()
+    assert {delta.key.address: delta.counts for delta in result.deltas} == {
         address_bytes(A[0]): Counts(30),
         address_bytes(C[0]): Counts(3, 3),
     }
-    assert {mark.key.address for mark in harvest.marks} == {address_bytes(A[0]), address_bytes(C[0]), None}
+    assert {mark.key.address for mark in result.marks} == {address_bytes(A[0]), address_bytes(C[0]), None}
 
 
 @pytest.mark.parametrize(
@@ -250,9 +250,9 @@ def test_metrics_are_read_where_there_are_any_and_the_table_is_left_alone() -> N
         assert marks[address_bytes("192.168.1.10")] == Counts(1_343_340, 15_292)
         assert not any(b"/hosts/" in each for each in asked)
         peer.metrics, peer.front = NOT_FOUND, page(FRONT.replace("05:04:29", "05:09:00"))  # an older one was started
-        harvest = collector.poll()
+        result = collector.poll()
     assert any(b"/hosts/?full=yes" in each for each in asked)
-    assert [each.counts for each in harvest.deltas] == [Counts(1, 1)]
+    assert [each.counts for each in result.deltas] == [Counts(1, 1)]
 
 
 def test_names_go_with_the_usage_of_their_hosts() -> None:
@@ -361,9 +361,9 @@ def test_the_page_of_a_host_that_moved_says_what_its_usage_was_on(monkeypatch: p
             collector._poll()
             collector._look_closer(time.monotonic() + 5)
         peer.rows = [(*A, 950, 10), (*B, 50, 5)]
-        harvest = collector.poll()
+        result = collector.poll()
     assert asked == [f"/hosts/{A[0]}/"] * 2
-    assert [each.counts for each in harvest.deltas] == [Counts(850)]
-    [told] = harvest.details
+    assert [each.counts for each in result.deltas] == [Counts(850)]
+    [told] = result.details
     assert (told.key.address, told.key.protocol, told.key.service) == (address_bytes(A[0]), 6, 443)
     assert told.counts == Counts(500)

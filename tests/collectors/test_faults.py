@@ -87,10 +87,10 @@ def held(collector: Meter) -> int:
 def harvested(collector: Meter) -> int:
     """Octets of the next harvest, which is settled."""
     wait_until(lambda: collector.read(0, 1).receipt is not None)
-    harvest = collector.read(0, 1)
-    assert harvest.receipt
-    collector.settle(harvest.receipt)
-    return sum(delta.counts.octets for delta in harvest.deltas)
+    result = collector.read(0, 1)
+    assert result.receipt
+    collector.acknowledge(result.receipt)
+    return sum(delta.counts.octets for delta in result.deltas)
 
 
 def failing_at(octets: int, sums: int, plus: Callable[[Counts, Counts], Counts]) -> Callable[[Counts, Counts], Counts]:

@@ -61,5 +61,5 @@ def test_what_was_carried_since_the_last_reading_is_seen_at_once() -> None:
 
 def read(collector: InterfaceCollector, now_ms: int) -> Counts:
     """Frames that the interface counted, by the audit of a harvest."""
-    harvest: ReadResult = collector.read(now_ms - 1000, now_ms)
-    return harvest.audits["lo"].frames_interface
+    result: ReadResult = collector.read(now_ms - 1000, now_ms)
+    return result.audits["lo"].frames_interface

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.metering.test_recorder import ZONE, booker_on
+from tests.metering.test_recorder import ZONE, recorder_on
 from tests.support.http_server import serving
 from tests.support.peers import Request, hosting, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
@@ -61,10 +61,10 @@ class Answers:
 @contextmanager
 def engine_of(collector: Collector, path: Path) -> Iterator[tuple[Engine, Recorder]]:
     writer = Writer(path, ZONE)
-    booker = booker_on(writer)
+    recorder = recorder_on(writer)
     collector.open({})
     with closing(writer), closing(collector):
-        yield Engine([collector], writer, booker, flush_s=30, clock=SystemClock()), booker
+        yield Engine([collector], writer, recorder, flush_s=30, clock=SystemClock()), recorder
 
 
 async def rates_of(engine: Engine, carry: Callable[[], None], many: int) -> list[tuple[float, dict[str, Any]]]:
@@ -134,10 +134,10 @@ def test_a_failed_poll_leaves_the_rate_unknown_and_the_next_spans_the_gap(tmp_pa
     answers = Answers(router, "traffic-statistics")
     with hosting(answers) as url:
         collector = build(PointConfig("router", "hilink", url=url), Point("router", "hilink"), ())
-        with engine_of(collector, tmp_path / "whitestat.db") as (_, booker):
+        with engine_of(collector, tmp_path / "whitestat.db") as (_, recorder):
 
             def seen() -> Spread | None:
-                return booker.spreads([collector], {"router"}, time.time_ns() // 1_000_000)["router"]
+                return recorder.spreads([collector], {"router"}, time.time_ns() // 1_000_000)["router"]
 
             assert seen() is None
             collector._poll()
@@ -168,17 +168,17 @@ def test_a_device_seen_by_a_poll_is_not_seen_again_by_each_look_at_its_rate(tmp_
     with hosting(router) as url:
         config = PointConfig("router", "archer-c20", url=url, username=USERNAME, password=PASSWORD)
         collector = build(config, Point("router", "archer-c20"), ())
-        with engine_of(collector, tmp_path / "whitestat.db") as (_, booker):
+        with engine_of(collector, tmp_path / "whitestat.db") as (_, recorder):
             collector._poll()
             router.rows[0].carry(500)
             time.sleep(0.05)
             collector._poll()
             now_ms = time.time_ns() // 1_000_000
-            first = booker.spreads([collector], {"router"}, now_ms)["router"]
+            first = recorder.spreads([collector], {"router"}, now_ms)["router"]
             assert first is not None
             [counts] = first.counts.values()
             assert counts.octets_unsplit == 500
-            [seen_ms] = booker._attributor.devices.changes()[1].values()
-            booker.spreads([collector], {"router"}, now_ms + 20_000)
-            assert list(booker._attributor.devices.changes()[1].values()) == [seen_ms]
+            [seen_ms] = recorder._attributor.devices.changes()[1].values()
+            recorder.spreads([collector], {"router"}, now_ms + 20_000)
+            assert list(recorder._attributor.devices.changes()[1].values()) == [seen_ms]
             assert seen_ms <= now_ms

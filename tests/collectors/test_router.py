@@ -48,14 +48,14 @@ def harvest_of(collector: RouterCollector) -> ReadResult:
     found: list[ReadResult] = []
 
     def there() -> bool:
-        harvest = collector.read(0, 1000)
-        if harvest.receipt:
-            found.append(harvest)
+        result = collector.read(0, 1000)
+        if result.receipt:
+            found.append(result)
         return bool(found)
 
     wait_until(there)
     assert found[0].receipt
-    collector.settle(found[0].receipt)
+    collector.acknowledge(found[0].receipt)
     return found[0]
 
 
@@ -78,7 +78,7 @@ def test_what_passed_is_handed_out_until_it_is_settled(peer: Archer) -> None:
         wait_until(lambda: sum(each.counts.octets for each in collector.peek()) == 570)
         assert collector.read(0, 2000) == first
         assert first.receipt
-        collector.settle(first.receipt)
+        collector.acknowledge(first.receipt)
         rest = 570 - sum(delta.counts.octets for delta in first.deltas)
         assert octets(collector, rest) == rest
 
@@ -88,9 +88,9 @@ def test_a_harvest_tells_whose_its_octets_are_and_what_devices_are_called(peer: 
         harvest_of(collector)
         peer.rows[0].carry(500)
         wait_until(lambda: bool(list(collector.peek())))
-        harvest = harvest_of(collector)
-        [delta] = harvest.deltas
-        assert [(each.mac, each.name) for each in harvest.hosts] == [(mac_bytes(A), "annas-phone")]
+        result = harvest_of(collector)
+        [delta] = result.deltas
+        assert [(each.mac, each.name) for each in result.hosts] == [(mac_bytes(A), "annas-phone")]
         peer.rows[0].carry(500)
         wait_until(lambda: bool(list(collector.peek())))
         assert harvest_of(collector).hosts == ()
@@ -113,8 +113,8 @@ def test_a_failure_is_shown_told_once_and_tried_again(
     monkeypatch.setattr("whitestat.collectors.router.collector.BACKOFF_S", (0.01,))
     peer.raw = b"\x00\r\n\r\n"
     with watching(peer) as collector:
-        harvest = collector.read(0, 1)
-        assert harvest.receipt is None
+        result = collector.read(0, 1)
+        assert result.receipt is None
         wait_until(lambda: len(peer.asked) > 5)
         status = collector.statuses()["router"]
         assert status.state is PointState.FAILED
@@ -146,9 +146,9 @@ def test_a_wrong_password_is_tried_once_in_all_by_this_process_and_the_next(
         wait_until(lambda: collector.statuses()["router"].state is PointState.FAILED)
         time.sleep(0.1)
         assert len(peer.asked) == 1
-        harvest = harvest_of(collector)
-        marks = tuple(harvest.marks)
-        assert not harvest.audits and not list(harvest.deltas)
+        result = harvest_of(collector)
+        marks = tuple(result.marks)
+        assert not result.audits and not list(result.deltas)
         notice = collector.statuses()["router"].notice
     assert "not tried again" in notice
     assert "hunter2" not in f"{notice} {marks} {caplog.text}"

@@ -45,10 +45,10 @@ class Service:
         self.collector.open(state.receipts)
         attributor = Attributor(Locality(), EpisodeTable(state.episodes))
         known = known_of(writer, attributor, names={})
-        booker = Recorder(writer, attributor, known, zone=ZONE, points=[point_of(config)], locality=Locality)
+        recorder = Recorder(writer, attributor, known, zone=ZONE, points=[point_of(config)], locality=Locality)
         self.clock = clock
-        identity = Identity(writer, booker, clock.now_ms())
-        self.engine = Engine([self.collector], writer, booker, flush_s=30, clock=clock, identity=identity)
+        identity = Identity(writer, recorder, clock.now_ms())
+        self.engine = Engine([self.collector], writer, recorder, flush_s=30, clock=clock, identity=identity)
         self.queries = Queries(path, ZONE)
 
     def tick(self) -> None:

@@ -63,8 +63,8 @@ def test_killed_at_any_moment_under_traffic_nothing_metered_is_lost_or_doubled(h
             target=flood, args=(home[PHONE], INTERNET4), kwargs={"packets": int(RATE * seconds), "rate": RATE}
         )
         sender.start()
-        for turn in range(KILLS):
-            time.sleep(0.1 + turn * 0.37 % 1)
+        for poll in range(KILLS):
+            time.sleep(0.1 + poll * 0.37 % 1)
             service.kill()
             service.start()
         sender.join()

@@ -142,7 +142,7 @@ def test_a_capture_of_the_link_replayed_is_what_was_counted_live(stretch: Stretc
                 assert tcpdump.poll() is None
             receipt = meter.read(0, 0).receipt  # what came before is forgotten
             assert receipt
-            meter.settle(receipt)
+            meter.acknowledge(receipt)
             for address in addresses:
                 echo(far, address, count=20, payload=900)
                 flood(far, address, packets=2000, rate=10_000 // SLOWER)

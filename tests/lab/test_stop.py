@@ -104,8 +104,8 @@ def test_it_ends_while_names_are_asked_of_a_name_server_that_is_dead(machine: Ma
         try:
             dns.settimeout(30 * SLOWER)
             dns.recv(4096)  # the service waits for its device's name
-            asker = threading.Thread(target=ask, args=(service, "/api/v1/names/203.0.113.9"), daemon=True)
-            asker.start()  # and a person for another
+            principal = threading.Thread(target=ask, args=(service, "/api/v1/names/203.0.113.9"), daemon=True)
+            principal.start()  # and a person for another
             dns.recv(4096)
             took_s = timed_stop(service)
         finally:

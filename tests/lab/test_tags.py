@@ -120,9 +120,9 @@ def test_frames_of_any_tags_count_live_as_the_decoder_says(
     near, far = kernel_flows(meter, 1), kernel_flows(meter, 2)
     meter.clear(meter.epoch)
     with switch.inside():
-        harvest = ring.read(0, 0)
+        result = ring.read(0, 0)
     live: Counter[Flow] = Counter()
-    for delta in harvest.deltas:
+    for delta in result.deltas:
         key = delta.key
         live[(key.mac, key.peer_mac, key.address, key.peer, key.protocol, key.service, key.vlan)] += delta.counts.octets
     assert near == far == live == expected

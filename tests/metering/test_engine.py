@@ -61,7 +61,7 @@ class Ring(Meter):
         deltas = [delta(self.points[0].name, octets, since_ms, now_ms)] if octets else []
         return ReadResult(since_ms, now_ms, deltas=deltas)
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         raise AssertionError("there is nothing to settle")
 
 
@@ -108,8 +108,8 @@ class Service:
         attributor = Attributor(home, EpisodeTable(self.writer.state().episodes))
         known = known_of(self.writer, attributor, names={PHONE: "phone"})
         points = [point for each in collectors for point in each.points]
-        booker = Recorder(self.writer, attributor, known, zone=ZONE, points=points, locality=lambda: home)
-        self.engine = Engine(collectors, self.writer, booker, flush_s=30, clock=self.clock, boot=boot)
+        recorder = Recorder(self.writer, attributor, known, zone=ZONE, points=points, locality=lambda: home)
+        self.engine = Engine(collectors, self.writer, recorder, flush_s=30, clock=self.clock, boot=boot)
 
     def tick(self, after_ms: int = 30_000) -> None:
         self.clock.run(after_ms)
@@ -211,11 +211,11 @@ def test_what_a_full_disk_refuses_is_kept_told_and_written_once(
     service.tick()
     with monkeypatch.context() as disk:
         disk.setattr(service.writer, "commit", full)
-        for turn in range(1, 11):
+        for poll in range(1, 11):
             for each in meters:
                 each.carry(1000)
             service.tick()
-            assert service.today() == turn * 2000
+            assert service.today() == poll * 2000
         assert service.engine.health()["status"] == "degraded"
         assert any("kept in memory until it can be written" in each and "is full" in each for each in service.notices)
         assert service.booked() == {}
@@ -242,7 +242,7 @@ def test_a_drained_meter_is_not_booked_twice_when_it_cannot_be_cleared(
         raise CollectorError("the map cannot be cleared")
 
     with monkeypatch.context() as broken:
-        broken.setattr(meter, "settle", refuse)
+        broken.setattr(meter, "acknowledge", refuse)
         for _ in range(3):
             ring.carry(10)
             service.tick()
@@ -486,14 +486,14 @@ jumps = st.lists(
 @settings(max_examples=40, deadline=None, phases=(Phase.generate,))
 @given(jumps, st.lists(st.sampled_from(["stop", "kill", "boot", ""]), min_size=10, max_size=10))
 def test_whatever_the_clock_the_disk_and_the_process_do_no_octet_is_lost_or_doubled(
-    tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[int, int, bool]], ends: list[str]
+    tmp_path_factory: pytest.TempPathFactory, polls: list[tuple[int, int, bool]], ends: list[str]
 ) -> None:
     """And what is counted once the clock is right lies on the right date."""
     meters = Meter(named("lan")), Ring(named("guest"))
     path = tmp_path_factory.mktemp("clock") / "whitestat.db"
     service = Service(path, *meters)
     carried, true_ms, boots = 0, NOW_MS, 0
-    for (jump_ms, run_ms, disk_is_full), end in zip(turns, ends, strict=False):
+    for (jump_ms, run_ms, disk_is_full), end in zip(polls, ends, strict=False):
         service.clock.wall_ms += jump_ms
         true_ms += run_ms
         for each in meters:

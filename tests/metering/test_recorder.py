@@ -75,7 +75,7 @@ class Meter:
         receipt = Receipt(self.name, self.epoch)
         return ReadResult(since_ms, now_ms, self.readings, deltas, receipt, {self.points[0].name: audit})
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         if receipt.epoch == self.epoch:
             self.held, self.turned = 0, False
 
@@ -91,7 +91,7 @@ class Meter:
 
     def halt(self) -> None: ...
 
-    def tend(self) -> None: ...
+    def maintain(self) -> None: ...
 
     def memory(self) -> int:
         return 0
@@ -99,7 +99,7 @@ class Meter:
     def close(self) -> None: ...
 
 
-def booker_on(writer: Writer, home: Locality = HOME) -> Recorder:
+def recorder_on(writer: Writer, home: Locality = HOME) -> Recorder:
     attributor = Attributor(home, EpisodeTable(writer.state().episodes))
     known = known_of(writer, attributor, names={PHONE: "phone"}, people={PHONE: "Anna"})
     return Recorder(writer, attributor, known, zone=ZONE, points=[LAN], locality=lambda: home)
@@ -125,13 +125,13 @@ def known_of(
     )
 
 
-def book(booker: Recorder, meter: Meter, since_ms: int, now_ms: int, observed_ms: int) -> None:
+def book(recorder: Recorder, meter: Meter, since_ms: int, now_ms: int, observed_ms: int) -> None:
     """One turn of the engine with one collector."""
-    harvest = meter.read(since_ms, now_ms)
-    booker.gather(meter, harvest, observed_ms)
-    booker.flush()
-    if harvest.receipt and booker.is_booked(harvest.receipt):
-        meter.settle(harvest.receipt)
+    result = meter.read(since_ms, now_ms)
+    recorder.gather(meter, result, observed_ms)
+    recorder.flush()
+    if result.receipt and recorder.is_booked(result.receipt):
+        meter.acknowledge(result.receipt)
 
 
 def octets_of(path: Path) -> dict[str | None, int]:
@@ -147,9 +147,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_usage_is_booked_under_the_configured_name(path: Path, writing: Writing) -> None:
-    meter, booker = Meter(), booker_on(writing())
+    meter, recorder = Meter(), recorder_on(writing())
     meter.carry(1000)
-    book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    book(recorder, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     assert octets_of(path) == {"phone": 1000}
     with closing(Queries(path, ZONE)) as queries:
         [device] = queries.devices()
@@ -160,7 +160,7 @@ def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
     path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = writing()
-    meter, booker = Meter(), booker_on(writer)
+    meter, recorder = Meter(), recorder_on(writer)
     meter.carry(1000)
 
     def full(flush: Flush) -> bool:
@@ -169,10 +169,10 @@ def test_what_could_not_be_written_stays_in_the_meter_and_is_booked_once(
     with monkeypatch.context() as broken:
         broken.setattr(writer, "commit", full)
         with pytest.raises(LedgerError):
-            book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+            book(recorder, meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     meter.carry(500)
-    book(booker, meter, DAY_S * 1000, DAY_S * 1000 + 60_000, 30_000)
-    book(booker, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
+    book(recorder, meter, DAY_S * 1000, DAY_S * 1000 + 60_000, 30_000)
+    book(recorder, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1500}
 
 
@@ -182,10 +182,10 @@ def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_tw
     writer, meter = writing(), Meter()
     meter.carry(1000)
     with monkeypatch.context() as killed:
-        killed.setattr(meter, "settle", lambda receipt: None)
-        book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+        killed.setattr(meter, "acknowledge", lambda receipt: None)
+        book(recorder_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
-    again = booker_on(writing())
+    again = recorder_on(writing())
     book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)  # the same epoch is handed out again
     meter.carry(7)
     book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
@@ -195,10 +195,10 @@ def test_a_death_between_the_commit_and_the_clearing_of_the_map_books_nothing_tw
 def test_octets_the_interface_carried_while_nobody_watched_are_unattributed(path: Path, writing: Writing) -> None:
     meter, writer = Meter(), writing()
     meter.carry(1000)
-    book(booker_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
+    book(recorder_on(writer), meter, DAY_S * 1000, DAY_S * 1000 + 30_000, 30_000)
     writer.close()
     meter.interface += 5000  # while the process was dead
-    again = booker_on(writing())
+    again = recorder_on(writing())
     book(again, meter, DAY_S * 1000 + 30_000, DAY_S * 1000 + 60_000, 30_000)
     book(again, meter, DAY_S * 1000 + 60_000, DAY_S * 1000 + 90_000, 30_000)
     assert octets_of(path) == {"phone": 1000, None: 5000}
@@ -219,7 +219,7 @@ def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: 
         if restart:
             writer.close()
             writer = writing()
-        book(booker_on(writer), meter, start_ms, start_ms + 1000, 30_000)
+        book(recorder_on(writer), meter, start_ms, start_ms + 1000, 30_000)
         start_ms += 1000
     assert octets_of(path) == {None: 1000}
 
@@ -227,7 +227,7 @@ def test_running_counters_start_with_a_baseline_and_go_on_after_a_restart(path: 
 def test_services_and_peers_are_written_when_due_soon_at_first_with_the_octets_of_the_usage(writing: Writing) -> None:
     """After 60 s, then 120; the next would be after 240, and from the fourth on after `detail_s`."""
     writer, meter = writing(), Meter()
-    booker = booker_on(writer)
+    recorder = recorder_on(writer)
     handed_in: list[Flush] = []
     commit = writer.commit
 
@@ -238,44 +238,44 @@ def test_services_and_peers_are_written_when_due_soon_at_first_with_the_octets_o
     writer.commit = committed  # type: ignore[method-assign]
     for tick in range(12):
         meter.carry(100)
-        book(booker, meter, DAY_S * 1000 + tick * 30_000, DAY_S * 1000 + (tick + 1) * 30_000, 30_000)
+        book(recorder, meter, DAY_S * 1000 + tick * 30_000, DAY_S * 1000 + (tick + 1) * 30_000, 30_000)
     with_detail = [flush for flush in handed_in if flush.services]
     assert [sum(each.octets for each in flush.services.values()) for flush in with_detail] == [300, 500]
     [(_, service)] = with_detail[0].services
     assert (service.usage.scope, service.protocol, service.service) == (Scope.WAN, UP.protocol, UP.service or 0)
     assert {peer.peer for _, peer in with_detail[0].peers} == {UP.peer}
     meter.carry(100)
-    harvest = meter.read(DAY_S * 1000 + 360_000, DAY_S * 1000 + 390_000)
-    booker.gather(meter, harvest, 30_000)
-    booker.flush(last=True)
+    result = meter.read(DAY_S * 1000 + 360_000, DAY_S * 1000 + 390_000)
+    recorder.gather(meter, result, 30_000)
+    recorder.flush(last=True)
     assert sum(counts.octets for counts in handed_in[-1].services.values()) == 500
 
 
 def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_others_appear(writing: Writing) -> None:
     home = Locality(own_macs=frozenset({GATEWAY}), own_addresses=frozenset({OWN}), counting=("lan",))
-    booker = booker_on(writing(), home)
+    recorder = recorder_on(writing(), home)
 
     def pass_by(key: FlowKey, minute: int) -> None:
         start_ms = (DAY_S + 60 * minute) * 1000
         delta = Delta(key, Counts(0, 100, 0, 1), start_ms, start_ms + 60_000)
-        booker.gather(Meter(), ReadResult(start_ms, start_ms + 60_000, deltas=[delta]), 60_000)
+        recorder.gather(Meter(), ReadResult(start_ms, start_ms + 60_000, deltas=[delta]), 60_000)
 
     own = FlowKey("lan", GATEWAY, OWN, bytes([2, 0, 0, 0, 0, 9]), HOST, 6, 443)
     for minute in range(5):
         pass_by(own, minute)
-        assert booker.notices == ()
+        assert recorder.notices == ()
     pass_by(own, 6)
-    assert [notice for notice in booker.notices if "nobody's Internet traffic but its own" in notice]
+    assert [notice for notice in recorder.notices if "nobody's Internet traffic but its own" in notice]
     pass_by(UP, 7)
-    assert booker.notices == ()
+    assert recorder.notices == ()
 
 
 def test_details_beside_the_deltas_say_what_usage_was_on_and_are_no_usage(writing: Writing) -> None:
     writer = writing()
-    booker, meter = booker_on(writer), Meter()
+    recorder, meter = recorder_on(writer), Meter()
     row = FlowKey("lan", PHONE, address_bytes("192.168.50.11"))
     start_ms = DAY_S * 1000
-    harvest = ReadResult(
+    result = ReadResult(
         start_ms,
         start_ms + 30_000,
         deltas=[Delta(row, Counts(1000, 100), start_ms, start_ms + 30_000)],
@@ -283,8 +283,8 @@ def test_details_beside_the_deltas_say_what_usage_was_on_and_are_no_usage(writin
     )
     handed_in: list[Flush] = []
     writer.commit = handed_in.append  # type: ignore[method-assign, assignment]
-    booker.gather(meter, harvest, 30_000)
-    booker.flush(last=True)
+    recorder.gather(meter, result, 30_000)
+    recorder.flush(last=True)
     [flush] = handed_in
     assert [(key.scope, counts) for (_, key), counts in flush.usage.items()] == [(Scope.WAN, Counts(1000, 100))]
     [((_, service), counts)] = flush.services.items()

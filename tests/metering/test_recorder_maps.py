@@ -41,7 +41,9 @@ class Household:
         files = (MapFile(folder / name) for name in ("IP_MAC.txt", "MAC_MAC.txt", "MAC_HOST.txt"))
         attributor = Attributor(self.home, EpisodeTable(self.writer.state().episodes))
         known = known_of(self.writer, attributor, names={mac_bytes(TV): "television"}, maps=MapFiles(*files))
-        self.booker = Recorder(self.writer, attributor, known, zone=ZONE, points=[DARKSTAT], locality=lambda: self.home)
+        self.recorder = Recorder(
+            self.writer, attributor, known, zone=ZONE, points=[DARKSTAT], locality=lambda: self.home
+        )
 
     def say(self, file: str, *lines: str) -> None:
         (self.folder / f"{file}.txt").write_text("\n".join(lines))
@@ -54,11 +56,11 @@ class Household:
             Delta(FlowKey("darkstat", _mac(mac), address_bytes(ip)), Counts(octets), since_ms, since_ms + 30_000)
             for ip, mac, octets in rows
         ]
-        self.booker.locate()
+        self.recorder.locate()
         named = [(_mac(mac), address_bytes(ip), names[ip]) for ip, mac, _ in rows if ip in names]
-        harvest = ReadResult(since_ms, since_ms + 30_000, deltas=deltas, names=named)
-        self.booker.gather(Meter((DARKSTAT,)), harvest, 30_000)
-        self.booker.flush()
+        result = ReadResult(since_ms, since_ms + 30_000, deltas=deltas, names=named)
+        self.recorder.gather(Meter((DARKSTAT,)), result, 30_000)
+        self.recorder.flush()
 
     @property
     def octets(self) -> dict[str | None, int]:
@@ -139,11 +141,11 @@ def test_a_bad_line_is_logged_once_and_shown_until_it_is_mended(
         house.book(("192.168.50.11", PHONE, 10))
         house.book(("192.168.50.11", PHONE, 10))
     assert house.octets == {"phone": 20}
-    assert [each.message for each in caplog.records] == list(house.booker.notices)
+    assert [each.message for each in caplog.records] == list(house.recorder.notices)
     assert "MAC_HOST.txt: line 1: left out" in caplog.text
     house.say("MAC_HOST", f"{PHONE}|phone")
     house.book()
-    assert house.booker.notices == ()
+    assert house.recorder.notices == ()
 
 
 def test_a_name_given_by_the_user_goes_before_the_file_s(house: Household) -> None:
@@ -151,7 +153,7 @@ def test_a_name_given_by_the_user_goes_before_the_file_s(house: Household) -> No
     house.book(("192.168.50.11", PHONE, 10))
     with closing(Queries(house.path, ZONE)) as queries:
         [device] = queries.devices()
-    house.booker.known.call(device.id, "Bo's")
+    house.recorder.known.call(device.id, "Bo's")
     house.say("MAC_HOST", "")
     house.book(("192.168.50.11", PHONE, 10))
     assert house.octets == {"Bo's": 20}

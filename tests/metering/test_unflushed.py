@@ -75,10 +75,10 @@ def test_what_the_disk_refuses_is_answered(path: Path, monkeypatch: pytest.Monke
     service.tick()
     with asked(service) as queries, monkeypatch.context() as disk:
         disk.setattr(service.writer, "commit", full)
-        for turn in range(1, 4):
+        for poll in range(1, 4):
             meter.carry(1000)
             service.tick()
-            assert octets(queries) == 1000 * turn
+            assert octets(queries) == 1000 * poll
     asyncio.run(service.engine.stop())
 
 
@@ -86,7 +86,7 @@ def test_services_and_peers_of_the_last_minutes_are_known_and_add_up_at_every_mo
     ring = Looked(named("lan"))
     service = Service(path, ring)
     with asked(service) as queries:
-        for turn in range(1, 20):  # over several hand-ins
+        for poll in range(1, 20):  # over several hand-ins
             ring.carry(1000)
             service.tick()
             ring.carry(10)
@@ -94,10 +94,10 @@ def test_services_and_peers_of_the_last_minutes_are_known_and_add_up_at_every_mo
             for by in ("service", "peer"):
                 rows = queries.usage(UsageQuery(*SPAN, scope=Scope.WAN, by=(by,)))
                 known = sum(row.counts.octets for row in rows if getattr(row, by) is not None)
-                assert known == 1010 * turn - 10
-                assert sum(row.counts.octets for row in rows) == 1010 * turn == octets(queries)
+                assert known == 1010 * poll - 10
+                assert sum(row.counts.octets for row in rows) == 1010 * poll == octets(queries)
             https = UsageQuery(*SPAN, scope=Scope.WAN, by=("service",), services=(443,))
-            assert sum(row.counts.octets for row in queries.usage(https)) == 1010 * turn - 10
+            assert sum(row.counts.octets for row in queries.usage(https)) == 1010 * poll - 10
             tag = queries.answer(https).tag
         assert queries.answer(https).tag == tag
     asyncio.run(service.engine.stop())
@@ -132,12 +132,12 @@ def test_an_answer_never_falls_while_flushes_hand_ins_and_folds_go_on(path: Path
 
     thread = threading.Thread(target=ask)
     thread.start()
-    for turn in range(120):
+    for poll in range(120):
         ring.carry(100)
         carried += 100
-        service.clock.run(random.Random(turn).choice([1_000, 5_000, 30_000]))
+        service.clock.run(random.Random(poll).choice([1_000, 5_000, 30_000]))
         service.engine._thread.submit(service.engine.tick).result()
-        if turn % 10 == 0:
+        if poll % 10 == 0:
             service.engine._thread.submit(service.writer.fold).result()
     stopped.set()
     thread.join()

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.metering.test_recorder import PHONE, Meter, booker_on
+from tests.metering.test_recorder import PHONE, Meter, recorder_on
 from whitestat.attribution.locality import Locality
 from whitestat.core.model import CounterReading, Counts, FlowKey, Point, ReadResult
 from whitestat.core.units import address_bytes, mac_bytes
@@ -165,7 +165,7 @@ def test_used_and_left_are_exact_to_the_octet_over_months(tmp_path: Path, span: 
     carried = compared = 0
     with closing(Writer(tmp_path / "db", ZONE)) as writer:
         writer.follow_plans([HOUSE, WEEK, THIRTY], start_s)
-        booker = booker_on(writer, HOME)
+        recorder = recorder_on(writer, HOME)
         with closing(Queries(tmp_path / "db", ZONE)) as queries:
             last_s = start_s
             for number in range(span.days * 86_400 // POLL_S):
@@ -180,26 +180,26 @@ def test_used_and_left_are_exact_to_the_octet_over_months(tmp_path: Path, span: 
                     router.carried(mac, counts)
                     reckoning.add(mac, counts, last_s, now_s)
                     carried += counts.octets
-                booker.gather(router, router.read(last_s * 1000, now_s * 1000), POLL_S * 1000)
+                recorder.gather(router, router.read(last_s * 1000, now_s * 1000), POLL_S * 1000)
                 last_s = now_s
                 if number % 8 == 7:
-                    booker.flush()
+                    recorder.flush()
                 if number % 197 == 196:
-                    booker.flush()
-                    for found in queries.standings(now_s).values():
+                    recorder.flush()
+                    for found in queries.plan_statuses(now_s).values():
                         compare(found, reckoning)
                         compared += 1
-            booker.flush(last=True)
+            recorder.flush(last=True)
             writer.fold()
-            standings = queries.standings(last_s)
-            for found in standings.values():
+            plan_statuses = queries.plan_statuses(last_s)
+            for found in plan_statuses.values():
                 compare(found, reckoning)
             assert by_period(reckoning, "house") == carried
     assert compared >= 15
     with closing(Writer(tmp_path / "db", ZONE)) as writer:
         writer.reprice(1, None)
         with closing(Queries(tmp_path / "db", ZONE)) as queries:
-            assert queries.standings(last_s)[1].pots == standings[1].pots
+            assert queries.plan_statuses(last_s)[1].pots == plan_statuses[1].pots
 
 
 def by_period(reckoning: Reckoning, plan: str) -> int:

@@ -13,7 +13,7 @@ from whitestat.core.calendar import parse_instant
 from whitestat.core.model import Counts
 from whitestat.plans.plan import Period, Plan, Share, Tariff, Terms
 from whitestat.plans.spans import bounds, day_bounds
-from whitestat.plans.status import Owner, PlanStatus, PlanUsage, TopUp, UsageCell, standing
+from whitestat.plans.status import Owner, PlanStatus, PlanUsage, TopUp, UsageCell, plan_status
 from whitestat.plans.tariff import Window
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -47,7 +47,7 @@ def books(
 
 
 def at(usage: dict[tuple[str, int, Owner], Counts], *plans: Plan, now_s: int = NOW_S, **more: object) -> PlanStatus:
-    return standing(books(usage, *plans, **more), now_s, ZONE)  # type: ignore[arg-type]
+    return plan_status(books(usage, *plans, **more), now_s, ZONE)  # type: ignore[arg-type]
 
 
 whos = st.builds(Owner, st.sampled_from([None, 1, 2, 3]), st.sampled_from([None, "Anna", "bo", "Cleo", "Dan"]))
@@ -157,7 +157,7 @@ def test_what_earlier_terms_had_and_these_have_not_draws_on_the_plans_own() -> N
     before, now = Plan("line", 1_000, tariffs=(NIGHT,)), Plan("line", 2_000, otherwise="day")
     cell = UsageCell(day("2026-11-10"), 1, 1)
     terms = [Terms(1, 1, 0, NOW_S - 60, before), Terms(2, 1, NOW_S - 60, None, now)]
-    found = standing(PlanUsage(terms, 0, {cell: Counts(100)}, {(cell, Owner(1, None)): Counts(100)}), NOW_S, ZONE)
+    found = plan_status(PlanUsage(terms, 0, {cell: Counts(100)}, {(cell, Owner(1, None)): Counts(100)}), NOW_S, ZONE)
     assert [(each.name, each.pot, each.octets, each.used) for each in found.tariffs] == [
         ("day", "day", 0, 0),
         ("night", "day", 100, 50),
@@ -184,7 +184,7 @@ def test_a_period_that_begins_at_an_hour_counts_its_own_days() -> None:
     start_s = day_bounds(NOW_S, ZONE, 6)[0]
     cell = UsageCell(start_s, 1, 0)
     terms = [Terms(1, 1, 0, None, plan)]
-    found = standing(PlanUsage(terms, 0, {cell: Counts(9)}, {(cell, Owner(1, None)): Counts(9)}), NOW_S, ZONE)
+    found = plan_status(PlanUsage(terms, 0, {cell: Counts(9)}, {(cell, Owner(1, None)): Counts(9)}), NOW_S, ZONE)
     assert [each.used for each in found.days] == [0, 0, 0, 0, 9]
     assert found.days_left == 3
 
@@ -194,7 +194,7 @@ def test_days_on_which_nobody_watched_teach_the_forecast_nothing() -> None:
     usage = {(each.isoformat(), 0, Owner(1, None)): Counts(100) for each in days if each.isocalendar().week % 2}
     whole = books(usage, Plan("line", 10_000))
     seen = replace(whole, watched={cell.day_s for cell in whole.daily})
-    low, right = (standing(each, day("2026-11-27"), ZONE).pots[0] for each in (whole, seen))
+    low, right = (plan_status(each, day("2026-11-27"), ZONE).pots[0] for each in (whole, seen))
     assert low.forecast and right.forecast
     assert right.forecast.octets == right.used + 400
     assert low.forecast.octets < right.forecast.octets

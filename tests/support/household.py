@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from tests.metering.test_recorder import booker_on
+from tests.metering.test_recorder import recorder_on
 from whitestat.attribution.devices.edits import Edit
 from whitestat.attribution.devices.identity import EditResult, Identity
 from whitestat.core.calendar import Cycle, instant_text, parse_instant
@@ -257,7 +257,7 @@ def household(
             writer.commit(flush)
         with closing(Queries(path / "whitestat.db", zone, CYCLE)) as queries:
             house = House(queries, writer, zone=zone, now_s=now_s, lan=lan, **more)
-            house.identity = Identity(writer, booker_on(writer), now_s * 1000)
+            house.identity = Identity(writer, recorder_on(writer), now_s * 1000)
             with served(house):
                 yield house
 

@@ -53,7 +53,7 @@ class CutMeter:
         deltas = [Delta(UP, Counts(0, held * OCTETS, 0, held), since_ms, now_ms)]
         return ReadResult(since_ms, now_ms, (), deltas, Receipt(self.boot, self.epoch), {LAN.name: audit})
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         self.carry()
 
     def peek(self) -> Iterable[Delta]:
@@ -64,7 +64,7 @@ class CutMeter:
 
     def halt(self) -> None: ...
 
-    def tend(self) -> None: ...
+    def maintain(self) -> None: ...
 
     def memory(self) -> int:
         return 0
@@ -72,17 +72,17 @@ class CutMeter:
     def close(self) -> None: ...
 
 
-def turn(booker: Recorder, meter: CutMeter, number: int) -> None:
+def poll(recorder: Recorder, meter: CutMeter, number: int) -> None:
     """One turn of the engine, with traffic between its steps."""
     now_ms = (DAY_S + 30 * number) * 1000
-    harvest = meter.read(now_ms - 30_000, now_ms)
+    result = meter.read(now_ms - 30_000, now_ms)
     meter.carry()
-    booker.gather(meter, harvest, 30_000)
+    recorder.gather(meter, result, 30_000)
     meter.carry()
-    booker.flush()
+    recorder.flush()
     meter.carry()
-    assert harvest.receipt
-    meter.settle(harvest.receipt)
+    assert result.receipt
+    meter.acknowledge(result.receipt)
 
 
 def _frames(packets: int) -> Counts:

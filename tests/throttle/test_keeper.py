@@ -37,10 +37,10 @@ def looked(
 ) -> tuple[ThrottleController, list[Condition]]:
     """One look while these have nothing left; device 1 has a MAC, device 2 was never seen by one."""
     queries = SimpleNamespace(episodes=lambda: [Episode(1, 1, MAC, None, 0)], devices=list)
-    standing = SimpleNamespace(plan=SimpleNamespace(name="line"), start_s=0, end_s=100)
+    plan_status = SimpleNamespace(plan=SimpleNamespace(name="line"), start_s=0, end_s=100)
     monkeypatch.setattr(keepers, "over", lambda *_: list(subjects))
     keeper = ThrottleController(cast(Any, queries), client, interfaces, {"line": Rule(4_000_000)}, "no rights")
-    return keeper, list(keeper.look(cast(Any, [standing]), lambda _: False, lambda _: "now"))
+    return keeper, list(keeper.look(cast(Any, [plan_status]), lambda _: False, lambda _: "now"))
 
 
 def told(conditions: list[Condition]) -> list[str]:

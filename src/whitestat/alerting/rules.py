@@ -32,10 +32,12 @@ class User(NamedTuple):
     octets: int
 
 
-def of_plans(standings: Iterable[PlanStatus], percents: Sequence[int], zone: tzinfo, *, ahead: bool) -> list[Condition]:
+def of_plans(
+    plan_statuses: Iterable[PlanStatus], percents: Sequence[int], zone: tzinfo, *, ahead: bool
+) -> list[Condition]:
     """Allowances that are used to some percent, people's shares too, and (`ahead`) those that will not last."""
     found: list[Condition] = []
-    for each in standings:
+    for each in plan_statuses:
         period = instant_text(each.start_s, zone)
         for pot in each.pots:
             found += _used(each, pot, percents, zone)
@@ -66,55 +68,55 @@ def covered(coverage: Mapping[str, Coverage], least_percent: int) -> list[Condit
     return [_covered(point, of, least_percent) for point, of in sorted(coverage.items()) if _matters(of)]
 
 
-def _used(standing: PlanStatus, pot: Allowance, percents: Sequence[int], zone: tzinfo) -> Iterator[Condition]:
+def _used(plan_status: PlanStatus, pot: Allowance, percents: Sequence[int], zone: tzinfo) -> Iterator[Condition]:
     if not pot.available:
         return
-    period = instant_text(standing.start_s, zone)
+    period = instant_text(plan_status.start_s, zone)
     used = pot.used * 100 // pot.available
-    group = f"plan/{standing.plan.name}/{pot.name}/{period}"
-    until = f"until {instant_text(standing.end_s - 1, zone)[:10]}"
+    group = f"plan/{plan_status.plan.name}/{pot.name}/{period}"
+    until = f"until {instant_text(plan_status.end_s - 1, zone)[:10]}"
     for percent in percents:
         left = pot.available - pot.used
         rest = f"{octets_text(left)} left" if left >= 0 else f"{octets_text(-left)} over"
-        what = f"{_called(standing, pot)}: {used} % of {octets_text(pot.available)} used, {rest} {until}."
+        what = f"{_called(plan_status, pot)}: {used} % of {octets_text(pot.available)} used, {rest} {until}."
         yield Condition(
             f"{group}/{percent}",
             "plan-used",
             pot.used * 100 >= percent * pot.available,
             used < percent - SLACK_PERCENT,
-            what + _most(standing),
+            what + _most(plan_status),
             group=group,
             rank=percent,
             urgent=percent >= 100,
         )
 
 
-def _overrun(standing: PlanStatus, pot: Allowance, period: str) -> Condition:
+def _overrun(plan_status: PlanStatus, pot: Allowance, period: str) -> Condition:
     """Told once a period: a forecast that changes its mind twice a day would be no help."""
     found, available = pot.forecast, pot.available or 0
     expected = found.octets if found else 0
     when = f", used up about {found.runs_out:%A %d %B}" if found and found.runs_out else ""
     text = (
-        f"{_called(standing, pot)}: at this pace {octets_text(expected)} by the end, "
+        f"{_called(plan_status, pot)}: at this pace {octets_text(expected)} by the end, "
         f"more than the {octets_text(available)} there are{when}."
     )
     over = expected * 100 > available * (100 + FORECAST_SLACK_PERCENT)
-    key = f"forecast/{standing.plan.name}/{pot.name}/{period}"
+    key = f"forecast/{plan_status.plan.name}/{pot.name}/{period}"
     return Condition(key, "plan-forecast", over and pot.used < available, False, text)
 
 
-def _shares(standing: PlanStatus, percents: Sequence[int], period: str) -> Iterator[Condition]:
-    for person in standing.persons:
+def _shares(plan_status: PlanStatus, percents: Sequence[int], period: str) -> Iterator[Condition]:
+    for person in plan_status.persons:
         for part in person.parts:
             if person.person is None or not part.available:
                 continue
             used = part.used * 100 // part.available
-            pot = "" if len(standing.pots) == 1 else f" ({part.name})"
-            group = f"share/{standing.plan.name}/{part.name}/{person.person}/{period}"
+            pot = "" if len(plan_status.pots) == 1 else f" ({part.name})"
+            group = f"share/{plan_status.plan.name}/{part.name}/{person.person}/{period}"
             for percent in percents:
                 text = (
                     f"{person.person} has used {used} % of a share of {octets_text(part.available)} of "
-                    f"{standing.plan.name}{pot}."
+                    f"{plan_status.plan.name}{pot}."
                 )
                 yield Condition(
                     f"{group}/{percent}",
@@ -127,12 +129,12 @@ def _shares(standing: PlanStatus, percents: Sequence[int], period: str) -> Itera
                 )
 
 
-def _called(standing: PlanStatus, pot: Allowance) -> str:
-    return standing.plan.name if len(standing.pots) == 1 else f"{standing.plan.name} ({pot.name})"
+def _called(plan_status: PlanStatus, pot: Allowance) -> str:
+    return plan_status.plan.name if len(plan_status.pots) == 1 else f"{plan_status.plan.name} ({pot.name})"
 
 
-def _most(standing: PlanStatus) -> str:
-    users = [each for each in standing.persons if each.person and each.octets]
+def _most(plan_status: PlanStatus) -> str:
+    users = [each for each in plan_status.persons if each.person and each.octets]
     if not users:
         return ""
     most = max(users, key=lambda each: each.octets)

@@ -23,24 +23,24 @@ class Used(NamedTuple):
 
 
 def daily(
-    day: str, users: Sequence[Used], total: int, standings: Sequence[PlanStatus], *, watched: bool = True
+    day: str, users: Sequence[Used], total: int, plan_statuses: Sequence[PlanStatus], *, watched: bool = True
 ) -> tuple[str, str]:
     """(title, body) of a day that is over; `day` as it is shown. Of one that was not `watched` nothing is known."""
     nothing = "nothing was used" if watched else "not watched"
     title = f"{day}: {octets_text(total)}" if total else f"{day}: {nothing}"
-    return title, "\n".join([*_users(users), *(_left(each) for each in standings if each.pots)])
+    return title, "\n".join([*_users(users), *(_left(each) for each in plan_statuses if each.pots)])
 
 
-def period(standing: PlanStatus, zone: tzinfo) -> tuple[str, str]:
+def period(plan_status: PlanStatus, zone: tzinfo) -> tuple[str, str]:
     """(title, body) of a plan's period that is over, as it stood at its last instant."""
-    used = standing.total("used") or 0
-    available = standing.total("available")
+    used = plan_status.total("used") or 0
+    available = plan_status.total("available")
     of = "" if available is None else f" of {octets_text(available)}"
-    first, last = (instant_text(at_s, zone)[:10] for at_s in (standing.start_s, standing.end_s - 1))
-    title = f"{standing.plan.name}, {first} to {last}: {octets_text(used)}{of}"
-    users = [Used(each.person or "nobody's", each.octets) for each in standing.persons if each.octets]
-    tariffs = [f"{each.name}: {octets_text(each.octets)}" for each in standing.tariffs if each.octets]
-    return title, "\n".join([*_users(users), *(tariffs if len(standing.tariffs) > 1 else [])])
+    first, last = (instant_text(at_s, zone)[:10] for at_s in (plan_status.start_s, plan_status.end_s - 1))
+    title = f"{plan_status.plan.name}, {first} to {last}: {octets_text(used)}{of}"
+    users = [Used(each.person or "nobody's", each.octets) for each in plan_status.persons if each.octets]
+    tariffs = [f"{each.name}: {octets_text(each.octets)}" for each in plan_status.tariffs if each.octets]
+    return title, "\n".join([*_users(users), *(tariffs if len(plan_status.tariffs) > 1 else [])])
 
 
 def _users(users: Sequence[Used]) -> list[str]:
@@ -50,10 +50,10 @@ def _users(users: Sequence[Used]) -> list[str]:
     return [*lines, f"all others: {octets_text(rest)}"] if rest else lines
 
 
-def _left(standing: PlanStatus) -> str:
-    left, available = standing.total("left"), standing.total("available")
+def _left(plan_status: PlanStatus) -> str:
+    left, available = plan_status.total("left"), plan_status.total("available")
     if left is None or available is None:
-        return f"{standing.plan.name}: {octets_text(sum(each.used for each in standing.pots))} used"
-    may = sum(each.today.may or 0 for each in standing.pots)
+        return f"{plan_status.plan.name}: {octets_text(sum(each.used for each in plan_status.pots))} used"
+    may = sum(each.today.may or 0 for each in plan_status.pots)
     state = f"{octets_text(left)} of {octets_text(available)} left" if left >= 0 else f"{octets_text(-left)} over"
-    return f"{standing.plan.name}: {state}, {standing.days_left} days to go, {octets_text(may)} a day"
+    return f"{plan_status.plan.name}: {state}, {plan_status.days_left} days to go, {octets_text(may)} a day"

@@ -54,7 +54,7 @@ class LimitController(Protocol):
     """Puts limits in force for those who used up a plan, and yields what is worth telling of it."""
 
     def look(
-        self, standings: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
+        self, plan_statuses: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
     ) -> Iterator[Condition]: ...
 
 
@@ -74,9 +74,11 @@ class AlertSources:
 class Watcher:
     """Runs until it is cancelled; what goes wrong is logged, and tried again."""
 
-    def __init__(self, eyes: AlertSources, watch: WatchConfig, notify: NotifyConfig, urls: Mapping[str, str]) -> None:
+    def __init__(
+        self, sources: AlertSources, watch: WatchConfig, notify: NotifyConfig, urls: Mapping[str, str]
+    ) -> None:
         """`urls` are the addresses of messages, by their marks."""
-        self._eyes, self._watch, self._notify, self._urls = eyes, watch, notify, urls
+        self._sources, self._watch, self._notify, self._urls = sources, watch, notify, urls
         self._failed_ms: dict[str, int] = {}
         self._told: str | None = None
 
@@ -91,18 +93,18 @@ class Watcher:
 
     async def look(self) -> list[Condition]:
         """Take note of what began to hold and of what is over; returns what was told."""
-        now_ms = self._eyes.now_ms()
+        now_ms = self._sources.now_ms()
         found = await asyncio.to_thread(self._conditions, now_ms)
-        told: list[Condition] = await self._eyes.written(lambda writer: self._note(writer, found, now_ms))
+        told: list[Condition] = await self._sources.written(lambda writer: self._note(writer, found, now_ms))
         return told
 
     async def send(self) -> None:
         """Try what is due: all of it in one message, to each address that has not taken it."""
         if not self._urls:
             return
-        now_ms = self._eyes.now_ms()
-        quiet = self._notify.quiet is not None and self._notify.quiet.holds(now_ms // 1000, self._eyes.zone)
-        waiting: list[MessageRow] = await self._eyes.written(lambda writer: _read(writer, alarms.messages))
+        now_ms = self._sources.now_ms()
+        quiet = self._notify.quiet is not None and self._notify.quiet.holds(now_ms // 1000, self._sources.zone)
+        waiting: list[MessageRow] = await self._sources.written(lambda writer: _read(writer, alarms.messages))
         due = outbox.due(waiting, now_ms, quiet=quiet)
         if not due:
             return
@@ -112,27 +114,27 @@ class Watcher:
         for each in answers:
             if each.get("ok") is not True:
                 self._say(f"a message was not taken by an address of the scheme {self._scheme(each)}: {each['reason']}")
-        await self._eyes.written(lambda writer: _settle(writer, due, failed, now_ms))
+        await self._sources.written(lambda writer: _acknowledge(writer, due, failed, now_ms))
 
     def _conditions(self, now_ms: int) -> list[Condition]:
         now_s = now_ms // 1000
-        watch, eyes = self._watch, self._eyes
-        standings = list(eyes.queries.standings(now_s).values())
+        watch, sources = self._watch, self._sources
+        plan_statuses = list(sources.queries.plan_statuses(now_s).values())
         hour = max(0, now_s - HOUR_S), max(1, now_s)
-        found = rules.of_plans(standings, watch.percent, eyes.zone, ahead=watch.forecast)
+        found = rules.of_plans(plan_statuses, watch.percent, sources.zone, ahead=watch.forecast)
         if watch.burst is not None:
             found += rules.burst(self._users(*hour), watch.burst)
         found += rules.unreachable(self._failing(now_ms), now_ms, watch.unreachable_s)
         found += rules.covered(self._coverage(*hour), watch.coverage)
-        if eyes.keeper:
-            lifted = eyes.queries.alarms("lifted/")
-            found += eyes.keeper.look(standings, lambda key: _holds(lifted.get(f"lifted/{key}")), self._text)
-        return found + self._summaries(now_s, standings) + self._news(now_ms)
+        if sources.keeper:
+            lifted = sources.queries.alarms("lifted/")
+            found += sources.keeper.look(plan_statuses, lambda key: _holds(lifted.get(f"lifted/{key}")), self._text)
+        return found + self._summaries(now_s, plan_statuses) + self._news(now_ms)
 
     def _coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """That of the points that can tell devices apart."""
-        able = {str(each["point"]) for each in self._eyes.points() if each["collector"] not in TOTALS_ALONE}
-        return {name: row for name, row in self._eyes.queries.coverage(start_s, end_s).items() if name in able}
+        able = {str(each["point"]) for each in self._sources.points() if each["collector"] not in TOTALS_ALONE}
+        return {name: row for name, row in self._sources.queries.coverage(start_s, end_s).items() if name in able}
 
     def _news(self, now_ms: int) -> list[Condition]:
         """Devices that are new: an event already, and a message where they are wanted."""
@@ -140,18 +142,18 @@ class Watcher:
             return []
         return [
             Condition(f"event/{each.id}", NEWS, True, False, f"{each.content.get('name') or 'a device'} is new here.")
-            for each in self._eyes.queries.events(50)
+            for each in self._sources.queries.events(50)
             if each.kind == NEWS and each.at_ms > now_ms - NEWS_MS
         ]
 
     def _users(self, start_s: int, end_s: int) -> list[User]:
-        rows = self._eyes.queries.usage(UsageQuery(start_s, end_s, by=("device",), scope=Scope.WAN))
+        rows = self._sources.queries.usage(UsageQuery(start_s, end_s, by=("device",), scope=Scope.WAN))
         return [User(each.device.id if each.device else None, _name(each.device), each.counts.octets) for each in rows]
 
     def _failing(self, now_ms: int) -> dict[str, tuple[int | None, str]]:
         """By point since when it fails, None where it does not."""
         found: dict[str, tuple[int | None, str]] = {}
-        for point in self._eyes.points():
+        for point in self._sources.points():
             name = str(point["point"])
             if point["state"] in ("failed", "waiting"):
                 found[name] = self._failed_ms.setdefault(name, now_ms), str(point["notice"])
@@ -160,41 +162,41 @@ class Watcher:
                 found[name] = None, ""
         return found
 
-    def _summaries(self, now_s: int, standings: Sequence[PlanStatus]) -> list[Condition]:
+    def _summaries(self, now_s: int, plan_statuses: Sequence[PlanStatus]) -> list[Condition]:
         """Each a condition that holds from its time on: told once, and a restart tells it no second time."""
         found = []
         if self._watch.daily is not None:
-            local = wall_time(now_s, self._eyes.zone)
+            local = wall_time(now_s, self._sources.zone)
             if local.hour * 60 + local.minute >= self._watch.daily:
-                found.append(self._daily(now_s, standings))
+                found.append(self._daily(now_s, plan_statuses))
         if self._watch.period:
-            found += [self._period(each) for each in standings]
+            found += [self._period(each) for each in plan_statuses]
         return found
 
-    def _daily(self, now_s: int, standings: Sequence[PlanStatus]) -> Condition:
-        start_s, end_s = span("yesterday", now_s, self._eyes.zone)
-        day = instant_text(start_s, self._eyes.zone)[:10]
-        rows = self._eyes.queries.usage(UsageQuery(start_s, end_s, by=("person", "device"), scope=Scope.WAN))
+    def _daily(self, now_s: int, plan_statuses: Sequence[PlanStatus]) -> Condition:
+        start_s, end_s = span("yesterday", now_s, self._sources.zone)
+        day = instant_text(start_s, self._sources.zone)[:10]
+        rows = self._sources.queries.usage(UsageQuery(start_s, end_s, by=("person", "device"), scope=Scope.WAN))
         by: dict[str, int] = {}
         for row in rows:
             who = row.person or _name(row.device) or "nobody known"
             by[who] = by.get(who, 0) + row.counts.octets
         users = [summaries.Used(name, octets) for name, octets in by.items()]
-        watched = any(each.observed_ms for each in self._eyes.queries.coverage(start_s, end_s).values())
-        title, body = summaries.daily(day, users, sum(by.values()), standings, watched=watched)
+        watched = any(each.observed_ms for each in self._sources.queries.coverage(start_s, end_s).values())
+        title, body = summaries.daily(day, users, sum(by.values()), plan_statuses, watched=watched)
         return Condition(f"daily/{day}", "daily-summary", True, False, f"{title}\n{body}")
 
     def _period(self, running: PlanStatus) -> Condition:
         """That of the period before the running one, where usage was classed in it."""
         before = [
             each
-            for each in self._eyes.queries.standings(running.start_s - 1).values()
+            for each in self._sources.queries.plan_statuses(running.start_s - 1).values()
             if each.plan.name == running.plan.name
         ]
-        key = f"period/{running.plan.name}/{instant_text(running.start_s, self._eyes.zone)}"
+        key = f"period/{running.plan.name}/{instant_text(running.start_s, self._sources.zone)}"
         if not before or not any(pot.used for pot in before[0].pots):
             return Condition(key, "period-summary", False, False, "")
-        title, body = summaries.period(before[0], self._eyes.zone)
+        title, body = summaries.period(before[0], self._sources.zone)
         return Condition(key, "period-summary", True, False, f"{title}\n{body}")
 
     def _note(self, writer: Writer, found: Sequence[Condition], now_ms: int) -> list[Condition]:
@@ -222,7 +224,7 @@ class Watcher:
         return self._urls.get(str(answer.get("mark")), "").partition(":")[0] or "unknown"
 
     def _text(self, at_s: int) -> str:
-        return instant_text(at_s, self._eyes.zone)
+        return instant_text(at_s, self._sources.zone)
 
     def _say(self, text: str) -> None:
         if text != self._told:
@@ -239,10 +241,10 @@ def _read(writer: Writer, what: Callable[[Any], T]) -> T:
         return what(connection)
 
 
-def _settle(writer: Writer, tried: Sequence[MessageRow], failed: frozenset[str], now_ms: int) -> None:
+def _acknowledge(writer: Writer, tried: Sequence[MessageRow], failed: frozenset[str], now_ms: int) -> None:
     with writer.transaction("messages") as connection:
         for each in tried:
-            alarms.settle(connection, each.id, outbox.after(each, failed, now_ms))
+            alarms.update_message(connection, each.id, outbox.after(each, failed, now_ms))
 
 
 def _name(device: Any) -> str:

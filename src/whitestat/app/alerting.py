@@ -49,9 +49,9 @@ class AlertService:
         rules = self._rules()
         if rules:
             self._keeper = ThrottleController(queries, self._client, interfaces(self._points), rules, WITHOUT_RIGHTS)
-        eyes = AlertSources(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
+        sources = AlertSources(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
         self._engine, self._zone = engine, zone
-        self._watcher = Watcher(eyes, self._config.watch, self._config.notify, self.urls)
+        self._watcher = Watcher(sources, self._config.watch, self._config.notify, self.urls)
         self._task = asyncio.create_task(self._watcher.run())
 
     def slowed(self) -> Mapping[str, object]:

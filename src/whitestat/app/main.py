@@ -104,9 +104,9 @@ def _today(options: argparse.Namespace) -> int:
     config = _load(options)
     now = usage.now_of(config)
     with closing(usage.queries_of(config)) as queries:
-        lines, standings = usage.today(config, queries, now), queries.standings(now.at_s)
+        lines, plan_statuses = usage.today(config, queries, now), queries.plan_statuses(now.at_s)
         watched = was_watched(queries.coverage(*now.span("today")))
-        plans = plan_reports.told_of(standings, queries, now)
+        plans = plan_reports.told_of(plan_statuses, queries, now)
     nothing = tables.NO_USAGE_YET if watched else tables.NOT_WATCHED_YET
     if not plans or options.form == "csv":
         print(tables.usage(lines, options.form, nothing), end="")

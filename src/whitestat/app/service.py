@@ -112,7 +112,7 @@ async def _serve(config: Config) -> int:
         host_name=socket.gethostname(),
         maps=maps_of(config),
     )
-    booker = Recorder(
+    recorder = Recorder(
         writer,
         attributor,
         known,
@@ -125,11 +125,11 @@ async def _serve(config: Config) -> int:
     engine = Engine(
         collectors,
         writer,
-        booker,
+        recorder,
         flush_s=config.store.flush_s,
         clock=clock,
         notices=notices,
-        identity=Identity(writer, booker, clock.now_ms(), owners),
+        identity=Identity(writer, recorder, clock.now_ms(), owners),
         gatherer=gatherer,
         boot=boot_id(),
         synchronised=clock.synchronised,

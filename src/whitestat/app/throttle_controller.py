@@ -70,10 +70,10 @@ class ThrottleController:
         self.report = ThrottleReport()
 
     def look(
-        self, standings: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
+        self, plan_statuses: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
     ) -> Iterator[Condition]:
         """Put in force what holds now; what is worth telling. `lifted` says of a key whether its limit is."""
-        ruled = {each.plan.name: each for each in standings if each.plan.name in self._rules}
+        ruled = {each.plan.name: each for each in plan_statuses if each.plan.name in self._rules}
         found = []
         for subject in over(ruled.values(), self._rules):
             key = key_of(subject, text_of(ruled[subject.plan].start_s))

@@ -64,7 +64,7 @@ class Attributed:
     points: dict[str, PointSum] = field(default_factory=dict)
     debts: dict[NatPath, Amount] = field(default_factory=dict)
     seen: dict[Flow, FlowSighting] = field(default_factory=dict)
-    doubles: list[Duplicate] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
 
     def point(self, name: str) -> PointSum:
         found = self.points.get(name)
@@ -140,7 +140,7 @@ class Attributor:
         """Book every delta to the devices at its ends, or to `UNATTRIBUTED`; `at_ms` is when they were seen.
 
         `detail` asks for services and peers too.
-        Once the result is kept for good, it is to be `settle`d; a look at what is pending is not.
+        Once the result is kept for good, it is to be committed by `commit`; a look at what is pending is not.
         """
         self._judge.expire(at_ms)
         result, crossings = Attributed(), NatCrossings(self._debts)
@@ -176,14 +176,14 @@ class Attributor:
                 self._book(result, delta, verdict, at_ms, detail)
         for delta in sightings.rest():
             self._book(result, delta, judge(delta.key, at_ms, last=True), at_ms, detail)
-        for double in sightings.doubles:
+        for double in sightings.duplicates:
             result.point(double.point).repeated += double.octets
-        result.debts, result.seen, result.doubles = crossings.debts(), sightings.seen, sightings.doubles
+        result.debts, result.seen, result.duplicates = crossings.debts(), sightings.seen, sightings.duplicates
         return result
 
-    def settle(self, result: Attributed) -> None:
+    def commit(self, result: Attributed) -> None:
         """What `attribute` returned is booked: its points' next interval goes on where it ended."""
-        others = {road: amount for road, amount in self._debts.items() if road.point not in result.points}
+        others = {path: amount for path, amount in self._debts.items() if path.point not in result.points}
         self._debts = others | result.debts
         elsewhere = {flow: each for flow, each in self._seen.items() if each.point not in result.points}
         self._seen = elsewhere | result.seen if len(elsewhere) < VERDICTS_MAX else result.seen

@@ -33,7 +33,7 @@ class NatCrossing(NamedTuple):
     0 is this machine's own address: its own traffic, or the second crossing of somebody else's.
     """
 
-    road: NatPath
+    path: NatPath
     entered: int
 
 
@@ -54,30 +54,30 @@ class NatCrossings:
 
     def held(self, crossing: NatCrossing, delta: Delta) -> bool:
         """Note a flow; true where it is this machine's own address's, to be asked for with `own`."""
-        road, sign = crossing
+        path, sign = crossing
         if sign == 0:
             if len(self._own) >= ROADS_MAX:
                 return False
-            self._own.append((delta, road))
+            self._own.append((delta, path))
             return True
-        known = self._entered.get(road)
+        known = self._entered.get(path)
         if known is None:
             if len(self._entered) >= ROADS_MAX:
                 return False
             known = Amount()
         counts = delta.counts
-        self._entered[road] = Amount(known.octets + sign * counts.octets_out, known.packets + sign * counts.packets_out)
+        self._entered[path] = Amount(known.octets + sign * counts.octets_out, known.packets + sign * counts.packets_out)
         return False
 
     def own(self) -> Iterator[tuple[Delta, int]]:
         """The flows of this machine's own address, less what devices had carried on the same road; octets of these."""
-        self._left = {road: _sum(self._entered.get(road), self._debts.get(road)) for road in self._roads()}
-        for delta, road in self._own:
-            counts, left = delta.counts, self._left.get(road, Amount())
+        self._left = {path: _sum(self._entered.get(path), self._debts.get(path)) for path in self._paths()}
+        for delta, path in self._own:
+            counts, left = delta.counts, self._left.get(path, Amount())
             octets = max(0, min(counts.octets_out, left.octets))
             packets = max(0, min(counts.packets_out, left.packets))
             if octets or packets:
-                self._left[road] = Amount(left.octets - octets, left.packets - packets)
+                self._left[path] = Amount(left.octets - octets, left.packets - packets)
                 less = counts._replace(octets_out=counts.octets_out - octets, packets_out=counts.packets_out - packets)
                 yield delta._replace(counts=less), octets
             else:
@@ -87,11 +87,11 @@ class NatCrossings:
         """What is left over for the next interval: never more than entered in this one, so that packets that
         never left (a firewall's) are forgotten after an interval."""
         left = {
-            road: _within(amount, self._entered[road]) for road, amount in self._left.items() if road in self._entered
+            path: _within(amount, self._entered[path]) for path, amount in self._left.items() if path in self._entered
         }
-        return {road: amount for road, amount in left.items() if any(amount)}
+        return {path: amount for path, amount in left.items() if any(amount)}
 
-    def _roads(self) -> set[NatPath]:
+    def _paths(self) -> set[NatPath]:
         return self._entered.keys() | self._debts.keys()
 
 

@@ -62,7 +62,7 @@ class FlowSightings:
         self._held: list[list[tuple[Flow, Delta]]] = [[] for _ in self._ranks]
         self._room = FLOWS_MAX
         self.seen: dict[Flow, FlowSighting] = {}
-        self.doubles: list[Duplicate] = []
+        self.duplicates: list[Duplicate] = []
 
     def held(self, delta: Delta, sender: int | None, receiver: int | None) -> bool:
         """Note a flow of these devices; true where it is not to be booked now (`rest` may say it later)."""
@@ -87,7 +87,7 @@ class FlowSightings:
         for before, share in ((self.seen.get(flow), 8), (self._earlier(flow, delta), 2)):
             if before and before.point != sighting.point and _alike(before.octets, sighting.octets, share):
                 episode = flow.sender or flow.receiver or UNATTRIBUTED
-                self.doubles.append(Duplicate(before.point, sighting.point, episode, sighting.octets))
+                self.duplicates.append(Duplicate(before.point, sighting.point, episode, sighting.octets))
                 return False
         self.seen.setdefault(flow, sighting)
         return True

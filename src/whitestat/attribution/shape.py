@@ -31,9 +31,9 @@ class Shape:
         self._alone_ms: int | None = None
         self._others = False
 
-    def saw_doubles(self, doubles: Iterable[Duplicate], at_ms: int) -> None:
+    def saw_doubles(self, duplicates: Iterable[Duplicate], at_ms: int) -> None:
         octets: dict[tuple[str, str, int], int] = {}
-        for first, point, episode, amount in doubles:
+        for first, point, episode, amount in duplicates:
             octets[first, point, episode] = octets.get((first, point, episode), 0) + amount
         for (first, point, episode), amount in octets.items():
             if amount >= DOUBLED_OCTETS:
@@ -51,9 +51,9 @@ class Shape:
     ) -> tuple[str, ...]:
         """The sentences to show now; `name` tells an episode's device, `routers` are those learned."""
         alone = not self._others and self._alone_ms is not None and at_ms - self._alone_ms >= ALONE_MS
-        return (*((ALONE,) if alone else ()), *self._doubles(name, at_ms), *map(_router, routers, routers.values()))
+        return (*((ALONE,) if alone else ()), *self._duplicates(name, at_ms), *map(_router, routers, routers.values()))
 
-    def _doubles(self, name: Callable[[int], str], at_ms: int) -> tuple[str, ...]:
+    def _duplicates(self, name: Callable[[int], str], at_ms: int) -> tuple[str, ...]:
         return tuple(
             f"{name(episode)} is seen at the points {first} and {point} at once, and counted at {first} alone: "
             f"if {point} sees only what {first} sees too, set counts = false in its [[point]]"

@@ -27,7 +27,7 @@ class Collector(Protocol):
     def read(self, since_ms: int, now_ms: int) -> ReadResult:
         """What was counted from `since_ms` to `now_ms`, UTC milliseconds."""
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         """The counts behind `receipt` are booked: the meter may forget them."""
 
     def halt(self) -> None:
@@ -39,7 +39,7 @@ class Collector(Protocol):
     def statuses(self) -> Mapping[str, PointStatus]:
         """The state of each point by name."""
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Look after what may come and go, about once a second; cheap when nothing did."""
 
     def memory(self) -> int:

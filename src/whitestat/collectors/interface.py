@@ -73,7 +73,7 @@ class InterfaceCollector:
         self._link = link
         self._newcomers.look(each.index for each in known.values())
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         """Nothing is kept here: the counters run on."""
 
     def halt(self) -> None:
@@ -98,7 +98,7 @@ class InterfaceCollector:
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """What the interface had when it was last there is all that can be known of it once it is gone."""
         link = self._link
         if link is None or indexes().get(self._interface) != link.index:

@@ -213,7 +213,7 @@ class ReadResult:
     """What one read of a collector yields: readings of running counters, deltas of a drained meter, or both.
 
     `deltas` may be an iterator that reads the meter as it goes; it is consumed once. When `receipt` is
-    not None the meter keeps the drained counts until `Collector.settle` says they are booked.
+    not None the meter keeps the drained counts until `Collector.acknowledge` says they are booked.
     `audits` is by point name, read after the deltas were set aside. `marks` are running counters whose growth is
     in the deltas already: kept in the ledger for the next process to go on from, and never compared here.
     `details` say of usage that is in the deltas of this harvest, or was in those of earlier ones of the same hour,

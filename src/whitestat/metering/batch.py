@@ -42,7 +42,7 @@ class PendingBatch:
     readings: dict[FlowKey, CounterReading] = field(default_factory=dict)
     audits: dict[str, Audit] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    harvests: int = 0
+    results: int = 0
 
     @property
     def octets(self) -> int:
@@ -66,7 +66,7 @@ class PendingBatch:
         self.audits.update(audits)
         if receipt:
             self.receipts[receipt.meter] = receipt
-        self.harvests += 1
+        self.results += 1
 
     def bound(self, zone: tzinfo) -> bool:
         """Coarsen while there is too much: to minutes, to local hours, then to local days, which every sum survives.

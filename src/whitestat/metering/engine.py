@@ -65,7 +65,7 @@ class Engine:
         self,
         collectors: Sequence[Collector],
         writer: Writer,
-        booker: Recorder,
+        recorder: Recorder,
         *,
         flush_s: int,
         clock: Clock,
@@ -77,9 +77,9 @@ class Engine:
         synchronised: Callable[[], bool] = bool,
     ) -> None:
         """`boot` is the boot whose monotonic clock it is, `synchronised` whether the system calls its wall clock so."""
-        self._turns = tuple(PollState(each) for each in collectors)
+        self._polls = tuple(PollState(each) for each in collectors)
         self._writer = writer
-        self._booker = booker
+        self._recorder = recorder
         self._flush_ms = flush_s * 1000
         self._clock = clock
         self._notices = notices  # the caller may add to them
@@ -92,7 +92,7 @@ class Engine:
         self._boot = boot
         self._synchronised = synchronised
         self._timeline = Timekeeper(
-            booker.newest_ms,
+            recorder.newest_ms,
             clock.now_ms(),
             clock.monotonic_ms(),
             boot=boot,
@@ -117,7 +117,7 @@ class Engine:
             asyncio.create_task(self._poll()),
             asyncio.create_task(self._name_devices()),
             asyncio.create_task(self._expire()),
-            asyncio.create_task(self._tend()),
+            asyncio.create_task(self._maintain()),
         ]
 
     async def stop(self) -> None:
@@ -126,8 +126,8 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # A poll that is under way ends while the rest is booked: what was polled is held until it is read.
-        polled = [each.collector for each in self._turns if isinstance(each.collector, Polled)]
-        others = [each.collector for each in self._turns if not isinstance(each.collector, Polled)]
+        polled = [each.collector for each in self._polls if isinstance(each.collector, Polled)]
+        others = [each.collector for each in self._polls if not isinstance(each.collector, Polled)]
         closing = _closing(polled)
         await self._in_booking_thread(self.tick, True)
         closing += _closing(others)
@@ -165,7 +165,7 @@ class Engine:
 
     def points(self) -> list[dict[str, object]]:
         """Every point with its state, as the health report has them."""
-        return [row for turn in self._turns for row in turn.points()]
+        return [row for poll in self._polls for row in poll.points()]
 
     def _known(self) -> Identity:
         if self._identity is None:
@@ -186,11 +186,11 @@ class Engine:
     def _look(self, made_ms: int | None) -> None:
         """Look into the meters, unless that was done since."""
         if self._unflushed_ms == made_ms:
-            booked = self._booker.is_booked
+            booked = self._recorder.is_booked
             self._show(
                 [
                     each.collector
-                    for each in self._turns
+                    for each in self._polls
                     if not each.failure and not each.busy and not (each.receipt and booked(each.receipt))
                 ]
             )
@@ -199,25 +199,25 @@ class Engine:
     def _show(self, readable: Sequence[Collector] = ()) -> None:
         """Answers are given from this and what is in the ledger."""
         with self._guarded("what is not written yet"):
-            self._unflushed = self._booker.unflushed(readable, self.now_ms(), dated=not self._timeline.held)
+            self._unflushed = self._recorder.unflushed(readable, self.now_ms(), dated=not self._timeline.held)
 
     async def today(self) -> LiveUsage:
         """Usage of the local day by device, what the meters still hold included, and that of the last polls."""
-        counting = {point.name for each in self._turns for point in each.collector.points if point.counts}
+        counting = {point.name for each in self._polls for point in each.collector.points if point.counts}
         return await self._in_booking_thread(self._today, counting)
 
     def _today(self, counting: set[str]) -> LiveUsage:
-        readable = [each.collector for each in self._turns if not each.failure and not each.busy]
-        devices = self._booker.live(readable, counting, self.now_ms())
-        every = [each.collector for each in self._turns]
-        return LiveUsage(devices, self._booker.spreads(every, counting, self.now_ms()))
+        readable = [each.collector for each in self._polls if not each.failure and not each.busy]
+        devices = self._recorder.live(readable, counting, self.now_ms())
+        every = [each.collector for each in self._polls]
+        return LiveUsage(devices, self._recorder.spreads(every, counting, self.now_ms()))
 
     def health(self) -> dict[str, object]:
         """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked.
 
         While the clock is not believed it is `degraded`, yet `healthy`: nothing is lost, and a restart would not help.
         """
-        waiting = any(each.read_ms is None for each in self._turns)
+        waiting = any(each.read_ms is None for each in self._polls)
         points = self.points()
         failing = any(point["state"] == PointState.FAILED for point in points) or bool(self._unwritten)
         return {
@@ -226,15 +226,15 @@ class Engine:
             "version": __version__,
             "uptime_s": (self._clock.monotonic_ms() - self._started_ms) // 1000,
             "memory_resident_octets": resident_octets(),
-            "memory_kernel_octets": sum(each.collector.memory() for each in self._turns),
+            "memory_kernel_octets": sum(each.collector.memory() for each in self._polls),
             "cpu_seconds": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
             "clock": str(self._timeline.state),
-            "flushes": self._booker.tally.flushes,
+            "flushes": self._recorder.tally.flushes,
             "flushed_octets": self._writer.octets_written,
-            "unwritten_octets": self._booker.unwritten_octets,
+            "unwritten_octets": self._recorder.unwritten_octets,
             "errors": self._errors,
-            "discarded": {str(quality): n for quality, n in self._booker.tally.deltas_discarded.items()},
-            "notices": [*self._notices, *self._writer.notices, *self._troubles(), *self._booker.notices],
+            "discarded": {str(quality): n for quality, n in self._recorder.tally.deltas_discarded.items()},
+            "notices": [*self._notices, *self._writer.notices, *self._troubles(), *self._recorder.notices],
             "points": points,
         }
 
@@ -264,10 +264,10 @@ class Engine:
         self.look()
         self._hear()  # who has been given an address is known before what passed there is booked
         with self._guarded("addresses of this machine"):
-            self._booker.locate()
+            self._recorder.locate()
         if last:
             self._halt()
-        held_back = self._read(self._turns, last=last)
+        held_back = self._read(self._polls, last=last)
         if self._flush(last) and held_back:
             self._read(held_back, last=last)
             self._flush(last)
@@ -276,10 +276,10 @@ class Engine:
 
     def _halt(self) -> None:
         """Let the meters count nothing more, so that what is read next is all that they counted."""
-        for turn in self._turns:
-            with self._guarded(turn.name, turn, mends=False):
-                if not turn.busy:
-                    turn.collector.halt()
+        for poll in self._polls:
+            with self._guarded(poll.name, poll, mends=False):
+                if not poll.busy:
+                    poll.collector.halt()
 
     def look(self) -> None:
         """Take both clocks; what is not written yet moves when the clock was set."""
@@ -288,13 +288,13 @@ class Engine:
         correction = self._timeline.look(self._clock.now_ms(), ticks_ms, synchronised=self._synchronised())
         now_ms = self._timeline.at(ticks_ms)
         if correction or now_ms < before_ms:
-            self._booker.move(correction or Correction(before_ms, 0), now_ms)
+            self._recorder.move(correction or Correction(before_ms, 0), now_ms)
         if self._timeline.news != self._told:
             self._told = self._timeline.news
             log.warning("%s", self._timeline.notice(ticks_ms) or "the clock is right again")
         if not self._timeline.held:
             with self._guarded("usage that was held"):
-                if self._booker.release(self._boot, self._timeline.offset_ms, now_ms) and self._unflushed:
+                if self._recorder.release(self._boot, self._timeline.offset_ms, now_ms) and self._unflushed:
                     self._show()
 
     def identify(self) -> None:
@@ -307,7 +307,7 @@ class Engine:
             every_ms = IDENTIFY_SOON_MS if self._identity.is_curious else IDENTIFY_EVERY_MS
             if ticks_ms - self._tended_ms >= every_ms and not self._timeline.held:
                 self._tended_ms = ticks_ms
-                self._identity.tend(now_ms)
+                self._identity.maintain(now_ms)
 
     def _add_people(self) -> None:
         if self._identity:
@@ -324,40 +324,40 @@ class Engine:
                 self._identity.hear(self._gatherer.gather(now_ms, self._clock.monotonic_ms(), eager=eager))
             self._identity.follow(now_ms)
 
-    def _read(self, turns: Sequence[PollState], *, last: bool = False) -> list[PollState]:
+    def _read(self, polls: Sequence[PollState], *, last: bool = False) -> list[PollState]:
         """One read of each; returns those that handed out once more what is gathered already."""
-        for turn in turns:
-            turn.begin(self._span(turn), self._readers)
+        for poll in polls:
+            poll.begin(self._span(poll), self._readers)
         until_ms = self._clock.monotonic_ms() + int((LAST_ANSWER_S if last else ANSWER_S) * 1000)
         held_back = []
-        for turn in turns:
-            with self._guarded(turn.name, turn):
+        for poll in polls:
+            with self._guarded(poll.name, poll):
                 left_s = max(0, until_ms - self._clock.monotonic_ms()) / 1000
-                if not self._gather(turn, left_s):
-                    held_back.append(turn)
+                if not self._gather(poll, left_s):
+                    held_back.append(poll)
         return held_back
 
-    def _span(self, turn: PollState) -> PollSpan:
+    def _span(self, poll: PollState) -> PollSpan:
         ticks_ms = self._clock.monotonic_ms()
         now_ms = self._timeline.at(ticks_ms)
-        turn.begun_ms = turn.begun_ms or ticks_ms
-        observed_ms = ticks_ms - (turn.begun_ms if turn.read_ms is None else turn.read_ms)
+        poll.begun_ms = poll.begun_ms or ticks_ms
+        observed_ms = ticks_ms - (poll.begun_ms if poll.read_ms is None else poll.read_ms)
         since_ms = now_ms - observed_ms
-        if turn.read_ms is None:  # what is found now may have been counted since the last process looked
-            since_ms = min(self._booker.last_read_ms(turn.collector) or since_ms, since_ms)
+        if poll.read_ms is None:  # what is found now may have been counted since the last process looked
+            since_ms = min(self._recorder.last_read_ms(poll.collector) or since_ms, since_ms)
         return PollSpan(since_ms, now_ms, observed_ms, ticks_ms)
 
-    def _gather(self, turn: PollState, limit_s: float) -> bool:
+    def _gather(self, poll: PollState, limit_s: float) -> bool:
         """What the collector yields goes into the flush; False where it is there already."""
-        harvest, span = turn.end(limit_s)
-        gathered = self._booker.gather(turn.collector, harvest, span.observed_ms)
+        result, span = poll.end(limit_s)
+        gathered = self._recorder.gather(poll.collector, result, span.observed_ms)
         if gathered:
-            turn.read_ms = span.ticks_ms
-            if harvest.hosts and self._identity:
-                said = [Evidence("dhcp", span.now_ms, each.mac, each.address, each.name) for each in harvest.hosts]
+            poll.read_ms = span.ticks_ms
+            if result.hosts and self._identity:
+                said = [Evidence("dhcp", span.now_ms, each.mac, each.address, each.name) for each in result.hosts]
                 self._identity.hear(said)
-        turn.receipt = harvest.receipt
-        self._settle(turn)
+        poll.receipt = result.receipt
+        self._acknowledge(poll)
         return gathered
 
     def _flush(self, last: bool = False) -> bool:
@@ -371,20 +371,20 @@ class Engine:
         if self._unwritten:
             log.info("usage is written again")
         self._unwritten = None
-        for turn in self._turns:
-            with self._guarded(turn.name, turn, mends=False):
-                self._settle(turn)
+        for poll in self._polls:
+            with self._guarded(poll.name, poll, mends=False):
+                self._acknowledge(poll)
         give_back()
         return True
 
     def _write(self, last: bool) -> None:
         hold = self._timeline.hold if self._timeline.held else None
         try:
-            self._booker.flush(last=last, hold=hold)
+            self._recorder.flush(last=last, hold=hold)
         except DamagedLedger as damage:
             self._errors += 1
             self._writer.set_aside(str(damage), self.now_ms())
-            self._booker.flush(last=last, hold=hold)
+            self._recorder.flush(last=last, hold=hold)
 
     def damaged(self, reason: str, place: Place | None) -> None:
         """A question or the inspection, in whichever thread, came across damage in the file at the place."""
@@ -402,30 +402,30 @@ class Engine:
             self._damage = str(error)
             self._log_once(self._damage)
 
-    def _settle(self, turn: PollState) -> None:
+    def _acknowledge(self, poll: PollState) -> None:
         """Let the meter forget what is booked."""
-        if turn.receipt and not turn.busy and self._booker.is_booked(turn.receipt):
-            turn.collector.settle(turn.receipt)
-            turn.receipt = None
+        if poll.receipt and not poll.busy and self._recorder.is_booked(poll.receipt):
+            poll.collector.acknowledge(poll.receipt)
+            poll.receipt = None
 
     @contextmanager
-    def _guarded(self, name: str, turn: PollState | None = None, *, mends: bool = True) -> Iterator[None]:
+    def _guarded(self, name: str, poll: PollState | None = None, *, mends: bool = True) -> Iterator[None]:
         """What fails inside is shown and tried again, and delays nobody else."""
         try:
             yield
         except (CollectorError, LedgerError, OSError) as error:
-            self._fail(name, turn, str(error))
+            self._fail(name, poll, str(error))
         except Exception as error:  # the one catch-all: metering outlives any fault in one harvest
             log.debug("%s", error, exc_info=True)
-            self._fail(name, turn, f"{type(error).__name__}: {error}")
+            self._fail(name, poll, f"{type(error).__name__}: {error}")
         else:
-            if turn and turn.failure and mends:
-                turn.failure = None
+            if poll and poll.failure and mends:
+                poll.failure = None
                 log.info("%s: works again", name)
 
-    def _fail(self, name: str, turn: PollState | None, reason: str) -> None:
-        if turn:
-            turn.failure = reason
+    def _fail(self, name: str, poll: PollState | None, reason: str) -> None:
+        if poll:
+            poll.failure = reason
         self._errors += 1
         self._log_once(f"{name}: {reason}")
 
@@ -442,7 +442,7 @@ class Engine:
         while True:
             await asyncio.sleep(NAME_EVERY_S)
             now_ms = self._clock.monotonic_ms()
-            unnamed = await self._in_booking_thread(self._booker.known.unnamed)
+            unnamed = await self._in_booking_thread(self._recorder.known.unnamed)
             due = [each for each in unnamed if asked.get(each[0], -NAME_AGAIN_MS) + NAME_AGAIN_MS <= now_ms]
             if not due:
                 continue
@@ -456,23 +456,23 @@ class Engine:
         if self._identity:
             self._identity.resolved(device, name, self.now_ms())
         else:
-            self._booker.known.rename(device, name)
+            self._recorder.known.rename(device, name)
 
-    async def _tend(self) -> None:
+    async def _maintain(self) -> None:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
-            await self._in_booking_thread(self.tend)
+            await self._in_booking_thread(self.maintain)
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Look at the clock, and let collectors follow interfaces that come and go, once a second."""
         self.look()
         self.identify()
-        for turn in self._turns:
+        for poll in self._polls:
             try:
-                if not turn.busy:
-                    turn.collector.tend()
+                if not poll.busy:
+                    poll.collector.maintain()
             except (CollectorError, OSError) as error:
-                self._log_once(f"{turn.name}: {error}")
+                self._log_once(f"{poll.name}: {error}")
 
     async def _expire(self) -> None:
         """Drop what is past its retention, once an hour; by no clock that may have to be set yet."""

@@ -136,27 +136,27 @@ class Recorder:
         self.known.follow_maps()
         self._attributor.move(self._locality())
 
-    def gather(self, collector: Collector, harvest: ReadResult, observed_ms: int) -> bool:
+    def gather(self, collector: Collector, result: ReadResult, observed_ms: int) -> bool:
         """Add a harvest of the collector, which watched for `observed_ms`, to the next flush.
 
         False for one that is gathered or booked already: a drained meter hands its counts out until they are
         settled. Whatever error reading the harvest raises, nothing of it was added.
         """
-        receipt = harvest.receipt
+        receipt = result.receipt
         if receipt and (self.is_booked(receipt) or self._draft.receipts.get(receipt.meter) == receipt):
             return False
-        readings = list(harvest.readings)
-        deltas = chain(self._differences(readings), harvest.deltas)
-        attributed = self._attributor.attribute(deltas, harvest.end_ms, detail=True)
-        steps = self._steps(harvest)
-        on = self._attributor.attribute(harvest.details, harvest.end_ms, detail=True).services
-        self._add(harvest, attributed, steps, observed_ms)
-        self._add_detail(harvest, attributed.services | on, attributed.peers)
-        self._attributor.settle(attributed)
-        self.known.hear(harvest.names)
-        self._notice(attributed, harvest.end_ms)
+        readings = list(result.readings)
+        deltas = chain(self._differences(readings), result.deltas)
+        attributed = self._attributor.attribute(deltas, result.end_ms, detail=True)
+        steps = self._steps(result)
+        on = self._attributor.attribute(result.details, result.end_ms, detail=True).services
+        self._add(result, attributed, steps, observed_ms)
+        self._add_detail(result, attributed.services | on, attributed.peers)
+        self._attributor.commit(attributed)
+        self.known.hear(result.names)
+        self._notice(attributed, result.end_ms)
         audits = {name: step.baseline for name, step in steps.items()}
-        self._draft.add([*readings, *harvest.marks], audits, receipt)
+        self._draft.add([*readings, *result.marks], audits, receipt)
         if self._draft.bound(self._zone):
             self._detail.clear()
         self._readings.update((reading.key, reading) for reading in readings)
@@ -172,7 +172,7 @@ class Recorder:
         Services and peers go with it when they are due, or when it is the last. With a `hold` it has no date yet: then
         they stay, and so does when devices were seen.
         """
-        if not self._draft.harvests and not self._attributor.devices.has_news:
+        if not self._draft.results and not self._attributor.devices.has_news:
             return
         if self._replaced != self._writer.replaced:
             self._replaced = self._writer.replaced
@@ -196,7 +196,7 @@ class Recorder:
         self.known.written(flush.seen)
 
     def _written(self, flush: Flush) -> None:
-        self.tally.flushes += bool(self._draft.harvests)
+        self.tally.flushes += bool(self._draft.results)
         self._booked.update((each.meter, each.epoch) for each in flush.receipts)
         self._draft = PendingBatch(self._finest_s)
         self._held.clear()
@@ -236,7 +236,7 @@ class Recorder:
 
     def _notice(self, attributed: Attributed, now_ms: int) -> None:
         """What the page should say of the home's shape; the log says it when it is new."""
-        self._shape.saw_doubles(attributed.doubles, now_ms)
+        self._shape.saw_doubles(attributed.duplicates, now_ms)
         counting = self._attributor.locality.counting
         used = {key.episode for key in attributed.usage if key.scope is Scope.WAN and key.point in counting}
         own = {episode for episode in used if episode and self._is_own(episode)}
@@ -342,10 +342,10 @@ class Recorder:
         self.known.written_names()
 
     def _add(
-        self, harvest: ReadResult, attributed: Attributed, steps: dict[str, coverage.CoverageStep], observed_ms: int
+        self, result: ReadResult, attributed: Attributed, steps: dict[str, coverage.CoverageStep], observed_ms: int
     ) -> None:
         """Usage and coverage of a harvest, into the minutes of its span."""
-        draft, span = self._draft, (harvest.start_ms, harvest.end_ms)
+        draft, span = self._draft, (result.start_ms, result.end_ms)
         for key, counts in attributed.counts().items():
             draft.add_parts(key, self._shown.read(key, counts, *span))
         for name, point in attributed.points.items():
@@ -354,22 +354,22 @@ class Recorder:
             frames = step.frame_octets_interface, step.frame_octets_metered
             draft.add_coverage(name, Coverage(observed_ms, *frames, packets_lost=step.packets_lost), *span)
             missed = UsageKey(UNATTRIBUTED, name, Scope.WAN)
-            draft.add_usage(missed, step.unmetered, step.since_ms, harvest.end_ms)
+            draft.add_usage(missed, step.unmetered, step.since_ms, result.end_ms)
             unmetered = Coverage(octets_unattributed=step.unmetered.octets)
-            draft.add_coverage(name, unmetered, step.since_ms, harvest.end_ms)
+            draft.add_coverage(name, unmetered, step.since_ms, result.end_ms)
 
     def _add_detail(
-        self, harvest: ReadResult, services: Mapping[ServiceKey, list[int]], peers: Mapping[PeerKey, list[int]]
+        self, result: ReadResult, services: Mapping[ServiceKey, list[int]], peers: Mapping[PeerKey, list[int]]
     ) -> None:
         """What usage was on and with whom; a point says it with its deltas or beside them, never both."""
         self._detail.add(
             {service: Counts._make(held) for service, held in services.items()},
             {peer: Counts._make(held) for peer, held in peers.items()},
-            (harvest.start_ms, harvest.end_ms),
+            (result.start_ms, result.end_ms),
             self._zone,
         )
         if self._detail and self._detail_since_ms is None:
-            self._detail_since_ms = harvest.end_ms
+            self._detail_since_ms = result.end_ms
 
     def _detail_is_due(self) -> bool:
         since_ms = self._detail_since_ms
@@ -401,10 +401,10 @@ class Recorder:
                 discarded[found.quality] = discarded.get(found.quality, 0) + 1
             yield found
 
-    def _steps(self, harvest: ReadResult) -> dict[str, coverage.CoverageStep]:
+    def _steps(self, result: ReadResult) -> dict[str, coverage.CoverageStep]:
         """What the referees say of each point."""
         return {
-            name: coverage.step(self._audits.get(name), audit._replace(at_ms=harvest.end_ms))
-            for name, audit in harvest.audits.items()
+            name: coverage.step(self._audits.get(name), audit._replace(at_ms=result.end_ms))
+            for name, audit in result.audits.items()
             if audit.epoch or name in self._audits  # an interface that was not read is no baseline
         }

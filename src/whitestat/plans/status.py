@@ -224,7 +224,7 @@ class Pricing:
         return used
 
 
-def standing(books: PlanUsage, now_s: int, zone: tzinfo) -> PlanStatus:
+def plan_status(books: PlanUsage, now_s: int, zone: tzinfo) -> PlanStatus:
     """`books.terms` are those of one plan, the latest last, which holds."""
     terms = books.terms[-1]
     plan = terms.plan

@@ -32,12 +32,14 @@ class Subject(NamedTuple):
         return f"{self.person} ({self.plan})" if self.person else self.plan
 
 
-def over(standings: Iterable[PlanStatus], rules: Mapping[str, Rule]) -> list[Subject]:
+def over(plan_statuses: Iterable[PlanStatus], rules: Mapping[str, Rule]) -> list[Subject]:
     """Those who have nothing left in the tariff that holds now, under plans that slow (by name in `rules`).
 
     A plan with shares slows each person by what is left of the person's own; any other all that it is about.
     """
-    return [subject for each in standings if each.plan.name in rules for subject in _over(each, rules[each.plan.name])]
+    return [
+        subject for each in plan_statuses if each.plan.name in rules for subject in _over(each, rules[each.plan.name])
+    ]
 
 
 def limits(
@@ -61,19 +63,19 @@ def limits(
     return found[:MOST]
 
 
-def _over(standing: PlanStatus, rule: Rule) -> Iterator[Subject]:
-    pot = standing.plan.pot_of(standing.tariff_now)
-    if standing.plan.equal or standing.plan.shares:
-        for person in standing.persons:
+def _over(plan_status: PlanStatus, rule: Rule) -> Iterator[Subject]:
+    pot = plan_status.plan.pot_of(plan_status.tariff_now)
+    if plan_status.plan.equal or plan_status.plan.shares:
+        for person in plan_status.persons:
             left = next((part.left for part in person.parts if part.name == pot), None)
             if person.person is not None and left is not None and left <= 0:
                 devices = frozenset(
-                    each.device for each in standing.devices if each.device and each.person == person.person
+                    each.device for each in plan_status.devices if each.device and each.person == person.person
                 )
-                yield Subject(standing.plan.name, person.person, devices, rule)
+                yield Subject(plan_status.plan.name, person.person, devices, rule)
         return
-    left = next((each.left for each in standing.pots if each.name == pot), None)
+    left = next((each.left for each in plan_status.pots if each.name == pot), None)
     if left is not None and left <= 0:
         yield Subject(
-            standing.plan.name, None, frozenset(each.device for each in standing.devices if each.device), rule
+            plan_status.plan.name, None, frozenset(each.device for each in plan_status.devices if each.device), rule
         )

@@ -96,13 +96,13 @@ class _Paths:
         access = self._sources.access
 
         async def endpoint(request: Request) -> Response:
-            asker = asker_of(request, access, self._sources.now_ms())
-            if asker is None and route.of_v5:
-                asker = asker_of_v5(request, access)
-            require(request, route.who, asker)
+            principal = asker_of(request, access, self._sources.now_ms())
+            if principal is None and route.of_v5:
+                principal = asker_of_v5(request, access)
+            require(request, route.who, principal)
             try:
                 texts = check_all(route.parameters, request.query_params.multi_items(), others=route.others)
-                return await answer(request, {**texts, **request.path_params}, asker)
+                return await answer(request, {**texts, **request.path_params}, principal)
             except QueryError as fault:
                 return refused(fault.parameter, fault.reason)
             except EditError as fault:
@@ -113,37 +113,37 @@ class _Paths:
 
         return Path(route.path, endpoint, methods=list(methods), name=route.who)
 
-    async def _page(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def _page(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         return self._static.page.answer(request)
 
-    async def _file(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def _file(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         return self._static.answer(request)
 
-    async def _openapi(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def _openapi(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         from whitestat.web.openapi import document  # who never asks spares 0.3 MB
 
         return json_answer(document(self._sources.version))
 
-    async def _me(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def _me(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         zone, cycle = self._sources.zone, self._sources.cycle
         house = {"timezone": str(zone), "billing": {"day": cycle.day, "hour": cycle.hour}}
-        return json_answer(told(asker, zone) | house if asker else {})
+        return json_answer(told(principal, zone) | house if principal else {})
 
-    async def _name(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def _name(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         return await self._names.answer(texts["address"])
 
-    async def _live(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def _live(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         def is_same() -> bool:
             """Whether the asker may go on: the session, the token and what they may are as they were."""
             with suppress(HTTPException):
-                return asker_of(request, self._sources.access, self._sources.now_ms()) == asker
+                return asker_of(request, self._sources.access, self._sources.now_ms()) == principal
             return False
 
-        return await self._streams.answer(request, self._sources.seen_by(asker, self._in_thread).live, is_same)
+        return await self._streams.answer(request, self._sources.seen_by(principal, self._in_thread).live, is_same)
 
     def _asked(self, route: Route, function: Answering) -> Answer:
-        async def answer(request: Request, texts: Texts, asker: Principal | None) -> Response:
-            sources = self._sources.seen_by(asker, self._in_thread)
+        async def answer(request: Request, texts: Texts, principal: Principal | None) -> Response:
+            sources = self._sources.seen_by(principal, self._in_thread)
             if not route.asks_ledger:
                 return function(sources, texts)
             found = await self._in_thread(lambda: function(sources, texts))
@@ -158,10 +158,10 @@ class _Paths:
         """One path with every method that changes something there."""
         writes = {each.method: each for each in edits.WRITES if each.path == path}
 
-        async def answer(request: Request, texts: Texts, asker: Principal | None) -> Response:
+        async def answer(request: Request, texts: Texts, principal: Principal | None) -> Response:
             as_json(request)
             from_our_pages(request)
-            return await edits.answer(writes[request.method], self._sources, request, asker.by if asker else "")
+            return await edits.answer(writes[request.method], self._sources, request, principal.by if principal else "")
 
         return self._path(Route(path, "", None, Permission.EDITORS), answer, list(writes))
 
@@ -169,11 +169,13 @@ class _Paths:
         """One path with every method that changes accounts or tokens there."""
         changes = {each.method: each for each in accounts.CHANGES if each.path == path}
 
-        async def answer(request: Request, texts: Texts, asker: Principal | None) -> Response:
+        async def answer(request: Request, texts: Texts, principal: Principal | None) -> Response:
             as_json(request)
             from_our_pages(request)
-            assert asker  # noqa: S101 - `require` let an owner through
-            return await self._in_thread(await accounts.answer(changes[request.method], self._sources, request, asker))
+            assert principal  # noqa: S101 - `require` let an owner through
+            return await self._in_thread(
+                await accounts.answer(changes[request.method], self._sources, request, principal)
+            )
 
         return self._path(Route(path, "", None, Permission.OWNERS), answer, list(changes))
 

@@ -54,7 +54,7 @@ class Route(NamedTuple):
 
 def _plans(sources: Sources, texts: usage.Texts) -> Response:
     """What tells of plans is loaded where there are some: many have none."""
-    found = sources.queries.standings(sources.now_ms() // 1000)
+    found = sources.queries.plan_statuses(sources.now_ms() // 1000)
     if not found:
         return json_answer({"plans": []})
     from whitestat.web.handlers import plans

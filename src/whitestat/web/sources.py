@@ -105,14 +105,14 @@ class Sources:
     def now(self) -> Now:
         return Now(self.now_ms() // 1000, self.zone, self.cycle)
 
-    def seen_by(self, asker: Principal | None, in_thread: ThreadRunner) -> Sources:
+    def seen_by(self, principal: Principal | None, in_thread: ThreadRunner) -> Sources:
         """What answers to an asker may be made of: everything, what is a person's own, or whether all is well."""
-        if asker and asker.role in MAY[Permission.READERS] | {Role.METRICS}:
+        if principal and principal.role in MAY[Permission.READERS] | {Role.METRICS}:
             return self
         if not isinstance(self.queries, Queries):
             raise TypeError("these sources are a person's already")
         # Nobody is called nothing: who is not known has no devices.
-        own = RestrictedQueries(self.queries, (asker and asker.person) or "")
+        own = RestrictedQueries(self.queries, (principal and principal.person) or "")
 
         def live() -> AsyncIterator[dict[str, object]]:
             return own_live(self.live(), lambda: in_thread(own.devices_now))

@@ -42,12 +42,12 @@ class Table(House):
         key = FlowKey(LAN.name, None, address_bytes(address))
         delta = Delta(key, Counts(0, octets, 0, 1), self.now_ms, self.now_ms + MINUTE_MS)
         self.now_ms += MINUTE_MS
-        harvest = ReadResult(delta.start_ms, delta.end_ms, deltas=[delta])
-        self.booker.gather(Meter(), harvest, MINUTE_MS)
-        self.booker.flush()
+        result = ReadResult(delta.start_ms, delta.end_ms, deltas=[delta])
+        self.recorder.gather(Meter(), result, MINUTE_MS)
+        self.recorder.flush()
         self.identity.follow(self.now_ms)
-        self.booker.flush()
-        self.booker.keep_names()
+        self.recorder.flush()
+        self.recorder.keep_names()
 
     def usage(self) -> dict[str | None, int]:
         with closing(Queries(self.path, ZONE)) as queries:
@@ -61,9 +61,9 @@ class Table(House):
     def neighbour(self, address: str, mac: bytes) -> None:
         self.identity.hear([Evidence("neighbour", self.now_ms, mac, address_bytes(address))])
 
-    def tend(self) -> list[EventRow]:
+    def maintain(self) -> list[EventRow]:
         self.now_ms += SETTLES_MS
-        self.identity.tend(self.now_ms)
+        self.identity.maintain(self.now_ms)
         with self.writer.transaction("reading") as connection:
             return people.events(connection)
 
@@ -89,19 +89,19 @@ def test_two_devices_that_swap_addresses_keep_their_octets_and_their_names(house
         house.leased(ELEVEN, BO, "bos-tablet")
     house.uses(TEN, 1000)
     assert house.usage() == {"annas-phone": 3100, "bos-tablet": 12}
-    assert [each.kind for each in house.tend()] == ["new-device", "new-device"]
+    assert [each.kind for each in house.maintain()] == ["new-device", "new-device"]
 
 
 def test_an_address_that_a_stranger_took_over_is_two_devices_and_the_second_is_new(house: Table) -> None:
     house.neighbour(TEN, ANNA)
     house.uses(TEN, 100)
-    number = house.booker.known.addressed(address_bytes(TEN))[0].device
+    number = house.recorder.known.addressed(address_bytes(TEN))[0].device
     house.edit(Rename(number, "Anna's phone"))
-    house.tend()
+    house.maintain()
     house.neighbour(TEN, GUEST)
     house.uses(TEN, 7)
     assert house.usage() == {"Anna's phone": 100, "02:50:00:00:00:33 (private MAC)": 7}
-    assert [each.kind for each in house.tend()] == ["new-device", "new-device"]
+    assert [each.kind for each in house.maintain()] == ["new-device", "new-device"]
     house.neighbour(ELEVEN, ANNA)
     house.uses(ELEVEN, 20)
     assert house.usage() == {"Anna's phone": 120, "02:50:00:00:00:33 (private MAC)": 7}
@@ -117,7 +117,7 @@ def test_ten_addresses_of_one_mac_are_one_device_without_an_edit_and_one_event(h
             house.uses(address, 1 << number)
             house.neighbour(address, ANNA)
     assert list(house.usage().values()) == [1023]
-    assert [each.kind for each in house.tend()] == ["new-device"]
+    assert [each.kind for each in house.maintain()] == ["new-device"]
     with house.writer.transaction("reading") as connection:
         assert people.edits(connection) == []
         assert people.proposals(connection) == []
@@ -131,28 +131,28 @@ def test_an_address_of_ipv6_that_was_silent_for_two_weeks_is_given_up_and_comes_
         house.uses(address, octets)
     house.now_ms += SILENT_MS
     house.uses("fd00:50::2", 8)
-    house.tend()
-    assert len(house.booker.known.addressed()) == 2  # and the one of IPv4
+    house.maintain()
+    assert len(house.recorder.known.addressed()) == 2  # and the one of IPv4
     house.neighbour("fd00:50::1", ANNA)
     house.uses("fd00:50::1", 16)
-    house.booker.flush()
+    house.recorder.flush()
     assert list(house.usage().values()) == [31]
-    assert [each.kind for each in house.tend()] == ["new-device"]
+    assert [each.kind for each in house.maintain()] == ["new-device"]
     house.close()
     again = Table(house.path)
     again.now_ms = house.now_ms
     again.uses("fd00:50::1", 32)
     assert list(again.usage().values()) == [63]
-    house.writer, house.booker = again.writer, again.booker
+    house.writer, house.recorder = again.writer, again.recorder
 
 
 def test_devices_of_one_mac_that_were_there_before_are_proposed_and_not_merged(house: Table) -> None:
     house.uses(TEN, 1)
     house.uses("fd00:50::1", 2)
-    house.tend()
+    house.maintain()
     house.neighbour(TEN, ANNA)
     house.neighbour("fd00:50::1", ANNA)
-    house.tend()
+    house.maintain()
     with house.writer.transaction("reading") as connection:
         [proposal] = people.proposals(connection)
     assert (proposal.percent, proposal.reasons, proposal.state) == (
@@ -180,7 +180,7 @@ def test_a_restart_knows_who_held_an_address(house: Table, tmp_path: Path) -> No
     house.uses(TEN, 100)
     house.leased(ELEVEN, BO, "bos-tablet")
     house.uses(ELEVEN, 10)
-    house.tend()
+    house.maintain()
     house.close()
     again = Table(house.path)
     again.now_ms = house.now_ms
@@ -201,19 +201,19 @@ def test_one_device_on_two_macs_keeps_its_address(house: Table) -> None:
     house.uses(TEN, 1)
     house.leased(ELEVEN, BO)
     house.uses(ELEVEN, 2)
-    ten, eleven = (house.booker.known.addressed(address_bytes(each))[0].device for each in (TEN, ELEVEN))
+    ten, eleven = (house.recorder.known.addressed(address_bytes(each))[0].device for each in (TEN, ELEVEN))
     house.edit(Merge(eleven, ten))
     house.leased(TEN, BO)
     house.uses(TEN, 4)
     assert list(house.usage().values()) == [7]
-    assert len(house.booker.known.addressed()) == 2
+    assert len(house.recorder.known.addressed()) == 2
 
 
 def test_what_the_configuration_says_of_a_mac_holds_for_the_address_it_has(house: Table) -> None:
     house.neighbour(TEN, PHONE)
     house.uses(TEN, 1)
     assert house.usage() == {"phone": 1}
-    house.tend()
+    house.maintain()
     with house.writer.transaction("reading") as connection:
         assert people.rows(connection)["person"] == {(1,): ("Anna",)}
         assert len(people.rows(connection)["owner"]) == 1
@@ -221,7 +221,7 @@ def test_what_the_configuration_says_of_a_mac_holds_for_the_address_it_has(house
 
 def test_a_router_holds_no_address_of_others(house: Table) -> None:
     house.uses(TEN, 1)
-    attributor = house.booker._attributor
+    attributor = house.recorder._attributor
     attributor.move(replace(attributor.locality, own_macs=frozenset((GUEST,))))
     house.neighbour(TEN, GUEST)
     assert house.usage() == {TEN: 1}
@@ -230,7 +230,7 @@ def test_a_router_holds_no_address_of_others(house: Table) -> None:
 def test_a_forgotten_device_leaves_the_address_to_whom_it_is_now(house: Table) -> None:
     house.leased(TEN, ANNA, "annas-phone")
     house.uses(TEN, 100)
-    first = house.booker.known.addressed(address_bytes(TEN))[0].device
+    first = house.recorder.known.addressed(address_bytes(TEN))[0].device
     house.leased(TEN, BO, "bos-tablet")
     house.uses(TEN, 10)
     house.identity.forget(first, "test", house.now_ms)
@@ -262,12 +262,12 @@ def test_forged_leases_make_a_bounded_number_of_episodes_and_lose_no_octet(house
     for number in range(3 * HAND_ONS_MAX):
         house.leased(TEN, b"\x02\x66" + number.to_bytes(4, "big"))
     house.uses(TEN, 2)
-    assert len(house.booker._attributor.devices.ever()) == HAND_ONS_MAX + 1
+    assert len(house.recorder._attributor.devices.ever()) == HAND_ONS_MAX + 1
     assert sum(house.usage().values()) == 3
     house.now_ms += HOUR_MS
     house.leased(TEN, ANNA)
     house.uses(TEN, 4)
-    house.booker.flush()
+    house.recorder.flush()
     assert house.usage()[TEN] == 5
 
 
@@ -300,9 +300,9 @@ def test_whatever_leases_say_each_octet_is_of_the_mac_that_held_the_address(seve
                 house.close()
                 now_ms, house = house.now_ms, Table(house.path)
                 house.now_ms = now_ms
-        house.booker.flush()
+        house.recorder.flush()
         with closing(Queries(house.path, ZONE)) as queries:
             found = sorted(row.counts.octets for row in queries.usage(UsageQuery(0, END_S + 30 * 86_400)))
         assert found == sorted(used.values())
-        assert len(house.booker.known.addressed()) == len(held)
+        assert len(house.recorder.known.addressed()) == len(held)
         house.close()

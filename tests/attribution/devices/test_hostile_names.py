@@ -78,7 +78,7 @@ SOURCES: dict[str, Callable[[bytes], list[Evidence]]] = {
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     with closing(House(tmp_path / "whitestat.db")) as each:
-        each.booker.known._configured = each.booker.known._names = {}
+        each.recorder.known._configured = each.recorder.known._names = {}
         each.flows(SPEAKER, 1000)
         yield each
 
@@ -98,14 +98,14 @@ def test_a_hostile_answer_of_the_dns_is_too(
 ) -> None:
     found = by_dns(address_bytes(ADDRESS), lambda address: name)
     if found:
-        house.booker.known.rename(house.device(SPEAKER), found)
+        house.recorder.known.rename(house.device(SPEAKER), found)
     harmless(house, tmp_path, capsys)
 
 
 def harmless(house: House, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The device's name in JSON, CSV, HTML and the terminal, of lists, usage, events and the export."""
-    house.identity.tend(house.now_ms + SETTLES_MS)
-    house.booker.flush()
+    house.identity.maintain(house.now_ms + SETTLES_MS)
+    house.recorder.flush()
     with closing(Queries(house.path, ZONE)) as queries:
         app = create_app(Sources(queries, ZONE, "12", lambda: house.now_ms, dict, _nothing))
 
@@ -156,7 +156,7 @@ def test_a_name_that_the_terminal_has_no_letters_for_is_listed_all_the_same(stre
         config.write_text(f'[store]\npath = "{database}"\n')
         with closing(House(database)) as house:
             house.flows(TABLET, 10)
-            house.booker.flush()
+            house.recorder.flush()
             house.edit(Rename(house.device(TABLET), name))
     else:
         config.write_text(f"[{name}]\n")

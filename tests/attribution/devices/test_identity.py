@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.attribution.devices.test_edits import edits as any_edits
-from tests.metering.test_recorder import DAY_S, END_S, LAN, PHONE, ZONE, Meter, booker_on
+from tests.metering.test_recorder import DAY_S, END_S, LAN, PHONE, ZONE, Meter, recorder_on
 from whitestat.attribution.devices.address_ownership import SETTLES_MS
 from whitestat.attribution.devices.edits import AddPerson, AnswerProposal, AssignOwner, Edit, Merge, Rename, Split
 from whitestat.attribution.devices.identity import Identity
@@ -42,8 +42,8 @@ class House:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.writer = Writer(path, ZONE)
-        self.booker: Recorder = booker_on(self.writer)
-        self.identity = Identity(self.writer, self.booker, START_MS - 1, {PHONE: "Anna"})
+        self.recorder: Recorder = recorder_on(self.writer)
+        self.identity = Identity(self.writer, self.recorder, START_MS - 1, {PHONE: "Anna"})
         self.now_ms = START_MS
 
     def flows(self, mac: bytes, octets: int, number: int = 10) -> None:
@@ -51,15 +51,15 @@ class House:
         key = FlowKey(LAN.name, mac, address_bytes(f"192.168.50.{number}"), None, address_bytes("203.0.113.9"), 6, 443)
         delta = Delta(key, Counts(0, octets, 0, 1), self.now_ms, self.now_ms + MINUTE_MS)
         self.now_ms += MINUTE_MS
-        self.booker.gather(Meter(), ReadResult(delta.start_ms, delta.end_ms, deltas=[delta]), MINUTE_MS)
+        self.recorder.gather(Meter(), ReadResult(delta.start_ms, delta.end_ms, deltas=[delta]), MINUTE_MS)
 
     def edit(self, edit: Edit) -> int:
         return self.identity.edit(edit, "test", self.now_ms).edit
 
     def device(self, mac: bytes) -> int:
-        episode = self.booker.known.episode_of(mac, None)
+        episode = self.recorder.known.episode_of(mac, None)
         assert episode is not None
-        return self.booker.known.device_of(episode)
+        return self.recorder.known.device_of(episode)
 
     def usage(self) -> dict[str | None, int]:
         """By name, which several may have."""
@@ -71,7 +71,7 @@ class House:
         return octets
 
     def close(self) -> None:
-        self.booker.flush()
+        self.recorder.flush()
         self.identity.keep()
         self.writer.close()
 
@@ -88,7 +88,7 @@ def test_a_renamed_device_is_so_called_back_to_its_first_octet_and_undo_takes_it
     assert house.usage() == {"Anna's phone": 100}
     house.identity.undo(number, "test", house.now_ms)
     house.flows(PHONE, 1)
-    house.booker.flush()
+    house.recorder.flush()
     assert house.usage() == {"phone": 101}
     with pytest.raises(EditError, match="was undone already"):
         house.identity.undo(number, "test", house.now_ms)
@@ -99,25 +99,25 @@ def test_merged_devices_are_one_in_every_report_and_two_again_after_undo(house: 
     house.flows(TABLET, 10)
     number = house.edit(Merge(house.device(TABLET), house.device(PHONE)))
     house.flows(TABLET, 1)
-    house.booker.flush()
+    house.recorder.flush()
     assert house.usage() == {"phone": 111}
-    assert sorted(row.counts.octets for row in house.booker.live([], {"lan"}, house.now_ms).values()) == [111]
+    assert sorted(row.counts.octets for row in house.recorder.live([], {"lan"}, house.now_ms).values()) == [111]
     house.identity.undo(number, "test", house.now_ms)
     assert sorted(house.usage().values()) == [11, 100]
 
 
 @pytest.mark.parametrize("first", [PHONE, LAPTOP])
 def test_a_merged_device_is_called_as_the_one_that_stays_whoever_was_seen_first(house: House, first: bytes) -> None:
-    house.booker.known._configured = house.booker.known._names = {PHONE: "phone", LAPTOP: "laptop"}
+    house.recorder.known._configured = house.recorder.known._names = {PHONE: "phone", LAPTOP: "laptop"}
     for mac in (first, LAPTOP if first == PHONE else PHONE):
         house.flows(mac, 100)
     house.edit(Merge(house.device(LAPTOP), house.device(PHONE)))
-    house.booker.flush()
+    house.recorder.flush()
     assert house.usage() == {"phone": 200}
-    assert {row.name for row in house.booker.live([], {"lan"}, house.now_ms).values()} == {"phone"}
-    for episode in house.booker.known.episodes():  # as at a restart, and when map files change
-        house.booker.known._name(episode)
-    house.booker.flush()
+    assert {row.name for row in house.recorder.live([], {"lan"}, house.now_ms).values()} == {"phone"}
+    for episode in house.recorder.known.episodes():  # as at a restart, and when map files change
+        house.recorder.known._name(episode)
+    house.recorder.flush()
     assert house.usage() == {"phone": 200}
 
 
@@ -126,11 +126,11 @@ def test_devices_that_were_merged_do_not_take_turns_in_naming_it(house: House) -
         house.flows(mac, 10)
         house.identity.hear([Evidence("dhcp", house.now_ms, mac, name=name)])
     house.edit(Merge(house.device(MACS[2]), house.device(MACS[1])))
-    assert house.booker.known.name_of(house.device(MACS[1])) == "laptop"
+    assert house.recorder.known.name_of(house.device(MACS[1])) == "laptop"
     house.identity.hear([Evidence("dhcp", house.now_ms + 1, MACS[2], name="laptop-wifi")])
-    assert house.booker.known.name_of(house.device(MACS[1])) == "laptop"
+    assert house.recorder.known.name_of(house.device(MACS[1])) == "laptop"
     house.identity.hear([Evidence("dhcp", house.now_ms + 2, MACS[1], name="annas-laptop")])
-    assert house.booker.known.name_of(house.device(MACS[1])) == "annas-laptop"
+    assert house.recorder.known.name_of(house.device(MACS[1])) == "annas-laptop"
 
 
 def test_a_restart_finds_devices_as_they_were_edited(house: House) -> None:
@@ -149,10 +149,10 @@ def test_a_name_heard_is_taken_where_the_user_gave_none(house: House) -> None:
     house.flows(TABLET, 10)
     heard = Evidence("dhcp", house.now_ms, TABLET, name="kids<b>tablet\x1b", client=b"\xff0000duid1234")
     house.identity.hear([heard])
-    assert house.booker.known.name_of(house.device(TABLET)) == "kids<b>tablet"
+    assert house.recorder.known.name_of(house.device(TABLET)) == "kids<b>tablet"
     house.edit(Rename(house.device(TABLET), "Bo's tablet"))
     house.identity.hear([heard._replace(name="other")])
-    assert house.booker.known.name_of(house.device(TABLET)) == "Bo's tablet"
+    assert house.recorder.known.name_of(house.device(TABLET)) == "Bo's tablet"
 
 
 def events(house: House) -> list[tuple[str, int | None]]:
@@ -167,27 +167,27 @@ def test_what_a_device_says_before_it_is_metered_is_its_name(house: House) -> No
     house.flows(TABLET, 10)
     house.flows(MACS[1], 10)
     house.identity.follow(house.now_ms)
-    assert house.booker.known.name_of(house.device(TABLET)) == "tablet"
-    house.booker.flush()
-    assert house.booker.known.name_of(house.device(MACS[1])) == "02:50:00:00:00:32 (private MAC)"
+    assert house.recorder.known.name_of(house.device(TABLET)) == "tablet"
+    house.recorder.flush()
+    assert house.recorder.known.name_of(house.device(MACS[1])) == "02:50:00:00:00:32 (private MAC)"
 
 
 def test_a_device_that_only_the_live_view_has_seen_can_be_named(house: House) -> None:
     house.flows(PHONE, 1)
-    house.booker.flush()
+    house.recorder.flush()
     key = FlowKey(LAN.name, TABLET, address_bytes("192.168.50.31"), None, address_bytes("203.0.113.9"), 6, 443)
-    house.booker._attributor.attribute([Delta(key, Counts(0, 5, 0, 1), START_MS, START_MS)], house.now_ms)
+    house.recorder._attributor.attribute([Delta(key, Counts(0, 5, 0, 1), START_MS, START_MS)], house.now_ms)
     house.edit(Rename(house.device(TABLET), "Bo's tablet"))
-    assert house.booker.known.name_of(house.device(TABLET)) == "Bo's tablet"
+    assert house.recorder.known.name_of(house.device(TABLET)) == "Bo's tablet"
 
 
 def test_a_new_device_is_told_once_when_its_name_may_be_known(house: House) -> None:
     house.flows(TABLET, 10)
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     assert events(house) == []
     for _ in range(3):
         house.now_ms += SETTLES_MS
-        house.identity.tend(house.now_ms)
+        house.identity.maintain(house.now_ms)
     assert events(house) == [("new-device", house.device(TABLET))]
 
 
@@ -195,7 +195,7 @@ def test_a_device_that_the_configuration_names_is_no_news(house: House) -> None:
     house.flows(PHONE, 10)
     house.flows(TABLET, 10)
     house.now_ms += SETTLES_MS
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     assert events(house) == [("new-device", house.device(TABLET))]
 
 
@@ -204,7 +204,7 @@ def test_who_the_configuration_gives_devices_to_is_there_before_any_of_them(hous
         house.identity.add_people(house.now_ms)
         assert list(house.identity._people()) == ["anna"]
     house.flows(PHONE, 10)
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     assert list(house.identity._people()) == ["anna"]
 
 
@@ -212,16 +212,16 @@ def test_a_private_mac_that_takes_over_a_name_is_proposed_and_merged_when_confir
     for mac, number in ((MACS[1], 11), (MACS[2], 12)):
         house.flows(mac, 10, number)
         house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
-        house.booker.flush()
+        house.recorder.flush()
         house.now_ms += 6 * MINUTE_MS
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     with house.writer.transaction("test") as connection:
         [proposal] = people.proposals(connection)
     assert (proposal.device, proposal.into) == (house.device(MACS[2]), house.device(MACS[1]))
     assert proposal.state == "open"
     house.edit(AnswerProposal(proposal.id, True))
     assert house.device(MACS[2]) == house.device(MACS[1])
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     with house.writer.transaction("test") as connection:
         assert [each.state for each in people.proposals(connection)] == ["confirmed"]
 
@@ -231,7 +231,7 @@ def test_one_dhcp_identity_on_two_interfaces_is_merged_at_once_and_told(house: H
         house.flows(mac, 10)
         said = Evidence("dhcp", house.now_ms, mac, name="laptop", client=b"\xff" + association + b"\x00\x02duid")
         house.identity.hear([said])
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     assert house.device(MACS[1]) == house.device(MACS[2])
     assert events(house)[0] == ("merged", house.device(MACS[1]))
     assert house.usage() == {"laptop": 20}
@@ -239,16 +239,16 @@ def test_one_dhcp_identity_on_two_interfaces_is_merged_at_once_and_told(house: H
 
 def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> None:
     house.flows(TABLET, 10)
-    house.booker.flush()
+    house.recorder.flush()
     house.flows(TABLET, 0)
-    house.booker.flush()  # in the journal's file
+    house.recorder.flush()  # in the journal's file
     house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, name="secret-name")])
     forgotten = house.device(TABLET)
     house.edit(Rename(forgotten, "secret user name"))
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     house.identity.forget(forgotten, "test", house.now_ms)
     house.flows(TABLET, 5)
-    house.booker.flush()
+    house.recorder.flush()
     assert house.device(TABLET) != forgotten
     house.close()
     assert house.usage()[FORGOTTEN] == 10
@@ -264,22 +264,22 @@ def test_of_each_device_one_question_is_asked_at_a_time(house: House) -> None:
     for mac in MACS[1:4]:
         house.flows(mac, 10)
         house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
-        house.booker.flush()
+        house.recorder.flush()
         house.now_ms += 6 * MINUTE_MS
     for _ in range(3):
-        house.identity.tend(house.now_ms)
+        house.identity.maintain(house.now_ms)
     with house.writer.transaction("reading") as connection:
         asked = people.proposals(connection)
     assert sorted((each.device, each.into) for each in asked) == [(2, 1), (3, 1)]
     house.edit(AnswerProposal(asked[0].id, False))
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     with house.writer.transaction("reading") as connection:
         assert len(people.proposals(connection)) == 3
 
 
 def test_that_a_device_was_forgotten_is_listed_and_cannot_be_undone(house: House) -> None:
     house.flows(PHONE, 100)
-    house.booker.flush()
+    house.recorder.flush()
     house.identity.forget(house.device(PHONE), "test", house.now_ms)
     with house.writer.transaction("reading") as connection:
         [edit] = people.edits(connection)
@@ -290,24 +290,24 @@ def test_that_a_device_was_forgotten_is_listed_and_cannot_be_undone(house: House
 
 def test_a_name_of_the_dns_comes_back_when_an_edit_is_undone(house: House) -> None:
     house.flows(TABLET, 1)
-    house.booker.flush()
+    house.recorder.flush()
     house.identity.resolved(house.device(TABLET), ShownName("tablet", "dns"), house.now_ms)
     number = house.edit(Rename(house.device(TABLET), "Bo's"))
     house.identity.undo(number, "test", house.now_ms)
-    assert house.booker.known.name_of(house.device(TABLET)) == "tablet"
+    assert house.recorder.known.name_of(house.device(TABLET)) == "tablet"
 
 
 def test_who_was_refused_is_not_asked_about_when_the_other_was_merged(house: House) -> None:
     for mac in (MACS[1], MACS[2]):
         house.flows(mac, 10)
         house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
-        house.booker.flush()
+        house.recorder.flush()
         house.now_ms += 6 * MINUTE_MS
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     house.edit(AnswerProposal(1, False))
     house.flows(PHONE, 1)
     house.edit(Merge(house.device(MACS[1]), house.device(PHONE)))
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     with house.writer.transaction("reading") as connection:
         assert [each.state for each in people.proposals(connection)] == ["refused"]
         assert "new-device" in {each.kind for each in people.events(connection)}
@@ -317,10 +317,10 @@ def test_a_private_mac_of_a_known_phone_is_no_new_device(house: House) -> None:
     for mac in (MACS[1], MACS[2]):
         house.flows(mac, 10)
         house.identity.hear([Evidence("dhcp", house.now_ms, mac, name="annas-phone")])
-        house.booker.flush()
+        house.recorder.flush()
         house.now_ms += 6 * MINUTE_MS
-        house.identity.tend(house.now_ms)
-        house.identity.tend(house.now_ms)
+        house.identity.maintain(house.now_ms)
+        house.identity.maintain(house.now_ms)
     with house.writer.transaction("reading") as connection:
         told = [(each.kind, each.content.get("of_name")) for each in people.events(connection)]
     assert told == [("new-address", "annas-phone"), ("new-device", None)]
@@ -334,7 +334,7 @@ def test_no_edit_moves_an_octet_out_of_the_sum_and_all_are_undone(several: list[
         for number, mac in enumerate(MACS, 1):
             house.flows(mac, 10**number, number)
         house.edit(AddPerson("Anna"))
-        house.booker.flush()
+        house.recorder.flush()
         before = sorted(house.usage().values())
         done = []
         for edit in several:
@@ -354,7 +354,7 @@ def test_an_owner_and_a_split_are_kept(house: House) -> None:
     house.edit(AddPerson("Anna"))
     house.edit(AssignOwner(house.device(PHONE), 1))
     house.edit(Merge(house.device(TABLET), house.device(PHONE)))
-    episode = house.booker.known.episode_of(TABLET, None)
+    episode = house.recorder.known.episode_of(TABLET, None)
     assert episode is not None
     house.edit(Split(house.device(PHONE), (episode,)))
     assert house.device(TABLET) != house.device(PHONE)
@@ -366,10 +366,10 @@ def test_an_owner_and_a_split_are_kept(house: House) -> None:
 def test_the_configurations_owner_is_set_once_and_the_users_edit_holds(house: House) -> None:
     house.flows(PHONE, 100)
     device = house.device(PHONE)
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     assert owners(house) == {(device, 0): (1, None)}
     house.edit(AssignOwner(device, None))
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     assert owners(house) == {}
 
 
@@ -380,7 +380,7 @@ def test_who_has_an_owner_by_the_configuration_is_looked_at_soon(house: House) -
     house.flows(PHONE, 100)
     house.identity.follow(house.now_ms)
     assert house.identity.is_curious
-    house.identity.tend(house.now_ms)
+    house.identity.maintain(house.now_ms)
     house.identity.follow(house.now_ms)
     assert not house.identity.is_curious
 
@@ -394,11 +394,11 @@ def test_a_name_of_the_configuration_is_the_stronger_whichever_comes_first(house
     """A router tells what its DHCP server was told about a device, before the device was given its first name."""
     house.flows(PHONE, 100)
     house.identity.hear([Evidence("dhcp", house.now_ms, PHONE, None, "android-1234")])
-    house.booker.flush()
+    house.recorder.flush()
     assert house.usage() == {"phone": 100}
     record = {each.id: each for each in house.writer.state().devices}[house.device(PHONE)]
     assert (record.name_source, record.person) == ("config", "Anna")
     house.flows(TABLET, 10)
     house.identity.hear([Evidence("dhcp", house.now_ms, TABLET, None, "tablet")])
-    house.booker.flush()
+    house.recorder.flush()
     assert house.usage() == {"phone": 100, "tablet": 10}

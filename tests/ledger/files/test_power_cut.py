@@ -24,9 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ledger.files.test_durability import flushes_in
-from tests.metering.test_recorder import ZONE, booker_on, octets_of
+from tests.metering.test_recorder import ZONE, octets_of, recorder_on
 from tests.support.flushes import MEMORY
-from tests.support.timed_meter import OCTETS, Cut, CutMeter, turn
+from tests.support.timed_meter import OCTETS, Cut, CutMeter, poll
 from whitestat.ledger.write.writer import Writer
 
 FLUSHES = 40
@@ -202,12 +202,12 @@ def test_a_power_cut_under_traffic_costs_one_flush_at_most_and_doubles_none(
         with closing(Writer(path, ZONE)) as writer:
             last = writer.state().receipts.get("boot:2", 0)
             assert told_by(before) <= last <= told_by(before) + 1
-            booker, meter = booker_on(writer), CutMeter("boot:3", 3)
+            recorder, meter = recorder_on(writer), CutMeter("boot:3", 3)
             for _ in range(packets):
                 meter.carry()
             for number in range(4):
                 meter.busy = number < 2
-                turn(booker, meter, FLUSHES + 1 + number)
+                poll(recorder, meter, FLUSHES + 1 + number)
         booked = sum(octets_of(path).values())
         handed_out, missed = cuts[last]
         carried = handed_out + meter.interface

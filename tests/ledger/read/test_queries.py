@@ -500,15 +500,15 @@ def test_answers_are_of_whole_flushes_while_the_writer_goes_on(ledger: tuple[Wri
             sums.append(rows[0].counts.octets)
 
     askers = [threading.Thread(target=ask) for _ in range(3)]
-    for asker in askers:
-        asker.start()
+    for principal in askers:
+        principal.start()
     epoch = 1
     while epoch < 60 or (len(sums) <= 10 and epoch < 800):
         epoch += 1
         writer.commit(whole(epoch))
     ended.set()
-    for asker in askers:
-        asker.join()
+    for principal in askers:
+        principal.join()
     assert len(sums) > 10
     assert all(each % 40 == 0 for each in sums)
     assert max(sums) <= epoch * 40

@@ -124,7 +124,7 @@ def test_what_was_journaled_under_the_terms_before_is_classed_by_them(tmp_path: 
         writer.follow_plans([Plan("line", 10**9, tariffs=(all_day,), otherwise="day")], NOON_S + 60)
         writer.commit(flush_of({(NOON_S + 120, key()): 30}))
         with closing(Queries(path, STOCKHOLM)) as queries:
-            found = {each.name: each.octets for each in queries.standings(NOON_S + 300)[1].tariffs}
+            found = {each.name: each.octets for each in queries.plan_statuses(NOON_S + 300)[1].tariffs}
     assert found == {"day": 500, "night": 30}
 
 
@@ -137,12 +137,12 @@ def test_a_new_plan_takes_in_what_the_ledger_has(tmp_path: Path) -> None:
         writer.commit(flush_of({(edge_s + 7 * 86_400, key()): 1}))
         writer.follow_plans([LINE], edge_s)
         with closing(Queries(path, STOCKHOLM)) as queries:
-            found = {each.name: each.octets for each in queries.standings(edge_s)[1].tariffs}
+            found = {each.name: each.octets for each in queries.plan_statuses(edge_s)[1].tariffs}
         assert found == {"day": 211, "night": 330}
         writer.expire(edge_s + 8 * 86_400)
         writer.reprice(1, None)
         with closing(Queries(path, STOCKHOLM)) as queries:
-            found = {each.name: each.octets for each in queries.standings(edge_s)[1].tariffs}
+            found = {each.name: each.octets for each in queries.plan_statuses(edge_s)[1].tariffs}
     assert found == {"day": 271, "night": 270}
 
 
@@ -153,10 +153,10 @@ def test_a_plan_that_is_gone_and_comes_back_goes_on_from_then(tmp_path: Path) ->
             writer.follow_plans(agreed, NOON_S + 600 * n)
             writer.commit(flush_of({(NOON_S + 600 * n + 60, key()): 10**n}))
         with closing(Queries(path, STOCKHOLM)) as queries:
-            assert queries.standings(NOON_S + 3_600)[1].total("used") == 101
+            assert queries.plan_statuses(NOON_S + 3_600)[1].total("used") == 101
         writer.reprice(1, None)
         with closing(Queries(path, STOCKHOLM)) as queries:
-            assert queries.standings(NOON_S + 3_600)[1].total("used") == 111
+            assert queries.plan_statuses(NOON_S + 3_600)[1].total("used") == 111
         assert writer.follow_plans([LINE], NOON_S + 4_000) == []
 
 
@@ -185,13 +185,13 @@ def test_terms_that_cannot_be_read_are_told_and_keep_nothing_from_being_booked(t
         with writer.transaction("test") as connection:
             connection.execute("UPDATE terms SET content = '[1]'")
         with closing(Queries(path, STOCKHOLM)) as queries, pytest.raises(LedgerError, match="terms of plan 1 cannot"):
-            queries.standings(NOON_S)
+            queries.plan_statuses(NOON_S)
         writer.commit(flush_of({(NOON_S, key()): 5}))
         writer.fold()
         assert writer.follow_plans([LINE], NOON_S + 60) == ["line"]
         writer.reprice(1, None)
         with closing(Queries(path, STOCKHOLM)) as queries:
-            assert queries.standings(NOON_S + 120)[1].total("used") == 5
+            assert queries.plan_statuses(NOON_S + 120)[1].total("used") == 5
 
 
 def test_a_plan_costs_two_pages_an_hour(tmp_path: Path) -> None:
@@ -215,13 +215,13 @@ def test_a_clock_that_said_1970_when_the_plan_began_carries_nothing_over(tmp_pat
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.follow_plans([saving], 5)
         with closing(Queries(path, STOCKHOLM)) as queries:
-            assert queries.standings(NOON_S)[1].pots[0].available == 10**9
+            assert queries.plan_statuses(NOON_S)[1].pots[0].available == 10**9
             writer.commit(flush_of({(NOON_S, key()): 7}))
             writer.fold()
-            assert queries.standings(NOON_S + 60)[1].pots[0].left == 10**9 - 7
-            later = queries.standings(NOON_S + 30 * 86_400)[1].pots[0]
+            assert queries.plan_statuses(NOON_S + 60)[1].pots[0].left == 10**9 - 7
+            later = queries.plan_statuses(NOON_S + 30 * 86_400)[1].pots[0]
             assert (later.carried, later.used) == (0, 0)
-            assert queries.standings(NOON_S + 60 * 86_400)[1].pots[0].carried == 10**9
+            assert queries.plan_statuses(NOON_S + 60 * 86_400)[1].pots[0].carried == 10**9
 
 
 def test_what_flows_in_the_minute_in_which_a_plan_begins_counts(tmp_path: Path) -> None:
@@ -230,6 +230,6 @@ def test_what_flows_in_the_minute_in_which_a_plan_begins_counts(tmp_path: Path) 
         writer.commit(flush_of({(NOON_S, key()): 1_000, (NOON_S + 60, key()): 20}))
         with closing(Queries(tmp_path / "a.db", STOCKHOLM)) as queries:
             for _ in range(2):
-                (standing,) = queries.standings(NOON_S + 130).values()
-                assert standing.total("used") == 1_020
+                (plan_status,) = queries.plan_statuses(NOON_S + 130).values()
+                assert plan_status.total("used") == 1_020
                 writer.fold()

@@ -85,9 +85,9 @@ def test_all_outlives_the_process_in_a_file_for_its_owner_alone(path: Path) -> N
     assert token not in text
     assert PASSWORD not in text
     again = Accounts(path)
-    asker = again.by_session(session, NOW_MS)
-    assert asker
-    assert (asker.name, asker.role, asker.expires_ms) == ("owner", Role.OWNER, NOW_MS + LONGEST_MS)
+    principal = again.by_session(session, NOW_MS)
+    assert principal
+    assert (principal.name, principal.role, principal.expires_ms) == ("owner", Role.OWNER, NOW_MS + LONGEST_MS)
     assert again.by_token(token) == accounts.by_token(token)
 
 
@@ -136,9 +136,14 @@ def test_a_link_sets_a_password_once_within_its_time() -> None:
 def test_a_token_is_shown_once_and_ends_when_it_is_revoked() -> None:
     accounts = owned()
     made, text = accounts.add_token("Excel", Role.PERSON, "Anna", NOW_MS)
-    asker = accounts.by_token(text)
-    assert asker
-    assert (asker.role, asker.person, asker.by, asker.account) == (Role.PERSON, "Anna", "token Excel", None)
+    principal = accounts.by_token(text)
+    assert principal
+    assert (principal.role, principal.person, principal.by, principal.account) == (
+        Role.PERSON,
+        "Anna",
+        "token Excel",
+        None,
+    )
     accounts.revoke(made.id)
     assert accounts.by_token(text) is None
     with pytest.raises(Missing):
@@ -154,8 +159,8 @@ def test_a_person_s_account_and_token_follow_the_person_s_name(path: Path) -> No
     again = Accounts(path)
     assert [each.person for each in again.accounts] == [None, "Anna B"]
     assert [each.person for each in again.tokens] == ["Anna B"]
-    asker = again.by_token(text)
-    assert asker and asker.person == "Anna B"
+    principal = again.by_token(text)
+    assert principal and principal.person == "Anna B"
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def _look(collector: Collector, attributor: Attributor, say: Callable[[str], Non
     first_ms = clock.now_ms()
     started = collector.read(first_ms, first_ms)
     if started.receipt:
-        collector.settle(started.receipt)
+        collector.acknowledge(started.receipt)
     _await(collector)
     now_ms = clock.now_ms()
     seen = attributor.attribute(collector.read(first_ms, now_ms).deltas, now_ms)

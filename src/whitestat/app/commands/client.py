@@ -125,14 +125,14 @@ def _app(config: Config) -> Iterator[ASGIApp]:
         closing(Writer(config.store.path, zone, asdict(config.retention))) as writer,
         closing(Queries(config.store.path, zone, cycle_of(config))) as queries,
     ):
-        booker = _booker(config, writer)
-        identity = Identity(writer, booker, clock.now_ms())
+        recorder = _recorder(config, writer)
+        identity = Identity(writer, recorder, clock.now_ms())
         sources = Sources(queries, zone, __version__, clock.now_ms, dict, _nothing, edits=_Direct(identity))
         yield create_app(replace(sources, access=access_of(config)))
-        booker.flush(last=True)
+        recorder.flush(last=True)
 
 
-def _booker(config: Config, writer: Writer) -> Recorder:
+def _recorder(config: Config, writer: Writer) -> Recorder:
     where, state = locality(config, config.points), writer.state()
     attributor = Attributor(where, EpisodeTable(state.episodes))
     known = DeviceRegistry(

@@ -24,17 +24,17 @@ FIELDS = ("plan", "start", "end", "allowance", "person", "available", "used", "l
 MORE = ("even", "today_used", "today_may", "forecast", "forecast_low", "forecast_high", "runs_out")
 
 
-def told_of(standings: Mapping[int, PlanStatus], queries: Queries, now: Now) -> list[Told]:
+def told_of(plan_statuses: Mapping[int, PlanStatus], queries: Queries, now: Now) -> list[Told]:
     """Plans as the API tells them."""
-    names = {row.id: row.name or row.mac for row in queries.devices()} if standings else {}
-    return [told(id, each, now.zone, names) for id, each in standings.items()]
+    names = {row.id: row.name or row.mac for row in queries.devices()} if plan_statuses else {}
+    return [told(id, each, now.zone, names) for id, each in plan_statuses.items()]
 
 
 def listing(config: Config, form: str) -> str:
     """Every plan as `text`, `csv` or `json`."""
     now = now_of(config)
     with closing(queries_of(config)) as queries:
-        plans = told_of(queries.standings(now.at_s), queries, now)
+        plans = told_of(queries.plan_statuses(now.at_s), queries, now)
     if form == "json":
         return json.dumps({"plans": plans}, ensure_ascii=False, indent=1) + "\n"
     if form == "csv":

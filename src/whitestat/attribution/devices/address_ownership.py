@@ -46,11 +46,11 @@ class AddressOwnership:
         """Take in who holds an address."""
         self._holders.hear(each)
         running = self._known.addressed(each.address) if each.address is not None else ()
-        return list(self._settle(running, each.at_ms))
+        return list(self._commit(running, each.at_ms))
 
     def follow(self, now_ms: int) -> list[tuple[int, Mac]]:
         """Addresses that began since the last call are those of their holders."""
-        return list(self._settle(self._known.addressed(), now_ms))
+        return list(self._commit(self._known.addressed(), now_ms))
 
     def wonders(self, now_ms: int) -> bool:
         """Whether an address began a moment ago, and nobody said yet whose it is."""
@@ -74,7 +74,7 @@ class AddressOwnership:
         self._holders.forget(silent)
         return silent
 
-    def _settle(self, running: Iterable[Episode], at_ms: int) -> Iterator[tuple[int, Mac]]:
+    def _commit(self, running: Iterable[Episode], at_ms: int) -> Iterator[tuple[int, Mac]]:
         """An address that changed hands begins a new episode, of whom it is now."""
         for each in running:
             mac = self._holders.news_of(each)

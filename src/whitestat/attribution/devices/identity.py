@@ -172,7 +172,7 @@ class Identity:
                 people.hear(connection, self._fresh)
             self._fresh = {}
 
-    def tend(self, now_ms: int) -> None:
+    def maintain(self, now_ms: int) -> None:
         """Keep what was heard, tell of new devices, and look for devices that are one; about once a minute."""
         self.is_curious = False
         self._retire(now_ms)

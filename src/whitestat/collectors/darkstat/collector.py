@@ -114,11 +114,11 @@ class DarkstatCollector:
         self._begin()
         with self._lock:
             if self._handed is None and self._seen is not None and self._seen is not self._told:
-                self._handed = self._harvest(self._seen, since_ms, now_ms)
+                self._handed = self._result(self._seen, since_ms, now_ms)
                 self._fresh = {}
             return self._handed or ReadResult(since_ms, now_ms)
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         """What was read is booked, and the next process knows up to where."""
         with self._lock:
             if self._handed is None or receipt != self._handed.receipt:
@@ -142,7 +142,7 @@ class DarkstatCollector:
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Nothing to do: each poll connects anew."""
 
     def memory(self) -> int:
@@ -270,7 +270,7 @@ class DarkstatCollector:
         lost = self._lost.plus(Counts(octets_unsplit=dropped * size, packets_in=dropped))
         self._passed, self._lost, self._packets_lost = passed, lost, self._packets_lost + dropped
 
-    def _harvest(self, seen: TableSnapshot, since_ms: int, now_ms: int) -> ReadResult:
+    def _result(self, seen: TableSnapshot, since_ms: int, now_ms: int) -> ReadResult:
         """All that is fresh, over the time it took: longer than since the last read where darkstat was away."""
         began_ms = self._before_ms if self._told is None else now_ms - int((time.monotonic() - self._told_at_s) * 1000)
         start_ms = min(since_ms, now_ms, since_ms if began_ms is None else began_ms)

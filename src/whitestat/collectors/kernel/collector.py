@@ -144,7 +144,7 @@ class KernelCollector:
             audits=self._audits,
         )
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         if receipt.epoch == self._ended:
             self.meter.clear(receipt.epoch)
             self._ended = None
@@ -166,7 +166,7 @@ class KernelCollector:
     def memory(self) -> int:
         return self._meter.memory() if self._meter else 0
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Watch interfaces that came back, under whatever index, and let go of those that went."""
         present = indexes()
         if not self._halted and any(self._moved(point, present) for point in self._points):

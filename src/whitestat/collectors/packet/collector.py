@@ -153,7 +153,7 @@ class PacketCollector:
             audits = self._audits(table, lost, known, seen)
         return ReadResult(since_ms, now_ms, deltas=self._deltas(table, since_ms, now_ms), audits=audits)
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         """Nothing is kept here: whoever reads keeps what was handed out until it is written."""
 
     def halt(self) -> None:
@@ -168,7 +168,7 @@ class PacketCollector:
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Follow the interface when it comes, goes, or comes back under another index."""
         present, link = indexes(), self._link
         moved = present.get(self._interface) != (link.index if link else None)

@@ -124,10 +124,10 @@ class RouterCollector:
         self._begin()
         with self._lock:
             if self._handed is None and self._marks:
-                self._handed = self._harvest(since_ms, now_ms)
+                self._handed = self._result(since_ms, now_ms)
             return self._handed or ReadResult(since_ms, now_ms)
 
-    def settle(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         with self._lock:
             if self._handed is not None and receipt == self._handed.receipt:
                 self._handed = None
@@ -147,7 +147,7 @@ class RouterCollector:
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Nothing to do: each poll connects anew."""
 
     def memory(self) -> int:
@@ -249,7 +249,7 @@ class RouterCollector:
         marks = self._marks | {each.key: each for each in step.changed}
         self._fresh, self._passed, self._marks = fresh, passed, marks
 
-    def _harvest(self, since_ms: int, now_ms: int) -> ReadResult:
+    def _result(self, since_ms: int, now_ms: int) -> ReadResult:
         """All that is fresh, over the time it took: longer than since the last read where the router was away."""
         at_s = time.monotonic()
         began_ms = self._told_ms if self._told_s is None else now_ms - int((at_s - self._told_s) * 1000)
@@ -257,7 +257,7 @@ class RouterCollector:
         looked = self._looked_s is not None
         audit = Audit(self._life, self._life, self._passed, self._passed, link_header=0, frames_at_attach=Counts())
         self._epoch += 1
-        harvest = ReadResult(
+        result = ReadResult(
             start_ms,
             now_ms,
             deltas=list(self._deltas(start_ms, now_ms)),
@@ -269,7 +269,7 @@ class RouterCollector:
         if looked:
             self._told_s = at_s
         self._fresh, self._marks = {}, {}
-        return harvest
+        return result
 
     def _news_of_names(self) -> tuple[HostName, ...]:
         """Names of devices that had traffic, which are known from then on: each once, and when it is another."""

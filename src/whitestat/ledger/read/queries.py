@@ -315,15 +315,15 @@ class Queries:
             found = alarms.alarms(self._connection)
         return {key: row for key, row in found.items() if key.startswith(prefix)}
 
-    def standings(self, now_s: int) -> dict[int, PlanStatus]:
+    def plan_statuses(self, now_s: int) -> dict[int, PlanStatus]:
         """Where each plan that is agreed stands, by its number."""
         with self._snapshot():
             rows = plans.plans(self._connection)
             if not rows:
                 return {}
-            books_of, _, standing = load_plans()
+            books_of, _, plan_status = load_plans()
             found = {row.id: books_of(self._connection, self._zone, row, now_s) for row in rows}
-        return {id: standing(books, now_s, self._zone) for id, books in found.items()}
+        return {id: plan_status(books, now_s, self._zone) for id, books in found.items()}
 
     def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
         """The plan, and usage on its days that begin in the span, by tariff and whose it was; Missing without it."""
@@ -499,15 +499,15 @@ class _PlanParts(NamedTuple):
 
     books_of: Callable[..., PlanUsage]
     usage_of: Callable[..., PlanCells]
-    standing: Callable[[PlanUsage, int, tzinfo], PlanStatus]
+    plan_status: Callable[[PlanUsage, int, tzinfo], PlanStatus]
 
 
 def load_plans() -> _PlanParts:
     """What who has no plan never loads."""
     from whitestat.ledger.read.plan_usage import books_of, usage_of
-    from whitestat.plans.status import standing
+    from whitestat.plans.status import plan_status
 
-    return _PlanParts(books_of, usage_of, standing)
+    return _PlanParts(books_of, usage_of, plan_status)
 
 
 def _mac(mac: bytes | None) -> str | None:

@@ -224,7 +224,7 @@ def _add(path: Path, part: Path, source: Path, zone: tzinfo, told: Recovered) ->
         writer.fold_details()
         with writer.transaction("recovering") as connection:
             merge(connection, other, zone)
-            troubles.settle(connection, source.name, told.text())
+            troubles.acknowledge(connection, source.name, told.text())
 
 
 def _told(source: Path, part: Path, zone: tzinfo, found: Salvage) -> Recovered:

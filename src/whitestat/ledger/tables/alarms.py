@@ -66,7 +66,7 @@ def post(connection: sqlite3.Connection, message: MessageRow) -> None:
     )
 
 
-def settle(connection: sqlite3.Connection, number: int, left: MessageRow | None) -> None:
+def update_message(connection: sqlite3.Connection, number: int, left: MessageRow | None) -> None:
     """After a try: what is left to do, None when nothing is."""
     if left is None:
         connection.execute("DELETE FROM message WHERE id = ?", (number,))

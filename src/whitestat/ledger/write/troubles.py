@@ -33,7 +33,7 @@ def note(connection: sqlite3.Connection, at_ms: int, text: str, *, aside: str | 
     add_event(connection, at_ms, KIND, None, {"text": text} | ({"aside": aside} if aside else {}))
 
 
-def settle(connection: sqlite3.Connection, aside: str, text: str) -> None:
+def acknowledge(connection: sqlite3.Connection, aside: str, text: str) -> None:
     """What was told of a file that was set aside is over; the list of events says so instead."""
     rows = connection.execute("SELECT id, content FROM event WHERE kind = ?", (KIND,)).fetchall()
     for id, content in rows:

@@ -84,7 +84,7 @@ class Accounts:
             if abs(now_ms - held.seen_ms) > SEEN_EVERY_MS:
                 changed = [each._replace(seen_ms=now_ms) if each is held else each for each in self._kept.sessions]
                 self._set(sessions=tuple(changed), quiet=True)
-            return _asker(self.account(held.account), held)
+            return _principal(self.account(held.account), held)
 
     def by_token(self, text: str) -> Principal | None:
         wanted = digest(text.strip())
@@ -276,6 +276,6 @@ def _is_over(session: Session, now_ms: int) -> bool:
     return now_ms - session.seen_ms > IDLE_MS or now_ms - session.created_ms > LONGEST_MS
 
 
-def _asker(account: Account, session: Session) -> Principal:
+def _principal(account: Account, session: Session) -> Principal:
     until_ms = session.created_ms + LONGEST_MS
     return Principal(account.role, account.name, account.name, account.person, account.id, until_ms)

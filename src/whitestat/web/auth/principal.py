@@ -100,26 +100,28 @@ def asker_of_v5(request: HTTPConnection, access: Access) -> Principal | None:
     return Principal(Role.VIEWER, str(of.address)) if is_open else None
 
 
-def told(asker: Principal, zone: tzinfo) -> dict[str, object]:
+def told(principal: Principal, zone: tzinfo) -> dict[str, object]:
     """What the asker is told of himself."""
     return {
-        "name": asker.name,
-        "role": str(asker.role),
-        "person": asker.person,
-        "can_edit": asker.can_edit,
-        "expires": None if asker.expires_ms is None else instant_text(asker.expires_ms // 1000, zone),
+        "name": principal.name,
+        "role": str(principal.role),
+        "person": principal.person,
+        "can_edit": principal.can_edit,
+        "expires": None if principal.expires_ms is None else instant_text(principal.expires_ms // 1000, zone),
     }
 
 
-def require(request: HTTPConnection, who: Permission, asker: Principal | None) -> None:
+def require(request: HTTPConnection, who: Permission, principal: Principal | None) -> None:
     """HTTPException where the asker may not have it: 401 for nobody, 403 for somebody else."""
     if who is Permission.ANYBODY:
         return
-    if asker is None:
+    if principal is None:
         raise HTTPException(401, "log in first, or send a token", headers=challenge(request))
-    if asker.role not in MAY[who]:
-        may = "may look and not edit" if who is Permission.EDITORS else f"is {_called(asker)}, and this is for {who}"
-        raise HTTPException(403, f"{asker.by} {may}; log in as somebody who may")
+    if principal.role not in MAY[who]:
+        may = (
+            "may look and not edit" if who is Permission.EDITORS else f"is {_called(principal)}, and this is for {who}"
+        )
+        raise HTTPException(403, f"{principal.by} {may}; log in as somebody who may")
 
 
 def challenge(request: HTTPConnection) -> dict[str, str]:
@@ -129,8 +131,8 @@ def challenge(request: HTTPConnection) -> dict[str, str]:
     return {"www-authenticate": f"Bearer{basic}"}
 
 
-def _called(asker: Principal) -> str:
-    return f"the person {asker.person}" if asker.role is Role.PERSON else str(asker.role)
+def _called(principal: Principal) -> str:
+    return f"the person {principal.person}" if principal.role is Role.PERSON else str(principal.role)
 
 
 def _token(given: str) -> str:

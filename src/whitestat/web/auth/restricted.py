@@ -53,9 +53,9 @@ class RestrictedQueries:
         """None: how much of all was attributed tells how much all was."""
         return {}
 
-    def standings(self, now_s: int) -> dict[int, PlanStatus]:
+    def plan_statuses(self, now_s: int) -> dict[int, PlanStatus]:
         """The person's own plans, and the person's share of others."""
-        whole = self._queries.standings(now_s)
+        whole = self._queries.plan_statuses(now_s)
         if not whole:
             return {}
         from whitestat.plans.status import own_part  # who has no plan never needs it

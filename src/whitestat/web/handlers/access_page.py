@@ -45,15 +45,15 @@ def template() -> Template:
 
 
 def pages(sources: Sources, in_thread: ThreadRunner) -> list[Page]:
-    async def show(request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def show(request: Request, texts: Texts, principal: Principal | None) -> Response:
         return await in_thread(lambda: _page(sources, request, {}))
 
-    async def change(request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def change(request: Request, texts: Texts, principal: Principal | None) -> Response:
         given = await read_form(request)
         does = _DONE.get(given.pop("do", ""))
-        if does is None or asker is None:
+        if does is None or principal is None:
             raise HTTPException(400, "is not a form of this page")
-        return await in_thread(lambda: _changed(sources, request, asker, does, given))
+        return await in_thread(lambda: _changed(sources, request, principal, does, given))
 
     route = Route("/access", "", None, Permission.OWNERS)
     return [Page(route, show), Page(route, change, ("POST",))]
@@ -62,13 +62,13 @@ def pages(sources: Sources, in_thread: ThreadRunner) -> list[Page]:
 def _changed(
     sources: Sources,
     request: Request,
-    asker: Principal,
+    principal: Principal,
     does: Callable[[Sources, Principal, Ids, Body], Told],
     given: Body,
 ) -> Response:
     """Done and told on the page itself: a secret is shown once, and a page that is loaded anew has it no more."""
     try:
-        made = does(sources, asker, _ids(given), request_bodies.checked(_change(does).fields, _fields(given)))
+        made = does(sources, principal, _ids(given), request_bodies.checked(_change(does).fields, _fields(given)))
     except (EditError, QueryError, LedgerError) as fault:
         return _page(sources, request, {"fault": f"{fault}."}, 400)
     return _page(sources, request, made)

@@ -79,38 +79,38 @@ def told_tokens(sources: Sources) -> list[Told]:
     ]
 
 
-def add(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
+def add(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
     role = Role(body["role"])
     held = sources.access.accounts
     made = held.add(body["name"], role, _person(sources, body), sources.now_ms())
     return {"account": made.id, "link": _link(sources, made.id)}
 
 
-def remove(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
+def remove(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
     sources.access.accounts.remove(ids["account"])
     return {"account": ids["account"], "link": None}
 
 
-def link(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
+def link(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
     return {"account": ids["account"], "link": _link(sources, ids["account"])}
 
 
-def set_password(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
+def set_password(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
     """Who holds a session alone must not be able to keep the owner out."""
-    if asker is not CONTROL:
+    if principal is not CONTROL:
         raise HTTPException(403, "is done where WhiteStat runs, by whitestat password; on the page by a link")
     held = sources.access.accounts
     held.set_password(held.account(ids["account"]).id, passwords.kept(body["password"]))
     return {"account": ids["account"], "link": None}
 
 
-def add_token(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
+def add_token(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
     role, person = SCOPES[body["scope"]], _person(sources, body)
     made, text = sources.access.accounts.add_token(body["name"], role, person, sources.now_ms())
     return {"token": made.id, "text": text}
 
 
-def revoke(sources: Sources, asker: Principal, ids: Ids, body: Body) -> Told:
+def revoke(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
     sources.access.accounts.revoke(ids["token"])
     return {"token": ids["token"], "text": None}
 
@@ -156,11 +156,13 @@ CHANGES = (
 )
 
 
-async def answer(change: AccountRoute, sources: Sources, request: Request, asker: Principal) -> Callable[[], Response]:
+async def answer(
+    change: AccountRoute, sources: Sources, request: Request, principal: Principal
+) -> Callable[[], Response]:
     """What is still to be done, in a thread, since it writes a file."""
     body = request_bodies.read(change.fields, await body_of(request))
     ids = {name: number(name, str(text)) for name, text in request.path_params.items()}
-    return lambda: json_answer(change.does(sources, asker, ids, body))
+    return lambda: json_answer(change.does(sources, principal, ids, body))
 
 
 def _link(sources: Sources, account: int) -> str:

@@ -98,10 +98,10 @@ class _Doors:
         self._turnstile = LoginQueue(self._thread)
         self._failures = Failures()
 
-    async def show_login(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def show_login(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         return self._page(request, "login", next=_own_address(texts.get("next", "")))
 
-    async def log_in(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def log_in(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         given = await read_form(request)
         name, after = given.get("name", OWNER), _own_address(given.get("next", ""))
         account = self._accounts.named(name)
@@ -116,14 +116,14 @@ class _Doors:
             return self._page(request, "login", 403, name=name, next=after, fault=fault)
         return await self._logged_in(request, account, after)
 
-    async def log_out(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def log_out(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         from_our_pages(request)
         await self._do(lambda: self._accounts.end(request.cookies.get(SESSION, "")))
         answer = self._to(request, "login")
         answer.delete_cookie(SESSION, path=self._path)
         return answer
 
-    async def show_first(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def show_first(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         """The secret of a link is used up at once: the address that stays in the browser's list has none."""
         if "key" not in texts:
             account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
@@ -137,7 +137,7 @@ class _Doors:
         self._set(request, answer, TICKET, ticket, TICKET_MS // 1000)
         return answer
 
-    async def set_first(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
+    async def set_first(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
         given = await read_form(request)
         account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
         if account is None:
@@ -149,12 +149,12 @@ class _Doors:
         answer.delete_cookie(TICKET, path=self._path)
         return answer
 
-    async def show_password(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
-        account = self._own(asker)
+    async def show_password(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
+        account = self._own(principal)
         return self._page(request, "password", name=account.name)
 
-    async def change_password(self, request: Request, texts: Texts, asker: Principal | None) -> Response:
-        given, account = await read_form(request), self._own(asker)
+    async def change_password(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
+        given, account = await read_form(request), self._own(principal)
         try:
             is_right = await self._is_right(request, account, given.get("old", ""))
         except TooManyAttempts as soon:
@@ -213,10 +213,10 @@ class _Doors:
         """In the thread: the file is written through to the disk, which takes a while on a card."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, what)
 
-    def _own(self, asker: Principal | None) -> Account:
-        if asker is None or asker.account is None:
+    def _own(self, principal: Principal | None) -> Account:
+        if principal is None or principal.account is None:
             raise HTTPException(403, "has no password of its own; log in first")
-        return self._accounts.account(asker.account)
+        return self._accounts.account(principal.account)
 
     def _no_link(self, request: Request) -> Response:
         return self._page(request, "first", 403, spent=True)
