@@ -187,7 +187,7 @@ def ledger_of(config: Config, zone: tzinfo) -> tuple[Writer, LedgerState]:
     try:
         return _opened(path, zone, kept_s)
     except DamagedLedger as damage:
-        from whitestat.ledger.recovery.recover import set_aside  # of use where a disk failed, and else not loaded
+        from whitestat.ledger.recovery.aside import set_aside  # of use where a disk failed, and else not loaded
 
         place = set_aside(path, str(damage), SystemClock().now_ms())
         log.error("%s; it is set aside as %s, and a new one goes on: whitestat recover", damage, place)

@@ -29,8 +29,8 @@ from whitestat.ledger.files.blocks import file_of
 from whitestat.ledger.files.condition import aside
 from whitestat.ledger.files.database import MIGRATIONS
 from whitestat.ledger.files.inspection import Inspection
+from whitestat.ledger.files.place import Place
 from whitestat.ledger.files.wal import log_of
-from whitestat.ledger.place import Place
 from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.recovery.pages import INDEX_NODE, TABLE_NODE, Pages, trees
 from whitestat.ledger.recovery.recover import recover

@@ -17,7 +17,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
-from whitestat.ledger.place import place_of
+from whitestat.ledger.files.place import place_of
 
 BLOCK = 4096
 BLOCKS = 512

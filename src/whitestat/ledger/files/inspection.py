@@ -10,7 +10,7 @@ from pathlib import Path
 
 from whitestat.core.errors import LedgerError
 from whitestat.ledger.files.database import CHECKED_AT_ONCE_OCTETS, fault_in, open_for_reading
-from whitestat.ledger.place import Place, place_of
+from whitestat.ledger.files.place import Place, place_of
 
 
 class Inspection:

@@ -21,8 +21,8 @@ from whitestat.core.model import Counts, Coverage, Episode
 from whitestat.core.units import address_text, mac_text
 from whitestat.ledger.files.blocks import file_of
 from whitestat.ledger.files.database import is_damage, open_for_reading
+from whitestat.ledger.files.place import Place, place_of
 from whitestat.ledger.files.wal import log_of
-from whitestat.ledger.place import Place, place_of
 from whitestat.ledger.read import export, owners
 from whitestat.ledger.read.answer import Cursor, Group, GroupSums, UsageResult, rows_of, tag_of, top_of
 from whitestat.ledger.read.breakdown import BreakdownPlan, BreakdownReader

@@ -6,28 +6,26 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from datetime import UTC, tzinfo
-from itertools import count
+from contextlib import closing, suppress
+from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from whitestat.core.calendar import HOUR_S, day_bounds, day_of, wall_time
+from whitestat.core.calendar import HOUR_S, day_bounds, day_of
 from whitestat.core.errors import DamagedLedger, LedgerError
 from whitestat.core.units import octets_text
-from whitestat.ledger.files import journal
-from whitestat.ledger.files.blocks import Blocks, file_of
-from whitestat.ledger.files.condition import ASIDE, aside
-from whitestat.ledger.files.database import fault_in, is_damage, lock, open_for_reading, open_for_writing, transaction
+from whitestat.ledger.files.blocks import file_of
+from whitestat.ledger.files.condition import aside
+from whitestat.ledger.files.database import fault_in, is_damage, lock, open_for_reading, open_for_writing
 from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.recovery.aside import find_chain, set_aside, sync_folder, temporary
 from whitestat.ledger.recovery.merging import merge
 from whitestat.ledger.recovery.salvage import Salvage, salvage
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables.buckets import newest
 from whitestat.ledger.usage_query import TimeStep, UsageQuery
 from whitestat.ledger.write import troubles
-from whitestat.ledger.write.folding import mark
 from whitestat.ledger.write.writer import Writer
 
 DONE = ".recovered"
@@ -53,82 +51,6 @@ class Recovered(NamedTuple):
             if self.missing:
                 lost += f"; at least {octets_text(self.missing)} of {self.missing_days} days are missing"
         return f"{self.source}: saved {octets_text(self.octets)} ({self.octets} octets) of {self.days} days; {lost}"
-
-
-def set_aside(path: Path, reason: str, now_ms: int) -> Path:
-    """Rename a damaged ledger with its log and journal, and begin a new one that knows who is who; LedgerError.
-
-    The writer's connection to it must be closed. Devices, people, plans and the last readings of meters are those that
-    can still be read, under the same numbers, so that what is recovered later belongs to them.
-    """
-    held = lock(path)
-    try:
-        return _set_aside(path, reason, now_ms)
-    except (OSError, sqlite3.Error) as error:
-        raise LedgerError(f"{path}: {reason}; and it cannot be set aside: {error}") from error
-    finally:
-        os.close(held)
-
-
-def _set_aside(path: Path, reason: str, now_ms: int) -> Path:
-    path = path.resolve()
-    names = (f"{path.name}{ASIDE}{wall_time(at_s, UTC):%Y%m%dT%H%M%SZ}" for at_s in count(now_ms // 1000))
-    to = next(path.with_name(name) for name in names if not list(path.parent.glob(f"{name}*")))
-    with _temporary(path.with_name(f"{path.name}.new")) as new:
-        salvage(path, new, lambda table: not table.is_usage)
-        with closing(open_for_writing(new)) as connection, transaction(connection):
-            _go_on(connection, path)
-            told = reason.removeprefix(f"{path}: ")
-            text = (
-                f"the ledger was damaged ({told}) and is set aside as {to.name}; a new one goes on with "
-                "the devices, people and plans that could be read; whitestat recover brings back what usage can be read"
-            )
-            troubles.note(connection, now_ms, text, aside=to.name)
-        new.chmod(path.stat().st_mode & 0o777)
-        _like(path, new)
-        # The log goes first: left beside a new database, SQLite would take it for that one's.
-        for old, place in ((log_of(path), log_of(to)), (file_of(path), file_of(to))):
-            with suppress(FileNotFoundError):
-                old.rename(place)
-        with suppress(FileNotFoundError):
-            path.with_name(f"{path.name}-shm").unlink()
-        path.rename(to)
-        new.rename(path)
-        _sync(path.parent)
-    return to
-
-
-def _go_on(connection: sqlite3.Connection, path: Path) -> None:
-    """What the journal of the damaged one says of meters holds, so that nothing is counted twice; its usage is left."""
-    _find_chain(connection, path)
-    folded, lost = journal.folded(connection), lambda *_: None
-    blocks = None
-    with suppress(OSError):
-        blocks = Blocks(path)
-    try:
-        entries = [each for _, each in journal.entries(connection, blocks, folded, folded, lost, thorough=True)]
-    finally:
-        if blocks:
-            blocks.close()
-    mark(connection, entries, {})
-    for table in ("journal", "closed", "kept"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - words from above
-    journal.new_chain(connection)
-
-
-def _find_chain(connection: sqlite3.Connection, path: Path) -> None:
-    """Where the row is lost that says which flushes are not folded, the blocks of the newest chain say it: a fold gives
-    the next one a chain of its own."""
-    if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'chain'").fetchone()[0]:
-        return
-    if connection.execute("SELECT count(*) FROM chain").fetchone()[0]:
-        return
-    number, first = 0, 0
-    with suppress(OSError), closing(Blocks(path)) as blocks:
-        number, first = blocks.newest_chain() or (0, 0)
-    connection.execute("INSERT INTO chain VALUES (1, ?)", (number,))
-    if number and not journal.folded(connection):
-        journal.set_folded(connection, first - 1)
 
 
 def recover(
@@ -182,7 +104,7 @@ def _recover(path: Path, zone: tzinfo, source: Path, to: Path | None) -> Recover
     place = to or path
     held = lock(path) if to is None else -1
     try:
-        with _temporary(place.with_name(f"{place.name}.recovering")) as part:
+        with temporary(place.with_name(f"{place.name}.recovering")) as part:
             found = _rebuilt(source, part, zone)
             told = _told(source, part, zone, found)
             if to or not path.exists():
@@ -197,7 +119,7 @@ def _recover(path: Path, zone: tzinfo, source: Path, to: Path | None) -> Recover
                 for file in (log_of(source), file_of(source)):
                     with suppress(FileNotFoundError):
                         file.rename(file.with_name(file.name + DONE))
-            _sync(place.parent)
+            sync_folder(place.parent)
             return told
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"{source}: cannot be recovered: {error}") from error
@@ -212,7 +134,7 @@ def _rebuilt(source: Path, part: Path, zone: tzinfo) -> Salvage:
     with suppress(FileNotFoundError):
         shutil.copyfile(file_of(source), file_of(part))
     with closing(sqlite3.connect(part)) as connection, connection:
-        _find_chain(connection, part)
+        find_chain(connection, part)
     with closing(Writer(part, zone)) as writer:
         writer.state()
         writer.fold_details()
@@ -256,34 +178,3 @@ def _covered(queries: Queries, start_s: int, end_s: int, zone: tzinfo) -> dict[i
         found[at_s] = sum(each.octets_attributed + each.octets_unattributed for each in day)
         at_s = day_end_s
     return found
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A file of that name, which is gone afterwards with all that SQLite and the ledger put beside it."""
-
-    def remove() -> None:
-        for each in path.parent.glob(f"{path.name}*"):
-            with suppress(OSError):
-                each.unlink()
-
-    remove()
-    try:
-        yield path
-    finally:
-        remove()
-
-
-def _like(path: Path, new: Path) -> None:
-    found = path.stat()
-    if os.geteuid() == 0:
-        with suppress(OSError):
-            os.chown(new, found.st_uid, found.st_gid)
-
-
-def _sync(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)

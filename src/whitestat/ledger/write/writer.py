@@ -18,8 +18,8 @@ from whitestat.ledger.files import journal, undated
 from whitestat.ledger.files.blocks import Blocks, fits
 from whitestat.ledger.files.copies import copy
 from whitestat.ledger.files.database import fault_in, is_damage, lock, open_alone, open_for_writing, transaction
+from whitestat.ledger.files.place import Place, knows_alike, place_of
 from whitestat.ledger.files.wal import WalReader, log_of
-from whitestat.ledger.place import Place, knows_alike, place_of
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.tables import buckets, details, plans
 from whitestat.ledger.tables.flush import DeviceRecord, Flush, LedgerState
@@ -169,7 +169,7 @@ class Writer:
 
     def set_aside(self, reason: str, now_ms: int) -> None:
         """The ledger is damaged: go on with a new one that knows what this writer knows. LedgerError."""
-        from whitestat.ledger.recovery.recover import set_aside  # of use where a disk failed, and else not loaded
+        from whitestat.ledger.recovery.aside import set_aside  # of use where a disk failed, and else not loaded
 
         if self._is_open and "table " not in reason:
             with suppress(sqlite3.Error):  # which part it is takes a look at all of it
