@@ -147,6 +147,7 @@ READ = captures.interface() + captures.enhanced(NOON_NS // 1000, len(PACKET), PA
         (gzip.compress(captures.classic([]))[:12], "cut off"),
         (captures.section() + pack("<III", 5, 8, 8), "a block of 8 octets"),
     ],
+    ids=["absent", "empty", "database", "link-type", "header", "record", "link-types", "gzip", "block"],
 )
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
 def test_a_file_that_cannot_be_read_is_told_in_one_line_and_nothing_else(
