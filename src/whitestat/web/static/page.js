@@ -2,17 +2,17 @@
 
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Toast } from "./components/notices.js";
+import { Fault, Sign } from "./components/parts.js";
+import { clock, day } from "./lib/format.js";
+import { html } from "./lib/html.js";
+import { href, useRoute } from "./lib/route.js";
 import { notices, useHealth } from "./stores/health.js";
 import { useHousehold } from "./stores/household.js";
-import { html } from "./lib/html.js";
 import { listen } from "./stores/live.js";
 import { Me, useMe } from "./stores/me.js";
-import { Toast } from "./components/notices.js";
-import { Overview } from "./views/overview.js";
-import { Fault, Sign } from "./components/parts.js";
-import { href, useRoute } from "./lib/route.js";
 import { choices, choose, useSettings } from "./stores/settings.js";
-import { clock, day } from "./lib/format.js";
+import { Overview } from "./views/overview.js";
 
 const REST_MS = 1500;
 const PHASES = { connecting: "connecting", live: "live", lost: "reconnecting" };
@@ -24,11 +24,37 @@ const LINKS = [
 ];
 const VIEWS = {
   overview: { label: "Overview", icon: "M2 8.5 8 3l6 5.5M4 7.5V13h8V7.5", show: "Overview", moves: true },
-  history: { label: "History", icon: "M2.5 13.5v-4h2.6v4M6.7 13.5v-10h2.6v10M10.9 13.5V6h2.6v7.5M1.5 13.5h13", load: () => import("./views/history.js"), show: "History" },
-  live: { label: "Live", icon: "M1.5 8.5h3l2-5.5 3 10 2-4.5h3", load: () => import("./views/live.js"), show: "Live", moves: true },
-  devices: { label: "Devices", icon: "M2 3.5h8.5v6.5H2zM4.5 12.5H8M12 6h2.5v7H12z", load: () => import("./views/people.js"), show: "People" },
-  services: { label: "Services", icon: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM2 8h12M8 1.8c3.4 3.6 3.4 8.8 0 12.4M8 1.8c-3.4 3.6-3.4 8.8 0 12.4", load: () => import("./views/services.js"), show: "Services" },
-  health: { label: "Health", icon: "M8 13.5C3.5 10.3 1.8 8 1.8 5.6a3 3 0 0 1 6.2-1 3 3 0 0 1 6.2 1C14.2 8 12.5 10.3 8 13.5z", load: () => import("./views/health.js"), show: "Health" },
+  history: {
+    label: "History",
+    icon: "M2.5 13.5v-4h2.6v4M6.7 13.5v-10h2.6v10M10.9 13.5V6h2.6v7.5M1.5 13.5h13",
+    load: () => import("./views/history.js"),
+    show: "History",
+  },
+  live: {
+    label: "Live",
+    icon: "M1.5 8.5h3l2-5.5 3 10 2-4.5h3",
+    load: () => import("./views/live.js"),
+    show: "Live",
+    moves: true,
+  },
+  devices: {
+    label: "Devices",
+    icon: "M2 3.5h8.5v6.5H2zM4.5 12.5H8M12 6h2.5v7H12z",
+    load: () => import("./views/people.js"),
+    show: "People",
+  },
+  services: {
+    label: "Services",
+    icon: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM2 8h12M8 1.8c3.4 3.6 3.4 8.8 0 12.4M8 1.8c-3.4 3.6-3.4 8.8 0 12.4",
+    load: () => import("./views/services.js"),
+    show: "Services",
+  },
+  health: {
+    label: "Health",
+    icon: "M8 13.5C3.5 10.3 1.8 8 1.8 5.6a3 3 0 0 1 6.2-1 3 3 0 0 1 6.2 1C14.2 8 12.5 10.3 8 13.5z",
+    load: () => import("./views/health.js"),
+    show: "Health",
+  },
   device: { label: "Device", under: "devices", load: () => import("./views/device.js"), show: "Device" },
   person: { label: "Person", under: "devices", load: () => import("./views/people.js"), show: "Person" },
 };
@@ -57,7 +83,7 @@ function Page() {
     <header class="head">
       <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="32" height="32" /><h1>WhiteStat</h1></a>
       ${live?.at && html`<p class="date"><time datetime=${live.at.slice(0, 10)}>${day(live.at)}</time></p>`}
-      <${Ways} current=${view ? view.under ?? name : null} role=${me.role} />
+      <${Ways} current=${view ? (view.under ?? name) : null} role=${me.role} />
       <${Me} me=${me} />
       <p class=${`phase ${phase}`} role="status"><i aria-hidden="true"></i>${PHASES[phase]}</p>
     </header>
@@ -95,17 +121,25 @@ function Shown({ view, live, lost, report, household, about, route }) {
     const rest = setTimeout(() => Object.values(VIEWS).forEach((each) => each.load?.().catch(() => null)), REST_MS);
     return () => clearTimeout(rest);
   }, [Boolean(ready)]);
-  if (fault) return html`<${Fault} fault=${{ message: "A part of the page could not be loaded." }} again=${() => location.reload()} />`;
+  if (fault)
+    return html`<${Fault} fault=${{ message: "A part of the page could not be loaded." }} again=${() => location.reload()} />`;
   if (!ready) return lost ? null : html`<p class="lone">Waiting for the first figures\u2026</p>`;
-  return view.moves ? html`<${View} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />` : still;
+  return view.moves
+    ? html`<${View} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />`
+    : still;
 }
 
 // How the program is, is the house's affair.
 function Ways({ current, role }) {
   return html`<nav class="ways" aria-label="Views">${Object.entries(VIEWS)
     .filter(([name, view]) => view.icon && !(name === "health" && role === "person"))
-    .map(([name, view]) => html`<a key=${name} href=${name === "overview" ? "#/" : href([name])} aria-current=${name === current ? "page" : undefined}>
-      <svg viewBox="0 0 16 16" aria-hidden="true"><path d=${view.icon} /></svg><span>${view.label}</span></a>`)}</nav>`;
+    .map(
+      ([
+        name,
+        view,
+      ]) => html`<a key=${name} href=${name === "overview" ? "#/" : href([name])} aria-current=${name === current ? "page" : undefined}>
+      <svg viewBox="0 0 16 16" aria-hidden="true"><path d=${view.icon} /></svg><span>${view.label}</span></a>`,
+    )}</nav>`;
 }
 
 // After a step to another view, the content has the focus, and the tab says where one is.
@@ -124,8 +158,10 @@ function useMoved(name, label) {
 
 function Choices() {
   const settings = useSettings();
-  return html`<div class="choices">${CHOICES.map(([name, label, words]) => html`<label key=${name}>${label}
-    <select value=${settings[name]} onChange=${(event) => choose(name, event.target.value)}>${choices(name).map((each) => html`<option key=${each} value=${each}>${words[each]}</option>`)}</select></label>`)}</div>`;
+  return html`<div class="choices">${CHOICES.map(
+    ([name, label, words]) => html`<label key=${name}>${label}
+    <select value=${settings[name]} onChange=${(event) => choose(name, event.target.value)}>${choices(name).map((each) => html`<option key=${each} value=${each}>${words[each]}</option>`)}</select></label>`,
+  )}</div>`;
 }
 
 function Nowhere() {

@@ -1,10 +1,10 @@
 // Stacked bars, as a picture for eyes and a table for screen readers; a click or Enter on a bar leads into it.
 
 import { useEffect, useState } from "preact/hooks";
-import { html } from "../lib/html.js";
-import { Named } from "./parts.js";
-import { settings } from "../stores/settings.js";
 import { octets } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { settings } from "../stores/settings.js";
+import { Named } from "./parts.js";
 
 const WIDE = 1000;
 const HIGH = 260;
@@ -17,7 +17,10 @@ export function Bars({ title, series, places, format, onPlace, line, reference }
   // Other bars: the one that was looked at is not among them.
   useEffect(() => setOver(null), [places.length, places[0]?.whole]);
   const sums = places.map((_, at) => series.reduce((sum, each) => sum + (each.values[at] ?? 0), 0));
-  const top = ceiling(Math.max(1, ...sums, line ?? 0, ...(reference?.values ?? []).map((each) => each ?? 0)), format === octets && settings.octets === "GiB" ? 1024 : 1000);
+  const top = ceiling(
+    Math.max(1, ...sums, line ?? 0, ...(reference?.values ?? []).map((each) => each ?? 0)),
+    format === octets && settings.octets === "GiB" ? 1024 : 1000,
+  );
   const wide = WIDE / Math.max(1, places.length);
   const gap = Math.min(wide * 0.22, 6);
   const y = (value) => HIGH - (value / top) * HIGH;
@@ -89,24 +92,30 @@ function Numbers({ title, series, places, sums, format, reference }) {
   const [open, setOpen] = useState(false);
   return html`<details class="numbers" onToggle=${(event) => setOpen(event.currentTarget.open)}>
     <summary>Figures as a table</summary>
-    ${open && html`<div class="scroll" tabindex="0" role="group" aria-label=${`${title}, figures`}><table class="plain">
+    ${
+      open &&
+      html`<div class="scroll" tabindex="0" role="group" aria-label=${`${title}, figures`}><table class="plain">
       <caption class="hidden">${title}</caption>
       <thead><tr><th scope="col">When</th>${series.map((each) => html`<th key=${each.name} scope="col"><${Named} name=${each.name} /></th>`)}${series.length > 1 && html`<th scope="col">Together</th>`}${reference && html`<th scope="col">${reference.name}</th>`}</tr></thead>
       <tbody>${places.map((place, at) => html`<tr key=${at}><th scope="row">${place.whole}</th>${series.map((each) => html`<td key=${each.name}>${format(each.values[at] ?? 0)}</td>`)}${series.length > 1 && html`<td>${format(sums[at])}</td>`}${reference && html`<td>${format(reference.values[at])}</td>`}</tr>`)}</tbody>
-    </table></div>`}
+    </table></div>`
+    }
   </details>`;
 }
 
 export function Legend({ series, format, onPick }) {
-  return html`<ul class="legend">${series.map((each) => html`<li key=${each.name}>
+  return html`<ul class="legend">${series.map(
+    (each) => html`<li key=${each.name}>
     ${onPick && each.pick !== undefined ? html`<button type="button" class="plain" onClick=${() => onPick(each)}><i class=${each.tone}></i><${Named} name=${each.name} /></button>` : html`<span><i class=${each.tone}></i><${Named} name=${each.name} /></span>`}
     <em>${format(each.values.reduce((sum, value) => sum + (value ?? 0), 0))}</em>
-  </li>`)}</ul>`;
+  </li>`,
+  )}</ul>`;
 }
 
 function said(place, sum, series, at, format) {
   const some = series.filter((each) => each.values[at]).slice(0, 5);
-  const parts = series.length > 1 ? `, ${some.map((each) => `${each.name} ${format(each.values[at])}`).join(", ")}` : "";
+  const parts =
+    series.length > 1 ? `, ${some.map((each) => `${each.name} ${format(each.values[at])}`).join(", ")}` : "";
   return `${place.whole}: ${format(sum)}${parts}`;
 }
 

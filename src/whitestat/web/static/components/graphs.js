@@ -2,12 +2,12 @@
 
 import { useMemo } from "preact/hooks";
 import { address, useAnswer } from "../lib/api.js";
-import { Bars } from "./bars.js";
+import { count, octets, rate } from "../lib/format.js";
 import { html } from "../lib/html.js";
+import { label, plus } from "../lib/span.js";
+import { Bars } from "./bars.js";
 import { Answered, Card } from "./parts.js";
 import { Save } from "./save.js";
-import { label, plus } from "../lib/span.js";
-import { count, octets, rate } from "../lib/format.js";
 
 const MINUTE_MS = 60000;
 const SECONDS = 60;
@@ -23,7 +23,11 @@ export function Graphs({ live, narrow, packets }) {
   const minute = at.slice(0, 16);
   const key = JSON.stringify(narrow);
   // The long graphs are asked of the ledger, and are drawn anew each minute.
-  const long = useMemo(() => LONG.map((each) => html`<${Long} key=${each.name} ...${each} at=${at} narrow=${narrow} packets=${packets} />`), [minute, key, packets]);
+  const long = useMemo(
+    () =>
+      LONG.map((each) => html`<${Long} key=${each.name} ...${each} at=${at} narrow=${narrow} packets=${packets} />`),
+    [minute, key, packets],
+  );
   return html`<div class="graphs">
     <${Card} title="60 seconds" name="seconds"><${Seconds} history=${live.history} at=${at} narrow=${narrow} packets=${packets} /><//>
     ${long}
@@ -35,13 +39,19 @@ function Seconds({ history, at, narrow, packets }) {
   const found = bySecond(history);
   const places = Array.from({ length: SECONDS }, (_, each) => {
     const ago = SECONDS - 1 - each;
-    return { at: now - ago, label: ago % 15 === 14 || !ago ? (ago ? `\u2212${ago + 1}\u00a0s` : "now") : "", whole: ago ? `${ago} seconds ago` : "now" };
+    return {
+      at: now - ago,
+      label: ago % 15 === 14 || !ago ? (ago ? `\u2212${ago + 1}\u00a0s` : "now") : "",
+      whole: ago ? `${ago} seconds ago` : "now",
+    };
   });
   const values = (way) => places.map((place) => figure(found.get(place.at), narrow, way, packets));
   const sides = [
     { name: "In", tone: "c0", values: values("in") },
     { name: "Out", tone: "c1", values: values("out") },
-    ...(!packets && values("unsplit").some(Boolean) ? [{ name: "In or out", tone: "c8", values: values("unsplit") }] : []),
+    ...(!packets && values("unsplit").some(Boolean)
+      ? [{ name: "In or out", tone: "c8", values: values("unsplit") }]
+      : []),
   ];
   return html`<${Bars} title="Rates of the last 60 seconds" series=${sides} places=${places} format=${packets ? perSecond : rate} sparse />`;
 }
@@ -110,9 +120,12 @@ function Steps({ data, at, step, many, packets, title }) {
     : [
         { name: "In", tone: "c0", values: of((row) => row.octets_in ?? 0) },
         { name: "Out", tone: "c1", values: of((row) => row.octets_out ?? 0) },
-        { name: "In or out", tone: "c8", values: of((row) => row.octets - (row.octets_in ?? 0) - (row.octets_out ?? 0)) },
+        {
+          name: "In or out",
+          tone: "c8",
+          values: of((row) => row.octets - (row.octets_in ?? 0) - (row.octets_out ?? 0)),
+        },
       ].filter((each, number) => number < 2 || each.values.some(Boolean));
   return html`<${Bars} title=${`${packets ? "Packets" : "Octets"} of the last ${title}`} series=${series} places=${places} format=${packets ? count : octets} />
     ${data.notice && html`<p class="note">${data.notice}.</p>`}`;
 }
-

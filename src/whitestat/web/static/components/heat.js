@@ -2,10 +2,10 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { address, useAnswer } from "../lib/api.js";
-import { html } from "../lib/html.js";
-import { Answered, Card } from "./parts.js";
-import { days } from "../lib/span.js";
 import { date, octets } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { days } from "../lib/span.js";
+import { Answered, Card } from "./parts.js";
 
 const MOST_DAYS = 35; // More are told by weekday.
 const MOST_KEPT = 400; // Hours are kept so long, unless the configuration says otherwise.
@@ -19,7 +19,7 @@ export function Heat({ span, asked, turn }) {
   return html`<${Card} title="Hours of the day" name="heat" tone=${open ? "" : "screen"} tools=${html`<button type="button" class="tool" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>${open ? "Hide" : "Show"}</button>`}>
     ${!open && html`<p class="note">When the line is used: every hour of ${long > MOST_DAYS ? "each weekday" : "each day"} as a field, the darker the more.</p>`}
     ${open && long > MOST_KEPT && html`<p class="note">Hours are kept for ${MOST_KEPT} days: choose a shorter span.</p>`}
-    ${open && long <= MOST_KEPT && html`<${Answered} answer=${answer} empty="Nothing was counted in these hours.">${(data) => data.rows.length ? html`<${Fields} data=${data} weekly=${long > MOST_DAYS} turn=${turn} />` : null}<//>`}
+    ${open && long <= MOST_KEPT && html`<${Answered} answer=${answer} empty="Nothing was counted in these hours.">${(data) => (data.rows.length ? html`<${Fields} data=${data} weekly=${long > MOST_DAYS} turn=${turn} />` : null)}<//>`}
   <//>`;
 }
 
@@ -30,8 +30,12 @@ function Fields({ data, weekly, turn }) {
     <div class="scroll" tabindex="0" role="group" aria-label="Octets by day and hour"><table class="heat">
       <caption class="hidden">${weekly ? "Octets of a usual week, by weekday and hour" : "Octets by day and hour"}</caption>
       <thead><tr><th scope="col"><span class="hidden">Day</span></th>${HOURS.map((hour) => html`<th key=${hour} scope="col">${hour % 3 ? html`<span class="hidden">${hour}</span>` : hour}</th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`<tr key=${row.key}><th scope="row">${weekly ? row.label : html`<button type="button" class="plain" onClick=${() => turn({ span: "day", at: row.key, step: "", start: "", end: "" })}>${row.label}</button>`}</th>
-        ${HOURS.map((hour) => html`<td key=${hour} class=${grade(row.values[hour])} title=${`${row.label} ${hour}:00 ${octets(row.values[hour])}`}><span class="hidden">${octets(row.values[hour])}</span></td>`)}</tr>`)}</tbody>
+      <tbody>${rows.map(
+        (
+          row,
+        ) => html`<tr key=${row.key}><th scope="row">${weekly ? row.label : html`<button type="button" class="plain" onClick=${() => turn({ span: "day", at: row.key, step: "", start: "", end: "" })}>${row.label}</button>`}</th>
+        ${HOURS.map((hour) => html`<td key=${hour} class=${grade(row.values[hour])} title=${`${row.label} ${hour}:00 ${octets(row.values[hour])}`}><span class="hidden">${octets(row.values[hour])}</span></td>`)}</tr>`,
+      )}</tbody>
     </table></div>
     <p class="note">The darkest field is ${octets(most)}${weekly ? " in an hour of a usual week" : ""}.</p>`;
 }
@@ -44,11 +48,17 @@ function fields(rows, weekly) {
     const day = row.start.slice(0, 10);
     const number = (new Date(`${day}T00:00:00Z`).getUTCDay() + 6) % 7;
     const key = weekly ? `${number}` : day;
-    if (!found.has(key)) found.set(key, { key, label: date(day, weekly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" }), values: Array(24).fill(0) });
+    if (!found.has(key))
+      found.set(key, {
+        key,
+        label: date(day, weekly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" }),
+        values: Array(24).fill(0),
+      });
     found.get(key).values[Number(row.start.slice(11, 13))] += row.octets;
     counted.set(key, (counted.get(key) ?? new Set()).add(day));
   }
   const sorted = [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-  if (weekly) for (const each of sorted) each.values = each.values.map((value) => Math.round(value / counted.get(each.key).size));
+  if (weekly)
+    for (const each of sorted) each.values = each.values.map((value) => Math.round(value / counted.get(each.key).size));
   return { rows: sorted, most: Math.max(1, ...sorted.flatMap((each) => each.values)) };
 }

@@ -1,8 +1,8 @@
 // A name that can be edited where it stands, and the list of whose the device is.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { html } from "../lib/html.js";
 import { quoted } from "../lib/format.js";
+import { html } from "../lib/html.js";
 
 const NEW = "new";
 
@@ -17,7 +17,13 @@ export function Name({ device, shown, change, onEditing, fixed }) {
   const keep = async (text) => {
     turn(false);
     requestAnimationFrame(() => label.current?.focus());
-    if (text !== null && text !== shown) await change("PATCH", `api/v1/devices/${device.id}`, { name: text }, `${quoted(shown)} is ${quoted(text || "unnamed")} now`);
+    if (text !== null && text !== shown)
+      await change(
+        "PATCH",
+        `api/v1/devices/${device.id}`,
+        { name: text },
+        `${quoted(shown)} is ${quoted(text || "unnamed")} now`,
+      );
   };
   if (fixed) return html`<bdi class="label" title=${shown}>${shown}</bdi>`;
   if (editing) return html`<${Line} text=${shown} label=${`New name of ${shown}`} done=${keep} />`;
@@ -38,7 +44,11 @@ export function Owner({ device, shown, owner, people, change, fixed }) {
     event.target.value = owner ?? "";
     if (chosen === NEW) setAdding(true);
     else if (chosen === "") await give(null, `${quoted(shown)} is nobody\u2019s now`);
-    else await give(Number(chosen), `${quoted(shown)} is ${people.find((each) => each.id === Number(chosen)).name}\u2019s now`);
+    else
+      await give(
+        Number(chosen),
+        `${quoted(shown)} is ${people.find((each) => each.id === Number(chosen)).name}\u2019s now`,
+      );
   };
   const add = async (name) => {
     setAdding(false);

@@ -1,8 +1,8 @@
 // What asks for an answer or is worth knowing: devices that are probably one, new devices, and the way back of an edit.
 
 import { useEffect } from "preact/hooks";
-import { html } from "../lib/html.js";
 import { ago, quoted } from "../lib/format.js";
+import { html } from "../lib/html.js";
 
 const SHOWN_MS = 20000;
 const EVENTS_SHOWN = 5;
@@ -15,10 +15,13 @@ export function Proposals({ proposals, change, editable }) {
     return html`<section key=${each.id} class="card proposal" aria-labelledby=${`proposal-${each.id}`}>
       <h2 id=${`proposal-${each.id}`}>Is <bdi>${name}</bdi> the same device as <bdi>${into}</bdi>? <span class="count">${each.percent}\u00a0% sure</span></h2>
       <ul>${each.reasons.map((reason) => html`<li key=${reason}><bdi>${reason}</bdi></li>`)}</ul>
-      ${editable && html`<p>
+      ${
+        editable &&
+        html`<p>
         <button type="button" class="yes" onClick=${() => answer("confirm", `${quoted(name)} and ${quoted(into)} are one now`)}>Yes, it is one device</button>
         <button type="button" onClick=${() => answer("refuse", `${quoted(name)} and ${quoted(into)} stay two`)}>No, never ask again</button>
-      </p>`}
+      </p>`
+      }
     </section>`;
   });
 }
@@ -35,7 +38,8 @@ export function sentence({ kind, device, content }) {
   if (content.text) return content.text; // What watches writes its own sentences.
   const name = content.name || `device ${device}`;
   if (kind === "new-device") return `New device: ${name}`;
-  if (kind === "new-address") return `${name} is new, and ${content.percent}\u00a0% sure to be ${content.of_name || `device ${content.of}`}`;
+  if (kind === "new-address")
+    return `${name} is new, and ${content.percent}\u00a0% sure to be ${content.of_name || `device ${content.of}`}`;
   if (kind === "merged") return `${name} was certainly a device known already, and is one with it now`;
   return `${kind.replaceAll("-", " ")}${content.name ? `: ${content.name}` : ""}`;
 }
@@ -48,10 +52,13 @@ export function Toast({ toast, undo, close }) {
   }, [toast]);
   // The box is always there: screen readers tell what appears in it.
   return html`<div class="toasts" role=${toast?.failed ? "alert" : "status"}>
-    ${toast && html`<p class=${toast.failed ? "toast failed" : "toast"}>
+    ${
+      toast &&
+      html`<p class=${toast.failed ? "toast failed" : "toast"}>
       <bdi>${toast.text}</bdi>
       ${toast.edit && html`<button type="button" onClick=${() => undo(toast.edit)}>Undo</button>`}
       <button type="button" aria-label="Close" onClick=${close}>\u00d7</button>
-    </p>`}
+    </p>`
+    }
   </div>`;
 }

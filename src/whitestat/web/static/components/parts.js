@@ -1,8 +1,8 @@
 // Small parts that every view is made of: cards with their states, share bars, figures, signs.
 
+import { capital, octets, share } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
-import { capital, octets, share } from "../lib/format.js";
 
 // A device without a name is called by its maker and its MAC, and the MAC tells it: where room is short the maker is cut.
 const MADE = /^(.+) ([0-9a-f]{2}(?::[0-9a-f]{2}){5})$/;
@@ -10,14 +10,17 @@ export const withoutMac = (name) => MADE.exec(name)?.[1] ?? name;
 
 export function Named({ name }) {
   const found = MADE.exec(name);
-  return found ? html`<bdi class="made"><span>${found[1]}</span><span> ${found[2]}</span></bdi>` : html`<bdi>${name}</bdi>`;
+  return found
+    ? html`<bdi class="made"><span>${found[1]}</span><span> ${found[2]}</span></bdi>`
+    : html`<bdi>${name}</bdi>`;
 }
 
 // Shows the first of these that is so: a fault, waiting, nothing there, and else the content made of the data.
 export function Answered({ answer, empty, children }) {
   const { data, fault, late, settled, again } = answer;
   if (fault && !data) return html`<${Fault} fault=${fault} again=${again} />`;
-  if (!data) return html`<div class="waiting" role="status">${late ? html`<span class="spin" aria-hidden="true"></span>Loading\u2026` : ""}</div>`;
+  if (!data)
+    return html`<div class="waiting" role="status">${late ? html`<span class="spin" aria-hidden="true"></span>Loading\u2026` : ""}</div>`;
   const found = children(data);
   return html`<div class=${late ? "answered late" : "answered"} aria-busy=${settled ? undefined : "true"}>
     ${fault && html`<${Fault} fault=${fault} again=${again} />`}
@@ -52,10 +55,12 @@ export function Ring({ ratio }) {
 
 // The largest first, each with a bar of its share; `rows` are {key, name, octets, link}.
 export function Shares({ rows, whole, label }) {
-  return html`<ol class="shares" aria-label=${label}>${rows.map((each) => html`<li key=${each.key} class=${each.nobody ? "nobody" : ""}>
+  return html`<ol class="shares" aria-label=${label}>${rows.map(
+    (each) => html`<li key=${each.key} class=${each.nobody ? "nobody" : ""}>
     <span class="row">${each.link ? html`<a href=${each.link}><${Named} name=${each.name} /></a>` : html`<${Named} name=${each.name} />`}<span class="amount">${octets(each.octets)} <em>${share(each.octets, whole)}</em></span></span>
     <span class="bar" aria-hidden="true"><i class=${each.nobody ? "" : "in"} style=${{ width: `${whole ? (each.octets / whole) * 100 : 0}%` }}></i></span>
-  </li>`)}</ol>`;
+  </li>`,
+  )}</ol>`;
 }
 
 export function Card({ title, name, more, children, tools, tone }) {
@@ -72,5 +77,6 @@ export function Choice({ label, name, value, choices, onChoose }) {
   </fieldset>`;
 }
 
-export const deviceName = (device) => (device ? device.name?.trim() || device.mac || `device ${device.id}` : "Unattributed");
+export const deviceName = (device) =>
+  device ? device.name?.trim() || device.mac || `device ${device.id}` : "Unattributed";
 export const deviceLink = (id, query) => href(["device", String(id)], query);

@@ -13,7 +13,8 @@ export function Sparkline({ history, peak }) {
   const x = (each) => WIDE - ((now - each.at) / SPAN_MS) * WIDE;
   const y = (figure) => HIGH - 2 - (figure / (peak || 1)) * (HIGH - 8);
   const line = (run, way) => run.map((each) => `${x(each).toFixed(1)},${y(each[way]).toFixed(1)}`).join("L");
-  const area = (run) => `M${x(run[0]).toFixed(1)},${HIGH}L${line(run, "in")}L${x(run[run.length - 1]).toFixed(1)},${HIGH}Z`;
+  const area = (run) =>
+    `M${x(run[0]).toFixed(1)},${HIGH}L${line(run, "in")}L${x(run[run.length - 1]).toFixed(1)},${HIGH}Z`;
   return html`<svg class="spark" viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" role="img" aria-label="Rates of the last minute">
     <path class="base" d=${`M0,${HIGH - 1}H${WIDE}`} />
     <path class="area" d=${runs.map(area).join("")} />

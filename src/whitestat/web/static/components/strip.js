@@ -1,11 +1,11 @@
 // The figures on top: the rate of this second, today's total, and how much of it is accounted for.
 
-import { html } from "../lib/html.js";
-import { Arrow, Figure, Ring } from "./parts.js";
-import { unsplitRate } from "../stores/live.js";
-import { href } from "../lib/route.js";
-import { Sparkline } from "./sparkline.js";
 import { octets, octetsParts, percent, rate, rateParts } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { href } from "../lib/route.js";
+import { unsplitRate } from "../stores/live.js";
+import { Arrow, Figure, Ring } from "./parts.js";
+import { Sparkline } from "./sparkline.js";
 
 const GOOD = 0.99;
 const FAIR = 0.95;

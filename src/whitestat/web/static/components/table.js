@@ -16,13 +16,20 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
   const [text, setText] = useState("");
   const [all, setAll] = useState(false);
   const column = columns.find((each) => each.key === sort.key) ?? columns[0];
-  const found = useMemo(() => (text.trim() ? rows.filter((row) => matches(`${words(row)} ${columns.map((each) => shownText(each, row)).join(" ")}`, text)) : rows), [rows, columns, text]);
+  const found = useMemo(
+    () =>
+      text.trim()
+        ? rows.filter((row) => matches(`${words(row)} ${columns.map((each) => shownText(each, row)).join(" ")}`, text))
+        : rows,
+    [rows, columns, text],
+  );
   const sorted = useMemo(() => inOrder(found, column, sort.descending), [found, column.key, sort.descending]);
   const shown = all ? sorted : sorted.slice(0, MOST);
   // A row that is the same is moved, and not made again: sorting touches no cell.
   const made = useMemo(() => new Map(), [rows, columns]);
   const drawn = (row) => {
-    if (!made.has(row)) made.set(row, html`<tr key=${row.key} role="row">${columns.map((each, at) => cell(each, row, at))}</tr>`);
+    if (!made.has(row))
+      made.set(row, html`<tr key=${row.key} role="row">${columns.map((each, at) => cell(each, row, at))}</tr>`);
     return made.get(row);
   };
   const press = (each) => setSort({ key: each.key, descending: sort.key === each.key ? !sort.descending : !each.text });
@@ -32,17 +39,29 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
     <header>
       <h2 id=${id}>${title} <span class="count" role="status">${text.trim() ? `${found.length} of ${rows.length}` : rows.length || ""}</span></h2>
       ${children}
-      ${words && rows.length > 5 && html`<label class="search small"><span class="hidden">Search in ${title}</span>
+      ${
+        words &&
+        rows.length > 5 &&
+        html`<label class="search small"><span class="hidden">Search in ${title}</span>
         <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="m10.5 10.5 3.5 3.5" /></svg>
-        <input type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`}
+        <input type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`
+      }
       ${save && html`<${Save} ...${save} />`}
     </header>
-    ${rows.length ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby=${id}><table class="grid" role="table" style=${{ "--columns": columns.length - 1 }}>
-      <thead role="rowgroup"><tr role="row">${columns.map((each) => html`<th key=${each.key} scope="col" role="columnheader" class=${each.text ? "text" : ""} aria-sort=${sort.key === each.key ? (sort.descending ? "descending" : "ascending") : "none"} title=${each.whole}>
-        <button type="button" onClick=${() => press(each)}>${each.label}<i class="way" aria-hidden="true"></i></button></th>`)}</tr></thead>
+    ${
+      rows.length
+        ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby=${id}><table class="grid" role="table" style=${{ "--columns": columns.length - 1 }}>
+      <thead role="rowgroup"><tr role="row">${columns.map(
+        (
+          each,
+        ) => html`<th key=${each.key} scope="col" role="columnheader" class=${each.text ? "text" : ""} aria-sort=${sort.key === each.key ? (sort.descending ? "descending" : "ascending") : "none"} title=${each.whole}>
+        <button type="button" onClick=${() => press(each)}>${each.label}<i class="way" aria-hidden="true"></i></button></th>`,
+      )}</tr></thead>
       <tbody role="rowgroup">${shown.map(drawn)}</tbody>
       ${columns.some((each) => each.total) && html`<tfoot role="rowgroup"><tr role="row">${columns.map((each, at) => (at ? html`<td key=${each.key} role="cell">${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row" role="rowheader">${text.trim() ? "Together, found" : "Together"}</th>`))}</tr></tfoot>`}
-    </table></div>` : html`<p class="lone">${empty}</p>`}
+    </table></div>`
+        : html`<p class="lone">${empty}</p>`
+    }
     ${rows.length > 0 && !found.length && html`<p class="lone">Nothing matches \u201c<bdi>${text.trim()}</bdi>\u201d. <button type="button" class="plain" onClick=${() => setText("")}>Show all</button></p>`}
     ${shown.length < sorted.length && html`<p class="more"><span class="paper">The first ${MOST} of ${sorted.length}.</span><button type="button" class="plain" onClick=${() => setAll(true)}>Show all ${sorted.length} rows</button></p>`}
   </section>`;
@@ -56,7 +75,9 @@ function shownText(column, row) {
 
 function cell(column, row, at) {
   const shown = column.cell ? column.cell(row) : column.of(row);
-  return at ? html`<td key=${column.key} role="cell" class=${column.text ? "text" : ""}>${shown}</td>` : html`<th key=${column.key} scope="row" role="rowheader">${shown}</th>`;
+  return at
+    ? html`<td key=${column.key} role="cell" class=${column.text ? "text" : ""}>${shown}</td>`
+    : html`<th key=${column.key} scope="row" role="rowheader">${shown}</th>`;
 }
 
 function inOrder(rows, { of, text }, descending) {
@@ -71,5 +92,8 @@ function inOrder(rows, { of, text }, descending) {
 
 function matches(found, text) {
   const looked = found.toLocaleLowerCase();
-  return text.toLocaleLowerCase().split(/\s+/).every((word) => looked.includes(word));
+  return text
+    .toLocaleLowerCase()
+    .split(/\s+/)
+    .every((word) => looked.includes(word));
 }

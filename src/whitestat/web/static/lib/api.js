@@ -10,7 +10,9 @@ export const BASE = "api/v1/";
 // The address of a question; parameters that are empty are left out. It is relative, as the page may lie below a path.
 export function address(path, parameters = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const query = given.map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%3A", ":")}`).join("&");
+  const query = given
+    .map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%3A", ":")}`)
+    .join("&");
   // An empty `by` has a meaning of its own.
   const empty = parameters.by === "" ? `${query ? "&" : ""}by=` : "";
   return `${BASE}${path}${query || empty ? "?" : ""}${query}${empty}`;
@@ -49,7 +51,11 @@ export function useAnswer(url, every = 0) {
     const late = setTimeout(() => set((held) => ({ ...held, late: true })), LATE_MS);
     ask(url, { signal: stop.signal })
       .then((data) => set({ url, data, fault: null, late: false }))
-      .catch((fault) => fault.name !== "AbortError" && set((held) => ({ url, data: held.url === url ? held.data : null, fault, late: false })))
+      .catch(
+        (fault) =>
+          fault.name !== "AbortError" &&
+          set((held) => ({ url, data: held.url === url ? held.data : null, fault, late: false })),
+      )
       .finally(() => clearTimeout(late));
     return () => {
       clearTimeout(late);

@@ -2,17 +2,25 @@
 
 import { settings } from "../stores/settings.js";
 
-const OCTETS = { GB: [1000, ["B", "kB", "MB", "GB", "TB", "PB", "EB"]], GiB: [1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]] };
+const OCTETS = {
+  GB: [1000, ["B", "kB", "MB", "GB", "TB", "PB", "EB"]],
+  GiB: [1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]],
+};
 const RATES = {
   "bit/s": [1000, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]],
   "octet/s": [1000, ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"]],
 };
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const oneDecimal = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false });
+const oneDecimal = new Intl.NumberFormat(undefined, {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+  useGrouping: false,
+});
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 
 export const octetsParts = (figure) => parts(figure, ...OCTETS[settings.octets]);
-export const rateParts = (bps) => parts(settings.rate === "bit/s" || bps == null ? bps : Math.round(bps / 8), ...RATES[settings.rate]);
+export const rateParts = (bps) =>
+  parts(settings.rate === "bit/s" || bps == null ? bps : Math.round(bps / 8), ...RATES[settings.rate]);
 export const octets = (figure) => octetsParts(figure).join("\u00a0");
 export const rate = (bps) => rateParts(bps).join("\u00a0");
 export const count = (figure) => (figure == null ? "\u2013" : whole.format(figure));
@@ -34,7 +42,10 @@ function parts(figure, base, units) {
 export function percent(share, decimals) {
   const scale = 10 ** decimals;
   const cut = Math.floor(share * 100 * scale + 1e-9) / scale;
-  return new Intl.NumberFormat(undefined, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(cut) + "\u00a0%";
+  return (
+    new Intl.NumberFormat(undefined, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(cut) +
+    "\u00a0%"
+  );
 }
 
 // A share of the whole for a table: small ones are told from none.
@@ -49,7 +60,9 @@ export function change(now, before) {
   if (!before) return "";
   const more = Math.round((now / before - 1) * 100);
   if (more === 0) return "as much";
-  return more > 400 ? `${Math.round(now / before)} times as much` : `${Math.abs(more)}\u00a0% ${more > 0 ? "more" : "less"}`;
+  return more > 400
+    ? `${Math.round(now / before)} times as much`
+    : `${Math.abs(more)}\u00a0% ${more > 0 ? "more" : "less"}`;
 }
 
 // How long ago by the server's clock, which may not be this one's; both are ISO 8601 in one zone.
@@ -72,7 +85,10 @@ export function date(day, words) {
 }
 
 export const day = (instant) => date(instant, { weekday: "long", day: "numeric", month: "long" });
-export const moment = (instant) => (instant ? `${date(instant, { day: "numeric", month: "short", year: "numeric" })}, ${clock(instant).slice(0, 5)}` : "\u2013");
+export const moment = (instant) =>
+  instant
+    ? `${date(instant, { day: "numeric", month: "short", year: "numeric" })}, ${clock(instant).slice(0, 5)}`
+    : "\u2013";
 
 export function duration(seconds) {
   if (seconds < 120) return `${Math.round(seconds)}\u00a0s`;

@@ -7,12 +7,37 @@ const TONES = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 export const BY = { device: "Device", person: "Person", service: "Service", point: "Point" };
 
 const KNOWN = {
-  device: (row) => ({ key: row.device ? String(row.device.id) : "nobody", name: row.rest ? "All others" : deviceName(row.device), device: row.device, last: !row.device }),
-  person: (row) => ({ key: row.person ?? "nobody", name: row.person ?? "Nobody\u2019s devices", person: row.person, last: !row.person }),
+  device: (row) => ({
+    key: row.device ? String(row.device.id) : "nobody",
+    name: row.rest ? "All others" : deviceName(row.device),
+    device: row.device,
+    last: !row.device,
+  }),
+  person: (row) => ({
+    key: row.person ?? "nobody",
+    name: row.person ?? "Nobody\u2019s devices",
+    person: row.person,
+    last: !row.person,
+  }),
   point: (row) => ({ key: row.point ?? "nowhere", name: row.point ?? "\u2013", point: row.point }),
-  service: (row) => ({ key: `${row.service}`, name: row.service === null ? "Not known" : row.service === "other" ? "Other services" : row.service, service: row.service, last: row.service === null || row.service === "other" }),
-  protocol: (row) => ({ key: `${row.protocol}`, name: row.protocol === null ? "Not known" : row.protocol, protocol: row.protocol, last: row.protocol === null }),
-  peer: (row) => ({ key: `${row.peer}`, name: row.peer === null ? "Not known" : row.peer === "other" ? "Smaller peers together" : row.peer, peer: row.peer, last: row.peer === null || row.peer === "other" }),
+  service: (row) => ({
+    key: `${row.service}`,
+    name: row.service === null ? "Not known" : row.service === "other" ? "Other services" : row.service,
+    service: row.service,
+    last: row.service === null || row.service === "other",
+  }),
+  protocol: (row) => ({
+    key: `${row.protocol}`,
+    name: row.protocol === null ? "Not known" : row.protocol,
+    protocol: row.protocol,
+    last: row.protocol === null,
+  }),
+  peer: (row) => ({
+    key: `${row.peer}`,
+    name: row.peer === null ? "Not known" : row.peer === "other" ? "Smaller peers together" : row.peer,
+    peer: row.peer,
+    last: row.peer === null || row.peer === "other",
+  }),
 };
 
 const nothing = () => ({ octets: 0, octets_in: 0, octets_out: 0, packets_in: 0, packets_out: 0 });
@@ -39,9 +64,25 @@ export function grouped(rows, by, stepOf = (start) => start) {
 export function series(groups, steps) {
   const large = groups.filter((each) => !each.last).slice(0, TONES.length);
   const others = groups.filter((each) => !large.includes(each));
-  const found = large.map((each, at) => ({ name: each.name, tone: TONES[at], pick: each, values: steps.map((step) => each.steps.get(step) ?? 0) }));
-  if (others.length === 1) found.push({ name: others[0].name, tone: "c8", pick: others[0], values: steps.map((step) => others[0].steps.get(step) ?? 0) });
-  if (others.length > 1) found.push({ name: `${others.length} others`, tone: "c8", values: steps.map((step) => others.reduce((sum, each) => sum + (each.steps.get(step) ?? 0), 0)) });
+  const found = large.map((each, at) => ({
+    name: each.name,
+    tone: TONES[at],
+    pick: each,
+    values: steps.map((step) => each.steps.get(step) ?? 0),
+  }));
+  if (others.length === 1)
+    found.push({
+      name: others[0].name,
+      tone: "c8",
+      pick: others[0],
+      values: steps.map((step) => others[0].steps.get(step) ?? 0),
+    });
+  if (others.length > 1)
+    found.push({
+      name: `${others.length} others`,
+      tone: "c8",
+      values: steps.map((step) => others.reduce((sum, each) => sum + (each.steps.get(step) ?? 0), 0)),
+    });
   return found;
 }
 

@@ -1,4 +1,4 @@
-import { h } from "preact";
 import htm from "htm";
+import { h } from "preact";
 
 export const html = htm.bind(h);

@@ -5,12 +5,17 @@ import { useEffect, useState } from "preact/hooks";
 // `#/device/3?span=week` is {parts: ["device", "3"], query: {span: "week"}}.
 export function read(hash = location.hash) {
   const [path, query] = hash.replace(/^#\/?/, "").split("?");
-  return { parts: path.split("/").filter(Boolean).map(decode), query: Object.fromEntries(new URLSearchParams(query ?? "")) };
+  return {
+    parts: path.split("/").filter(Boolean).map(decode),
+    query: Object.fromEntries(new URLSearchParams(query ?? "")),
+  };
 }
 
 // The address of a place, for a link; what is empty in the query is left out.
 export function href(parts, query = {}) {
-  const given = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "" && value !== undefined && value !== null));
+  const given = new URLSearchParams(
+    Object.entries(query).filter(([, value]) => value !== "" && value !== undefined && value !== null),
+  );
   const text = given.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
   return `#/${parts.map(encodeURIComponent).join("/")}${text ? `?${text}` : ""}`;
 }

@@ -3,7 +3,14 @@
 
 import { clock, date } from "./format.js";
 
-export const SPANS = { day: "Day", week: "Week", month: "Month", cycle: "Billing period", year: "Year", own: "Own dates" };
+export const SPANS = {
+  day: "Day",
+  week: "Week",
+  month: "Month",
+  cycle: "Billing period",
+  year: "Year",
+  own: "Own dates",
+};
 const DAY_MS = 86400000;
 const STEPS = { day: "hour", week: "day", month: "day", cycle: "day", year: "month" };
 
@@ -76,15 +83,21 @@ export function title(kind, { start, end }) {
   if (kind === "month") return date(start, { month: "long", year: "numeric" });
   if (kind === "year") return start.slice(0, 4);
   const words = { day: "numeric", month: "short", year: "numeric" };
-  if (start.length > 10 || end.length > 10) return `${date(start, words)} ${start.slice(11, 16)} \u2013 ${start.slice(0, 10) === end.slice(0, 10) ? "" : `${date(end, words)} `}${end.slice(11, 16) || "00:00"}`;
+  if (start.length > 10 || end.length > 10)
+    return `${date(start, words)} ${start.slice(11, 16)} \u2013 ${start.slice(0, 10) === end.slice(0, 10) ? "" : `${date(end, words)} `}${end.slice(11, 16) || "00:00"}`;
   return `${date(start, words)} \u2013 ${date(plus(end, -1), words)}`;
 }
 
 // What a bar is called, short on the axis and whole for who reads it out.
 export function label(step, start, whole) {
-  if (step === "minute" || step === "hour") return whole ? `${date(start, { weekday: "short", day: "numeric", month: "short" })} ${clock(start).slice(0, 5)}` : clock(start).slice(0, 5);
+  if (step === "minute" || step === "hour")
+    return whole
+      ? `${date(start, { weekday: "short", day: "numeric", month: "short" })} ${clock(start).slice(0, 5)}`
+      : clock(start).slice(0, 5);
   if (step === "month") return date(start, whole ? { month: "long", year: "numeric" } : { month: "short" });
-  const words = whole ? { weekday: "long", day: "numeric", month: "long", year: "numeric" } : { day: "numeric", month: "short" };
+  const words = whole
+    ? { weekday: "long", day: "numeric", month: "long", year: "numeric" }
+    : { day: "numeric", month: "short" };
   return step === "week" && whole ? `week from ${date(start, words)}` : date(start, words);
 }
 

@@ -3,7 +3,8 @@
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { moment } from "../lib/format.js";
 
-const EVERY_MS = 30000, SOON_MS = 8000;
+const EVERY_MS = 30000,
+  SOON_MS = 8000;
 const nothing = { people: [], proposals: [], events: [], devices: [] };
 
 // {people, proposals, events, devices, owners, editable, toast, change, undo, close}; `owners` holds the person of each device today.
@@ -12,7 +13,11 @@ export function useHousehold(phase, today, editable, devices) {
   const [toast, setToast] = useState(null);
   const look = useCallback(async () => {
     const fresh = await everything();
-    setFound((held) => Object.fromEntries(Object.keys(fresh).map((name) => [name, same(held[name], fresh[name]) ? held[name] : fresh[name]])));
+    setFound((held) =>
+      Object.fromEntries(
+        Object.keys(fresh).map((name) => [name, same(held[name], fresh[name]) ? held[name] : fresh[name]]),
+      ),
+    );
   }, []);
   useEffect(() => {
     if (phase !== "live") return undefined;
@@ -22,7 +27,8 @@ export function useHousehold(phase, today, editable, devices) {
     return () => clearInterval(timer);
   }, [phase]);
 
-  useEffect(() => { // Who is new may have an owner in the configuration, given a few seconds later.
+  useEffect(() => {
+    // Who is new may have an owner in the configuration, given a few seconds later.
     const timer = setTimeout(() => phase === "live" && look(), SOON_MS);
     return () => clearTimeout(timer);
   }, [phase, devices]);
@@ -39,14 +45,23 @@ export function useHousehold(phase, today, editable, devices) {
 
   const undo = (edit) => change("POST", `api/v1/edits/${edit}/undo`, {}, "Taken back");
   const close = useCallback(() => setToast(null), []);
-  return { ...found, editable, owners: useMemo(() => owners(found.people, today), [found.people, today]), toast, change, undo, close };
+  return {
+    ...found,
+    editable,
+    owners: useMemo(() => owners(found.people, today), [found.people, today]),
+    toast,
+    change,
+    undo,
+    close,
+  };
 }
 
 function owners(people, today) {
   const found = new Map();
   for (const person of people) {
     for (const device of person.devices) {
-      if ((device.from ?? "") <= (today ?? "") && (device.until === null || device.until > today)) found.set(device.id, person.id);
+      if ((device.from ?? "") <= (today ?? "") && (device.until === null || device.until > today))
+        found.set(device.id, person.id);
     }
   }
   return found;
@@ -71,7 +86,11 @@ async function list(name) {
 
 async function send(method, path, body) {
   try {
-    const answer = await fetch(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const answer = await fetch(path, {
+      method,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
     return [answer.status, await answer.json()];
   } catch {
     return [0, { error: { reason: "WhiteStat does not answer" } }];

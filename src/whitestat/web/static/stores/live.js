@@ -60,7 +60,13 @@ export function listen(show) {
     const totals = { ...item, devices: undefined, missed: undefined };
     last = item.at;
     if (first) totals.rate_bps = totals.rate_in_bps = totals.rate_out_bps = null; // The first second has no second before it.
-    set({ phase: "live", at: item.at, totals, devices, history: longer(first ? item.missed ?? [] : [...(item.missed ?? []), item]) });
+    set({
+      phase: "live",
+      at: item.at,
+      totals,
+      devices,
+      history: longer(first ? (item.missed ?? []) : [...(item.missed ?? []), item]),
+    });
     first = false;
   }
 
@@ -88,11 +94,27 @@ function second(item) {
   const devices = new Map();
   for (const each of item.devices) if (wholeRate(each)) devices.set(each.id, rates(each));
   const at = Date.parse(item.at);
-  return { at, since: item.since ? Date.parse(item.since) : at - 1000, in: item.rate_in_bps ?? 0, out: item.rate_out_bps ?? 0, unsplit: unsplitRate(item), all: rates(item), devices, points: new Map((item.points ?? []).map((each) => [each.point, rates(each)])) };
+  return {
+    at,
+    since: item.since ? Date.parse(item.since) : at - 1000,
+    in: item.rate_in_bps ?? 0,
+    out: item.rate_out_bps ?? 0,
+    unsplit: unsplitRate(item),
+    all: rates(item),
+    devices,
+    points: new Map((item.points ?? []).map((each) => [each.point, rates(each)])),
+  };
 }
 
-const rates = (each) => [each.rate_in_bps, each.rate_out_bps, each.rate_in_pps ?? 0, each.rate_out_pps ?? 0, unsplitRate(each)];
+const rates = (each) => [
+  each.rate_in_bps,
+  each.rate_out_bps,
+  each.rate_in_pps ?? 0,
+  each.rate_out_pps ?? 0,
+  unsplitRate(each),
+];
 
 // Both directions, null where a polled meter's rate is not known.
-export const wholeRate = (each) => (each.rate_in_bps == null ? null : each.rate_in_bps + each.rate_out_bps + unsplitRate(each));
+export const wholeRate = (each) =>
+  each.rate_in_bps == null ? null : each.rate_in_bps + each.rate_out_bps + unsplitRate(each);
 export const unsplitRate = (each) => Math.max(0, (each.rate_bps ?? 0) - each.rate_in_bps - each.rate_out_bps);

@@ -12,7 +12,11 @@ export function useMe(phase) {
   const lost = phase === "lost";
   useEffect(() => {
     if (lost) return undefined;
-    const look = () => ask("api/v1/me").then((found) => set(found), (fault) => fault.status === 401 && leave()); // Else the stream is lost as well, and tells when it is back.
+    const look = () =>
+      ask("api/v1/me").then(
+        (found) => set(found),
+        (fault) => fault.status === 401 && leave(),
+      ); // Else the stream is lost as well, and tells when it is back.
     look();
     addEventListener("login", leave);
     addEventListener("refused", look);

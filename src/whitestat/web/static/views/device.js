@@ -1,21 +1,25 @@
 // Everything about one device: how much, when, on what, with whom, where, whose; and what can be changed.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { address, ask, useAnswer } from "../lib/api.js";
 import { Bars, Legend } from "../components/bars.js";
-import { grouped } from "../lib/groups.js";
-import { barsOf, Span, spanOf } from "./history.js";
-import { html } from "../lib/html.js";
 import { Name, Owner } from "../components/name.js";
 import { sentence } from "../components/notices.js";
 import { Answered, Card, Choice, deviceName, Figure } from "../components/parts.js";
-import { go, href } from "../lib/route.js";
 import { Save } from "../components/save.js";
-import { inside, title } from "../lib/span.js";
 import { Table } from "../components/table.js";
+import { address, ask, useAnswer } from "../lib/api.js";
 import { ago, count, moment, octets, octetsParts, quoted } from "../lib/format.js";
+import { grouped } from "../lib/groups.js";
+import { html } from "../lib/html.js";
+import { go, href } from "../lib/route.js";
+import { inside, title } from "../lib/span.js";
+import { barsOf, Span, spanOf } from "./history.js";
 
-const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
+const SCOPES = [
+  ["wan", "Internet"],
+  ["lan", "Within the house"],
+  ["all", "Both"],
+];
 
 export function Device({ today, about, household, route }) {
   const id = route.parts[1] ?? "";
@@ -23,8 +27,12 @@ export function Device({ today, about, household, route }) {
   // What was edited is asked anew: the household is, after each edit.
   const known = household.devices.find((each) => String(each.id) === id);
   const version = JSON.stringify([known?.name, known?.person, known?.addresses?.length]);
-  const shown = useMemo(() => html`<${Facts} id=${id} key=${id} version=${version} household=${household} />`, [id, version, household.people, household.events, household.toast, household.editable]);
-  if (answer.fault?.status === 404) return html`<section class="card empty"><h2>There is no device ${id}</h2><p>It may have been merged into another one. <a href=${href(["devices"])}>All devices</a></p></section>`;
+  const shown = useMemo(
+    () => html`<${Facts} id=${id} key=${id} version=${version} household=${household} />`,
+    [id, version, household.people, household.events, household.toast, household.editable],
+  );
+  if (answer.fault?.status === 404)
+    return html`<section class="card empty"><h2>There is no device ${id}</h2><p>It may have been merged into another one. <a href=${href(["devices"])}>All devices</a></p></section>`;
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing);
   const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
@@ -65,7 +73,8 @@ function InOut({ data, span, turn }) {
   }, [data]);
   const whole = data.rows.reduce((sum, row) => sum + row.octets, 0);
   const packets = data.rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0);
-  if (!whole) return html`<p class="lone small">Nothing was counted in this span. ${data.coverage?.some((each) => each.observed_ms > 0) ? "The network was watched: there was nothing." : "Nothing was watched then."}</p>`;
+  if (!whole)
+    return html`<p class="lone small">Nothing was counted in this span. ${data.coverage?.some((each) => each.observed_ms > 0) ? "The network was watched: there was nothing." : "Nothing was watched then."}</p>`;
   const series = [
     { name: "In", tone: "c0", values: sums[0] },
     { name: "Out", tone: "c1", values: sums[1] },
@@ -78,7 +87,10 @@ function InOut({ data, span, turn }) {
 }
 
 function stepFor(kind, span) {
-  return { day: "hour", week: "hour", month: "day", cycle: "day", year: "month" }[kind] ?? (span.end.slice(0, 10) === span.start.slice(0, 10) ? "minute" : "day");
+  return (
+    { day: "hour", week: "hour", month: "day", cycle: "day", year: "month" }[kind] ??
+    (span.end.slice(0, 10) === span.start.slice(0, 10) ? "minute" : "day")
+  );
 }
 
 // On what and with whom, of a device or a person.
@@ -105,15 +117,62 @@ function Told({ by, name, place, data, asked, linked }) {
   const whole = groups.reduce((sum, each) => sum + each.octets, 0);
   const find = async (peer) => {
     setNames((held) => ({ ...held, [peer]: "\u2026" }));
-    const found = await ask(address(`names/${encodeURIComponent(peer)}`)).catch((fault) => ({ name: null, fault: fault.message }));
+    const found = await ask(address(`names/${encodeURIComponent(peer)}`)).catch((fault) => ({
+      name: null,
+      fault: fault.message,
+    }));
     setNames((held) => ({ ...held, [peer]: found.name ?? found.fault ?? "no name" }));
   };
   const columns = [
-    { key: "name", label: { service: "Service", protocol: "Protocol", peer: "Address" }[by] ?? "What", text: true, of: (row) => row.name, cell: (row) => (linked && linked(row) ? html`<a href=${linked(row)}>${row.name}</a>` : html`<bdi>${row.name}</bdi>`) },
-    ...(by === "peer" ? [{ key: "dns", label: "Name", text: true, of: (row) => names[row.peer] ?? "", cell: (row) => (row.last ? "" : names[row.peer] ? html`<bdi>${names[row.peer]}</bdi>` : html`<button type="button" class="plain" onClick=${() => find(row.peer)}>look up</button>`) }] : []),
-    { key: "octets", label: "Octets", of: (row) => row.octets, cell: (row) => octets(row.octets), total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets, 0)) },
-    { key: "share", label: "Share", of: (row) => row.octets, cell: (row) => html`<span class="bar" aria-hidden="true"><i class="in" style=${{ width: `${whole ? (row.octets / whole) * 100 : 0}%` }}></i></span>` },
-    ...(by === "peer" ? [] : [{ key: "packets", label: "Packets", of: (row) => row.packets_in + row.packets_out, cell: (row) => count(row.packets_in + row.packets_out), total: (rows) => count(rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0)) }]),
+    {
+      key: "name",
+      label: { service: "Service", protocol: "Protocol", peer: "Address" }[by] ?? "What",
+      text: true,
+      of: (row) => row.name,
+      cell: (row) =>
+        linked && linked(row) ? html`<a href=${linked(row)}>${row.name}</a>` : html`<bdi>${row.name}</bdi>`,
+    },
+    ...(by === "peer"
+      ? [
+          {
+            key: "dns",
+            label: "Name",
+            text: true,
+            of: (row) => names[row.peer] ?? "",
+            cell: (row) =>
+              row.last
+                ? ""
+                : names[row.peer]
+                  ? html`<bdi>${names[row.peer]}</bdi>`
+                  : html`<button type="button" class="plain" onClick=${() => find(row.peer)}>look up</button>`,
+          },
+        ]
+      : []),
+    {
+      key: "octets",
+      label: "Octets",
+      of: (row) => row.octets,
+      cell: (row) => octets(row.octets),
+      total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets, 0)),
+    },
+    {
+      key: "share",
+      label: "Share",
+      of: (row) => row.octets,
+      cell: (row) =>
+        html`<span class="bar" aria-hidden="true"><i class="in" style=${{ width: `${whole ? (row.octets / whole) * 100 : 0}%` }}></i></span>`,
+    },
+    ...(by === "peer"
+      ? []
+      : [
+          {
+            key: "packets",
+            label: "Packets",
+            of: (row) => row.packets_in + row.packets_out,
+            cell: (row) => count(row.packets_in + row.packets_out),
+            total: (rows) => count(rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0)),
+          },
+        ]),
   ];
   const empty = "Nothing was counted.";
   return html`<${Table} title=${name} name=${place} columns=${columns} rows=${groups} start=${{ key: "octets", descending: true }} words=${(row) => `${row.name} ${names[row.peer] ?? ""}`} empty=${empty} save=${{ path: "usage.csv", parameters: asked }} />`;
@@ -159,13 +218,17 @@ function Labels({ device, change, again }) {
   const [text, setText] = useState(null);
   const keep = async (event) => {
     event.preventDefault();
-    const labels = text.split(",").map((each) => each.trim()).filter(Boolean);
+    const labels = text
+      .split(",")
+      .map((each) => each.trim())
+      .filter(Boolean);
     if (await change("PATCH", `api/v1/devices/${device.id}`, { labels }, "Labelled")) {
       setText(null);
       again();
     }
   };
-  if (text === null) return html`<button type="button" class="plain" onClick=${() => setText(device.labels.join(", "))}>${device.labels.length ? "change" : "add"}</button>`;
+  if (text === null)
+    return html`<button type="button" class="plain" onClick=${() => setText(device.labels.join(", "))}>${device.labels.length ? "change" : "add"}</button>`;
   return html`<form class="controls" onSubmit=${keep}><input type="text" aria-label="Labels, with commas between them" maxlength="255" value=${text} onInput=${(event) => setText(event.target.value)} /><button type="submit" class="tool">Keep</button><button type="button" class="tool" onClick=${() => setText(null)}>Leave</button></form>`;
 }
 
@@ -178,7 +241,14 @@ function Addresses({ device, devices, change, editable, again }) {
   const split = async () => {
     const other = others.find((each) => String(each.id) === into);
     const said = other ? `They are ${quoted(deviceName(other))}\u2019s now` : "They are a device of their own now";
-    if (await change("POST", `api/v1/devices/${device.id}/split`, { episodes: picked, ...(other && { into: other.id }) }, said)) {
+    if (
+      await change(
+        "POST",
+        `api/v1/devices/${device.id}/split`,
+        { episodes: picked, ...(other && { into: other.id }) },
+        said,
+      )
+    ) {
       pick([]);
       again();
     }
@@ -192,9 +262,12 @@ function Addresses({ device, devices, change, editable, again }) {
         ${times.map((each) => html`<tr key=${each.address}>${several && html`<td></td>`}<th scope="row">${each.address}</th><td>${moment(each.first)}</td><td>${moment(each.last)}</td></tr>`)}
       </tbody>
     </table></div>
-    ${several && html`<p class="note screen">Two devices in one? Choose the addresses of the other.</p><div class="controls">
+    ${
+      several &&
+      html`<p class="note screen">Two devices in one? Choose the addresses of the other.</p><div class="controls">
       <label class="pick">They are <select value=${into} onChange=${(event) => setInto(event.target.value)}><option value="">a device of their own</option>${others.map((each) => html`<option key=${each.id} value=${each.id}>${deviceName(each)}\u2019s</option>`)}</select></label>
-      <button type="button" class="tool" disabled=${!picked.length || picked.length === device.episodes.length} onClick=${split}>Split</button></div>`}
+      <button type="button" class="tool" disabled=${!picked.length || picked.length === device.episodes.length} onClick=${split}>Split</button></div>`
+    }
   <//>`;
 }
 
@@ -204,7 +277,14 @@ function Hand({ device, shown, people, change, again }) {
   const [from, setFrom] = useState("");
   const hand = async () => {
     const who = people.find((each) => String(each.id) === person);
-    if (await change("PATCH", `api/v1/devices/${device.id}`, { person: who.id, from }, `${quoted(shown)} is ${who.name}\u2019s from ${from} on`)) {
+    if (
+      await change(
+        "PATCH",
+        `api/v1/devices/${device.id}`,
+        { person: who.id, from },
+        `${quoted(shown)} is ${who.name}\u2019s from ${from} on`,
+      )
+    ) {
       setPerson("");
       again();
     }
@@ -223,7 +303,15 @@ function Mend({ device, shown, devices, change }) {
   const others = devices.filter((each) => each.id !== device.id);
   const merge = async () => {
     const other = others.find((each) => String(each.id) === into);
-    if (await change("POST", `api/v1/devices/${device.id}/merge`, { into: other.id }, `${quoted(shown)} and ${quoted(deviceName(other))} are one now`)) go(["device", String(other.id)], {}, true);
+    if (
+      await change(
+        "POST",
+        `api/v1/devices/${device.id}/merge`,
+        { into: other.id },
+        `${quoted(shown)} and ${quoted(deviceName(other))} are one now`,
+      )
+    )
+      go(["device", String(other.id)], {}, true);
   };
   const forget = async () => {
     if (await change("POST", `api/v1/devices/${device.id}/forget`, {}, "Forgotten")) go(["devices"], {}, true);

@@ -1,11 +1,11 @@
 // How the program itself is: its promises beside what is measured now, each point with its gaps, and the store.
 
-import { address, useAnswer } from "../lib/api.js";
-import { html } from "../lib/html.js";
 import { Answered, Card } from "../components/parts.js";
-import { plus } from "../lib/span.js";
 import { Table } from "../components/table.js";
+import { address, useAnswer } from "../lib/api.js";
 import { capital, count, duration, moment, octets, percent } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { plus } from "../lib/span.js";
 
 const MB = 1000000;
 const EVERY_MS = 10000;
@@ -32,18 +32,51 @@ export function Health({ today, about }) {
 function promises(report, seen, store) {
   const hours = report.uptime_s / 3600;
   const lost = seen?.points.reduce((sum, each) => sum + each.packets_lost, 0);
-  const [owned, owed] = ["octets_attributed", "octets_unattributed"].map((key) => seen?.points.reduce((sum, each) => sum + each[key], 0));
+  const [owned, owed] = ["octets_attributed", "octets_unattributed"].map((key) =>
+    seen?.points.reduce((sum, each) => sum + each[key], 0),
+  );
   const cpu = report.uptime_s > 60 && report.cpu_seconds != null ? report.cpu_seconds / report.uptime_s : null;
-  const written = hours >= 1 && report.flushed_octets != null ? (report.flushed_octets / report.uptime_s) * 86400 : null;
+  const written =
+    hours >= 1 && report.flushed_octets != null ? (report.flushed_octets / report.uptime_s) * 86400 : null;
   const year = store?.octets_per_day != null ? store.octets_per_day * 365 : null;
   return [
-    ["Memory, the whole service", "at most 45 MB", report.memory_resident_octets == null ? null : report.memory_resident_octets <= 45 * MB, octets(report.memory_resident_octets)],
-    ["Processor, since the start", "below 2 % of a core with a page open", cpu === null ? null : cpu < 0.02, cpu === null ? "known after a minute" : percent(cpu, 2)],
+    [
+      "Memory, the whole service",
+      "at most 45 MB",
+      report.memory_resident_octets == null ? null : report.memory_resident_octets <= 45 * MB,
+      octets(report.memory_resident_octets),
+    ],
+    [
+      "Processor, since the start",
+      "below 2 % of a core with a page open",
+      cpu === null ? null : cpu < 0.02,
+      cpu === null ? "known after a minute" : percent(cpu, 2),
+    ],
     ["Packets lost today", "none", lost === undefined ? null : lost === 0, count(lost)],
-    ["Octets with a device today", "all that can be", owned === undefined || !owned ? null : owned / (owned + owed) >= 0.99, owned ? percent(owned / (owned + owed), 2) : "nothing flowed"],
-    ["Written to the disk in a day", "at most 25 MB", written === null ? null : written <= 25 * MB, written === null ? "known after an hour" : octets(Math.round(written))],
-    ["The store grows in a year by", "at most 60 MB for 50 devices", year === null ? null : year <= 60 * MB, year === null ? "known after a day" : octets(Math.round(year))],
-    ["In memory, not yet written", "at most 30 s of usage", report.unwritten_octets == null ? null : !(report.notices ?? []).some((each) => each.includes("kept in memory")), octets(report.unwritten_octets)],
+    [
+      "Octets with a device today",
+      "all that can be",
+      owned === undefined || !owned ? null : owned / (owned + owed) >= 0.99,
+      owned ? percent(owned / (owned + owed), 2) : "nothing flowed",
+    ],
+    [
+      "Written to the disk in a day",
+      "at most 25 MB",
+      written === null ? null : written <= 25 * MB,
+      written === null ? "known after an hour" : octets(Math.round(written)),
+    ],
+    [
+      "The store grows in a year by",
+      "at most 60 MB for 50 devices",
+      year === null ? null : year <= 60 * MB,
+      year === null ? "known after a day" : octets(Math.round(year)),
+    ],
+    [
+      "In memory, not yet written",
+      "at most 30 s of usage",
+      report.unwritten_octets == null ? null : !(report.notices ?? []).some((each) => each.includes("kept in memory")),
+      octets(report.unwritten_octets),
+    ],
     ["Errors since the start", "none", report.errors == null ? null : report.errors === 0, count(report.errors)],
   ];
 }
@@ -88,7 +121,9 @@ function Points({ report, seen, gaps }) {
 
 // Each gap of the last days by itself, the latest first; one within a minute has that minute's times.
 function Unwatched({ gaps }) {
-  const rows = (gaps.data?.points ?? []).flatMap(({ point, gaps: found }) => found.map((each) => ({ ...each, point, key: `${point} ${each.start}` }))).sort((a, b) => Date.parse(b.start) - Date.parse(a.start));
+  const rows = (gaps.data?.points ?? [])
+    .flatMap(({ point, gaps: found }) => found.map((each) => ({ ...each, point, key: `${point} ${each.start}` })))
+    .sort((a, b) => Date.parse(b.start) - Date.parse(a.start));
   if (!rows.length) return null;
   const more = gaps.data.points.reduce((sum, each) => sum + each.more, 0);
   return html`<${Table} title="When it was not watched" name="gaps" tone="full" rows=${rows} columns=${GAPS} start=${{ key: "start", descending: true }} words=${(row) => `${row.point} ${moment(row.start)}`}>
@@ -98,7 +133,13 @@ function Unwatched({ gaps }) {
 
 const GAPS = [
   { key: "start", label: "From", of: (row) => Date.parse(row.start), cell: (row) => second(row.start) },
-  { key: "end", label: "To", text: true, of: (row) => row.end ?? "", cell: (row) => (row.end ? second(row.end) : html`<span class="state-bad">goes on</span>`) },
+  {
+    key: "end",
+    label: "To",
+    text: true,
+    of: (row) => row.end ?? "",
+    cell: (row) => (row.end ? second(row.end) : html`<span class="state-bad">goes on</span>`),
+  },
   { key: "long", label: "Not watched", of: (row) => row.missed_ms, cell: (row) => lasted(row.missed_ms) },
   { key: "point", label: "Point", text: true, of: (row) => row.point, cell: (row) => html`<bdi>${row.point}</bdi>` },
 ];

@@ -1,19 +1,23 @@
 // Any span: stacked bars, what it was before, a table of who used how much when, and the hours of the day.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "../lib/api.js";
 import { Bars, Legend } from "../components/bars.js";
-import { BY, grouped, linkOf, series, sum } from "../lib/groups.js";
 import { Heat } from "../components/heat.js";
-import { html } from "../lib/html.js";
 import { Answered, Card, Choice, Figure, Named } from "../components/parts.js";
-import { go, href } from "../lib/route.js";
 import { Save } from "../components/save.js";
-import { before, bounds, inside, label, length, moved, SPANS, starts, step as stepOf, title } from "../lib/span.js";
 import { Table } from "../components/table.js";
+import { address, useAnswer } from "../lib/api.js";
 import { change, octets, octetsParts } from "../lib/format.js";
+import { BY, grouped, linkOf, series, sum } from "../lib/groups.js";
+import { html } from "../lib/html.js";
+import { go, href } from "../lib/route.js";
+import { before, bounds, inside, label, length, moved, SPANS, starts, step as stepOf, title } from "../lib/span.js";
 
-const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
+const SCOPES = [
+  ["wan", "Internet"],
+  ["lan", "Within the house"],
+  ["all", "Both"],
+];
 const STEPS = { minute: "minutes", hour: "hours", day: "days", week: "weeks", month: "months" };
 const FILTERS = ["device", "person", "point", "service", "label"];
 const MOST_STEPS = 750;
@@ -22,7 +26,9 @@ const MOST_STEPS = 750;
 export function spanOf(query, today, billing, usual = "month") {
   const kind = SPANS[query.span] ? query.span : usual;
   const day = /^\d{4}-\d\d-\d\d$/.test(query.at ?? "") ? query.at : today;
-  const own = Object.fromEntries(["start", "end"].map((name) => [name, /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(query[name] ?? "") ? query[name] : ""]));
+  const own = Object.fromEntries(
+    ["start", "end"].map((name) => [name, /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(query[name] ?? "") ? query[name] : ""]),
+  );
   const span = bounds(kind, day, billing, own);
   return { kind, day, span: span.end > span.start ? span : bounds("own", day, billing) };
 }
@@ -36,16 +42,24 @@ export function History({ today, about, household, route }) {
   const filters = Object.fromEntries(FILTERS.filter((each) => query[each]).map((each) => [each, query[each]]));
   const asked = { ...span, step, by, scope: scope === "all" ? "" : scope, ...filters };
   const answer = useAnswer(address("usage", asked));
-  const earlier = useAnswer(address("usage", { ...before(kind, span, about.billing), by: "", scope: asked.scope, ...filters }));
+  const earlier = useAnswer(
+    address("usage", { ...before(kind, span, about.billing), by: "", scope: asked.scope, ...filters }),
+  );
   const turn = (more, replace) => go(["history"], { ...query, ...more }, replace);
-  const names = { device: household.devices?.find((each) => String(each.id) === query.device)?.name ?? `device ${query.device}` };
+  const names = {
+    device: household.devices?.find((each) => String(each.id) === query.device)?.name ?? `device ${query.device}`,
+  };
   return html`<div class="view">
     <header><h2 class="page">${title(kind, span)}</h2><${Save} path="usage.csv" parameters=${asked} /></header>
     <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
     <div class="controls">
       <${Choice} label="Told apart by" name="by" value=${by} choices=${Object.entries(BY)} onChoose=${(each) => turn({ by: each })} />
       <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
-      <label class="pick">Bars are <select value=${step} onChange=${(event) => turn({ step: event.target.value })}>${Object.entries(STEPS).filter(([each]) => each === step || allowed(each, span)).map(([each, text]) => html`<option key=${each} value=${each}>${text}</option>`)}</select></label>
+      <label class="pick">Bars are <select value=${step} onChange=${(event) => turn({ step: event.target.value })}>${Object.entries(
+        STEPS,
+      )
+        .filter(([each]) => each === step || allowed(each, span))
+        .map(([each, text]) => html`<option key=${each} value=${each}>${text}</option>`)}</select></label>
       ${Object.entries(filters).map(([name, value]) => html`<span key=${name} class="tool">${BY[name] ?? "Label"}: <bdi>${names[name] ?? value}</bdi> <button type="button" class="plain" aria-label=${`Show every ${name} again`} onClick=${() => turn({ [name]: "" })}>\u00d7</button></span>`)}
     </div>
     <${Answered} answer=${answer}>${(data) => html`<${Told} data=${data} earlier=${earlier} kind=${kind} span=${span} by=${by} asked=${asked} turn=${turn} today=${today} />`}<//>
@@ -53,13 +67,21 @@ export function History({ today, about, household, route }) {
   </div>`;
 }
 
-const allowed = (step, span) => STEPS[step] && length(span) / { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step] <= MOST_STEPS && length(span) >= { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step];
+const allowed = (step, span) =>
+  STEPS[step] &&
+  length(span) / { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step] <= MOST_STEPS &&
+  length(span) >= { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step];
 
 export function Span({ kind, span, today, about, turn, kinds = SPANS }) {
   const shift = (way) => turn({ step: "", ...moved(kind, span, way) });
   const future = span.end.slice(0, 10) > today;
   const own = (name) => (event) => event.target.value && turn({ [name]: event.target.value });
-  const choose = (each) => turn({ span: each, step: "", ...(each === "own" ? { at: "", ...span } : { at: future ? today : span.start.slice(0, 10), start: "", end: "" }) });
+  const choose = (each) =>
+    turn({
+      span: each,
+      step: "",
+      ...(each === "own" ? { at: "", ...span } : { at: future ? today : span.start.slice(0, 10), start: "", end: "" }),
+    });
   return html`<div class="controls">
     <${Choice} label="Span" name="span" value=${kind} choices=${Object.entries(kinds)} onChoose=${choose} />
     <span class="steps">
@@ -80,11 +102,16 @@ export function barsOf(data, span, until) {
   const given = starts(step, span, until);
   const found = new Set(data.rows.map((row) => row.start.slice(0, keep)));
   const steps = given ? [...new Set([...given, ...found])].sort() : [...found].sort();
-  return { step, steps, stepOf: (start) => start.slice(0, keep), places: steps.map((each) => {
-    const start = each.length === 7 ? `${each}-01` : each;
-    const text = start.length === 10 ? `${start}T00:00:00` : `${start}:00`;
-    return { start: text, label: label(step, text, false), whole: label(step, text, true) };
-  }) };
+  return {
+    step,
+    steps,
+    stepOf: (start) => start.slice(0, keep),
+    places: steps.map((each) => {
+      const start = each.length === 7 ? `${each}-01` : each;
+      const text = start.length === 10 ? `${start}T00:00:00` : `${start}:00`;
+      return { start: text, label: label(step, text, false), whole: label(step, text, true) };
+    }),
+  };
 }
 
 function Told({ data, earlier, kind, span, by, asked, turn }) {
@@ -93,14 +120,20 @@ function Told({ data, earlier, kind, span, by, asked, turn }) {
   const drawn = useMemo(() => series(groups, steps), [groups, steps]);
   const sum = groups.reduce((all, each) => all + each.octets, 0);
   const then = earlier.data?.rows.reduce((all, row) => all + row.octets, 0);
-  const query = { span: asked.span ?? kind, at: kind === "own" ? "" : span.start.slice(0, 10), start: kind === "own" ? span.start : "", end: kind === "own" ? span.end : "" };
+  const query = {
+    span: asked.span ?? kind,
+    at: kind === "own" ? "" : span.start.slice(0, 10),
+    start: kind === "own" ? span.start : "",
+    end: kind === "own" ? span.end : "",
+  };
   const pick = ({ pick: group }) => {
     if (by === "service") turn({ service: group.service ?? "", by: "device" });
     else if (by === "point") turn({ point: group.point, by: "device" });
     else if (by === "person" && group.person) turn({ person: group.person, by: "device" });
     else if (group.device) turn({ device: String(group.device.id), by: "service" });
   };
-  if (!groups.length) return html`<section class="card empty"><h2>${wasWatched(data) ? "Nothing was counted here" : "Not watched"}</h2><p>${seen(data)} Choose another span, or look at <a href=${href(["health"])}>what was watched</a>.</p></section>`;
+  if (!groups.length)
+    return html`<section class="card empty"><h2>${wasWatched(data) ? "Nothing was counted here" : "Not watched"}</h2><p>${seen(data)} Choose another span, or look at <a href=${href(["health"])}>what was watched</a>.</p></section>`;
   return html`
     <${Card} title="Together" name="together">
       <p class="total"><${Figure} parts=${octetsParts(sum)} /> ${then > 0 && html`<span class="unit">${compared(sum, then)}</span>`}</p>
@@ -122,26 +155,70 @@ const wasWatched = (data) => (data.coverage ?? []).some((each) => each.observed_
 // How much of the time each point was watched; what was imported was counted by another program, and by day.
 function seen(data) {
   const elapsed = data.elapsed_ms;
-  const watched = (data.coverage ?? []).map((each) => !each.observed_ms ? `${each.point}: ${each.point.endsWith(" import") ? "taken over by day from another program" : "not watched"}` : `${each.point}: watched ${elapsed ? Math.min(100, Math.floor((each.observed_ms / elapsed) * 1000) / 10) : 0}\u00a0% of the time`);
+  const watched = (data.coverage ?? []).map((each) =>
+    !each.observed_ms
+      ? `${each.point}: ${each.point.endsWith(" import") ? "taken over by day from another program" : "not watched"}`
+      : `${each.point}: watched ${elapsed ? Math.min(100, Math.floor((each.observed_ms / elapsed) * 1000) / 10) : 0}\u00a0% of the time`,
+  );
   return watched.length ? `${watched.join("; ")}.` : "";
 }
 
 function Matrix({ groups, steps, places, step, by, asked, query }) {
-  const columns = useMemo(() => [
-    { key: "name", label: BY[by], text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, query)}><${Named} name=${row.name} /></a>` : html`<${Named} name=${row.name} />`) },
-    { key: "sum", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(sum(rows, "octets")) },
-    { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(sum(rows, "octets_in")) },
-    { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(sum(rows, "octets_out")) },
-    ...places.map((place, at) => ({
-      key: steps[at],
-      label: place.label,
-      whole: place.whole,
-      of: (row) => row.steps.get(steps[at]) ?? 0,
-      cell: (row) => (row.steps.get(steps[at]) ? octets(row.steps.get(steps[at])) : html`<span class="zero">\u00b7</span>`),
-      total: (rows) => octets(rows.reduce((sum, row) => sum + (row.steps.get(steps[at]) ?? 0), 0)),
-    })),
-  ], [groups, steps, by]);
-  const lines = () => [[BY[by].toLowerCase(), "octets", "octets_in", "octets_out", ...steps], ...groups.map((row) => [row.name, row.octets, row.octets_in, row.octets_out, ...steps.map((each) => row.steps.get(each) ?? 0)])];
+  const columns = useMemo(
+    () => [
+      {
+        key: "name",
+        label: BY[by],
+        text: true,
+        of: (row) => row.name,
+        cell: (row) =>
+          linkOf(row, query)
+            ? html`<a href=${linkOf(row, query)}><${Named} name=${row.name} /></a>`
+            : html`<${Named} name=${row.name} />`,
+      },
+      {
+        key: "sum",
+        label: "Together",
+        of: (row) => row.octets,
+        cell: (row) => html`<b>${octets(row.octets)}</b>`,
+        total: (rows) => octets(sum(rows, "octets")),
+      },
+      {
+        key: "in",
+        label: "In",
+        of: (row) => row.octets_in,
+        cell: (row) => octets(row.octets_in),
+        total: (rows) => octets(sum(rows, "octets_in")),
+      },
+      {
+        key: "out",
+        label: "Out",
+        of: (row) => row.octets_out,
+        cell: (row) => octets(row.octets_out),
+        total: (rows) => octets(sum(rows, "octets_out")),
+      },
+      ...places.map((place, at) => ({
+        key: steps[at],
+        label: place.label,
+        whole: place.whole,
+        of: (row) => row.steps.get(steps[at]) ?? 0,
+        cell: (row) =>
+          row.steps.get(steps[at]) ? octets(row.steps.get(steps[at])) : html`<span class="zero">\u00b7</span>`,
+        total: (rows) => octets(rows.reduce((sum, row) => sum + (row.steps.get(steps[at]) ?? 0), 0)),
+      })),
+    ],
+    [groups, steps, by],
+  );
+  const lines = () => [
+    [BY[by].toLowerCase(), "octets", "octets_in", "octets_out", ...steps],
+    ...groups.map((row) => [
+      row.name,
+      row.octets,
+      row.octets_in,
+      row.octets_out,
+      ...steps.map((each) => row.steps.get(each) ?? 0),
+    ]),
+  ];
   return html`<${Table} title=${`${BY[by]} by ${step}`} name="matrix" columns=${columns} rows=${groups} start=${{ key: "sum", descending: true }}
     words=${(row) => `${row.name} ${row.device?.mac ?? ""}`} save=${{ lines, file: `whitestat-${by}-by-${step}-${asked.start.slice(0, 10)}` }} />`;
 }

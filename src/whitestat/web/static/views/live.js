@@ -1,15 +1,17 @@
 // Live: the last second, minute, hours and month, of the whole house, a point or a device.
 
 import { Graphs } from "../components/graphs.js";
-import { html } from "../lib/html.js";
 import { Arrow, Choice, deviceName, Figure } from "../components/parts.js";
-import { go } from "../lib/route.js";
 import { clock, count, rateParts } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { go } from "../lib/route.js";
 
 export function Live({ live, lost, report, route }) {
   const { query } = route;
   const points = (report?.points ?? []).filter((each) => each.counts !== false).map((each) => each.point);
-  const devices = [...live.devices.values()].filter((each) => each.id !== null).sort((a, b) => deviceName(a).localeCompare(deviceName(b)));
+  const devices = [...live.devices.values()]
+    .filter((each) => each.id !== null)
+    .sort((a, b) => deviceName(a).localeCompare(deviceName(b)));
   const packets = query.count === "packets";
   const narrow = query.device ? { device: query.device } : query.point ? { point: query.point } : {};
   const chosen = query.device ? `device:${query.device}` : query.point ? `point:${query.point}` : "";
@@ -19,7 +21,14 @@ export function Live({ live, lost, report, route }) {
     turn({ device: "", point: "", ...(which ? { [what]: which } : {}) });
   };
   const last = live.history[live.history.length - 1];
-  const now = lost || !last ? [null, null, null, null, 0] : query.device ? (last.devices.get(Number(query.device)) ?? [0, 0, 0, 0, 0]) : query.point ? (last.points.get(query.point) ?? [0, 0, 0, 0, 0]) : last.all;
+  const now =
+    lost || !last
+      ? [null, null, null, null, 0]
+      : query.device
+        ? (last.devices.get(Number(query.device)) ?? [0, 0, 0, 0, 0])
+        : query.point
+          ? (last.points.get(query.point) ?? [0, 0, 0, 0, 0])
+          : last.all;
   return html`<div class="view">
     <header><h2 class="page">Live</h2><time class="count" datetime=${live.at}>${lost ? "until " : ""}${clock(live.at)}</time></header>
     <div class="controls">

@@ -1,17 +1,17 @@
 // The first page: now, today, this billing period, who used it, and every device of today.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "../lib/api.js";
 import { Bars } from "../components/bars.js";
-import { Devices } from "./today_devices.js";
-import { html } from "../lib/html.js";
 import { Events, Proposals } from "../components/notices.js";
 import { Answered, Arrow, Card, deviceLink, deviceName, Figure, Shares } from "../components/parts.js";
-import { Plans } from "./plans.js";
-import { href } from "../lib/route.js";
-import { bounds, before, days, plus, title } from "../lib/span.js";
 import { Strip } from "../components/strip.js";
+import { address, useAnswer } from "../lib/api.js";
 import { change, octets, octetsParts } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { href } from "../lib/route.js";
+import { before, bounds, days, plus, title } from "../lib/span.js";
+import { Plans } from "./plans.js";
+import { Devices } from "./today_devices.js";
 
 const EVERY_MS = 60000;
 const USUAL_DAYS = 28;
@@ -22,7 +22,10 @@ export function Overview({ live, lost, report, household, about }) {
   const totals = lost ? { ...live.totals, rate_bps: null, rate_in_bps: null, rate_out_bps: null } : live.totals;
   const quiet = ![...live.devices.values()].some((each) => each.octets > 0);
   // What is asked of the ledger does not change with the second: drawn anew with the day alone.
-  const period = useMemo(() => html`<${Period} today=${today} about=${about} household=${household} />`, [today, about, household.editable]);
+  const period = useMemo(
+    () => html`<${Period} today=${today} about=${about} household=${household} />`,
+    [today, about, household.editable],
+  );
   return html`
     <${Strip} totals=${totals} history=${live.history} own=${about.role === "person"} />
     ${period}
@@ -55,8 +58,16 @@ function Used({ data, span, about, today }) {
   const last = before("cycle", span, about.billing);
   const day = days(span.start, today);
   // As far into the period before as this one is now, to the hour.
-  const until = new Date(Date.parse(`${last.start.slice(0, 10)}T${last.start.slice(11, 16) || "00:00"}:00Z`) + data.elapsed_ms).toISOString().slice(0, 13);
-  const earlier = useAnswer(data.elapsed_ms >= 3600000 ? address("usage", { start: last.start, end: `${until}:00`, by: "", scope: "wan" }) : null);
+  const until = new Date(
+    Date.parse(`${last.start.slice(0, 10)}T${last.start.slice(11, 16) || "00:00"}:00Z`) + data.elapsed_ms,
+  )
+    .toISOString()
+    .slice(0, 13);
+  const earlier = useAnswer(
+    data.elapsed_ms >= 3600000
+      ? address("usage", { start: last.start, end: `${until}:00`, by: "", scope: "wan" })
+      : null,
+  );
   const then = earlier.data?.rows[0]?.octets ?? 0;
   return html`<p class="note when">${title("own", span)}</p>
     <p class="total"><${Figure} parts=${octetsParts(whole)} /></p>
@@ -69,7 +80,10 @@ function Used({ data, span, about, today }) {
 }
 
 function Usual({ today }) {
-  const answer = useAnswer(address("usage", { start: plus(today, -USUAL_DAYS), end: "today", step: "hour", by: "", scope: "wan" }), EVERY_MS);
+  const answer = useAnswer(
+    address("usage", { start: plus(today, -USUAL_DAYS), end: "today", step: "hour", by: "", scope: "wan" }),
+    EVERY_MS,
+  );
   return html`<${Card} title="Today against a usual day" name="usual" tone="wide tall" more=${["This day", href(["history"], { span: "day" })]}>
     <${Answered} answer=${answer}>${(data) => html`<${Hours} data=${data} today=${today} />`}<//>
   <//>`;
@@ -78,7 +92,10 @@ function Usual({ today }) {
 function Hours({ data, today }) {
   const found = useMemo(() => hours(data, today), [data, today]);
   const { now, usual, sofar, usually, hour } = found;
-  const places = Array.from({ length: 24 }, (_, each) => ({ label: `${each}`, whole: `${String(each).padStart(2, "0")}:00 to ${String(each + 1).padStart(2, "0")}:00` }));
+  const places = Array.from({ length: 24 }, (_, each) => ({
+    label: `${each}`,
+    whole: `${String(each).padStart(2, "0")}:00 to ${String(each + 1).padStart(2, "0")}:00`,
+  }));
   return html`<p class="lead">${octets(sofar)} so far. ${usual ? html`On a usual day it is ${octets(usually)} by this hour: <b>${compared(sofar, usually)}</b>.` : "What is usual is known after a week."}</p>
     <${Bars} title="Octets of each hour of today" series=${[{ name: "Today", values: now, tone: "c0" }]} places=${places} format=${octets} reference=${usual && { name: "Usual", values: usual }} />
     ${usual && html`<p class="key"><span><i class="c0"></i>today</span><span><i class="mark"></i>usual: the middle of the last ${USUAL_DAYS} days at this hour</span></p>`}`;
@@ -86,7 +103,13 @@ function Hours({ data, today }) {
 
 function compared(now, usual) {
   const words = change(now, usual);
-  return words === "as much" ? "the same" : words.endsWith("much") ? `${words} as usual` : words ? `${words} than usual` : "nothing to compare with";
+  return words === "as much"
+    ? "the same"
+    : words.endsWith("much")
+      ? `${words} as usual`
+      : words
+        ? `${words} than usual`
+        : "nothing to compare with";
 }
 
 // By hour of the day: today's octets, and the median of the days before on which anything flowed.
@@ -101,7 +124,10 @@ function hours(data, today) {
   byDay.delete(today);
   const past = [...byDay.values()];
   const usual = past.length >= 7 ? now.map((_, hour) => median(past.map((each) => each[hour]))) : null;
-  const hour = Math.max(0, now.findLastIndex((each) => each > 0));
+  const hour = Math.max(
+    0,
+    now.findLastIndex((each) => each > 0),
+  );
   const until = (values) => values.slice(0, hour + 1).reduce((sum, each) => sum + each, 0);
   return { now, usual, hour, sofar: until(now), usually: past.length >= 7 ? median(past.map(until)) : 0 };
 }
@@ -112,16 +138,34 @@ function median(figures) {
 }
 
 function topDevices(rows) {
-  return top(rows, rows, (row) => row.device?.id ?? null, (row) => ({ name: deviceName(row.device), nobody: !row.device, link: row.device && deviceLink(row.device.id, { span: "cycle" }) }), "Devices by octets");
+  return top(
+    rows,
+    rows,
+    (row) => row.device?.id ?? null,
+    (row) => ({
+      name: deviceName(row.device),
+      nobody: !row.device,
+      link: row.device && deviceLink(row.device.id, { span: "cycle" }),
+    }),
+    "Devices by octets",
+  );
 }
 
 function topPeople(rows) {
-  return top(rows.filter((row) => row.person), rows, (row) => row.person, (row) => ({ name: row.person, link: href(["person", row.person], { span: "cycle" }) }), "People by octets");
+  return top(
+    rows.filter((row) => row.person),
+    rows,
+    (row) => row.person,
+    (row) => ({ name: row.person, link: href(["person", row.person], { span: "cycle" }) }),
+    "People by octets",
+  );
 }
 
 function top(rows, all, keyOf, more, label) {
   const found = summed(rows, keyOf, more).slice(0, TOP);
-  return found.length ? html`<${Shares} rows=${found} whole=${all.reduce((sum, row) => sum + row.octets, 0)} label=${label} />` : null;
+  return found.length
+    ? html`<${Shares} rows=${found} whole=${all.reduce((sum, row) => sum + row.octets, 0)} label=${label} />`
+    : null;
 }
 
 function summed(rows, keyOf, more) {

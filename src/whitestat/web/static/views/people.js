@@ -1,25 +1,30 @@
 // Devices and people: everything known, what was edited, and the page of one person.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { address, useAnswer } from "../lib/api.js";
-import { Details, Usage } from "./device.js";
-import { grouped } from "../lib/groups.js";
-import { Span, spanOf } from "./history.js";
-import { html } from "../lib/html.js";
 import { Name, Owner } from "../components/name.js";
 import { sentence } from "../components/notices.js";
 import { Answered, Card, deviceLink, deviceName, Shares, withoutMac } from "../components/parts.js";
+import { Table } from "../components/table.js";
+import { address, useAnswer } from "../lib/api.js";
+import { ago, capital, moment, octets, quoted } from "../lib/format.js";
+import { grouped } from "../lib/groups.js";
+import { html } from "../lib/html.js";
 import { go, href } from "../lib/route.js";
 import { title } from "../lib/span.js";
-import { Table } from "../components/table.js";
-import { ago, capital, moment, octets, quoted } from "../lib/format.js";
+import { Details, Usage } from "./device.js";
+import { Span, spanOf } from "./history.js";
 
 const EDITS_SHOWN = 12;
 const EVENTS_SHOWN = 30;
 
 // The one people know: IPv4, else IPv6 that is valid beyond the link.
 function shownAddress({ addresses }) {
-  return addresses.find((each) => !each.includes(":")) ?? addresses.find((each) => !each.startsWith("fe80:")) ?? addresses[0] ?? "";
+  return (
+    addresses.find((each) => !each.includes(":")) ??
+    addresses.find((each) => !each.startsWith("fe80:")) ??
+    addresses[0] ??
+    ""
+  );
 }
 
 export function People({ today, about, household, route }) {
@@ -45,12 +50,24 @@ function Persons({ household, answer, query, name }) {
   const [text, setText] = useState("");
   const add = async (event) => {
     event.preventDefault();
-    if (text.trim() && (await change("POST", "api/v1/people", { name: text.trim() }, `${quoted(text.trim())} is known now`))) setText("");
+    if (
+      text.trim() &&
+      (await change("POST", "api/v1/people", { name: text.trim() }, `${quoted(text.trim())} is known now`))
+    )
+      setText("");
   };
   const sums = new Map((answer.data ? grouped(answer.data.rows, "person") : []).map((each) => [each.key, each.octets]));
   const whole = [...sums.values()].reduce((sum, each) => sum + each, 0);
-  const rows = people.map((each) => ({ key: each.id, name: each.name, octets: sums.get(each.name) ?? 0, link: href(["person", each.name], query) })).sort((a, b) => b.octets - a.octets);
-  if (sums.get("nobody")) rows.push({ key: "nobody", name: "Nobody\u2019s devices", octets: sums.get("nobody"), nobody: true });
+  const rows = people
+    .map((each) => ({
+      key: each.id,
+      name: each.name,
+      octets: sums.get(each.name) ?? 0,
+      link: href(["person", each.name], query),
+    }))
+    .sort((a, b) => b.octets - a.octets);
+  if (sums.get("nobody"))
+    rows.push({ key: "nobody", name: "Nobody\u2019s devices", octets: sums.get("nobody"), nobody: true });
   return html`<${Card} title=${`People, ${name}`} name="people">
     ${people.length ? html`<${Shares} rows=${rows} whole=${whole} label="People by octets" />` : html`<p class="lone small">Nobody is known yet. Add a person, then choose the owner of each device below.</p>`}
     ${household.editable && html`<form class="controls" onSubmit=${add}><label class="pick">New person <input type="text" maxlength="255" autocomplete="off" value=${text} onInput=${(event) => setText(event.target.value)} /></label><button type="submit" class="tool" disabled=${!text.trim()}>Add</button></form>`}
@@ -59,19 +76,82 @@ function Persons({ household, answer, query, name }) {
 
 function All({ household, used, query, name }) {
   const { devices, people, owners, change } = household;
-  const sums = useMemo(() => new Map((used.data ? grouped(used.data.rows, "device") : []).map((each) => [each.key, each])), [used.data]);
-  const rows = useMemo(() => devices.map((each) => ({ key: each.id, device: each, name: deviceName(each), used: sums.get(String(each.id))?.octets ?? 0, person: people.find((one) => one.id === owners.get(each.id))?.name ?? each.person ?? "" })), [devices, sums, people]);
+  const sums = useMemo(
+    () => new Map((used.data ? grouped(used.data.rows, "device") : []).map((each) => [each.key, each])),
+    [used.data],
+  );
+  const rows = useMemo(
+    () =>
+      devices.map((each) => ({
+        key: each.id,
+        device: each,
+        name: deviceName(each),
+        used: sums.get(String(each.id))?.octets ?? 0,
+        person: people.find((one) => one.id === owners.get(each.id))?.name ?? each.person ?? "",
+      })),
+    [devices, sums, people],
+  );
   const now = new Date().toISOString();
   const columns = [
-    { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => html`<span class="first"><${Name} device=${row.device} shown=${withoutMac(row.name)} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`All of ${row.name}`}></a></span>` },
-    { key: "person", label: "Owner", text: true, of: (row) => row.person, cell: (row) => html`<${Owner} device=${row.device} shown=${row.name} owner=${owners.get(row.key)} people=${people} change=${change} fixed=${!household.editable} />` },
-    { key: "used", label: "Used", whole: name, of: (row) => row.used, cell: (row) => octets(row.used), total: (found) => octets(found.reduce((sum, row) => sum + row.used, 0)) },
+    {
+      key: "name",
+      label: "Device",
+      text: true,
+      of: (row) => row.name,
+      cell: (row) =>
+        html`<span class="first"><${Name} device=${row.device} shown=${withoutMac(row.name)} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`All of ${row.name}`}></a></span>`,
+    },
+    {
+      key: "person",
+      label: "Owner",
+      text: true,
+      of: (row) => row.person,
+      cell: (row) =>
+        html`<${Owner} device=${row.device} shown=${row.name} owner=${owners.get(row.key)} people=${people} change=${change} fixed=${!household.editable} />`,
+    },
+    {
+      key: "used",
+      label: "Used",
+      whole: name,
+      of: (row) => row.used,
+      cell: (row) => octets(row.used),
+      total: (found) => octets(found.reduce((sum, row) => sum + row.used, 0)),
+    },
     { key: "mac", label: "MAC", text: true, of: (row) => row.device.mac, cell: (row) => row.device.mac ?? "\u2013" },
-    { key: "address", label: "Address", text: true, of: (row) => shownAddress(row.device), cell: (row) => html`<span title=${row.device.addresses.join(", ")}>${shownAddress(row.device) || "\u2013"}${row.device.addresses.length > 1 ? ` +${row.device.addresses.length - 1}` : ""}</span>` },
-    { key: "first", label: "First seen", of: (row) => Date.parse(row.device.first_seen), cell: (row) => moment(row.device.first_seen) },
-    { key: "last", label: "Last seen", of: (row) => Date.parse(row.device.last_seen), cell: (row) => ago(row.device.last_seen, now) },
+    {
+      key: "address",
+      label: "Address",
+      text: true,
+      of: (row) => shownAddress(row.device),
+      cell: (row) =>
+        html`<span title=${row.device.addresses.join(", ")}>${shownAddress(row.device) || "\u2013"}${row.device.addresses.length > 1 ? ` +${row.device.addresses.length - 1}` : ""}</span>`,
+    },
+    {
+      key: "first",
+      label: "First seen",
+      of: (row) => Date.parse(row.device.first_seen),
+      cell: (row) => moment(row.device.first_seen),
+    },
+    {
+      key: "last",
+      label: "Last seen",
+      of: (row) => Date.parse(row.device.last_seen),
+      cell: (row) => ago(row.device.last_seen, now),
+    },
   ];
-  const lines = () => [["id", "name", "person", "mac", "addresses", "first_seen", "last_seen", "octets"], ...rows.map((row) => [row.key, row.device.name, row.person, row.device.mac, row.device.addresses.join(" "), row.device.first_seen, row.device.last_seen, row.used])];
+  const lines = () => [
+    ["id", "name", "person", "mac", "addresses", "first_seen", "last_seen", "octets"],
+    ...rows.map((row) => [
+      row.key,
+      row.device.name,
+      row.person,
+      row.device.mac,
+      row.device.addresses.join(" "),
+      row.device.first_seen,
+      row.device.last_seen,
+      row.used,
+    ]),
+  ];
   return html`<${Table} title="Devices" name="devices" columns=${columns} rows=${rows} start=${{ key: "used", descending: true }} words=${(row) => `${row.name} ${row.person} ${row.device.mac ?? ""} ${row.device.addresses.join(" ")}`}
     empty="No device was seen yet: open any web page on one whose traffic passes this machine." save=${{ lines, file: "whitestat-devices" }} />`;
 }
@@ -85,9 +165,15 @@ function Edited({ household }) {
   };
   const now = new Date().toISOString();
   return html`<${Card} title="What was changed" name="edits" tone="half">
-    <${Answered} answer=${answer} empty="Nothing was changed yet: names, owners and merges are listed here, and can be taken back.">${(data) => data.edits.length > 0 && html`<ul class="happened">${data.edits.slice(0, EDITS_SHOWN).map((each) => html`<li key=${each.id}>
+    <${Answered} answer=${answer} empty="Nothing was changed yet: names, owners and merges are listed here, and can be taken back.">${(
+      data,
+    ) =>
+      data.edits.length > 0 &&
+      html`<ul class="happened">${data.edits.slice(0, EDITS_SHOWN).map(
+        (each) => html`<li key=${each.id}>
       <span><bdi>${told(each, household)}</bdi> <span class="count">by ${each.by}, ${ago(each.at, now)}</span></span>
-      ${each.undone_by ? html`<span class="count">taken back</span>` : !each.undoes && each.changes.length > 0 && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${told(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`)}</ul>`}<//>
+      ${each.undone_by ? html`<span class="count">taken back</span>` : !each.undoes && each.changes.length > 0 && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${told(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`,
+      )}</ul>`}<//>
   <//>`;
 }
 
@@ -98,10 +184,13 @@ function told({ action, changes, undoes }, household) {
   const word = (row) => (row ? row.filter((each) => each !== null).join(" ") : "");
   const device = (id) => deviceName(household.devices.find((each) => each.id === id) ?? { id });
   if (!first) return capital(action);
-  if (first.what === "name") return `${word(first.before) || `Device ${first.key[0]}`} is called ${word(first.after) || "by what is heard of it"}`;
+  if (first.what === "name")
+    return `${word(first.before) || `Device ${first.key[0]}`} is called ${word(first.after) || "by what is heard of it"}`;
   const owner = changes.find((each) => each.what === "owner");
-  if (owner) return `${device(owner.key[0])}: ${owner.after ? `owner ${household.people.find((each) => each.id === owner.after[0])?.name ?? ""}` : "nobody\u2019s"}`;
-  if (first.what === "episode") return `${capital(action)}: ${device(first.before?.[0])} \u2192 ${device(first.after?.[0])}`;
+  if (owner)
+    return `${device(owner.key[0])}: ${owner.after ? `owner ${household.people.find((each) => each.id === owner.after[0])?.name ?? ""}` : "nobody\u2019s"}`;
+  if (first.what === "episode")
+    return `${capital(action)}: ${device(first.before?.[0])} \u2192 ${device(first.after?.[0])}`;
   if (first.what === "label") return `${device(first.key[0])}: labels`;
   return `${capital(action)}${first.what === "person" ? `: ${word(first.after) || word(first.before)}` : ""}`;
 }
@@ -122,13 +211,23 @@ export function Person({ today, about, household, route }) {
   const turn = (more) => go(["person", who], { ...query, ...more });
   const used = useAnswer(person ? address("usage", { ...span, by: "device", scope: "wan", person: who }) : null);
   const [sure, setSure] = useState(false);
-  if (!person) return html`<section class="card empty"><h2>There is nobody called ${who}</h2><p>The name may have been changed. <a href=${href(["devices"])}>Everybody</a></p></section>`;
+  if (!person)
+    return html`<section class="card empty"><h2>There is nobody called ${who}</h2><p>The name may have been changed. <a href=${href(["devices"])}>Everybody</a></p></section>`;
   const rename = async (method, path, { name }) => {
-    const done = name && (await change(method, `api/v1/people/${person.id}`, { name }, `${quoted(who)} is ${quoted(name)} now`));
+    const done =
+      name && (await change(method, `api/v1/people/${person.id}`, { name }, `${quoted(who)} is ${quoted(name)} now`));
     if (done) go(["person", name], query, true);
   };
   const remove = async () => {
-    if (await change("DELETE", `api/v1/people/${person.id}`, {}, `${quoted(who)} is removed; the devices are nobody\u2019s`)) go(["devices"], {}, true);
+    if (
+      await change(
+        "DELETE",
+        `api/v1/people/${person.id}`,
+        {},
+        `${quoted(who)} is removed; the devices are nobody\u2019s`,
+      )
+    )
+      go(["devices"], {}, true);
   };
   const mine = new Set(person.devices.filter((each) => each.until === null).map((each) => each.id));
   const events = household.events.filter((each) => mine.has(each.device)).slice(0, 8);
@@ -139,10 +238,14 @@ export function Person({ today, about, household, route }) {
     <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
     <${Usage} title=${title(kind, span)} kind=${kind} span=${span} narrow=${{ person: who, scope: "wan" }} turn=${turn} />
     <div class="panels">
-      <${Card} title="Devices" name="owned" tone="half"><${Answered} answer=${used} empty="Nothing was used in this span.">${(data) => {
+      <${Card} title="Devices" name="owned" tone="half"><${Answered} answer=${used} empty="Nothing was used in this span.">${(
+        data,
+      ) => {
         const groups = grouped(data.rows, "device");
         const whole = groups.reduce((sum, each) => sum + each.octets, 0);
-        return groups.length ? html`<${Shares} rows=${groups.map((each) => ({ ...each, link: each.device && deviceLink(each.device.id, query) }))} whole=${whole} label="Devices by octets" />` : null;
+        return groups.length
+          ? html`<${Shares} rows=${groups.map((each) => ({ ...each, link: each.device && deviceLink(each.device.id, query) }))} whole=${whole} label="Devices by octets" />`
+          : null;
       }}<//><//>
       <${Card} title="Owns" name="owns" tone="half">
         ${person.devices.length ? html`<ul class="happened">${person.devices.map((each) => html`<li key=${`${each.id} ${each.from}`}><a href=${deviceLink(each.id, query)}><bdi>${each.name}</bdi></a><span class="count">${each.from ? `from ${each.from}` : "from the first day"}${each.until ? ` until ${each.until}` : ""}</span></li>`)}</ul>` : html`<p class="lone small">No device yet: choose an owner on the page of a device.</p>`}

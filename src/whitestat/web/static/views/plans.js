@@ -1,13 +1,13 @@
 // What is left of each plan's allowances, at what pace it is used, and where that leads.
 
 import { useEffect, useState } from "preact/hooks";
-import { address, useAnswer } from "../lib/api.js";
 import { Bars } from "../components/bars.js";
-import { html } from "../lib/html.js";
 import { Card, Figure, Ring, Shares, Sign } from "../components/parts.js";
+import { address, useAnswer } from "../lib/api.js";
+import { capital, date, octets, octetsParts, percent, rate } from "../lib/format.js";
+import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
 import { settings } from "../stores/settings.js";
-import { capital, date, octets, octetsParts, percent, rate } from "../lib/format.js";
 
 const EVERY_MS = 60000;
 const SHORT = { day: "numeric", month: "short" };
@@ -19,7 +19,10 @@ export function Plans({ today, about, household }) {
   useEffect(() => (household.toast ? again() : undefined), [household.toast]);
   const plans = data?.plans ?? [];
   const slowed = useAnswer(plans.length && about.role !== "person" ? address("throttle") : null, EVERY_MS);
-  return plans.map((plan) => html`<${Plan} key=${plan.id} plan=${plan} today=${today} slowed=${(slowed.data?.slowed ?? []).filter((each) => each.plan === plan.name)} fault=${slowed.data?.fault} household=${household} again=${slowed.again} />`);
+  return plans.map(
+    (plan) =>
+      html`<${Plan} key=${plan.id} plan=${plan} today=${today} slowed=${(slowed.data?.slowed ?? []).filter((each) => each.plan === plan.name)} fault=${slowed.data?.fault} household=${household} again=${slowed.again} />`,
+  );
 }
 
 function Plan({ plan, today, slowed, fault, household, again }) {
@@ -29,8 +32,11 @@ function Plan({ plan, today, slowed, fault, household, again }) {
     <div class=${plan.allowances.length > 1 ? "sides two" : "sides"}>
       ${plan.allowances.map((each) => html`<${Pot} key=${each.name} pot=${each} plan=${plan} />`)}
       <${Days} plan=${plan} today=${today} />
-      ${persons.length > 1 && html`<div><h3>Who used it</h3><${Shares} label="People by what they used of the plan" whole=${plan.used}
-        rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "Nobody\u2019s devices"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`}
+      ${
+        persons.length > 1 &&
+        html`<div><h3>Who used it</h3><${Shares} label="People by what they used of the plan" whole=${plan.used}
+        rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "Nobody\u2019s devices"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`
+      }
     </div>
     ${slowed.map((each) => html`<${Slowed} key=${each.name} slowed=${each} household=${household} again=${again} />`)}
     ${household.editable && !plan.own && html`<${Change} plan=${plan} change=${household.change} />`}
@@ -62,17 +68,28 @@ function Change({ plan, change }) {
   const topUp = async (event) => {
     event.preventDefault();
     const allowance = pot || pots[0].name;
-    if (await change("POST", `api/v1/plans/${plan.id}/topups`, { octets: more, allowance }, `${plan.name}: ${octets(Math.abs(more))} ${more < 0 ? "less" : "more"} in this period`)) setAmount("");
+    if (
+      await change(
+        "POST",
+        `api/v1/plans/${plan.id}/topups`,
+        { octets: more, allowance },
+        `${plan.name}: ${octets(Math.abs(more))} ${more < 0 ? "less" : "more"} in this period`,
+      )
+    )
+      setAmount("");
   };
   const reprice = async () => {
     setSure(false);
     await change("POST", `api/v1/plans/${plan.id}/reprice`, from ? { from } : {}, `${plan.name} is classed anew`);
   };
   return html`<div class="controls change">
-    ${pots.length > 0 && html`<form class="controls" onSubmit=${topUp}>
+    ${
+      pots.length > 0 &&
+      html`<form class="controls" onSubmit=${topUp}>
       <label class="pick">Top up by <input class="field" type="number" step="any" inputmode="decimal" required value=${amount} onInput=${(event) => setAmount(event.target.value)} /> ${unit}</label>
       ${pots.length > 1 && html`<label class="pick">of <select value=${pot || pots[0].name} onChange=${(event) => setPot(event.target.value)}>${pots.map((each) => html`<option key=${each.name} value=${each.name}>${each.name}</option>`)}</select></label>`}
-      <button type="submit" class="tool" disabled=${!more}>Top up</button></form>`}
+      <button type="submit" class="tool" disabled=${!more}>Top up</button></form>`
+    }
     <label class="pick">Class anew from <input type="date" value=${from} onChange=${(event) => setFrom(event.target.value)} /></label>
     ${sure ? html`<button type="button" class="tool danger" onClick=${reprice}>Class ${from ? `all since ${date(from, SHORT)}` : "all that is kept"} as the plan is now</button><button type="button" class="tool" onClick=${() => setSure(false)}>Leave</button>` : html`<button type="button" class="tool" title="After its tariffs were changed. It cannot be undone, but done again with the plan as it was." onClick=${() => setSure(true)}>Class anew\u2026</button>`}
   </div>`;
@@ -84,7 +101,10 @@ function Pot({ pot, plan }) {
   const part = ends ? Math.max(0, pot.left) / Math.max(1, pot.available) : 1;
   const grade = !ends ? "good" : pot.left <= 0 ? "poor" : pot.used > pot.even ? "fair" : "good";
   const [figure, unit] = ends ? octetsParts(Math.abs(pot.left)) : octetsParts(pot.used);
-  const extra = [pot.carried > 0 && `${octets(pot.carried)} carried over`, pot.topped_up > 0 && `${octets(pot.topped_up)} topped up`].filter(Boolean);
+  const extra = [
+    pot.carried > 0 && `${octets(pot.carried)} carried over`,
+    pot.topped_up > 0 && `${octets(pot.topped_up)} topped up`,
+  ].filter(Boolean);
   return html`<article class=${`pot ${grade}`}>
     <div class="gauge"><${Ring} ratio=${part || 1} />
       <p><span class="what">${plan.allowances.length > 1 ? `${pot.name}: ` : ""}${!ends ? "used, without a limit" : pot.left < 0 ? "over the allowance by" : "left"}</span><br />
@@ -108,14 +128,19 @@ function pace(pot) {
 
 function range({ earliest, latest }) {
   if (!earliest || earliest === latest) return "";
-  return latest ? ` (${date(earliest, SHORT)} to ${date(latest, SHORT)})` : ` (${date(earliest, SHORT)}, or not at all)`;
+  return latest
+    ? ` (${date(earliest, SHORT)} to ${date(latest, SHORT)})`
+    : ` (${date(earliest, SHORT)}, or not at all)`;
 }
 
 // What was used up to each day, beside the allowance.
 function Days({ plan }) {
   let sum = 0;
   const values = plan.days.map((each) => (sum += each.used));
-  const places = plan.days.map((each) => ({ label: date(each.start, SHORT), whole: date(each.start, { weekday: "short", ...SHORT }) }));
+  const places = plan.days.map((each) => ({
+    label: date(each.start, SHORT),
+    whole: date(each.start, { weekday: "short", ...SHORT }),
+  }));
   return html`<div><h3>Used up to each day</h3><${Bars} title=${`Used of ${plan.name} up to each day`} series=${[{ name: "Used until then", tone: "c0", values }]} places=${places} format=${octets} line=${plan.available ?? 0} />
     ${plan.available !== null && html`<p class="key"><span><i class="dash"></i>the allowance, ${octets(plan.available)}</span></p>`}</div>`;
 }

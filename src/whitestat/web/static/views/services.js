@@ -1,17 +1,21 @@
 // What the traffic is: services with who uses them, protocols with their packets, and the points that counted it.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "../lib/api.js";
-import { About } from "./device.js";
-import { grouped, linkOf, sum } from "../lib/groups.js";
-import { Span, spanOf } from "./history.js";
-import { html } from "../lib/html.js";
 import { Answered, Choice, Named } from "../components/parts.js";
-import { go, href } from "../lib/route.js";
 import { Table } from "../components/table.js";
+import { address, useAnswer } from "../lib/api.js";
 import { count, octets } from "../lib/format.js";
+import { grouped, linkOf, sum } from "../lib/groups.js";
+import { html } from "../lib/html.js";
+import { go, href } from "../lib/route.js";
+import { About } from "./device.js";
+import { Span, spanOf } from "./history.js";
 
-const SCOPES = [["wan", "Internet"], ["lan", "Within the house"], ["all", "Both"]];
+const SCOPES = [
+  ["wan", "Internet"],
+  ["lan", "Within the house"],
+  ["all", "Both"],
+];
 
 export function Services({ today, about, route }) {
   const { query } = route;
@@ -45,11 +49,44 @@ function Who({ span, narrow, service, query }) {
 }
 
 const amounts = (query) => [
-  { key: "name", label: "Device", text: true, of: (row) => row.name, cell: (row) => (linkOf(row, query) ? html`<a href=${linkOf(row, { ...query, service: "" })}><${Named} name=${row.name} /></a>` : html`<${Named} name=${row.name} />`) },
-  { key: "octets", label: "Together", of: (row) => row.octets, cell: (row) => html`<b>${octets(row.octets)}</b>`, total: (rows) => octets(sum(rows, "octets")) },
-  { key: "in", label: "In", of: (row) => row.octets_in, cell: (row) => octets(row.octets_in), total: (rows) => octets(sum(rows, "octets_in")) },
-  { key: "out", label: "Out", of: (row) => row.octets_out, cell: (row) => octets(row.octets_out), total: (rows) => octets(sum(rows, "octets_out")) },
-  { key: "packets", label: "Packets", of: (row) => row.packets_in + row.packets_out, cell: (row) => count(row.packets_in + row.packets_out), total: (rows) => count(sum(rows, "packets_in") + sum(rows, "packets_out")) },
+  {
+    key: "name",
+    label: "Device",
+    text: true,
+    of: (row) => row.name,
+    cell: (row) =>
+      linkOf(row, query)
+        ? html`<a href=${linkOf(row, { ...query, service: "" })}><${Named} name=${row.name} /></a>`
+        : html`<${Named} name=${row.name} />`,
+  },
+  {
+    key: "octets",
+    label: "Together",
+    of: (row) => row.octets,
+    cell: (row) => html`<b>${octets(row.octets)}</b>`,
+    total: (rows) => octets(sum(rows, "octets")),
+  },
+  {
+    key: "in",
+    label: "In",
+    of: (row) => row.octets_in,
+    cell: (row) => octets(row.octets_in),
+    total: (rows) => octets(sum(rows, "octets_in")),
+  },
+  {
+    key: "out",
+    label: "Out",
+    of: (row) => row.octets_out,
+    cell: (row) => octets(row.octets_out),
+    total: (rows) => octets(sum(rows, "octets_out")),
+  },
+  {
+    key: "packets",
+    label: "Packets",
+    of: (row) => row.packets_in + row.packets_out,
+    cell: (row) => count(row.packets_in + row.packets_out),
+    total: (rows) => count(sum(rows, "packets_in") + sum(rows, "packets_out")),
+  },
 ];
 
 function Points({ span, narrow, query }) {
@@ -58,13 +95,30 @@ function Points({ span, narrow, query }) {
   const columns = useMemo(() => {
     const [, ...figures] = amounts(query);
     return [
-      { key: "name", label: "Point", text: true, of: (row) => row.name, cell: (row) => html`<a href=${href(["history"], { ...query, service: "", point: row.point, by: "device" })}><bdi>${row.name}</bdi></a>` },
+      {
+        key: "name",
+        label: "Point",
+        text: true,
+        of: (row) => row.name,
+        cell: (row) =>
+          html`<a href=${href(["history"], { ...query, service: "", point: row.point, by: "device" })}><bdi>${row.name}</bdi></a>`,
+      },
       ...figures,
-      { key: "seen", label: "Watched", of: (row) => row.watched, cell: (row) => (row.watched === null ? "\u2013" : `${(Math.floor(row.watched * 1000) / 10).toFixed(1)}\u00a0%`) },
+      {
+        key: "seen",
+        label: "Watched",
+        of: (row) => row.watched,
+        cell: (row) => (row.watched === null ? "\u2013" : `${(Math.floor(row.watched * 1000) / 10).toFixed(1)}\u00a0%`),
+      },
     ];
   }, [query]);
   return html`<${Answered} answer=${answer}>${(data) => {
-    const watched = new Map((data.coverage ?? []).map((each) => [each.point, data.elapsed_ms ? Math.min(1, each.observed_ms / data.elapsed_ms) : null]));
+    const watched = new Map(
+      (data.coverage ?? []).map((each) => [
+        each.point,
+        data.elapsed_ms ? Math.min(1, each.observed_ms / data.elapsed_ms) : null,
+      ]),
+    );
     const rows = grouped(data.rows, "point").map((each) => ({ ...each, watched: watched.get(each.point) ?? null }));
     return html`<${Table} title="Points" name="points" rows=${rows} columns=${columns} start=${{ key: "octets", descending: true }} empty="No point counted anything in this span." save=${{ path: "usage.csv", parameters: asked }} />`;
   }}<//>`;

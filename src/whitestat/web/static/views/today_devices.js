@@ -1,11 +1,11 @@
 // The table of today's devices: sorted by any column, searched, unattributed traffic last.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { html } from "../lib/html.js";
-import { unsplitRate, wholeRate } from "../stores/live.js";
 import { Name, Owner } from "../components/name.js";
 import { Arrow, deviceLink, withoutMac } from "../components/parts.js";
 import { ago, octets, rate, share } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { unsplitRate, wholeRate } from "../stores/live.js";
 
 // `of` gives what a column is sorted by; figures start with the largest, text with A.
 const COLUMNS = [
@@ -36,7 +36,9 @@ export function Devices({ devices, at, stale, report, household }) {
   ids.current = rows.map((each) => each.id);
   const edit = useCallback((on) => (order.current = on ? ids.current : null), []);
   const made = useRef(new Map());
-  const count = words.trim() ? `${found.filter((each) => each.id !== null).length} of ${known.length}` : `${known.length}`;
+  const count = words.trim()
+    ? `${found.filter((each) => each.id !== null).length} of ${known.length}`
+    : `${known.length}`;
   return html`<section class="card devices" aria-labelledby="devices">
     <header>
       <h2 id="devices">Devices <span class="count" role="status">${count}</span></h2>
@@ -138,7 +140,7 @@ function sorted(devices, { key, descending }) {
 
 // As they were, those that are new at the end.
 function inOrder(devices, ids) {
-  const place = (device) => (ids.indexOf(device.id) + 1 || ids.length + 1);
+  const place = (device) => ids.indexOf(device.id) + 1 || ids.length + 1;
   return [...devices].sort((a, b) => place(a) - place(b));
 }
 
@@ -148,8 +150,13 @@ function matches(device, words, at, { devices, people, owners }) {
   const owner = people.find((each) => each.id === owners.get(device.id))?.name ?? "";
   const figures = [device.octets_in, device.octets_out, device.octets].map(octets);
   const seen = device.last_seen ? ago(device.last_seen, at) : "";
-  const text = [shownName(device), device.mac ?? "", owner, ...addresses, ...figures, seen].join(" ").toLocaleLowerCase();
-  return words.toLocaleLowerCase().split(/\s+/).every((word) => text.includes(word));
+  const text = [shownName(device), device.mac ?? "", owner, ...addresses, ...figures, seen]
+    .join(" ")
+    .toLocaleLowerCase();
+  return words
+    .toLocaleLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 function shownName(device) {
