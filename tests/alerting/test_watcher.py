@@ -40,6 +40,7 @@ class Home:
     queries: Queries
     at_s: int = BEGIN_S
     state: str = "ok"
+    collector: str = "kernel"
     told: list[tuple[str, str]] = field(default_factory=list)
 
     def use(self, octets: int, device: int = PHONE, lost: int = 0) -> None:
@@ -64,7 +65,13 @@ class Home:
         async def written(work: Callable[[Writer], Any]) -> Any:
             return work(self.writer)
 
-        row = {"point": "lan", "collector": "kernel", "state": self.state, "notice": "br0 is gone", "counts": True}
+        row = {
+            "point": "lan",
+            "collector": self.collector,
+            "state": self.state,
+            "notice": "br0 is gone",
+            "counts": True,
+        }
         return AlertSources(self.queries, ZONE, lambda: self.at_s * 1000, lambda: [row], written)
 
     def watcher(self, urls: dict[str, str] | None = None, **settings: Any) -> Watcher:
@@ -156,6 +163,24 @@ def test_low_coverage_is_told_where_devices_can_be_told_apart(home: Home) -> Non
     home.at_s += 120
     assert home.look(home.watcher()) == ["coverage-low"]
     assert "60.0 MB are nobody's" in home.told[0][1]
+
+
+@pytest.mark.parametrize(
+    ("collector", "kinds"),
+    [
+        ("packet", ["coverage-low"]),
+        ("darkstat", ["coverage-low"]),
+        ("archer-c20", ["coverage-low"]),
+        ("interface", []),
+        ("huawei-b593", []),
+        ("hilink", []),
+    ],
+)
+def test_a_meter_of_totals_alone_has_no_coverage_to_warn_of(home: Home, collector: str, kinds: list[str]) -> None:
+    home.use(50_000_000, lost=60_000_000)
+    home.at_s += 120
+    home.collector = collector
+    assert home.look(home.watcher()) == kinds
 
 
 def test_messages_reach_every_address_once_over_failures_restarts_and_quiet_hours(home: Home) -> None:

@@ -11,8 +11,9 @@ from whitestat.collectors.placement import inside, lan_sides, metered_instead, m
 from whitestat.core.model import Point
 
 
-def link(name: str, address: str, *, up: bool = True, below: str | None = None) -> NetworkInterface:
-    return NetworkInterface(name, 1, up, "", "ether", b"\x02" + bytes(5), (ip_interface(address),), below=below)
+def link(name: str, *addresses: str, up: bool = True, below: str | None = None) -> NetworkInterface:
+    interfaces = tuple(map(ip_interface, addresses))
+    return NetworkInterface(name, 1, up, "", "ether", b"\x02" + bytes(5), interfaces, below=below)
 
 
 WAN, LAN = link("eth0", "198.51.100.7/24"), link("eth1", "192.168.50.1/24")
@@ -77,3 +78,24 @@ def test_a_default_start_says_which_and_why() -> None:
     said = metered_instead([LAN], "eth0")
     assert "eth1 (192.168.50.1/24)" in said
     assert "not eth0" in said
+
+
+@pytest.mark.parametrize(
+    ("network", "is_inside"),
+    [
+        ("203.0.113.1/29", True),
+        ("203.0.113.1/30", False),
+        ("2001:db8:50::1/64", True),
+        ("2001:db8:50::1/65", False),
+    ],
+)
+def test_a_network_needs_room_for_several_hosts_to_lie_inside(network: str, is_inside: bool) -> None:
+    assert bool(inside({"eth1": link("eth1", network)}, {"eth0"})) is is_inside
+
+
+@pytest.mark.parametrize(("private", "is_side"), [("192.168.50.1/29", True), ("192.168.50.1/30", False)])
+def test_a_private_network_for_two_hosts_makes_no_lan_side_of_a_larger_public_network(
+    private: str, is_side: bool
+) -> None:
+    known = {"eth1": link("eth1", "100.64.3.7/24", private)}
+    assert bool(lan_sides(known, {"eth0"})) is is_side
