@@ -137,3 +137,20 @@ def test_dates_come_from_arithmetic_as_a_32_bit_c_library_knows_none_after_2038(
     names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
     found = names & {"fromtimestamp", "utcfromtimestamp", "localtime", "gmtime", "mktime"}
     assert not found, "core.calendar.wall_time is exact for every instant"
+
+
+def public_names(path: Path) -> Iterator[str]:
+    """Yield the classes and type aliases (`Name = ...`) that a module defines at its top or in an `if` there."""
+    statements = ast.parse(path.read_text()).body
+    for node in [*statements, *(inner for each in statements if isinstance(each, ast.If) for inner in each.body)]:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        names = [node.name] if isinstance(node, ast.ClassDef) else [each.id for each in targets if hasattr(each, "id")]
+        yield from (name for name in names if name[0].isupper() and not name.isupper())
+
+
+def test_a_public_class_or_type_alias_has_one_place() -> None:
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for name in public_names(path):
+            places.setdefault(name, []).append(name_of(path))
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.attribution.test_attribute import flow, whole
 from whitestat.attribution.attribute import Attributor, PointSum
 from whitestat.attribution.devices.episodes import EpisodeTable
-from whitestat.attribution.locality import PRIVATE, Locality, Network, Uplink
-from whitestat.core.model import Delta
+from whitestat.attribution.locality import PRIVATE, Locality, Uplink
+from whitestat.core.model import Delta, Network
 from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
 
 OWN, OWN_WAN, HOP, PHONE, TV = (mac_bytes(f"02:50:00:00:00:{n}") for n in ("01", "02", "99", "11", "12"))

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from whitestat.attribution.evidence.listen import Listener
 from whitestat.attribution.gather import KNOWN_LEASES, EvidenceGatherer
-from whitestat.attribution.locality import PRIVATE, Locality, Network, Uplink
+from whitestat.attribution.locality import PRIVATE, Locality, Uplink
 from whitestat.attribution.map_files import MapFile, MapFiles
 from whitestat.collectors import Collector
 from whitestat.collectors.links import NetworkInterface, default_interface, default_interfaces, forwards, links, routed
 from whitestat.collectors.placement import inside
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
-from whitestat.core.model import Address
+from whitestat.core.model import Address, Network
 from whitestat.core.units import address_bytes
 
 

@@ -12,13 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network
 from operator import add
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Mac = bytes
 """A link address, six octets as on the wire."""
 Address = bytes
 """An IP address, sixteen octets; IPv4 is IPv4-mapped (RFC 4291, section 2.5.5.2)."""
+Network = IPv4Network | IPv6Network
+"""A range of IP addresses."""
+Json = dict[str, Any]
+"""An object of JSON."""
 
 PROTOCOL_OTHER = 256
 """Protocol number of frames that are not IP (one past the octet IANA numbers, RFC 5237)."""

@@ -11,7 +11,7 @@ from typing import Any
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Counts
 from whitestat.importers.history import NOBODY, BadRows, HostDay, ImportedHistory
-from whitestat.importers.vnstat_months import Totals, number, spans_of
+from whitestat.importers.vnstat_months import InterfaceTotals, number, spans_of
 
 _UNIT = {"1": 1024, "2": 1}
 _KEYS = {"1": ("days", "months", "years"), "2": ("day", "month", "year")}
@@ -88,7 +88,7 @@ def _interface(document: dict[str, Any], wanted: str | None) -> tuple[str, dict[
     return version, {**by_name[name], "name": name}
 
 
-def _totals(version: str, interface: dict[str, Any], bad: BadRows) -> Totals:
+def _totals(version: str, interface: dict[str, Any], bad: BadRows) -> InterfaceTotals:
     traffic = interface.get("traffic")
     if not isinstance(traffic, dict):
         raise ValueError("traffic: must be an object")
@@ -101,7 +101,7 @@ def _totals(version: str, interface: dict[str, Any], bad: BadRows) -> Totals:
     )
     if bad.count and not (days or months or years):
         raise ValueError(bad.first)
-    return Totals(
+    return InterfaceTotals(
         days, months, years, _whole(traffic, version), _date(interface, "created"), _date(interface, "updated")
     )
 

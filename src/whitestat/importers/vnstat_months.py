@@ -20,7 +20,7 @@ _DAY = timedelta(days=1)
 _FOR_EVER = 99_991_231
 
 
-class Totals(NamedTuple):
+class InterfaceTotals(NamedTuple):
     """Buckets by label (the first day, were it not for `MonthRotate`), and all that was ever counted where it is told.
 
     `created` and `updated` are when vnStat began and when it counted last, None where it is not known.
@@ -33,15 +33,15 @@ class Totals(NamedTuple):
     created: date | None
     updated: date | None
 
-    def turned(self) -> Totals:
+    def turned(self) -> InterfaceTotals:
         """The same seen from the other side."""
         days, months, years = (
             {key: counts.turned() for key, counts in each.items()} for each in (self.days, self.months, self.years)
         )
-        return Totals(days, months, years, self.whole and self.whole.turned(), self.created, self.updated)
+        return InterfaceTotals(days, months, years, self.whole and self.whole.turned(), self.created, self.updated)
 
 
-def spans_of(totals: Totals, rotate: int | None) -> tuple[Span, ...]:
+def spans_of(totals: InterfaceTotals, rotate: int | None) -> tuple[Span, ...]:
     """Months, then years, as spans of days. ValueError, with the sums, where they do not agree with one another."""
     faults = []
     for with_years in (False, True):
@@ -65,11 +65,11 @@ def number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _agrees(totals: Totals, rotate: int) -> bool:
+def _agrees(totals: InterfaceTotals, rotate: int) -> bool:
     return any(_disagreement(totals, _spans(totals, rotate, with_years=each)) is None for each in (False, True))
 
 
-def _spans(totals: Totals, rotate: int, *, with_years: bool) -> tuple[Span, ...]:
+def _spans(totals: InterfaceTotals, rotate: int, *, with_years: bool) -> tuple[Span, ...]:
     first = min([totals.created, *totals.days]) if totals.created else None
     last = max([totals.updated, *totals.days]) if totals.updated else None
 
@@ -88,7 +88,7 @@ def _at(day: date, rotate: int) -> date:
     return day.replace(day=rotate)
 
 
-def _disagreement(totals: Totals, spans: tuple[Span, ...]) -> str | None:
+def _disagreement(totals: InterfaceTotals, spans: tuple[Span, ...]) -> str | None:
     """The first sum that is larger than the bucket it lies in, as a sentence."""
     days = {number(day): counts for day, counts in totals.days.items()}
     for span in spans[: len(totals.months)]:

@@ -13,7 +13,7 @@ from operator import sub
 from whitestat.core.calendar import MINUTE_S, split
 from whitestat.core.model import Counts, UsageKey
 
-Place = tuple[int, UsageKey]
+Slot = tuple[int, UsageKey]
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Shown:
             seen.placed[at_s] = seen.placed[at_s].plus(part) if at_s in seen.placed else part
         seen.at_ms, seen.total = max(seen.at_ms, now_ms), counts
 
-    def usage(self) -> Iterator[tuple[Place, Counts]]:
+    def usage(self) -> Iterator[tuple[Slot, Counts]]:
         for key, seen in self._seen.items():
             for at_s, part in seen.placed.items():
                 yield (at_s, key), part

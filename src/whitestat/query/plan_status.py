@@ -8,7 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.core.calendar import instant_text
-from whitestat.core.model import Counts
+from whitestat.core.model import Counts, Json
 from whitestat.plans.forecast import Forecast
 from whitestat.plans.spans import bounds
 from whitestat.plans.status import Allowance, Owner, PersonPart, PlanStatus, Pricing, UsageCell
@@ -16,13 +16,11 @@ from whitestat.plans.status import Allowance, Owner, PersonPart, PlanStatus, Pri
 if TYPE_CHECKING:
     from whitestat.ledger.read.queries import PlanCells, PlanRow
 
-Told = dict[str, object]
 
-
-def told(id: int, at: PlanStatus, zone: tzinfo, names: Mapping[int, str | None]) -> Told:
+def told(id: int, at: PlanStatus, zone: tzinfo, names: Mapping[int, str | None]) -> Json:
     """A plan as the API tells it; amounts are octets, null where an allowance has no end."""
     plan, persons = at.plan, [_person(each) for each in at.persons]
-    totals: Told = {name: at.total(name) for name in ("used", "available", "left")}
+    totals: Json = {name: at.total(name) for name in ("used", "available", "left")}
     octets: object = sum(each.octets for each in at.tariffs)
     left = [pot.left for pot in at.pots]
     if at.own:
@@ -84,7 +82,7 @@ class PlanQuery(NamedTuple):
     start_s: int
 
 
-def usage_rows(row: PlanRow, usage: PlanCells, zone: tzinfo, asked: PlanQuery) -> Iterator[tuple[Told, Owner]]:
+def usage_rows(row: PlanRow, usage: PlanCells, zone: tzinfo, asked: PlanQuery) -> Iterator[tuple[Json, Owner]]:
     """Usage by step and what it is told apart by; `used` of the rows adds up to what all of them took.
 
     A step begins where the plan's day or period does, `total` at the start of the span.
@@ -122,7 +120,7 @@ def sum_of(several: Iterable[Counts]) -> Counts:
     return reduce(Counts.plus, several, Counts())
 
 
-def _pot(pot: Allowance, zone: tzinfo) -> Told:
+def _pot(pot: Allowance, zone: tzinfo) -> Json:
     return {
         "name": pot.name,
         "tariffs": list(pot.tariffs),
@@ -138,7 +136,7 @@ def _pot(pot: Allowance, zone: tzinfo) -> Told:
     }
 
 
-def _forecast(found: Forecast | None) -> Told | None:
+def _forecast(found: Forecast | None) -> Json | None:
     if found is None:
         return None
     return {
@@ -151,7 +149,7 @@ def _forecast(found: Forecast | None) -> Told | None:
     }
 
 
-def _person(each: PersonPart) -> Told:
+def _person(each: PersonPart) -> Json:
     available = (
         None if any(part.available is None for part in each.parts) else sum(p.available or 0 for p in each.parts)
     )

@@ -9,14 +9,12 @@ gateway itself is never slowed, so nobody is locked out of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import NamedTuple
 
-from whitestat.core.model import Address, Mac
+from whitestat.core.model import Address, Mac, Network
 from whitestat.core.rate_limits import SLOWEST_BPS
 from whitestat.core.units import address_text, mac_text
-
-Network = IPv4Network | IPv6Network
 
 UP, DOWN = "wstat-up", "wstat-down"
 """The intermediate devices: what devices send, and what they receive."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from whitestat.core.model import Address, Episode
-from whitestat.throttle.limits import MOST, Limit, Network
+from whitestat.core.model import Address, Episode, Network
+from whitestat.throttle.limits import MOST, Limit
 
 if TYPE_CHECKING:  # loaded where there are plans
     from whitestat.plans.status import PlanStatus

@@ -24,8 +24,7 @@ from whitestat.web.guard import Guard, security_headers
 from whitestat.web.handlers import access_page, accounts, edits, login
 from whitestat.web.handlers.live import LiveStreams
 from whitestat.web.handlers.names import Names
-from whitestat.web.handlers.usage import Texts
-from whitestat.web.responses import InPieces, has_tag, json_answer, refused, unchanged
+from whitestat.web.responses import InPieces, Texts, has_tag, json_answer, refused, unchanged
 from whitestat.web.routes import LIVE, ME, NAME, ROUTES, Route
 from whitestat.web.sources import Access, Sources
 from whitestat.web.static_files import StaticFiles, import_map_hash

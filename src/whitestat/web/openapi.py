@@ -10,9 +10,10 @@ from whitestat.web.auth.principal import SESSION
 from whitestat.web.auth.roles import Permission
 from whitestat.web.handlers.accounts import CHANGES, AccountRoute
 from whitestat.web.handlers.edits import WRITES, EditRoute
+from whitestat.web.request_bodies import Schema
 from whitestat.web.routes import ROUTES, Route
 from whitestat.web.schemas import SCHEMAS
-from whitestat.web.schemas.shape import TEXT, Schema, ref
+from whitestat.web.schemas.shape import TEXT, ref
 
 
 def document(version: str) -> Schema:

@@ -15,7 +15,12 @@ MOST_LETTERS = 1_000
 MOST_NUMBER = 2**53
 """What JavaScript can count up to."""
 
+Ids = Mapping[str, int]
+"""Numbers in the path, by their names."""
+Body = Mapping[str, Any]
+"""Checked fields of a JSON body, by their names."""
 Schema = dict[str, object]
+"""JSON Schema (2020-12)."""
 
 
 class Field(NamedTuple):

@@ -10,6 +10,9 @@ from hashlib import blake2b
 
 from starlette.responses import Response, StreamingResponse
 
+Texts = Mapping[str, str]
+"""Checked parameters of a request, by their names."""
+
 _FRESH = {"cache-control": "no-store"}
 """No cache keeps an answer, since the next second it is old."""
 

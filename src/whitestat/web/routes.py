@@ -25,7 +25,7 @@ from whitestat.query.parameters import (
 from whitestat.web.auth.roles import Permission
 from whitestat.web.handlers import accounts, people, usage
 from whitestat.web.legacy_v5 import handlers
-from whitestat.web.responses import json_answer
+from whitestat.web.responses import Texts, json_answer
 from whitestat.web.sources import Sources
 
 
@@ -39,7 +39,7 @@ class Route(NamedTuple):
 
     path: str
     summary: str
-    answer: Callable[[Sources, usage.Texts], Response] | None
+    answer: Callable[[Sources, Texts], Response] | None
     who: Permission
     parameters: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
@@ -52,7 +52,7 @@ class Route(NamedTuple):
     of_v5: bool = False
 
 
-def _plans(sources: Sources, texts: usage.Texts) -> Response:
+def _plans(sources: Sources, texts: Texts) -> Response:
     """What tells of plans is loaded where there are some: many have none."""
     found = sources.queries.plan_statuses(sources.now_ms() // 1000)
     if not found:
@@ -62,17 +62,17 @@ def _plans(sources: Sources, texts: usage.Texts) -> Response:
     return plans.plans(sources, found)
 
 
-def _plan_usage(sources: Sources, texts: usage.Texts) -> Response:
+def _plan_usage(sources: Sources, texts: Texts) -> Response:
     from whitestat.web.handlers import plans
 
     return plans.usage(sources, texts)
 
 
-def _throttle(sources: Sources, texts: usage.Texts) -> Response:
+def _throttle(sources: Sources, texts: Texts) -> Response:
     return json_answer(sources.slowing.slowed() if sources.slowing else {"slowed": [], "fault": None})
 
 
-def _metrics(sources: Sources, texts: usage.Texts) -> Response:
+def _metrics(sources: Sources, texts: Texts) -> Response:
     """The client of Prometheus takes 0.6 MB, and is loaded when the first scraper asks."""
     lazy_imports.without_servers()
     from whitestat.web.handlers import metrics

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol, TypeVar
 
 from whitestat.attribution.devices.edits import Edit, RowChange
 from whitestat.core.calendar import CALENDAR_MONTHS, Cycle
+from whitestat.core.model import Network
 from whitestat.ledger.read.queries import Queries
 from whitestat.query.parse import Now
 from whitestat.web.auth.accounts import Accounts
@@ -17,7 +17,6 @@ from whitestat.web.auth.restricted import RestrictedQueries, own_live
 from whitestat.web.auth.roles import MAY, Permission, Principal, Role
 
 T = TypeVar("T")
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from getpass import getpass
-from typing import Any
 
 from whitestat.app.commands.client import Call, asked
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
+from whitestat.core.model import Json
 from whitestat.query import tables
-
-Told = Mapping[str, Any]
 
 
 def run(config: Config, options: argparse.Namespace) -> str:
@@ -95,12 +93,12 @@ def _revoke_token(ask: Call, options: argparse.Namespace, config: Config) -> str
     return f"Revoked: {tables.printable(token['name'])}.\n"
 
 
-def _accounts(ask: Call) -> Sequence[Told]:
-    found: Sequence[Told] = ask("GET", "/api/v1/accounts", None)["accounts"]
+def _accounts(ask: Call) -> Sequence[Json]:
+    found: Sequence[Json] = ask("GET", "/api/v1/accounts", None)["accounts"]
     return found
 
 
-def _named(rows: Sequence[Told], what: str, word: str) -> Told:
+def _named(rows: Sequence[Json], what: str, word: str) -> Json:
     found = [each for each in rows if str(each["id"]) == word] or [
         each for each in rows if each["name"].casefold() == word.casefold()
     ]

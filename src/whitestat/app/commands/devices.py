@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from whitestat.app.commands.client import Call, asked
 from whitestat.attribution.devices.device_csv import read_map
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
+from whitestat.core.model import Json
 from whitestat.core.units import address_bytes, mac_bytes, mac_text
 from whitestat.query import tables
 
-Told = Mapping[str, Any]
 FAULTS_SHOWN = 5
 
 
@@ -48,7 +47,7 @@ def _split(ask: Call, options: argparse.Namespace) -> str:
     return _done(made, f"split: device {made['device']} has them" if into else f"split: device {made['device']} is new")
 
 
-def _episode(episodes: Sequence[Told], word: str) -> int:
+def _episode(episodes: Sequence[Json], word: str) -> int:
     text = _plain(word)
     for each in episodes:
         if text in (each["mac"], each["address"], str(each["id"])):
@@ -78,7 +77,7 @@ def _people(ask: Call, options: argparse.Namespace) -> str:
     return tables.listing("people", ("id", "name", "devices"), found, rows, options.form)
 
 
-def _owned(device: Told) -> str:
+def _owned(device: Json) -> str:
     since = f" from {device['from']}" if device["from"] else ""
     until = f" until {device['until']}" if device["until"] else ""
     return f"{device['name']}{since}{until}"
@@ -109,7 +108,7 @@ def _edits(ask: Call, options: argparse.Namespace) -> str:
     return tables.listing("edits", fields, found, rows, options.form)
 
 
-def _change(change: Told) -> str:
+def _change(change: Json) -> str:
     before, after = (_shown(change[each]) for each in ("before", "after"))
     return f"{change['what']} {' '.join(map(str, change['key']))}: {before} to {after}"
 
@@ -171,13 +170,13 @@ def _import(ask: Call, options: argparse.Namespace) -> str:
     return _done(ask("PATCH", "/api/v1/devices", {"devices": rows}), said)
 
 
-def _done(made: Told, said: str) -> str:
+def _done(made: Json, said: str) -> str:
     if not made["edit"]:
         return "It was so already.\n"
     return f"Done: {tables.printable(said)}. To take it back: whitestat undo {made['edit']}\n"
 
 
-def _device(ask: Call, word: str) -> Told:
+def _device(ask: Call, word: str) -> Json:
     """The device of an id, a MAC, an address or a name that only one has."""
     devices = ask("GET", "/api/v1/devices", None)["devices"]
     text = _plain(word)
@@ -191,7 +190,7 @@ def _device(ask: Call, word: str) -> Told:
     )
 
 
-def _person(ask: Call, word: str) -> Told:
+def _person(ask: Call, word: str) -> Json:
     found = ask("GET", "/api/v1/people", None)["people"]
     return _one(
         "person",
@@ -201,7 +200,7 @@ def _person(ask: Call, word: str) -> Told:
     )
 
 
-def _one(what: str, word: str, found: Sequence[Told]) -> Told:
+def _one(what: str, word: str, found: Sequence[Json]) -> Json:
     if not found:
         listing = "devices" if what == "device" else "people"
         raise QueryError(what, f"there is no {what} {word!r}; whitestat {listing} lists them")

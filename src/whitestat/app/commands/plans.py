@@ -6,11 +6,11 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
 
 from whitestat.app.commands.usage import now_of, queries_of
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
+from whitestat.core.model import Json
 from whitestat.core.units import octets_of, octets_text
 from whitestat.ledger.read.queries import Queries
 from whitestat.plans.status import PlanStatus
@@ -18,13 +18,11 @@ from whitestat.query import tables
 from whitestat.query.parse import Now
 from whitestat.query.plan_status import told
 
-Told = Mapping[str, Any]
-
 FIELDS = ("plan", "start", "end", "allowance", "person", "available", "used", "left")
 MORE = ("even", "today_used", "today_may", "forecast", "forecast_low", "forecast_high", "runs_out")
 
 
-def told_of(plan_statuses: Mapping[int, PlanStatus], queries: Queries, now: Now) -> list[Told]:
+def told_of(plan_statuses: Mapping[int, PlanStatus], queries: Queries, now: Now) -> list[Json]:
     """Plans as the API tells them."""
     names = {row.id: row.name or row.mac for row in queries.devices()} if plan_statuses else {}
     return [told(id, each, now.zone, names) for id, each in plan_statuses.items()]
@@ -44,12 +42,12 @@ def listing(config: Config, form: str) -> str:
     return "\n".join("".join(f"{line}\n" for line in (*sentences(plan), *_people(plan))) for plan in plans)
 
 
-def summary(plans: Sequence[Told]) -> str:
+def summary(plans: Sequence[Json]) -> str:
     """What `whitestat today` says of plans below its table."""
     return "".join("\n" + "".join(f"{line}\n" for line in sentences(plan)) for plan in plans)
 
 
-def sentences(plan: Told) -> Iterator[str]:
+def sentences(plan: Json) -> Iterator[str]:
     """What is left of a plan, how it was used and how it will go on."""
     last = plan["end"][:10] if plan["end"][11:16] == "00:00" else plan["end"][:16].replace("T", " ")
     days = "1 day" if plan["days_left"] == 1 else f"{plan['days_left']} days"
@@ -66,7 +64,7 @@ def sentences(plan: Told) -> Iterator[str]:
         yield f"  {notice}"
 
 
-def _used(pot: Told) -> str:
+def _used(pot: Json) -> str:
     used = octets_text(pot["used"])
     if pot["available"] is None:
         return f"{used} used"
@@ -80,18 +78,18 @@ def _used(pot: Told) -> str:
     return f"{used} of {octets_text(pot['available'])} used, {rest}{f' ({more[2:]})' if more else ''}"
 
 
-def _today(today: Told) -> str:
+def _today(today: Json) -> str:
     return f"today {octets_text(today['used'])} of the {octets_text(today['may'])} that a day may have now"
 
 
-def _pace(pot: Told) -> str:
+def _pace(pot: Json) -> str:
     ahead = pot["used"] - pot["even"]
     if not ahead:
         return "at an even pace"
     return f"{octets_text(abs(ahead))} {'more' if ahead > 0 else 'less'} than at an even pace"
 
 
-def _ahead(pot: Told) -> str:
+def _ahead(pot: Json) -> str:
     cast = pot["forecast"]
     if cast["runs_out"] and (pot["left"] or 0) > 0:
         latest = (
@@ -105,7 +103,7 @@ def _ahead(pot: Told) -> str:
     return f"at the end it will likely be {octets_text(cast['octets'])} ({most}){risk}"
 
 
-def _people(plan: Told) -> Iterator[str]:
+def _people(plan: Json) -> Iterator[str]:
     """Who used how much, and what is left of shares."""
     for each in plan["persons"]:
         name = "nobody's yet" if each["person"] is None else tables.printable(each["person"])
@@ -117,7 +115,7 @@ def _people(plan: Told) -> Iterator[str]:
         yield f"    {name}: {octets_text(each['used'])}{share}"
 
 
-def _rows(plan: Told) -> Iterator[Told]:
+def _rows(plan: Json) -> Iterator[Json]:
     """One row for each allowance, and one for each person's part of it."""
     head = {"plan": plan["name"], "start": plan["start"], "end": plan["end"]}
     empty = dict.fromkeys((*FIELDS, *MORE))
@@ -169,7 +167,7 @@ def _amount(text: str) -> int:
         raise QueryError("amount", str(error)) from None
 
 
-def _plan(plans: Sequence[Told], name: str) -> Told:
+def _plan(plans: Sequence[Json], name: str) -> Json:
     for each in plans:
         if each["name"].casefold() == name.casefold():
             return each

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from whitestat.attribution.devices.names import clean
 from whitestat.core.errors import EditError, Missing
+from whitestat.ledger.tables.people import RowKey, RowValues
 
-Key = tuple[int | str, ...]
-Row = tuple[int | str | None, ...] | None
 """None: there is no such row."""
 
 EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL = "episode", "name", "owner", "label", "person", "proposal"
@@ -33,9 +32,9 @@ class RowChange(NamedTuple):
     """One row of one table, before and after."""
 
     table: str
-    key: Key
-    before: Row
-    after: Row
+    key: RowKey
+    before: RowValues
+    after: RowValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,16 @@ class Snapshot:
     | topup | (id) | (plan, instant in UTC seconds, allowance, octets) |
     """
 
-    tables: Mapping[str, Mapping[Key, Row]] = field(default_factory=lambda: {each: {} for each in TABLES})
+    tables: Mapping[str, Mapping[RowKey, RowValues]] = field(default_factory=lambda: {each: {} for each in TABLES})
     now_s: int = 0
 
-    def row(self, table: str, key: Key) -> Row:
+    def row(self, table: str, key: RowKey) -> RowValues:
         return self.tables[table].get(key)
 
     def devices(self) -> set[int]:
         return {int(row[0] or 0) for row in self.tables[EPISODE].values() if row}
 
-    def of_device(self, table: str, device: int) -> list[Key]:
+    def of_device(self, table: str, device: int) -> list[RowKey]:
         """Keys that begin with the device."""
         return [key for key in self.tables[table] if key[0] == device]
 
@@ -199,7 +198,7 @@ def undone(made: Iterable[RowChange]) -> list[RowChange]:
     return [RowChange(table, key, after, before) for table, key, before, after in reversed(list(made))]
 
 
-def _set(now: Snapshot, table: str, key: Key, after: Row) -> RowChange:
+def _set(now: Snapshot, table: str, key: RowKey, after: RowValues) -> RowChange:
     return RowChange(table, key, now.row(table, key), after)
 
 

@@ -18,7 +18,6 @@ from whitestat.attribution.devices.edits import (
     CompositeEdit,
     Edit,
     Merge,
-    Row,
     RowChange,
     Snapshot,
 )
@@ -29,7 +28,7 @@ from whitestat.attribution.evidence import Evidence
 from whitestat.core.errors import EditError, Missing
 from whitestat.core.model import Episode, Mac
 from whitestat.ledger.tables import people
-from whitestat.ledger.tables.people import EditRow, ProposalRow
+from whitestat.ledger.tables.people import EditRow, ProposalRow, RowValues
 from whitestat.ledger.write.writer import Writer
 
 NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
@@ -337,13 +336,13 @@ class Identity:
             self._call(device, own, afresh=device in lost)
         self._recorder.keep_names()
 
-    def _call(self, device: int, own: Row, *, afresh: bool) -> None:
+    def _call(self, device: int, own: RowValues, *, afresh: bool) -> None:
         self._known.call(device, str(own[0]) if own else None, afresh=afresh)
         for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: (each[0][0] == device, each[1])):
             if kind in NAMING | {_DNS} and self._known.device_of(episode) == device:
                 self._known.rename(device, ShownName(text, kind))
 
-    def _user_name(self, device: int) -> Row:
+    def _user_name(self, device: int) -> RowValues:
         with self._writer.transaction("reading of names") as connection:
             return people.rows(connection)[edits.NAME].get((device,))
 

@@ -73,8 +73,8 @@ class PortKey(NamedTuple):
     remote: bool
 
 
-Table = tuple[int, bool]
-PROTOCOLS: Table = -1, False
+TableKind = tuple[int, bool]
+PROTOCOLS: TableKind = -1, False
 
 
 class HostDetail(NamedTuple):
@@ -86,7 +86,7 @@ class HostDetail(NamedTuple):
 
     ports: dict[PortKey, Counts]
     protocols: dict[int, Counts]
-    whole: frozenset[Table] = frozenset()
+    whole: frozenset[TableKind] = frozenset()
     name: str = ""
 
 
@@ -193,7 +193,7 @@ def detail(page: str) -> HostDetail:
     """A host's own page; DarkstatError when it has no such sections."""
     ports: dict[PortKey, Counts] = {}
     protocols: dict[int, Counts] = {}
-    whole: set[Table] = set()
+    whole: set[TableKind] = set()
     sections = re.split(r"<h3>([^<]{1,60})</h3>", page)
     if len(sections) < 3:
         raise DarkstatError(f"not the page of a host: {_excerpt(page)}")

@@ -41,7 +41,7 @@ LAYOUT = 2
 """Raised with every change of what the maps hold (structs of meter.bpf.c): maps of another are not used again."""
 
 
-class Way(NamedTuple):
+class WayTotals(NamedTuple):
     """One direction of one interface in one epoch, summed over the CPUs; as in meter.bpf.c."""
 
     packets: int
@@ -56,8 +56,8 @@ class Way(NamedTuple):
 class Totals(NamedTuple):
     """What an interface carried in one epoch, in and out as it sees it: of just the packets in the epoch's flows."""
 
-    received: Way
-    sent: Way
+    received: WayTotals
+    sent: WayTotals
 
 
 class Meter:
@@ -145,9 +145,9 @@ class Meter:
             return None
         return Totals(*(self._way(place, each) for each in _totals_of(epoch)))
 
-    def _way(self, place: int, half: int) -> Way:
+    def _way(self, place: int, half: int) -> WayTotals:
         value = self._totals.get(_INDEX.pack(place + half * POINTS)) or b""
-        return Way._make(map(sum, zip(*_WAY.iter_unpack(value), strict=True)))
+        return WayTotals._make(map(sum, zip(*_WAY.iter_unpack(value), strict=True)))
 
     def _forget(self, place: int, epoch: int) -> None:
         for half in _totals_of(epoch):

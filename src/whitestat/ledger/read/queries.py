@@ -284,7 +284,7 @@ class Queries:
         with self._snapshot():
             return [Episode(*row) for row in self._connection.execute(_EPISODES)]
 
-    def picture(self) -> dict[str, dict[people.Key, people.Row]]:
+    def picture(self) -> dict[str, dict[people.RowKey, people.RowValues]]:
         """All that edits are about, by table and key."""
         with self._snapshot():
             return people.rows(self._connection)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from whitestat.core.errors import EditError, Missing
 
-Key = tuple[int | str, ...]
-Row = tuple[int | str | None, ...] | None
-StoredChange = tuple[str, Key, Row, Row]
+RowKey = tuple[int | str, ...]
+RowValues = tuple[int | str | None, ...] | None
+StoredChange = tuple[str, RowKey, RowValues, RowValues]
 """A table, a row's key, and the row before and after; None is no such row."""
 
 EVENTS_KEPT = 1_000
@@ -83,9 +83,9 @@ class ProposalRow(NamedTuple):
     state: str
 
 
-def rows(connection: sqlite3.Connection) -> dict[str, dict[Key, Row]]:
+def rows(connection: sqlite3.Connection) -> dict[str, dict[RowKey, RowValues]]:
     """All that edits look at, by table and key."""
-    found: dict[str, dict[Key, Row]] = {}
+    found: dict[str, dict[RowKey, RowValues]] = {}
     for word, table in _TABLES.items():
         columns = ", ".join((*table.key, *table.value))
         width = len(table.key)
@@ -106,7 +106,7 @@ def apply(connection: sqlite3.Connection, edit: EditRow) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def _apply(connection: sqlite3.Connection, table: _Table, key: Key, before: Row, after: Row) -> None:
+def _apply(connection: sqlite3.Connection, table: _Table, key: RowKey, before: RowValues, after: RowValues) -> None:
     columns = ", ".join(table.value) or "1"
     held = connection.execute(f"SELECT {columns} FROM {table.name} WHERE {table.where}", key).fetchone()  # noqa: S608
     now = None if held is None else tuple(held) if table.value else ()

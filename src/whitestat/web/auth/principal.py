@@ -14,8 +14,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from whitestat.core.calendar import instant_text
+from whitestat.core.model import Network
 from whitestat.web.auth.roles import MAY, Permission, Principal, Role
-from whitestat.web.sources import Access, Network
+from whitestat.web.sources import Access
 
 CONTROL = Principal(Role.OWNER, "owner", "owner")
 """Who can open the control socket is the service's user or root."""

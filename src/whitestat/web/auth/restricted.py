@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from whitestat.attribution.devices.edits import EPISODE, LABEL, NAME, OWNER, PERSON, TABLES, Key, Row
-from whitestat.core.model import Coverage, Episode
+from whitestat.attribution.devices.edits import EPISODE, LABEL, NAME, OWNER, PERSON, TABLES
+from whitestat.core.model import Coverage, Episode, Json
 from whitestat.ledger.read import queries as ledger
 from whitestat.ledger.read.queries import AddressTimes, DeviceRow, Queries, UsageQuery, UsageResult
-from whitestat.ledger.tables.people import EditRow, EventRow, ProposalRow
+from whitestat.ledger.tables.people import EditRow, EventRow, ProposalRow, RowKey, RowValues
 
 if TYPE_CHECKING:
     from whitestat.ledger.read.queries import PlanCells, PlanRow
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Spans = tuple[tuple[int, int | None], ...]
 """From when up to and without when a device was the person's, UTC seconds; None is still."""
-
-Item = dict[str, Any]
 
 
 _INSTANTS = ("at", "since")
@@ -91,11 +89,11 @@ class RestrictedQueries:
         held = self._held()
         return [part for each in self._queries.episodes() for part in _cut(each, held.get(each.device, ()))]
 
-    def picture(self) -> dict[str, dict[Key, Row]]:
+    def picture(self) -> dict[str, dict[RowKey, RowValues]]:
         held, whole = self._held(), self._queries.picture()
         me = {key[0] for key, row in whole[PERSON].items() if row and row[0] == self._person}
         now = {device for device, spans in held.items() if _is_held(spans)}
-        own: dict[str, dict[Key, Row]] = {table: {} for table in TABLES}
+        own: dict[str, dict[RowKey, RowValues]] = {table: {} for table in TABLES}
         own[EPISODE] = {key: row for key, row in whole[EPISODE].items() if row and row[0] in held}
         own[NAME] = {key: row for key, row in whole[NAME].items() if key[0] in held}
         own[LABEL] = {key: row for key, row in whole[LABEL].items() if key[0] in now}
@@ -143,10 +141,10 @@ class RestrictedQueries:
 
 
 async def own_live(
-    items: AsyncIterator[Item], own: Callable[[], Awaitable[set[int]]]
+    items: AsyncIterator[Json], own: Callable[[], Awaitable[set[int]]]
 ) -> AsyncIterator[dict[str, object]]:
     """The live items of what is the person's now; totals are those of these devices, and there is no coverage."""
-    rows: dict[int, Item] = {}
+    rows: dict[int, Json] = {}
     told: set[int] = set()
     try:
         async for item in items:
@@ -161,7 +159,7 @@ async def own_live(
             await items.aclose()
 
 
-def _own_item(item: Item, own: Mapping[int, Item], changed: set[int], gone: set[int]) -> dict[str, object]:
+def _own_item(item: Json, own: Mapping[int, Json], changed: set[int], gone: set[int]) -> dict[str, object]:
     missed = [_own_second(each, own) for each in item.get("missed", ())]
     return {
         **{name: item[name] for name in _INSTANTS if name in item},
@@ -173,21 +171,23 @@ def _own_item(item: Item, own: Mapping[int, Item], changed: set[int], gone: set[
     }
 
 
-def _own_second(second: Item, own: Mapping[int, Item]) -> dict[str, object]:
+def _own_second(second: Json, own: Mapping[int, Json]) -> dict[str, object]:
     """A second that was missed, of own devices alone; what a point counted is of everybody's."""
     rows = [row for row in second["devices"] if row["id"] in own]
     instants = {name: second[name] for name in _INSTANTS if name in second}
     return {**instants, **_totals(rows, _RATES), "devices": rows, "points": []}
 
 
-def _totals(rows: Iterable[Item], names: Sequence[str]) -> dict[str, int | None]:
+def _totals(rows: Iterable[Json], names: Sequence[str]) -> dict[str, int | None]:
     """Sums of what is known; None where there are rows, and none of them knows."""
     found = list(rows)
     known = {name: [row[name] for row in found if row.get(name) is not None] for name in names}
     return {name: sum(each) if each or not found else None for name, each in known.items()}
 
 
-def _is_own_change(change: tuple[str, Key, Row, Row], at_s: int, held: Mapping[int, Spans], me: set[int | str]) -> bool:
+def _is_own_change(
+    change: tuple[str, RowKey, RowValues, RowValues], at_s: int, held: Mapping[int, Spans], me: set[int | str]
+) -> bool:
     table, key, before, after = change
     rows = [row for row in (before, after) if row]
     if table == PERSON:

@@ -11,15 +11,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from whitestat.core.errors import EditError, LedgerError, QueryError
+from whitestat.core.model import Json
 from whitestat.web import request_bodies
 from whitestat.web.auth.accounts import SCOPES
 from whitestat.web.auth.roles import Permission, Principal
 from whitestat.web.handlers import accounts
-from whitestat.web.handlers.accounts import CHANGES, ROLES, AccountRoute, Body, Ids, Told
+from whitestat.web.handlers.accounts import CHANGES, ROLES, AccountRoute
 from whitestat.web.handlers.edits import number
 from whitestat.web.handlers.html_forms import read_form
 from whitestat.web.handlers.login import Page
-from whitestat.web.handlers.usage import Texts
+from whitestat.web.request_bodies import Body, Ids
+from whitestat.web.responses import Texts
 from whitestat.web.routes import Route
 from whitestat.web.sources import Sources, ThreadRunner
 
@@ -63,7 +65,7 @@ def _changed(
     sources: Sources,
     request: Request,
     principal: Principal,
-    does: Callable[[Sources, Principal, Ids, Body], Told],
+    does: Callable[[Sources, Principal, Ids, Body], Json],
     given: Body,
 ) -> Response:
     """Done and told on the page itself: a secret is shown once, and a page that is loaded anew has it no more."""
@@ -87,8 +89,8 @@ def _fields(given: Body) -> Body:
     return {name: text for name, text in given.items() if text and name not in ("account", "token")}
 
 
-def _page(sources: Sources, request: Request, told: Told, status: int = 200) -> Response:
-    words: Told = {
+def _page(sources: Sources, request: Request, told: Json, status: int = 200) -> Response:
+    words: Json = {
         "base": sources.base,
         "accounts": accounts.told_accounts(sources),
         "tokens": accounts.told_tokens(sources),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,20 +11,16 @@ from starlette.responses import Response
 
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import QueryError
+from whitestat.core.model import Json
 from whitestat.web import request_bodies
 from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import SCOPES
 from whitestat.web.auth.principal import CONTROL
 from whitestat.web.auth.roles import Principal, Role
 from whitestat.web.handlers.edits import body_of, number
-from whitestat.web.request_bodies import Field
-from whitestat.web.responses import json_answer
+from whitestat.web.request_bodies import Body, Field, Ids
+from whitestat.web.responses import Texts, json_answer
 from whitestat.web.sources import Sources
-
-Texts = Mapping[str, str]
-Ids = Mapping[str, int]
-Body = Mapping[str, Any]
-Told = dict[str, object]
 
 ROLES = ("owner", "editor", "viewer", "person")
 """What an account can be."""
@@ -36,7 +32,7 @@ class AccountRoute(NamedTuple):
     method: str
     path: str
     summary: str
-    does: Callable[[Sources, Principal, Ids, Body], Told]
+    does: Callable[[Sources, Principal, Ids, Body], Json]
     fields: tuple[Field, ...]
     schema: str
 
@@ -49,7 +45,7 @@ def tokens(sources: Sources, texts: Texts) -> Response:
     return json_answer({"tokens": told_tokens(sources)})
 
 
-def told_accounts(sources: Sources) -> list[Told]:
+def told_accounts(sources: Sources) -> list[Json]:
     held = sources.access.accounts
     return [
         {
@@ -65,7 +61,7 @@ def told_accounts(sources: Sources) -> list[Told]:
     ]
 
 
-def told_tokens(sources: Sources) -> list[Told]:
+def told_tokens(sources: Sources) -> list[Json]:
     scopes = {role: word for word, role in SCOPES.items()}
     return [
         {
@@ -79,23 +75,23 @@ def told_tokens(sources: Sources) -> list[Told]:
     ]
 
 
-def add(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
+def add(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Json:
     role = Role(body["role"])
     held = sources.access.accounts
     made = held.add(body["name"], role, _person(sources, body), sources.now_ms())
     return {"account": made.id, "link": _link(sources, made.id)}
 
 
-def remove(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
+def remove(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Json:
     sources.access.accounts.remove(ids["account"])
     return {"account": ids["account"], "link": None}
 
 
-def link(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
+def link(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Json:
     return {"account": ids["account"], "link": _link(sources, ids["account"])}
 
 
-def set_password(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
+def set_password(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Json:
     """Who holds a session alone must not be able to keep the owner out."""
     if principal is not CONTROL:
         raise HTTPException(403, "is done where WhiteStat runs, by whitestat password; on the page by a link")
@@ -104,13 +100,13 @@ def set_password(sources: Sources, principal: Principal, ids: Ids, body: Body) -
     return {"account": ids["account"], "link": None}
 
 
-def add_token(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
+def add_token(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Json:
     role, person = SCOPES[body["scope"]], _person(sources, body)
     made, text = sources.access.accounts.add_token(body["name"], role, person, sources.now_ms())
     return {"token": made.id, "text": text}
 
 
-def revoke(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Told:
+def revoke(sources: Sources, principal: Principal, ids: Ids, body: Body) -> Json:
     sources.access.accounts.revoke(ids["token"])
     return {"token": ids["token"], "text": None}
 

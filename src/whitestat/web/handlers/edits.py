@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,12 +29,9 @@ from whitestat.attribution.devices.edits import (
 from whitestat.core.calendar import day_bounds, instant_text
 from whitestat.core.errors import Missing, QueryError
 from whitestat.web import request_bodies
-from whitestat.web.request_bodies import Field
+from whitestat.web.request_bodies import Body, Field, Ids
 from whitestat.web.responses import json_answer
 from whitestat.web.sources import EditOutcome, Sources
-
-Ids = Mapping[str, int]
-Body = Mapping[str, Any]
 
 
 class Undo(NamedTuple):

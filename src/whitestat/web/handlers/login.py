@@ -25,7 +25,7 @@ from whitestat.web.auth.roles import Permission, Principal
 from whitestat.web.auth.same_origin import from_our_pages
 from whitestat.web.auth.throttle import Failures, LoginQueue, TooManyAttempts, source_of
 from whitestat.web.handlers.html_forms import read_form
-from whitestat.web.handlers.usage import Texts
+from whitestat.web.responses import Texts
 from whitestat.web.routes import Route
 from whitestat.web.sources import Sources
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 T = TypeVar("T")
-Answer = Callable[[Request, Texts, Principal | None], Awaitable[Response]]
+
 
 TICKET, KNOWN = "whitestat-password", "whitestat-known"
 """The cookies that let a password be set, and that tell a browser by which somebody logged in before."""
@@ -49,7 +49,7 @@ class Page(NamedTuple):
     """A path that people's browsers ask for; not part of the API."""
 
     route: Route
-    answer: Answer
+    answer: Callable[[Request, Texts, Principal | None], Awaitable[Response]]
     methods: Sequence[str] = ("GET",)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
 
 from starlette.responses import Response
@@ -10,15 +10,13 @@ from starlette.responses import Response
 from whitestat.attribution.devices.edits import ALWAYS, EPISODE, OWNER, PERSON, Snapshot
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import Missing
+from whitestat.core.model import Json
 from whitestat.core.units import address_text, mac_text
 from whitestat.ledger.read.queries import DeviceRow, TimeStep, UsageQuery
 from whitestat.query.encode import device_fields
 from whitestat.web.handlers.edits import number
-from whitestat.web.responses import json_answer
+from whitestat.web.responses import Texts, json_answer
 from whitestat.web.sources import Sources
-
-Texts = Mapping[str, str]
-Told = dict[str, object]
 
 
 def device(sources: Sources, texts: Texts) -> Response:
@@ -38,7 +36,7 @@ def device(sources: Sources, texts: Texts) -> Response:
         for each in sources.queries.episodes()
         if picture.row(EPISODE, (each.id,)) == (wanted,)
     ]
-    more: Told = {
+    more: Json = {
         "owners": _owners(picture, wanted),
         "episodes": episodes,
         "address_times": [
@@ -72,7 +70,7 @@ def export_person(sources: Sources, texts: Texts) -> Response:
     return json_answer({"id": wanted, "name": _name(picture, wanted), "devices": told})
 
 
-def _exported(sources: Sources, device: int) -> Told:
+def _exported(sources: Sources, device: int) -> Json:
     end_s = sources.now.span("today")[1]
     question = UsageQuery(0, end_s, TimeStep.DAY, ("device", "scope"), (device,))
     days = [
@@ -82,7 +80,7 @@ def _exported(sources: Sources, device: int) -> Told:
     return {"id": device, "kept": sources.queries.export(device), "usage": days}
 
 
-def _owners(picture: Snapshot, device: int) -> list[Told]:
+def _owners(picture: Snapshot, device: int) -> list[Json]:
     """Who owned it from which day up to and without which, the first first; null where there is no such end."""
     return [
         {"person": row[0], "name": _name(picture, row[0]), "from": _day(key[1]), "until": _day(row[1])}
@@ -104,7 +102,7 @@ def _day(day: int | str | None) -> str | None:
 def people(sources: Sources, texts: Texts) -> Response:
     picture = Snapshot(sources.queries.picture())
     names = _names(sources.queries.devices())
-    owned: dict[object, list[Told]] = {}
+    owned: dict[object, list[Json]] = {}
     for each in sorted(picture.devices()):
         for held in _owners(picture, each):
             owned.setdefault(held["person"], []).append(

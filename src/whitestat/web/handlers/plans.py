@@ -8,16 +8,15 @@ from starlette.responses import Response
 
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import QueryError
+from whitestat.core.model import Json
 from whitestat.plans.spans import bounds
 from whitestat.plans.status import PlanStatus
 from whitestat.query.parameters import PLAN_BY, PLAN_STEP, listed
 from whitestat.query.parse import asked_span
-from whitestat.query.plan_status import PlanQuery, Told, told, usage_rows
+from whitestat.query.plan_status import PlanQuery, told, usage_rows
 from whitestat.web.handlers.edits import number
-from whitestat.web.responses import json_answer
+from whitestat.web.responses import Texts, json_answer
 from whitestat.web.sources import Sources
-
-Texts = Mapping[str, str]
 
 ROWS_MAX = 100_000
 
@@ -33,7 +32,7 @@ def usage(sources: Sources, texts: Texts) -> Response:
     by, step = listed(texts.get("by", PLAN_BY.default or "")), texts.get("step", PLAN_STEP.default or "")
     row, found = sources.queries.plan_usage(id, start_s, end_s)
     names = {row.id: row.name or row.mac for row in sources.queries.devices()} if "device" in by else {}
-    rows: list[Told] = []
+    rows: list[Json] = []
     for told_row, who in usage_rows(row, found, sources.zone, PlanQuery(by, step, start_s)):
         device = {"id": who.device, "name": names.get(who.device) if who.device is not None else None}
         rows.append(told_row | ({"device": device} if "device" in by else {}))

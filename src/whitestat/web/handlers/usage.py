@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -14,10 +13,8 @@ from whitestat.ledger.read.queries import Cursor, Queries, UsageQuery, UsageResu
 from whitestat.query.encode import UsageAnswer, covered_points, device_fields
 from whitestat.query.parse import asked_span, usage_question
 from whitestat.web.handlers.usage_page import as_html, headers
-from whitestat.web.responses import in_pieces, json_answer
+from whitestat.web.responses import Texts, in_pieces, json_answer
 from whitestat.web.sources import Sources
-
-Texts = Mapping[str, str]
 
 DAY_S = 86_400
 MOST_GAPS = 100

@@ -15,12 +15,12 @@ from starlette.responses import RedirectResponse, Response
 
 from whitestat.core.calendar import day_bounds, day_of, parse_instant, wall_time
 from whitestat.core.errors import QueryError
+from whitestat.core.model import Network
 from whitestat.ledger.read.queries import DeviceRow, UsageQuery, UsageRow
 from whitestat.ledger.usage_query import check_span
-from whitestat.web.handlers.usage import Texts
 from whitestat.web.legacy_v5.frame import FrameRow, as_json, as_table
-from whitestat.web.responses import fresh, in_pieces
-from whitestat.web.sources import Network, Sources
+from whitestat.web.responses import Texts, fresh, in_pieces
+from whitestat.web.sources import Sources
 
 NO_ADDRESS, NO_MAC, NO_NAME = "(none)", "00:00:00:00:00:00", "(none)"
 """For what is not known: the MAC and the name that darkstat showed, and so v5."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from whitestat.web.request_bodies import Schema
 from whitestat.web.schemas import accounts, devices, live, plans, service, usage
-from whitestat.web.schemas.shape import Schema
 
 SCHEMAS: Schema = {
     **usage.SCHEMAS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from whitestat.web.auth.accounts import SCOPES
 from whitestat.web.auth.roles import Role
 from whitestat.web.handlers.accounts import ROLES
-from whitestat.web.schemas.shape import COUNT, INSTANT, TEXT, Schema, a_list, an_object, or_null
+from whitestat.web.request_bodies import Schema
+from whitestat.web.schemas.shape import COUNT, INSTANT, TEXT, a_list, an_object, or_null
 
 SCHEMAS: Schema = {
     "Me": an_object(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from whitestat.web.schemas.shape import COUNT, INSTANT, NAMED, TEXT, Schema, a_list, an_object, or_null
+from whitestat.web.request_bodies import Schema
+from whitestat.web.schemas.shape import COUNT, INSTANT, NAMED, TEXT, a_list, an_object, or_null
 
 _DEVICE: Schema = {
     **NAMED,

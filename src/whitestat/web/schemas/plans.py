@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from whitestat.web.schemas.shape import COUNT, INSTANT, TEXT, Schema, a_list, an_object, or_null
+from whitestat.web.request_bodies import Schema
+from whitestat.web.schemas.shape import COUNT, INSTANT, TEXT, a_list, an_object, or_null
 
 _AMOUNT = or_null("integer", description="octets; null where there is no end")
 _OF = or_null("string", description="null where it is about all")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-Schema = dict[str, object]
+from whitestat.web.request_bodies import Schema
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}

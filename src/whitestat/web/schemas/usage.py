@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from whitestat.web.legacy_v5.frame import COLUMNS
-from whitestat.web.schemas.shape import (
-    COUNT,
-    INSTANT,
-    NAMED,
-    RATIO,
-    TEXT,
-    UNSPLIT,
-    Schema,
-    a_list,
-    an_object,
-    or_null,
-    ref,
-)
+from whitestat.web.request_bodies import Schema
+from whitestat.web.schemas.shape import COUNT, INSTANT, NAMED, RATIO, TEXT, UNSPLIT, a_list, an_object, or_null, ref
 
 SCHEMAS: Schema = {
     "Usage": an_object(
