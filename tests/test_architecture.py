@@ -154,3 +154,16 @@ def test_a_public_class_or_type_alias_has_one_place() -> None:
         for name in public_names(path):
             places.setdefault(name, []).append(name_of(path))
     assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
+TESTS = Path(__file__).parent
+
+
+def test_no_test_imports_another_test() -> None:
+    found = {
+        f"{path.relative_to(TESTS)} -> {target}"
+        for path in TESTS.rglob("*.py")
+        for target in imports(path)
+        if target.startswith("tests.") and any(part.startswith("test_") for part in target.split(".")[:-1])
+    }
+    assert not found, "what tests share is a module of tests/support"

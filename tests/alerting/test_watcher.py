@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.alerting.test_send import Inbox
+from tests.support.inbox import Inbox
 from whitestat.alerting.outbox import mark
 from whitestat.alerting.watcher import AlertSources, Watcher
 from whitestat.config.alerts import NotifyConfig, WatchConfig

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import stat
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.household import House, booked, household
+from tests.support.control import controlled
+from tests.support.household import booked, household
 from whitestat.app import control
-from whitestat.web import create_app, serve
-
-
-@contextmanager
-def controlled(house: House, ledger: Path) -> Iterator[None]:
-    held = control.control_socket(ledger)
-    server = serve(create_app(house.sources()), "127.0.0.1", 0, held)
-    thread = threading.Thread(target=lambda: asyncio.run(server.run_until_stopped()))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.stop()
-        thread.join(10)
-        control.close_control(ledger, held)
 
 
 def ask(ledger: Path, method: str, path: str, body: object = None) -> tuple[int, object]:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.certificates import certify
 from tests.support.household import House, household
-from tests.web.test_connections import certify
 from whitestat.web.connections import Certificate
 
 

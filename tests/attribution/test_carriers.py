@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.attribution.test_attribute import PHONE, SWITCH, TV, by_mac, flow
+from tests.support.flows import PHONE, SWITCH, TV, by_mac, flow
 from whitestat.attribution.attribute import WAITING_MAX, Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import Locality

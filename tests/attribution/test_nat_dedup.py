@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, SWITCH, by_mac, flow
+from tests.support.flows import GATEWAY, HOME, PHONE, SWITCH, by_mac, flow
 from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.core.model import Delta

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, TV, flow
+from tests.support.flows import GATEWAY, HOME, PHONE, TV, flow
 from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.point_dedup import FLOWS_MAX

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.attribution.test_attribute import GATEWAY, HOME, PHONE, SWITCH, flow
+from tests.support.flows import GATEWAY, HOME, PHONE, SWITCH, flow
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.routers import CANDIDATES_MAX, HOSTS, WINDOW_MS, Routers

@@ -8,8 +8,8 @@ from itertools import permutations
 
 import pytest
 
-from tests.attribution.test_attribute import BROADCAST, GROUP, by_mac, flow
-from tests.attribution.test_placements import BASE, HOP, OWN, OWN_WAN, PHONE, PLACES
+from tests.support.flows import BROADCAST, GROUP, by_mac, flow
+from tests.support.placements import BASE, HOP, OWN, OWN_WAN, PHONE, PLACES
 from whitestat.attribution.attribute import Attributed, Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import Locality

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.metering.test_recorder import ZONE, recorder_on
 from tests.support.http_server import serving
 from tests.support.peers import Request, hosting, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
 from tests.support.peers.darkstat import Peer
 from tests.support.peers.hilink import HiLinkPeer
+from tests.support.recorder import ZONE, recorder_on
 from whitestat.app.router_collectors import build
 from whitestat.collectors import Collector
 from whitestat.collectors.darkstat.collector import DarkstatCollector

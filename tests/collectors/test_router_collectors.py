@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.metering.test_engine import FOR_EVER, FakeClock
-from tests.metering.test_recorder import ZONE, known_of
+from tests.support.engine import FOR_EVER, FakeClock
 from tests.support.peers import Answer, hosting, reply, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
 from tests.support.peers.b593 import B593Peer
 from tests.support.peers.hilink import HiLinkPeer
+from tests.support.recorder import ZONE, known_of
 from whitestat.app.collectors import point_of
 from whitestat.app.main import run_command
 from whitestat.app.router_collectors import build

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.configuration import HOME, faults, read
 from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.config.loader import load
 from whitestat.config.plans import PlanConfig, ShareConfig, TariffConfig
@@ -21,26 +22,12 @@ from whitestat.config.sections import Billing, Config, Csv, DeviceConfig, Lan, R
 from whitestat.core.errors import ConfigError
 from whitestat.plans.tariff import Window
 
-HOME = {"HOME": "/home/anna"}
 POINT = '[[point]]\nname = "lan"\ncollector = "kernel"\ninterface = "br0"\n'
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "whitestat.toml"
-
-
-def read(file: Path, text: str, **environ: str) -> Config:
-    file.write_text(text)
-    return load(file, HOME | environ, root=False)
-
-
-def faults(file: Path, text: str, **environ: str) -> list[str]:
-    """What is wrong with the text, without the file's name in front of each fault."""
-    file.touch(0o644)
-    with pytest.raises(ConfigError) as caught:
-        read(file, text, **environ)
-    return [fault.removeprefix(f"{file}: ") for fault in caught.value.faults]
 
 
 POLLED = '[[point]]\nname = "d"\ncollector = "darkstat"\nurl = "http://127.0.0.1:667"\ninterval = "60s"\n'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.config.test_loader import faults, read
+from tests.support.configuration import faults, read
 from whitestat.config.plans import plan_of
 from whitestat.plans.plan import Period, Plan, Share, Tariff
 from whitestat.plans.tariff import Window

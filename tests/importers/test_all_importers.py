@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.importers.test_darkstat import bars
+from tests.support.darkstat_export import bars
 from tests.support.old_databases import OldDatabase
 from whitestat.app.commands import importing
 from whitestat.app.main import run_command

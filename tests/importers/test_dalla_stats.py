@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.importers.test_import import FIXTURES, A, B, Home
+from tests.support.importing import FIXTURES, A, B, Home
 from whitestat.core.calendar import parse_instant
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address, Counts

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.darkstat_export import bars
 from whitestat.attribution.devices.names import ShownName
 from whitestat.attribution.locality import Locality
 from whitestat.core.errors import ImportFault
@@ -40,10 +41,6 @@ def host(version: int, address: str = "192.168.1.10", seen_s: int = 1_795_000_00
     parts += [bytes([len(name)]), name, (1000).to_bytes(8, "big"), (200).to_bytes(8, "big")]
     parts += [b"P\1", bytes(17), b"T\0\1", bytes(26), b"U\0\1", bytes(18)]
     return b"".join(parts + ([b"t\0\1", bytes(26), b"u\0\0"] if version == 4 else []))
-
-
-def bars(count: int, pos: int, of: dict[int, int]) -> bytes:
-    return bytes([count, pos]) + b"".join(of.get(at, 0).to_bytes(8, "big") * 2 for at in range(count))
 
 
 def file(*hosts: bytes, last: str = "2026-11-22T12:00:00", days: dict[int, int] | None = None) -> bytes:

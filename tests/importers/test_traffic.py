@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.importers.test_import import Home
+from tests.support.importing import Home
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Counts

@@ -18,7 +18,7 @@ from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, De
 from tests.lab.referee import Octets, Referee
 from tests.lab.service import Service, running
 from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
-from tests.ledger.tables.test_details import stored
+from tests.support.details import stored
 from whitestat.ledger.tables.details import SERVICE
 
 pytestmark = [pytest.mark.lab, pytest.mark.needs("darkstat")]

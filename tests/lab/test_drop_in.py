@@ -20,8 +20,8 @@ from tests.lab.home import INTERNET4, LAPTOP, PHONE, TV, Home, Links
 from tests.lab.machine import end
 from tests.lab.service import environment
 from tests.lab.traffic import echo, flood
+from tests.support.legacy_v5 import Tables
 from tests.support.old_databases import OldDatabase
-from tests.web.legacy_v5.test_handlers import Tables
 from whitestat.web.legacy_v5.frame import COLUMNS
 
 pytestmark = [pytest.mark.lab, pytest.mark.needs("darkstat")]

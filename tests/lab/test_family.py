@@ -21,7 +21,7 @@ from tests.lab.family import Member, dnsmasq, send, surf, wait_for
 from tests.lab.home import INTERNET4, INTERNET6, Home, Links
 from tests.lab.referee import Octets
 from tests.lab.service import Service, running
-from tests.lab.test_shapes import HOSTS, attic
+from tests.lab.shapes import HOSTS, attic
 
 pytestmark = [pytest.mark.lab, pytest.mark.needs("dnsmasq", "udhcpc", "avahi-daemon", "darkstat")]
 

@@ -11,7 +11,6 @@ import pytest
 
 from tests.lab.home import (
     DEVICES,
-    GATEWAY4,
     GATEWAY6,
     GATEWAY_MAC,
     INTERNET4,
@@ -24,12 +23,10 @@ from tests.lab.home import (
 from tests.lab.machine import Machine
 from tests.lab.referee import Octets, Referee
 from tests.lab.service import running
+from tests.lab.shapes import ATTIC_MAC, HOSTS, attic
 from tests.lab.traffic import flood
 
 pytestmark = pytest.mark.lab
-
-ATTIC_MAC = "02:50:00:00:00:21"
-HOSTS = tuple(f"192.168.60.{10 + n}" for n in range(5))
 
 
 @pytest.fixture
@@ -48,19 +45,6 @@ def exchange(machine: Machine, source: str, payload: int = 1000, count: int = 20
         for number in range(count):
             sock.send(bytes([8, 0, 0, 0, 0, 0]) + number.to_bytes(2, "big") + bytes(payload))
             sock.recv(65536)
-
-
-def attic(home: Home) -> Machine:
-    """A router behind ours, without address translation; its hosts are addresses on its inner side."""
-    machine = home._machine("attic")
-    home.add_device(machine, "attic", ATTIC_MAC)
-    machine.ip("address add 192.168.50.2/24 dev eth0")
-    machine.ip(f"route add default via {GATEWAY4}")
-    for host in HOSTS:
-        machine.ip(f"address add {host}/32 dev lo")
-    home.gateway.ip("route add 192.168.60.0/24 via 192.168.50.2")
-    home.internet.ip("route add 192.168.60.0/24 via 203.0.113.1")
-    return machine
 
 
 def test_hosts_behind_a_second_router_are_people_of_their_own_and_stay_so_after_a_restart(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.metering.test_recorder import DAY_S, ZONE, Meter, known_of, octets_of
+from tests.support.recorder import DAY_S, ZONE, Meter, known_of, octets_of
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import Locality

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conftest import Writing
-from tests.metering.test_recorder import DAY_S, Meter, book, recorder_on
+from tests.support.recorder import DAY_S, Meter, book, recorder_on
 
 
 def test_the_live_view_holds_the_booked_and_the_pending_and_a_flush_does_not_show(writing: Writing) -> None:

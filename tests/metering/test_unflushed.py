@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metering.test_engine import NOW_MS, FakeClock, Ring, Service, full, named
-from tests.metering.test_recorder import GATEWAY, HOST, PHONE, ZONE, Meter
+from tests.support.engine import NOW_MS, FakeClock, Ring, Service, full, named
+from tests.support.recorder import GATEWAY, HOST, PHONE, ZONE, Meter
 from whitestat.core.model import Counts, Delta, FlowKey, Scope, UsageKey
 from whitestat.core.units import address_bytes
 from whitestat.ledger.read.queries import Queries, TimeStep, UsageQuery

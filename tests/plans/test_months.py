@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.metering.test_recorder import PHONE, Meter, recorder_on
+from tests.support.recorder import PHONE, Meter, recorder_on
 from whitestat.attribution.locality import Locality
 from whitestat.core.model import CounterReading, Counts, FlowKey, Point, ReadResult
 from whitestat.core.units import address_bytes, mac_bytes

@@ -6,8 +6,10 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from datetime import tzinfo
 from operator import add
+from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -18,6 +20,7 @@ from whitestat.core.model import Counts, Coverage, Receipt, Scope, UsageKey
 from whitestat.ledger.resolutions import KEPT_S, Resolution
 from whitestat.ledger.tables.flush import Flush
 from whitestat.ledger.tables.packed import unpacked
+from whitestat.ledger.write.writer import Writer
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 ZONES = [ZoneInfo(name) for name in ("Europe/Stockholm", "Asia/Kathmandu", "Australia/Lord_Howe")]
@@ -132,3 +135,19 @@ def stored(
         days = stored(connection, kind, Resolution.DAY, zone).items()
         rows += [((day // 100, key), row) for (day, key), row in days if day >= closed.get("month", 0)]
     return summed(rows)
+
+
+def flushes_in(path: Path) -> int:
+    """How many flushes the ledger holds, which must be the first ones, whole, in every table."""
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        booked = writer.state().receipts.get("kernel", 0)
+    with closing(sqlite3.connect(path)) as connection:
+        kept = {resolution for (resolution,) in connection.execute("SELECT resolution FROM kept")}
+        for resolution in Resolution:
+            if resolution is Resolution.SECOND and resolution not in kept:
+                continue
+            observed = stored(connection, "coverage", resolution, STOCKHOLM).values()
+            assert sum(row[0] for row in observed) == booked
+            assert sum(row[0] for row in stored(connection, "usage", resolution, STOCKHOLM).values()) == 40 * booked
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return booked

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from tests.metering.test_recorder import recorder_on
+from tests.support.recorder import recorder_on
 from whitestat.attribution.devices.edits import Edit
 from whitestat.attribution.devices.identity import EditResult, Identity
 from whitestat.core.calendar import Cycle, instant_text, parse_instant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tests.metering.test_recorder import DAY_S, LAN, UP
+from tests.support.recorder import DAY_S, LAN, UP
 from whitestat.core.model import Audit, Counts, Delta, PointStatus, ReadResult, Receipt
 from whitestat.metering.recorder import Recorder
 

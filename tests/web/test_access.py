@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.routing import Route as Path_
 
+from tests.support.accounts import owned
 from tests.support.household import ZONE, House, booked, household
 from tests.support.visitor import PAGE, PASSWORD, Visitor
 from whitestat.ledger.read.queries import Queries
@@ -29,15 +30,6 @@ def closed(tmp_path: Path) -> Iterator[House]:
     """A household that nobody may look into without a log-in, as every house is at first."""
     with household(tmp_path, booked(), editors=(), readers=()) as house:
         yield house
-
-
-def owned(house: House) -> Visitor:
-    """Somebody who set the owner's password by the link of the first start."""
-    visitor = Visitor(house)
-    key = house.accounts.first_link(house.now_s * 1000)
-    assert visitor.get(f"/first?key={key}", **PAGE).status == 303
-    assert visitor.form("/first", password=PASSWORD, again=PASSWORD).status == 303
-    return visitor
 
 
 def as_role(house: House, role: Role, person: str | None = None) -> Visitor:

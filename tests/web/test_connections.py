@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.accounts import owned
+from tests.support.certificates import certify
 from tests.support.household import House, booked, household
-from tests.web.test_access import owned
 from whitestat.core.errors import WhiteStatError
 from whitestat.web import connections
 from whitestat.web.connections import Certificate
@@ -114,23 +115,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     if not shutil.which("openssl"):
         pytest.skip("needs openssl")
     return certify(tmp_path_factory.mktemp("tls"), "first")
-
-
-def certify(folder: Path, name: str) -> tuple[Path, Path]:
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    words = [
-        "-subj",
-        f"/CN={name}",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-    ]
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "2", *curve, *words], check=True, capture_output=True)
-    return certificate, key
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.certificates import certify
 from tests.support.household import NOON_S, House, booked, device, household
 from tests.support.visitor import PAGE, PASSWORD, Visitor
-from tests.web.test_connections import certify
 
 DOCS = Path(__file__).parents[2] / "docs" / "proxy.md"
 NAME = "stats.example.org"

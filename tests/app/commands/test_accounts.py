@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.test_control import controlled
+from tests.support.control import controlled
 from tests.support.household import House, booked, household
 from whitestat.app.main import run_command
 from whitestat.web.auth import file, passwords

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.attribution.devices.test_identity import MACS, MINUTE_MS, START_MS, House
-from tests.metering.test_recorder import END_S, LAN, PHONE, ZONE, Meter
+from tests.support.identity import MACS, MINUTE_MS, START_MS, House
+from tests.support.recorder import END_S, LAN, PHONE, ZONE, Meter
 from whitestat.app.local_network import listening_on
 from whitestat.attribution.devices.address_ownership import HAND_ONS_MAX, HOUR_MS, SETTLES_MS, SILENT_MS
 from whitestat.attribution.devices.edits import Merge, Rename

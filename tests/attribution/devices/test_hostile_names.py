@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.attribution.devices.test_identity import START_MS, TABLET, House
-from tests.attribution.evidence.test_frames import PHONE as SPEAKER
-from tests.attribution.evidence.test_frames import announcement, dhcp_message, ipv4, option
-from tests.metering.test_recorder import ZONE
+from tests.support.evidence_frames import PHONE as SPEAKER
+from tests.support.evidence_frames import announcement, dhcp_message, ipv4, option
+from tests.support.identity import START_MS, TABLET, House
+from tests.support.recorder import ZONE
 from whitestat.app.commands.client import _answer
 from whitestat.app.main import run_command
 from whitestat.attribution.devices.address_ownership import SETTLES_MS

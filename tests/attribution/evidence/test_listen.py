@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.attribution.evidence.test_frames import announcement, dhcp_message, ipv4, option
+from tests.support.evidence_frames import announcement, dhcp_message, ipv4, option
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.evidence.listen import EXPRESSION, PROGRAM, SNAP, Listener
 

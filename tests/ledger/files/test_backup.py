@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.files.test_durability import flushes_in
-from tests.support.flushes import NOON_S, STOCKHOLM, flush_of, key, whole
+from tests.support.flushes import NOON_S, STOCKHOLM, flush_of, flushes_in, key, whole
 from whitestat.core.errors import LedgerError
 from whitestat.ledger.files import copies
 from whitestat.ledger.files.backup import back_up

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.write.test_writer import full_disk
 from tests.support.flushes import FILES, NOON_S, STOCKHOLM, flush_of, key
+from tests.support.full_disk import full_disk
 from whitestat.core.errors import LedgerError
 from whitestat.ledger.files import blocks as blocks_module
 from whitestat.ledger.files.backup import back_up

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,8 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.flushes import FILES, MEMORY, STOCKHOLM, stored, whole
-from whitestat.ledger.resolutions import Resolution
+from tests.support.flushes import FILES, MEMORY, STOCKHOLM, flushes_in, whole
 from whitestat.ledger.write.writer import Writer
 
 FLUSHES = 12
@@ -34,22 +32,6 @@ for epoch in count(writer.state().receipts.get("kernel", 0) + 1):
     writer.commit(whole(epoch))
     print(epoch, flush=True)
 """
-
-
-def flushes_in(path: Path) -> int:
-    """How many flushes the ledger holds, which must be the first ones, whole, in every table."""
-    with closing(Writer(path, STOCKHOLM)) as writer:
-        booked = writer.state().receipts.get("kernel", 0)
-    with closing(sqlite3.connect(path)) as connection:
-        kept = {resolution for (resolution,) in connection.execute("SELECT resolution FROM kept")}
-        for resolution in Resolution:
-            if resolution is Resolution.SECOND and resolution not in kept:
-                continue
-            observed = stored(connection, "coverage", resolution, STOCKHOLM).values()
-            assert sum(row[0] for row in observed) == booked
-            assert sum(row[0] for row in stored(connection, "usage", resolution, STOCKHOLM).values()) == 40 * booked
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    return booked
 
 
 def test_a_writer_killed_between_commits_leaves_what_it_committed(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.metering.test_engine import Service, named
-from tests.metering.test_recorder import ZONE, Meter
+from tests.support.engine import Service, named
 from tests.support.flushes import NOON_S, flush_of, key
+from tests.support.recorder import ZONE, Meter
 from whitestat.core.errors import DamagedLedger
 from whitestat.core.model import Receipt
 from whitestat.ledger.files.backup import back_up

@@ -23,9 +23,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.files.test_durability import flushes_in
-from tests.metering.test_recorder import ZONE, octets_of, recorder_on
-from tests.support.flushes import MEMORY
+from tests.support.flushes import MEMORY, flushes_in
+from tests.support.recorder import ZONE, octets_of, recorder_on
 from tests.support.timed_meter import OCTETS, Cut, CutMeter, poll
 from whitestat.ledger.write.writer import Writer
 
@@ -57,16 +56,16 @@ import json, os, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from tests.support.timed_meter import CutMeter, turn
-from tests.metering.test_recorder import ZONE, booker_on
+from tests.support.recorder import ZONE, recorder_on
 from whitestat.ledger.write.writer import Writer
 folder = Path(sys.argv[1])
 told = os.open(folder / "told", os.O_WRONLY | os.O_CREAT)
 meter = CutMeter("boot:2", int(sys.argv[2]))
 for life in range(2):
     writer = Writer(folder / "whitestat.db", ZONE)
-    booker = booker_on(writer)
+    recorder = recorder_on(writer)
     for _ in range({FLUSHES // 2}):
-        turn(booker, meter, meter.epoch + 1)
+        turn(recorder, meter, meter.epoch + 1)
         os.write(told, bytes([meter.epoch]))
     writer.close()
 print(json.dumps(meter.cuts))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.read.test_queries import CYCLE, DEVICES, PEOPLE, opened, step_start
 from tests.support.flushes import CLOCKS_BACK_S, MEMORY, NOON_S, STOCKHOLM, ZONES, Row, key, summed
+from tests.support.ledger import CYCLE, DEVICES, PEOPLE, opened, step_start
 from whitestat.core.calendar import day_bounds, day_of, hour_start
 from whitestat.core.errors import QueryError
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, PROTOCOL_OTHER, Counts, PeerKey, ServiceKey

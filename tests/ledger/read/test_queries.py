@@ -6,8 +6,8 @@ import sqlite3
 import threading
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -36,7 +36,8 @@ from tests.support.flushes import (
     summed,
     whole,
 )
-from whitestat.core.calendar import Cycle, day_bounds, day_of, hour_start, minute_start, parse_instant, span
+from tests.support.ledger import CYCLE, DEVICES, PEOPLE, opened, step_start
+from whitestat.core.calendar import day_bounds, parse_instant
 from whitestat.core.errors import LedgerError, QueryError
 from whitestat.core.model import Coverage, Episode, Point, Scope
 from whitestat.ledger.read import queries as queries_module
@@ -50,36 +51,12 @@ from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 MAC, OTHER_MAC = bytes.fromhex("025000000011"), bytes.fromhex("025000000012")
 DAY_S = 86_400
 HOUR_S = 3_600
-CYCLE = Cycle(25, 2)
-"""The periods of most tests: they begin in the hour that clocks repeat."""
-
-
-@contextmanager
-def opened(
-    path: Path, zone: ZoneInfo = STOCKHOLM, kept: Mapping[str, int | None] = KEPT_S
-) -> Iterator[tuple[Writer, Queries]]:
-    with closing(Writer(path, zone, kept)) as writer, closing(Queries(path, zone, CYCLE)) as queries:
-        yield writer, queries
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[tuple[Writer, Queries]]:
     with opened(tmp_path / "whitestat.db") as each:
         yield each
-
-
-def step_start(step: TimeStep, at_s: int, question: UsageQuery, zone: ZoneInfo) -> int:
-    day = day_of(at_s, zone)
-    return {
-        TimeStep.TOTAL: question.start_s,
-        TimeStep.SECOND: at_s,
-        TimeStep.MINUTE: minute_start(at_s),
-        TimeStep.HOUR: hour_start(at_s, zone),
-        TimeStep.DAY: day_bounds(day, zone)[0],
-        TimeStep.WEEK: span("week", at_s, zone)[0],
-        TimeStep.MONTH: day_bounds(day // 100 * 100 + 1, zone)[0],
-        TimeStep.CYCLE: span("cycle", at_s, zone, CYCLE)[0],
-    }[step]
 
 
 def expected(
@@ -108,11 +85,6 @@ def expected(
     )
 
 
-PEOPLE = {1: "Anna", 2: "Anna", 3: "Bo"}
-DEVICES = Flush(
-    devices=[DeviceRecord(number, person=PEOPLE.get(number)) for number in range(1, 6)],
-    episodes=[Episode(number, number, None, None, 0) for number in range(1, 6)],
-)
 instants = st.one_of(st.integers(-40 * DAY_S, 40 * DAY_S), st.integers(-2 * DAY_S, 2 * DAY_S)).map(
     lambda seconds: CLOCKS_BACK_S + seconds
 )

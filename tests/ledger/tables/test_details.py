@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.details import stored
 from tests.support.flushes import FILES, MEMORY, NOON_S, STOCKHOLM, key
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import Counts, PeerKey, ServiceKey
@@ -21,7 +22,7 @@ from whitestat.core.units import address_bytes
 from whitestat.ledger.files.database import open_for_reading
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables import details
-from whitestat.ledger.tables.details import KINDS, PEER, SERVICE, DetailKind
+from whitestat.ledger.tables.details import KINDS, PEER, SERVICE
 from whitestat.ledger.write.writer import Flush, Writer
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -47,26 +48,6 @@ def services(several: dict[tuple[int, int], int]) -> Flush:
             for (ago, port), octets in several.items()
         }
     )
-
-
-def stored(path: Path, kind: DetailKind, start_s: int, end_s: int) -> dict[tuple[object, ...], int]:
-    """Octets by what they are about, over a span, as a reader sees them."""
-    sums: Counter[tuple[object, ...]] = Counter()
-    with closing(open_for_reading(path)) as connection:
-        tail = details.DetailTail(connection, STOCKHOLM)
-        tail.follow()
-        kept = details.kept(connection, STOCKHOLM, kind)
-        span = kept.floor(start_s, STOCKHOLM), kept.ceiling(end_s, STOCKHOLM)
-        for part in details.parts(kept, span, STOCKHOLM):
-            columns = ", ".join(kind.columns)
-            rows = connection.execute(
-                f"""SELECT {columns}, octets_in + octets_out + octets_unsplit FROM {part.table}
-                    WHERE bucket >= ? AND bucket < ?""",
-                (part.piece.low, part.piece.high),
-            )
-            for *about, octets in rows:
-                sums[tuple(about)] += octets
-    return dict(sums)
 
 
 several = st.lists(

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger.write.test_writer import full_disk
 from tests.support.flushes import (
     FILES,
     MEMORY,
@@ -37,6 +36,7 @@ from tests.support.flushes import (
     whole,
 )
 from tests.support.flushes import counts as any_counts
+from tests.support.full_disk import full_disk
 from whitestat.core.calendar import day_bounds, day_of
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import CounterReading, Counts, FlowKey, Receipt

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +30,7 @@ from tests.support.flushes import (
     stored,
     whole,
 )
+from tests.support.full_disk import full_disk
 from whitestat.core.calendar import day_bounds, parse_instant
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import Audit, CounterReading, Counts, Episode, FlowKey, Point, Receipt, Scope, UsageKey
@@ -200,17 +200,6 @@ def test_minutes_expire_after_a_week_hours_after_400_days_and_days_never(writer:
     day_start_s = parse_instant("2025-10-17", STOCKHOLM)
     kept = [row for row in tables(path)["kept"] if row[0] in list(Resolution)]
     assert kept == [("hour", day_start_s), ("minute", day_bounds(20261114, STOCKHOLM)[0])]
-
-
-@contextmanager
-def full_disk(octets: int) -> Iterator[None]:
-    """The kernel refuses to let a file grow past the limit, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_books_nothing_and_the_same_flush_goes_in_later(writer: Writer, path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from tests.support.accounts import owned
 from tests.support.household import House, booked, household
 from tests.support.visitor import PASSWORD, Visitor
-from tests.web.test_access import owned
 
 
 @pytest.fixture

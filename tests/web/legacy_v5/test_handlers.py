@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
-from html.parser import HTMLParser
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.household import EVIL, EVIL_NAME, PHONE_MAC, ZONE, House, booked, household
+from tests.support.legacy_v5 import Tables
 from whitestat.core.calendar import parse_instant
 from whitestat.core.model import Counts, Episode, Scope, UsageKey
 from whitestat.core.units import address_bytes, mac_bytes
@@ -199,36 +199,6 @@ def test_an_empty_answer_is_the_frame_with_no_rows(tmp_path: Path) -> None:
             )
         for path in ("/table", "/table/history?start=2020-01-01"):
             assert Tables(house.get(path).text).rows == [["", *COLUMNS]]
-
-
-class Tables(HTMLParser):
-    """Excel's and Power BI's web query: the cells of the page's only table; whatever else is in it is a fault."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.tables = 0
-        self._cell = False
-        self.feed(text)
-        self.close()
-        assert self.tables == 1
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in {"table", "thead", "tbody", "tr", "th", "td"}
-        assert "rowspan" not in dict(attrs) and "colspan" not in dict(attrs)
-        self.tables += tag == "table"
-        self._cell = tag in {"th", "td"}
-        if tag == "tr":
-            self.rows.append([])
-        if self._cell:
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._cell = False
-
-    def handle_data(self, data: str) -> None:
-        if self._cell:
-            self.rows[-1][-1] += data
 
 
 def test_a_web_query_finds_the_same_figures_in_the_table_as_in_the_json(home: House) -> None:

@@ -1,0 +1,27 @@
+"""The control socket of a served household."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.household import House
+from whitestat.app import control
+from whitestat.web import create_app, serve
+
+
+@contextmanager
+def controlled(house: House, ledger: Path) -> Iterator[None]:
+    held = control.control_socket(ledger)
+    server = serve(create_app(house.sources()), "127.0.0.1", 0, held)
+    thread = threading.Thread(target=lambda: asyncio.run(server.run_until_stopped()))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join(10)
+        control.close_control(ledger, held)
