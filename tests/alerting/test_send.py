@@ -35,7 +35,7 @@ def test_each_address_answers_for_itself(inbox: Inbox) -> None:
 def test_a_child_that_cannot_start_is_told(tmp_path: Path) -> None:
     answers = asyncio.run(post({"m": "json://127.0.0.1:1/"}, "a", "b", python=str(tmp_path / "python")))
     assert answers == [
-        {"mark": "m", "ok": False, "reason": "no process can be started to send it: no such file or directory"}
+        {"mark": "m", "ok": False, "reason": "the sending process cannot be started: no such file or directory"}
     ]
 
 
@@ -50,8 +50,8 @@ def test_addresses_come_from_a_file_of_ones_own_and_from_the_environment(tmp_pat
 @pytest.mark.parametrize(
     ("text", "mode", "fault"),
     [
-        ("ntfy://secret", 0o644, "others may read it"),
-        ("secret", 0o600, "address 1 is none"),
+        ("ntfy://secret", 0o644, "other users can read it"),
+        ("secret", 0o600, "address 1 is not an address"),
         ("\n".join(f"ntfy://secret{n}" for n in range(40)), 0o600, "at most 32"),
         ("x" * 70_000, 0o600, "more than 65536 octets"),
     ],

@@ -108,7 +108,7 @@ def test_a_month_tells_each_thing_once_though_the_service_starts_anew_every_day(
         "line: 80 % of 40.0 GB",
         "line: 100 % of 40.0 GB",
     ]
-    assert "until 2026-11-30" in used[0]
+    assert "The period ends on 2026-11-30." in used[0]
     assert sum(kind == "plan-forecast" for kind, _ in home.told) == 1
     daily = [text for kind, text in home.told if kind == "daily-summary"]
     assert len(daily) == 30
@@ -137,7 +137,7 @@ def test_a_burst_names_who_and_is_told_again_only_after_it_was_over(home: Home) 
     home.use(600_000_000, TABLET)
     home.at_s += 120
     assert home.look(watcher) == ["burst"]
-    assert home.told[-1][1] == ("600.0 MB in the last hour, more than 500.0 MB. Most of it: tablet, 600.0 MB.")
+    assert home.told[-1][1] == ("600.0 MB in the last hour, more than 500.0 MB. Most by tablet: 600.0 MB.")
     assert home.look(watcher) == []
     home.at_s += 2 * HOUR_S
     assert home.look(watcher) == []
@@ -155,14 +155,14 @@ def test_a_point_that_cannot_be_read_is_told_after_its_patience_and_once(home: H
         told += home.look(watcher)
         home.at_s += 60
     assert told == ["unreachable"]
-    assert home.told[0][1] == "Point lan has not been read for 10m: br0 is gone"
+    assert home.told[0][1] == "No data from point lan for 10m: br0 is gone"
 
 
 def test_low_coverage_is_told_where_devices_can_be_told_apart(home: Home) -> None:
     home.use(50_000_000, lost=60_000_000)
     home.at_s += 120
     assert home.look(home.watcher()) == ["coverage-low"]
-    assert "60.0 MB are nobody's" in home.told[0][1]
+    assert "Not matched: 60.0 MB" in home.told[0][1]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_messages_reach_every_address_once_over_failures_restarts_and_quiet_hour
         watcher = home.watcher(urls, forecast=False, notify=notify)
         for _ in range(3):
             asyncio.run(watcher.send())
-        assert [each["title"] for each in good.taken] == ["Allowance"]
+        assert [each["title"] for each in good.taken] == ["Data allowance"]
         bad.broken = False
         home.at_s += 61
         asyncio.run(home.watcher(urls).send())

@@ -55,7 +55,7 @@ def test_a_double_click_edits_a_name_and_the_toast_takes_it_back(page: Page, hou
     wait_for_toast(page, "Anna's phone")
     assert name_in_ledger(house, PHONE) == "Anna's phone"
     page.click(".toast button")
-    wait_for_toast(page, "Taken back")
+    wait_for_toast(page, "Undone")
     assert name_in_ledger(house, PHONE) == "phone"
     assert page.problems == []
 
@@ -101,7 +101,7 @@ def test_an_owner_is_chosen_from_the_list_or_added(page: Page, house: House) -> 
     assert [each["id"] for each in cleo["devices"]] == [PHONE]
     page.wait_for(f"{select}.selectedOptions[0].textContent === 'Cleo'")
     page.evaluate(choose.format(select, ""))
-    wait_for_toast(page, "nobody")
+    wait_for_toast(page, "now has no owner")
     assert house.get("/api/v1/people").json["people"][0]["devices"] == []
     assert page.problems == []
 
@@ -110,7 +110,7 @@ def test_a_proposal_shows_its_reasons_and_is_confirmed_or_refused_once(page: Pag
     card = page.evaluate("document.querySelector('.proposal').textContent")
     assert all(words in card for words in ("Annas laptop", "phone", "85", "<b>phone</b>", "silent since"))
     page.click(".proposal .yes")
-    wait_for_toast(page, "are one now")
+    wait_for_toast(page, "merged")
     page.wait_for("!document.querySelector('.proposal')")
     assert house.get(f"/api/v1/devices/{LAPTOP}").status == 404
     page.click(".toast button")

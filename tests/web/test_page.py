@@ -99,7 +99,7 @@ def test_it_shows_each_device_with_its_figures(page: Page) -> None:
         ".map((each) => each.innerText.replaceAll('\\u00a0', ' '))"
     )
     assert cells == [
-        "tv\n02:50:00:00:00:03\nwhose?\nnew person\u2026",
+        "tv\n02:50:00:00:00:03\nset owner\nnew person\u2026",
         "7.0 GB",
         "50.0 kB",
         "7.0 GB",
@@ -115,7 +115,7 @@ def test_it_shows_each_device_with_its_figures(page: Page) -> None:
 
 def test_what_is_unattributed_is_a_row_of_its_own_with_a_reason(page: Page) -> None:
     assert text(page, "tbody tr:last-child .label") == NOBODY
-    assert "no device could be found" in text(page, "tbody tr:last-child .below")
+    assert "not matched to any device" in text(page, "tbody tr:last-child .below")
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -167,7 +167,7 @@ def test_figures_move_with_the_stream(page: Page, house: House) -> None:
         octets=8_600_000_000,
     )
     wait_for_text(page, ".now .in", "12.3 Mbit/s")
-    assert text(page, ".now .out") == "456.0 kbit/sup"
+    assert text(page, ".now .out") == "456.0 kbit/supload"
     assert text(page, ".today .total") == "8.6 GB"
     assert text(page, "tbody tr:first-child .total") == "8.5 GB"
     assert text(page, "tbody tr:first-child .rate") == "12.3 Mbit/s 456.0 kbit/s"
@@ -217,8 +217,8 @@ def test_a_lost_connection_is_told_and_mended(browser: Browser, house: House) ->
         port = int(other.url.rstrip("/").rpartition(":")[2])
         server.stop()
         page.wait_for("document.querySelector('.phase.lost')")
-        assert "The figures are those of 12:00:00" in text(page, ".notice.lost")
-        assert text(page, ".now .in") == "\u2013down"
+        assert "Figures as of 12:00:00" in text(page, ".notice.lost")
+        assert text(page, ".now .in") == "\u2013download"
         assert text(page, "tbody tr:nth-child(2) .rate") == "\u2013"
         with served(other, port):
             page.wait_for("document.querySelector('.phase.live')")

@@ -226,7 +226,9 @@ def test_a_plan_says_what_is_left_the_pace_and_who_used_it(browser: Browser, fam
         shown = text(page, ".plan").replace("\u2068", "").replace("\u2069", "")
         assert octets_text(abs(pot["left"])) in shown.replace("  ", " ")
         assert f"Used{octets_text(pot['used'])}" in shown
-        assert f"Today{octets_text(pot['today']['used'])} of" in shown
+        used, may = pot["today"]["used"], max(0, pot["today"]["may"])
+        over = f"Today{octets_text(used - may)} over today\u2019s share of {octets_text(may)}"
+        assert (over if used > may else f"Today{octets_text(used)} of today\u2019s share") in shown
         assert all(each["person"] is None or each["person"] in shown for each in plan["persons"])
         assert page.evaluate("document.querySelector('.plan .limit') !== null")
         assert page.problems == []
@@ -241,7 +243,7 @@ def test_a_place_survives_a_reload_and_the_back_button_leads_back(browser: Brows
         page.click(".choice input[value=day]")
         page.wait_for("location.hash.includes('span=day')")
         page.wait_for("document.querySelector('h2.page')?.textContent.includes('21 November 2026')")
-        page.click("[aria-label='The span before']")
+        page.click("[aria-label='Previous period']")
         page.wait_for("document.querySelector('h2.page')?.textContent.includes('20 November 2026')")
         reload(page)
         page.wait_for("document.querySelector('h2.page')?.textContent.includes('20 November 2026')")
@@ -291,7 +293,7 @@ def test_figures_are_those_of_the_api_and_told_apart_as_asked(browser: Browser, 
             ".map((cell) => cell.textContent.replaceAll('\\u00a0', ' ')))"
         )
         usage = family.get("/api/v1/usage?start=2026-11-01&end=2026-12-01&by=person&scope=wan").json["rows"]
-        sums = {row["person"] or "Nobody\u2019s devices": octets_text(row["octets"]) for row in usage}
+        sums = {row["person"] or "No owner": octets_text(row["octets"]) for row in usage}
         assert dict(rows) == sums
         page.click(".legend button")
         page.wait_for("location.hash.includes('person=')")
@@ -388,7 +390,7 @@ def test_the_table_of_days_sorts_searches_and_adds_up(browser: Browser, family: 
         page.wait_for("document.querySelector('.sheet thead th').ariaSort === 'ascending'")
         total = text(page, ".sheet tfoot td")
         assert total.endswith("GB")
-        assert text(page, ".sheet tfoot th") == "Together"
+        assert text(page, ".sheet tfoot th") == "Total"
 
 
 def test_hours_are_a_field_each_when_asked_for(browser: Browser, family: House) -> None:
@@ -405,7 +407,7 @@ def test_hours_are_a_field_each_when_asked_for(browser: Browser, family: House) 
 def test_units_and_colours_are_chosen_and_kept(browser: Browser, own: House) -> None:
     with looking(browser, own, "#/history?span=month&at=2026-11-21", ".sheet tbody tr") as page:
         assert "GB" in text(page, ".total")
-        choose(page, ".choices label", "Amounts", "GiB")
+        choose(page, ".choices label", "Data", "GiB")
         page.wait_for("document.querySelector('.total').textContent.includes('GiB')")
         choose(page, ".choices label", "Colours", "dark")
         page.wait_for("getComputedStyle(document.body).backgroundColor === 'rgb(12, 15, 20)'")
@@ -413,12 +415,12 @@ def test_units_and_colours_are_chosen_and_kept(browser: Browser, own: House) -> 
         reload(page)
         page.wait_for("document.querySelector('.total')?.textContent.includes('GiB')")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 15, 20)"
-        choose(page, ".choices label", "Amounts", "GB")
+        choose(page, ".choices label", "Data", "GB")
         choose(page, ".choices label", "Colours", "auto")
-        choose(page, ".choices label", "Rates", "octet/s")
+        choose(page, ".choices label", "Speed", "octet/s")
         page.evaluate("location.hash = '#/'")
         page.wait_for("document.querySelector('tbody .rate')?.textContent.includes('B/s')")
-        choose(page, ".choices label", "Rates", "bit/s")
+        choose(page, ".choices label", "Speed", "bit/s")
 
 
 def test_the_keyboard_alone_goes_everywhere(browser: Browser, family: House) -> None:
@@ -524,7 +526,12 @@ def test_a_month_of_days_fits_on_its_sheet(browser: Browser, family: House) -> N
         page.wait_for("document.querySelector('.vast .grid')")
         page.paper(yes=True)
         shown = "Array.from(document.querySelectorAll('.vast thead th')).filter((each) => each.checkVisibility())"
-        assert page.evaluate(f"{shown}.map((each) => each.innerText.trim())") == ["Device", "Together", "In", "Out"]
+        assert page.evaluate(f"{shown}.map((each) => each.innerText.trim())") == [
+            "Device",
+            "Total",
+            "Download",
+            "Upload",
+        ]
 
 
 def test_each_gap_of_a_point_is_told(browser: Browser, own: House) -> None:
@@ -592,13 +599,13 @@ def test_a_device_is_renamed_split_from_nothing_merged_and_taken_back(browser: B
         page.type("Work laptop")
         page.press("Enter")
         page.wait_for("document.querySelector('h2.page')?.textContent.includes('Work laptop')")
-        choose(page, "main label.pick", "Is the same", str(PHONE))
+        choose(page, "main label.pick", "Same device", str(PHONE))
         press(page, "Merge")
         page.wait_for(f"location.hash === '#/device/{PHONE}'")
         assert own.get(f"/api/v1/devices/{LAPTOP}").status == 404
-        page.wait_for("document.querySelector('.toast')?.textContent.includes('are one now')")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('merged')")
         page.click(".toast button")
-        page.wait_for("document.querySelector('.toast')?.textContent.includes('Taken back')")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('Undone')")
         assert own.get(f"/api/v1/devices/{LAPTOP}").json["name"] == "Work laptop"
         page.evaluate("location.hash = '#/devices'")
         page.wait_for("document.querySelector('[aria-labelledby=card-edits] li button')")
@@ -625,14 +632,14 @@ def test_addresses_of_another_device_are_given_to_it_and_taken_back(browser: Bro
     with looking(browser, own, f"#/device/{PHONE}", "input[type=checkbox]") as page:
         page.evaluate("[...document.querySelectorAll('main input[type=checkbox]')].at(-1).focus()")
         page.press(" ")
-        choose(page, "main label.pick", "They are", str(EVIL))
+        choose(page, "main label.pick", "Move to", str(EVIL))
         assert violations(page) == []
         press(page, "Split")
-        page.wait_for("document.querySelector('.toast')?.textContent.includes('’s now')")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('Addresses moved to')")
         page.wait_for("!document.querySelector('main input[type=checkbox]')")
         assert len(own.get(f"/api/v1/devices/{EVIL}").json["episodes"]) == 2
         page.click(".toast button")
-        page.wait_for("document.querySelector('.toast')?.textContent.includes('Taken back')")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('Undone')")
         page.wait_for("document.querySelectorAll('main input[type=checkbox]').length === 2")
         assert len(own.get(f"/api/v1/devices/{EVIL}").json["episodes"]) == 1
         assert page.problems == []
@@ -659,12 +666,12 @@ def test_a_plan_is_topped_up_by_keyboard_and_that_is_undone(browser: Browser, ow
         assert page.problems == []
 
 
-def test_a_plan_is_classed_anew_when_one_is_sure(browser: Browser, own: House) -> None:
+def test_past_usage_of_a_plan_is_recalculated_after_a_confirmation(browser: Browser, own: House) -> None:
     own.writer.follow_plans([Plan("line", 4_000_000_000, Period(day=20), equal=True)], NOON_S + 60)
     with looking(browser, own, "#/", ".change button") as page:
-        press(page, "Class anew")
-        press(page, "Class all that is kept")
-        page.wait_for("document.querySelector('.toast')?.textContent.includes('classed anew since')")
+        press(page, "Recalculate\u2026")
+        press(page, "Recalculate all past usage")
+        page.wait_for("document.querySelector('.toast')?.textContent.includes('past usage recalculated since')")
         assert page.evaluate("document.querySelectorAll('.toast button').length") == 1, "there is no way back"
         (plan,) = own.get("/api/v1/plans").json["plans"]
         assert plan["used"] == plan["octets"], "all is of the one tariff"
@@ -688,12 +695,12 @@ def test_a_device_is_labelled_and_its_group_has_a_history(browser: Browser, own:
 
 def test_a_device_is_handed_over_from_a_day_on(browser: Browser, own: House) -> None:
     with looking(browser, own, f"#/device/{PHONE}", ".facts") as page:
-        choose(page, "main label.pick", "Handed to", "2")
+        choose(page, "main label.pick", "New owner", "2")
         page.evaluate(
             "(() => { const day = document.querySelector('main input[type=date]'); day.value = '2026-11-20';"
             " day.dispatchEvent(new Event('change', {bubbles: true})); })()"
         )
-        press(page, "Hand over")
+        press(page, "Change owner")
         page.wait_for("document.querySelector('.facts').textContent.includes('from 2026-11-20')")
         owners = own.get(f"/api/v1/devices/{PHONE}").json["owners"]
         assert [(each["name"], each["from"]) for each in owners] == [("Anna", None), ("Bo", "2026-11-20")]

@@ -21,7 +21,7 @@ def addresses(file: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
     urls = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     for number, url in enumerate(urls, 1):
         if "://" not in url:
-            raise ConfigError(f"notify: address {number} is none: it must begin like mailto:// or ntfy://")
+            raise ConfigError(f"notify: address {number} is not an address: it must begin like mailto:// or ntfy://")
     if len(urls) > MOST:
         raise ConfigError(f"notify: there may be at most {MOST} addresses, got {len(urls)}")
     return {mark(url): url for url in urls}
@@ -31,7 +31,7 @@ def _lines(file: Path) -> list[str]:
     try:
         found = file.stat()
         if found.st_mode & 0o077:
-            raise ConfigError(f"{file}: others may read it, and it holds passwords: chmod 600 {file}")
+            raise ConfigError(f"{file}: other users can read it, and it contains passwords: chmod 600 {file}")
         if found.st_size > OCTETS_MOST:
             raise ConfigError(f"{file}: has more than {OCTETS_MOST} octets")
         return file.read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Hands messages to the child that sends them, and says who took them."""
+"""Delivery of messages through a child process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWER_MOST = 1 << 20
 async def post(
     targets: Mapping[str, str], title: str, body: str, python: str = sys.executable
 ) -> list[dict[str, object]]:
-    """One answer for each address (by its mark): `mark`, `ok`, `reason`. Never raises for what a network does."""
+    """Return one answer per address: `mark`, `ok`, `reason`. Network failures are answers and never raise."""
     order = {
         "targets": [{"mark": mark, "url": url} for mark, url in targets.items()],
         "title": title,
@@ -33,13 +33,13 @@ async def post(
             start_new_session=True,  # a terminal that is closed does not end it
         )
     except OSError as error:
-        reason = f"no process can be started to send it: {os.strerror(error.errno or 0).lower()}"
+        reason = f"the sending process cannot be started: {os.strerror(error.errno or 0).lower()}"
         return _none_took(targets, reason)
     try:
         said, _ = await asyncio.wait_for(child.communicate(json.dumps(order).encode()), SEND_S)
         return _understood(said, targets)
     except TimeoutError:
-        return _none_took(targets, f"nobody took it within {SEND_S:.0f} s")
+        return _none_took(targets, f"not accepted within {SEND_S:.0f} s")
     finally:
         if child.returncode is None:  # the service ends, too
             child.kill()
@@ -50,7 +50,7 @@ def _understood(said: bytes, targets: Mapping[str, str]) -> list[dict[str, objec
     try:
         answers = json.loads(said[:ANSWER_MOST])
     except ValueError:
-        return _none_took(targets, "the process that sends it failed")
+        return _none_took(targets, "the sending process failed")
     known = {str(each["mark"]): each for each in answers if isinstance(each, dict) and "mark" in each}
     return [known.get(mark, {"mark": mark, "ok": False, "reason": "no answer"}) for mark in targets]
 

@@ -1,4 +1,4 @@
-"""Messages on their way: kept until each address took them, tried less and less often, never in quiet hours; pure."""
+"""Queue rules for messages: retried with growing pauses until each address accepted, never in quiet hours; pure."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from whitestat.core.calendar import DAY_S
 from whitestat.ledger.tables.alarms import MessageRow as Message
 
 WAITS_S = (60, 300, 1_800, 7_200, 21_600)
-"""After the first failure, the second and so on; the last one again and again."""
+"""Pauses after the first failure, the second and so on; the last one repeats."""
 GIVEN_UP_S = 3 * DAY_S
 BODY_MOST = 4_000
 
 
 def mark(url: str) -> str:
-    """What stands for an address where it must not be read: addresses hold passwords."""
+    """Return an identifier of an address that reveals nothing of it: addresses contain passwords."""
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def due(messages: Iterable[Message], now_ms: int, *, quiet: bool) -> list[Message]:
-    """Those to be tried now, the oldest first."""
+    """Return the messages to send now, oldest first."""
     return sorted(each for each in messages if each.next_ms <= now_ms and (each.urgent or not quiet))
 
 
 def joined(messages: Sequence[Message]) -> tuple[str, str]:
-    """(title, body) of several that go together, as after a quiet night."""
+    """Return (title, body) of several messages sent as one, as after quiet hours."""
     if len(messages) == 1:
         return messages[0].title, messages[0].body
     body = "\n\n".join(f"{each.title}\n{each.body}" if each.body else each.title for each in messages)
@@ -33,7 +33,7 @@ def joined(messages: Sequence[Message]) -> tuple[str, str]:
 
 
 def after(message: Message, failed: frozenset[str], now_ms: int) -> Message | None:
-    """What is left to do after a try: `failed` of the addresses it waited for. None when it is done, or given up."""
+    """Return the message after an attempt that failed for the addresses `failed`; None if sent to all or given up."""
     waiting = message.waiting & failed
     if not waiting or now_ms - message.at_ms > GIVEN_UP_S * 1000:
         return None
@@ -42,6 +42,6 @@ def after(message: Message, failed: frozenset[str], now_ms: int) -> Message | No
 
 
 def results(marks: Mapping[str, str], answers: Sequence[Mapping[str, object]]) -> frozenset[str]:
-    """Marks of the addresses that did not take a message; those that nobody answered for did not either."""
+    """Return the marks of the addresses that did not accept a message, those without an answer included."""
     took = {str(each.get("mark")) for each in answers if each.get("ok") is True}
     return frozenset(marks) - took

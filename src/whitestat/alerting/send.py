@@ -29,7 +29,7 @@ def _one(apprise: Any, target: dict[str, str], order: dict[str, Any]) -> dict[st
     if not sender.add(target["url"]):
         return {"mark": target["mark"], "ok": False, "reason": "not an address that Apprise knows"}
     took = bool(sender.notify(title=order["title"], body=order["body"], body_format=apprise.NotifyFormat.TEXT))
-    return {"mark": target["mark"], "ok": took, "reason": "" if took else "was not taken"}
+    return {"mark": target["mark"], "ok": took, "reason": "" if took else "was refused"}
 
 
 def main(orders: TextIO, answers: TextIO) -> int:

@@ -1,4 +1,4 @@
-"""The day, and the period that ended, in a few lines for a phone; pure."""
+"""Summaries of a day and of a billing period that ended, a few lines for a phone; pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 5
 
 
 class Used(NamedTuple):
-    """Somebody's octets of a span, None where a meter cannot tell them apart."""
+    """Octets that a person, or a device without an owner, used in a span."""
 
     name: str
     octets: int
@@ -25,20 +25,20 @@ class Used(NamedTuple):
 def daily(
     day: str, users: Sequence[Used], total: int, plan_statuses: Sequence[PlanStatus], *, watched: bool = True
 ) -> tuple[str, str]:
-    """(title, body) of a day that is over; `day` as it is shown. Of one that was not `watched` nothing is known."""
-    nothing = "nothing was used" if watched else "not watched"
+    """Return (title, body) for the past `day`, a text; `watched` is False if no point ran then."""
+    nothing = "no data used" if watched else "not watched"
     title = f"{day}: {octets_text(total)}" if total else f"{day}: {nothing}"
     return title, "\n".join([*_users(users), *(_left(each) for each in plan_statuses if each.pots)])
 
 
 def period(plan_status: PlanStatus, zone: tzinfo) -> tuple[str, str]:
-    """(title, body) of a plan's period that is over, as it stood at its last instant."""
+    """Return (title, body) for a plan's period that is over, from its status at the last instant."""
     used = plan_status.total("used") or 0
     available = plan_status.total("available")
     of = "" if available is None else f" of {octets_text(available)}"
     first, last = (instant_text(at_s, zone)[:10] for at_s in (plan_status.start_s, plan_status.end_s - 1))
     title = f"{plan_status.plan.name}, {first} to {last}: {octets_text(used)}{of}"
-    users = [Used(each.person or "nobody's", each.octets) for each in plan_status.persons if each.octets]
+    users = [Used(each.person or "no owner", each.octets) for each in plan_status.persons if each.octets]
     tariffs = [f"{each.name}: {octets_text(each.octets)}" for each in plan_status.tariffs if each.octets]
     return title, "\n".join([*_users(users), *(tariffs if len(plan_status.tariffs) > 1 else [])])
 
@@ -47,7 +47,7 @@ def _users(users: Sequence[Used]) -> list[str]:
     ordered = sorted((each for each in users if each.octets), key=lambda each: -each.octets)
     lines = [f"{each.name}: {octets_text(each.octets)}" for each in ordered[:MOST]]
     rest = sum(each.octets for each in ordered[MOST:])
-    return [*lines, f"all others: {octets_text(rest)}"] if rest else lines
+    return [*lines, f"others: {octets_text(rest)}"] if rest else lines
 
 
 def _left(plan_status: PlanStatus) -> str:
@@ -55,5 +55,6 @@ def _left(plan_status: PlanStatus) -> str:
     if left is None or available is None:
         return f"{plan_status.plan.name}: {octets_text(sum(each.used for each in plan_status.pots))} used"
     may = sum(each.today.may or 0 for each in plan_status.pots)
+    days = f"{plan_status.days_left} days left" if plan_status.days_left != 1 else "last day"
     state = f"{octets_text(left)} of {octets_text(available)} left" if left >= 0 else f"{octets_text(-left)} over"
-    return f"{plan_status.plan.name}: {state}, {plan_status.days_left} days to go, {octets_text(may)} a day"
+    return f"{plan_status.plan.name}: {state}, {days}, {octets_text(may)} per day"

@@ -1,4 +1,4 @@
-"""Looks twice a minute whether there is something to tell, notes it as an event, and gets messages to where they go."""
+"""Watcher that checks the warning rules twice a minute, records events and sends messages."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ log = logging.getLogger("whitestat")
 EVERY_S = 30
 NEWS = "new-device"
 TITLES = {
-    "plan-used": "Allowance",
+    "plan-used": "Data allowance",
     "plan-forecast": "Allowance will not last",
-    "share-used": "Share",
-    "burst": "Much traffic",
-    "unreachable": "Not metering",
-    "coverage-low": "Coverage is low",
+    "share-used": "Personal share",
+    "burst": "High data use",
+    "unreachable": "No data from a meter",
+    "coverage-low": "Data not matched to devices",
     NEWS: "New device",
     "daily-summary": "Yesterday",
-    "period-summary": "Period",
+    "period-summary": "Billing period",
     "slowed": "Slowed down",
     "throttle-failed": "Not slowed down",
 }
 TOTALS_ALONE = ("interface", "huawei-b593", "hilink")
-"""Collectors of counters that know no devices: nothing of theirs can be attributed."""
+"""Collectors that count totals without devices, so their data cannot be attributed."""
 NEWS_MS = 3_600_000
-"""A device that was new longer ago is no news after a restart."""
+"""Age in ms up to which a new device is reported after a restart."""
 
 T = TypeVar("T")
 
 
 class LimitController(Protocol):
-    """Puts limits in force for those who used up a plan, and yields what is worth telling of it."""
+    """Controller of rate limits for people that used up a plan; yields conditions to report."""
 
     def look(
         self, plan_statuses: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
@@ -60,8 +60,8 @@ class LimitController(Protocol):
 
 @dataclass(frozen=True)
 class AlertSources:
-    """What the watcher looks at. `points` are the rows of the health report; `written` runs a function with the writer
-    where it may write."""
+    """Inputs of the watcher. `points` returns the rows of the health report; `written` runs a function with the writer
+    in the thread that may write."""
 
     queries: Queries
     zone: tzinfo
@@ -72,12 +72,12 @@ class AlertSources:
 
 
 class Watcher:
-    """Runs until it is cancelled; what goes wrong is logged, and tried again."""
+    """Loop over the warning rules; failures are logged and tried again."""
 
     def __init__(
         self, sources: AlertSources, watch: WatchConfig, notify: NotifyConfig, urls: Mapping[str, str]
     ) -> None:
-        """`urls` are the addresses of messages, by their marks."""
+        """Set up with `urls`, the addresses of messages by their marks."""
         self._sources, self._watch, self._notify, self._urls = sources, watch, notify, urls
         self._failed_ms: dict[str, int] = {}
         self._told: str | None = None
@@ -92,14 +92,14 @@ class Watcher:
                 self._say(str(error))
 
     async def look(self) -> list[Condition]:
-        """Take note of what began to hold and of what is over; returns what was told."""
+        """Record conditions that began or ended; return those reported."""
         now_ms = self._sources.now_ms()
         found = await asyncio.to_thread(self._conditions, now_ms)
         told: list[Condition] = await self._sources.written(lambda writer: self._note(writer, found, now_ms))
         return told
 
     async def send(self) -> None:
-        """Try what is due: all of it in one message, to each address that has not taken it."""
+        """Send all due messages as one to each address that has not accepted them."""
         if not self._urls:
             return
         now_ms = self._sources.now_ms()
@@ -113,7 +113,7 @@ class Watcher:
         failed = outbox.results(targets, answers)
         for each in answers:
             if each.get("ok") is not True:
-                self._say(f"a message was not taken by an address of the scheme {self._scheme(each)}: {each['reason']}")
+                self._say(f"a message was refused by an address of the scheme {self._scheme(each)}: {each['reason']}")
         await self._sources.written(lambda writer: _acknowledge(writer, due, failed, now_ms))
 
     def _conditions(self, now_ms: int) -> list[Condition]:
@@ -132,16 +132,18 @@ class Watcher:
         return found + self._summaries(now_s, plan_statuses) + self._news(now_ms)
 
     def _coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
-        """That of the points that can tell devices apart."""
+        """Return the coverage of points that count by device."""
         able = {str(each["point"]) for each in self._sources.points() if each["collector"] not in TOTALS_ALONE}
         return {name: row for name, row in self._sources.queries.coverage(start_s, end_s).items() if name in able}
 
     def _news(self, now_ms: int) -> list[Condition]:
-        """Devices that are new: an event already, and a message where they are wanted."""
+        """Return conditions for new devices, if messages about them are configured; their events exist already."""
         if not self._notify.devices:
             return []
         return [
-            Condition(f"event/{each.id}", NEWS, True, False, f"{each.content.get('name') or 'a device'} is new here.")
+            Condition(
+                f"event/{each.id}", NEWS, True, False, f"New device: {each.content.get('name') or 'without a name'}."
+            )
             for each in self._sources.queries.events(50)
             if each.kind == NEWS and each.at_ms > now_ms - NEWS_MS
         ]
@@ -151,7 +153,7 @@ class Watcher:
         return [User(each.device.id if each.device else None, _name(each.device), each.counts.octets) for each in rows]
 
     def _failing(self, now_ms: int) -> dict[str, tuple[int | None, str]]:
-        """By point since when it fails, None where it does not."""
+        """Return by point the start of its failure, UTC ms (None if it works), and the reason."""
         found: dict[str, tuple[int | None, str]] = {}
         for point in self._sources.points():
             name = str(point["point"])
@@ -163,7 +165,7 @@ class Watcher:
         return found
 
     def _summaries(self, now_s: int, plan_statuses: Sequence[PlanStatus]) -> list[Condition]:
-        """Each a condition that holds from its time on: told once, and a restart tells it no second time."""
+        """Return summaries as conditions that hold from their time on, so each is sent once, restarts included."""
         found = []
         if self._watch.daily is not None:
             local = wall_time(now_s, self._sources.zone)
@@ -179,7 +181,7 @@ class Watcher:
         rows = self._sources.queries.usage(UsageQuery(start_s, end_s, by=("person", "device"), scope=Scope.WAN))
         by: dict[str, int] = {}
         for row in rows:
-            who = row.person or _name(row.device) or "nobody known"
+            who = row.person or _name(row.device) or "unattributed"
             by[who] = by.get(who, 0) + row.counts.octets
         users = [summaries.Used(name, octets) for name, octets in by.items()]
         watched = any(each.observed_ms for each in self._sources.queries.coverage(start_s, end_s).values())
@@ -187,7 +189,7 @@ class Watcher:
         return Condition(f"daily/{day}", "daily-summary", True, False, f"{title}\n{body}")
 
     def _period(self, running: PlanStatus) -> Condition:
-        """That of the period before the running one, where usage was classed in it."""
+        """Return the summary of the period before the running one, if it has usage."""
         before = [
             each
             for each in self._sources.queries.plan_statuses(running.start_s - 1).values()

@@ -59,9 +59,9 @@ const VIEWS = {
   person: { label: "Person", under: "devices", load: () => import("./views/people.js"), show: "Person" },
 };
 const CHOICES = [
-  ["octets", "Amounts in", { GB: "GB", GiB: "GiB" }],
-  ["rate", "Rates in", { "bit/s": "bit/s", "octet/s": "octet/s" }],
-  ["theme", "Colours", { auto: "As the system", light: "Light", dark: "Dark" }],
+  ["octets", "Data in", { GB: "GB", GiB: "GiB" }],
+  ["rate", "Speed in", { "bit/s": "bit/s", "octet/s": "B/s" }],
+  ["theme", "Colours", { auto: "Automatic", light: "Light", dark: "Dark" }],
 ];
 
 function Page() {
@@ -79,7 +79,7 @@ function Page() {
   const household = useHousehold(phase, live?.at?.slice(0, 10), me.can_edit, live?.devices.size);
   const main = useMoved(name, view?.label);
   return html`
-    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to content</a>
     <header class="head">
       <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="32" height="32" /><h1>WhiteStat</h1></a>
       ${live?.at && html`<p class="date"><time datetime=${live.at.slice(0, 10)}>${day(live.at)}</time></p>`}
@@ -93,9 +93,9 @@ function Page() {
       ${view ? html`<${Shown} key=${name} view=${view} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />` : html`<${Nowhere} />`}
     </main>
     <footer class="foot">
-      <nav aria-label="Today in other forms">${LINKS.map(([path, label]) => html`<a key=${path} href=${path}>${label}</a>`)}</nav>
+      <nav aria-label="Other formats of today">${LINKS.map(([path, label]) => html`<a key=${path} href=${path}>${label}</a>`)}</nav>
       <${Choices} />
-      <p>${about?.timezone && html`<span title="All times are those of the machine that counts">Times: ${about.timezone}</span> \u00b7 `}WhiteStat ${document.body.dataset.version}</p>
+      <p>${about?.timezone && html`<span title="Time zone of all times on this page">Times: ${about.timezone}</span> \u00b7 `}WhiteStat ${document.body.dataset.version}</p>
     </footer>
     <${Toast} ...${household} />`;
 }
@@ -122,8 +122,8 @@ function Shown({ view, live, lost, report, household, about, route }) {
     return () => clearTimeout(rest);
   }, [Boolean(ready)]);
   if (fault)
-    return html`<${Fault} fault=${{ message: "A part of the page could not be loaded." }} again=${() => location.reload()} />`;
-  if (!ready) return lost ? null : html`<p class="lone">Waiting for the first figures\u2026</p>`;
+    return html`<${Fault} fault=${{ message: "Part of the page did not load." }} again=${() => location.reload()} />`;
+  if (!ready) return lost ? null : html`<p class="lone">Loading\u2026</p>`;
   return view.moves
     ? html`<${View} live=${live} lost=${lost} report=${report} household=${household} about=${about} route=${route} />`
     : still;
@@ -165,11 +165,11 @@ function Choices() {
 }
 
 function Nowhere() {
-  return html`<section class="card empty"><h2>There is nothing at this address</h2><p>The link may be of another version. <a href="#/">The overview</a> leads everywhere.</p></section>`;
+  return html`<section class="card empty"><h2>Page not found</h2><p>The link may be out of date. <a href="#/">Go to the overview</a></p></section>`;
 }
 
 function Lost({ at }) {
-  return html`<p class="notice lost" role="alert"><${Sign} /><span><b>The connection to WhiteStat is lost.</b> Trying again.${at && ` The figures are those of ${clock(at)}.`}</span></p>`;
+  return html`<p class="notice lost" role="alert"><${Sign} /><span><b>No connection to WhiteStat.</b> Trying again.${at && ` Figures as of ${clock(at)}.`}</span></p>`;
 }
 
 const root = document.getElementById("page");

@@ -58,7 +58,7 @@ export function Bars({ title, series, places, format, onPlace, line, reference }
     <div class="plot">
       <div class="scale" aria-hidden="true">${ticks.map(([part, text]) => html`<span key=${part} style=${{ bottom: `${part * 100}%` }}>${text}</span>`)}</div>
       <div class=${onPlace ? "area leads" : "area"} tabindex="0" role=${onPlace ? "button" : "group"}
-        aria-label=${`${title}. ${shown === null ? "Left and right arrow keys read each bar" : said(places[shown], sums[shown], series, shown, format)}${onPlace ? "; Enter opens it" : ""}`}
+        aria-label=${`${title}. ${shown === null ? "Use the left and right arrow keys to read each bar" : said(places[shown], sums[shown], series, shown, format)}${onPlace ? "; press Enter to open it" : ""}`}
         onKeyDown=${press} onBlur=${() => setOver(null)} onPointerMove=${(event) => setOver(place(event))} onPointerLeave=${() => setOver(null)}
         onClick=${(event) => onPlace && event.detail && place(event) !== null && onPlace(place(event))}>
         <svg viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" aria-hidden="true">
@@ -82,7 +82,7 @@ function Tip({ place, sum, series, at, of, format, reference }) {
   return html`<div class=${left > 0.5 ? "tip left" : "tip"} style=${left > 0.5 ? { right: `${(1 - left) * 100}%` } : { left: `${left * 100}%` }} role="presentation">
     <b>${place.whole}</b>
     ${some.slice(0, 10).map((each) => html`<span key=${each.name}><i class=${each.tone}></i><${Named} name=${each.name} /><em>${format(each.values[at])}</em></span>`)}
-    ${some.length !== 1 && html`<span class="sum"><i></i>Together<em>${format(sum)}</em></span>`}
+    ${some.length !== 1 && html`<span class="sum"><i></i>Total<em>${format(sum)}</em></span>`}
     ${reference?.values[at] != null && html`<span><i></i>${reference.name}<em>${format(reference.values[at])}</em></span>`}
   </div>`;
 }
@@ -91,12 +91,12 @@ function Tip({ place, sum, series, at, of, format, reference }) {
 function Numbers({ title, series, places, sums, format, reference }) {
   const [open, setOpen] = useState(false);
   return html`<details class="numbers" onToggle=${(event) => setOpen(event.currentTarget.open)}>
-    <summary>Figures as a table</summary>
+    <summary>Show as a table</summary>
     ${
       open &&
       html`<div class="scroll" tabindex="0" role="group" aria-label=${`${title}, figures`}><table class="plain">
       <caption class="hidden">${title}</caption>
-      <thead><tr><th scope="col">When</th>${series.map((each) => html`<th key=${each.name} scope="col"><${Named} name=${each.name} /></th>`)}${series.length > 1 && html`<th scope="col">Together</th>`}${reference && html`<th scope="col">${reference.name}</th>`}</tr></thead>
+      <thead><tr><th scope="col">When</th>${series.map((each) => html`<th key=${each.name} scope="col"><${Named} name=${each.name} /></th>`)}${series.length > 1 && html`<th scope="col">Total</th>`}${reference && html`<th scope="col">${reference.name}</th>`}</tr></thead>
       <tbody>${places.map((place, at) => html`<tr key=${at}><th scope="row">${place.whole}</th>${series.map((each) => html`<td key=${each.name}>${format(each.values[at] ?? 0)}</td>`)}${series.length > 1 && html`<td>${format(sums[at])}</td>`}${reference && html`<td>${format(reference.values[at])}</td>`}</tr>`)}</tbody>
     </table></div>`
     }

@@ -47,13 +47,13 @@ function Seconds({ history, at, narrow, packets }) {
   });
   const values = (way) => places.map((place) => figure(found.get(place.at), narrow, way, packets));
   const sides = [
-    { name: "In", tone: "c0", values: values("in") },
-    { name: "Out", tone: "c1", values: values("out") },
+    { name: "Download", tone: "c0", values: values("in") },
+    { name: "Upload", tone: "c1", values: values("out") },
     ...(!packets && values("unsplit").some(Boolean)
-      ? [{ name: "In or out", tone: "c8", values: values("unsplit") }]
+      ? [{ name: "Download or upload", tone: "c8", values: values("unsplit") }]
       : []),
   ];
-  return html`<${Bars} title="Rates of the last 60 seconds" series=${sides} places=${places} format=${packets ? perSecond : rate} sparse />`;
+  return html`<${Bars} title="Speed in the last 60 seconds" series=${sides} places=${places} format=${packets ? perSecond : rate} sparse />`;
 }
 
 // An entry stands for all of its time: seconds that a busy machine was too late for are in the next.
@@ -114,18 +114,18 @@ function Steps({ data, at, step, many, packets, title }) {
   const of = (take) => places.map((place) => (found.has(place.key) ? take(found.get(place.key)) : 0));
   const series = packets
     ? [
-        { name: "In", tone: "c0", values: of((row) => row.packets_in) },
-        { name: "Out", tone: "c1", values: of((row) => row.packets_out) },
+        { name: "Download", tone: "c0", values: of((row) => row.packets_in) },
+        { name: "Upload", tone: "c1", values: of((row) => row.packets_out) },
       ]
     : [
-        { name: "In", tone: "c0", values: of((row) => row.octets_in ?? 0) },
-        { name: "Out", tone: "c1", values: of((row) => row.octets_out ?? 0) },
+        { name: "Download", tone: "c0", values: of((row) => row.octets_in ?? 0) },
+        { name: "Upload", tone: "c1", values: of((row) => row.octets_out ?? 0) },
         {
-          name: "In or out",
+          name: "Download or upload",
           tone: "c8",
           values: of((row) => row.octets - (row.octets_in ?? 0) - (row.octets_out ?? 0)),
         },
       ].filter((each, number) => number < 2 || each.values.some(Boolean));
-  return html`<${Bars} title=${`${packets ? "Packets" : "Octets"} of the last ${title}`} series=${series} places=${places} format=${packets ? count : octets} />
+  return html`<${Bars} title=${`${packets ? "Packets" : "Data used"} in the last ${title}`} series=${series} places=${places} format=${packets ? count : octets} />
     ${data.notice && html`<p class="note">${data.notice}.</p>`}`;
 }

@@ -17,18 +17,18 @@ export function Heat({ span, asked, turn }) {
   const { by, step, ...narrow } = asked;
   const answer = useAnswer(open && long <= MOST_KEPT ? address("usage", { ...narrow, step: "hour", by: "" }) : null);
   return html`<${Card} title="Hours of the day" name="heat" tone=${open ? "" : "screen"} tools=${html`<button type="button" class="tool" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>${open ? "Hide" : "Show"}</button>`}>
-    ${!open && html`<p class="note">When the line is used: every hour of ${long > MOST_DAYS ? "each weekday" : "each day"} as a field, the darker the more.</p>`}
-    ${open && long > MOST_KEPT && html`<p class="note">Hours are kept for ${MOST_KEPT} days: choose a shorter span.</p>`}
-    ${open && long <= MOST_KEPT && html`<${Answered} answer=${answer} empty="Nothing was counted in these hours.">${(data) => (data.rows.length ? html`<${Fields} data=${data} weekly=${long > MOST_DAYS} turn=${turn} />` : null)}<//>`}
+    ${!open && html`<p class="note">Data used in each hour of ${long > MOST_DAYS ? "each weekday" : "each day"}: the darker, the more.</p>`}
+    ${open && long > MOST_KEPT && html`<p class="note">Hourly figures are kept for ${MOST_KEPT} days. Choose a shorter period.</p>`}
+    ${open && long <= MOST_KEPT && html`<${Answered} answer=${answer} empty="No data was used in this period.">${(data) => (data.rows.length ? html`<${Fields} data=${data} weekly=${long > MOST_DAYS} turn=${turn} />` : null)}<//>`}
   <//>`;
 }
 
 function Fields({ data, weekly, turn }) {
   const { rows, most } = useMemo(() => fields(data.rows, weekly), [data, weekly]);
   const grade = (value) => (value ? `h${Math.min(5, 1 + Math.floor((value / most) * 4.999))}` : "");
-  return html`${data.resolution !== "hour" && html`<p class="note">Hours of this span are no longer kept: ${data.notice}.</p>`}
-    <div class="scroll" tabindex="0" role="group" aria-label="Octets by day and hour"><table class="heat">
-      <caption class="hidden">${weekly ? "Octets of a usual week, by weekday and hour" : "Octets by day and hour"}</caption>
+  return html`${data.resolution !== "hour" && html`<p class="note">Hourly figures of this period are no longer kept: ${data.notice}.</p>`}
+    <div class="scroll" tabindex="0" role="group" aria-label="Data used by day and hour"><table class="heat">
+      <caption class="hidden">${weekly ? "Average data used by weekday and hour" : "Data used by day and hour"}</caption>
       <thead><tr><th scope="col"><span class="hidden">Day</span></th>${HOURS.map((hour) => html`<th key=${hour} scope="col">${hour % 3 ? html`<span class="hidden">${hour}</span>` : hour}</th>`)}</tr></thead>
       <tbody>${rows.map(
         (
@@ -37,7 +37,7 @@ function Fields({ data, weekly, turn }) {
         ${HOURS.map((hour) => html`<td key=${hour} class=${grade(row.values[hour])} title=${`${row.label} ${hour}:00 ${octets(row.values[hour])}`}><span class="hidden">${octets(row.values[hour])}</span></td>`)}</tr>`,
       )}</tbody>
     </table></div>
-    <p class="note">The darkest field is ${octets(most)}${weekly ? " in an hour of a usual week" : ""}.</p>`;
+    <p class="note">Darkest: ${octets(most)} in one hour${weekly ? ", on average" : ""}.</p>`;
 }
 
 // Days in their order, or weekdays from Monday with the mean of each hour.

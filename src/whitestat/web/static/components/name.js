@@ -22,7 +22,7 @@ export function Name({ device, shown, change, onEditing, fixed }) {
         "PATCH",
         `api/v1/devices/${device.id}`,
         { name: text },
-        `${quoted(shown)} is ${quoted(text || "unnamed")} now`,
+        text ? `${quoted(shown)} renamed to ${quoted(text)}` : `Name ${quoted(shown)} removed`,
       );
   };
   if (fixed) return html`<bdi class="label" title=${shown}>${shown}</bdi>`;
@@ -33,7 +33,7 @@ export function Name({ device, shown, change, onEditing, fixed }) {
     turn(true);
   };
   // A click without a pointer is that of a screen reader.
-  return html`<bdi ref=${label} class="label editable" tabindex="0" role="button" aria-keyshortcuts="F2 Enter" title=${`${shown}: double click or F2 to rename`} onDblClick=${() => turn(true)} onKeyDown=${press} onClick=${(event) => event.detail === 0 && turn(true)}>${shown}</bdi>`;
+  return html`<bdi ref=${label} class="label editable" tabindex="0" role="button" aria-keyshortcuts="F2 Enter" title=${`${shown}: double-click or press F2 to rename`} onDblClick=${() => turn(true)} onKeyDown=${press} onClick=${(event) => event.detail === 0 && turn(true)}>${shown}</bdi>`;
 }
 
 export function Owner({ device, shown, owner, people, change, fixed }) {
@@ -43,21 +43,21 @@ export function Owner({ device, shown, owner, people, change, fixed }) {
     const chosen = event.target.value;
     event.target.value = owner ?? "";
     if (chosen === NEW) setAdding(true);
-    else if (chosen === "") await give(null, `${quoted(shown)} is nobody\u2019s now`);
+    else if (chosen === "") await give(null, `${quoted(shown)} now has no owner`);
     else
       await give(
         Number(chosen),
-        `${quoted(shown)} is ${people.find((each) => each.id === Number(chosen)).name}\u2019s now`,
+        `${quoted(shown)} now belongs to ${people.find((each) => each.id === Number(chosen)).name}`,
       );
   };
   const add = async (name) => {
     setAdding(false);
-    if (name) await give(name, `${quoted(shown)} is ${name}\u2019s now`);
+    if (name) await give(name, `${quoted(shown)} now belongs to ${name}`);
   };
   if (fixed) return html`<bdi class="below">${people.find((each) => each.id === owner)?.name}</bdi>`;
-  if (adding) return html`<${Line} text="" label=${`Name of the person who has ${shown}`} done=${add} small />`;
+  if (adding) return html`<${Line} text="" label=${`Name of the owner of ${shown}`} done=${add} small />`;
   return html`<select class=${owner ? "owner" : "owner none"} aria-label=${`Owner of ${shown}`} value=${owner ?? ""} onChange=${choose}>
-    <option value="">${owner ? "nobody" : "whose?"}</option>
+    <option value="">${owner ? "no owner" : "set owner"}</option>
     ${people.map((each) => html`<option key=${each.id} value=${each.id}>${each.name}</option>`)}
     <option value=${NEW}>new person\u2026</option>
   </select>`;

@@ -18,8 +18,8 @@ export function Proposals({ proposals, change, editable }) {
       ${
         editable &&
         html`<p>
-        <button type="button" class="yes" onClick=${() => answer("confirm", `${quoted(name)} and ${quoted(into)} are one now`)}>Yes, it is one device</button>
-        <button type="button" onClick=${() => answer("refuse", `${quoted(name)} and ${quoted(into)} stay two`)}>No, never ask again</button>
+        <button type="button" class="yes" onClick=${() => answer("confirm", `${quoted(name)} and ${quoted(into)} merged`)}>Yes, merge them</button>
+        <button type="button" onClick=${() => answer("refuse", `${quoted(name)} and ${quoted(into)} kept separate`)}>No, keep them separate</button>
       </p>`
       }
     </section>`;
@@ -29,7 +29,7 @@ export function Proposals({ proposals, change, editable }) {
 export function Events({ events, at }) {
   if (!events.length) return null;
   return html`<section class="card events" aria-labelledby="events">
-    <h2 id="events">What happened</h2>
+    <h2 id="events">Recent events</h2>
     <ul>${events.slice(0, EVENTS_SHOWN).map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi> <time datetime=${each.at} title=${each.at}>${ago(each.at, at)}</time></li>`)}</ul>
   </section>`;
 }
@@ -39,8 +39,8 @@ export function sentence({ kind, device, content }) {
   const name = content.name || `device ${device}`;
   if (kind === "new-device") return `New device: ${name}`;
   if (kind === "new-address")
-    return `${name} is new, and ${content.percent}\u00a0% sure to be ${content.of_name || `device ${content.of}`}`;
-  if (kind === "merged") return `${name} was certainly a device known already, and is one with it now`;
+    return `${name} is new and probably the same device as ${content.of_name || `device ${content.of}`} (${content.percent}\u00a0% sure)`;
+  if (kind === "merged") return `${name} was recognised as a known device and merged with it`;
   return `${kind.replaceAll("-", " ")}${content.name ? `: ${content.name}` : ""}`;
 }
 

@@ -29,7 +29,7 @@ export function Answered({ answer, empty, children }) {
 }
 
 export function Fault({ fault, again }) {
-  return html`<p class="notice lost" role="alert"><${Sign} /><span><b>This could not be shown.</b> ${capital(fault.message)} <button type="button" class="plain" onClick=${again}>Try again</button></span></p>`;
+  return html`<p class="notice lost" role="alert"><${Sign} /><span><b>Could not load this.</b> ${capital(fault.message)} <button type="button" class="plain" onClick=${again}>Try again</button></span></p>`;
 }
 
 export function Sign() {

@@ -9,7 +9,7 @@ export function Save({ path, parameters, lines, file }) {
   const [said, say] = useState("");
   const copy = async () => {
     const done = await copied(location.href);
-    say(done ? "Copied" : "Not copied: the browser does not allow it");
+    say(done ? "Copied" : "Not copied: the browser does not allow it.");
     setTimeout(() => say(""), 3000);
   };
   return html`<span class="save">

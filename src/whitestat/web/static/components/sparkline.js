@@ -15,7 +15,7 @@ export function Sparkline({ history, peak }) {
   const line = (run, way) => run.map((each) => `${x(each).toFixed(1)},${y(each[way]).toFixed(1)}`).join("L");
   const area = (run) =>
     `M${x(run[0]).toFixed(1)},${HIGH}L${line(run, "in")}L${x(run[run.length - 1]).toFixed(1)},${HIGH}Z`;
-  return html`<svg class="spark" viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" role="img" aria-label="Rates of the last minute">
+  return html`<svg class="spark" viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" role="img" aria-label="Speed in the last minute">
     <path class="base" d=${`M0,${HIGH - 1}H${WIDE}`} />
     <path class="area" d=${runs.map(area).join("")} />
     <path class="line in" d=${runs.map((run) => `M${line(run, "in")}`).join("")} />

@@ -25,9 +25,9 @@ function Now({ totals, history }) {
   return html`<article class="card now">
     <h2>Right now</h2>
     <div class="rates">
-      <p class="in"><${Figure} parts=${rateParts(totals.rate_in_bps)} /><span class="what"><${Arrow} way="in" />down</span></p>
-      <p class="out"><${Figure} parts=${rateParts(totals.rate_out_bps)} /><span class="what"><${Arrow} way="out" />up</span></p>
-      ${unsplit > 0 && html`<p class="unsplit"><${Figure} parts=${rateParts(unsplit)} /><span class="what">down or up</span></p>`}
+      <p class="in"><${Figure} parts=${rateParts(totals.rate_in_bps)} /><span class="what"><${Arrow} way="in" />download</span></p>
+      <p class="out"><${Figure} parts=${rateParts(totals.rate_out_bps)} /><span class="what"><${Arrow} way="out" />upload</span></p>
+      ${unsplit > 0 && html`<p class="unsplit"><${Figure} parts=${rateParts(unsplit)} /><span class="what">download or upload</span></p>`}
     </div>
     <${Sparkline} history=${history} peak=${peak} />
     <p class="axis"><span>a minute ago</span><span>${peak > 0 && `peak ${rate(peak)}`}</span><span>now</span></p>
@@ -45,8 +45,8 @@ function Today({ totals }) {
       <i class="in" style=${{ width: `${inShare}%` }}></i><i class="out" style=${{ width: `${outShare}%` }}></i>
     </div>
     <dl class="split">
-      <div><dt><${Arrow} way="in" />In</dt><dd>${octets(totals.octets_in)}</dd></div>
-      <div><dt><${Arrow} way="out" />Out</dt><dd>${octets(totals.octets_out)}</dd></div>
+      <div><dt><${Arrow} way="in" />Download</dt><dd>${octets(totals.octets_in)}</dd></div>
+      <div><dt><${Arrow} way="out" />Upload</dt><dd>${octets(totals.octets_out)}</dd></div>
     </dl>
   </article>`;
 }
@@ -55,18 +55,18 @@ function Coverage({ ratio }) {
   const known = ratio !== null && ratio !== undefined;
   const grade = !known ? "none" : ratio >= GOOD ? "good" : ratio >= FAIR ? "fair" : "poor";
   return html`<article class=${`card coverage ${grade}`}>
-    <h2>Accounted for</h2>
+    <h2>Watched</h2>
     <div class="gauge">
       <p class="total"><${Figure} parts=${known ? percent(ratio, 2).split("\u00a0") : ["\u2013", ""]} /></p>
       <${Ring} ratio=${known ? ratio : 0} />
     </div>
-    <p class="note">${explained(grade)} <a href=${href(["health"])}>How this is known</a></p>
+    <p class="note">${explained(grade)} <a href=${href(["health"])}>How this is measured</a></p>
   </article>`;
 }
 
 function explained(grade) {
-  if (grade === "none") return "How much of today\u2019s traffic belongs to a device; nothing has flowed yet.";
-  const rest = "The rest is the row \u201cUnattributed\u201d.";
-  if (grade === "good") return `of today\u2019s traffic belongs to a device. ${rest}`;
-  return `of today\u2019s traffic belongs to a device: less than it should be. ${rest}`;
+  if (grade === "none") return "The share of today\u2019s traffic that belongs to a known device. No traffic yet.";
+  const rest = "The rest is listed as \u201cUnattributed\u201d.";
+  if (grade === "good") return `of today\u2019s traffic belongs to a known device. ${rest}`;
+  return `of today\u2019s traffic belongs to a known device: less than it should be. ${rest}`;
 }

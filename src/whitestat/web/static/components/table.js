@@ -58,7 +58,7 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
         <button type="button" onClick=${() => press(each)}>${each.label}<i class="way" aria-hidden="true"></i></button></th>`,
       )}</tr></thead>
       <tbody role="rowgroup">${shown.map(drawn)}</tbody>
-      ${columns.some((each) => each.total) && html`<tfoot role="rowgroup"><tr role="row">${columns.map((each, at) => (at ? html`<td key=${each.key} role="cell">${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row" role="rowheader">${text.trim() ? "Together, found" : "Together"}</th>`))}</tr></tfoot>`}
+      ${columns.some((each) => each.total) && html`<tfoot role="rowgroup"><tr role="row">${columns.map((each, at) => (at ? html`<td key=${each.key} role="cell">${each.total?.(found)}</td>` : html`<th key=${each.key} scope="row" role="rowheader">${text.trim() ? "Total of matches" : "Total"}</th>`))}</tr></tfoot>`}
     </table></div>`
         : html`<p class="lone">${empty}</p>`
     }

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 const LATE_MS = 200; // What is answered sooner needs no sign that it is under way.
-const GONE = "WhiteStat does not answer. It may be restarting, or this device has no network.";
+const GONE = "WhiteStat does not answer. It may be restarting, or this device is offline.";
 
 export const BASE = "api/v1/";
 
@@ -32,7 +32,9 @@ export async function ask(url, options) {
     content = await answer.json();
   } catch (fault) {
     if (fault.name === "AbortError") throw fault; // the view that asked has gone
-    throw Object.assign(new Error(`The answer cannot be read (status ${answer.status}).`), { status: answer.status });
+    throw Object.assign(new Error(`WhiteStat sent an unreadable answer (status ${answer.status}).`), {
+      status: answer.status,
+    });
   }
   if (answer.status === 401) dispatchEvent(new Event("login"));
   if (!answer.ok && content.error) throw Object.assign(new Error(content.error.reason), { status: answer.status });

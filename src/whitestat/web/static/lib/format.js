@@ -84,6 +84,9 @@ export function date(day, words) {
   return new Date(Date.UTC(year, month - 1, number)).toLocaleDateString(undefined, { ...words, timeZone: "UTC" });
 }
 
+// The last day of a span whose end, an instant with its zone, is not part of it.
+export const lastDay = (end, words) => date(new Date(Date.parse(`${end.slice(0, 19)}Z`) - 1000).toISOString(), words);
+
 export const day = (instant) => date(instant, { weekday: "long", day: "numeric", month: "long" });
 export const moment = (instant) =>
   instant

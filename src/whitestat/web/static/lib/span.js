@@ -9,7 +9,7 @@ export const SPANS = {
   month: "Month",
   cycle: "Billing period",
   year: "Year",
-  own: "Own dates",
+  own: "Custom range",
 };
 const DAY_MS = 86400000;
 const STEPS = { day: "hour", week: "day", month: "day", cycle: "day", year: "month" };

@@ -43,7 +43,7 @@ export function useHousehold(phase, today, editable, devices) {
     return status === 200;
   }, []);
 
-  const undo = (edit) => change("POST", `api/v1/edits/${edit}/undo`, {}, "Taken back");
+  const undo = (edit) => change("POST", `api/v1/edits/${edit}/undo`, {}, "Undone");
   const close = useCallback(() => setToast(null), []);
   return {
     ...found,

@@ -17,7 +17,7 @@ import { barsOf, Span, spanOf } from "./history.js";
 
 const SCOPES = [
   ["wan", "Internet"],
-  ["lan", "Within the house"],
+  ["lan", "Home network"],
   ["all", "Both"],
 ];
 
@@ -32,7 +32,7 @@ export function Device({ today, about, household, route }) {
     [id, version, household.people, household.events, household.toast, household.editable],
   );
   if (answer.fault?.status === 404)
-    return html`<section class="card empty"><h2>There is no device ${id}</h2><p>It may have been merged into another one. <a href=${href(["devices"])}>All devices</a></p></section>`;
+    return html`<section class="card empty"><h2>There is no device ${id}</h2><p>It may have been merged with another device. <a href=${href(["devices"])}>All devices</a></p></section>`;
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing);
   const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
@@ -43,7 +43,7 @@ export function Device({ today, about, household, route }) {
     <div class="controls">
       <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
       <a class="tool" href=${href(["live"], { device: id })}>Live graphs</a>
-      <a class="tool" href=${href(["history"], { ...query, device: id, by: "service" })}>In history</a>
+      <a class="tool" href=${href(["history"], { ...query, device: id, by: "service" })}>History</a>
     </div>
     <${Usage} title=${title(kind, span)} kind=${kind} span=${span} narrow=${{ device: id, scope: scope === "all" ? "" : scope }} turn=${turn} />
     <${Details} span=${span} narrow=${{ device: id, scope: scope === "all" ? "" : scope }} />
@@ -74,15 +74,15 @@ function InOut({ data, span, turn }) {
   const whole = data.rows.reduce((sum, row) => sum + row.octets, 0);
   const packets = data.rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0);
   if (!whole)
-    return html`<p class="lone small">Nothing was counted in this span. ${data.coverage?.some((each) => each.observed_ms > 0) ? "The network was watched: there was nothing." : "Nothing was watched then."}</p>`;
+    return html`<p class="lone small">No data was used in this period. ${data.coverage?.some((each) => each.observed_ms > 0) ? "The network was being watched." : "The network was not being watched."}</p>`;
   const series = [
-    { name: "In", tone: "c0", values: sums[0] },
-    { name: "Out", tone: "c1", values: sums[1] },
-    { name: "In or out", tone: "c8", values: sums[2] },
+    { name: "Download", tone: "c0", values: sums[0] },
+    { name: "Upload", tone: "c1", values: sums[1] },
+    { name: "Download or upload", tone: "c8", values: sums[2] },
   ].filter((_, at) => at < 2 || sums[2].some(Boolean));
   return html`<p class="total"><${Figure} parts=${octetsParts(whole)} /> <span class="unit">in ${count(packets)} packets</span></p>
     ${data.notice && html`<p class="note">${data.notice}.</p>`}
-    <${Bars} title=${`Octets of each ${step}`} series=${series} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ start: "", end: "", ...inside(step, places[at].start) }))} />
+    <${Bars} title=${`Data used per ${step}`} series=${series} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ start: "", end: "", ...inside(step, places[at].start) }))} />
     <${Legend} series=${series} format=${octets} />`;
 }
 
@@ -99,7 +99,7 @@ export function Details({ span, narrow }) {
     <${About} by="service" title="Services" name="services" span=${span} narrow=${narrow} />
     <div class="half stack">
       <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
-      <${About} by="peer" title="Peers" name="peers" span=${span} narrow=${narrow} />
+      <${About} by="peer" title="Remote addresses" name="peers" span=${span} narrow=${narrow} />
     </div>
   </div>`;
 }
@@ -126,7 +126,7 @@ function Told({ by, name, place, data, asked, linked }) {
   const columns = [
     {
       key: "name",
-      label: { service: "Service", protocol: "Protocol", peer: "Address" }[by] ?? "What",
+      label: { service: "Service", protocol: "Protocol", peer: "Address" }[by] ?? "Name",
       text: true,
       of: (row) => row.name,
       cell: (row) =>
@@ -150,7 +150,7 @@ function Told({ by, name, place, data, asked, linked }) {
       : []),
     {
       key: "octets",
-      label: "Octets",
+      label: "Data used",
       of: (row) => row.octets,
       cell: (row) => octets(row.octets),
       total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets, 0)),
@@ -174,7 +174,7 @@ function Told({ by, name, place, data, asked, linked }) {
           },
         ]),
   ];
-  const empty = "Nothing was counted.";
+  const empty = "No data was used.";
   return html`<${Table} title=${name} name=${place} columns=${columns} rows=${groups} start=${{ key: "octets", descending: true }} words=${(row) => `${row.name} ${names[row.peer] ?? ""}`} empty=${empty} save=${{ path: "usage.csv", parameters: asked }} />`;
 }
 
@@ -194,22 +194,22 @@ function Known({ device, household, again }) {
   return html`
     <header class="title"><h2 class="page"><${Name} device=${device} shown=${shown} change=${change} onEditing=${() => {}} fixed=${!household.editable} /></h2>
       <span class="controls"><${Owner} device=${device} shown=${shown} owner=${owner} people=${people} change=${change} fixed=${!household.editable} />
-      ${owner && html`<a class="tool" href=${href(["person", people.find((each) => each.id === owner)?.name ?? ""])}>The person</a>`}</span></header>
+      ${owner && html`<a class="tool" href=${href(["person", people.find((each) => each.id === owner)?.name ?? ""])}>Owner\u2019s page</a>`}</span></header>
     <div class="panels">
-      <${Card} title="What is known" name="known" tone="half">
+      <${Card} title="Details" name="known" tone="half">
         <dl class="facts">
           <dt>MAC</dt><dd>${device.mac ?? "none seen"}</dd>
-          <dt>Name from</dt><dd>${{ user: "you", config: "the configuration", host: "this machine", dhcp: "its DHCP request", mdns: "mDNS", llmnr: "LLMNR", netbios: "NetBIOS", dns: "the DNS", vendor: "its maker", mac: "its MAC" }[device.name_source] ?? device.name_source ?? "nowhere"}</dd>
+          <dt>Name source</dt><dd>${{ user: "you", config: "the configuration", host: "this machine", dhcp: "DHCP", mdns: "mDNS", llmnr: "LLMNR", netbios: "NetBIOS", dns: "DNS", vendor: "manufacturer of its network card", mac: "MAC address" }[device.name_source] ?? device.name_source ?? "unknown"}</dd>
           <dt>First seen</dt><dd>${moment(device.first_seen)}</dd>
           <dt>Last seen</dt><dd>${moment(device.last_seen)}</dd>
-          ${device.owners.length > 0 && html`<dt>Owned by</dt><dd>${device.owners.map((each) => `${each.name}${each.from ? ` from ${each.from}` : ""}${each.until ? ` until ${each.until}` : ""}`).join(", ")}</dd>`}
+          ${device.owners.length > 0 && html`<dt>Owners</dt><dd>${device.owners.map((each) => `${each.name}${each.from ? ` from ${each.from}` : ""}${each.until ? ` until ${each.until}` : ""}`).join(", ")}</dd>`}
           <dt>Labels</dt><dd>${device.labels.map((each) => html`<a key=${each} class="tool" href=${href(["history"], { label: each })}><bdi>${each}</bdi></a> `)}${household.editable ? html`<${Labels} device=${device} change=${change} again=${again} />` : !device.labels.length && "none"}</dd>
         </dl>
         ${household.editable && people.length > 0 && html`<${Hand} device=${device} shown=${shown} people=${people} change=${change} again=${again} />`}
         ${household.editable && html`<${Mend} device=${device} shown=${shown} devices=${devices} change=${change} />`}
       <//>
       <${Addresses} device=${device} devices=${devices} change=${change} editable=${household.editable} again=${again} />
-      ${mine.length > 0 && html`<${Card} title="What happened" name="happened" tone="full"><ul class="happened">${mine.map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi><time datetime=${each.at}>${ago(each.at, now)}</time></li>`)}</ul><//>`}
+      ${mine.length > 0 && html`<${Card} title="Recent events" name="happened" tone="full"><ul class="happened">${mine.map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi><time datetime=${each.at}>${ago(each.at, now)}</time></li>`)}</ul><//>`}
     </div>`;
 }
 
@@ -222,14 +222,14 @@ function Labels({ device, change, again }) {
       .split(",")
       .map((each) => each.trim())
       .filter(Boolean);
-    if (await change("PATCH", `api/v1/devices/${device.id}`, { labels }, "Labelled")) {
+    if (await change("PATCH", `api/v1/devices/${device.id}`, { labels }, "Labels saved")) {
       setText(null);
       again();
     }
   };
   if (text === null)
     return html`<button type="button" class="plain" onClick=${() => setText(device.labels.join(", "))}>${device.labels.length ? "change" : "add"}</button>`;
-  return html`<form class="controls" onSubmit=${keep}><input type="text" aria-label="Labels, with commas between them" maxlength="255" value=${text} onInput=${(event) => setText(event.target.value)} /><button type="submit" class="tool">Keep</button><button type="button" class="tool" onClick=${() => setText(null)}>Leave</button></form>`;
+  return html`<form class="controls" onSubmit=${keep}><input type="text" aria-label="Labels, separated by commas" maxlength="255" value=${text} onInput=${(event) => setText(event.target.value)} /><button type="submit" class="tool">Save</button><button type="button" class="tool" onClick=${() => setText(null)}>Cancel</button></form>`;
 }
 
 function Addresses({ device, devices, change, editable, again }) {
@@ -240,7 +240,7 @@ function Addresses({ device, devices, change, editable, again }) {
   const turn = (id) => pick(picked.includes(id) ? picked.filter((each) => each !== id) : [...picked, id]);
   const split = async () => {
     const other = others.find((each) => String(each.id) === into);
-    const said = other ? `They are ${quoted(deviceName(other))}\u2019s now` : "They are a device of their own now";
+    const said = other ? `Addresses moved to ${quoted(deviceName(other))}` : "Addresses moved to a new device";
     if (
       await change(
         "POST",
@@ -258,14 +258,14 @@ function Addresses({ device, devices, change, editable, again }) {
     <div class="scroll" tabindex="0" role="group" aria-label="Addresses and their times"><table class="plain">
       <thead><tr>${several && html`<th scope="col"><span class="hidden">Choose</span></th>`}<th scope="col">Address</th><th scope="col">From</th><th scope="col">Until</th></tr></thead>
       <tbody>
-        ${device.episodes.map((each) => html`<tr key=${each.id}>${several && html`<td><input type="checkbox" aria-label=${`Choose ${each.mac ?? each.address}`} checked=${picked.includes(each.id)} onChange=${() => turn(each.id)} /></td>`}<th scope="row">${each.mac ?? each.address ?? `episode ${each.id}`}</th><td>${moment(each.start)}</td><td>${each.end ? moment(each.end) : "still"}</td></tr>`)}
+        ${device.episodes.map((each) => html`<tr key=${each.id}>${several && html`<td><input type="checkbox" aria-label=${`Choose ${each.mac ?? each.address}`} checked=${picked.includes(each.id)} onChange=${() => turn(each.id)} /></td>`}<th scope="row">${each.mac ?? each.address ?? `episode ${each.id}`}</th><td>${moment(each.start)}</td><td>${each.end ? moment(each.end) : "now"}</td></tr>`)}
         ${times.map((each) => html`<tr key=${each.address}>${several && html`<td></td>`}<th scope="row">${each.address}</th><td>${moment(each.first)}</td><td>${moment(each.last)}</td></tr>`)}
       </tbody>
     </table></div>
     ${
       several &&
-      html`<p class="note screen">Two devices in one? Choose the addresses of the other.</p><div class="controls">
-      <label class="pick">They are <select value=${into} onChange=${(event) => setInto(event.target.value)}><option value="">a device of their own</option>${others.map((each) => html`<option key=${each.id} value=${each.id}>${deviceName(each)}\u2019s</option>`)}</select></label>
+      html`<p class="note screen">Two devices shown as one? Tick the addresses of the other device.</p><div class="controls">
+      <label class="pick">Move to <select value=${into} onChange=${(event) => setInto(event.target.value)}><option value="">a new device</option>${others.map((each) => html`<option key=${each.id} value=${each.id}>${deviceName(each)}</option>`)}</select></label>
       <button type="button" class="tool" disabled=${!picked.length || picked.length === device.episodes.length} onClick=${split}>Split</button></div>`
     }
   <//>`;
@@ -282,7 +282,7 @@ function Hand({ device, shown, people, change, again }) {
         "PATCH",
         `api/v1/devices/${device.id}`,
         { person: who.id, from },
-        `${quoted(shown)} is ${who.name}\u2019s from ${from} on`,
+        `${quoted(shown)} belongs to ${who.name} from ${from}`,
       )
     ) {
       setPerson("");
@@ -290,9 +290,9 @@ function Hand({ device, shown, people, change, again }) {
     }
   };
   return html`<div class="controls">
-    <label class="pick">Handed to <select value=${person} onChange=${(event) => setPerson(event.target.value)}><option value="">choose\u2026</option>${people.map((each) => html`<option key=${each.id} value=${each.id}>${each.name}</option>`)}</select></label>
+    <label class="pick">New owner <select value=${person} onChange=${(event) => setPerson(event.target.value)}><option value="">choose\u2026</option>${people.map((each) => html`<option key=${each.id} value=${each.id}>${each.name}</option>`)}</select></label>
     <label class="pick">from <input type="date" value=${from} onChange=${(event) => setFrom(event.target.value)} /></label>
-    <button type="button" class="tool" disabled=${!person || !from} onClick=${hand}>Hand over</button>
+    <button type="button" class="tool" disabled=${!person || !from} onClick=${hand}>Change owner</button>
   </div>`;
 }
 
@@ -308,7 +308,7 @@ function Mend({ device, shown, devices, change }) {
         "POST",
         `api/v1/devices/${device.id}/merge`,
         { into: other.id },
-        `${quoted(shown)} and ${quoted(deviceName(other))} are one now`,
+        `${quoted(shown)} and ${quoted(deviceName(other))} merged`,
       )
     )
       go(["device", String(other.id)], {}, true);
@@ -317,8 +317,8 @@ function Mend({ device, shown, devices, change }) {
     if (await change("POST", `api/v1/devices/${device.id}/forget`, {}, "Forgotten")) go(["devices"], {}, true);
   };
   return html`<div class="controls">
-    <label class="pick">Is the same as <select value=${into} onChange=${(event) => setInto(event.target.value)}><option value="">choose\u2026</option>${others.map((each) => html`<option key=${each.id} value=${each.id}>${deviceName(each)}</option>`)}</select></label>
+    <label class="pick">Same device as <select value=${into} onChange=${(event) => setInto(event.target.value)}><option value="">choose\u2026</option>${others.map((each) => html`<option key=${each.id} value=${each.id}>${deviceName(each)}</option>`)}</select></label>
     <button type="button" class="tool" disabled=${!into} onClick=${merge}>Merge</button>
-    ${sure ? html`<button type="button" class="tool danger" onClick=${forget}>Forget it for good: names, addresses and peers</button><button type="button" class="tool" onClick=${() => setSure(false)}>Keep</button>` : html`<button type="button" class="tool" onClick=${() => setSure(true)}>Forget\u2026</button>`}
+    ${sure ? html`<button type="button" class="tool danger" onClick=${forget}>Forget permanently: names, addresses and remote addresses</button><button type="button" class="tool" onClick=${() => setSure(false)}>Cancel</button>` : html`<button type="button" class="tool" onClick=${() => setSure(true)}>Forget\u2026</button>`}
   </div>`;
 }

@@ -20,7 +20,7 @@ export function Health({ today, about }) {
     <${Answered} answer=${health}>${(report) => html`<div class="panels">
       <${Promises} report=${report} seen=${seen.data} store=${store.data} />
       <${Itself} report=${report} about=${about} />
-      <${Card} title="The store" name="store" tone="half"><${Answered} answer=${store}>${(data) => html`<${Store} store=${data} />`}<//><//>
+      <${Card} title="Database" name="store" tone="half"><${Answered} answer=${store}>${(data) => html`<${Store} store=${data} />`}<//><//>
       <${Points} report=${report} seen=${seen} gaps=${gaps.data} />
       <${Unwatched} gaps=${gaps} />
       <${Explained} />
@@ -54,10 +54,10 @@ function promises(report, seen, store) {
     ],
     ["Packets lost today", "none", lost === undefined ? null : lost === 0, count(lost)],
     [
-      "Octets with a device today",
-      "all that can be",
+      "Data matched to a device today",
+      "at least 99 %",
       owned === undefined || !owned ? null : owned / (owned + owed) >= 0.99,
-      owned ? percent(owned / (owned + owed), 2) : "nothing flowed",
+      owned ? percent(owned / (owned + owed), 2) : "no traffic yet",
     ],
     [
       "Written to the disk in a day",
@@ -66,7 +66,7 @@ function promises(report, seen, store) {
       written === null ? "known after an hour" : octets(Math.round(written)),
     ],
     [
-      "The store grows in a year by",
+      "Database growth in a year",
       "at most 60 MB for 50 devices",
       year === null ? null : year <= 60 * MB,
       year === null ? "known after a day" : octets(Math.round(year)),
@@ -82,38 +82,38 @@ function promises(report, seen, store) {
 }
 
 function Promises({ report, seen, store }) {
-  return html`<section class="card sheet full" aria-labelledby="promises"><header><h2 id="promises">What is promised, and what is measured here</h2></header>
+  return html`<section class="card sheet full" aria-labelledby="promises"><header><h2 id="promises">Limits and measured values</h2></header>
     <div class="scroll" tabindex="0" role="group" aria-labelledby="promises"><table class="grid wrap">
-      <thead><tr><th scope="col">Promise</th><th scope="col" class="text">Limit</th><th scope="col">Measured</th><th scope="col">Kept</th></tr></thead>
+      <thead><tr><th scope="col">Value</th><th scope="col" class="text">Limit</th><th scope="col">Measured</th><th scope="col">Met</th></tr></thead>
       <tbody>${promises(report, seen, store).map(([what, limit, kept, value]) => html`<tr key=${what}><th scope="row">${what}</th><td class="text">${limit}</td><td>${value}</td><td>${kept === null ? "\u2013" : kept ? html`<span class="state-ok">yes</span>` : html`<span class="state-bad">no</span>`}</td></tr>`)}</tbody>
     </table></div></section>`;
 }
 
 function Itself({ report, about }) {
   const discarded = Object.entries(report.discarded ?? {});
-  return html`<${Card} title="The program" name="itself" tone="half"><dl class="facts">
+  return html`<${Card} title="Program" name="itself" tone="half"><dl class="facts">
     <dt>State</dt><dd class=${report.status === "ok" ? "state-ok" : "state-bad"}>${report.status}</dd>
     <dt>Version</dt><dd>${report.version ?? document.body.dataset.version}</dd>
-    ${report.uptime_s != null && html`<dt>Runs since</dt><dd>${duration(report.uptime_s)}</dd>`}
+    ${report.uptime_s != null && html`<dt>Running for</dt><dd>${duration(report.uptime_s)}</dd>`}
     ${about.timezone && html`<dt>Time zone</dt><dd>${about.timezone}</dd>`}
     <dt>Your browser</dt><dd>${new Intl.NumberFormat().resolvedOptions().locale}, ${Intl.DateTimeFormat().resolvedOptions().timeZone}</dd>
-    ${report.clock && html`<dt>Clock</dt><dd>${{ set: "believed", held: "not believed: usage waits for it" }[report.clock] ?? report.clock}</dd>`}
-    ${report.memory_kernel_octets != null && html`<dt>Tables in the kernel</dt><dd>${octets(report.memory_kernel_octets)}</dd>`}
-    ${report.flushes != null && html`<dt>Flushes</dt><dd>${count(report.flushes)}</dd>`}
-    ${discarded.length > 0 && html`<dt>Counts not believed</dt><dd>${discarded.map(([what, number]) => `${number} ${what}`).join(", ")}</dd>`}
+    ${report.clock && html`<dt>Clock</dt><dd>${{ set: "set", held: "not set yet: usage is recorded once it is" }[report.clock] ?? report.clock}</dd>`}
+    ${report.memory_kernel_octets != null && html`<dt>Kernel tables</dt><dd>${octets(report.memory_kernel_octets)}</dd>`}
+    ${report.flushes != null && html`<dt>Writes to the disk</dt><dd>${count(report.flushes)}</dd>`}
+    ${discarded.length > 0 && html`<dt>Counts rejected</dt><dd>${discarded.map(([what, number]) => `${number} ${what}`).join(", ")}</dd>`}
   </dl>${(report.notices ?? []).map((each) => html`<p class="note" key=${each}>${capital(each)}</p>`)}<//>`;
 }
 
 function Points({ report, seen, gaps }) {
   const of = (answer, name) => answer?.points.find((each) => each.point === name);
-  return html`<section class="card sheet full" aria-labelledby="points"><header><h2 id="points">Points</h2></header>
+  return html`<section class="card sheet full" aria-labelledby="points"><header><h2 id="points">Measuring points</h2></header>
     <div class="scroll" tabindex="0" role="group" aria-labelledby="points"><table class="grid wrap">
-      <thead><tr><th scope="col">Point</th><th scope="col" class="text">Collector</th><th scope="col" class="text">State</th><th scope="col">Watched today</th><th scope="col">Not watched, 7 days</th><th scope="col">Has a device</th><th scope="col">Packets lost</th></tr></thead>
+      <thead><tr><th scope="col">Point</th><th scope="col" class="text">Collector</th><th scope="col" class="text">State</th><th scope="col">Watched today</th><th scope="col">Not watched, 7 days</th><th scope="col">Matched to a device</th><th scope="col">Packets lost</th></tr></thead>
       <tbody>${(report.points ?? []).map((each) => {
         const [now, gap] = [of(seen.data, each.point), of(gaps, each.point)?.missed_ms];
         return html`<tr key=${each.point}><th scope="row"><bdi>${each.point}</bdi></th><td class="text">${each.collector ?? ""}${each.interface ? ` on ${each.interface}` : ""}</td>
           <td class="text"><span class=${each.state === "ok" ? "state-ok" : "state-bad"}>${each.state}</span> ${each.notice ?? ""}</td>
-          <td>${now ? duration(now.observed_ms / 1000) : "\u2013"}</td><td>${gap == null ? "\u2013" : gap ? lasted(gap) : "nothing"}</td>
+          <td>${now ? duration(now.observed_ms / 1000) : "\u2013"}</td><td>${gap == null ? "\u2013" : gap ? lasted(gap) : "none"}</td>
           <td>${now?.coverage == null ? "\u2013" : percent(now.coverage, 2)}</td><td>${count(now?.packets_lost)}</td></tr>`;
       })}</tbody>
     </table></div></section>`;
@@ -126,7 +126,7 @@ function Unwatched({ gaps }) {
     .sort((a, b) => Date.parse(b.start) - Date.parse(a.start));
   if (!rows.length) return null;
   const more = gaps.data.points.reduce((sum, each) => sum + each.more, 0);
-  return html`<${Table} title="When it was not watched" name="gaps" tone="full" rows=${rows} columns=${GAPS} start=${{ key: "start", descending: true }} words=${(row) => `${row.point} ${moment(row.start)}`}>
+  return html`<${Table} title="Times not watched" name="gaps" tone="full" rows=${rows} columns=${GAPS} start=${{ key: "start", descending: true }} words=${(row) => `${row.point} ${moment(row.start)}`}>
     ${more > 0 && html`<span class="note small">and ${count(more)} earlier</span>`}
   <//>`;
 }
@@ -138,7 +138,7 @@ const GAPS = [
     label: "To",
     text: true,
     of: (row) => row.end ?? "",
-    cell: (row) => (row.end ? second(row.end) : html`<span class="state-bad">goes on</span>`),
+    cell: (row) => (row.end ? second(row.end) : html`<span class="state-bad">ongoing</span>`),
   },
   { key: "long", label: "Not watched", of: (row) => row.missed_ms, cell: (row) => lasted(row.missed_ms) },
   { key: "point", label: "Point", text: true, of: (row) => row.point, cell: (row) => html`<bdi>${row.point}</bdi>` },
@@ -149,17 +149,17 @@ const lasted = (ms) => duration(ms / 1000);
 function Store({ store }) {
   return html`<dl class="facts">
     <dt>Size</dt><dd>${octets(store.octets)}</dd>
-    <dt>First day</dt><dd>${store.since ? moment(store.since).split(",")[0] : "nothing is kept yet"}</dd>
-    <dt>Grows in a day by</dt><dd>${store.octets_per_day == null ? "known after a day" : `${octets(store.octets_per_day)}, on average`}</dd>
-    <dt>Free on its disk</dt><dd>${octets(store.free_octets)}</dd>
+    <dt>First day</dt><dd>${store.since ? moment(store.since).split(",")[0] : "no data yet"}</dd>
+    <dt>Growth per day</dt><dd>${store.octets_per_day == null ? "known after a day" : `${octets(store.octets_per_day)}, on average`}</dd>
+    <dt>Free on the disk</dt><dd>${octets(store.free_octets)}</dd>
     ${store.octets_per_day > 0 && html`<dt>Full in</dt><dd>${duration((store.free_octets / store.octets_per_day) * 86400)}, at this pace</dd>`}
   </dl>`;
 }
 
 function Explained() {
-  return html`<${Card} title="How it is known what is accounted for" name="explained" tone="full">
-    <p>The interface has counters of its own. What they counted and no packet of ours explains is shown as \u201cUnattributed\u201d: it is never left out, and never guessed onto a device.</p>
-    <p>\u201cAccounted for\u201d is the share of all octets that have a device. It falls while a device is not known yet, when packets are lost, or after the program was killed: what passed while it was dead was counted by the interface alone.</p>
-    <p class="note">The same for scripts: <a href="api/v1/coverage">coverage</a>, <a href="api/v1/gaps?start=week">gaps</a>, <a href="api/v1/health">health</a>, <a href="metrics">metrics</a>.</p>
+  return html`<${Card} title="How the watched share is measured" name="explained" tone="full">
+    <p>The network interface has its own counters. Traffic that they counted but that WhiteStat could not match to a device is shown as \u201cUnattributed\u201d. It is never left out and never assigned to a device by guessing.</p>
+    <p>\u201cWatched\u201d is the share of all data that was matched to a device. It is lower while a device is still unknown, when packets are lost, and after WhiteStat was killed: traffic during that time was counted only by the interface.</p>
+    <p class="note">For scripts: <a href="api/v1/coverage">coverage</a>, <a href="api/v1/gaps?start=week">gaps</a>, <a href="api/v1/health">health</a>, <a href="metrics">metrics</a>.</p>
   <//>`;
 }

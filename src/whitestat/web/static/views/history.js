@@ -15,7 +15,7 @@ import { before, bounds, inside, label, length, moved, SPANS, starts, step as st
 
 const SCOPES = [
   ["wan", "Internet"],
-  ["lan", "Within the house"],
+  ["lan", "Home network"],
   ["all", "Both"],
 ];
 const STEPS = { minute: "minutes", hour: "hours", day: "days", week: "weeks", month: "months" };
@@ -53,14 +53,14 @@ export function History({ today, about, household, route }) {
     <header><h2 class="page">${title(kind, span)}</h2><${Save} path="usage.csv" parameters=${asked} /></header>
     <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
     <div class="controls">
-      <${Choice} label="Told apart by" name="by" value=${by} choices=${Object.entries(BY)} onChoose=${(each) => turn({ by: each })} />
+      <${Choice} label="Split by" name="by" value=${by} choices=${Object.entries(BY)} onChoose=${(each) => turn({ by: each })} />
       <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
-      <label class="pick">Bars are <select value=${step} onChange=${(event) => turn({ step: event.target.value })}>${Object.entries(
+      <label class="pick">Group by <select value=${step} onChange=${(event) => turn({ step: event.target.value })}>${Object.entries(
         STEPS,
       )
         .filter(([each]) => each === step || allowed(each, span))
         .map(([each, text]) => html`<option key=${each} value=${each}>${text}</option>`)}</select></label>
-      ${Object.entries(filters).map(([name, value]) => html`<span key=${name} class="tool">${BY[name] ?? "Label"}: <bdi>${names[name] ?? value}</bdi> <button type="button" class="plain" aria-label=${`Show every ${name} again`} onClick=${() => turn({ [name]: "" })}>\u00d7</button></span>`)}
+      ${Object.entries(filters).map(([name, value]) => html`<span key=${name} class="tool">${BY[name] ?? "Label"}: <bdi>${names[name] ?? value}</bdi> <button type="button" class="plain" aria-label=${`Remove this ${name} filter`} onClick=${() => turn({ [name]: "" })}>\u00d7</button></span>`)}
     </div>
     <${Answered} answer=${answer}>${(data) => html`<${Told} data=${data} earlier=${earlier} kind=${kind} span=${span} by=${by} asked=${asked} turn=${turn} today=${today} />`}<//>
     <${Heat} span=${span} asked=${asked} turn=${turn} />
@@ -83,13 +83,13 @@ export function Span({ kind, span, today, about, turn, kinds = SPANS }) {
       ...(each === "own" ? { at: "", ...span } : { at: future ? today : span.start.slice(0, 10), start: "", end: "" }),
     });
   return html`<div class="controls">
-    <${Choice} label="Span" name="span" value=${kind} choices=${Object.entries(kinds)} onChoose=${choose} />
+    <${Choice} label="Period" name="span" value=${kind} choices=${Object.entries(kinds)} onChoose=${choose} />
     <span class="steps">
-      <button type="button" class="tool" aria-label="The span before" onClick=${() => shift(-1)}>\u2039</button>
-      <button type="button" class="tool" aria-label="The span after" disabled=${future} onClick=${() => shift(1)}>\u203a</button>
+      <button type="button" class="tool" aria-label="Previous period" onClick=${() => shift(-1)}>\u2039</button>
+      <button type="button" class="tool" aria-label="Next period" disabled=${future} onClick=${() => shift(1)}>\u203a</button>
       <button type="button" class="tool" disabled=${future && kind !== "own"} onClick=${() => turn({ at: today, start: "", end: "", step: "" })}>Now</button>
     </span>
-    ${kind === "own" && html`<label class="pick">From <input type="datetime-local" value=${whole(span.start)} onChange=${own("start")} /></label><label class="pick">up to <input type="datetime-local" value=${whole(span.end)} onChange=${own("end")} /></label>`}
+    ${kind === "own" && html`<label class="pick">From <input type="datetime-local" value=${whole(span.start)} onChange=${own("start")} /></label><label class="pick">To <input type="datetime-local" value=${whole(span.end)} onChange=${own("end")} /></label>`}
   </div>`;
 }
 
@@ -133,21 +133,21 @@ function Told({ data, earlier, kind, span, by, asked, turn }) {
     else if (group.device) turn({ device: String(group.device.id), by: "service" });
   };
   if (!groups.length)
-    return html`<section class="card empty"><h2>${wasWatched(data) ? "Nothing was counted here" : "Not watched"}</h2><p>${seen(data)} Choose another span, or look at <a href=${href(["health"])}>what was watched</a>.</p></section>`;
+    return html`<section class="card empty"><h2>${wasWatched(data) ? "No data was used" : "Not watched"}</h2><p>${seen(data)} Choose another period, or see <a href=${href(["health"])}>when the network was watched</a>.</p></section>`;
   return html`
-    <${Card} title="Together" name="together">
+    <${Card} title="Total" name="together">
       <p class="total"><${Figure} parts=${octetsParts(sum)} /> ${then > 0 && html`<span class="unit">${compared(sum, then)}</span>`}</p>
       ${data.notice && html`<p class="note">${data.notice}.</p>`}
-      <${Bars} title=${`Octets of each ${step} by ${by}`} series=${drawn} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ step: "", start: "", end: "", ...inside(step, places[at].start) }))} />
+      <${Bars} title=${`Data used per ${step} by ${by}`} series=${drawn} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ step: "", start: "", end: "", ...inside(step, places[at].start) }))} />
       <${Legend} series=${drawn} format=${octets} onPick=${pick} />
-      <p class="note"><span class="screen">A click on a bar opens its time, one on a name what is behind it. </span>${seen(data)}</p>
+      <p class="note"><span class="screen">Click a bar to zoom in, or a name for its details. </span>${seen(data)}</p>
     <//>
     <${Matrix} groups=${groups} steps=${steps} places=${places} step=${step} by=${by} asked=${asked} query=${query} />`;
 }
 
 function compared(now, then) {
   const words = change(now, then);
-  return `${words} ${words.startsWith("as") || words.endsWith("much") ? "as" : "than"} in the span before (${octets(then)})`;
+  return `${words} ${words.startsWith("as") || words.endsWith("much") ? "as" : "than"} in the previous period (${octets(then)})`;
 }
 
 const wasWatched = (data) => (data.coverage ?? []).some((each) => each.observed_ms > 0);
@@ -157,7 +157,7 @@ function seen(data) {
   const elapsed = data.elapsed_ms;
   const watched = (data.coverage ?? []).map((each) =>
     !each.observed_ms
-      ? `${each.point}: ${each.point.endsWith(" import") ? "taken over by day from another program" : "not watched"}`
+      ? `${each.point}: ${each.point.endsWith(" import") ? "imported by day from another program" : "not watched"}`
       : `${each.point}: watched ${elapsed ? Math.min(100, Math.floor((each.observed_ms / elapsed) * 1000) / 10) : 0}\u00a0% of the time`,
   );
   return watched.length ? `${watched.join("; ")}.` : "";
@@ -178,21 +178,21 @@ function Matrix({ groups, steps, places, step, by, asked, query }) {
       },
       {
         key: "sum",
-        label: "Together",
+        label: "Total",
         of: (row) => row.octets,
         cell: (row) => html`<b>${octets(row.octets)}</b>`,
         total: (rows) => octets(sum(rows, "octets")),
       },
       {
         key: "in",
-        label: "In",
+        label: "Download",
         of: (row) => row.octets_in,
         cell: (row) => octets(row.octets_in),
         total: (rows) => octets(sum(rows, "octets_in")),
       },
       {
         key: "out",
-        label: "Out",
+        label: "Upload",
         of: (row) => row.octets_out,
         cell: (row) => octets(row.octets_out),
         total: (rows) => octets(sum(rows, "octets_out")),

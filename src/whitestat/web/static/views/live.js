@@ -1,4 +1,4 @@
-// Live: the last second, minute, hours and month, of the whole house, a point or a device.
+// Live: the last second, minute, hours and month, of Whole household, a point or a device.
 
 import { Graphs } from "../components/graphs.js";
 import { Arrow, Choice, deviceName, Figure } from "../components/parts.js";
@@ -32,17 +32,17 @@ export function Live({ live, lost, report, route }) {
   return html`<div class="view">
     <header><h2 class="page">Live</h2><time class="count" datetime=${live.at}>${lost ? "until " : ""}${clock(live.at)}</time></header>
     <div class="controls">
-      <label class="pick">Of <select value=${chosen} onChange=${look}>
-        <option value="">the whole house</option>
-        ${points.length > 0 && html`<optgroup label="Points">${points.map((each) => html`<option key=${each} value=${`point:${each}`}>${each}</option>`)}</optgroup>`}
+      <label class="pick">Show <select value=${chosen} onChange=${look}>
+        <option value="">Whole household</option>
+        ${points.length > 0 && html`<optgroup label="Measuring points">${points.map((each) => html`<option key=${each} value=${`point:${each}`}>${each}</option>`)}</optgroup>`}
         <optgroup label="Devices">${devices.map((each) => html`<option key=${each.id} value=${`device:${each.id}`}>${deviceName(each)}</option>`)}</optgroup>
       </select></label>
-      <${Choice} label="What is counted" name="count" value=${packets ? "packets" : "octets"} choices=${[["octets", "Octets"], ["packets", "Packets"]]} onChoose=${(each) => turn({ count: each === "packets" ? each : "" })} />
+      <${Choice} label="Unit" name="count" value=${packets ? "packets" : "octets"} choices=${[["octets", "Data"], ["packets", "Packets"]]} onChoose=${(each) => turn({ count: each === "packets" ? each : "" })} />
     </div>
-    <section class="card block rates now" aria-label="This second">
-      <p class="in"><${Figure} parts=${packets ? [count(now[2]), "packets/s"] : rateParts(now[0])} /><span class="what"><${Arrow} way="in" />down</span></p>
-      <p class="out"><${Figure} parts=${packets ? [count(now[3]), "packets/s"] : rateParts(now[1])} /><span class="what"><${Arrow} way="out" />up</span></p>
-      ${!packets && now[4] > 0 && html`<p class="unsplit"><${Figure} parts=${rateParts(now[4])} /><span class="what">down or up</span></p>`}
+    <section class="card block rates now" aria-label="Speed now">
+      <p class="in"><${Figure} parts=${packets ? [count(now[2]), "packets/s"] : rateParts(now[0])} /><span class="what"><${Arrow} way="in" />download</span></p>
+      <p class="out"><${Figure} parts=${packets ? [count(now[3]), "packets/s"] : rateParts(now[1])} /><span class="what"><${Arrow} way="out" />upload</span></p>
+      ${!packets && now[4] > 0 && html`<p class="unsplit"><${Figure} parts=${rateParts(now[4])} /><span class="what">download or upload</span></p>`}
     </section>
     <${Graphs} live=${live} narrow=${narrow} packets=${packets} />
   </div>`;

@@ -43,11 +43,11 @@ function Period({ today, about, household }) {
       <${Answered} answer=${answer}>${(data) => html`<${Used} data=${data} span=${span} about=${about} today=${today} />`}<//>
     <//>
     <${Usual} today=${today} />
-    <${Card} title="Top devices of the period" name="top-devices" tone="half top" more=${["All", href(["history"], { span: "cycle" })]}>
-      <${Answered} answer=${answer} empty="Nothing was counted in this period yet.">${(data) => topDevices(data.rows)}<//>
+    <${Card} title="Top devices this period" name="top-devices" tone="half top" more=${["All", href(["history"], { span: "cycle" })]}>
+      <${Answered} answer=${answer} empty="No data was used in this period yet.">${(data) => topDevices(data.rows)}<//>
     <//>
-    <${Card} title="Top people of the period" name="top-people" tone="half top" more=${["All", href(["devices"])]}>
-      <${Answered} answer=${answer} empty="No device has an owner yet. Choose one below a device\u2019s name, and its usage is added up for the person, back to the first day.">${(data) => topPeople(data.rows)}<//>
+    <${Card} title="Top people this period" name="top-people" tone="half top" more=${["All", href(["devices"])]}>
+      <${Answered} answer=${answer} empty="No device has an owner yet. Choose an owner below a device\u2019s name: all its usage, past usage too, then counts for that person.">${(data) => topPeople(data.rows)}<//>
     <//>
   </div>`;
 }
@@ -72,11 +72,11 @@ function Used({ data, span, about, today }) {
   return html`<p class="note when">${title("own", span)}</p>
     <p class="total"><${Figure} parts=${octetsParts(whole)} /></p>
     <dl class="split">
-      <div><dt><${Arrow} way="in" />In</dt><dd>${octets(sum("octets_in"))}</dd></div>
-      <div><dt><${Arrow} way="out" />Out</dt><dd>${octets(sum("octets_out"))}</dd></div>
-      <div><dt>A day, so far</dt><dd>${octets(Math.round(whole / Math.max(1, day + 1)))}</dd></div>
+      <div><dt><${Arrow} way="in" />Download</dt><dd>${octets(sum("octets_in"))}</dd></div>
+      <div><dt><${Arrow} way="out" />Upload</dt><dd>${octets(sum("octets_out"))}</dd></div>
+      <div><dt>Average per day</dt><dd>${octets(Math.round(whole / Math.max(1, day + 1)))}</dd></div>
     </dl>
-    <p class="note">${then > 0 ? `${change(whole, then)} ${change(whole, then) === "as much" ? "as" : "than"} by this time of the period before (${octets(then)}).` : "Nothing to compare with yet: the period before has no figures."}</p>`;
+    <p class="note">${then > 0 ? `${change(whole, then)} ${change(whole, then) === "as much" ? "as" : "than"} by this time in the previous period (${octets(then)}).` : "The previous period has no figures to compare with."}</p>`;
 }
 
 function Usual({ today }) {
@@ -84,7 +84,7 @@ function Usual({ today }) {
     address("usage", { start: plus(today, -USUAL_DAYS), end: "today", step: "hour", by: "", scope: "wan" }),
     EVERY_MS,
   );
-  return html`<${Card} title="Today against a usual day" name="usual" tone="wide tall" more=${["This day", href(["history"], { span: "day" })]}>
+  return html`<${Card} title="Today compared with a usual day" name="usual" tone="wide tall" more=${["This day", href(["history"], { span: "day" })]}>
     <${Answered} answer=${answer}>${(data) => html`<${Hours} data=${data} today=${today} />`}<//>
   <//>`;
 }
@@ -96,9 +96,9 @@ function Hours({ data, today }) {
     label: `${each}`,
     whole: `${String(each).padStart(2, "0")}:00 to ${String(each + 1).padStart(2, "0")}:00`,
   }));
-  return html`<p class="lead">${octets(sofar)} so far. ${usual ? html`On a usual day it is ${octets(usually)} by this hour: <b>${compared(sofar, usually)}</b>.` : "What is usual is known after a week."}</p>
-    <${Bars} title="Octets of each hour of today" series=${[{ name: "Today", values: now, tone: "c0" }]} places=${places} format=${octets} reference=${usual && { name: "Usual", values: usual }} />
-    ${usual && html`<p class="key"><span><i class="c0"></i>today</span><span><i class="mark"></i>usual: the middle of the last ${USUAL_DAYS} days at this hour</span></p>`}`;
+  return html`<p class="lead">${octets(sofar)} so far. ${usual ? html`Usually ${octets(usually)} by this hour: <b>${compared(sofar, usually)}</b>.` : "A usual day is shown here after a week."}</p>
+    <${Bars} title="Data used in each hour of today" series=${[{ name: "Today", values: now, tone: "c0" }]} places=${places} format=${octets} reference=${usual && { name: "Usual", values: usual }} />
+    ${usual && html`<p class="key"><span><i class="c0"></i>today</span><span><i class="mark"></i>usual: the median of the last ${USUAL_DAYS} days at this hour</span></p>`}`;
 }
 
 function compared(now, usual) {
@@ -147,7 +147,7 @@ function topDevices(rows) {
       nobody: !row.device,
       link: row.device && deviceLink(row.device.id, { span: "cycle" }),
     }),
-    "Devices by octets",
+    "Devices by data used",
   );
 }
 
@@ -157,7 +157,7 @@ function topPeople(rows) {
     rows,
     (row) => row.person,
     (row) => ({ name: row.person, link: href(["person", row.person], { span: "cycle" }) }),
-    "People by octets",
+    "People by data used",
   );
 }
 

@@ -50,10 +50,7 @@ function Persons({ household, answer, query, name }) {
   const [text, setText] = useState("");
   const add = async (event) => {
     event.preventDefault();
-    if (
-      text.trim() &&
-      (await change("POST", "api/v1/people", { name: text.trim() }, `${quoted(text.trim())} is known now`))
-    )
+    if (text.trim() && (await change("POST", "api/v1/people", { name: text.trim() }, `${quoted(text.trim())} added`)))
       setText("");
   };
   const sums = new Map((answer.data ? grouped(answer.data.rows, "person") : []).map((each) => [each.key, each.octets]));
@@ -66,10 +63,9 @@ function Persons({ household, answer, query, name }) {
       link: href(["person", each.name], query),
     }))
     .sort((a, b) => b.octets - a.octets);
-  if (sums.get("nobody"))
-    rows.push({ key: "nobody", name: "Nobody\u2019s devices", octets: sums.get("nobody"), nobody: true });
+  if (sums.get("nobody")) rows.push({ key: "nobody", name: "No owner", octets: sums.get("nobody"), nobody: true });
   return html`<${Card} title=${`People, ${name}`} name="people">
-    ${people.length ? html`<${Shares} rows=${rows} whole=${whole} label="People by octets" />` : html`<p class="lone small">Nobody is known yet. Add a person, then choose the owner of each device below.</p>`}
+    ${people.length ? html`<${Shares} rows=${rows} whole=${whole} label="People by data used" />` : html`<p class="lone small">No people yet. Add a person, then choose the owner of each device below.</p>`}
     ${household.editable && html`<form class="controls" onSubmit=${add}><label class="pick">New person <input type="text" maxlength="255" autocomplete="off" value=${text} onInput=${(event) => setText(event.target.value)} /></label><button type="submit" class="tool" disabled=${!text.trim()}>Add</button></form>`}
   <//>`;
 }
@@ -99,7 +95,7 @@ function All({ household, used, query, name }) {
       text: true,
       of: (row) => row.name,
       cell: (row) =>
-        html`<span class="first"><${Name} device=${row.device} shown=${withoutMac(row.name)} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`All of ${row.name}`}></a></span>`,
+        html`<span class="first"><${Name} device=${row.device} shown=${withoutMac(row.name)} change=${change} onEditing=${() => {}} fixed=${!household.editable} /><a class="open" href=${deviceLink(row.key, query)} aria-label=${`Details of ${row.name}`}></a></span>`,
     },
     {
       key: "person",
@@ -153,7 +149,7 @@ function All({ household, used, query, name }) {
     ]),
   ];
   return html`<${Table} title="Devices" name="devices" columns=${columns} rows=${rows} start=${{ key: "used", descending: true }} words=${(row) => `${row.name} ${row.person} ${row.device.mac ?? ""} ${row.device.addresses.join(" ")}`}
-    empty="No device was seen yet: open any web page on one whose traffic passes this machine." save=${{ lines, file: "whitestat-devices" }} />`;
+    empty="No devices yet. Open any web page on a device whose traffic passes through this machine." save=${{ lines, file: "whitestat-devices" }} />`;
 }
 
 function Edited({ household }) {
@@ -164,31 +160,31 @@ function Edited({ household }) {
     answer.again();
   };
   const now = new Date().toISOString();
-  return html`<${Card} title="What was changed" name="edits" tone="half">
-    <${Answered} answer=${answer} empty="Nothing was changed yet: names, owners and merges are listed here, and can be taken back.">${(
+  return html`<${Card} title="Recent changes" name="edits" tone="half">
+    <${Answered} answer=${answer} empty="No changes yet. New names, owners and merges are listed here and can be undone.">${(
       data,
     ) =>
       data.edits.length > 0 &&
       html`<ul class="happened">${data.edits.slice(0, EDITS_SHOWN).map(
         (each) => html`<li key=${each.id}>
       <span><bdi>${told(each, household)}</bdi> <span class="count">by ${each.by}, ${ago(each.at, now)}</span></span>
-      ${each.undone_by ? html`<span class="count">taken back</span>` : !each.undoes && each.changes.length > 0 && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${told(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`,
+      ${each.undone_by ? html`<span class="count">undone</span>` : !each.undoes && each.changes.length > 0 && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${told(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`,
       )}</ul>`}<//>
   <//>`;
 }
 
 // What an edit did, by the names that are known now.
 function told({ action, changes, undoes }, household) {
-  if (undoes) return `Took back an earlier change (${undoes})`;
+  if (undoes) return `Undid an earlier change (${undoes})`;
   const [first] = changes;
   const word = (row) => (row ? row.filter((each) => each !== null).join(" ") : "");
   const device = (id) => deviceName(household.devices.find((each) => each.id === id) ?? { id });
   if (!first) return capital(action);
   if (first.what === "name")
-    return `${word(first.before) || `Device ${first.key[0]}`} is called ${word(first.after) || "by what is heard of it"}`;
+    return `${word(first.before) || `Device ${first.key[0]}`}: ${first.after ? `renamed to ${word(first.after)}` : "name removed"}`;
   const owner = changes.find((each) => each.what === "owner");
   if (owner)
-    return `${device(owner.key[0])}: ${owner.after ? `owner ${household.people.find((each) => each.id === owner.after[0])?.name ?? ""}` : "nobody\u2019s"}`;
+    return `${device(owner.key[0])}: ${owner.after ? `owner ${household.people.find((each) => each.id === owner.after[0])?.name ?? ""}` : "no owner"}`;
   if (first.what === "episode")
     return `${capital(action)}: ${device(first.before?.[0])} \u2192 ${device(first.after?.[0])}`;
   if (first.what === "label") return `${device(first.key[0])}: labels`;
@@ -197,8 +193,8 @@ function told({ action, changes, undoes }, household) {
 
 function Happened({ events }) {
   const now = new Date().toISOString();
-  return html`<${Card} title="What happened" name="happened" tone="half">
-    ${events.length ? html`<ul class="happened">${events.slice(0, EVENTS_SHOWN).map((each) => html`<li key=${each.id}>${each.device ? html`<a href=${deviceLink(each.device)}><bdi>${sentence(each)}</bdi></a>` : html`<bdi>${sentence(each)}</bdi>`}<time datetime=${each.at} title=${each.at}>${ago(each.at, now)}</time></li>`)}</ul>` : html`<p class="lone small">Nothing yet: new devices and warnings appear here.</p>`}
+  return html`<${Card} title="Recent events" name="happened" tone="half">
+    ${events.length ? html`<ul class="happened">${events.slice(0, EVENTS_SHOWN).map((each) => html`<li key=${each.id}>${each.device ? html`<a href=${deviceLink(each.device)}><bdi>${sentence(each)}</bdi></a>` : html`<bdi>${sentence(each)}</bdi>`}<time datetime=${each.at} title=${each.at}>${ago(each.at, now)}</time></li>`)}</ul>` : html`<p class="lone small">No events yet. New devices and warnings appear here.</p>`}
   <//>`;
 }
 
@@ -212,43 +208,36 @@ export function Person({ today, about, household, route }) {
   const used = useAnswer(person ? address("usage", { ...span, by: "device", scope: "wan", person: who }) : null);
   const [sure, setSure] = useState(false);
   if (!person)
-    return html`<section class="card empty"><h2>There is nobody called ${who}</h2><p>The name may have been changed. <a href=${href(["devices"])}>Everybody</a></p></section>`;
+    return html`<section class="card empty"><h2>No person called ${who}</h2><p>The name may have been changed. <a href=${href(["devices"])}>All people</a></p></section>`;
   const rename = async (method, path, { name }) => {
     const done =
-      name && (await change(method, `api/v1/people/${person.id}`, { name }, `${quoted(who)} is ${quoted(name)} now`));
+      name &&
+      (await change(method, `api/v1/people/${person.id}`, { name }, `${quoted(who)} renamed to ${quoted(name)}`));
     if (done) go(["person", name], query, true);
   };
   const remove = async () => {
-    if (
-      await change(
-        "DELETE",
-        `api/v1/people/${person.id}`,
-        {},
-        `${quoted(who)} is removed; the devices are nobody\u2019s`,
-      )
-    )
-      go(["devices"], {}, true);
+    if (await change("DELETE", `api/v1/people/${person.id}`, {}, `${quoted(who)} removed`)) go(["devices"], {}, true);
   };
   const mine = new Set(person.devices.filter((each) => each.until === null).map((each) => each.id));
   const events = household.events.filter((each) => mine.has(each.device)).slice(0, 8);
   const now = new Date().toISOString();
   return html`<div class="view">
     <header class="title"><h2 class="page"><${Name} device=${{ id: person.id }} shown=${who} change=${rename} onEditing=${() => {}} fixed=${!household.editable} /></h2>
-      ${household.editable && (sure ? html`<span class="controls"><button type="button" class="tool danger" onClick=${remove}>Remove; the devices are nobody\u2019s then</button><button type="button" class="tool" onClick=${() => setSure(false)}>Keep</button></span>` : html`<button type="button" class="tool" onClick=${() => setSure(true)}>Remove\u2026</button>`)}</header>
+      ${household.editable && (sure ? html`<span class="controls"><button type="button" class="tool danger" onClick=${remove}>Remove; the devices will have no owner</button><button type="button" class="tool" onClick=${() => setSure(false)}>Cancel</button></span>` : html`<button type="button" class="tool" onClick=${() => setSure(true)}>Remove\u2026</button>`)}</header>
     <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
     <${Usage} title=${title(kind, span)} kind=${kind} span=${span} narrow=${{ person: who, scope: "wan" }} turn=${turn} />
     <div class="panels">
-      <${Card} title="Devices" name="owned" tone="half"><${Answered} answer=${used} empty="Nothing was used in this span.">${(
+      <${Card} title="Data used by device" name="owned" tone="half"><${Answered} answer=${used} empty="No data was used in this period.">${(
         data,
       ) => {
         const groups = grouped(data.rows, "device");
         const whole = groups.reduce((sum, each) => sum + each.octets, 0);
         return groups.length
-          ? html`<${Shares} rows=${groups.map((each) => ({ ...each, link: each.device && deviceLink(each.device.id, query) }))} whole=${whole} label="Devices by octets" />`
+          ? html`<${Shares} rows=${groups.map((each) => ({ ...each, link: each.device && deviceLink(each.device.id, query) }))} whole=${whole} label="Devices by data used" />`
           : null;
       }}<//><//>
-      <${Card} title="Owns" name="owns" tone="half">
-        ${person.devices.length ? html`<ul class="happened">${person.devices.map((each) => html`<li key=${`${each.id} ${each.from}`}><a href=${deviceLink(each.id, query)}><bdi>${each.name}</bdi></a><span class="count">${each.from ? `from ${each.from}` : "from the first day"}${each.until ? ` until ${each.until}` : ""}</span></li>`)}</ul>` : html`<p class="lone small">No device yet: choose an owner on the page of a device.</p>`}
+      <${Card} title="Owned devices" name="owns" tone="half">
+        ${person.devices.length ? html`<ul class="happened">${person.devices.map((each) => html`<li key=${`${each.id} ${each.from}`}><a href=${deviceLink(each.id, query)}><bdi>${each.name}</bdi></a><span class="count">${each.from ? `from ${each.from}` : "from the start"}${each.until ? ` until ${each.until}` : ""}</span></li>`)}</ul>` : html`<p class="lone small">No device yet: choose an owner on the page of a device.</p>`}
         ${events.length > 0 && html`<ul class="happened">${events.map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi><time datetime=${each.at}>${ago(each.at, now)}</time></li>`)}</ul>`}
       <//>
     </div>

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Bars } from "../components/bars.js";
 import { Card, Figure, Ring, Shares, Sign } from "../components/parts.js";
 import { address, useAnswer } from "../lib/api.js";
-import { capital, date, octets, octetsParts, percent, rate } from "../lib/format.js";
+import { capital, date, lastDay, octets, octetsParts, percent, rate } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
 import { settings } from "../stores/settings.js";
@@ -28,14 +28,14 @@ export function Plans({ today, about, household }) {
 function Plan({ plan, today, slowed, fault, household, again }) {
   const persons = plan.persons.filter((each) => each.octets > 0 || each.person).sort((a, b) => b.used - a.used);
   return html`<${Card} title=${`Plan: ${plan.name}`} name=${`plan-${plan.id}`} tone="full plan">
-    <p class="note when">${date(plan.start, SHORT)} \u2013 ${date(plan.end, SHORT)}, ${plan.days_left === 1 ? "the last day" : `${plan.days_left} days left`}${plan.tariff ? `; now ${plan.tariff}` : ""}</p>
+    <p class="note when">${date(plan.start, SHORT)} \u2013 ${lastDay(plan.end, SHORT)}, ${plan.days_left === 1 ? "the last day" : `${plan.days_left} days left`}${plan.tariff ? `; current tariff: ${plan.tariff}` : ""}</p>
     <div class=${plan.allowances.length > 1 ? "sides two" : "sides"}>
       ${plan.allowances.map((each) => html`<${Pot} key=${each.name} pot=${each} plan=${plan} />`)}
       <${Days} plan=${plan} today=${today} />
       ${
         persons.length > 1 &&
-        html`<div><h3>Who used it</h3><${Shares} label="People by what they used of the plan" whole=${plan.used}
-        rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "Nobody\u2019s devices"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`
+        html`<div><h3>Used by</h3><${Shares} label="People by data used of the plan" whole=${plan.used}
+        rows=${persons.map((each) => ({ key: each.person ?? "nobody", name: `${each.person ?? "No owner"}${each.left === null || each.left === undefined ? "" : each.left < 0 ? `, ${octets(-each.left)} over` : `, ${octets(each.left)} left`}`, nobody: !each.person, octets: each.used, link: each.person && href(["person", each.person], { span: "cycle" }) }))} /></div>`
       }
     </div>
     ${slowed.map((each) => html`<${Slowed} key=${each.name} slowed=${each} household=${household} again=${again} />`)}
@@ -53,7 +53,7 @@ function Slowed({ slowed, household, again }) {
     again();
   };
   const limit = rate_bps === null ? "cut off" : `slowed to ${rate(rate_bps)}`;
-  return html`<p class="notice slowed"><${Sign} /><span><bdi>${name}</bdi> ${lifted ? `would be ${limit}; the limit is lifted` : in_force ? `is ${limit}` : `would be ${limit} and is not: ${reason};`} until ${date(until, SHORT)}. ${household.editable && html`<button type="button" class="plain" onClick=${turn}>${lifted ? "Put it in force again" : "Lift"}</button>`}</span></p>`;
+  return html`<p class="notice slowed"><${Sign} /><span><bdi>${name}</bdi> ${lifted ? `is not limited: the limit is lifted (otherwise ${limit})` : in_force ? `is ${limit}` : `should be ${limit} but is not (${reason})`} until ${lastDay(until, SHORT)}. ${household.editable && html`<button type="button" class="plain" onClick=${turn}>${lifted ? "Limit again" : "Lift the limit"}</button>`}</span></p>`;
 }
 
 // More for this period, and classing anew after the configuration gave the plan other tariffs.
@@ -80,7 +80,12 @@ function Change({ plan, change }) {
   };
   const reprice = async () => {
     setSure(false);
-    await change("POST", `api/v1/plans/${plan.id}/reprice`, from ? { from } : {}, `${plan.name} is classed anew`);
+    await change(
+      "POST",
+      `api/v1/plans/${plan.id}/reprice`,
+      from ? { from } : {},
+      `${plan.name}: past usage recalculated`,
+    );
   };
   return html`<div class="controls change">
     ${
@@ -90,8 +95,8 @@ function Change({ plan, change }) {
       ${pots.length > 1 && html`<label class="pick">of <select value=${pot || pots[0].name} onChange=${(event) => setPot(event.target.value)}>${pots.map((each) => html`<option key=${each.name} value=${each.name}>${each.name}</option>`)}</select></label>`}
       <button type="submit" class="tool" disabled=${!more}>Top up</button></form>`
     }
-    <label class="pick">Class anew from <input type="date" value=${from} onChange=${(event) => setFrom(event.target.value)} /></label>
-    ${sure ? html`<button type="button" class="tool danger" onClick=${reprice}>Class ${from ? `all since ${date(from, SHORT)}` : "all that is kept"} as the plan is now</button><button type="button" class="tool" onClick=${() => setSure(false)}>Leave</button>` : html`<button type="button" class="tool" title="After its tariffs were changed. It cannot be undone, but done again with the plan as it was." onClick=${() => setSure(true)}>Class anew\u2026</button>`}
+    <label class="pick">Recalculate past usage from <input type="date" value=${from} onChange=${(event) => setFrom(event.target.value)} /></label>
+    ${sure ? html`<button type="button" class="tool danger" onClick=${reprice}>Recalculate ${from ? `usage since ${date(from, SHORT)}` : "all past usage"} with the current plan</button><button type="button" class="tool" onClick=${() => setSure(false)}>Cancel</button>` : html`<button type="button" class="tool" title="Use this after changing the tariffs. It cannot be undone, but it can be repeated." onClick=${() => setSure(true)}>Recalculate\u2026</button>`}
   </div>`;
 }
 
@@ -107,13 +112,13 @@ function Pot({ pot, plan }) {
   ].filter(Boolean);
   return html`<article class=${`pot ${grade}`}>
     <div class="gauge"><${Ring} ratio=${part || 1} />
-      <p><span class="what">${plan.allowances.length > 1 ? `${pot.name}: ` : ""}${!ends ? "used, without a limit" : pot.left < 0 ? "over the allowance by" : "left"}</span><br />
+      <p><span class="what">${plan.allowances.length > 1 ? `${pot.name}: ` : ""}${!ends ? "used, no limit" : pot.left < 0 ? "over the allowance by" : "left"}</span><br />
       <span class="total"><${Figure} parts=${[figure, unit]} /></span>${ends && html` <span class="unit">of ${octets(pot.available)}${pot.left >= 0 ? `, ${percent(part, 0)}` : ""}</span>`}</p></div>
     <dl class="split">
       <div><dt>Used</dt><dd>${octets(pot.used)}</dd></div>
       ${ends && html`<div><dt>Pace</dt><dd>${pace(pot)}</dd></div>`}
-      ${pot.today?.may !== null && pot.today && html`<div><dt>Today</dt><dd>${octets(pot.today.used)} of ${octets(Math.max(0, pot.today.may))} that may be</dd></div>`}
-      ${pot.forecast && html`<div><dt>By ${date(plan.end, SHORT)}</dt><dd>about ${octets(pot.forecast.octets)} <span class="count">(${octets(pot.forecast.low)} to ${octets(pot.forecast.high)})</span></dd></div>`}
+      ${pot.today?.may !== null && pot.today && html`<div><dt>Today</dt><dd>${todayShare(pot.today)}</dd></div>`}
+      ${pot.forecast && html`<div><dt>By ${lastDay(plan.end, SHORT)}</dt><dd>about ${octets(pot.forecast.octets)} <span class="count">(${octets(pot.forecast.low)} to ${octets(pot.forecast.high)})</span></dd></div>`}
       ${pot.forecast?.runs_out && html`<div class="alarm"><dt>Runs out</dt><dd>${date(pot.forecast.runs_out, SHORT)}${range(pot.forecast)}</dd></div>`}
     </dl>
     ${extra.length > 0 && html`<p class="note">${extra.join(", ")}</p>`}
@@ -123,7 +128,7 @@ function Pot({ pot, plan }) {
 function pace(pot) {
   const more = pot.used - pot.even;
   if (Math.abs(more) < pot.available / 200) return "even";
-  return `${octets(Math.abs(more))} ${more > 0 ? "ahead of" : "below"} an even use`;
+  return `${octets(Math.abs(more))} ${more > 0 ? "more" : "less"} than an even pace`;
 }
 
 function range({ earliest, latest }) {
@@ -141,6 +146,14 @@ function Days({ plan }) {
     label: date(each.start, SHORT),
     whole: date(each.start, { weekday: "short", ...SHORT }),
   }));
-  return html`<div><h3>Used up to each day</h3><${Bars} title=${`Used of ${plan.name} up to each day`} series=${[{ name: "Used until then", tone: "c0", values }]} places=${places} format=${octets} line=${plan.available ?? 0} />
-    ${plan.available !== null && html`<p class="key"><span><i class="dash"></i>the allowance, ${octets(plan.available)}</span></p>`}</div>`;
+  return html`<div><h3>Total used by day</h3><${Bars} title=${`Total used of ${plan.name} by day`} series=${[{ name: "Used so far", tone: "c0", values }]} places=${places} format=${octets} line=${plan.available ?? 0} />
+    ${plan.available !== null && html`<p class="key"><span><i class="dash"></i>allowance: ${octets(plan.available)}</span></p>`}</div>`;
+}
+
+// What was used today beside today's share of what is left; the share is below 0 where more than all was used.
+function todayShare({ used, may }) {
+  const allowed = Math.max(0, may);
+  return used > allowed
+    ? `${octets(used - allowed)} over today\u2019s share of ${octets(allowed)}`
+    : `${octets(used)} of today\u2019s share of ${octets(allowed)}`;
 }

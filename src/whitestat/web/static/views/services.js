@@ -13,7 +13,7 @@ import { Span, spanOf } from "./history.js";
 
 const SCOPES = [
   ["wan", "Internet"],
-  ["lan", "Within the house"],
+  ["lan", "Home network"],
   ["all", "Both"],
 ];
 
@@ -24,10 +24,10 @@ export function Services({ today, about, route }) {
   const narrow = { scope: scope === "all" ? "" : scope };
   const turn = (more) => go(["services"], { ...query, ...more });
   return html`<div class="view">
-    <header><h2 class="page">Services, protocols, points</h2></header>
+    <header><h2 class="page">Services</h2></header>
     <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
     <div class="controls"><${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
-      ${query.service && html`<span class="tool">Service: <bdi>${query.service}</bdi> <button type="button" class="plain" aria-label="Show every service again" onClick=${() => turn({ service: "" })}>\u00d7</button></span>`}</div>
+      ${query.service && html`<span class="tool">Service: <bdi>${query.service}</bdi> <button type="button" class="plain" aria-label="Remove this service filter" onClick=${() => turn({ service: "" })}>\u00d7</button></span>`}</div>
     ${query.service && html`<${Who} span=${span} narrow=${narrow} service=${query.service} query=${query} />`}
     <div class="panels">
       <${About} by="service" title="Services" name="services" span=${span} narrow=${narrow} linked=${(row) => row.service && row.service !== "other" && href(["services"], { ...query, service: row.service })} />
@@ -44,7 +44,7 @@ function Who({ span, narrow, service, query }) {
   const answer = useAnswer(address("usage", asked));
   return html`<${Answered} answer=${answer}>${(data) => {
     const rows = grouped(data.rows, "device");
-    return html`<${Table} title=${`Who uses ${service}`} name="who" rows=${rows} columns=${amounts(query)} start=${{ key: "octets", descending: true }} words=${(row) => row.name} empty="Nobody used it in this span." save=${{ path: "usage.csv", parameters: asked }} />`;
+    return html`<${Table} title=${`Who uses ${service}`} name="who" rows=${rows} columns=${amounts(query)} start=${{ key: "octets", descending: true }} words=${(row) => row.name} empty="No device used it in this period." save=${{ path: "usage.csv", parameters: asked }} />`;
   }}<//>`;
 }
 
@@ -61,21 +61,21 @@ const amounts = (query) => [
   },
   {
     key: "octets",
-    label: "Together",
+    label: "Total",
     of: (row) => row.octets,
     cell: (row) => html`<b>${octets(row.octets)}</b>`,
     total: (rows) => octets(sum(rows, "octets")),
   },
   {
     key: "in",
-    label: "In",
+    label: "Download",
     of: (row) => row.octets_in,
     cell: (row) => octets(row.octets_in),
     total: (rows) => octets(sum(rows, "octets_in")),
   },
   {
     key: "out",
-    label: "Out",
+    label: "Upload",
     of: (row) => row.octets_out,
     cell: (row) => octets(row.octets_out),
     total: (rows) => octets(sum(rows, "octets_out")),
@@ -120,6 +120,6 @@ function Points({ span, narrow, query }) {
       ]),
     );
     const rows = grouped(data.rows, "point").map((each) => ({ ...each, watched: watched.get(each.point) ?? null }));
-    return html`<${Table} title="Points" name="points" rows=${rows} columns=${columns} start=${{ key: "octets", descending: true }} empty="No point counted anything in this span." save=${{ path: "usage.csv", parameters: asked }} />`;
+    return html`<${Table} title="Measuring points" name="points" rows=${rows} columns=${columns} start=${{ key: "octets", descending: true }} empty="No data was counted in this period." save=${{ path: "usage.csv", parameters: asked }} />`;
   }}<//>`;
 }

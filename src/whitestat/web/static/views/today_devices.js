@@ -10,11 +10,11 @@ import { unsplitRate, wholeRate } from "../stores/live.js";
 // `of` gives what a column is sorted by; figures start with the largest, text with A.
 const COLUMNS = [
   { key: "name", label: "Device", of: shownName, text: true },
-  { key: "in", label: "In", of: (device) => device.octets_in, arrow: "in" },
-  { key: "out", label: "Out", of: (device) => device.octets_out, arrow: "out" },
+  { key: "in", label: "Download", of: (device) => device.octets_in, arrow: "in" },
+  { key: "out", label: "Upload", of: (device) => device.octets_out, arrow: "out" },
   { key: "total", label: "Total", of: (device) => device.octets },
   { key: "share", label: "Share", of: (device) => device.octets },
-  { key: "rate", label: "Live rate", of: (device) => wholeRate(device) ?? -1 },
+  { key: "rate", label: "Speed now", of: (device) => wholeRate(device) ?? -1 },
   { key: "seen", label: "Last seen", of: (device) => device.last_seen && Date.parse(device.last_seen) },
 ];
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
@@ -50,7 +50,7 @@ export function Devices({ devices, at, stale, report, household }) {
       </label>
     </header>
     <table role="table">
-      <caption class="hidden">Usage of each device today, traffic with the outside</caption>
+      <caption class="hidden">Internet data used by each device today</caption>
       <thead role="rowgroup"><tr role="row">
         ${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}
       </tr></thead>
@@ -91,10 +91,10 @@ function Row({ device, whole, seen, stale, owner, people, editable, change, onEd
     <th role="rowheader" scope="row" class="name">
       <span class="first">
         ${nobody ? html`<bdi class="label" title=${shown}>${shown}</bdi>` : html`<${Name} device=${device} shown=${withoutMac(shown)} change=${change} onEditing=${onEditing} fixed=${!editable} />`}
-        ${!nobody && html`<a class="open" href=${deviceLink(device.id)} aria-label=${`All of ${shown}`}></a>`}
+        ${!nobody && html`<a class="open" href=${deviceLink(device.id)} aria-label=${`Details of ${shown}`}></a>`}
       </span>
       <span class="under">
-        <span class="below">${nobody ? "counted, but no device could be found for it" : device.mac !== shown && device.mac}</span>
+        <span class="below">${nobody ? "traffic not matched to any device" : device.mac !== shown && device.mac}</span>
         ${!nobody && html`<${Owner} device=${device} shown=${shown} owner=${owner} people=${people} change=${change} fixed=${!editable} />`}
       </span>
     </th>
@@ -113,17 +113,17 @@ function Row({ device, whole, seen, stale, owner, people, editable, change, onEd
 function Rates({ device }) {
   const unsplit = unsplitRate(device);
   const split = device.rate_in_bps + device.rate_out_bps > 0 || !unsplit;
-  return html`${split && html`<span class="down">${rate(device.rate_in_bps)}</span>${" "}<span class="up">${rate(device.rate_out_bps)}</span>`}${split && unsplit > 0 && " "}${unsplit > 0 && html`<span class="unsplit" title="Down and up are one number here">${rate(unsplit)}</span>`}`;
+  return html`${split && html`<span class="down">${rate(device.rate_in_bps)}</span>${" "}<span class="up">${rate(device.rate_out_bps)}</span>`}${split && unsplit > 0 && " "}${unsplit > 0 && html`<span class="unsplit" title="Download and upload combined">${rate(unsplit)}</span>`}`;
 }
 
 // What to do while there is nothing to show.
 function Empty({ report }) {
   const points = report?.points ?? [];
   return html`<section class="card empty">
-    <h2>Nothing counted yet today</h2>
-    <p>Open any web page on a device whose traffic passes this machine: it appears here within a second or two.</p>
+    <h2>No data used yet today</h2>
+    <p>Open any web page on a device whose traffic passes through this machine. The device appears here within two seconds.</p>
     ${points.length > 0 && html`<ul>${points.map((each) => html`<li key=${each.point}><b>${each.point}</b> ${each.interface ? `on ${each.interface} ` : ""}<span class="state">${each.state}</span></li>`)}</ul>`}
-    <p>If it stays empty, run <code>whitestat check</code> on this machine: it says what each point can see and what is missing.</p>
+    <p>If it stays empty, run <code>whitestat check</code> on this machine. It reports what each measuring point sees and what is missing.</p>
   </section>`;
 }
 
