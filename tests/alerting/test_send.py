@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.inbox import Inbox
+from tests.support.inbox import Inbox, needs_apprise
 from whitestat.alerting.addresses import VARIABLE, addresses
 from whitestat.alerting.delivery import post
 from whitestat.alerting.outbox import mark
@@ -23,6 +23,7 @@ def inbox() -> Iterator[Inbox]:
     found.close()
 
 
+@needs_apprise
 def test_each_address_answers_for_itself(inbox: Inbox) -> None:
     urls = [inbox.url, "json://127.0.0.1:1/", "nosuch://here"]
     answers = asyncio.run(post({mark(each): each for each in urls}, "Allowance", "80 % used <b>\u202e"))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.support.inbox import Inbox
+from tests.support.inbox import Inbox, needs_apprise
 from whitestat.alerting.outbox import mark
 from whitestat.alerting.watcher import AlertSources, Watcher
 from whitestat.config.alerts import NotifyConfig, WatchConfig
@@ -183,6 +183,7 @@ def test_a_meter_of_totals_alone_has_no_coverage_to_warn_of(home: Home, collecto
     assert home.look(home.watcher()) == kinds
 
 
+@needs_apprise
 def test_messages_reach_every_address_once_over_failures_restarts_and_quiet_hours(home: Home) -> None:
     good, bad = Inbox(), Inbox()
     urls = {mark(each.url): each.url for each in (good, bad)}

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support.unflushed import CountedUsage
 from whitestat.app.commands.check import _check_csv
 from whitestat.app.csv_logs import AT_NIGHT, OFF_PEAK, CsvLogs, clock_of
 from whitestat.app.service import csv_logs_of
@@ -253,6 +254,19 @@ def test_the_configuration_says_where_how_often_and_how_long(tmp_path: Path) -> 
         file.write_text('[store]\npath = "w.db"\n[csv]\nfolder = "logs"\n')
         logs = csv_logs_of(loader.load(file, {}, root=False), HOME)
     assert logs is not None and logs.folder == tmp_path / "logs"
+
+
+def test_a_row_has_what_is_not_written_yet(tmp_path: Path) -> None:
+    file = tmp_path / "whitestat.toml"
+    file.write_text('[store]\npath = "w.db"\n[csv]\nfolder = "logs"\n')
+    ledger = Ledger(tmp_path)
+    ledger.use("11-20T12:00", 1, 10)
+    memory = CountedUsage(ledger.writer, {(at("11-20T12:10"), UsageKey(1, "lan", Scope.WAN)): Counts(90)})
+    logs = csv_logs_of(loader.load(file, {}, root=False), HOME, memory)
+    assert logs
+    with closing(ledger.writer), closing(ledger.queries), closing(logs):
+        logs.write(at("11-20T13:00"))
+    assert ledger.rows("2026-11/total.csv") == [[at("11-20T13:00"), 100, 100, 100, 0]]
 
 
 def test_check_says_whether_the_folder_can_be_written(tmp_path: Path) -> None:

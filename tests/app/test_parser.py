@@ -147,6 +147,11 @@ def test_a_configuration_that_is_named_is_the_one_that_is_used(
     assert str(path) in capsys.readouterr().err
 
 
+def test_an_example_is_printed_of_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["config", "--example", "--config", str(tmp_path / "mine.toml")]) == 2
+    assert "--config: not used with --example" in capsys.readouterr().err
+
+
 def test_an_import_prints_no_listing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["devices", "--json", "--import", str(tmp_path / "devices.csv")]) == 2
     assert "--json" in capsys.readouterr().err

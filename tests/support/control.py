@@ -1,4 +1,4 @@
-"""The control socket of a served household."""
+"""The web part of a household behind a control socket."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from whitestat.web import create_app, serve
 
 @contextmanager
 def controlled(house: House, ledger: Path) -> Iterator[None]:
-    held = control.control_socket(ledger)
-    server = serve(create_app(house.sources()), "127.0.0.1", 0, held)
+    """Answer on the control socket of a ledger until the block ends."""
+    listening = control.control_socket(ledger)
+    server = serve(create_app(house.sources()), "127.0.0.1", 0, listening)
     thread = threading.Thread(target=lambda: asyncio.run(server.run_until_stopped()))
     thread.start()
     try:
@@ -24,4 +25,4 @@ def controlled(house: House, ledger: Path) -> Iterator[None]:
     finally:
         server.stop()
         thread.join(10)
-        control.close_control(ledger, held)
+        control.close_control(ledger, listening)

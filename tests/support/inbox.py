@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from typing import Any
+
+import pytest
+
+needs_apprise = pytest.mark.skipif(
+    find_spec("apprise") is None, reason="needs Apprise: pip install 'whitestat[notify]'"
+)
 
 
 class Inbox:

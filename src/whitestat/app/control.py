@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
-from whitestat.core.errors import WhiteStatError
+from whitestat.core.errors import QueryError, WhiteStatError
 
 TIMEOUT_S = 60.0
 """Forgetting a device of a large ledger takes a while."""
@@ -66,6 +69,36 @@ class ControlConnection(http.client.HTTPConnection):
         except OSError:
             self.sock.close()
             raise
+
+
+@contextlib.contextmanager
+def answer_to(ledger: Path, path: str) -> Iterator[http.client.HTTPResponse | None]:
+    """Yield the running service's answer to a GET; None if no service runs, or it is another user's, or it fails.
+
+    Raises QueryError if the service refuses a parameter, WhiteStatError if it ends while the answer is read.
+    """
+    with contextlib.closing(ControlConnection(ledger)) as connection:
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException, WhiteStatError):
+            yield None
+            return
+        if answer.status == HTTPStatus.BAD_REQUEST:
+            error = json.load(answer)["error"]
+            raise QueryError(error["parameter"], error["reason"])
+        try:
+            yield answer if answer.status == HTTPStatus.OK else None
+        except (ConnectionError, TimeoutError, http.client.HTTPException) as fault:
+            if isinstance(fault, BrokenPipeError):  # the reader of our output has ended
+                raise
+            raise WhiteStatError("the service ended before its answer was complete; run the command again") from None
+
+
+def json_answer_to(ledger: Path, path: str) -> Any | None:
+    """Return what the running service answers to a GET; None as for `answer_to`."""
+    with answer_to(ledger, path) as answer:
+        return None if answer is None else json.load(answer)
 
 
 def is_running(ledger: Path) -> bool:

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -99,21 +98,13 @@ def _today(options: argparse.Namespace) -> int:
     from whitestat.app.commands import plans as plan_reports
     from whitestat.app.commands import usage
     from whitestat.query import tables
-    from whitestat.query.encode import was_watched
 
-    config = _load(options)
-    now = usage.now_of(config)
-    with closing(usage.queries_of(config)) as queries:
-        lines, plan_statuses = usage.today(config, queries, now), queries.plan_statuses(now.at_s)
-        watched = was_watched(queries.coverage(*now.span("today")))
-        plans = plan_reports.told_of(plan_statuses, queries, now)
-    nothing = tables.NO_USAGE_YET if watched else tables.NOT_WATCHED_YET
-    if not plans or options.form == "csv":
-        print(tables.usage(lines, options.form, nothing), end="")
-        return EXIT_OK
-    print(tables.usage(lines, options.form, nothing, plans=plans), end="")
+    today = usage.today(_load(options))
+    nothing = tables.NO_USAGE_YET if today.was_watched else tables.NOT_WATCHED_YET
+    more = {"plans": today.plans} if today.plans else {}
+    print(tables.usage(today.rows, options.form, nothing, **more), end="")
     if options.form == "text":
-        print(plan_reports.summary(plans), end="")
+        print(plan_reports.summary(today.plans), end="")
     return EXIT_OK
 
 
@@ -226,6 +217,8 @@ def _recover(options: argparse.Namespace) -> int:
 
 def _config(options: argparse.Namespace) -> int:
     if options.example:
+        if options.config:
+            raise QueryError("--config", "not used with --example, which prints the defaults and reads no file")
         from whitestat.config.reference import example
 
         print(example(), end="")

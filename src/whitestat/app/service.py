@@ -40,6 +40,7 @@ from whitestat.core.system.memory import one_heap
 from whitestat.core.system.time_zone import Zone, system_zone, zone_named
 from whitestat.ledger.files.inspection import Inspection
 from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.tables.unflushed import Memory
 from whitestat.ledger.write.writer import LedgerState, Writer
 from whitestat.metering.engine import Engine
 from whitestat.metering.live import Live
@@ -160,7 +161,7 @@ async def _serve(config: Config) -> int:
     control = control_socket(config.store.path)
     certificate = certificate_of(config)
     web = serve(create_app(sources), config.web.host, config.web.port, control, certificate)
-    logger = csv_logs_of(config, zone)
+    logger = csv_logs_of(config, zone, engine)
     user = _unprivileged(config, collectors)
     await engine.start()
     inspection = Inspection(config.store.path, engine.damaged)
@@ -266,14 +267,14 @@ def certificate_of(config: Config) -> Certificate | None:
     return found
 
 
-def csv_logs_of(config: Config, zone: tzinfo) -> CsvLogs | None:
-    """What writes logs in CSV, where that is wanted."""
+def csv_logs_of(config: Config, zone: tzinfo, memory: Memory | None = None) -> CsvLogs | None:
+    """Return what writes the CSV logs, with what `memory` has not written yet; None if no folder is configured."""
     if config.csv.folder is None:
         return None
     from whitestat.app.csv_logs import CsvLogs, clock_of
 
     clock = clock_of(map(plan_of, config.plans), zone)
-    return CsvLogs(config.csv.folder, Queries(config.store.path, zone), zone, clock, config.csv.keep)
+    return CsvLogs(config.csv.folder, Queries(config.store.path, zone, memory=memory), zone, clock, config.csv.keep)
 
 
 def import_old(config: Config, zone: tzinfo) -> None:

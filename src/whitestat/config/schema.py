@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
 
+from whitestat.core.suggestions import nearest
 from whitestat.core.system.time_zone import zone_named
 from whitestat.core.units import duration_seconds, duration_text, mac_bytes, mac_text
 
@@ -279,11 +280,8 @@ class TableParser:
 
     def _near(self, name: str, names: Iterable[str]) -> str:
         """The right key: a very similar one, else that name in another table, else the most similar one."""
-        from difflib import get_close_matches  # Only a fault needs it.
-
-        for near in get_close_matches(name.lower(), names, n=1, cutoff=0.8):
-            return near
-        return self._homes.get(name) or get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]
+        known, word = list(names), name.lower()
+        return nearest(word, known, 0.8) or self._homes.get(name) or nearest(word, known, 0.0) or known[0]
 
 
 def _value(key: ConfigKey, raw: object) -> object:

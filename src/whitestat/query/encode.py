@@ -79,18 +79,7 @@ class UsageAnswer:
             yield piece
 
     def coverage_texts(self) -> list[str]:
-        """`lan: watched 99.9 % of the time, 100.0 % of the octets attributed`; imports were not watched here."""
-        return [
-            f"{name}: watched {_percent(covered.observed_ms, self.elapsed_ms)} of the time, {_attributed(covered)}"
-            if covered.observed_ms
-            else f"{name}: {'taken over by day from another program' if is_imported(name) else 'not watched'}"
-            for name, covered in self.coverage.items()
-        ]
-
-    @property
-    def was_watched(self) -> bool:
-        """Whether any point was: then no usage is no traffic."""
-        return was_watched(self.coverage)
+        return coverage_texts(self.coverage, self.elapsed_ms)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -166,6 +155,19 @@ class UsageAnswer:
         if self.question.top:
             fields["rest"] = row.rest
         return _dumps(fields)[1:-1]
+
+
+def coverage_texts(coverage: Mapping[str, Coverage], elapsed_ms: int) -> list[str]:
+    """Return `lan: watched 99.9 % of the time, 100.0 % of the octets attributed` for each point.
+
+    Imports were not watched here.
+    """
+    return [
+        f"{name}: watched {_percent(covered.observed_ms, elapsed_ms)} of the time, {_attributed(covered)}"
+        if covered.observed_ms
+        else f"{name}: {'taken over by day from another program' if is_imported(name) else 'not watched'}"
+        for name, covered in coverage.items()
+    ]
 
 
 def covered_points(coverage: Mapping[str, Coverage]) -> list[dict[str, object]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from whitestat.core.calendar import SPAN_WORDS
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Scope
+from whitestat.core.suggestions import did_you_mean
 from whitestat.ledger.usage_query import BY_WORDS, TimeStep
 
 _WHOLE = re.compile("[0-9]{1,9}")
@@ -42,7 +42,7 @@ class Parameter(NamedTuple):
         for word in listed(text) if self.several else [text]:
             if self.words and word not in self.words:
                 expected = f"expected {'some' if self.several else 'one'} of {', '.join(self.words)}"
-                raise QueryError(self.name, f"unknown word {word!r}{_meant(word, self.words)}, {expected}")
+                raise QueryError(self.name, f"unknown word {word!r}{did_you_mean(word, self.words)}, {expected}")
 
 
 _WHEN = f"an ISO 8601 date or date-time, local where it has no offset, or one of {', '.join(SPAN_WORDS)}"
@@ -126,7 +126,7 @@ def check_all(
             continue
         if name not in known:
             expected = f"expected some of {', '.join(known)}" if known else "there are none here"
-            raise QueryError(name[:100], f"unknown parameter{_meant(name, known)}, {expected}")
+            raise QueryError(name[:100], f"unknown parameter{did_you_mean(name, known)}, {expected}")
         if name in texts:
             raise QueryError(name, "given more than once")
         known[name].check(text)
@@ -137,8 +137,3 @@ def check_all(
 def listed(text: str) -> list[str]:
     """The words of a comma-separated list, each once, in their order."""
     return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-
-
-def _meant(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word[:100], list(known), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
-from difflib import get_close_matches
 from typing import NamedTuple, Protocol
 
 from whitestat.core.calendar import CALENDAR_MONTHS, SPAN_WORDS, Cycle, parse_instant, span
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Address, Scope
 from whitestat.core.ports import protocol_numbers, service_ports
+from whitestat.core.suggestions import did_you_mean
 from whitestat.core.units import address_bytes, mac_bytes, mac_text
 from whitestat.ledger.usage_query import DeviceRow, TimeStep, UsageQuery
 from whitestat.query.parameters import BY, START, STEP, listed
@@ -110,7 +110,7 @@ def _found(parameter: str, text: str, names: Sequence[str]) -> tuple[str, ...]:
     for word in listed(text):
         meant = [name for name in names if name.casefold() == word.casefold()]
         if not meant:
-            raise QueryError(parameter, f"no {parameter} {word!r}{_near(word, names)}")
+            raise QueryError(parameter, f"no {parameter} {word!r}{did_you_mean(word, names)}")
         found |= dict.fromkeys(meant)
     return tuple(found)
 
@@ -143,11 +143,6 @@ def _peers(text: str) -> tuple[Address, ...]:
     return tuple(found)
 
 
-def _near(word: str, names: Sequence[str]) -> str:
-    near = get_close_matches(word, names, 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
 def find_devices(text: str, devices: Sequence[DeviceRow]) -> tuple[int, ...]:
     """Ids of the devices a list names by id, name or MAC; a name with a comma is found as a whole."""
     words = [text.strip()] if _matching(text.strip(), devices) else listed(text)
@@ -160,7 +155,8 @@ def find_devices(text: str, devices: Sequence[DeviceRow]) -> tuple[int, ...]:
 def _find(word: str, devices: Sequence[DeviceRow]) -> list[int]:
     found = _matching(word, devices)
     if not found:
-        raise QueryError("device", f"no device {word!r}{_near(word, [each.name for each in devices if each.name])}")
+        names = [device.name for device in devices if device.name]
+        raise QueryError("device", f"no device {word!r}{did_you_mean(word, names)}")
     return found
 
 

@@ -7,13 +7,13 @@ import io
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from whitestat.core.model import Counts
+from whitestat.core.model import Counts, Coverage
 from whitestat.core.units import octets_text
 from whitestat.ledger.read.queries import BY_WORDS, UsageRow
-from whitestat.ledger.usage_query import DETAIL_WORDS, TimeStep
-from whitestat.query.encode import UsageAnswer, about_text, plain_cell
+from whitestat.ledger.usage_query import TimeStep
+from whitestat.query.encode import coverage_texts, plain_cell, was_watched
 
 FIELDS = ("device", "mac", "scope", "octets", "octets_in", "octets_out", "packets_in", "packets_out")
 DEVICE_FIELDS = ("id", "name", "name_source", "mac", "addresses", "person", "labels", "first_seen", "last_seen")
@@ -55,21 +55,17 @@ def usage(lines: Sequence[ReportRow], form: str, nothing: str = NO_USAGE_YET, **
     return _csv(ordered) if form == "csv" else _text(ordered) or nothing
 
 
-def history(answer: UsageAnswer) -> Iterator[str]:
-    """The rows as a table, with the columns the question tells apart, and below it what was watched."""
-    rows = list(answer.rows)
+def history(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an answer of `/api/v1/usage` as a table with a column for each word of `by`, and its coverage below it."""
+    rows = answer["rows"]
+    coverage = {row["point"]: Coverage(*(row[name] for name in Coverage._fields)) for row in answer["coverage"]}
     if rows:
         yield _table(*_history_columns(answer), [_history_cells(answer, row) for row in rows])
     else:
-        yield NO_USAGE if answer.was_watched else NOT_WATCHED
-    for sentence in (*answer.coverage_texts(), answer.notice):
+        yield NO_USAGE if was_watched(coverage) else NOT_WATCHED
+    for sentence in (*coverage_texts(coverage, answer["elapsed_ms"]), answer["notice"]):
         if sentence:
             yield f"{sentence}\n"
-
-
-def lines_of_json(answer: UsageAnswer) -> Iterator[str]:
-    yield from answer.as_json()
-    yield "\n"
 
 
 def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
@@ -126,48 +122,43 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _history_columns(answer: UsageAnswer) -> tuple[tuple[str, ...], str]:
-    """Titles, and for each whether it is flush left or right."""
-    by = answer.question.by
-    names = [word.capitalize() for word in BY_WORDS if word in by]
-    if answer.question.top and "device" not in by:
+def _history_columns(answer: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Return the titles, and `<` (left) or `>` (right) for the side each column is aligned to."""
+    names = [word.capitalize() for word in BY_WORDS if word in answer["by"]]
+    if _has_rest(answer):
         names.append("Rest")
     return ("From", *names, "In", "Out", "Total"), "<" * (1 + len(names)) + ">>>"
 
 
-def _history_cells(answer: UsageAnswer, row: UsageRow) -> tuple[str, ...]:
-    by, known = answer.question.by, not row.counts.octets_unsplit
-    told = {
-        "device": _device_text(row),
-        "scope": str(row.scope or ""),
-        "point": row.point or "",
-        "person": _person_text(row),
-        **{word: _about_text(row, word) for word in DETAIL_WORDS},
-    }
-    names = [told[word] for word in BY_WORDS if word in by]
-    if answer.question.top and "device" not in by:
-        names.append("rest" if row.rest else "")
+def _history_cells(answer: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, ...]:
+    names = [_history_cell(row, word) for word in BY_WORDS if word in answer["by"]]
+    if _has_rest(answer):
+        names.append("rest" if row["rest"] else "")
+    known = row["octets_in"] is not None
     return (
-        _minute(answer.text(row.start_s), seconds=answer.resolution is TimeStep.SECOND),
+        _minute(row["start"], seconds=answer["resolution"] == TimeStep.SECOND),
         *names,
-        octets_text(row.counts.octets_in) if known else "",
-        octets_text(row.counts.octets_out) if known else "",
-        octets_text(row.counts.octets),
+        octets_text(row["octets_in"]) if known else "",
+        octets_text(row["octets_out"]) if known else "",
+        octets_text(row["octets"]),
     )
 
 
-def _person_text(row: UsageRow) -> str:
-    return "" if row.rest else printable(row.person or "nobody's yet")
+def _has_rest(answer: Mapping[str, Any]) -> bool:
+    """Return whether the rest needs a column of its own: it was asked for, and no device's name can say it."""
+    return "rest" in answer["rows"][0] and "device" not in answer["by"]
 
 
-def _about_text(row: UsageRow, word: str) -> str:
-    return "" if row.rest else about_text(row, word) or "unknown"
+_UNKNOWN = {"person": "nobody's yet", "scope": "", "point": "", "device": "unattributed"}
 
 
-def _device_text(row: UsageRow) -> str:
-    if row.rest:
-        return "rest"
-    return printable(row.device.name or row.device.mac or str(row.device.id)) if row.device else "unattributed"
+def _history_cell(row: Mapping[str, Any], word: str) -> str:
+    if row.get("rest") and word not in ("scope", "point"):
+        return "rest" if word == "device" else ""
+    value = row[word]
+    if value is None:
+        return _UNKNOWN.get(word, "unknown")
+    return printable(str(value["name"] or value["mac"] or value["id"]) if word == "device" else value)
 
 
 def _minute(instant: str, *, seconds: bool = False) -> str:

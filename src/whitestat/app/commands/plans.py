@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from whitestat.app.commands.usage import now_of, queries_of
+from whitestat.app.commands.usage import now_of, plan_documents, queries_of
+from whitestat.app.control import json_answer_to
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Json
 from whitestat.core.units import octets_of, octets_text
-from whitestat.ledger.read.queries import Queries
-from whitestat.plans.status import PlanStatus
 from whitestat.query import tables
-from whitestat.query.parse import Now
-from whitestat.query.plan_status import told
 
 FIELDS = ("plan", "start", "end", "allowance", "person", "available", "used", "left")
 MORE = ("even", "today_used", "today_may", "forecast", "forecast_low", "forecast_high", "runs_out")
 
 
-def told_of(plan_statuses: Mapping[int, PlanStatus], queries: Queries, now: Now) -> list[Json]:
-    """Plans as the API tells them."""
-    names = {row.id: row.name or row.mac for row in queries.devices()} if plan_statuses else {}
-    return [told(id, each, now.zone, names) for id, each in plan_statuses.items()]
-
-
 def listing(config: Config, form: str) -> str:
-    """Every plan as `text`, `csv` or `json`."""
-    now = now_of(config)
-    with closing(queries_of(config)) as queries:
-        plans = told_of(queries.plan_statuses(now.at_s), queries, now)
+    """Return every plan as `text`, `csv` or `json`: from the running service, else from the ledger."""
+    answer = json_answer_to(config.store.path, "/api/v1/plans")
+    if answer is None:
+        with closing(queries_of(config)) as queries:
+            plans = plan_documents(queries, now_of(config))
+    else:
+        plans = answer["plans"]
     if form == "json":
         return json.dumps({"plans": plans}, ensure_ascii=False, indent=1) + "\n"
     if form == "csv":

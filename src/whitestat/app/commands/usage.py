@@ -1,25 +1,30 @@
-"""`whitestat history`, `top` and `devices`: what the API answers, in a terminal, a script or a spreadsheet."""
+"""`whitestat today`, `history`, `top` and `devices`: what the API answers, in a terminal, a script or a spreadsheet."""
 
 from __future__ import annotations
 
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from http import HTTPStatus
-from http.client import HTTPException
-from typing import Any
+from http.client import HTTPResponse
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
-from whitestat.app.control import ControlConnection
+from whitestat.app.control import answer_to, json_answer_to
 from whitestat.app.service import cycle_of, zone_of
 from whitestat.config.sections import Config
-from whitestat.core.errors import LedgerError, WhiteStatError
-from whitestat.core.model import Counts
+from whitestat.core.errors import LedgerError
+from whitestat.core.model import Counts, Json
 from whitestat.core.system.clock import SystemClock
 from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.query import tables
-from whitestat.query.encode import UsageAnswer, device_fields
+from whitestat.query.encode import UsageAnswer, device_fields, was_watched
 from whitestat.query.parameters import QUESTION, check_all
 from whitestat.query.parse import Now, usage_question
+
+PIECE = 1 << 16
+"""Octets of an answer that are read at a time."""
+TODAY = "/api/v1/usage?start=today&by=device,scope"
 
 
 def now_of(config: Config) -> Now:
@@ -34,39 +39,78 @@ def queries_of(config: Config) -> Queries:
 
 
 def usage(config: Config, texts: Mapping[str, str], form: str) -> Iterator[str]:
-    """The answer as `text`, `csv` or `json`, in pieces; QueryError where it cannot be asked so."""
+    """Yield the answer as `text`, `csv` or `json`, in pieces; QueryError names a parameter that cannot be used.
+
+    It comes from the running service, which has what is not written yet, else from the ledger.
+    """
     checked = check_all(QUESTION, texts.items())
+    path = "/api/v1/usage.csv" if form == "csv" else "/api/v1/usage"
+    with answer_to(config.store.path, f"{path}?{urlencode(checked)}") as answer:
+        pieces = _pieces(answer) if answer else _from_ledger(config, checked, form)
+        if form == "text":
+            yield from tables.history(json.loads("".join(pieces)))
+            return
+        yield from pieces
+        yield "\n" if form == "json" else ""
+
+
+def _pieces(answer: HTTPResponse) -> Iterator[str]:
+    decoder = getincrementaldecoder("utf-8")()
+    while octets := answer.read(PIECE):
+        yield decoder.decode(octets)
+
+
+def _from_ledger(config: Config, checked: Mapping[str, str], form: str) -> Iterator[str]:
     now = now_of(config)
     with closing(queries_of(config)) as queries:
-        found = queries.answer(usage_question(checked, now, queries))
-        rows = queries.usage(found.question) if form == "text" else found.rows()
-        span_s = min(found.question.end_s, now.at_s) - found.question.start_s
+        result = queries.answer(usage_question(checked, now, queries))
+        span_s = min(result.question.end_s, now.at_s) - result.question.start_s
         answer = UsageAnswer(
-            found.question,
-            rows,
+            result.question,
+            queries.usage(result.question) if form == "text" else result.rows(),
             now.zone,
-            resolution=found.step,
-            notice=found.notice,
+            resolution=result.step,
+            notice=result.notice,
             elapsed_ms=max(0, span_s - span_s % 60) * 1000,
-            coverage=found.coverage,
+            coverage=result.coverage,
         )
-        yield from {"text": tables.history, "csv": UsageAnswer.as_csv, "json": tables.lines_of_json}[form](answer)
+        yield from answer.as_csv() if form == "csv" else answer.as_json()
 
 
-def today(config: Config, queries: Queries, now: Now) -> list[tables.ReportRow]:
-    """Usage of today by device and scope: from the service, which knows what is not written yet, where one runs."""
-    with closing(ControlConnection(config.store.path)) as line:
-        try:
-            line.request("GET", "/api/v1/usage?start=today&by=device,scope")
-            answer = line.getresponse()
-            if answer.status == HTTPStatus.OK:
-                return [_told(row) for row in json.load(answer)["rows"]]
-        except (OSError, HTTPException, WhiteStatError):
-            pass  # none runs, or it is another user's
-    return [tables.from_row(row) for row in queries.usage(UsageQuery(*now.span("today"), by=("device", "scope")))]
+class Today(NamedTuple):
+    """Usage of today by device and scope, plans as the API lists them, and whether any point was watched."""
+
+    rows: list[tables.ReportRow]
+    plans: list[Json]
+    was_watched: bool
 
 
-def _told(row: Mapping[str, Any]) -> tables.ReportRow:
+def today(config: Config) -> Today:
+    """Return today's figures from the running service, which has what is not written yet, else from the ledger."""
+    store = config.store.path
+    usage, plans = json_answer_to(store, TODAY), json_answer_to(store, "/api/v1/plans")
+    if usage is not None and plans is not None:
+        watched = any(point["observed_ms"] for point in usage["coverage"])
+        return Today([_report_row(row) for row in usage["rows"]], plans["plans"], watched)
+    now = now_of(config)
+    with closing(queries_of(config)) as queries:
+        rows = queries.usage(UsageQuery(*now.span("today"), by=("device", "scope")))
+        watched = was_watched(queries.coverage(*now.span("today")))
+        return Today([tables.from_row(row) for row in rows], plan_documents(queries, now), watched)
+
+
+def plan_documents(queries: Queries, now: Now) -> list[Json]:
+    """Return the plans as `/api/v1/plans` lists them."""
+    statuses = queries.plan_statuses(now.at_s)
+    if not statuses:
+        return []
+    from whitestat.query.plan_status import told  # brings what works plans out, which most households have none of
+
+    names = {row.id: row.name or row.mac for row in queries.devices()}
+    return [told(id, status, now.zone, names) for id, status in statuses.items()]
+
+
+def _report_row(row: Mapping[str, Any]) -> tables.ReportRow:
     device = row["device"]
     if row["octets_in"] is None:
         counts = Counts(0, 0, row["packets_in"], row["packets_out"], row["octets"])
