@@ -17,8 +17,8 @@ lint: $(VENV)/test.stamp ## ruff and mypy, strict
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-figures: $(VENV)/test.stamp ## docs/figures.md, measured anew: an hour and a half of a machine that does nothing else
-	$(BIN)/python bench/contract.py --write docs/figures.md $(ARGS)
+figures: $(VENV)/test.stamp ## docs/explanation/figures.md, measured anew: an hour and a half of a machine that does nothing else
+	$(BIN)/python bench/contract.py --write docs/explanation/figures.md $(ARGS)
 
 bench: $(VENV)/test.stamp ## the published contract, measured here beside darkstat
 	$(BIN)/python bench/contract.py $(ARGS)
@@ -67,6 +67,13 @@ object: ## rebuild the kernel program's object file from its source
 vendor: ## what the page takes from npm, at the versions that web/static/vendor/VENDORED.md names
 	$(PYTHON) packaging/vendor.py src/whitestat/web/static/vendor
 
+reference: $(VENV)/test.stamp ## docs/reference: configuration, commands, API and metrics, made from the code
+	$(BIN)/python -m tests.support.reference docs/reference
+
+docs: $(VENV)/bin/pip ## the documentation as a site in build/site, every link checked
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 screenshot: $(VENV)/test.stamp ## take the README's picture from the lab's home network
 	$(BIN)/python -m tests.lab.screenshot docs/page.png
 
@@ -86,4 +93,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor screenshot clean
+.PHONY: help run test lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs screenshot clean

@@ -9,7 +9,7 @@ bridge in the same run, and takes the median of the runs; so do `packet`, the fa
 `forged`, five million packets with an address each. `replay` reads a capture file. `page` opens the
 page in Chromium over three years of a home. A limit that is missed is printed as
 MISSED; the exit status is 0 all the same, unless --strict asks for 1. `--write` keeps the table as a page:
-docs/figures.md is one, made by `make figures`.
+docs/explanation/figures.md is one, made by `make figures`.
 
 Minutes with five runs, on two cores that do nothing else: meter 20, packet 3, forged 4, replay less than 1.
 """
@@ -67,11 +67,11 @@ def main() -> int:
     return 1 if missed and options.strict else 0
 
 
-_PAGE = """# What it promises, and what was measured
+_PAGE = """# Promises and measurements
 
-Made by `make figures` on {day}; `make bench` does the same on your machine and keeps nothing. Darkstat meters the same
-traffic on the same bridge in the same run. A limit that is missed is said. What the figures mean stands in
-[accounting](accounting.md), and how they came to be in [internals](internals.md).
+Made by `make figures` on {day}. `make bench` measures the same on your machine and keeps nothing. Darkstat counts the
+same traffic on the same bridge in the same run. A missed limit is shown as MISSED. What the figures mean:
+[accounting](accounting.md). How they came to be: [decisions](../decisions/index.md).
 
 {table}
 """

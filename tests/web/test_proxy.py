@@ -1,4 +1,4 @@
-"""Behind the real nginx and Caddy, configured as docs/proxy.md says: log-in, page, live figures, and nothing open."""
+"""Behind the real nginx and Caddy, configured as docs/how-to/proxy-and-tls.md says."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def listing(config: Config, form: str) -> str:
     if form == "csv":
         return tables.csv_of((*FIELDS, *MORE), [row for plan in plans for row in _rows(plan)])
     if not plans:
-        return "There are no plans. A [[plan]] in the configuration makes one: docs/plans.md\n"
+        return "There are no plans. A [[plan]] in the configuration makes one: docs/how-to/plans.md\n"
     return "\n".join("".join(f"{line}\n" for line in (*sentences(plan), *_people(plan))) for plan in plans)
 
 
