@@ -9,8 +9,15 @@ help: ## this list
 run: $(VENV)/run.stamp ## meter this machine's Internet interface and show it at the address printed
 	$(BIN)/whitestat run $(ARGS)
 
-test: $(VENV)/test.stamp lint ## everything: style, types, unit, property, lab and browser tests
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope $(ARGS)
+test: packages $(VENV)/test.stamp lint ## everything: style, types, unit, property, lab and browser tests
+	$(BIN)/python -m pytest -rs --numprocesses 3 --dist loadscope $(ARGS)
+
+quick: $(VENV)/test.stamp ## what needs no root, browser or network namespace, in a minute; ARGS=tests/ledger for a part
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest --numprocesses 2 \
+		-m 'not lab and not needs and not browser and not slow' $(ARGS)
+
+packages: ## install the Debian packages that the tests need and that are missing, as root
+	@packaging/install-test-packages || echo 'They could not be installed (above: why): tests that need them are skipped.'
 
 lint: $(VENV)/test.stamp ## ruff and mypy, strict
 	$(BIN)/ruff check
@@ -93,4 +100,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs screenshot clean
+.PHONY: help run test quick packages lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs screenshot clean

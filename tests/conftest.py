@@ -19,7 +19,6 @@ settings.register_profile("whole", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "whole"))
 
-
 Writing = Callable[[], Writer]
 
 
@@ -28,6 +27,13 @@ def writing(tmp_path: Path) -> Iterator[Writing]:
     """Opens the ledger of the test, as often as it is called; all writers are closed at the end."""
     with ExitStack() as opened:
         yield lambda: opened.enter_context(closing(Writer(tmp_path / "whitestat.db", ZoneInfo("Europe/Stockholm"))))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a browser, so that `make quick` can leave them out."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
 
 
 def missing(*programs: str) -> str | None:
