@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from statistics import median
@@ -17,10 +18,11 @@ from tests.support.peers.archer import PASSWORD, USERNAME, Archer
 from tests.support.peers.archer import Row as Device
 from tests.support.peers.b593 import B593Peer
 from tests.support.peers.hilink import HiLinkPeer
-from whitestat.app.router_collectors import router_of
-from whitestat.collectors.router.collector import Router
+from whitestat.app.collectors import settings_of
 from whitestat.collectors.router.follow import TotalsFollower
+from whitestat.collectors.router.protocol import Router
 from whitestat.config.points import PointConfig
+from whitestat.core.system.collector_plugins import spec_of
 
 POLLS = 50
 DEVICES = 50
@@ -64,8 +66,8 @@ import whitestat.app.main, whitestat.app.service, whitestat.web
 from whitestat.config.points import PointConfig
 from whitestat.core.system.memory import resident_octets
 before = resident_octets()
-from whitestat.app.router_collectors import router_of
-router_of(PointConfig("router", {kind!r}, url="http://192.0.2.1", password="x"))
+from tests.support.built import collector_of
+collector_of(PointConfig("router", {kind!r}, url="http://192.0.2.1", password="x"))
 print(resident_octets() - before)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
@@ -73,7 +75,10 @@ print(resident_octets() - before)
 
 
 def _router(kind: str, url: str) -> Router:
-    return router_of(PointConfig("router", kind, url=url, username=USERNAME, password=PASSWORD, unit="bytes"))
+    config = PointConfig("router", kind, url=url, username=USERNAME, password=PASSWORD, unit="bytes")
+    module = import_module(spec_of(kind).build.partition(":")[0])
+    router: Router = module.router_of(settings_of(config, lambda _: True))
+    return router
 
 
 def _in_a_process(measure: Callable[[str, str], list[float]], kind: str, peer: Callable[[], Answer]) -> list[float]:

@@ -54,7 +54,7 @@ def main(arch: str) -> None:
     with _unpacked(image) as root:
         uid, gid = _ids(root, config["User"])
         said = _run(root, config, (uid, gid), [])
-        _hold("counts eth0 (totals)" in said, f"it was to count totals:\n{said}")
+        _hold("counts eth0 (interface totals)" in said, f"it was to count totals:\n{said}")
         _run(root, config, (uid, gid), [], tls=True)
         _reads_darkstat(root, config, (uid, gid), [])
         # WhiteStat 5 ran as root, so its folder is root's; and so is one that Docker makes.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.built import collector_of as built_of
 from tests.support.http_server import NOT_FOUND, page, serving
 from tests.support.peers.darkstat import FRONT, Peer, Row, totals
-from whitestat.app.collectors import BUILDERS
 from whitestat.app.local_network import locality, networks_of
 from whitestat.collectors.darkstat.collector import BACKOFF_S, PAGE_EVERY_S, DarkstatCollector
 from whitestat.config.loader import load
@@ -230,7 +230,7 @@ def test_it_is_polled_as_often_as_version_5_s_file_says(tmp_path: Path) -> None:
             polls.append(path)
         return Peer([])(path)
 
-    with serving(answer) as url, closing(BUILDERS["darkstat"](replace(point, url=url), is_local, ())) as collector:
+    with serving(answer) as url, closing(built_of(replace(point, url=url), is_local=is_local)) as collector:
         assert isinstance(collector, DarkstatCollector)
         collector._stopped = waits = Waits()
         collector._run()
@@ -320,7 +320,7 @@ def test_hosts_that_the_pattern_does_not_find_are_left_out() -> None:
     config = PointConfig("darkstat", "darkstat", only=r"\.10$")
     peer = Peer([(*A, 100, 10), (*B, 50, 5)])
     with serving(peer) as url:
-        built = BUILDERS["darkstat"](replace(config, url=url), is_local, ())
+        built = built_of(replace(config, url=url), is_local=is_local)
         with closing(built) as collector:
             collector.open({})
             wait_until(lambda: bool(collector.read(0, 1000).marks))

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
+from tests.support.built import collector_of
 from tests.support.http_server import serving
 from tests.support.peers import hosting, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
 from tests.support.peers.darkstat import Peer, totals
-from whitestat.app.router_collectors import build
 from whitestat.collectors.darkstat.collector import DarkstatCollector
 from whitestat.collectors.router.collector import RouterCollector
 from whitestat.config.points import PointConfig
@@ -30,7 +30,7 @@ def a_router() -> Iterator[tuple[Meter, Carry]]:
     peer = Archer([Row("192.168.1.10", MAC, 1000, 10)])
     with hosting(peer) as url:
         config = PointConfig("meter", "archer-c20", url=url, username=USERNAME, password=PASSWORD)
-        yield build(config, Point("meter", "archer-c20"), ()), peer.rows[0].carry
+        yield collector_of(config), peer.rows[0].carry
 
 
 @contextmanager

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.built import collector_of as built_of
 from tests.support.http_server import serving
 from tests.support.peers import Request, hosting, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
 from tests.support.peers.darkstat import Peer
 from tests.support.peers.hilink import HiLinkPeer
 from tests.support.recorder import ZONE, recorder_on
-from whitestat.app.router_collectors import build
 from whitestat.collectors import Collector
 from whitestat.collectors.darkstat.collector import DarkstatCollector
 from whitestat.config.points import PointConfig
@@ -121,7 +121,9 @@ def collector_of(kind: str, url: str) -> Collector:
     if kind == "darkstat":
         return DarkstatCollector(point, url, INTERVAL_S, lambda _: True)
     login = {"username": USERNAME, "password": PASSWORD} if kind == "archer-c20" else {}
-    return build(PointConfig("router", kind, url=url, interval_s=INTERVAL_S, **login), point, ())  # type: ignore[arg-type]
+    config = PointConfig("router", kind, url=url, interval_s=INTERVAL_S, **login)  # type: ignore[arg-type]
+    collector: Collector = built_of(config)
+    return collector
 
 
 def mean(before: tuple[float, int], now: tuple[float, int]) -> float:
@@ -133,7 +135,7 @@ def test_a_failed_poll_leaves_the_rate_unknown_and_the_next_spans_the_gap(tmp_pa
     router = HiLinkPeer()
     answers = Answers(router, "traffic-statistics")
     with hosting(answers) as url:
-        collector = build(PointConfig("router", "hilink", url=url), Point("router", "hilink"), ())
+        collector = built_of(PointConfig("router", "hilink", url=url))
         with engine_of(collector, tmp_path / "whitestat.db") as (_, recorder):
 
             def seen() -> Spread | None:
@@ -167,7 +169,7 @@ def test_a_device_seen_by_a_poll_is_not_seen_again_by_each_look_at_its_rate(tmp_
     router = Archer([Row("192.168.50.11", A, 1000, 10)])
     with hosting(router) as url:
         config = PointConfig("router", "archer-c20", url=url, username=USERNAME, password=PASSWORD)
-        collector = build(config, Point("router", "archer-c20"), ())
+        collector = built_of(config)
         with engine_of(collector, tmp_path / "whitestat.db") as (_, recorder):
             collector._poll()
             router.rows[0].carry(500)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.built import collector_of
 from tests.support.peers import Request, hosting, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
-from whitestat.app.router_collectors import build, login_of, notices
+from whitestat.app.passwords import login_of, notices
 from whitestat.collectors.router.collector import RouterCollector
 from whitestat.config.points import PointConfig
 from whitestat.core.errors import ConfigError
@@ -36,7 +37,7 @@ def watching(
     """A collector that asks a hundred times a second."""
     with hosting(answer) as url:
         config = PointConfig("router", "archer-c20", url=url, username=USERNAME, password=password)
-        collector = build(config, POINT, kept)
+        collector = collector_of(config, kept)
         collector._interval_s = 0
         with closing(collector):
             collector.open({})
@@ -165,7 +166,7 @@ def test_the_next_process_does_not_try_a_password_that_was_refused(peer: Archer)
         config = PointConfig("router", "archer-c20", url=url, password="hunter2")
         marks: tuple[CounterReading, ...] = ()
         for process in range(3):
-            with closing(build(config, POINT, marks)) as collector:
+            with closing(collector_of(config, marks)) as collector:
                 collector.open({})
                 collector.read(0, 1)
                 wait_until(lambda: bool(collector.statuses()["router"].notice))
@@ -174,7 +175,7 @@ def test_the_next_process_does_not_try_a_password_that_was_refused(peer: Archer)
                     marks = tuple(harvest_of(collector).marks)
         assert len(peer.asked) == 1
         right = PointConfig("router", "archer-c20", url=url, username=USERNAME, password=PASSWORD)
-        with closing(build(right, POINT, marks)) as collector:
+        with closing(collector_of(right, marks)) as collector:
             collector.open({})
             collector.read(0, 1)
             wait_until(lambda: collector.statuses()["router"].state is PointState.OK)
@@ -224,12 +225,5 @@ def test_what_is_wrong_with_a_password_file_is_said(tmp_path: Path, content: byt
         file.write_bytes(content)
     config = PointConfig("router", "archer-c20", url="http://192.0.2.1", password_file=file)
     with pytest.raises(ConfigError) as caught:
-        build(config, POINT, ())
+        collector_of(config, ())
     assert str(caught.value) == f"point 'router': password_file {file} {said}"
-
-
-def test_what_a_router_needs_is_asked_for() -> None:
-    with pytest.raises(ConfigError, match="url is missing: collector 'archer-c20' needs it"):
-        build(PointConfig("router", "archer-c20"), POINT, ())
-    with pytest.raises(ConfigError, match="needs password_file, or WHITESTAT_PASSWORD_TP_LINK in the environment"):
-        build(PointConfig("tp-link", "archer-c20", url="http://192.0.2.1"), POINT, ())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.built import collector_of
 from tests.support.engine import FOR_EVER, FakeClock
 from tests.support.peers import Answer, hosting, reply, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
@@ -18,7 +19,6 @@ from tests.support.peers.hilink import HiLinkPeer
 from tests.support.recorder import ZONE, known_of
 from whitestat.app.collectors import point_of
 from whitestat.app.main import run_command
-from whitestat.app.router_collectors import build
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.identity import Identity
@@ -40,7 +40,7 @@ class Service:
         config = PointConfig("router", kind, url=url, username=USERNAME, password=PASSWORD, unit="bytes")
         writer = Writer(path, ZONE)
         state = writer.state()
-        self.collector = build(config, point_of(config), state.readings)
+        self.collector = collector_of(config, state.readings)
         self.collector._interval_s = 0
         self.collector.open(state.receipts)
         attributor = Attributor(Locality(), EpisodeTable(state.episodes))
@@ -81,7 +81,7 @@ def test_a_router_with_a_table_gives_devices_with_names_and_totals_without_direc
     clock = FakeClock()
     with hosting(peer) as url:
         with closing(Service(tmp_path / "w.db", url, "archer-c20", clock)) as service:
-            ticking_until(service, lambda: bool(service.collector.seen))
+            ticking_until(service, lambda: bool(service.collector.facts().progress))
             peer.rows[0].carry(5_000_000)
             ticking_until(service, lambda: octets_of(service, "annas-phone") > 0)
             assert service.rows() == {"annas-phone": Counts(octets_unsplit=5_000_000)}
@@ -94,7 +94,7 @@ def test_a_router_with_a_table_gives_devices_with_names_and_totals_without_direc
 def test_a_router_that_knows_no_devices_gives_the_lines_usage_as_nobodys(tmp_path: Path) -> None:
     peer = B593Peer()
     with hosting(peer) as url, closing(Service(tmp_path / "w.db", url, "huawei-b593", FakeClock())) as service:
-        ticking_until(service, lambda: bool(service.collector.seen))
+        ticking_until(service, lambda: bool(service.collector.facts().progress))
         peer.down, peer.up = peer.down + 4000, peer.up + 300
         ticking_until(service, lambda: octets_of(service, None) > 0)
         assert service.rows() == {None: Counts(4000, 300)}

@@ -17,8 +17,9 @@ from whitestat.config.loader import load
 from whitestat.config.plans import PlanConfig, ShareConfig, TariffConfig
 from whitestat.config.points import PointConfig
 from whitestat.config.reference import example, reference
-from whitestat.config.schema import COLLECTORS, declared
+from whitestat.config.schema import declared
 from whitestat.config.sections import Billing, Config, Csv, DeviceConfig, Lan, Retention, ServiceConfig, Store, Web
+from whitestat.core.collector_specs import NAMES, SPECS, CollectorSpec
 from whitestat.core.errors import ConfigError
 from whitestat.plans.tariff import Window
 
@@ -272,14 +273,14 @@ def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None
             "lan.networks: must be networks like 192.168.50.0/24, got '10.0.0.0/99', 7",
             "lan.routers: must be a list of MAC addresses like 02:50:00:00:00:11, got '02:50:00:00:00:01'",
             "point[1].name: must be 1 to 32 of a-z, 0-9, - and _, got 'LAN'",
-            f"point[1].collector: must be one of {', '.join(COLLECTORS)}, got 'kernle'",
+            f"point[1].collector: must be one of {', '.join(NAMES)}, or of an installed package, got 'kernle'",
             "point[1].counts: must be true or false, got 1",
             "point[1].flows: must be a whole number, got true",
             "point[1].devices: must be a whole number from 1 to 1048576, got 0",
             "point[2].name: is missing",
-            "point[2].interface: is missing: collector 'kernel' needs it",
             "device[1].mac: must be a MAC address like 02:50:00:00:00:11, got '02:50'",
             "device[1].name: must be one line of text, got ' '",
+            "point[2].interface: is missing: collector 'kernel' needs it",
         ]
     ]
 
@@ -346,13 +347,23 @@ def test_two_points_cannot_have_one_name_nor_two_devices_one_mac(file: Path) -> 
     ]
 
 
-@pytest.mark.parametrize("collector", COLLECTORS)
-def test_only_collectors_on_an_interface_need_its_name(file: Path, collector: str) -> None:
-    text = f'[[point]]\nname = "p"\ncollector = "{collector}"'
-    if collector in ("kernel", "packet", "interface"):
-        assert faults(file, text) == [f"point[1].interface: is missing: collector {collector!r} needs it"]
-    else:
-        assert read(file, text).points == (PointConfig("p", collector),)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_point_without_what_its_collector_needs_is_refused_with_the_key(file: Path, spec: CollectorSpec) -> None:
+    text = f'[[point]]\nname = "tp-link"\ncollector = "{spec.name}"'
+    needed = {
+        "interface": f"point[1].interface: is missing: collector {spec.name!r} needs it",
+        "url": f"point[1].url: is missing: collector {spec.name!r} needs it",
+        "password": f"point[1].password_file: is missing: collector {spec.name!r} needs it, or "
+        "WHITESTAT_PASSWORD_TP_LINK in the environment",
+    }
+    assert sorted(faults(file, text)) == sorted(needed[need] for need in spec.needs)
+
+
+def test_what_the_environment_gives_is_not_missing(file: Path) -> None:
+    file.write_text('[[point]]\nname = "tp-link"\ncollector = "archer-c20"\nurl = "http://192.0.2.1"\n')
+    assert load(file, {"WHITESTAT_PASSWORD_TP_LINK": "secret"}, root=True).points[0].password == "secret"
+    file.write_text('[[point]]\nname = "p"\ncollector = "darkstat"\n')
+    assert load(file, {"DARKSTAT_URL": "http://192.0.2.1"}, root=True).points[0].url == "http://192.0.2.1"
 
 
 @pytest.mark.parametrize(
@@ -413,7 +424,7 @@ def test_a_password_needs_a_file_that_nobody_else_may_read(file: Path) -> None:
 
 def test_a_password_of_the_environment_goes_before_that_of_the_file(file: Path) -> None:
     file.touch(0o600)
-    router = '[[point]]\nname = "tp-link"\ncollector = "archer-c20"\npassword = "old"'
+    router = '[[point]]\nname = "tp-link"\ncollector = "archer-c20"\nurl = "http://192.0.2.1"\npassword = "old"'
     config = read(file, router, WHITESTAT_PASSWORD_TP_LINK="hunter2", WHITESTAT_PASSWORD_OTHER="x")
     assert config.points[0].password == "hunter2"
     assert config.notices == ("WHITESTAT_PASSWORD_OTHER of the environment belongs to no point",)
@@ -556,7 +567,7 @@ def test_any_value_of_any_key_either_loads_or_is_a_fault(
     except ConfigError as error:
         assert all(fault.startswith(f"{file}: ") and "\n" not in fault for fault in error.faults)
     else:
-        assert config.points[0].collector in COLLECTORS
+        assert config.points[0].collector in NAMES
 
 
 @pytest.mark.parametrize(

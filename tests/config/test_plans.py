@@ -84,7 +84,7 @@ def file(tmp_path: Path) -> Path:
         ("tariff = 5", "plan[1].tariff: must be tables under [[plan.tariff]], got 5"),
         (PLAN, "plan[2].name: 'line' is plan[1] already"),
         (
-            'point = "rooter"\n[[point]]\nname = "router"\ncollector = "darkstat"',
+            'point = "rooter"\n[[point]]\nname = "router"\ncollector = "darkstat"\nurl = "http://192.0.2.1"',
             "plan[1].point: there is no [[point]] named 'rooter'; there are: router",
         ),
     ],

@@ -13,6 +13,7 @@ from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.map_files import MapFiles
+from whitestat.collectors import CollectorFacts
 from whitestat.core.model import (
     Audit,
     CounterReading,
@@ -81,6 +82,9 @@ class Meter:
     @property
     def _flow(self) -> FlowKey:
         return UP._replace(point=self.points[0].name)
+
+    def facts(self) -> CollectorFacts:
+        return CollectorFacts()
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tests.support.recorder import DAY_S, LAN, UP
+from whitestat.collectors import CollectorFacts
 from whitestat.core.model import Audit, Counts, Delta, PointStatus, ReadResult, Receipt
 from whitestat.metering.recorder import Recorder
 
@@ -58,6 +59,9 @@ class CutMeter:
 
     def peek(self) -> Iterable[Delta]:
         return ()
+
+    def facts(self) -> CollectorFacts:
+        return CollectorFacts()
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {}

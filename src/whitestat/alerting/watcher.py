@@ -17,6 +17,7 @@ from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.core.calendar import HOUR_S, instant_text, span, wall_time
 from whitestat.core.errors import LedgerError, QueryError
 from whitestat.core.model import Coverage, Scope
+from whitestat.core.system.collector_plugins import spec_of
 from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.tables import alarms, people
 from whitestat.ledger.tables.alarms import AlarmRow, MessageRow
@@ -42,8 +43,6 @@ TITLES = {
     "slowed": "Slowed down",
     "throttle-failed": "Not slowed down",
 }
-TOTALS_ALONE = ("interface", "huawei-b593", "hilink")
-"""Collectors that count totals without devices, so their data cannot be attributed."""
 NEWS_MS = 3_600_000
 """Age in ms up to which a new device is reported after a restart."""
 
@@ -133,7 +132,11 @@ class Watcher:
 
     def _coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """Return the coverage of points that count by device."""
-        able = {str(each["point"]) for each in self._sources.points() if each["collector"] not in TOTALS_ALONE}
+        able = {
+            str(point["point"])
+            for point in self._sources.points()
+            if spec_of(str(point["collector"])).measures == "devices"
+        }
         return {name: row for name, row in self._sources.queries.coverage(start_s, end_s).items() if name in able}
 
     def _news(self, now_ms: int) -> list[Condition]:

@@ -16,6 +16,7 @@ from whitestat.config.sections import Config
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import Missing
 from whitestat.core.system import privileges
+from whitestat.core.system.collector_plugins import spec_of
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.tables import alarms
 from whitestat.ledger.write.writer import Writer
@@ -102,8 +103,8 @@ class AlertService:
 
 def interfaces(points: Sequence[PointConfig]) -> list[str]:
     """Where people are counted in packets: there they are found, and slowed."""
-    counting = ("kernel", "packet", "interface")
-    return [each.interface for each in points if each.interface and each.counts and each.collector in counting]
+    counting = [point for point in points if point.counts and spec_of(point.collector).counts_packets_here]
+    return [point.interface for point in counting if point.interface]
 
 
 def notices(config: Config, points: Sequence[PointConfig]) -> list[str]:

@@ -20,14 +20,9 @@ def address(url: str, access: Access, now_ms: int) -> str:
     return f"{page}first?key={key} to set your password; the link works once" if key else page
 
 
-HOW = {"KernelCollector": "in the kernel", "PacketCollector": "packet by packet"}
-
-
 def _how(collector: Collector) -> str:
-    url = getattr(collector, "url", None)
-    if url:
-        return f"from {url}"
-    return HOW.get(type(collector).__name__, "totals")
+    facts = collector.facts()
+    return f"from {facts.url}" if facts.url else facts.how
 
 
 def announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str], user: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat.collectors import Collector
-from whitestat.collectors.interface import InterfaceCollector
 from whitestat.collectors.links import (
     NetworkInterface,
     default_interface,
@@ -22,12 +21,18 @@ from whitestat.collectors.links import (
     unknown_interface,
 )
 from whitestat.collectors.placement import lan_sides, metered_instead, misplaced
+from whitestat.collectors.registry import build
+from whitestat.collectors.settings import PointSettings
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
-from whitestat.core.errors import CollectorError, ConfigError, NotPermitted
+from whitestat.core.collector_specs import BEST, UNPRIVILEGED, CollectorSpec
+from whitestat.core.errors import CollectorError, NotPermitted
 from whitestat.core.model import Address, CounterReading, Point
 from whitestat.core.system import privileges
-from whitestat.core.units import address_text
+from whitestat.core.system.collector_plugins import spec_of
+
+if TYPE_CHECKING:
+    from whitestat.collectors.login import Login
 
 log = logging.getLogger("whitestat")
 
@@ -44,9 +49,9 @@ def points_of(config: Config) -> tuple[PointConfig, ...]:
         raise CollectorError(
             f"there is no default route to tell which interface to meter; name one in a [[point]]; there are: {names}"
         )
-    kind = "kernel" if os.geteuid() == 0 or privileges.may_meter() else "interface"
+    kind = BEST if os.geteuid() == 0 or privileges.may_meter() else UNPRIVILEGED
     interfaces = [link.name for link in sides] or [str(outward)]
-    return tuple(PointConfig(name=each, collector=kind, interface=each) for each in interfaces)
+    return tuple(PointConfig(name=interface, collector=kind, interface=interface) for interface in interfaces)
 
 
 def default_notices(config: Config) -> list[str]:
@@ -65,7 +70,7 @@ def point_of(config: PointConfig) -> Point:
 
 
 class PreviousState(NamedTuple):
-    """What the ledger has from the last process: epochs by meter, and readings; `ledger` is whose maps are kept."""
+    """State that the last process left in the ledger: epochs by meter, and readings. `ledger` is its path, if kept."""
 
     receipts: Mapping[str, int]
     readings: Sequence[CounterReading]
@@ -73,139 +78,121 @@ class PreviousState(NamedTuple):
 
 
 NOTHING_BEFORE = PreviousState({}, (), None)
+NOT_ROOT = (
+    "only the interface's totals are counted: to see each device, run as root "
+    "(sudo make run), so that the kernel may count for us"
+)
 
 
 def open_collectors(
     points: Sequence[PointConfig],
     local: Callable[[Address], bool],
     before: PreviousState = NOTHING_BEFORE,
-    told: Iterable[str] = (),
+    notices: Iterable[str] = (),
 ) -> tuple[list[Collector], list[str]]:
-    """Every collector open and ready, with what the user should know; `local` says which addresses are ours.
+    """Return every collector, open and ready, and the notices with those that come up here.
 
-    `told` is what the user should know already.
-    Where the kernel refuses the meter, packet sockets stand in, and without the rights to these the
-    interface's own counters.
+    `local` says which addresses are of the home. Where a collector cannot be opened, its stand-ins count instead.
     """
     known = links()
     for point in points:
         if point.interface is not None and point.interface not in known and not point.wait:
             raise unknown_interface(point.interface, known)
     collectors: list[Collector] = []
-    notices = list(told)
-    kernel = [point for point in points if point.collector == "kernel"]
-    if kernel:
-        collectors += _open_kernel(kernel, before.receipts, notices, before.ledger)
+    told = list(notices)
+    for spec, group in _groups(points):
+        collectors += _open(spec, [settings_of(point, local, before) for point in group], before.receipts, told)
+    told += [notice for collector in collectors for notice in collector.facts().notices]
+    specs = [spec_of(point.collector) for point in points]
+    if os.geteuid() != 0 and any(spec.counts_packets_here and spec.measures == "line" for spec in specs):
+        told.append(NOT_ROOT)
+    told += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards())
+    return collectors, told
+
+
+def _groups(points: Sequence[PointConfig]) -> list[tuple[CollectorSpec, list[PointConfig]]]:
+    """Return the points that make one collector each, those of shared kinds first."""
+    shared: dict[str, list[PointConfig]] = {}
+    alone: list[tuple[CollectorSpec, list[PointConfig]]] = []
     for point in points:
-        if point.collector != "kernel":
-            collectors.append(_build(point, local, before.readings))
-            collectors[-1].open(before.receipts)
-    if any(point.collector == "interface" for point in points) and os.geteuid() != 0:
-        notices.append(NOT_ROOT)
-    notices += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards())
-    return collectors, notices
+        spec = spec_of(point.collector)
+        if spec.is_shared:
+            shared.setdefault(spec.name, []).append(point)
+        else:
+            alone.append((spec, [point]))
+    return [(spec_of(name), group) for name, group in shared.items()] + alone
 
 
-NOT_PINNED = (
-    "the kernel's tables cannot be kept in /sys/fs/bpf by this user: if this process is killed, what it metered "
-    "since its last flush shows as unattributed"
-)
-NOT_ROOT = (
-    "only the interface's totals are counted: to see each device, run as root "
-    "(sudo make run), so that the kernel may count for us"
-)
-
-Builder = Callable[[PointConfig, Callable[[Address], bool], Sequence[CounterReading]], Collector]
-
-
-def _darkstat(config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]) -> Collector:
-    from whitestat.collectors.darkstat.collector import DarkstatCollector  # 1 MB that who meters spares
-
-    if config.url is None:
-        raise ConfigError(f"point {config.name!r}: url is missing: collector 'darkstat' needs it")
-    kept = [each for each in readings if each.key.point == config.name]
-    return DarkstatCollector(point_of(config), config.url, config.interval_s, _only(config.only, local), kept)
-
-
-def _only(pattern: str | None, local: Callable[[Address], bool]) -> Callable[[Address], bool]:
-    """Which hosts are ours, where a pattern leaves some out."""
-    if pattern is None:
-        return local
-    found = re.compile(pattern).search
-    return lambda address: found(address_text(address)) is not None and local(address)
+def settings_of(
+    config: PointConfig, local: Callable[[Address], bool], before: PreviousState = NOTHING_BEFORE
+) -> PointSettings:
+    """Return what the collector of a point is built from. Raises ConfigError if its password cannot be read."""
+    return PointSettings(
+        point_of(config),
+        url=config.url or "",
+        listen=config.listen or "",
+        interval_s=config.interval_s,
+        login=_login(config),
+        only=config.only,
+        firmware=config.firmware,
+        unit=config.unit,
+        flows=config.flows,
+        devices=config.devices,
+        promiscuous=config.promiscuous,
+        is_local=local,
+        readings=[reading for reading in before.readings if reading.key.point == config.name],
+        ledger=before.ledger,
+    )
 
 
-def _packet(config: PointConfig) -> Collector:
-    from whitestat.collectors.packet.collector import PacketCollector
+def _login(config: PointConfig) -> Login | None:
+    if config.password is None and config.password_file is None:
+        return None
+    from whitestat.app.passwords import login_of  # loads OpenSSL's hashes
 
-    return PacketCollector(point_of(config), promiscuous=config.promiscuous)
-
-
-def _router(config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]) -> Collector:
-    from whitestat.app.router_collectors import build  # whoever counts here himself spares it
-
-    return build(config, point_of(config), [each for each in readings if each.key.point == config.name])
+    return login_of(config)
 
 
-BUILDERS: dict[str, Builder] = {
-    "packet": lambda config, local, readings: _packet(config),
-    "interface": lambda config, local, readings: InterfaceCollector(point_of(config)),
-    "darkstat": _darkstat,
-    "archer-c20": _router,
-    "huawei-b593": _router,
-    "hilink": _router,
-}
-
-
-def _build(config: PointConfig, local: Callable[[Address], bool], readings: Sequence[CounterReading]) -> Collector:
-    if config.collector not in BUILDERS:
-        raise ConfigError(f"point {config.name!r}: the collector {config.collector!r} is not in this version")
-    return BUILDERS[config.collector](config, local, readings)
-
-
-def _open_kernel(
-    points: Sequence[PointConfig], booked: Mapping[str, int], notices: list[str], ledger: Path | None
+def _open(
+    spec: CollectorSpec, points: Sequence[PointSettings], booked: Mapping[str, int], notices: list[str]
 ) -> list[Collector]:
-    from whitestat.collectors.kernel.collector import (
-        KernelCollector,  # 1 MB that who reads another program's table spares
-    )
-
-    meter = KernelCollector(
-        [point_of(point) for point in points],
-        flows=max(point.flows for point in points),
-        pairs=max(point.devices for point in points),
-        promiscuous=[point.name for point in points if point.promiscuous],
-        ledger=ledger,
-    )
+    """Return the collector of the points, open, or its stand-ins with a notice why. Raises CollectorError."""
+    collector = build(spec, *points)
     try:
-        meter.open(booked)
+        collector.open(booked)
     except CollectorError as error:
-        packets = _open_packet(points, booked)
-        missing = ", ".join(privileges.missing_for_metering()) if isinstance(error, NotPermitted) else ""
-        lacking = f"; missing here: {missing}" if missing else ""
-        instead = "packets in this process" if packets else "interface totals"
-        notice = f"{error}{lacking}; counting {instead} instead"
-        log.warning("%s", notice)
-        notices.append(notice)
-        if packets:
-            return packets
-        stand_ins: list[Collector] = [InterfaceCollector(point_of(point)) for point in points]
-        for each in stand_ins:
-            each.open(booked)
-        return stand_ins
-    if ledger and meter.pins is None:
-        notices.append(NOT_PINNED)
-    return [meter]
+        collector.close()
+        if not spec.stand_ins:
+            raise
+        reason = error
+    else:
+        return [collector]
+    collectors = _stand_ins(spec, points, booked)
+    missing = ", ".join(privileges.missing_for_metering()) if isinstance(reason, NotPermitted) else ""
+    lacking = f"; missing here: {missing}" if missing else ""
+    notice = f"{reason}{lacking}; counting {collectors[0].facts().how} instead"
+    log.warning("%s", notice)
+    notices.append(notice)
+    return collectors
 
 
-def _open_packet(points: Sequence[PointConfig], booked: Mapping[str, int]) -> list[Collector]:
-    """A packet collector for each point, open; none at all where one of them could not be opened."""
-    collectors: list[Collector] = [_packet(point) for point in points]
+def _stand_ins(spec: CollectorSpec, points: Sequence[PointSettings], booked: Mapping[str, int]) -> list[Collector]:
+    """Return collectors of the first stand-in that opens for every point. Raises CollectorError if none does."""
+    *others, last = map(spec_of, spec.stand_ins)
+    for stand_in in others:
+        with contextlib.suppress(CollectorError):
+            return _open_each(stand_in, points, booked)
+    return _open_each(last, points, booked)
+
+
+def _open_each(spec: CollectorSpec, points: Sequence[PointSettings], booked: Mapping[str, int]) -> list[Collector]:
+    """Return a collector for each point, open; all are closed where one of them could not be opened."""
+    collectors = [build(spec, point) for point in points]
     try:
-        for each in collectors:
-            each.open(booked)
+        for collector in collectors:
+            collector.open(booked)
     except CollectorError:
-        for each in collectors:
-            each.close()
-        return []
+        for collector in collectors:
+            collector.close()
+        raise
     return collectors

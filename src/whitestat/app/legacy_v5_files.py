@@ -23,7 +23,7 @@ def make_files(config: Config, environ: Mapping[str, str]) -> None:
     folder = environ.get("DATA_STORE")
     if not folder or (config.source and config.source != str(Path(folder) / legacy_v5.NAME)):
         return
-    interval_s = next((point.interval_s for point in config.points if point.collector == "darkstat"), 30)
+    interval_s = next((point.interval_s for point in config.points if point.collector == legacy_v5.COLLECTOR), 30)
     texts = {legacy_v5.NAME: legacy_v5.first(environ, interval_s, config.store.flush_s)}
     texts |= dict.fromkeys(legacy_v5.MAP_FILES, "")
     made = []

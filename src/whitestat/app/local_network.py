@@ -138,5 +138,5 @@ def _behind(link: NetworkInterface, routes: Mapping[str, Sequence[Network]]) -> 
 
 def networks_of(collectors: Iterable[Collector]) -> Iterable[Network]:
     """IPv6 networks that tables of other programs show to be local."""
-    for each in collectors:
-        yield from sorted(getattr(each, "networks", ()))
+    for collector in collectors:
+        yield from sorted(collector.facts().networks)

@@ -350,7 +350,7 @@ def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:
     user, store = config.service.user, config.store.path
     if os.geteuid() == 0 and privileges.effective() and not privileges.reads_afterwards(user, store, loaded_later()):
         load_all()
-    pins = next((each.pins for each in collectors if hasattr(each, "pins")), None)
+    pins = next((facts.pins for facts in (each.facts() for each in collectors) if facts.pins), None)
     return privileges.drop(config.service.user, config.store.path, pins)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from whitestat.collectors import CollectorFacts
 from whitestat.collectors.links import NetworkInterface, boot_id, counters, default_interface, frames, links
 from whitestat.collectors.presence import NewInterfaces, indexes
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.counters import grown
 from whitestat.core.model import Audit, Counts, Delta, FlowKey, Point, PointState, PointStatus, ReadResult, Receipt
 
@@ -98,6 +100,9 @@ class InterfaceCollector:
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
 
+    def facts(self) -> CollectorFacts:
+        return CollectorFacts("interface totals")
+
     def maintain(self) -> None:
         """What the interface had when it was last there is all that can be known of it once it is gone."""
         link = self._link
@@ -112,3 +117,7 @@ class InterfaceCollector:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def build(settings: PointSettings) -> InterfaceCollector:
+    return InterfaceCollector(settings.point)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whitestat.config import legacy_v5
-from whitestat.config.points import PASSWORD
+from whitestat.config.points import PASSWORD, variable_of
 from whitestat.config.schema import LISTEN, TEXT, URL, ZONE, shown
 from whitestat.core.errors import ConfigError
 from whitestat.core.system.time_zone import name_in
@@ -66,7 +66,7 @@ def take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str])
 
 def take_passwords(environ: Mapping[str, str], points: list[dict[str, Any]], notices: list[str]) -> Iterator[str]:
     """Puts passwords of the environment over those of the file; yields the faults."""
-    names = {f"{PASSWORD}{str(point.get('name', '')).upper().replace('-', '_')}": point for point in points}
+    names = {variable_of(str(point.get("name", ""))): point for point in points}
     for name, text in environ.items():
         if not name.startswith(PASSWORD) or not text:
             continue
@@ -82,9 +82,9 @@ def take_passwords(environ: Mapping[str, str], points: list[dict[str, Any]], not
 def _darkstat_point(points: list[dict[str, Any]]) -> dict[str, Any]:
     """The point that reads a darkstat; one more where there is none."""
     for point in points:
-        if point.get("collector") == "darkstat":
+        if point.get("collector") == legacy_v5.COLLECTOR:
             return point
-    points.append({"name": legacy_v5.POINT, "collector": "darkstat"})
+    points.append({"name": legacy_v5.POINT, "collector": legacy_v5.COLLECTOR})
     return points[-1]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 NAME = "WhiteStatConfig.json"
-POINT = "darkstat"
-"""What the one point of WhiteStat 5 is called here."""
+COLLECTOR = POINT = "darkstat"
+"""The one meter of WhiteStat 5, and what its point is called here."""
 
 _ANY_IPV4 = r"([\d]+\.){3,3}\d+"
 """The filter that WhiteStat 5 wrote into every file: IPv4 addresses, since it read no others."""
@@ -66,7 +66,7 @@ def document(text: str) -> Legacy:
         raise ValueError("not an object of keys")
     notices = [f"{key} is not a key of WhiteStat 5 and has no effect" for key in found if key not in _KNOWN]
     given, found = found, {key: _number(value) if key in _NUMBERS else value for key, value in found.items()}
-    point = {"name": POINT, "collector": "darkstat"}
+    point = {"name": POINT, "collector": COLLECTOR}
     tables: dict[str, Any] = {"web": {}, "store": {}, "lan": {}, "point": []}
     if "DARKSTAT_URL" in found:
         point["url"] = found["DARKSTAT_URL"]

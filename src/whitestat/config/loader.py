@@ -12,7 +12,7 @@ from whitestat.config import legacy_v5
 from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.config.environment import store_path, take, take_passwords
 from whitestat.config.plans import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
-from whitestat.config.points import ON_AN_INTERFACE, PointConfig
+from whitestat.config.points import PointConfig, missing
 from whitestat.config.registry import PARTS, SECTIONS, Section, homes, within
 from whitestat.config.schema import TableParser, declared, shown
 from whitestat.config.sections import (
@@ -28,6 +28,7 @@ from whitestat.config.sections import (
     Web,
 )
 from whitestat.core.errors import ConfigError
+from whitestat.core.system.collector_plugins import spec_of
 from whitestat.core.units import duration_text
 
 _AT_HOME = "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 ::1 fc00::/7 fe80::/10"
@@ -51,6 +52,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         *take(environ, values, notices),
     ]
     faults += take_passwords(environ, values["point"], notices)
+    faults += _missing(path, values["point"], faults)
     if faults:
         raise ConfigError(*faults)
     loaded = Config(
@@ -77,10 +79,9 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
 
 def _csv_fault(config: Config) -> str:
     """Why rows cannot be added so often, as figures change less often; empty where they can."""
-    polled = ("darkstat", "archer-c20", "huawei-b593", "hilink")
     counting = [each for each in config.points if each.counts]
     least_s, why = config.store.flush_s, "usage is written so often ([store] flush)"
-    if counting and all(each.collector in polled for each in counting):
+    if counting and all(spec_of(each.collector).is_polled for each in counting):
         interval_s = min(each.interval_s for each in counting)
         if interval_s > least_s:
             least_s, why = interval_s, "the meter is asked so often ([[point]] interval)"
@@ -220,9 +221,20 @@ def _rows(reader: TableParser, section: Section, raw: object, place: str = "") -
         where, name = f"{place}[{number}]", values.get(first.field)
         if name is not None and seen.setdefault(name, number) != number:
             reader.fault(f"{where}.{first.name}", f"{shown(row[first.name])} is {place}[{seen[name]}] already")
-        if values.get("collector") in ON_AN_INTERFACE and "interface" not in row:
-            reader.fault(f"{where}.interface", f"is missing: collector {values['collector']!r} needs it")
     return rows
+
+
+def _missing(path: Path | None, points: list[dict[str, Any]], faults: list[str]) -> Iterator[str]:
+    """What collectors need and nothing gives; a key that is at fault already is not missing."""
+    for number, point in enumerate(points, 1):
+        if "collector" not in point:
+            continue
+        try:
+            for place, fault in missing(number, point):
+                if not any(f"{place}: " in each for each in faults):
+                    yield f"{path or 'environment'}: {place}: {fault}"
+        except ConfigError as error:
+            yield f"{path}: point[{number}].collector: {error}"
 
 
 def _exposed(path: Path | None, points: list[dict[str, Any]]) -> Iterator[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from whitestat.config.schema import (
     COLLECTOR,
     DURATION,
     FIRMWARE,
     FLAG,
+    LISTEN,
     NAME,
     PATH,
     PATTERN,
@@ -20,12 +22,10 @@ from whitestat.config.schema import (
     URL,
     ConfigKey,
 )
+from whitestat.core.system.collector_plugins import spec_of
 
 PASSWORD = "WHITESTAT_PASSWORD_"  # noqa: S105 - the beginning of a name
 """Variables of the environment that begin so hold the password of the point whose name follows, in capitals."""
-
-ON_AN_INTERFACE = ("kernel", "packet", "interface")
-"""The collectors that cannot do without `interface`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class PointConfig:
     counts: Annotated[bool, ConfigKey("Whether it counts people's usage; false for a referee.", FLAG)] = True
     url: Annotated[
         str | None, ConfigKey("Where a router or a darkstat answers.", URL, '"http://192.168.1.1"', hidden=True)
+    ] = None
+    listen: Annotated[
+        str | None,
+        ConfigKey("Where a collector of another package receives figures.", LISTEN, '"0.0.0.0:2055"'),
     ] = None
     interval_s: Annotated[int, ConfigKey("How often a router or a darkstat is asked.", DURATION, name="interval")] = 30
     only: Annotated[
@@ -89,3 +93,22 @@ class PointConfig:
         bool, ConfigKey("Whether to take frames meant for others too: for a mirror port (kernel and packet).", FLAG)
     ] = False
     devices: Annotated[int, ConfigKey("Devices it can tell apart once its flows are full.", SIZE)] = 4_096
+
+
+def missing(number: int, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the place and the fault of each key that the collector of the `number`th point needs and has not.
+
+    Raises ConfigError if the collector's package is broken.
+    """
+    spec, where = spec_of(str(row["collector"])), f"point[{number}]"
+    for need in sorted(spec.needs):
+        key = "password_file" if need == "password" else need
+        if key in row or need in row:
+            continue
+        more = f", or {variable_of(str(row.get('name', 'NAME')))} in the environment" if need == "password" else ""
+        yield f"{where}.{key}", f"is missing: collector {spec.name!r} needs it{more}"
+
+
+def variable_of(name: str) -> str:
+    """Return the variable of the environment that may hold the password of the point of that name."""
+    return PASSWORD + name.upper().replace("-", "_")

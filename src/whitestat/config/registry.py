@@ -52,5 +52,5 @@ def within(parent: str) -> list[str]:
 
 
 def homes() -> dict[str, str]:
-    """Where each key belongs that some table has, but not the one it was found in."""
-    return {one.name: f"{section.name}.{one.name}" for section in SECTIONS for one in declared(section.holds)}
+    """Return for each key the table it belongs in, the first where several have it."""
+    return {key.name: f"{section.name}.{key.name}" for section in reversed(SECTIONS) for key in declared(section.holds)}

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
 
+from whitestat.core.collector_specs import NAMES
 from whitestat.core.suggestions import nearest
+from whitestat.core.system.collector_plugins import is_known
 from whitestat.core.system.time_zone import zone_named
 from whitestat.core.units import duration_seconds, duration_text, mac_bytes, mac_text
-
-COLLECTORS = ("kernel", "packet", "interface", "pcap", "darkstat", "archer-c20", "huawei-b593", "hilink")
-"""The words of `collector`; the registry of collectors refuses those it does not have yet."""
 
 FIRMWARES = ("V100R001", "V100R001C07SP102", "V200R001")
 UNITS = ("kB", "bytes")
@@ -174,7 +173,7 @@ def _point_name(value: str) -> str:
 
 
 def _collector(value: str) -> str:
-    if value not in COLLECTORS:
+    if not is_known(value):
         raise ValueError(value)
     return value
 
@@ -221,7 +220,7 @@ URL = ValueKind("an address like http://192.168.1.1, without a user name or pass
 NAME = ValueKind("1 to 32 of a-z, 0-9, - and _", (str,), _point_name)
 FIRMWARE = ValueKind(f"one of {', '.join(FIRMWARES)}", (str,), lambda value: _one_of(value, FIRMWARES))
 UNIT = ValueKind(f"one of {', '.join(UNITS)}", (str,), lambda value: _one_of(value, UNITS))
-COLLECTOR = ValueKind(f"one of {', '.join(COLLECTORS)}", (str,), _collector)
+COLLECTOR = ValueKind(f"one of {', '.join(NAMES)}, or of an installed package", (str,), _collector)
 MAC = ValueKind("a MAC address like 02:50:00:00:00:11", (str,), mac_bytes, lambda mac: json.dumps(mac_text(mac)))
 MACS = MAC._replace(
     words="MAC addresses like 02:50:00:00:00:11",

@@ -30,6 +30,7 @@ from whitestat.config.schema import (
     ZONE,
     ConfigKey,
 )
+from whitestat.core.system.collector_plugins import spec_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,7 @@ class Config:
     @property
     def needs_tls(self) -> bool:
         """Whether the service serves by TLS, or asks somebody who may want it, or other cryptography."""
-        plain = ("kernel", "packet", "interface", "darkstat")
-        asked = any(each.collector not in plain or (each.url or "").startswith("https") for each in self.points)
+        asked = any(
+            spec_of(point.collector).needs_tls or (point.url or "").startswith("https") for point in self.points
+        )
         return self.web.certificate is not None or asked

@@ -21,7 +21,7 @@ from whitestat.attribution.devices.identity import EditResult, Identity
 from whitestat.attribution.devices.names import ShownName, by_dns, resolve
 from whitestat.attribution.evidence import Evidence
 from whitestat.attribution.gather import EvidenceGatherer
-from whitestat.collectors import Collector, Polled
+from whitestat.collectors import Collector
 from whitestat.core.errors import CollectorError, DamagedLedger, LedgerError
 from whitestat.core.model import PointState
 from whitestat.core.system.clock import Clock
@@ -126,8 +126,8 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # A poll that is under way ends while the rest is booked: what was polled is held until it is read.
-        polled = [each.collector for each in self._polls if isinstance(each.collector, Polled)]
-        others = [each.collector for each in self._polls if not isinstance(each.collector, Polled)]
+        polled = [each.collector for each in self._polls if each.collector.facts().is_polled]
+        others = [each.collector for each in self._polls if not each.collector.facts().is_polled]
         closing = _closing(polled)
         await self._in_booking_thread(self.tick, True)
         closing += _closing(others)

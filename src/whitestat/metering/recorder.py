@@ -17,7 +17,7 @@ from whitestat.attribution.attribute import Attributed, Attributor, PointSum
 from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.locality import Locality
 from whitestat.attribution.shape import Shape
-from whitestat.collectors import Collector, Polled
+from whitestat.collectors import Collector
 from whitestat.core import counters, coverage
 from whitestat.core.model import (
     UNATTRIBUTED,
@@ -309,10 +309,11 @@ class Recorder:
         """Wide-area usage between the last two polls of each polled point, None where it is unknown."""
         found: dict[str, Spread | None] = {}
         for collector in collectors:
-            if isinstance(collector, Polled):
+            facts = collector.facts()
+            if facts.is_polled:
                 for point in collector.points:
                     if point.name in counting:
-                        found[point.name] = self._spread(point.name, collector.last_poll(), now_ms)
+                        found[point.name] = self._spread(point.name, facts.last_poll, now_ms)
         return found
 
     def _spread(self, point: str, poll: Poll | None, now_ms: int) -> Spread | None:

@@ -1,4 +1,4 @@
-"""`whitestat check`: says of every part whether it would work, and what it would see."""
+"""`whitestat check`: reports of every part whether it would work, and what it would see."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from whitestat.core.units import octets_text
 from whitestat.ledger.read.queries import Queries
 
 LOOK_S = 2
-ROUTER_S = 45
-"""The longest that a router may take to let us in, answer and let us out: some are asked five times for it."""
+SETTLED_S = 45
+"""The longest that a meter may take for its first answer: some routers are asked five times for it."""
 
 
 def check(config: Config, say: Callable[[str], None]) -> int:
@@ -39,9 +39,9 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     notices += [doubt] if doubt else []
     notices += cannot_slow(config, points)
     if any(point.password_file for point in points):
-        from whitestat.app import router_collectors
+        from whitestat.app import passwords
 
-        notices += [notice for point in points for notice in router_collectors.notices(point)]
+        notices += [notice for point in points for notice in passwords.notices(point)]
     for notice in [*notices, *default_notices(config)]:
         say(f"note: {notice}")
     try:
@@ -102,15 +102,15 @@ def _check_csv(config: Config, say: Callable[[str], None]) -> bool:
 
 
 def _await(collector: Collector) -> None:
-    """Two seconds, or as long as a router takes for its first answer, within bounds."""
-    until_s = time.monotonic() + ROUTER_S
-    time.sleep(0 if hasattr(collector, "settled") else LOOK_S)
-    while not getattr(collector, "settled", True) and time.monotonic() < until_s:
+    """Wait two seconds, or for as long as a polled meter takes for its first answer, within bounds."""
+    until_s = time.monotonic() + SETTLED_S
+    time.sleep(0 if collector.facts().is_polled else LOOK_S)
+    while not collector.facts().settled and time.monotonic() < until_s:
         time.sleep(0.05)
 
 
 def _look(collector: Collector, attributor: Attributor, say: Callable[[str], None]) -> bool:
-    """Read twice, two seconds apart, and say what was seen in between."""
+    """Read twice, two seconds apart, and report what was seen in between."""
     clock = SystemClock()
     first_ms = clock.now_ms()
     started = collector.read(first_ms, first_ms)
@@ -119,7 +119,7 @@ def _look(collector: Collector, attributor: Attributor, say: Callable[[str], Non
     _await(collector)
     now_ms = clock.now_ms()
     seen = attributor.attribute(collector.read(first_ms, now_ms).deltas, now_ms)
-    works = True
+    works, facts = True, collector.facts()
     for point in collector.points:
         status = collector.statuses()[point.name]
         figures = seen.points.get(point.name)
@@ -128,9 +128,8 @@ def _look(collector: Collector, attributor: Attributor, say: Callable[[str], Non
         what = f"{octets_text(octets)} of {len(devices)} devices in {LOOK_S} s" if devices or octets else "no traffic"
         if collector.memory() == 0:
             what = "totals can be read" if status.state is PointState.OK else "nothing can be read"
-        what = getattr(collector, "seen", "") or what
-        url = getattr(collector, "url", None)
-        where = f"at {url}" if url else f"on {point.interface}"
+        what = facts.progress or what
+        where = f"at {facts.url}" if facts.url else f"on {point.interface}"
         say(f"point {point.name} ({point.collector} {where}): {status.notice or status.state}; {what}")
-        works &= status.state is PointState.OK and not getattr(collector, "doubt", "")
+        works &= status.state is PointState.OK and not facts.doubt
     return works

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv6Network
 
+from whitestat.collectors import CollectorFacts
 from whitestat.collectors.darkstat import prefixes
 from whitestat.collectors.darkstat.follow import TableChange, TableFollower, TableSnapshot, same_life
 from whitestat.collectors.darkstat.parse import DarkstatError, HostTotals
 from whitestat.collectors.darkstat.reader import TableReader
 from whitestat.collectors.darkstat.services import Services
 from whitestat.collectors.http import Http
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
     Address,
@@ -32,6 +34,7 @@ from whitestat.core.model import (
     ReadResult,
     Receipt,
 )
+from whitestat.core.units import address_text
 
 __all__ = ["DarkstatCollector", "DarkstatError"]
 
@@ -100,11 +103,6 @@ class DarkstatCollector:
     def url(self) -> str:
         return self._http.url
 
-    @property
-    def networks(self) -> frozenset[IPv6Network]:
-        """IPv6 networks that its table shows to be local."""
-        return self._reader.networks
-
     def open(self, booked: Mapping[str, int]) -> None:
         """Nothing is asked yet: the thread must wait until privileges were given up."""
         self._epoch = booked.get(self._meter, 0)
@@ -138,6 +136,15 @@ class DarkstatCollector:
     def last_poll(self) -> Poll | None:
         with self._lock:
             return self._last_poll if self._status.state is PointState.OK else None
+
+    def facts(self) -> CollectorFacts:
+        return CollectorFacts(
+            url=self.url,
+            settled=self._status.state is not PointState.STARTING,
+            networks=self._reader.networks,
+            is_polled=True,
+            last_poll=self.last_poll(),
+        )
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
@@ -337,6 +344,19 @@ class DarkstatCollector:
         if self._status.notice != notice:
             log.error("%s: %s", self._point.name, notice)
         self._status = PointStatus(PointState.FAILED, notice)
+
+
+def build(settings: PointSettings) -> DarkstatCollector:
+    is_local = _only(settings.only, settings.is_local)
+    return DarkstatCollector(settings.point, settings.url, settings.interval_s, is_local, settings.readings)
+
+
+def _only(pattern: str | None, is_local: Callable[[Address], bool]) -> Callable[[Address], bool]:
+    """Return which hosts are of the home, where a pattern leaves some out."""
+    if pattern is None:
+        return is_local
+    matches = re.compile(pattern).search
+    return lambda address: matches(address_text(address)) is not None and is_local(address)
 
 
 def _sight_of(kept: Mapping[Address | None, CounterReading]) -> TableSnapshot | None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from whitestat.collectors import CollectorFacts
 from whitestat.collectors.kernel import pins
 from whitestat.collectors.kernel.meter import (
     FLOW_KEY,
@@ -32,6 +33,7 @@ from whitestat.collectors.links import (
 )
 from whitestat.collectors.packet.promiscuous import Promiscuous
 from whitestat.collectors.presence import NewInterfaces, indexes, is_up
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
     PROTOCOL_OTHER,
@@ -51,6 +53,10 @@ FULL = (
     "no octet is missing, but some were counted by link address alone, or as unattributed"
 )
 FULL_SHOWN_MS = 3_600_000
+NOT_PINNED = (
+    "the kernel's tables cannot be kept in /sys/fs/bpf by this user: if this process is killed, what it metered "
+    "since its last flush shows as unattributed"
+)
 
 
 class _Life(NamedTuple):
@@ -162,6 +168,10 @@ class KernelCollector:
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return dict(self._statuses)
+
+    def facts(self) -> CollectorFacts:
+        is_unpinned = self._ledger is not None and self._meter is not None and self.pins is None
+        return CollectorFacts("in the kernel", pins=self.pins, notices=(NOT_PINNED,) if is_unpinned else ())
 
     def memory(self) -> int:
         return self._meter.memory() if self._meter else 0
@@ -342,6 +352,17 @@ class KernelCollector:
 
 
 _NO_MAC = bytes(6)
+
+
+def build(*points: PointSettings) -> KernelCollector:
+    """Return one collector of all the points: they share a program and its maps."""
+    return KernelCollector(
+        [settings.point for settings in points],
+        flows=max(settings.flows for settings in points),
+        pairs=max(settings.devices for settings in points),
+        promiscuous=[settings.point.name for settings in points if settings.promiscuous],
+        ledger=points[0].ledger,
+    )
 
 
 def _wire(totals: Totals) -> Counts:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
+from whitestat.collectors import CollectorFacts
 from whitestat.collectors.decode import LinkType as Layer
 from whitestat.collectors.decode import decode
 from whitestat.collectors.links import (
@@ -27,6 +28,7 @@ from whitestat.collectors.offload import SegmentedPacket, giant
 from whitestat.collectors.packet.promiscuous import Promiscuous
 from whitestat.collectors.packet.ring import BLOCK_OCTETS, BLOCKS, RETIRE_MS, Frame, Ring
 from whitestat.collectors.presence import NewInterfaces, indexes, is_up
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
     Address,
@@ -167,6 +169,9 @@ class PacketCollector:
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
+
+    def facts(self) -> CollectorFacts:
+        return CollectorFacts("packets in this process")
 
     def maintain(self) -> None:
         """Follow the interface when it comes, goes, or comes back under another index."""
@@ -330,6 +335,10 @@ class PacketCollector:
             return False
         self._is_parted, self._gone, self._unread = True, self._gone.plus(self._unread), Counts()
         return True
+
+
+def build(settings: PointSettings) -> PacketCollector:
+    return PacketCollector(settings.point, promiscuous=settings.promiscuous)
 
 
 def _add_giant(more: SegmentedPacket, counts: list[int], wire: list[int], giants: list[int]) -> None:

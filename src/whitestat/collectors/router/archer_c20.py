@@ -13,7 +13,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from whitestat.collectors.http import Http, Reply
-from whitestat.collectors.router.protocol import Login, LoginRefused, RouterKey, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.login import Login
+from whitestat.collectors.router.collector import RouterCollector, collector_of, timeout_s
+from whitestat.collectors.router.protocol import LoginRefused, RouterKey, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts, HostName
 from whitestat.core.units import mac_bytes
@@ -170,3 +173,13 @@ def _number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) >= 1 << WIDTH:
         raise ValueError(text)
     return int(text)
+
+
+def router_of(settings: PointSettings) -> ArcherC20:
+    if settings.login is None:
+        raise CollectorError(f"point {settings.point.name!r}: collector 'archer-c20' needs a password")
+    return ArcherC20(settings.url, settings.login, timeout_s(settings))
+
+
+def build(settings: PointSettings) -> RouterCollector:
+    return collector_of(settings, router_of(settings))

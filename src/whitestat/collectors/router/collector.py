@@ -9,16 +9,18 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
+from whitestat.collectors import CollectorFacts
+from whitestat.collectors.login import Login
 from whitestat.collectors.router.follow import TotalsChange, TotalsFollower
 from whitestat.collectors.router.protocol import (
     LINE,
-    Login,
     LoginRefused,
     Router,
     RouterKey,
     RouterTotals,
     TemporarilyUnavailable,
 )
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
     Audit,
@@ -37,7 +39,7 @@ from whitestat.core.model import (
 )
 from whitestat.core.units import octets_text
 
-__all__ = ["Login", "LoginRefused", "Router", "RouterCollector", "RouterTotals", "TemporarilyUnavailable"]
+__all__ = ["LoginRefused", "Router", "RouterCollector", "RouterTotals", "TemporarilyUnavailable"]
 
 log = logging.getLogger("whitestat")
 
@@ -110,11 +112,6 @@ class RouterCollector:
     def url(self) -> str:
         return self._router.url
 
-    @property
-    def settled(self) -> bool:
-        """Whether it is known by now if the router can be read."""
-        return self._status.state is not PointState.STARTING
-
     def open(self, booked: Mapping[str, int]) -> None:
         """Nothing is asked yet: the thread must wait until privileges were given up."""
         self._epoch = booked.get(self._meter, 0)
@@ -143,6 +140,16 @@ class RouterCollector:
     def last_poll(self) -> Poll | None:
         with self._lock:
             return self._last_poll if self._status.state is PointState.OK else None
+
+    def facts(self) -> CollectorFacts:
+        return CollectorFacts(
+            url=self.url,
+            settled=self._status.state is not PointState.STARTING,
+            progress=self.seen,
+            doubt=self.doubt,
+            is_polled=True,
+            last_poll=self.last_poll(),
+        )
 
     def statuses(self) -> Mapping[str, PointStatus]:
         return {self._point.name: self._status}
@@ -320,6 +327,16 @@ class RouterCollector:
             log.log(
                 logging.ERROR if state is PointState.FAILED else logging.WARNING, "%s: %s", self._point.name, notice
             )
+
+
+def collector_of(settings: PointSettings, router: Router) -> RouterCollector:
+    """Return the collector of a point that asks that router."""
+    return RouterCollector(settings.point, router, settings.interval_s, settings.login, settings.readings)
+
+
+def timeout_s(settings: PointSettings) -> float:
+    """Return how long a router may take for an answer, seconds."""
+    return max(5.0, min(10.0, float(settings.interval_s)))
 
 
 def _seen(look: RouterTotals) -> str:

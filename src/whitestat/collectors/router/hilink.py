@@ -33,7 +33,10 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import RequestException
 
 from whitestat.collectors.http import Http, HttpError
-from whitestat.collectors.router.protocol import LINE, Login, LoginRefused, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.login import Login
+from whitestat.collectors.router.collector import RouterCollector, collector_of, timeout_s
+from whitestat.collectors.router.protocol import LINE, LoginRefused, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.counters import CEILING_BPS
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts
@@ -248,3 +251,11 @@ def _figure(told: Mapping[str, Any], name: str) -> int | None:
     if not isinstance(text, str) or not re.fullmatch("[0-9]{1,18}", text.strip()):
         return None
     return int(text)
+
+
+def router_of(settings: PointSettings) -> HiLink:
+    return HiLink(settings.url, settings.login, timeout_s(settings))
+
+
+def build(settings: PointSettings) -> RouterCollector:
+    return collector_of(settings, router_of(settings))

@@ -1,10 +1,8 @@
-"""What a router tells in one poll, whom it lets in, and how a poll may fail."""
+"""Totals of a router as one poll returns them, and the ways in which a poll may fail."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import pbkdf2_hmac
-from hmac import compare_digest
 from typing import NamedTuple, Protocol
 
 from whitestat.core.errors import CollectorError
@@ -16,7 +14,6 @@ LINE: RouterKey = (None, None)
 """What the router counts of its line as a whole."""
 
 STAND_BACK_S = 60.0
-_ROUNDS = 100_000
 
 
 class RouterTotals(NamedTuple):
@@ -65,28 +62,3 @@ class Router(Protocol):
 
     def close(self) -> None:
         """Leave the router to others."""
-
-
-class Login:
-    """A name and a password, which never show in a message. `stamp` changes when they are written anew."""
-
-    def __init__(self, username: str, password: str, stamp: str = "") -> None:
-        self.username = username
-        self.password = password
-        self._stamp = stamp
-
-    def __repr__(self) -> str:
-        return f"Login({self.username!r})"
-
-    def sealed(self, url: str, salt: bytes) -> str:
-        """A text that tells whether another login is the same one, and not what it is (RFC 8018, section 5.2)."""
-        known = "\0".join((url, self.username, self.password, self._stamp))
-        return f"{salt.hex()}:{pbkdf2_hmac('sha256', known.encode(), salt, _ROUNDS).hex()}"
-
-    def is_sealed_in(self, text: str, url: str) -> bool:
-        """Whether `sealed` made the text of this login at this address."""
-        try:
-            salt = bytes.fromhex(text.partition(":")[0])
-        except ValueError:
-            return False
-        return compare_digest(self.sealed(url, salt), text)

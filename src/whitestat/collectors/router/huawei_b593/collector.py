@@ -7,10 +7,13 @@ The counters outlive the router's own restarts and have more than 32 bits.
 from __future__ import annotations
 
 from whitestat.collectors.http import Http
+from whitestat.collectors.login import Login
+from whitestat.collectors.router.collector import RouterCollector, collector_of, timeout_s
 from whitestat.collectors.router.huawei_b593 import pages
 from whitestat.collectors.router.huawei_b593.login import RouterSession
 from whitestat.collectors.router.huawei_b593.pages import VolumeStatistics
-from whitestat.collectors.router.protocol import LINE, Login, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.router.protocol import LINE, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts
 
@@ -116,3 +119,11 @@ class B593:
         elif self._unit == "bytes" and more and passed_s * 1000 >= SLOW_MS and more * 8 < SLOW_BPS * passed_s:
             return "so little in so long a time: is unit 'bytes' right? Try unit = \"kB\" and a known download"
         return ""
+
+
+def router_of(settings: PointSettings) -> B593:
+    return B593(settings.url, settings.login, timeout_s(settings), firmware=settings.firmware, unit=settings.unit)
+
+
+def build(settings: PointSettings) -> RouterCollector:
+    return collector_of(settings, router_of(settings))

@@ -12,8 +12,9 @@ from contextlib import suppress
 from urllib.parse import urlencode
 
 from whitestat.collectors.http import Http, Reply
+from whitestat.collectors.login import Login
 from whitestat.collectors.router.huawei_b593 import pages
-from whitestat.collectors.router.protocol import Login, LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.router.protocol import LoginRefused, TemporarilyUnavailable
 from whitestat.core.errors import CollectorError
 
 FAILURES_MAX = 2
