@@ -32,6 +32,7 @@ from whitestat.ledger.files.inspection import Inspection
 from whitestat.ledger.files.place import Place
 from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.read.queries import Queries, UsageQuery
+from whitestat.ledger.recovery.aside import set_aside
 from whitestat.ledger.recovery.pages import INDEX_NODE, TABLE_NODE, Pages, trees
 from whitestat.ledger.recovery.recover import recover
 from whitestat.ledger.recovery.salvage import tables_of
@@ -383,3 +384,27 @@ def test_a_clean_stop_leaves_one_file_that_is_all_of_the_ledger(tmp_path: Path) 
     assert "was not stopped cleanly: part of the ledger is in whitestat.db-wal and whitestat.db.flushes (4 fl" in told
     Writer(copy, STOCKHOLM).close()
     assert condition.faults(copy, runs=False) == []
+
+
+@pytest.mark.timeout(60)
+def test_a_ledger_that_lost_how_far_it_was_folded_is_set_aside_and_recovered(tmp_path: Path) -> None:
+    """Flushes in rows lie in slots counted from the last fold: without it they are in other slots than expected."""
+    path = tmp_path / "whitestat.db"
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(first(NOON_S))
+        writer.commit(metered(2, NOON_S + HOUR_S))
+        writer.fold_details()
+        writer.commit(replace(metered(3, NOON_S + 2 * HOUR_S), points=[Point("dsl", "interface", "eth1", True)]))
+        sequence = writer.sequence
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM closed WHERE resolution = 'minute'")
+        connection.execute("INSERT OR REPLACE INTO journal VALUES (0, ?, 0, x'00')", (sequence + 3,))
+        connection.commit()
+
+    to = set_aside(path, "damaged", (NOON_S + 3 * HOUR_S) * 1000)
+
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        assert writer.state().receipts
+    [done] = recover(path, STOCKHOLM, source=to, now_ms=(NOON_S + 4 * HOUR_S) * 1000)
+    hour = sum(counts.octets for counts in metered(1, NOON_S).usage.values())
+    assert done.octets == 3 * hour  # each flush once

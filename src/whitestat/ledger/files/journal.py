@@ -180,7 +180,8 @@ def contents(
             sequence = found[0]
             yield found
             continue
-        starts = (_later_row(connection, sequence), blocks and blocks.later(mark, sequence, thorough=thorough))
+        # Not the next one again: where its row lies in another slot, it would be found here and above never.
+        starts = (_later_row(connection, sequence + 1), blocks and blocks.later(mark, sequence, thorough=thorough))
         start = min((each for each in starts if each), default=None)
         if start is None:
             return
