@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NPM := $(shell command -v npm)
+BIOME := packaging/js/node_modules/.bin/biome
+JS_TOOLS := $(if $(NPM),packaging/js/node_modules/.package-lock.json)
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,10 +22,22 @@ quick: $(VENV)/test.stamp ## what needs no root, browser or network namespace, i
 packages: ## install the Debian packages that the tests need and that are missing, as root
 	@packaging/install-test-packages || echo 'They could not be installed (above: why): tests that need them are skipped.'
 
-lint: $(VENV)/test.stamp ## ruff and mypy, strict
+lint: $(VENV)/test.stamp lint-js ## ruff and mypy, strict; Biome for the page's scripts and styles, where npm is installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+lint-js: $(JS_TOOLS)
+	$(if $(NPM),$(BIOME) check --error-on-warnings,@echo 'Scripts and styles are not checked: npm is not installed.')
+
+format: $(VENV)/test.stamp $(JS_TOOLS) ## write everything as ruff and Biome want it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(if $(NPM),$(BIOME) check --write,@echo 'Scripts and styles are not formatted: npm is not installed.')
+
+packaging/js/node_modules/.package-lock.json: packaging/js/package.json packaging/js/package-lock.json
+	npm ci --prefix packaging/js --silent --no-audit --no-fund
+	@touch $@
 
 figures: $(VENV)/test.stamp ## docs/explanation/figures.md, measured anew: an hour and a half of a machine that does nothing else
 	$(BIN)/python bench/contract.py --write docs/explanation/figures.md $(ARGS)
@@ -100,4 +115,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test quick packages lint bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs screenshot clean
+.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs screenshot clean

@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Send
+
 from tests.support.recorder import recorder_on
 from whitestat.attribution.devices.edits import Edit
 from whitestat.attribution.devices.identity import EditResult, Identity
@@ -119,6 +122,8 @@ class House:
     dns: dict[str, str] = field(default_factory=dict)
     asked_names: list[str] = field(default_factory=list)
     dns_answers: threading.Event = field(default_factory=_set)
+    failures: dict[str, int] = field(default_factory=dict)
+    """Paths that fail, and the status of their answer."""
 
     def resolve(self, address: str) -> str | None:
         """The DNS of the house; it answers while `dns_answers` is set."""
@@ -262,10 +267,24 @@ def household(
                 yield house
 
 
+class _Failing:
+    """Answers the paths of `House.failures` with their status."""
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
+        self._app, self._house = app, house
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        status = self._house.failures.get(scope.get("path", ""))
+        content = {"error": {"field": "path", "reason": "out of order"}}
+        await (JSONResponse(content, status) if status else self._app)(scope, receive, send)
+
+
 @contextmanager
 def served(house: House, port: int = 0) -> Iterator[Server]:
     """The web part of a house, in a thread with a loop of its own, until the block ends."""
-    server = serve(create_app(house.sources()), "127.0.0.1", port, None, house.certificate)
+    app = create_app(house.sources())
+    app.add_middleware(_Failing, house=house)
+    server = serve(app, "127.0.0.1", port, None, house.certificate)
     house.url = server.url
     thread = threading.Thread(target=lambda: asyncio.run(server.run_until_stopped()))
     thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 from base64 import b64encode
 from importlib.resources import files
@@ -14,6 +15,8 @@ import pytest
 from tests.support.household import House
 
 STATIC = Path(str(files("whitestat.web") / "static"))
+IMPORT_MAP = re.compile(r"<script type=\"importmap\">(.*?)</script>", re.DOTALL)
+IMPORTED = re.compile(r"^(?:import|\})[^;\"]* from \"([^\"]+)\";", re.MULTILINE)
 SERVED = sorted(path for path in STATIC.rglob("*") if path.suffix in {".js", ".mjs", ".css"})
 
 
@@ -67,6 +70,41 @@ def test_vendored_files_are_what_the_list_says() -> None:
     listed = dict(re.findall(r"^\| (\S+\.mjs) .* ([0-9a-f]{64}) \|$", table, re.MULTILINE))
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (STATIC / "vendor").glob("*.mjs")}
     assert listed == found
+
+
+def loaded_with(path: Path, modules: set[Path]) -> set[Path]:
+    """The module and all that it imports, directly and further on."""
+    if path not in modules:
+        modules.add(path)
+        packages: dict[str, str] = json.loads(IMPORT_MAP.findall((STATIC / "index.html").read_text())[0])["imports"]
+        for name in IMPORTED.findall(path.read_text() if "vendor" not in path.parts else ""):
+            where = STATIC.parent / packages[name] if name in packages else path.parent / name
+            loaded_with(where.resolve(), modules)
+    return modules
+
+
+def test_the_document_preloads_exactly_the_modules_of_the_first_view() -> None:
+    document = (STATIC / "index.html").read_text()
+    listed = re.findall(r'<link rel="modulepreload" href="\./static/([^"]+)">', document)
+    modules = {str(path.relative_to(STATIC)) for path in loaded_with(STATIC / "page.js", set())}
+    assert sorted(listed) == sorted((modules | {"vendor/preact.mjs"}) - {"page.js"})
+
+
+def test_every_view_is_a_file_that_the_router_names() -> None:
+    named = re.findall(r'"\./views/(\w+)\.js"', (STATIC / "router.js").read_text())
+    assert sorted(named) == sorted(path.stem for path in (STATIC / "views").glob("*.js"))
+
+
+def test_pure_modules_import_no_others() -> None:
+    """What is in lib/ runs without a browser and without the packages, but for html.js, which binds them."""
+    for path in (STATIC / "lib").glob("*.js"):
+        if path.name != "html.js":
+            assert all(name.startswith("./") for name in IMPORTED.findall(path.read_text())), path.name
+
+
+def test_requests_are_sent_by_one_module() -> None:
+    found = [path.name for path in SERVED if "vendor" not in path.parts and "fetch(" in path.read_text()]
+    assert found == ["api.js"]
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:

@@ -732,3 +732,48 @@ def test_people_are_added_renamed_and_removed(browser: Browser, own: House) -> N
         page.wait_for("location.hash === '#/devices'")
         assert "Cleopatra" not in names()
         assert page.problems == []
+
+
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize(("name", "wrong"), [("people", "No people yet"), ("devices", "No devices yet")])
+def test_a_list_that_cannot_be_loaded_is_not_an_empty_one(
+    browser: Browser, own: House, name: str, wrong: str, status: int
+) -> None:
+    own.failures[f"/api/v1/{name}"] = status
+    with looking(browser, own, "#/devices", ".notice.lost button") as page:
+        settle(page)
+        shown = text(page, "main .notice.lost")
+        assert shown == "People and devices could not be loaded. Out of order Try again"
+        assert wrong not in text(page, "main")
+        assert violations(page) == []
+        own.failures.clear()
+        page.click("main .notice.lost button")
+        page.wait_for("!document.querySelector('main .notice.lost')")
+        page.wait_for("document.querySelector('main .shares')?.textContent.includes('Anna')")
+        page.wait_for("document.querySelectorAll('main [aria-labelledby=table-devices] tbody tr').length === 3")
+
+
+def test_a_list_that_fails_later_keeps_what_it_had(browser: Browser, own: House) -> None:
+    with looking(browser, own, "#/devices", ".shares li") as page:
+        own.failures["/api/v1/people"] = 503
+        page.evaluate("document.querySelector('main form input').focus()")
+        page.type("Cleo")
+        page.press("Enter")
+        page.wait_for("document.querySelector('main .notice.lost')")
+        assert "Anna" in text(page, "main .shares")
+
+
+def test_a_session_that_ended_leads_to_the_log_in(browser: Browser, own: House) -> None:
+    with looking(browser, own, "#/devices", ".shares li") as page:
+        own.failures["/api/v1/people"] = 401
+        page.evaluate("document.querySelector('main form input').focus()")
+        page.type("Cleo")
+        page.press("Enter")
+        page.wait_for("location.pathname === '/login'")
+
+
+def test_a_house_without_people_and_devices_says_so(browser: Browser, tmp_path: Path) -> None:
+    with household(tmp_path) as house, looking(browser, house, "#/devices", ".lone") as page:
+        page.wait_for("document.querySelector('main').textContent.includes('No people yet')")
+        page.wait_for("document.querySelector('main').textContent.includes('No devices yet')")
+        assert page.problems == []

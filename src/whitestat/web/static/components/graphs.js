@@ -1,13 +1,14 @@
 // The four graphs of darkstat: 60 seconds, 60 minutes, 24 hours, 31 days; in and out, octets or packets.
 
 import { useMemo } from "preact/hooks";
-import { address, useAnswer } from "../lib/api.js";
+import { address } from "../lib/api.js";
 import { count, octets, rate } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { label, plus } from "../lib/span.js";
+import { useAnswer } from "../stores/answer.js";
 import { Bars } from "./bars.js";
+import { ExportLinks } from "./export_links.js";
 import { Answered, Card } from "./parts.js";
-import { Save } from "./save.js";
 
 const MINUTE_MS = 60000;
 const SECONDS = 60;
@@ -81,7 +82,7 @@ function Long({ title, name, step, many, every, at, narrow, packets }) {
   const first = begin(at, step, many);
   const asked = { start: first, step, by: "", scope: "wan", ...narrow };
   const answer = useAnswer(address("usage", asked), every);
-  return html`<${Card} title=${title} name=${name} tools=${html`<${Save} path="usage.csv" parameters=${asked} />`}>
+  return html`<${Card} title=${title} name=${name} tools=${html`<${ExportLinks} path="usage.csv" parameters=${asked} />`}>
     <${Answered} answer=${answer}>${(data) => html`<${Steps} data=${data} at=${at} step=${step} many=${many} packets=${packets} title=${title} />`}<//>
   <//>`;
 }
@@ -92,7 +93,7 @@ function begin(at, step, many) {
   const long = step === "hour" ? 60 * MINUTE_MS : MINUTE_MS;
   const shift = offset(at);
   const here = Date.parse(at) + shift;
-  return new Date(here - (here % long) - (many - 1) * long - shift).toISOString().slice(0, 19) + "Z";
+  return `${new Date(here - (here % long) - (many - 1) * long - shift).toISOString().slice(0, 19)}Z`;
 }
 
 // Milliseconds that local time is ahead by, as the instant's text says.

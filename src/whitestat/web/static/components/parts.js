@@ -1,17 +1,13 @@
 // Small parts that every view is made of: cards with their states, share bars, figures, signs.
 
+import { makerAndMac } from "../lib/devices.js";
 import { capital, octets, share } from "../lib/format.js";
 import { html } from "../lib/html.js";
-import { href } from "../lib/route.js";
-
-// A device without a name is called by its maker and its MAC, and the MAC tells it: where room is short the maker is cut.
-const MADE = /^(.+) ([0-9a-f]{2}(?::[0-9a-f]{2}){5})$/;
-export const withoutMac = (name) => MADE.exec(name)?.[1] ?? name;
 
 export function Named({ name }) {
-  const found = MADE.exec(name);
-  return found
-    ? html`<bdi class="made"><span>${found[1]}</span><span> ${found[2]}</span></bdi>`
+  const parts = makerAndMac(name);
+  return parts
+    ? html`<bdi class="made"><span>${parts[0]}</span><span> ${parts[1]}</span></bdi>`
     : html`<bdi>${name}</bdi>`;
 }
 
@@ -28,8 +24,9 @@ export function Answered({ answer, empty, children }) {
   </div>`;
 }
 
-export function Fault({ fault, again }) {
-  return html`<p class="notice lost" role="alert"><${Sign} /><span><b>Could not load this.</b> ${capital(fault.message)} <button type="button" class="plain" onClick=${again}>Try again</button></span></p>`;
+// `children` says what failed.
+export function Fault({ fault, again, children }) {
+  return html`<p class="notice lost" role="alert"><${Sign} /><span><b>${children ?? "Could not load this."}</b> ${capital(fault.message)} <button type="button" class="plain" onClick=${again}>Try again</button></span></p>`;
 }
 
 export function Sign() {
@@ -76,7 +73,3 @@ export function Choice({ label, name, value, choices, onChoose }) {
     ${choices.map(([key, text]) => html`<label key=${key}><input type="radio" name=${name} value=${key} checked=${value === key} onChange=${() => onChoose(key)} /><span>${text}</span></label>`)}
   </fieldset>`;
 }
-
-export const deviceName = (device) =>
-  device ? device.name?.trim() || device.mac || `device ${device.id}` : "Unattributed";
-export const deviceLink = (id, query) => href(["device", String(id)], query);

@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { html } from "../lib/html.js";
-import { Save } from "./save.js";
+import { ExportLinks } from "./export_links.js";
 
 const byText = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 const MOST = 60; // What is shown at first: nobody reads more at once, and a browser that lays out thousands of cells is slow.
@@ -46,7 +46,7 @@ export function Table({ title, name, columns, rows, words, start, empty, save, c
         <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="m10.5 10.5 3.5 3.5" /></svg>
         <input type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`
       }
-      ${save && html`<${Save} ...${save} />`}
+      ${save && html`<${ExportLinks} ...${save} />`}
     </header>
     ${
       rows.length

@@ -1,6 +1,7 @@
 // Figures and instants as people read them: in the units they chose and as their browser's locale writes them.
 
-import { settings } from "../stores/settings.js";
+// The units in use; stores/units.js changes them.
+export const units = { octets: "GB", rate: "bit/s" };
 
 const OCTETS = {
   GB: [1000, ["B", "kB", "MB", "GB", "TB", "PB", "EB"]],
@@ -18,9 +19,9 @@ const oneDecimal = new Intl.NumberFormat(undefined, {
 });
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 
-export const octetsParts = (figure) => parts(figure, ...OCTETS[settings.octets]);
+export const octetsParts = (figure) => parts(figure, ...OCTETS[units.octets]);
 export const rateParts = (bps) =>
-  parts(settings.rate === "bit/s" || bps == null ? bps : Math.round(bps / 8), ...RATES[settings.rate]);
+  parts(units.rate === "bit/s" || bps == null ? bps : Math.round(bps / 8), ...RATES[units.rate]);
 export const octets = (figure) => octetsParts(figure).join("\u00a0");
 export const rate = (bps) => rateParts(bps).join("\u00a0");
 export const count = (figure) => (figure == null ? "\u2013" : whole.format(figure));
@@ -52,7 +53,7 @@ export function percent(share, decimals) {
 export function share(part, of) {
   if (!of || !part) return "0\u00a0%";
   const hundredths = (part / of) * 100;
-  return hundredths < 1 ? "<\u00a01\u00a0%" : Math.round(hundredths) + "\u00a0%";
+  return hundredths < 1 ? "<\u00a01\u00a0%" : `${Math.round(hundredths)}\u00a0%`;
 }
 
 // How much more or less than before, in words that need no colour.

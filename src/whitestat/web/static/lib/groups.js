@@ -1,6 +1,6 @@
 // Rows of the API put together: by who or what they are about, and by step.
 
-import { deviceLink, deviceName } from "../components/parts.js";
+import { deviceLink, deviceName } from "./devices.js";
 import { href } from "./route.js";
 
 const TONES = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];

@@ -1,7 +1,5 @@
 // Where in the page one is: the part of the address behind #, which survives reloads, bookmarks and any base path.
 
-import { useEffect, useState } from "preact/hooks";
-
 // `#/device/3?span=week` is {parts: ["device", "3"], query: {span: "week"}}.
 export function read(hash = location.hash) {
   const [path, query] = hash.replace(/^#\/?/, "").split("?");
@@ -26,16 +24,6 @@ export function go(parts, query, replace = false) {
     history.replaceState(null, "", href(parts, query));
     dispatchEvent(new HashChangeEvent("hashchange"));
   } else location.hash = href(parts, query);
-}
-
-export function useRoute() {
-  const [route, set] = useState(read);
-  useEffect(() => {
-    const follow = () => set(read());
-    addEventListener("hashchange", follow);
-    return () => removeEventListener("hashchange", follow);
-  }, []);
-  return route;
 }
 
 function decode(text) {

@@ -124,3 +124,33 @@ export function starts(step, { start, end }, until) {
   for (let each = first; each < stop; each += long) found.push(new Date(each).toISOString().slice(0, keep));
   return found;
 }
+
+// The span that an address names, the month where it names none.
+export function spanOf(query, today, billing, usual = "month") {
+  const kind = SPANS[query.span] ? query.span : usual;
+  const day = /^\d{4}-\d\d-\d\d$/.test(query.at ?? "") ? query.at : today;
+  const own = Object.fromEntries(
+    ["start", "end"].map((name) => [name, /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(query[name] ?? "") ? query[name] : ""]),
+  );
+  const span = bounds(kind, day, billing, own);
+  return { kind, day, span: span.end > span.start ? span : bounds("own", day, billing) };
+}
+
+// The bars of an answer: their steps, and how an instant becomes its step.
+export function barsOf(data, span, until) {
+  const step = data.resolution;
+  const keep = step === "month" ? 7 : step === "day" ? 10 : 16;
+  const given = starts(step, span, until);
+  const found = new Set(data.rows.map((row) => row.start.slice(0, keep)));
+  const steps = given ? [...new Set([...given, ...found])].sort() : [...found].sort();
+  return {
+    step,
+    steps,
+    stepOf: (start) => start.slice(0, keep),
+    places: steps.map((each) => {
+      const start = each.length === 7 ? `${each}-01` : each;
+      const text = start.length === 10 ? `${start}T00:00:00` : `${start}:00`;
+      return { start: text, label: label(step, text, false), whole: label(step, text, true) };
+    }),
+  };
+}

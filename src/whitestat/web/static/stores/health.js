@@ -1,36 +1,30 @@
-// What the server says of itself: asked at the start, then every half minute while the page is looked at.
+// The health report: loaded at the start, then every half minute while the page is visible.
 
 import { useEffect, useState } from "preact/hooks";
+import { address, request } from "../lib/api.js";
+import { capital } from "../lib/format.js";
 
 const STATES = { failed: "has failed", starting: "is starting", waiting: "is waiting" };
 const EVERY_MS = 30000;
 
-// The report, or null until there is one; asked anew when `phase` changes.
+// The last report, null until there is one; loaded again when `phase` changes. The Health view shows a failure, and the
+// live stream shows that the server is gone.
 export function useHealth(phase) {
   const [report, setReport] = useState(null);
   useEffect(() => {
     if (phase !== "live") return undefined;
-    const ask = () => document.hidden || fetchReport().then((found) => found && setReport(found));
-    ask();
-    const timer = setInterval(ask, EVERY_MS);
+    const load = () => document.hidden || request(address("health")).then(setReport, () => null);
+    load();
+    const timer = setInterval(load, EVERY_MS);
     return () => clearInterval(timer);
   }, [phase]);
   return report;
 }
 
-// A report comes with status 503 too; where none comes, the live stream already says that all is lost.
-async function fetchReport() {
-  try {
-    return await (await fetch("api/v1/health")).json();
-  } catch {
-    return null;
-  }
-}
-
-// One line for everything a person should know.
+// One line for each thing the household should know.
 export function notices(report) {
   if (!report) return [];
-  const points = (report.points ?? []).filter((each) => each.state !== "ok" || each.notice);
+  const points = (report.points ?? []).filter((point) => point.state !== "ok" || point.notice);
   return [...(report.notices ?? []), ...points.map(pointNotice)].map(capital);
 }
 
@@ -38,5 +32,3 @@ function pointNotice(point) {
   const state = point.state === "ok" ? "" : ` ${STATES[point.state] ?? `is ${point.state}`}`;
   return `Point ${point.point}${state}${point.notice ? `: ${point.notice}` : ""}`;
 }
-
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,54 +1,59 @@
-// Who owns what, what is proposed and what happened: asked at the start, now and then, and after each edit.
+// People, devices, proposals and events: loaded at the start, every half minute, and after each edit.
 
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { BASE, request, send } from "../lib/api.js";
 import { moment } from "../lib/format.js";
 
-const EVERY_MS = 30000,
-  SOON_MS = 8000;
-const nothing = { people: [], proposals: [], events: [], devices: [] };
+const EVERY_MS = 30000;
+const SOON_MS = 8000;
+const LISTS = ["people", "proposals", "events", "devices"];
+const EMPTY = { ...Object.fromEntries(LISTS.map((name) => [name, []])), loaded: [], fault: null };
 
-// {people, proposals, events, devices, owners, editable, toast, change, undo, close}; `owners` holds the person of each device today.
+// {people, proposals, events, devices, loaded, fault, reload, owners, editable, toast, change, undo, close}.
+// `loaded` has the names of the lists that were ever loaded: an empty one that was not is unknown. `fault` is the Error of
+// the last try, null if all went well. `owners` maps device numbers to the number of today's owner.
 export function useHousehold(phase, today, editable, devices) {
-  const [found, setFound] = useState(nothing);
+  const [lists, setLists] = useState(EMPTY);
   const [toast, setToast] = useState(null);
-  const look = useCallback(async () => {
-    const fresh = await everything();
-    setFound((held) =>
-      Object.fromEntries(
-        Object.keys(fresh).map((name) => [name, same(held[name], fresh[name]) ? held[name] : fresh[name]]),
-      ),
-    );
+  const reload = useCallback(async () => {
+    const fresh = await loadAll();
+    setLists((old) => merged(old, fresh));
   }, []);
   useEffect(() => {
     if (phase !== "live") return undefined;
-    const ask = () => document.hidden || look();
-    ask();
-    const timer = setInterval(ask, EVERY_MS);
+    const look = () => document.hidden || reload();
+    look();
+    const timer = setInterval(look, EVERY_MS);
     return () => clearInterval(timer);
   }, [phase]);
 
   useEffect(() => {
-    // Who is new may have an owner in the configuration, given a few seconds later.
-    const timer = setTimeout(() => phase === "live" && look(), SOON_MS);
+    // The owner of a new device may be in the configuration, and is set a few seconds later.
+    const timer = setTimeout(() => phase === "live" && reload(), SOON_MS);
     return () => clearTimeout(timer);
   }, [phase, devices]);
 
-  // Sends an edit; true where it was made. What was said of it is shown with the way back.
-  const change = useCallback(async (method, path, body, said) => {
-    const [status, answer] = await send(method, path, body);
-    if (status !== 200) setToast({ text: `Not changed: ${answer.error.reason}`, failed: true });
-    else if (answer.edit) setToast({ text: said, edit: answer.edit });
-    else if (answer.since) setToast({ text: `${said} since ${moment(answer.since)}` });
-    if (status === 200) await look();
-    return status === 200;
+  // Send an edit and show `text` with an undo button, or why it failed; true if it was made.
+  const change = useCallback(async (method, path, body, text) => {
+    try {
+      const answer = await send(method, path, body);
+      if (answer.edit) setToast({ text, edit: answer.edit });
+      else if (answer.since) setToast({ text: `${text} since ${moment(answer.since)}` });
+    } catch (fault) {
+      setToast({ text: `Not changed: ${fault.message}`, failed: true });
+      return false;
+    }
+    await reload();
+    return true;
   }, []);
 
-  const undo = (edit) => change("POST", `api/v1/edits/${edit}/undo`, {}, "Undone");
+  const undo = (edit) => change("POST", `${BASE}edits/${edit}/undo`, {}, "Undone");
   const close = useCallback(() => setToast(null), []);
   return {
-    ...found,
+    ...lists,
+    reload,
     editable,
-    owners: useMemo(() => owners(found.people, today), [found.people, today]),
+    owners: useMemo(() => ownersOf(lists.people, today), [lists.people, today]),
     toast,
     change,
     undo,
@@ -56,43 +61,40 @@ export function useHousehold(phase, today, editable, devices) {
   };
 }
 
-function owners(people, today) {
-  const found = new Map();
+function ownersOf(people, today) {
+  const owners = new Map();
   for (const person of people) {
     for (const device of person.devices) {
       if ((device.from ?? "") <= (today ?? "") && (device.until === null || device.until > today))
-        found.set(device.id, person.id);
+        owners.set(device.id, person.id);
     }
   }
-  return found;
+  return owners;
 }
 
-// What did not change is not drawn anew.
-const same = (held, fresh) => JSON.stringify(held) === JSON.stringify(fresh);
-
-async function everything() {
-  const parts = await Promise.all(Object.keys(nothing).map((name) => list(name)));
-  return Object.fromEntries(Object.keys(nothing).map((name, at) => [name, parts[at]]));
+// [name, content or Error] of each list.
+function loadAll() {
+  return Promise.all(
+    LISTS.map((name) =>
+      request(BASE + name).then(
+        (answer) => [name, answer[name]],
+        (fault) => [name, fault],
+      ),
+    ),
+  );
 }
 
-async function list(name) {
-  try {
-    const answer = await fetch(`api/v1/${name}`);
-    return answer.ok ? (await answer.json())[name] : [];
-  } catch {
-    return []; // The live stream already says that all is lost.
-  }
+// A list that did not change stays the same object, so that nothing is drawn again; one that failed stays as it was.
+function merged(old, fresh) {
+  const faults = fresh.filter(([, content]) => content instanceof Error);
+  const lists = fresh.filter(([, content]) => !(content instanceof Error));
+  const loaded = LISTS.filter((name) => old.loaded.includes(name) || lists.some(([other]) => other === name));
+  return {
+    ...old,
+    ...Object.fromEntries(lists.map(([name, content]) => [name, same(old[name], content) ? old[name] : content])),
+    loaded: same(old.loaded, loaded) ? old.loaded : loaded,
+    fault: faults.length ? faults[0][1] : null,
+  };
 }
 
-async function send(method, path, body) {
-  try {
-    const answer = await fetch(path, {
-      method,
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    return [answer.status, await answer.json()];
-  } catch {
-    return [0, { error: { reason: "WhiteStat does not answer" } }];
-  }
-}
+const same = (old, fresh) => JSON.stringify(old) === JSON.stringify(fresh);

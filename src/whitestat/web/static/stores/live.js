@@ -20,7 +20,10 @@ export function listen(show) {
   let failures = 0;
   let silence, retry, rest;
 
-  const set = (change) => show((state = { ...state, ...change }));
+  const set = (change) => {
+    state = { ...state, ...change };
+    show(state);
+  };
 
   function open() {
     close();

@@ -1,13 +1,14 @@
-// What this browser's user chose: units and colours, kept in this browser alone.
+// Units and colours, kept in this browser alone.
 
 import { useEffect, useState } from "preact/hooks";
+import { units } from "../lib/format.js";
 
 const KEY = "whitestat";
 const CHOICES = { octets: ["GB", "GiB"], rate: ["bit/s", "octet/s"], theme: ["auto", "light", "dark"] };
 const listeners = new Set();
 
-export const settings = { ...first(), ...kept() };
-dress();
+export const settings = { ...defaults(), ...stored() };
+apply();
 
 export const choices = (name) => CHOICES[name];
 
@@ -16,36 +17,38 @@ export function choose(name, value) {
   try {
     localStorage.setItem(KEY, JSON.stringify(settings));
   } catch {
-    // A browser that keeps nothing forgets it with the tab.
+    // Without storage a choice lasts as long as the tab.
   }
-  dress();
-  for (const tell of listeners) tell({});
+  apply();
+  for (const update of listeners) update({});
 }
 
-// Draws the caller anew when a choice changes; returns the choices.
+// Returns the settings, and draws the caller again when one changes.
 export function useSettings() {
-  const [, tell] = useState({});
+  const [, update] = useState({});
   useEffect(() => {
-    listeners.add(tell);
-    return () => listeners.delete(tell);
+    listeners.add(update);
+    return () => listeners.delete(update);
   }, []);
   return settings;
 }
 
-function first() {
+function defaults() {
   return Object.fromEntries(Object.entries(CHOICES).map(([name, values]) => [name, values[0]]));
 }
 
-function kept() {
+function stored() {
   try {
-    const found = JSON.parse(localStorage.getItem(KEY)) ?? {};
-    return Object.fromEntries(Object.entries(found).filter(([name, value]) => CHOICES[name]?.includes(value)));
+    const content = JSON.parse(localStorage.getItem(KEY)) ?? {};
+    return Object.fromEntries(Object.entries(content).filter(([name, value]) => CHOICES[name]?.includes(value)));
   } catch {
     return {};
   }
 }
 
-function dress() {
+function apply() {
+  units.octets = settings.octets;
+  units.rate = settings.rate;
   if (settings.theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = settings.theme;
 }

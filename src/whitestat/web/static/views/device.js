@@ -1,25 +1,18 @@
 // Everything about one device: how much, when, on what, with whom, where, whose; and what can be changed.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { Bars, Legend } from "../components/bars.js";
-import { Name, Owner } from "../components/name.js";
-import { sentence } from "../components/notices.js";
-import { Answered, Card, Choice, deviceName, Figure } from "../components/parts.js";
-import { Save } from "../components/save.js";
-import { Table } from "../components/table.js";
-import { address, ask, useAnswer } from "../lib/api.js";
-import { ago, count, moment, octets, octetsParts, quoted } from "../lib/format.js";
-import { grouped } from "../lib/groups.js";
+import { Name, Owner } from "../components/device_name.js";
+import { sentence } from "../components/events.js";
+import { Answered, Card } from "../components/parts.js";
+import { Scope, Span, scopeOf } from "../components/span_picker.js";
+import { Details, Usage } from "../components/usage.js";
+import { address } from "../lib/api.js";
+import { deviceName } from "../lib/devices.js";
+import { ago, moment, quoted } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { go, href } from "../lib/route.js";
-import { inside, title } from "../lib/span.js";
-import { barsOf, Span, spanOf } from "./history.js";
-
-const SCOPES = [
-  ["wan", "Internet"],
-  ["lan", "Home network"],
-  ["all", "Both"],
-];
+import { spanOf, title } from "../lib/span.js";
+import { useAnswer } from "../stores/answer.js";
 
 export function Device({ today, about, household, route }) {
   const id = route.parts[1] ?? "";
@@ -35,147 +28,19 @@ export function Device({ today, about, household, route }) {
     return html`<section class="card empty"><h2>There is no device ${id}</h2><p>It may have been merged with another device. <a href=${href(["devices"])}>All devices</a></p></section>`;
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing);
-  const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
+  const scope = scopeOf(query);
   const turn = (more) => go(["device", id], { ...query, ...more });
   return html`<div class="view">
     ${shown}
-    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
+    <${Span} kind=${kind} span=${span} today=${today} turn=${turn} />
     <div class="controls">
-      <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
+      <${Scope} scope=${scope} turn=${turn} />
       <a class="tool" href=${href(["live"], { device: id })}>Live graphs</a>
       <a class="tool" href=${href(["history"], { ...query, device: id, by: "service" })}>History</a>
     </div>
     <${Usage} title=${title(kind, span)} kind=${kind} span=${span} narrow=${{ device: id, scope: scope === "all" ? "" : scope }} turn=${turn} />
     <${Details} span=${span} narrow=${{ device: id, scope: scope === "all" ? "" : scope }} />
   </div>`;
-}
-
-// Bars of what went in and out in a span, of a device or a person.
-export function Usage({ title: name, kind, span, narrow, turn }) {
-  const asked = { ...span, step: stepFor(kind, span), by: "", ...narrow };
-  const answer = useAnswer(address("usage", asked));
-  return html`<${Card} title=${name} name="usage" tools=${html`<${Save} path="usage.csv" parameters=${asked} />`}>
-    <${Answered} answer=${answer}>${(data) => html`<${InOut} data=${data} span=${span} turn=${turn} />`}<//>
-  <//>`;
-}
-
-function InOut({ data, span, turn }) {
-  const { step, steps, stepOf, places } = useMemo(() => barsOf(data, span), [data]);
-  const sums = useMemo(() => {
-    const found = new Map(steps.map((each) => [each, [0, 0, 0]]));
-    for (const row of data.rows) {
-      const held = found.get(stepOf(row.start));
-      held[0] += row.octets_in ?? 0;
-      held[1] += row.octets_out ?? 0;
-      held[2] += row.octets - (row.octets_in ?? 0) - (row.octets_out ?? 0);
-    }
-    return [0, 1, 2].map((side) => steps.map((each) => found.get(each)[side]));
-  }, [data]);
-  const whole = data.rows.reduce((sum, row) => sum + row.octets, 0);
-  const packets = data.rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0);
-  if (!whole)
-    return html`<p class="lone small">No data was used in this period. ${data.coverage?.some((each) => each.observed_ms > 0) ? "The network was being watched." : "The network was not being watched."}</p>`;
-  const series = [
-    { name: "Download", tone: "c0", values: sums[0] },
-    { name: "Upload", tone: "c1", values: sums[1] },
-    { name: "Download or upload", tone: "c8", values: sums[2] },
-  ].filter((_, at) => at < 2 || sums[2].some(Boolean));
-  return html`<p class="total"><${Figure} parts=${octetsParts(whole)} /> <span class="unit">in ${count(packets)} packets</span></p>
-    ${data.notice && html`<p class="note">${data.notice}.</p>`}
-    <${Bars} title=${`Data used per ${step}`} series=${series} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ start: "", end: "", ...inside(step, places[at].start) }))} />
-    <${Legend} series=${series} format=${octets} />`;
-}
-
-function stepFor(kind, span) {
-  return (
-    { day: "hour", week: "hour", month: "day", cycle: "day", year: "month" }[kind] ??
-    (span.end.slice(0, 10) === span.start.slice(0, 10) ? "minute" : "day")
-  );
-}
-
-// On what and with whom, of a device or a person.
-export function Details({ span, narrow }) {
-  return html`<div class="panels">
-    <${About} by="service" title="Services" name="services" span=${span} narrow=${narrow} />
-    <div class="half stack">
-      <${About} by="protocol" title="Protocols" name="protocols" span=${span} narrow=${narrow} />
-      <${About} by="peer" title="Remote addresses" name="peers" span=${span} narrow=${narrow} />
-    </div>
-  </div>`;
-}
-
-export function About({ by, title: name, name: key, span, narrow, tone, more = {}, linked }) {
-  const asked = { ...span, by, top: by === "peer" ? 50 : "", ...narrow, ...more };
-  const answer = useAnswer(address("usage", asked));
-  if (answer.fault && answer.fault.status === 400 && !answer.data) return null; // A question that this ledger does not know.
-  return html`<div class=${tone ?? "half"}><${Answered} answer=${answer}>${(data) => html`<${Told} by=${by} name=${name} place=${key} data=${data} asked=${asked} linked=${linked} />`}<//></div>`;
-}
-
-function Told({ by, name, place, data, asked, linked }) {
-  const groups = useMemo(() => grouped(data.rows, by), [data]);
-  const [names, setNames] = useState({});
-  const whole = groups.reduce((sum, each) => sum + each.octets, 0);
-  const find = async (peer) => {
-    setNames((held) => ({ ...held, [peer]: "\u2026" }));
-    const found = await ask(address(`names/${encodeURIComponent(peer)}`)).catch((fault) => ({
-      name: null,
-      fault: fault.message,
-    }));
-    setNames((held) => ({ ...held, [peer]: found.name ?? found.fault ?? "no name" }));
-  };
-  const columns = [
-    {
-      key: "name",
-      label: { service: "Service", protocol: "Protocol", peer: "Address" }[by] ?? "Name",
-      text: true,
-      of: (row) => row.name,
-      cell: (row) =>
-        linked && linked(row) ? html`<a href=${linked(row)}>${row.name}</a>` : html`<bdi>${row.name}</bdi>`,
-    },
-    ...(by === "peer"
-      ? [
-          {
-            key: "dns",
-            label: "Name",
-            text: true,
-            of: (row) => names[row.peer] ?? "",
-            cell: (row) =>
-              row.last
-                ? ""
-                : names[row.peer]
-                  ? html`<bdi>${names[row.peer]}</bdi>`
-                  : html`<button type="button" class="plain" onClick=${() => find(row.peer)}>look up</button>`,
-          },
-        ]
-      : []),
-    {
-      key: "octets",
-      label: "Data used",
-      of: (row) => row.octets,
-      cell: (row) => octets(row.octets),
-      total: (rows) => octets(rows.reduce((sum, row) => sum + row.octets, 0)),
-    },
-    {
-      key: "share",
-      label: "Share",
-      of: (row) => row.octets,
-      cell: (row) =>
-        html`<span class="bar" aria-hidden="true"><i class="in" style=${{ width: `${whole ? (row.octets / whole) * 100 : 0}%` }}></i></span>`,
-    },
-    ...(by === "peer"
-      ? []
-      : [
-          {
-            key: "packets",
-            label: "Packets",
-            of: (row) => row.packets_in + row.packets_out,
-            cell: (row) => count(row.packets_in + row.packets_out),
-            total: (rows) => count(rows.reduce((sum, row) => sum + row.packets_in + row.packets_out, 0)),
-          },
-        ]),
-  ];
-  const empty = "No data was used.";
-  return html`<${Table} title=${name} name=${place} columns=${columns} rows=${groups} start=${{ key: "octets", descending: true }} words=${(row) => `${row.name} ${names[row.peer] ?? ""}`} empty=${empty} save=${{ path: "usage.csv", parameters: asked }} />`;
 }
 
 // Name, owner, addresses, events; merge, split, forget.

@@ -2,10 +2,11 @@
 
 import { Answered, Card } from "../components/parts.js";
 import { Table } from "../components/table.js";
-import { address, useAnswer } from "../lib/api.js";
+import { address } from "../lib/api.js";
 import { capital, count, duration, moment, octets, percent } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { plus } from "../lib/span.js";
+import { useAnswer } from "../stores/answer.js";
 
 const MB = 1000000;
 const EVERY_MS = 10000;

@@ -2,42 +2,28 @@
 
 import { useMemo } from "preact/hooks";
 import { Bars, Legend } from "../components/bars.js";
-import { Heat } from "../components/heat.js";
+import { ExportLinks } from "../components/export_links.js";
+import { Heat } from "../components/hour_heatmap.js";
 import { Answered, Card, Choice, Figure, Named } from "../components/parts.js";
-import { Save } from "../components/save.js";
+import { Scope, Span, scopeOf } from "../components/span_picker.js";
 import { Table } from "../components/table.js";
-import { address, useAnswer } from "../lib/api.js";
+import { address } from "../lib/api.js";
 import { change, octets, octetsParts } from "../lib/format.js";
 import { BY, grouped, linkOf, series, sum } from "../lib/groups.js";
 import { html } from "../lib/html.js";
 import { go, href } from "../lib/route.js";
-import { before, bounds, inside, label, length, moved, SPANS, starts, step as stepOf, title } from "../lib/span.js";
+import { barsOf, before, inside, length, spanOf, step as stepOf, title } from "../lib/span.js";
+import { useAnswer } from "../stores/answer.js";
 
-const SCOPES = [
-  ["wan", "Internet"],
-  ["lan", "Home network"],
-  ["all", "Both"],
-];
 const STEPS = { minute: "minutes", hour: "hours", day: "days", week: "weeks", month: "months" };
 const FILTERS = ["device", "person", "point", "service", "label"];
 const MOST_STEPS = 750;
-
-// The span that an address names, the month where it names none.
-export function spanOf(query, today, billing, usual = "month") {
-  const kind = SPANS[query.span] ? query.span : usual;
-  const day = /^\d{4}-\d\d-\d\d$/.test(query.at ?? "") ? query.at : today;
-  const own = Object.fromEntries(
-    ["start", "end"].map((name) => [name, /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(query[name] ?? "") ? query[name] : ""]),
-  );
-  const span = bounds(kind, day, billing, own);
-  return { kind, day, span: span.end > span.start ? span : bounds("own", day, billing) };
-}
 
 export function History({ today, about, household, route }) {
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing);
   const by = BY[query.by] ? query.by : "device";
-  const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
+  const scope = scopeOf(query);
   const step = allowed(query.step, span) ? query.step : stepOf(kind, span);
   const filters = Object.fromEntries(FILTERS.filter((each) => query[each]).map((each) => [each, query[each]]));
   const asked = { ...span, step, by, scope: scope === "all" ? "" : scope, ...filters };
@@ -50,11 +36,11 @@ export function History({ today, about, household, route }) {
     device: household.devices?.find((each) => String(each.id) === query.device)?.name ?? `device ${query.device}`,
   };
   return html`<div class="view">
-    <header><h2 class="page">${title(kind, span)}</h2><${Save} path="usage.csv" parameters=${asked} /></header>
-    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
+    <header><h2 class="page">${title(kind, span)}</h2><${ExportLinks} path="usage.csv" parameters=${asked} /></header>
+    <${Span} kind=${kind} span=${span} today=${today} turn=${turn} />
     <div class="controls">
       <${Choice} label="Split by" name="by" value=${by} choices=${Object.entries(BY)} onChoose=${(each) => turn({ by: each })} />
-      <${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
+      <${Scope} scope=${scope} turn=${turn} />
       <label class="pick">Group by <select value=${step} onChange=${(event) => turn({ step: event.target.value })}>${Object.entries(
         STEPS,
       )
@@ -71,48 +57,6 @@ const allowed = (step, span) =>
   STEPS[step] &&
   length(span) / { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step] <= MOST_STEPS &&
   length(span) >= { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step];
-
-export function Span({ kind, span, today, about, turn, kinds = SPANS }) {
-  const shift = (way) => turn({ step: "", ...moved(kind, span, way) });
-  const future = span.end.slice(0, 10) > today;
-  const own = (name) => (event) => event.target.value && turn({ [name]: event.target.value });
-  const choose = (each) =>
-    turn({
-      span: each,
-      step: "",
-      ...(each === "own" ? { at: "", ...span } : { at: future ? today : span.start.slice(0, 10), start: "", end: "" }),
-    });
-  return html`<div class="controls">
-    <${Choice} label="Period" name="span" value=${kind} choices=${Object.entries(kinds)} onChoose=${choose} />
-    <span class="steps">
-      <button type="button" class="tool" aria-label="Previous period" onClick=${() => shift(-1)}>\u2039</button>
-      <button type="button" class="tool" aria-label="Next period" disabled=${future} onClick=${() => shift(1)}>\u203a</button>
-      <button type="button" class="tool" disabled=${future && kind !== "own"} onClick=${() => turn({ at: today, start: "", end: "", step: "" })}>Now</button>
-    </span>
-    ${kind === "own" && html`<label class="pick">From <input type="datetime-local" value=${whole(span.start)} onChange=${own("start")} /></label><label class="pick">To <input type="datetime-local" value=${whole(span.end)} onChange=${own("end")} /></label>`}
-  </div>`;
-}
-
-const whole = (word) => (word.length > 10 ? word.slice(0, 16) : `${word}T00:00`);
-
-// The bars of an answer: their steps, and how an instant becomes its step.
-export function barsOf(data, span, until) {
-  const step = data.resolution;
-  const keep = step === "month" ? 7 : step === "day" ? 10 : 16;
-  const given = starts(step, span, until);
-  const found = new Set(data.rows.map((row) => row.start.slice(0, keep)));
-  const steps = given ? [...new Set([...given, ...found])].sort() : [...found].sort();
-  return {
-    step,
-    steps,
-    stepOf: (start) => start.slice(0, keep),
-    places: steps.map((each) => {
-      const start = each.length === 7 ? `${each}-01` : each;
-      const text = start.length === 10 ? `${start}T00:00:00` : `${start}:00`;
-      return { start: text, label: label(step, text, false), whole: label(step, text, true) };
-    }),
-  };
-}
 
 function Told({ data, earlier, kind, span, by, asked, turn }) {
   const { step, steps, stepOf, places } = useMemo(() => barsOf(data, span), [data, span.start, span.end]);

@@ -1,7 +1,8 @@
 // Live: the last second, minute, hours and month, of Whole household, a point or a device.
 
 import { Graphs } from "../components/graphs.js";
-import { Arrow, Choice, deviceName, Figure } from "../components/parts.js";
+import { Arrow, Choice, Figure } from "../components/parts.js";
+import { deviceName } from "../lib/devices.js";
 import { clock, count, rateParts } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { go } from "../lib/route.js";

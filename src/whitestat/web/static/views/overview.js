@@ -2,16 +2,19 @@
 
 import { useMemo } from "preact/hooks";
 import { Bars } from "../components/bars.js";
-import { Events, Proposals } from "../components/notices.js";
-import { Answered, Arrow, Card, deviceLink, deviceName, Figure, Shares } from "../components/parts.js";
-import { Strip } from "../components/strip.js";
-import { address, useAnswer } from "../lib/api.js";
+import { Devices } from "../components/devices_today.js";
+import { Events } from "../components/events.js";
+import { Proposals } from "../components/merge_proposals.js";
+import { Answered, Arrow, Card, Figure, Shares } from "../components/parts.js";
+import { Plans } from "../components/plans.js";
+import { Strip } from "../components/summary.js";
+import { address } from "../lib/api.js";
+import { deviceLink, deviceName } from "../lib/devices.js";
 import { change, octets, octetsParts } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
 import { before, bounds, days, plus, title } from "../lib/span.js";
-import { Plans } from "./plans.js";
-import { Devices } from "./today_devices.js";
+import { useAnswer } from "../stores/answer.js";
 
 const EVERY_MS = 60000;
 const USUAL_DAYS = 28;
@@ -91,7 +94,7 @@ function Usual({ today }) {
 
 function Hours({ data, today }) {
   const found = useMemo(() => hours(data, today), [data, today]);
-  const { now, usual, sofar, usually, hour } = found;
+  const { now, usual, sofar, usually } = found;
   const places = Array.from({ length: 24 }, (_, each) => ({
     label: `${each}`,
     whole: `${String(each).padStart(2, "0")}:00 to ${String(each + 1).padStart(2, "0")}:00`,
@@ -129,7 +132,7 @@ function hours(data, today) {
     now.findLastIndex((each) => each > 0),
   );
   const until = (values) => values.slice(0, hour + 1).reduce((sum, each) => sum + each, 0);
-  return { now, usual, hour, sofar: until(now), usually: past.length >= 7 ? median(past.map(until)) : 0 };
+  return { now, usual, sofar: until(now), usually: past.length >= 7 ? median(past.map(until)) : 0 };
 }
 
 function median(figures) {

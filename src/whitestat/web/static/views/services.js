@@ -1,32 +1,28 @@
 // What the traffic is: services with who uses them, protocols with their packets, and the points that counted it.
 
 import { useMemo } from "preact/hooks";
-import { Answered, Choice, Named } from "../components/parts.js";
+import { Answered, Named } from "../components/parts.js";
+import { Scope, Span, scopeOf } from "../components/span_picker.js";
 import { Table } from "../components/table.js";
-import { address, useAnswer } from "../lib/api.js";
+import { About } from "../components/usage.js";
+import { address } from "../lib/api.js";
 import { count, octets } from "../lib/format.js";
 import { grouped, linkOf, sum } from "../lib/groups.js";
 import { html } from "../lib/html.js";
 import { go, href } from "../lib/route.js";
-import { About } from "./device.js";
-import { Span, spanOf } from "./history.js";
-
-const SCOPES = [
-  ["wan", "Internet"],
-  ["lan", "Home network"],
-  ["all", "Both"],
-];
+import { spanOf } from "../lib/span.js";
+import { useAnswer } from "../stores/answer.js";
 
 export function Services({ today, about, route }) {
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing, "week");
-  const scope = SCOPES.some(([key]) => key === query.scope) ? query.scope : "wan";
+  const scope = scopeOf(query);
   const narrow = { scope: scope === "all" ? "" : scope };
   const turn = (more) => go(["services"], { ...query, ...more });
   return html`<div class="view">
     <header><h2 class="page">Services</h2></header>
-    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
-    <div class="controls"><${Choice} label="Which traffic" name="scope" value=${scope} choices=${SCOPES} onChoose=${(each) => turn({ scope: each })} />
+    <${Span} kind=${kind} span=${span} today=${today} turn=${turn} />
+    <div class="controls"><${Scope} scope=${scope} turn=${turn} />
       ${query.service && html`<span class="tool">Service: <bdi>${query.service}</bdi> <button type="button" class="plain" aria-label="Remove this service filter" onClick=${() => turn({ service: "" })}>\u00d7</button></span>`}</div>
     ${query.service && html`<${Who} span=${span} narrow=${narrow} service=${query.service} query=${query} />`}
     <div class="panels">

@@ -1,18 +1,19 @@
 // Devices and people: everything known, what was edited, and the page of one person.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { Name, Owner } from "../components/name.js";
-import { sentence } from "../components/notices.js";
-import { Answered, Card, deviceLink, deviceName, Shares, withoutMac } from "../components/parts.js";
+import { Name, Owner } from "../components/device_name.js";
+import { sentence } from "../components/events.js";
+import { Answered, Card, Shares } from "../components/parts.js";
+import { Span } from "../components/span_picker.js";
 import { Table } from "../components/table.js";
-import { address, useAnswer } from "../lib/api.js";
+import { address } from "../lib/api.js";
+import { deviceLink, deviceName, withoutMac } from "../lib/devices.js";
 import { ago, capital, moment, octets, quoted } from "../lib/format.js";
 import { grouped } from "../lib/groups.js";
 import { html } from "../lib/html.js";
 import { go, href } from "../lib/route.js";
-import { title } from "../lib/span.js";
-import { Details, Usage } from "./device.js";
-import { Span, spanOf } from "./history.js";
+import { spanOf, title } from "../lib/span.js";
+import { useAnswer } from "../stores/answer.js";
 
 const EDITS_SHOWN = 12;
 const EVENTS_SHOWN = 30;
@@ -27,7 +28,7 @@ function shownAddress({ addresses }) {
   );
 }
 
-export function People({ today, about, household, route }) {
+export function Devices({ today, about, household, route }) {
   const { query } = route;
   const { kind, span } = spanOf(query, today, about.billing, "cycle");
   const turn = (more) => go(["devices"], { ...query, ...more });
@@ -35,18 +36,18 @@ export function People({ today, about, household, route }) {
   const persons = useAnswer(address("usage", { ...span, by: "person", scope: "wan" }));
   return html`<div class="view">
     <header><h2 class="page">Devices and people</h2></header>
-    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
+    <${Span} kind=${kind} span=${span} today=${today} turn=${turn} />
     <${Persons} household=${household} answer=${persons} query=${query} name=${title(kind, span)} />
     <${All} household=${household} used=${used} query=${query} name=${title(kind, span)} today=${today} />
     <div class="panels">
       <${Edited} household=${household} />
-      <${Happened} events=${household.events} />
+      <${Events} household=${household} />
     </div>
   </div>`;
 }
 
 function Persons({ household, answer, query, name }) {
-  const { people, change } = household;
+  const { people, loaded, change } = household;
   const [text, setText] = useState("");
   const add = async (event) => {
     event.preventDefault();
@@ -65,7 +66,7 @@ function Persons({ household, answer, query, name }) {
     .sort((a, b) => b.octets - a.octets);
   if (sums.get("nobody")) rows.push({ key: "nobody", name: "No owner", octets: sums.get("nobody"), nobody: true });
   return html`<${Card} title=${`People, ${name}`} name="people">
-    ${people.length ? html`<${Shares} rows=${rows} whole=${whole} label="People by data used" />` : html`<p class="lone small">No people yet. Add a person, then choose the owner of each device below.</p>`}
+    ${people.length ? html`<${Shares} rows=${rows} whole=${whole} label="People by data used" />` : loaded.includes("people") && html`<p class="lone small">No people yet. Add a person, then choose the owner of each device below.</p>`}
     ${household.editable && html`<form class="controls" onSubmit=${add}><label class="pick">New person <input type="text" maxlength="255" autocomplete="off" value=${text} onInput=${(event) => setText(event.target.value)} /></label><button type="submit" class="tool" disabled=${!text.trim()}>Add</button></form>`}
   <//>`;
 }
@@ -149,7 +150,7 @@ function All({ household, used, query, name }) {
     ]),
   ];
   return html`<${Table} title="Devices" name="devices" columns=${columns} rows=${rows} start=${{ key: "used", descending: true }} words=${(row) => `${row.name} ${row.person} ${row.device.mac ?? ""} ${row.device.addresses.join(" ")}`}
-    empty="No devices yet. Open any web page on a device whose traffic passes through this machine." save=${{ lines, file: "whitestat-devices" }} />`;
+    empty=${household.loaded.includes("devices") ? "No devices yet. Open any web page on a device whose traffic passes through this machine." : ""} save=${{ lines, file: "whitestat-devices" }} />`;
 }
 
 function Edited({ household }) {
@@ -191,56 +192,9 @@ function told({ action, changes, undoes }, household) {
   return `${capital(action)}${first.what === "person" ? `: ${word(first.after) || word(first.before)}` : ""}`;
 }
 
-function Happened({ events }) {
+function Events({ household: { events, loaded } }) {
   const now = new Date().toISOString();
   return html`<${Card} title="Recent events" name="happened" tone="half">
-    ${events.length ? html`<ul class="happened">${events.slice(0, EVENTS_SHOWN).map((each) => html`<li key=${each.id}>${each.device ? html`<a href=${deviceLink(each.device)}><bdi>${sentence(each)}</bdi></a>` : html`<bdi>${sentence(each)}</bdi>`}<time datetime=${each.at} title=${each.at}>${ago(each.at, now)}</time></li>`)}</ul>` : html`<p class="lone small">No events yet. New devices and warnings appear here.</p>`}
+    ${events.length ? html`<ul class="happened">${events.slice(0, EVENTS_SHOWN).map((each) => html`<li key=${each.id}>${each.device ? html`<a href=${deviceLink(each.device)}><bdi>${sentence(each)}</bdi></a>` : html`<bdi>${sentence(each)}</bdi>`}<time datetime=${each.at} title=${each.at}>${ago(each.at, now)}</time></li>`)}</ul>` : loaded.includes("events") && html`<p class="lone small">No events yet. New devices and warnings appear here.</p>`}
   <//>`;
-}
-
-export function Person({ today, about, household, route }) {
-  const { people, change } = household;
-  const who = route.parts[1] ?? "";
-  const person = people.find((each) => each.name === who);
-  const { query } = route;
-  const { kind, span } = spanOf(query, today, about.billing);
-  const turn = (more) => go(["person", who], { ...query, ...more });
-  const used = useAnswer(person ? address("usage", { ...span, by: "device", scope: "wan", person: who }) : null);
-  const [sure, setSure] = useState(false);
-  if (!person)
-    return html`<section class="card empty"><h2>No person called ${who}</h2><p>The name may have been changed. <a href=${href(["devices"])}>All people</a></p></section>`;
-  const rename = async (method, path, { name }) => {
-    const done =
-      name &&
-      (await change(method, `api/v1/people/${person.id}`, { name }, `${quoted(who)} renamed to ${quoted(name)}`));
-    if (done) go(["person", name], query, true);
-  };
-  const remove = async () => {
-    if (await change("DELETE", `api/v1/people/${person.id}`, {}, `${quoted(who)} removed`)) go(["devices"], {}, true);
-  };
-  const mine = new Set(person.devices.filter((each) => each.until === null).map((each) => each.id));
-  const events = household.events.filter((each) => mine.has(each.device)).slice(0, 8);
-  const now = new Date().toISOString();
-  return html`<div class="view">
-    <header class="title"><h2 class="page"><${Name} device=${{ id: person.id }} shown=${who} change=${rename} onEditing=${() => {}} fixed=${!household.editable} /></h2>
-      ${household.editable && (sure ? html`<span class="controls"><button type="button" class="tool danger" onClick=${remove}>Remove; the devices will have no owner</button><button type="button" class="tool" onClick=${() => setSure(false)}>Cancel</button></span>` : html`<button type="button" class="tool" onClick=${() => setSure(true)}>Remove\u2026</button>`)}</header>
-    <${Span} kind=${kind} span=${span} today=${today} about=${about} turn=${turn} />
-    <${Usage} title=${title(kind, span)} kind=${kind} span=${span} narrow=${{ person: who, scope: "wan" }} turn=${turn} />
-    <div class="panels">
-      <${Card} title="Data used by device" name="owned" tone="half"><${Answered} answer=${used} empty="No data was used in this period.">${(
-        data,
-      ) => {
-        const groups = grouped(data.rows, "device");
-        const whole = groups.reduce((sum, each) => sum + each.octets, 0);
-        return groups.length
-          ? html`<${Shares} rows=${groups.map((each) => ({ ...each, link: each.device && deviceLink(each.device.id, query) }))} whole=${whole} label="Devices by data used" />`
-          : null;
-      }}<//><//>
-      <${Card} title="Owned devices" name="owns" tone="half">
-        ${person.devices.length ? html`<ul class="happened">${person.devices.map((each) => html`<li key=${`${each.id} ${each.from}`}><a href=${deviceLink(each.id, query)}><bdi>${each.name}</bdi></a><span class="count">${each.from ? `from ${each.from}` : "from the start"}${each.until ? ` until ${each.until}` : ""}</span></li>`)}</ul>` : html`<p class="lone small">No device yet: choose an owner on the page of a device.</p>`}
-        ${events.length > 0 && html`<ul class="happened">${events.map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi><time datetime=${each.at}>${ago(each.at, now)}</time></li>`)}</ul>`}
-      <//>
-    </div>
-    <${Details} span=${span} narrow=${{ person: who, scope: "wan" }} />
-  </div>`;
 }

@@ -1,11 +1,12 @@
 // The table of today's devices: sorted by any column, searched, unattributed traffic last.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Name, Owner } from "../components/name.js";
-import { Arrow, deviceLink, withoutMac } from "../components/parts.js";
+import { deviceLink, withoutMac } from "../lib/devices.js";
 import { ago, octets, rate, share } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { unsplitRate, wholeRate } from "../stores/live.js";
+import { Name, Owner } from "./device_name.js";
+import { Arrow } from "./parts.js";
 
 // `of` gives what a column is sorted by; figures start with the largest, text with A.
 const COLUMNS = [

@@ -1,10 +1,11 @@
 // When it is used: each hour of each day, or of each weekday where there are many days.
 
 import { useMemo, useState } from "preact/hooks";
-import { address, useAnswer } from "../lib/api.js";
+import { address } from "../lib/api.js";
 import { date, octets } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { days } from "../lib/span.js";
+import { useAnswer } from "../stores/answer.js";
 import { Answered, Card } from "./parts.js";
 
 const MOST_DAYS = 35; // More are told by weekday.

@@ -2,10 +2,11 @@
 
 import { useState } from "preact/hooks";
 import { address } from "../lib/api.js";
+import { csvText } from "../lib/csv.js";
 import { html } from "../lib/html.js";
 
 // `path` and `parameters` are those of the question behind what is shown, whose CSV the API makes; `lines` a table of our own.
-export function Save({ path, parameters, lines, file }) {
+export function ExportLinks({ path, parameters, lines, file }) {
   const [said, say] = useState("");
   const copy = async () => {
     const done = await copied(location.href);
@@ -41,18 +42,11 @@ async function copied(text) {
 }
 
 function download(lines, name) {
-  const text = lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+  const text = csvText(lines);
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   const link = document.createElement("a");
   link.href = url;
   link.download = `${name}.csv`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-
-// RFC 4180; what a spreadsheet would run is made text by an apostrophe.
-function cell(value) {
-  const text = value == null ? "" : String(value);
-  const plain = typeof value === "string" && /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }

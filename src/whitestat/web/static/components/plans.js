@@ -1,13 +1,14 @@
 // What is left of each plan's allowances, at what pace it is used, and where that leads.
 
 import { useEffect, useState } from "preact/hooks";
-import { Bars } from "../components/bars.js";
-import { Card, Figure, Ring, Shares, Sign } from "../components/parts.js";
-import { address, useAnswer } from "../lib/api.js";
+import { address } from "../lib/api.js";
 import { capital, date, lastDay, octets, octetsParts, percent, rate } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
+import { useAnswer } from "../stores/answer.js";
 import { settings } from "../stores/settings.js";
+import { Bars } from "./bars.js";
+import { Card, Figure, Ring, Shares, Sign } from "./parts.js";
 
 const EVERY_MS = 60000;
 const SHORT = { day: "numeric", month: "short" };

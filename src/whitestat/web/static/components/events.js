@@ -1,0 +1,24 @@
+// Recent events, and the sentence of each.
+
+import { ago } from "../lib/format.js";
+import { html } from "../lib/html.js";
+
+const EVENTS_SHOWN = 5;
+
+export function Events({ events, at }) {
+  if (!events.length) return null;
+  return html`<section class="card events" aria-labelledby="events">
+    <h2 id="events">Recent events</h2>
+    <ul>${events.slice(0, EVENTS_SHOWN).map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi> <time datetime=${each.at} title=${each.at}>${ago(each.at, at)}</time></li>`)}</ul>
+  </section>`;
+}
+
+export function sentence({ kind, device, content }) {
+  if (content.text) return content.text; // What watches writes its own sentences.
+  const name = content.name || `device ${device}`;
+  if (kind === "new-device") return `New device: ${name}`;
+  if (kind === "new-address")
+    return `${name} is new and probably the same device as ${content.of_name || `device ${content.of}`} (${content.percent}\u00a0% sure)`;
+  if (kind === "merged") return `${name} was recognised as a known device and merged with it`;
+  return `${kind.replaceAll("-", " ")}${content.name ? `: ${content.name}` : ""}`;
+}
