@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.support.peers import hosting, reply
 from tests.support.peers.archer import PASSWORD, ROUND, USERNAME, Archer, Row
 from whitestat.collectors.login import Login
+from whitestat.collectors.polling import TemporarilyUnavailable
 from whitestat.collectors.router.archer_c20 import ArcherC20, blocks_of
-from whitestat.collectors.router.collector import LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.router.collector import LoginRefused
 from whitestat.collectors.router.follow import TotalsFollower
 from whitestat.collectors.router.protocol import RouterTotals
 from whitestat.core.errors import CollectorError

@@ -17,7 +17,7 @@ from tests.support.built import collector_of as built_of
 from tests.support.http_server import NOT_FOUND, page, serving
 from tests.support.peers.darkstat import FRONT, Peer, Row, totals
 from whitestat.app.local_network import locality, networks_of
-from whitestat.collectors.darkstat.collector import BACKOFF_S, PAGE_EVERY_S, DarkstatCollector
+from whitestat.collectors.darkstat.collector import PAGE_EVERY_S, DarkstatCollector
 from whitestat.config.loader import load
 from whitestat.config.points import PointConfig
 from whitestat.core.coverage import step
@@ -46,7 +46,7 @@ class Collector(DarkstatCollector):
 
     def _begin(self) -> None: ...
 
-    def poll(self) -> ReadResult:
+    def polled(self) -> ReadResult:
         """One poll, and what it yields, settled."""
         self._poll()
         result = self.read(0, 1000)
@@ -93,7 +93,7 @@ def test_the_golden_run_of_whitestat_5_gives_its_deltas_without_its_bug() -> Non
         collector = collector_of(url)
         for rows in GOLDEN:
             peer.rows = rows
-            results.append(collector.poll())
+            results.append(collector.polled())
             if len(results) == 4:
                 assert usage(results) == {A[1]: (60, 2), B[1]: (20, 2), C[1]: (7, 3)}
     # WhiteStat 5 gave A another 160 when its MAC had two addresses.
@@ -104,7 +104,7 @@ def test_a_harvest_is_handed_out_until_it_is_settled_and_what_comes_after_goes_w
     peer = Peer([(*A, 100, 10)])
     with serving(peer) as url:
         collector = collector_of(url)
-        collector.poll()
+        collector.polled()
         peer.rows = [(*A, 150, 10)]
         collector._poll()
         first = collector.read(0, 1000)
@@ -123,9 +123,9 @@ def test_a_harvest_is_handed_out_until_it_is_settled_and_what_comes_after_goes_w
 def test_the_next_process_goes_on_from_what_the_ledger_keeps() -> None:
     peer = Peer([(*A, 100, 10), (*B, 5, 5)])
     with serving(peer) as url:
-        marks = collector_of(url).poll().marks
+        marks = collector_of(url).polled().marks
         peer.rows = [(*A, 130, 10), (*B, 5, 5), (*C, 3, 3)]
-        result = collector_of(url, tuple(marks)).poll()
+        result = collector_of(url, tuple(marks)).polled()
     assert {delta.key.address: delta.counts for delta in result.deltas} == {
         address_bytes(A[0]): Counts(30),
         address_bytes(C[0]): Counts(3, 3),
@@ -144,7 +144,7 @@ def test_the_next_process_goes_on_from_what_the_ledger_keeps() -> None:
 def test_rubbish_is_shown_told_once_and_asked_again(
     front: bytes, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whitestat.collectors.darkstat.collector.BACKOFF_S", (0.01,))
+    monkeypatch.setattr("whitestat.collectors.darkstat.collector.DarkstatCollector.backoff_s", (0.01,))
     peer = Peer([(*A, 100, 10)])
     asked: list[bytes] = []
     peer.front = front
@@ -161,9 +161,10 @@ def test_rubbish_is_shown_told_once_and_asked_again(
 
 
 def test_a_darkstat_that_fails_is_asked_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(BACKOFF_S) == sorted(BACKOFF_S)
+    backoff_s = DarkstatCollector.backoff_s
+    assert list(backoff_s) == sorted(backoff_s)
     waits = (0.05, 0.1, 0.2, 0.4)
-    monkeypatch.setattr("whitestat.collectors.darkstat.collector.BACKOFF_S", waits)
+    monkeypatch.setattr("whitestat.collectors.darkstat.collector.DarkstatCollector.backoff_s", waits)
     peer, asked = Peer([]), list[float]()
 
     def answer(path: str) -> bytes:
@@ -246,11 +247,11 @@ def test_metrics_are_read_where_there_are_any_and_the_table_is_left_alone() -> N
     peer.metrics = page((FIXTURES / "metrics721.http").read_bytes().split(b"\r\n\r\n", 1)[1])
     with serving(peer, asked) as url:
         collector = collector_of(url)
-        marks = {mark.key.address: mark.counts for mark in collector.poll().marks}
+        marks = {mark.key.address: mark.counts for mark in collector.polled().marks}
         assert marks[address_bytes("192.168.1.10")] == Counts(1_343_340, 15_292)
         assert not any(b"/hosts/" in each for each in asked)
         peer.metrics, peer.front = NOT_FOUND, page(FRONT.replace("05:04:29", "05:09:00"))  # an older one was started
-        result = collector.poll()
+        result = collector.polled()
     assert any(b"/hosts/?full=yes" in each for each in asked)
     assert [each.counts for each in result.deltas] == [Counts(1, 1)]
 
@@ -260,9 +261,9 @@ def test_names_go_with_the_usage_of_their_hosts() -> None:
     peer.names = {A[0]: "phone.lan", B[0]: "tv.lan", "203.0.113.9": "far.example"}
     with serving(peer) as url:
         collector = collector_of(url)
-        collector.poll()
+        collector.polled()
         peer.rows = [(*A, 150, 10), (*B, 50, 5), ("203.0.113.9", A[1], 1, 1)]
-        assert collector.poll().names == [(mac_bytes(A[1]), address_bytes(A[0]), "phone.lan")]
+        assert collector.polled().names == [(mac_bytes(A[1]), address_bytes(A[0]), "phone.lan")]
 
 
 def test_hosts_of_a_network_that_the_table_shows_to_be_ours_count_from_the_next_poll() -> None:
@@ -273,11 +274,11 @@ def test_hosts_of_a_network_that_the_table_shows_to_be_ours_count_from_the_next_
         known: list[DarkstatCollector] = []
         where = lambda address: locality(config, (), shown=networks_of(known)).kind(address) == "local"  # noqa: E731
         known.append(collector := Collector(POINT, url, 3600, where))
-        assert collector.poll().deltas == []
+        assert collector.polled().deltas == []
         assert set(networks_of(known)) == {IPv6Network("2001:db8:50::/64")}
-        collector.poll()
+        collector.polled()
         peer.rows = [(ip, mac, into + 5, out) for ip, mac, into, out in peer.rows]
-        grown = collector.poll().deltas
+        grown = collector.polled().deltas
     assert {address_text(each.key.address or b"") for each in grown} == {A[0], B[0], six[0][0], six[1][0]}
     assert {each.counts for each in grown} == {Counts(5)}
 
@@ -287,13 +288,13 @@ def test_what_pcap_dropped_is_owned_at_the_size_of_the_average_packet() -> None:
     peer.front = totals(1000, 10, 5)
     with serving(peer) as url:
         collector = collector_of(url)
-        collector.poll()  # what was dropped before is no matter of ours
+        collector.polled()  # what was dropped before is no matter of ours
         peer.rows, peer.front = [(*A, 5000, 0)], totals(5000, 30, 25)
-        audit = collector.poll().audits["darkstat"]
+        audit = collector.polled().audits["darkstat"]
         assert collector.statuses()["darkstat"].notice.startswith("darkstat lost 20 packets since we started")
         assert (audit.packets_lost, audit.frames_metered.octets, audit.frames_interface.octets) == (20, 4000, 8000)
         first = step(None, audit)
-        second = step(first.baseline, collector.poll().audits["darkstat"])
+        second = step(first.baseline, collector.polled().audits["darkstat"])
     assert (first.packets_lost, second.packets_lost) == (20, 0)
     assert (first.unmetered.octets, second.unmetered.octets) == (0, 4000)  # two reads in a row miss it
 
@@ -355,13 +356,13 @@ def test_the_page_of_a_host_that_moved_says_what_its_usage_was_on(monkeypatch: p
     monkeypatch.setattr("whitestat.collectors.darkstat.collector.PAGE_EVERY_S", 0.0)
     with serving(answer) as url:
         collector = collector_of(url)
-        collector.poll()
+        collector.polled()
         for octets in (400, 900):
             peer.rows = [(*A, octets, 10), (*B, 50, 5)]
             collector._poll()
-            collector._look_closer(time.monotonic() + 5)
+            collector.use_pause(time.monotonic() + 5)
         peer.rows = [(*A, 950, 10), (*B, 50, 5)]
-        result = collector.poll()
+        result = collector.polled()
     assert asked == [f"/hosts/{A[0]}/"] * 2
     assert [each.counts for each in result.deltas] == [Counts(850)]
     [told] = result.details

@@ -15,7 +15,8 @@ from tests.support.peers.hilink import PASSWORD, USERNAME, HiLinkPeer, xml
 pytest.importorskip("huawei_lte_api", reason="needs the extra [hilink]")
 
 from whitestat.collectors.login import Login
-from whitestat.collectors.router.collector import LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.polling import TemporarilyUnavailable
+from whitestat.collectors.router.collector import LoginRefused
 from whitestat.collectors.router.follow import TotalsFollower
 from whitestat.collectors.router.hilink import HiLink
 from whitestat.collectors.router.protocol import LINE, RouterTotals

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.support.peers import hosting, reply
 from tests.support.peers.b593 import PASSWORD, USERNAME, B593Peer, N, decrypted, script
 from whitestat.collectors.login import Login
-from whitestat.collectors.router.collector import LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.polling import TemporarilyUnavailable
+from whitestat.collectors.router.collector import LoginRefused
 from whitestat.collectors.router.follow import TotalsFollower
 from whitestat.collectors.router.huawei_b593 import pages
 from whitestat.collectors.router.huawei_b593.collector import B593

@@ -111,7 +111,7 @@ def test_the_next_process_goes_on_from_what_the_ledger_keeps(peer: Archer) -> No
 def test_a_failure_is_shown_told_once_and_tried_again(
     peer: Archer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whitestat.collectors.router.collector.BACKOFF_S", (0.01,))
+    monkeypatch.setattr("whitestat.collectors.router.collector.RouterCollector.backoff_s", (0.01,))
     peer.raw = b"\x00\r\n\r\n"
     with watching(peer) as collector:
         result = collector.read(0, 1)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from whitestat.collectors.http import Http, Reply
 from whitestat.collectors.login import Login
+from whitestat.collectors.polling import TemporarilyUnavailable
 from whitestat.collectors.router.collector import RouterCollector, collector_of, timeout_s
-from whitestat.collectors.router.protocol import LoginRefused, RouterKey, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.router.protocol import LoginRefused, RouterKey, RouterTotals
 from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts, HostName

@@ -34,8 +34,9 @@ from requests.exceptions import RequestException
 
 from whitestat.collectors.http import Http, HttpError
 from whitestat.collectors.login import Login
+from whitestat.collectors.polling import TemporarilyUnavailable
 from whitestat.collectors.router.collector import RouterCollector, collector_of, timeout_s
-from whitestat.collectors.router.protocol import LINE, LoginRefused, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.router.protocol import LINE, LoginRefused, RouterTotals
 from whitestat.collectors.settings import PointSettings
 from whitestat.core.counters import CEILING_BPS
 from whitestat.core.errors import CollectorError

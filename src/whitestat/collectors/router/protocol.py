@@ -13,8 +13,6 @@ RouterKey = tuple[Mac | None, Address | None]
 LINE: RouterKey = (None, None)
 """What the router counts of its line as a whole."""
 
-STAND_BACK_S = 60.0
-
 
 class RouterTotals(NamedTuple):
     """Running totals of one instant. `width` is their size in bits.
@@ -33,14 +31,6 @@ class RouterTotals(NamedTuple):
     notice: str = ""
     doubt: str = ""
     unreadable: int = 0
-
-
-class TemporarilyUnavailable(CollectorError):
-    """Nothing to be had for a while, and nothing is broken: somebody else is logged in, say."""
-
-    def __init__(self, message: str, wait_s: float = STAND_BACK_S) -> None:
-        super().__init__(message)
-        self.wait_s = wait_s
 
 
 class LoginRefused(CollectorError):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from whitestat.collectors.http import Http
 from whitestat.collectors.login import Login
+from whitestat.collectors.polling import TemporarilyUnavailable
 from whitestat.collectors.router.collector import RouterCollector, collector_of, timeout_s
 from whitestat.collectors.router.huawei_b593 import pages
 from whitestat.collectors.router.huawei_b593.login import RouterSession
 from whitestat.collectors.router.huawei_b593.pages import VolumeStatistics
-from whitestat.collectors.router.protocol import LINE, RouterTotals, TemporarilyUnavailable
+from whitestat.collectors.router.protocol import LINE, RouterTotals
 from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts

@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 from whitestat.collectors.http import Http, Reply
 from whitestat.collectors.login import Login
+from whitestat.collectors.polling import TemporarilyUnavailable
 from whitestat.collectors.router.huawei_b593 import pages
-from whitestat.collectors.router.protocol import LoginRefused, TemporarilyUnavailable
+from whitestat.collectors.router.protocol import LoginRefused
 from whitestat.core.errors import CollectorError
 
 FAILURES_MAX = 2
