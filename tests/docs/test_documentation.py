@@ -117,3 +117,8 @@ def test_every_page_is_reached_from_the_index() -> None:
                 reached.add(file)
                 left.append(file)
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
+
+
+def test_the_architecture_page_lists_every_room() -> None:
+    rows = re.findall(r"^\| `([a-z]+)/` \|", (ROOT / "docs/explanation/architecture.md").read_text(), re.MULTILINE)
+    assert set(rows) == {path.parent.name for path in SOURCE.glob("*/__init__.py")}
