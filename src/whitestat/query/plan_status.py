@@ -1,4 +1,4 @@
-"""Plans as the API tells them."""
+"""Plans as objects of JSON, for the API and the commands."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from whitestat.ledger.read.queries import PlanCells, PlanRow
 
 
-def told(id: int, at: PlanStatus, zone: tzinfo, names: Mapping[int, str | None]) -> Json:
-    """A plan as the API tells it; amounts are octets, null where an allowance has no end."""
+def plan_fields(id: int, at: PlanStatus, zone: tzinfo, names: Mapping[int, str | None]) -> Json:
+    """Return a plan as an object of JSON; amounts are octets, null if unlimited."""
     plan, persons = at.plan, [_person(each) for each in at.persons]
     totals: Json = {name: at.total(name) for name in ("used", "available", "left")}
     octets: object = sum(each.octets for each in at.tariffs)

@@ -1,41 +1,41 @@
-"""The web application: paths to answers, every answer guarded, and each path declaring who may ask for it."""
+"""The web application: the table of routes with authorisation, checks and error responses around each handler."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import TypeVar
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import TypeVar, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route as Path
+from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp
 
 from whitestat.core.errors import EditError, LedgerError, Missing, QueryError
 from whitestat.query.parameters import check_all
-from whitestat.web.auth.principal import asker_of, asker_of_v5, require, told
-from whitestat.web.auth.roles import Permission, Principal
-from whitestat.web.auth.same_origin import as_json, from_our_pages
+from whitestat.web import request_bodies
+from whitestat.web.auth.principal import identify, identify_legacy, require
+from whitestat.web.auth.same_origin import require_json, require_same_origin
 from whitestat.web.guard import Guard, security_headers
-from whitestat.web.handlers import access_page, accounts, edits, login
+from whitestat.web.handlers import login
 from whitestat.web.handlers.live import LiveStreams
 from whitestat.web.handlers.names import Names
-from whitestat.web.responses import InPieces, Texts, has_tag, json_answer, refused, unchanged
-from whitestat.web.routes import LIVE, ME, NAME, ROUTES, Route
+from whitestat.web.responses import InPieces, has_tag, refused, unchanged
+from whitestat.web.route import AsyncHandler, RequestContext, Route, SyncHandler
+from whitestat.web.routes import ROUTES
 from whitestat.web.sources import Access, Sources
 from whitestat.web.static_files import StaticFiles, import_map_hash
 
 T = TypeVar("T")
-Answering = Callable[[Sources, Texts], Response]
-Answer = Callable[[Request, Texts, Principal | None], Awaitable[Response]]
 
 
 class _GuardedApp(Starlette):
-    """Starlette with the guard outside of everything, its own error answers included."""
+    """Starlette inside the guard, so that error responses pass it too."""
 
     headers: dict[str, str]
     access: Access
@@ -45,154 +45,81 @@ class _GuardedApp(Starlette):
 
 
 def create_app(sources: Sources) -> Starlette:
-    """The application; `app.state.streams.stop()` ends its live streams (the server does that)."""
-    static = StaticFiles(sources.version)
-    streams = LiveStreams()
-    app = _GuardedApp(
-        routes=_Paths(sources, static, streams).all(), exception_handlers={HTTPException: _no_answer, 500: _failed}
-    )
+    """Return the application. `app.state.streams.stop()` ends its live streams; the server calls it."""
+    static, runner = StaticFiles(sources.version), _RouteRunner(sources)
+    routes = [runner.endpoint(route, path) for route in ROUTES for path in (route.path, *route.also)]
+    app = _GuardedApp(routes=routes, exception_handlers={HTTPException: _refusal, 500: _failure})
     app.headers = security_headers(import_map_hash(static.page.plain))
     app.access = sources.access
-    app.state.streams = streams
+    app.state.static = static
+    app.state.streams = LiveStreams()
+    app.state.names = Names(sources.resolve)
+    app.state.login = login.LoginPages(sources)
     return app
 
 
-class _Paths:
-    """Every path of the application; each is made by `_path`, which lets nobody by who may not have it."""
+class _RouteRunner:
+    """Authorises and checks a request as its route says, and runs the handler where it belongs."""
 
-    def __init__(self, sources: Sources, static: StaticFiles, streams: LiveStreams) -> None:
+    def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._static = static
-        self._streams = streams
-        self._names = Names(sources.resolve)
-        # One thread: the ledger answers one question at a time, and the event loop never waits for it.
+        # One thread: the ledger answers one query at a time, and the event loop never waits for it.
         self._ledger = ThreadPoolExecutor(1, "questions")
 
-    def all(self) -> list[Path]:
-        return [
-            self._path(Route("/", "", None, Permission.PEOPLE), self._page),
-            self._path(Route("/static/{path:path}", "", None, Permission.ANYBODY), self._file),
-            self._path(Route("/openapi.json", "", None, Permission.EVERYONE), self._openapi),
-            self._path(LIVE, self._live),
-            self._path(ME, self._me),
-            self._path(NAME, self._name),
-            *(
-                self._path(route._replace(path=path), self._asked(route, route.answer))
-                for route in ROUTES
-                if route.answer
-                for path in (route.path, *route.also)
-            ),
-            *(self._writing(path) for path in dict.fromkeys(each.path for each in edits.WRITES)),
-            *(self._changing(path) for path in dict.fromkeys(each.path for each in accounts.CHANGES)),
-            *(
-                self._path(each.route, each.answer, each.methods)
-                for each in (*login.pages(self._sources), *access_page.pages(self._sources, self._in_thread))
-            ),
-        ]
-
-    def _path(self, route: Route, answer: Answer, methods: Sequence[str] = ("GET",)) -> Path:
-        """The answer to one who may have it and asks with the parameters of the route, or a refusal."""
-        access = self._sources.access
-
+    def endpoint(self, route: Route, path: str) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
-            principal = asker_of(request, access, self._sources.now_ms())
-            if principal is None and route.of_v5:
-                principal = asker_of_v5(request, access)
-            require(request, route.who, principal)
             try:
-                texts = check_all(route.parameters, request.query_params.multi_items(), others=route.others)
-                return await answer(request, {**texts, **request.path_params}, principal)
+                return await self._run(route, await self._checked(route, request))
             except QueryError as fault:
                 return refused(fault.parameter, fault.reason)
             except EditError as fault:
-                gone = isinstance(fault, Missing) and fault.field in request.path_params
-                return refused(fault.field, fault.reason, 404 if gone else 400)
+                is_in_path = isinstance(fault, Missing) and fault.field in request.path_params
+                return refused(fault.field, fault.reason, 404 if is_in_path else 400)
             except LedgerError as fault:
                 return refused(None, str(fault), 503)
 
-        return Path(route.path, endpoint, methods=list(methods), name=route.who)
+        return StarletteRoute(path, endpoint, methods=[route.method], name=route.roles)
 
-    async def _page(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        return self._static.page.answer(request)
+    async def _checked(self, route: Route, request: Request) -> RequestContext:
+        """Return the request as its handler takes it. HTTPException or QueryError for one that is not allowed."""
+        sources = self._sources
+        principal = identify(request, sources.access, sources.now_ms())
+        if principal is None and route.legacy:
+            principal = identify_legacy(request, sources.access)
+        require(request, route.roles, principal)
+        texts = check_all(route.parameters, request.query_params.multi_items(), others=route.any_parameters)
+        body: request_bodies.Body = {}
+        if route.body is not None:
+            require_json(request)
+            require_same_origin(request)
+            body = request_bodies.read(route.body, await request_bodies.body_of(request))
+        visible = sources.seen_by(principal, self._in_thread)
+        return RequestContext(request, principal, visible, {**texts, **request.path_params}, body, self._in_thread)
 
-    async def _file(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        return self._static.answer(request)
+    async def _run(self, route: Route, context: RequestContext) -> Response:
+        if iscoroutinefunction(route.handler):
+            return await cast("AsyncHandler", route.handler)(context)
+        response = await self._in_thread(partial(cast("SyncHandler", route.handler), context))
+        tag = response.headers.get("etag")
+        if tag and has_tag(context.request.headers.get("if-none-match", ""), tag):
+            return unchanged(tag)
+        return response.made_by(self._ledger) if isinstance(response, InPieces) else response
 
-    async def _openapi(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        from whitestat.web.openapi import document  # who never asks spares 0.3 MB
-
-        return json_answer(document(self._sources.version))
-
-    async def _me(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        zone, cycle = self._sources.zone, self._sources.cycle
-        house = {"timezone": str(zone), "billing": {"day": cycle.day, "hour": cycle.hour}}
-        return json_answer(told(principal, zone) | house if principal else {})
-
-    async def _name(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        return await self._names.answer(texts["address"])
-
-    async def _live(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        def is_same() -> bool:
-            """Whether the asker may go on: the session, the token and what they may are as they were."""
-            with suppress(HTTPException):
-                return asker_of(request, self._sources.access, self._sources.now_ms()) == principal
-            return False
-
-        return await self._streams.answer(request, self._sources.seen_by(principal, self._in_thread).live, is_same)
-
-    def _asked(self, route: Route, function: Answering) -> Answer:
-        async def answer(request: Request, texts: Texts, principal: Principal | None) -> Response:
-            sources = self._sources.seen_by(principal, self._in_thread)
-            if not route.asks_ledger:
-                return function(sources, texts)
-            found = await self._in_thread(lambda: function(sources, texts))
-            tag = found.headers.get("etag")
-            if tag and has_tag(request.headers.get("if-none-match", ""), tag):
-                return unchanged(tag)
-            return found.made_by(self._ledger) if isinstance(found, InPieces) else found
-
-        return answer
-
-    def _writing(self, path: str) -> Path:
-        """One path with every method that changes something there."""
-        writes = {each.method: each for each in edits.WRITES if each.path == path}
-
-        async def answer(request: Request, texts: Texts, principal: Principal | None) -> Response:
-            as_json(request)
-            from_our_pages(request)
-            return await edits.answer(writes[request.method], self._sources, request, principal.by if principal else "")
-
-        return self._path(Route(path, "", None, Permission.EDITORS), answer, list(writes))
-
-    def _changing(self, path: str) -> Path:
-        """One path with every method that changes accounts or tokens there."""
-        changes = {each.method: each for each in accounts.CHANGES if each.path == path}
-
-        async def answer(request: Request, texts: Texts, principal: Principal | None) -> Response:
-            as_json(request)
-            from_our_pages(request)
-            assert principal  # noqa: S101 - `require` let an owner through
-            return await self._in_thread(
-                await accounts.answer(changes[request.method], self._sources, request, principal)
-            )
-
-        return self._path(Route(path, "", None, Permission.OWNERS), answer, list(changes))
-
-    async def _in_thread(self, question: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._ledger, question)
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._ledger, function)
 
 
-async def _no_answer(request: Request, fault: Exception) -> Response:
+async def _refusal(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, HTTPException):
-        return await _failed(request, fault)
+        return await _failure(request, fault)
     if fault.status_code == 401 and login.is_for_people(request):
-        return login.first(request)
-    answer = refused(None, fault.detail.lower(), fault.status_code)
-    answer.headers.update(fault.headers or {})
-    return answer
+        return login.redirect(request)
+    response = refused(None, fault.detail.lower(), fault.status_code)
+    response.headers.update(fault.headers or {})
+    return response
 
 
-async def _failed(request: Request, fault: Exception) -> Response:
-    """The server logs the fault itself, once, when this was sent; what was asked goes with it, parameters left out."""
+async def _failure(request: Request, fault: Exception) -> Response:
+    """Return 500. The server logs the fault once this is sent, with method and path, without parameters."""
     fault.add_note(f"while answering {request.method} {request.url.path[:200]!r}")
-    return refused(None, "the server failed; its log says how", 500)
+    return refused(None, "the server failed; see its log", 500)

@@ -3,75 +3,43 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from inspect import iscoroutinefunction
 
 from whitestat.query.parameters import LIMIT, Parameter
 from whitestat.web import request_bodies
 from whitestat.web.auth.principal import SESSION
 from whitestat.web.auth.roles import Permission
-from whitestat.web.handlers.accounts import CHANGES, AccountRoute
-from whitestat.web.handlers.edits import WRITES, EditRoute
-from whitestat.web.request_bodies import Schema
-from whitestat.web.routes import ROUTES, Route
+from whitestat.web.request_bodies import Field, Schema
+from whitestat.web.route import Route
 from whitestat.web.schemas import SCHEMAS
 from whitestat.web.schemas.shape import TEXT, ref
 
 
-def document(version: str) -> Schema:
-    """The whole document as a value that `json.dumps` takes."""
+def document(routes: Sequence[Route], version: str) -> Schema:
+    """Return the document, to be encoded as JSON."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "WhiteStat",
             "version": version,
-            "description": "Who used how much of the Internet, and when. Octets are IP octets with the IP "
-            "header; in and out are seen from the device, in is download. Spans include their start and "
-            "exclude their end.",
+            "description": "Internet usage by device, person and time. Octets are IP octets with the IP header; "
+            "in is download and out is upload of the device. Spans include their start and exclude their end.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": _paths(),
+        "paths": _paths(routes),
         "components": {"schemas": SCHEMAS, "securitySchemes": _SCHEMES},
         "security": [{name: []} for name in _SCHEMES],
     }
 
 
-def _paths() -> Schema:
-    paths: dict[str, dict[str, object]] = {
-        route.path: {"get": _operation(route)} for route in ROUTES if route.media_type
-    }
-    for write in (*WRITES, *CHANGES):
-        paths.setdefault(write.path, {})[write.method.lower()] = _write(write)
+def _paths(routes: Sequence[Route]) -> Schema:
+    paths: dict[str, dict[str, object]] = {}
+    for route in routes:
+        if route.media_type:
+            operation = _operation(route, route.media_type)
+            paths.setdefault(route.path, {})[route.method.lower()] = operation
     return dict(paths)
-
-
-def _write(write: EditRoute | AccountRoute) -> Schema:
-    answers: Schema = {
-        "200": {"description": "It is done.", "content": {"application/json": {"schema": ref(write.schema)}}},
-        "400": _refusal("A field is unknown, missing or cannot be used."),
-        "401": _refusal(_NOBODY),
-        "403": _refusal("The asker may not, or the request is not from our own page."),
-        "413": _refusal(f"The body is longer than {request_bodies.MOST_OCTETS} octets."),
-        "415": _refusal("The body is not sent as application/json."),
-        "503": _refusal("The ledger cannot be written now."),
-    }
-    names = _in_path(write.path)
-    if names:
-        answers["404"] = _refusal(f"There is no such {names[0]}.")
-    operation: Schema = {
-        "summary": write.summary,
-        "operationId": f"{write.method.lower()}_{_identifier(write.path)}",
-        "parameters": [_number(name) for name in names],
-        "responses": answers,
-    }
-    if write.fields:
-        schema: Schema = {
-            "type": "object",
-            "properties": {each.name: each.schema() for each in write.fields},
-            "required": [each.name for each in write.fields if each.required],
-            "additionalProperties": False,
-        }
-        needed = any(each.required for each in write.fields)
-        operation["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
-    return operation
 
 
 def _in_path(path: str) -> list[str]:
@@ -84,41 +52,75 @@ def _identifier(path: str) -> str:
 
 def _number(name: str) -> Schema:
     schema: Schema = {"type": "integer", "minimum": 1}
-    described = f"The {name}'s number."
+    described = f"Number of the {name}."
     if name == "address":
         schema, described = {"type": "string", "maxLength": 100}, "An IPv4 or IPv6 address."
     return {"name": name, "in": "path", "required": True, "description": described, "schema": schema}
 
 
-def _operation(route: Route) -> Schema:
+def _operation(route: Route, media_type: str) -> Schema:
+    is_read = route.method == "GET"
+    names, success = _in_path(route.path), route.summary if is_read else "Done."
     schema = ref(route.schema) if route.schema else TEXT
-    answers: Schema = {
+    responses: Schema = {
         "200": {
-            "description": route.summary,
-            "content": {route.media_type: {"schema": schema}},
+            "description": success,
+            "content": {media_type: {"schema": schema}},
             **({"headers": _headers(route)} if route.tagged else {}),
-        }
+        },
+        **(_refusals_of_reads(route, names) if is_read else _refusals_of_writes()),
     }
-    if route.tagged:
-        answers["304"] = {"description": "What has the entity tag of If-None-Match is the answer still."}
-    names = _in_path(route.path)
-    if route.who is not Permission.ANYBODY:
-        answers["401"] = _refusal(_NOBODY)
-        answers["403"] = _refusal(f"This is for {route.who}.")
     if names and names != ["address"]:
-        answers["404"] = _refusal(f"There is no such {names[0]}.")
-    if route.parameters or names == ["address"]:
-        answers["400"] = _refusal("A parameter is unknown or cannot be used.")
-    if route.asks_ledger:
-        answers["503"] = _refusal("The ledger cannot be read now.")
-    elif route.may_be_unwell:
-        answers["503"] = {"description": "Not now.", "content": {"application/json": {"schema": _unwell(route)}}}
+        responses["404"] = _refusal(f"There is no such {names[0]}.")
     return {
         "summary": route.summary,
-        "operationId": _identifier(route.path),
+        "operationId": ("" if is_read else f"{route.method.lower()}_") + _identifier(route.path),
         "parameters": [*map(_number, names), *map(_parameter, route.parameters)],
-        "responses": answers,
-        **({"security": [{}]} if route.who is Permission.ANYBODY else {}),
+        "responses": responses,
+        **({"requestBody": _body(route.body)} if route.body else {}),
+        **({"security": [{}]} if route.roles is Permission.ANYBODY else {}),
+    }
+
+
+def _refusals_of_reads(route: Route, names: list[str]) -> Schema:
+    refusals: Schema = {}
+    if route.tagged:
+        refusals["304"] = {"description": "The client has the current response, by the entity tag of If-None-Match."}
+    if route.parameters or names == ["address"]:
+        refusals["400"] = _refusal("A parameter is unknown or has a wrong value.")
+    if route.roles is not Permission.ANYBODY:
+        refusals["401"] = _refusal(_NOT_LOGGED_IN)
+        refusals["403"] = _refusal(f"Allowed roles: {route.roles}.")
+    if route.may_be_unavailable:
+        unavailable = ref("Health" if route.schema == "Health" else "Error")
+        content = {"application/json": {"schema": unavailable}}
+        refusals["503"] = {"description": "Not available now.", "content": content}
+    elif not iscoroutinefunction(route.handler):
+        refusals["503"] = _refusal("The ledger cannot be read now.")
+    return refusals
+
+
+def _refusals_of_writes() -> Schema:
+    return {
+        "400": _refusal("A field is unknown, missing or has a wrong value."),
+        "401": _refusal(_NOT_LOGGED_IN),
+        "403": _refusal("The role does not allow it, or the request comes from another site."),
+        "413": _refusal(f"The body is longer than {request_bodies.MOST_OCTETS} octets."),
+        "415": _refusal("The body is not sent as application/json."),
+        "503": _refusal("The ledger cannot be written now."),
+    }
+
+
+def _body(fields: Sequence[Field]) -> Schema:
+    schema: Schema = {
+        "type": "object",
+        "properties": {field.name: field.schema() for field in fields},
+        "required": [field.name for field in fields if field.required],
+        "additionalProperties": False,
+    }
+    return {
+        "required": any(field.required for field in fields),
+        "content": {"application/json": {"schema": schema}},
     }
 
 
@@ -148,10 +150,6 @@ def _refusal(description: str) -> Schema:
     return {"description": description, "content": {"application/json": {"schema": ref("Error")}}}
 
 
-def _unwell(route: Route) -> Schema:
-    return ref("Health" if route.schema == "Health" else "Error")
-
-
 def _headers(route: Route) -> Schema:
     return _HEADERS if LIMIT in route.parameters else {"ETag": _HEADERS["ETag"]}
 
@@ -160,18 +158,18 @@ def _header(description: str) -> Schema:
     return {"description": description, "schema": TEXT}
 
 
-_NOBODY = "Nobody is logged in, the token is not known, or the network is not open."
+_NOT_LOGGED_IN = "Not logged in, the token is unknown, or the network is not open."
 _SCHEMES: Schema = {
     "token": {"type": "http", "scheme": "bearer"},
-    "tokenAsPassword": {"type": "http", "scheme": "basic", "description": "any name, the token as the password"},
+    "tokenAsPassword": {"type": "http", "scheme": "basic", "description": "any user name, the token as the password"},
     "session": {"type": "apiKey", "in": "cookie", "name": SESSION},
 }
 _HEADERS: Schema = {
-    "ETag": _header("Weak; the same for as long as the answer is."),
-    "Link": _header("The address of the next page, where there is one (RFC 8288)."),
+    "ETag": _header("Weak; changes with the response."),
+    "Link": _header("Address of the next page, if there is one (RFC 8288)."),
     "WhiteStat-Coverage": _header(
-        "For each point how much of the span it saw: observed_ms, elapsed_ms, octets_attributed, octets_unattributed."
+        "Part of the span that each point was watched: observed_ms, elapsed_ms, octets_attributed, octets_unattributed."
     ),
-    "WhiteStat-Resolution": _header("How long each row is."),
-    "WhiteStat-Notice": _header("Says where the answer is not quite what was asked."),
+    "WhiteStat-Resolution": _header("Length of each row."),
+    "WhiteStat-Notice": _header("How the response differs from the query."),
 }

@@ -1,4 +1,4 @@
-"""What the body of a request that changes something may hold: requests are checked by the table they are told by."""
+"""Fields of JSON bodies: what they may hold, their JSON Schema, and the reading of a body by them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from whitestat.core.errors import QueryError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from whitestat.core.errors import Missing, QueryError
 
 MOST_OCTETS = 65_536
 MOST_ITEMS = 1_000
 MOST_LETTERS = 1_000
 MOST_NUMBER = 2**53
-"""What JavaScript can count up to."""
+"""The largest integer that JavaScript represents exactly."""
 
 Ids = Mapping[str, int]
 """Numbers in the path, by their names."""
@@ -24,7 +27,7 @@ Schema = dict[str, object]
 
 
 class Field(NamedTuple):
-    """One field of a JSON object. `kinds` are words of KINDS, of which a value must be one."""
+    """A field of a JSON object. A value must be of one of `kinds` (names in KINDS), and one of `words` if there are."""
 
     name: str
     sentence: str
@@ -33,7 +36,7 @@ class Field(NamedTuple):
     words: tuple[str, ...] = ()
 
     def check(self, value: object) -> object:
-        """The value, a day as YYYYMMDD; QueryError where it is none of the kinds."""
+        """Return the value, a day as YYYYMMDD. Raises QueryError if it is of none of the kinds."""
         if self.words and value not in self.words:
             raise QueryError(self.name, f"must be one of {', '.join(self.words)}")
         for kind in self.kinds:
@@ -43,8 +46,8 @@ class Field(NamedTuple):
 
     def schema(self) -> Schema:
         kinds = [KINDS[kind].schema for kind in self.kinds]
-        found: Schema = dict(kinds[0]) if len(kinds) == 1 else {"anyOf": kinds}
-        return found | {"description": self.sentence} | ({"enum": list(self.words)} if self.words else {})
+        schema: Schema = dict(kinds[0]) if len(kinds) == 1 else {"anyOf": kinds}
+        return schema | {"description": self.sentence} | ({"enum": list(self.words)} if self.words else {})
 
 
 class FieldKind(NamedTuple):
@@ -101,41 +104,58 @@ _FITS: dict[str, Callable[[object], bool]] = {
     KINDS["null"].words: lambda value: value is None,
     KINDS["flag"].words: lambda value: isinstance(value, bool),
     KINDS["texts"].words: lambda value: _are(value, _is_text),
-    KINDS["objects"].words: lambda value: _are(value, lambda each: isinstance(each, dict)),
+    KINDS["objects"].words: lambda value: _are(value, lambda item: isinstance(item, dict)),
     KINDS["numbers"].words: lambda value: _are(value, _is_number),
 }
 
 
+def path_number(name: str, text: str) -> int:
+    """Return a number of the path. Raises Missing for a text that can be none."""
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise Missing(name, f"there is no {name} {text[:100]!r}")
+    return int(text)
+
+
+async def body_of(request: Request) -> bytes:
+    """Return the body. Raises HTTPException 413 for one longer than MOST_OCTETS."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_OCTETS:
+            raise HTTPException(413, f"more than {MOST_OCTETS} octets")
+    return body
+
+
 def read(fields: Sequence[Field], body: bytes) -> dict[str, Any]:
-    """The fields given; an empty body gives none. QueryError names the one at fault."""
+    """Return the fields of a body; an empty body has none. Raises QueryError with the name of a wrong field."""
     return checked(fields, _object(body) if body.strip() else {})
 
 
 def checked(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an object; QueryError names the one at fault."""
-    known = {each.name: each for each in fields}
+    """Return the fields of an object, checked. Raises QueryError with the name of a wrong field."""
+    known = {field.name: field for field in fields}
     for name in given:
         if name not in known:
-            expected = f"expected some of {', '.join(known)}" if known else "there are none here"
+            expected = f"expected {', '.join(known)}" if known else "expected none"
             raise QueryError(name[:100], f"unknown field, {expected}")
-    for each in fields:
-        if each.required and each.name not in given:
-            raise QueryError(each.name, "is missing")
+    for field in fields:
+        if field.required and field.name not in given:
+            raise QueryError(field.name, "is missing")
     return {name: known[name].check(value) for name, value in given.items()}
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_once)
+        value = json.loads(body.decode(), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         raise QueryError("body", "is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise QueryError("body", "must be a JSON object")
-    return found
+    return value
 
 
-def _once(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _without_repeats(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         raise QueryError("body", "has a field more than once")
-    return found
+    return fields

@@ -1,9 +1,6 @@
-"""The API's routes: one table that requests are checked by and the OpenAPI document is made from."""
+"""The table of all routes: requests are checked by it, and the OpenAPI document is made from it."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 from starlette.responses import Response
 
@@ -20,230 +17,356 @@ from whitestat.query.parameters import (
     PLAN_STEP,
     QUESTION,
     START,
-    Parameter,
 )
+from whitestat.web import static_files
 from whitestat.web.auth.roles import Permission
-from whitestat.web.handlers import accounts, people, usage
-from whitestat.web.legacy_v5 import handlers
-from whitestat.web.responses import Texts, json_answer
-from whitestat.web.sources import Sources
+from whitestat.web.handlers import access_page, accounts, edits, live, login, names, people, service, usage
+from whitestat.web.handlers.accounts import as_json
+from whitestat.web.legacy_v5 import handlers as v5
+from whitestat.web.responses import json_answer
+from whitestat.web.route import RequestContext, Route
+
+ANYBODY, EVERYONE, PEOPLE = Permission.ANYBODY, Permission.EVERYONE, Permission.PEOPLE
+READERS, EDITORS, OWNERS = Permission.READERS, Permission.EDITORS, Permission.OWNERS
+
+_USAGE = (*QUESTION, LIMIT, CURSOR)
+_PLAN_USAGE = (PLAN_START, END, PLAN_STEP, PLAN_BY)
+_DAYS = (FIRST_DAY, LAST_DAY)
+_HTML, _CSV, _TEXT, _EVENTS = "text/html", "text/csv", "text/plain", "text/event-stream"
+_LIVE = "Today's usage and the rates of each second as server-sent events: first all devices, then those that changed."
 
 
-class Route(NamedTuple):
-    """One path, and `who` may ask for it. `schema` names that of its media type, which is empty where the answer leads
-    to a page; `asks_ledger`: it may take a while.
+async def _openapi(context: RequestContext) -> Response:
+    """Return the OpenAPI document. What makes it takes 0.3 MB and is loaded with the first request for it."""
+    from whitestat.web.openapi import document
 
-    `also` holds other spellings of the path, `others` whether parameters it does not know are passed over, `tagged`
-    whether answers have an entity tag, and one that the asker has already is 304. `of_v5`: `web.open_v5` is about it.
-    """
-
-    path: str
-    summary: str
-    answer: Callable[[Sources, Texts], Response] | None
-    who: Permission
-    parameters: tuple[Parameter, ...] = ()
-    media_type: str = "application/json"
-    schema: str | None = None
-    asks_ledger: bool = True
-    may_be_unwell: bool = False
-    also: tuple[str, ...] = ()
-    others: bool = False
-    tagged: bool = False
-    of_v5: bool = False
+    return json_answer(document(ROUTES, context.sources.version))
 
 
-def _plans(sources: Sources, texts: Texts) -> Response:
-    """What tells of plans is loaded where there are some: many have none."""
-    found = sources.queries.plan_statuses(sources.now_ms() // 1000)
-    if not found:
+def _plans(context: RequestContext) -> Response:
+    """Return all plans. The code for plans is loaded only where there are some."""
+    statuses = context.sources.queries.plan_statuses(context.sources.now_ms() // 1000)
+    if not statuses:
         return json_answer({"plans": []})
     from whitestat.web.handlers import plans
 
-    return plans.plans(sources, found)
+    return plans.plans(context.sources, statuses)
 
 
-def _plan_usage(sources: Sources, texts: Texts) -> Response:
+def _plan_usage(context: RequestContext) -> Response:
     from whitestat.web.handlers import plans
 
-    return plans.usage(sources, texts)
+    return plans.usage(context)
 
 
-def _throttle(sources: Sources, texts: Texts) -> Response:
-    return json_answer(sources.slowing.slowed() if sources.slowing else {"slowed": [], "fault": None})
-
-
-def _metrics(sources: Sources, texts: Texts) -> Response:
-    """The client of Prometheus takes 0.6 MB, and is loaded when the first scraper asks."""
+def _metrics(context: RequestContext) -> Response:
+    """Return the metrics. The Prometheus client takes 0.6 MB and is loaded with the first scrape."""
     lazy_imports.without_servers()
     from whitestat.web.handlers import metrics
 
-    return metrics.metrics(sources, texts)
+    return metrics.metrics(context.sources)
 
 
-_USAGE = (*QUESTION, LIMIT, CURSOR)
-
-LIVE = Route(
-    "/api/v1/live",
-    "Today's usage and the rates of each second, as server-sent events; the first holds every device of "
-    "today, later ones those that changed.",
-    None,
-    Permission.PEOPLE,
-    (LAST,),
-    media_type="text/event-stream",
-    schema="Live",
-    asks_ledger=False,
-    may_be_unwell=True,
-)
-
-ME = Route("/api/v1/me", "Who asks, and what he may.", None, Permission.EVERYONE, schema="Me", asks_ledger=False)
-
-NAME = Route(
-    "/api/v1/names/{address}",
-    "What the DNS calls an address; it is asked for this answer alone.",
-    None,
-    Permission.READERS,
-    schema="Name",
-    asks_ledger=False,
-    may_be_unwell=True,
-)
-
-_FRAME, _HTML = "Frame", "text/html"
-_DAYS = (FIRST_DAY, LAST_DAY)
-
-LEGACY = (
-    Route("/json", "Today by device, as WhiteStat v5 had it.", handlers.json_today, Permission.PEOPLE, schema=_FRAME),
-    Route("/table", "The same as a plain table.", handlers.table_today, Permission.PEOPLE, media_type=_HTML),
+READS = (
+    Route("GET", "/api/v1/usage", "Usage over time.", PEOPLE, usage.usage, "Usage", _USAGE, tagged=True),
     Route(
-        "/json/history",
-        "Each day by device, as WhiteStat v5 had it.",
-        handlers.json_history,
-        Permission.PEOPLE,
-        _DAYS,
-        schema=_FRAME,
+        "GET", "/api/v1/usage.csv", "Usage as CSV.", PEOPLE, usage.usage_csv, None, _USAGE, media_type=_CSV, tagged=True
     ),
     Route(
-        "/table/history",
-        "The same as a plain table.",
-        handlers.table_history,
-        Permission.PEOPLE,
-        _DAYS,
-        _HTML,
-    ),
-    Route(
-        "/history",
-        "The history view of the page, of these days; WhiteStat v5's README had the table here.",
-        handlers.page_history,
-        Permission.PEOPLE,
-        _DAYS,
-        media_type="",
-        asks_ledger=False,
-    ),
-    Route(
-        "/json/lansegments",
-        "What the addresses of the LAN begin with.",
-        handlers.lan_segments,
-        Permission.PEOPLE,
-        schema="Segments",
-        asks_ledger=False,
-    ),
-)
-"""v5 took whatever parameters it was given, and its README had a slash at the end of some paths."""
-
-ROUTES = (
-    Route(
-        "/api/v1/usage", "Who used how much, when.", usage.usage, Permission.PEOPLE, _USAGE, schema="Usage", tagged=True
-    ),
-    Route("/api/v1/usage.csv", "The same as CSV.", usage.usage_csv, Permission.PEOPLE, _USAGE, "text/csv", tagged=True),
-    Route(
+        "GET",
         "/api/v1/usage.html",
-        "The same as a plain table.",
+        "Usage as a plain HTML table.",
+        PEOPLE,
         usage.usage_html,
-        Permission.PEOPLE,
+        None,
         _USAGE,
-        "text/html",
+        media_type=_HTML,
         tagged=True,
     ),
-    Route("/api/v1/devices", "Every device known.", usage.devices, Permission.PEOPLE, schema="Devices", tagged=True),
+    Route("GET", "/api/v1/devices", "All known devices.", PEOPLE, usage.devices, "Devices", tagged=True),
+    Route("GET", "/api/v1/devices/{device}", "A device, its addresses and owners.", PEOPLE, people.device, "Device"),
+    Route("GET", "/api/v1/devices/{device}/export", "All data about a device.", PEOPLE, people.export, "Export"),
+    Route("GET", "/api/v1/people/{person}/export", "All data about a person.", PEOPLE, people.export_person, "Export"),
+    Route("GET", "/api/v1/people", "All people and their devices.", PEOPLE, people.people, "People"),
+    Route("GET", "/api/v1/proposals", "Pairs of devices that are probably one.", PEOPLE, people.proposals, "Proposals"),
+    Route("GET", "/api/v1/edits", "The latest changes to devices and people.", PEOPLE, people.edits, "Edits"),
+    Route("GET", "/api/v1/events", "The latest events, such as new devices.", PEOPLE, people.events, "Events"),
+    Route("GET", "/api/v1/plans", "Plans with the data used and left.", PEOPLE, _plans, "Plans"),
     Route(
-        "/api/v1/devices/{device}",
-        "A device with its addresses and owners.",
-        people.device,
-        Permission.PEOPLE,
-        schema="Device",
-    ),
-    Route(
-        "/api/v1/devices/{device}/export",
-        "All that is kept about a device.",
-        people.export,
-        Permission.PEOPLE,
-        schema="Export",
-    ),
-    Route(
-        "/api/v1/people/{person}/export",
-        "All that is kept about a person.",
-        people.export_person,
-        Permission.PEOPLE,
-        schema="Export",
-    ),
-    Route("/api/v1/people", "Every person, with the devices.", people.people, Permission.PEOPLE, schema="People"),
-    Route(
-        "/api/v1/proposals", "Devices that are probably one.", people.proposals, Permission.PEOPLE, schema="Proposals"
-    ),
-    Route("/api/v1/edits", "What was changed, the latest first.", people.edits, Permission.PEOPLE, schema="Edits"),
-    Route("/api/v1/events", "What happened, the latest first.", people.events, Permission.PEOPLE, schema="Events"),
-    Route("/api/v1/plans", "What is used and left of each plan.", _plans, Permission.PEOPLE, schema="Plans"),
-    Route(
+        "GET",
         "/api/v1/plans/{plan}/usage",
-        "Usage of a plan on its days, by tariff.",
+        "Usage of a plan by day and tariff.",
+        PEOPLE,
         _plan_usage,
-        Permission.PEOPLE,
-        (PLAN_START, END, PLAN_STEP, PLAN_BY),
-        schema="PlanUsage",
+        "PlanUsage",
+        _PLAN_USAGE,
     ),
     Route(
-        "/api/v1/throttle",
-        "Who has nothing left under plans that slow or cut off.",
-        _throttle,
-        Permission.READERS,
-        schema="Throttle",
-        asks_ledger=False,
+        "GET", "/api/v1/throttle", "Active limits of plans that slow or cut off.", READERS, service.limits, "Throttle"
     ),
     Route(
+        "GET",
         "/api/v1/coverage",
-        "How much of each point was seen.",
-        usage.coverage,
-        Permission.PEOPLE,
+        "Share of the time that each point was watched.",
+        PEOPLE,
+        service.coverage,
+        "Coverage",
         (START, END),
-        schema="Coverage",
         tagged=True,
     ),
+    Route("GET", "/api/v1/gaps", "Times when a point was not watched.", READERS, service.gaps, "Gaps", (START, END)),
     Route(
-        "/api/v1/gaps", "When each point was not watched.", usage.gaps, Permission.READERS, (START, END), schema="Gaps"
-    ),
-    Route(
+        "GET",
         "/api/v1/health",
-        "Whether all is well, and what each point says.",
-        usage.health,
-        Permission.ANYBODY,
-        schema="Health",
-        asks_ledger=False,
-        may_be_unwell=True,
+        "State of the service and of each point.",
+        ANYBODY,
+        service.health,
+        "Health",
+        may_be_unavailable=True,
+    ),
+    Route("GET", "/api/v1/store", "Size of the database and how fast it grows.", READERS, service.store, "Store"),
+    Route(
+        "GET",
+        "/api/v1/names/{address}",
+        "The DNS name of an address, looked up for this request.",
+        READERS,
+        names.name,
+        "Name",
+        may_be_unavailable=True,
     ),
     Route(
-        "/api/v1/store",
-        "How large the ledger is, and how fast it grows.",
-        usage.store,
-        Permission.READERS,
-        schema="Store",
+        "GET", "/api/v1/live", _LIVE, PEOPLE, live.live, "Live", (LAST,), media_type=_EVENTS, may_be_unavailable=True
     ),
-    NAME,
-    LIVE,
-    ME,
-    Route("/api/v1/accounts", "Who may log in.", accounts.accounts, Permission.OWNERS, schema="Accounts"),
-    Route("/api/v1/tokens", "What programs may ask with.", accounts.tokens, Permission.OWNERS, schema="Tokens"),
-    Route("/metrics", "Totals and health for Prometheus.", _metrics, Permission.EVERYONE, media_type="text/plain"),
-    *(
-        each._replace(also=(*each.also, *(f"{path}/" for path in (each.path, *each.also))), others=True, of_v5=True)
-        for each in LEGACY
+    Route("GET", "/api/v1/me", "The current account and its role.", EVERYONE, service.me, "Me"),
+    Route("GET", "/metrics", "Totals and health for Prometheus.", EVERYONE, _metrics, media_type=_TEXT),
+)
+
+EDITS = (
+    Route(
+        "PATCH",
+        "/api/v1/devices",
+        "Change names and owners of several devices in one edit.",
+        EDITORS,
+        edits.change_devices,
+        "Edited",
+        body=edits.DEVICES,
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/devices/{device}",
+        "Change name, owner or labels of a device.",
+        EDITORS,
+        edits.change_device,
+        "Edited",
+        body=edits.DEVICE,
+    ),
+    Route(
+        "POST",
+        "/api/v1/devices/{device}/merge",
+        "Merge a device into another, with all its past usage.",
+        EDITORS,
+        edits.merge,
+        "Edited",
+        body=edits.MERGE,
+    ),
+    Route(
+        "POST",
+        "/api/v1/devices/{device}/split",
+        "Move some addresses of a device to a new or another device.",
+        EDITORS,
+        edits.split,
+        "Edited",
+        body=edits.SPLIT,
+    ),
+    Route(
+        "POST",
+        "/api/v1/devices/{device}/forget",
+        "Delete names, addresses and peers of a device for good; its usage stays as unattributed.",
+        EDITORS,
+        edits.forget,
+        "Edited",
+        body=(),
+    ),
+    Route("POST", "/api/v1/people", "Add a person.", EDITORS, edits.add_person, "Edited", body=edits.PERSON_NAME),
+    Route(
+        "PATCH",
+        "/api/v1/people/{person}",
+        "Rename a person.",
+        EDITORS,
+        edits.rename_person,
+        "Edited",
+        body=edits.PERSON_NAME,
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/people/{person}",
+        "Remove a person; the person's devices have no owner then.",
+        EDITORS,
+        edits.remove_person,
+        "Edited",
+        body=(),
+    ),
+    Route(
+        "POST",
+        "/api/v1/proposals/{proposal}",
+        "Confirm or refuse that two devices are one.",
+        EDITORS,
+        edits.answer_proposal,
+        "Edited",
+        body=edits.PROPOSAL,
+    ),
+    Route(
+        "POST",
+        "/api/v1/plans/{plan}/topups",
+        "Add data to the current period of a plan, or take some away; can be undone.",
+        EDITORS,
+        edits.add_top_up,
+        "Edited",
+        body=edits.TOP_UP,
+    ),
+    Route(
+        "POST",
+        "/api/v1/plans/{plan}/reprice",
+        "Recalculate past usage by the current terms of the plan; cannot be undone.",
+        EDITORS,
+        edits.reclassify,
+        "Edited",
+        body=edits.RECLASSIFY,
+    ),
+    Route(
+        "POST",
+        "/api/v1/throttle",
+        "Lift a limit until the period ends, or put it back in force.",
+        EDITORS,
+        edits.lift_limit,
+        "Edited",
+        body=edits.LIMIT,
+    ),
+    Route("POST", "/api/v1/edits/{edit}/undo", "Undo an edit.", EDITORS, edits.undo, "Edited", body=()),
+)
+
+ACCOUNTS = (
+    Route("GET", "/api/v1/accounts", "All accounts.", OWNERS, accounts.accounts, "Accounts"),
+    Route(
+        "POST",
+        "/api/v1/accounts",
+        "Add an account.",
+        OWNERS,
+        as_json(accounts.add),
+        "AccountMade",
+        body=accounts.ACCOUNT,
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/accounts/{account}",
+        "Remove an account and end its sessions.",
+        OWNERS,
+        as_json(accounts.remove),
+        "AccountMade",
+        body=(),
+    ),
+    Route(
+        "POST",
+        "/api/v1/accounts/{account}/link",
+        "Create a one-time link to set the account's password, valid for a week.",
+        OWNERS,
+        as_json(accounts.link),
+        "AccountMade",
+        body=(),
+    ),
+    Route(
+        "POST",
+        "/api/v1/accounts/{account}/password",
+        "Set a password; only over the control socket.",
+        OWNERS,
+        as_json(accounts.set_password),
+        "AccountMade",
+        body=accounts.PASSWORD,
+    ),
+    Route("GET", "/api/v1/tokens", "All access tokens, without their texts.", OWNERS, accounts.tokens, "Tokens"),
+    Route(
+        "POST",
+        "/api/v1/tokens",
+        "Create an access token; the response is the only place that shows its text.",
+        OWNERS,
+        as_json(accounts.add_token),
+        "TokenMade",
+        body=accounts.TOKEN,
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/tokens/{token}",
+        "Revoke an access token.",
+        OWNERS,
+        as_json(accounts.revoke),
+        "TokenMade",
+        body=(),
     ),
 )
+
+PAGES = (
+    Route("GET", "/", "The page.", PEOPLE, static_files.page, media_type=None),
+    Route("GET", "/static/{path:path}", "Files of the page.", ANYBODY, static_files.file, media_type=None),
+    Route("GET", "/openapi.json", "The OpenAPI document.", EVERYONE, _openapi, media_type=None),
+    Route("GET", "/login", "Log-in form.", ANYBODY, login.show_login, None, (login.NEXT,), media_type=None),
+    Route("POST", "/login", "Log in.", ANYBODY, login.log_in, media_type=None),
+    Route("POST", "/logout", "Log out.", ANYBODY, login.log_out, media_type=None),
+    Route(
+        "GET",
+        "/first",
+        "One-time link to set a password.",
+        ANYBODY,
+        login.show_first,
+        None,
+        (login.KEY,),
+        media_type=None,
+    ),
+    Route("POST", "/first", "Set the password of a one-time link.", ANYBODY, login.set_first, media_type=None),
+    Route("GET", "/password", "Form to change the password.", PEOPLE, login.show_password, media_type=None),
+    Route("POST", "/password", "Change the password.", PEOPLE, login.change_password, media_type=None),
+    Route("GET", "/access", "Accounts and tokens.", OWNERS, access_page.show, media_type=None),
+    Route("POST", "/access", "Change accounts and tokens.", OWNERS, access_page.change, media_type=None),
+)
+
+_V5 = (
+    Route("GET", "/json", "Today by device, in the format of WhiteStat v5.", PEOPLE, v5.json_today, "Frame"),
+    Route("GET", "/table", "The same as a plain HTML table.", PEOPLE, v5.table_today, media_type=_HTML),
+    Route(
+        "GET",
+        "/json/history",
+        "Days by device, in the format of WhiteStat v5.",
+        PEOPLE,
+        v5.json_history,
+        "Frame",
+        _DAYS,
+    ),
+    Route(
+        "GET",
+        "/table/history",
+        "The same as a plain HTML table.",
+        PEOPLE,
+        v5.table_history,
+        None,
+        _DAYS,
+        media_type=_HTML,
+    ),
+    Route(
+        "GET",
+        "/history",
+        "Redirect to the page's history of these days.",
+        PEOPLE,
+        v5.page_history,
+        None,
+        _DAYS,
+        media_type=None,
+    ),
+    Route("GET", "/json/lansegments", "Prefixes of the local addresses.", PEOPLE, v5.lan_segments, "Segments"),
+)
+
+
+def _as_v5(route: Route) -> Route:
+    """Return the route as v5 had it: a slash at the end of the path is allowed, and unknown parameters are ignored."""
+    return route._replace(also=(f"{route.path}/",), any_parameters=True, legacy=True)
+
+
+ROUTES = (*READS, *EDITS, *ACCOUNTS, *map(_as_v5, _V5), *PAGES)

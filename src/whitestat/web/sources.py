@@ -10,11 +10,11 @@ from typing import Protocol, TypeVar
 from whitestat.attribution.devices.edits import Edit, RowChange
 from whitestat.core.calendar import CALENDAR_MONTHS, Cycle
 from whitestat.core.model import Network
-from whitestat.ledger.read.queries import Queries
 from whitestat.query.parse import Now
 from whitestat.web.auth.accounts import Accounts
 from whitestat.web.auth.restricted import RestrictedQueries, own_live
 from whitestat.web.auth.roles import MAY, Permission, Principal, Role
+from whitestat.web.usage_reader import UsageReader
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Sources:
     cut to what is a person's where one asks (`web.own`).
     """
 
-    queries: Queries | RestrictedQueries
+    queries: UsageReader
     zone: tzinfo
     version: str
     now_ms: Callable[[], int]
@@ -108,10 +108,10 @@ class Sources:
         """What answers to an asker may be made of: everything, what is a person's own, or whether all is well."""
         if principal and principal.role in MAY[Permission.READERS] | {Role.METRICS}:
             return self
-        if not isinstance(self.queries, Queries):
-            raise TypeError("these sources are a person's already")
-        # Nobody is called nothing: who is not known has no devices.
-        own = RestrictedQueries(self.queries, (principal and principal.person) or "")
+        if self.queries.household is None:
+            return self
+        # No person has an empty name: a caller that is not logged in sees no devices.
+        own = RestrictedQueries(self.queries.household, (principal and principal.person) or "")
 
         def live() -> AsyncIterator[dict[str, object]]:
             return own_live(self.live(), lambda: in_thread(own.devices_now))

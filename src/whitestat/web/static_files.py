@@ -1,4 +1,4 @@
-"""The page's own files: read once, compressed once, served from memory."""
+"""Files of the page: read once, compressed once, served from memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from whitestat.web.responses import has_tag
+from whitestat.web.route import RequestContext
 
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -23,11 +24,11 @@ _MEDIA_TYPES = {
     "mjs": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-"""What is served; a file of another kind in the folder (a licence, a note) is not."""
+"""Media types by file name extension; other files of the folder (licences, notes) are not served."""
 
 
 class StaticFile(NamedTuple):
-    """One file, kept compressed alone; the entity tags of its forms differ, as RFC 9110, section 8.8.3.3 asks."""
+    """A file, stored compressed; both forms have entity tags of their own (RFC 9110, section 8.8.3.3)."""
 
     media_type: str
     packed: bytes
@@ -42,8 +43,8 @@ class StaticFile(NamedTuple):
     def plain(self) -> bytes:
         return gzip.decompress(self.packed)
 
-    def answer(self, request: Request) -> Response:
-        """The file, compressed where the browser takes that, or 304 where it has it already."""
+    def response(self, request: Request) -> Response:
+        """Return the file, compressed if the browser accepts that, or 304 if the browser has it."""
         packs = _takes_gzip(request.headers.get("accept-encoding", ""))
         tag = f'"{self.tag}-gz"' if packs else f'"{self.tag}"'
         headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
@@ -55,22 +56,34 @@ class StaticFile(NamedTuple):
 
 
 class StaticFiles:
-    """Every file of `web/static`, by its path below it; `page` is `index.html` with the version in it."""
+    """The files of `web/static` by path; `page` is `index.html` with the version filled in."""
 
     def __init__(self, version: str) -> None:
-        self._files = {path: StaticFile.of(*found) for path, found in _read(files(__package__) / "static")}
+        self._files = {path: StaticFile.of(*file) for path, file in _read(files(__package__) / "static")}
         page = self._files.pop("index.html").plain.replace(b"{{version}}", version.encode())
         self.page = StaticFile.of(page, _MEDIA_TYPES["html"])
 
-    def answer(self, request: Request) -> Response:
-        found = self._files.get(request.path_params["path"])
-        if not found:
+    def response(self, request: Request) -> Response:
+        file = self._files.get(request.path_params["path"])
+        if not file:
             raise HTTPException(404)
-        return found.answer(request)
+        return file.response(request)
+
+
+async def page(context: RequestContext) -> Response:
+    """Return the page."""
+    static: StaticFiles = context.request.app.state.static
+    return static.page.response(context.request)
+
+
+async def file(context: RequestContext) -> Response:
+    """Return a file of the page."""
+    static: StaticFiles = context.request.app.state.static
+    return static.response(context.request)
 
 
 def import_map_hash(page: bytes) -> str:
-    """The CSP source of the page's one inline script, `sha256-...` (CSP 3, section 2.3.1)."""
+    """Return the CSP source of the page's one inline script, `sha256-...` (CSP 3, section 2.3.1)."""
     script = page.partition(b'<script type="importmap">')[2].partition(b"</script>")[0]
     digest = hashlib.sha256(script).digest()
     return "sha256-" + base64.b64encode(digest).decode()
@@ -86,9 +99,9 @@ def _read(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, tuple[by
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding names gzip with another weight than 0 (RFC 9110, section 12.5.3)."""
-    for each in accepted.lower().split(","):
-        name, _, weight = each.strip().partition(";")
+    """Return whether an Accept-Encoding accepts gzip (RFC 9110, section 12.5.3)."""
+    for item in accepted.lower().split(","):
+        name, _, weight = item.strip().partition(";")
         if name.strip() == "gzip":
             return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
     return False

@@ -121,15 +121,17 @@ def test_no_answer_has_anything_of_others(home: House) -> None:
     """Every route there is, whatever it may be one day: what is another's is in none of its answers."""
     token = home.accounts.add_token("x", Role.PERSON, "Anna", 0)[1]
     for route in ROUTES:
+        if route.method != "GET" or route.path in ("/api/v1/live", "/openapi.json", "/static/{path:path}"):
+            continue
         for number in ("1", "2", "3"):
             path = route.path.replace("{device}", number).replace("{person}", number)
-            if path == "/api/v1/live":
-                continue
             answer = home.get(path, Authorization=f"Bearer {token}")
-            allowed = (200, 404) if Role.PERSON in MAY[route.who] else (403,)
-            if path == "/history":  # leads to the page's own view, which asks as the person
+            allowed = (200, 404) if Role.PERSON in MAY[route.roles] else (403,)
+            if path == "/history":  # redirects to the page
                 allowed = (303,)
                 assert answer.body == b""
+            elif route.media_type is None and Role.PERSON in MAY[route.roles]:  # a token has no password to change
+                allowed = (200, 403)
             assert answer.status in allowed, (path, answer.body)
             assert not [each for each in OTHERS if each in answer.text], (path, answer.text)
             assert "secret" not in answer.text, path

@@ -18,9 +18,10 @@ from whitestat.core.model import Counts, PeerKey, Scope, UsageKey
 from whitestat.core.units import address_bytes
 from whitestat.ledger.write.writer import Flush
 from whitestat.web import request_bodies
-from whitestat.web.auth.principal import asker_of
+from whitestat.web.auth.principal import identify
 from whitestat.web.auth.roles import Role
-from whitestat.web.handlers.edits import WRITES
+from whitestat.web.route import Route
+from whitestat.web.routes import EDITS
 from whitestat.web.sources import Access
 
 SPAN = "start=2025-11-01&end=2026-11-22"
@@ -166,11 +167,11 @@ def test_a_body_that_is_no_json_object_is_refused(text: str) -> None:
 
 @given(st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.text() | st.lists(st.integers())))
 def test_any_object_is_taken_or_its_fault_named(given: dict[str, object]) -> None:
-    for write in WRITES:
+    for route in EDITS:
         try:
-            request_bodies.checked(write.fields, given)
+            request_bodies.checked(route.body or (), given)
         except QueryError as fault:
-            assert fault.parameter in {*given, *(each.name for each in write.fields)}
+            assert fault.parameter in {*given, *(field.name for field in route.body or ())}
 
 
 @pytest.mark.parametrize(
@@ -187,10 +188,10 @@ def test_any_object_is_taken_or_its_fault_named(given: dict[str, object]) -> Non
         ({"Host": "evil.example"}, 400),
     ],
 )
-@pytest.mark.parametrize("write", WRITES, ids=lambda each: f"{each.method} {each.path}")
-def test_nobody_edits_from_elsewhere(home: House, write: object, headers: dict[str, str], status: int) -> None:
-    path = re.sub("{[a-z]+}", "1", write.path)  # type: ignore[attr-defined]
-    assert home.send(write.method, path, {"name": "x"}, **headers).status == status  # type: ignore[attr-defined]
+@pytest.mark.parametrize("route", EDITS, ids=lambda route: f"{route.method} {route.path}")
+def test_nobody_edits_from_elsewhere(home: House, route: Route, headers: dict[str, str], status: int) -> None:
+    path = re.sub("{[a-z]+}", "1", route.path)
+    assert home.send(route.method, path, {"name": "x"}, **headers).status == status
     assert home.get("/api/v1/edits").json == {"edits": []}
 
 
@@ -228,18 +229,18 @@ def test_edits_and_their_lists_are_as_the_description_says(house: House) -> None
     check("Device", house.get("/api/v1/devices/1").json)
     check("Error", house.send("POST", "/api/v1/edits/9/undo").json)
     listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert {(each.method, each.path) for each in WRITES} <= listed
+    assert {(route.method, route.path) for route in EDITS} <= listed
 
 
 def test_a_connection_whose_end_nobody_knows_is_not_the_owner_s() -> None:
     scope = {"type": "http", "headers": [(b"host", b"127.0.0.1")], "client": None, "server": ("127.0.0.1", 7777)}
     everywhere = Access(edit=[ip_network("0.0.0.0/0"), ip_network("::/0")])
-    assert asker_of(Request(scope), everywhere, 0) is None
-    found = asker_of(Request(scope | {"server": ("/run/whitestat.db.sock", None)}), Access(), 0)
+    assert identify(Request(scope), everywhere, 0) is None
+    found = identify(Request(scope | {"server": ("/run/whitestat.db.sock", None)}), Access(), 0)
     assert found and (found.by, found.role) == ("owner", Role.OWNER)
 
 
 def test_an_address_of_ipv4_in_ipv6_is_that_of_ipv4() -> None:
     scope = {"type": "http", "headers": [], "client": ("::ffff:192.0.2.5", 1), "server": ("::", 7777)}
-    found = asker_of(Request(scope), Access(edit=[ip_network("192.0.2.0/24")]), 0)
+    found = identify(Request(scope), Access(edit=[ip_network("192.0.2.0/24")]), 0)
     assert found and found.by == "192.0.2.5"

@@ -129,7 +129,7 @@ def test_what_fails_inside_is_guarded_too(house: House, caplog: pytest.LogCaptur
     assert record.exc_info
     told = "".join(traceback.format_exception(record.exc_info[1]))
     assert "not JSON serializable\nwhile answering GET '/api/v1/health'\n" in told
-    assert answer.json["error"] == {"parameter": None, "reason": "the server failed; its log says how"}
+    assert answer.json["error"] == {"parameter": None, "reason": "the server failed; see its log"}
     assert "content-security-policy" in answer.headers
 
 

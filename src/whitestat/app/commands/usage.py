@@ -104,10 +104,12 @@ def plan_documents(queries: Queries, now: Now) -> list[Json]:
     statuses = queries.plan_statuses(now.at_s)
     if not statuses:
         return []
-    from whitestat.query.plan_status import told  # brings what works plans out, which most households have none of
+    from whitestat.query.plan_status import (
+        plan_fields,  # brings what works plans out, which most households have none of
+    )
 
     names = {row.id: row.name or row.mac for row in queries.devices()}
-    return [told(id, status, now.zone, names) for id, status in statuses.items()]
+    return [plan_fields(id, status, now.zone, names) for id, status in statuses.items()]
 
 
 def _report_row(row: Mapping[str, Any]) -> tables.ReportRow:

@@ -164,6 +164,11 @@ class Queries:
             self._connection.close()
             self._tail.close()
 
+    @property
+    def household(self) -> Queries:
+        """These queries: they are about the household as a whole."""
+        return self
+
     def let_pass(self) -> None:
         """Returns when no question is being answered, or in 20 ms: for work that can wait, between its parts."""
         if self._lock.acquire(timeout=LET_PASS_S):

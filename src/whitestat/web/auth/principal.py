@@ -67,7 +67,7 @@ def is_control(request: HTTPConnection) -> bool:
     return bool(server and server[1] is None)
 
 
-def asker_of(request: HTTPConnection, access: Access, now_ms: int) -> Principal | None:
+def identify(request: HTTPConnection, access: Access, now_ms: int) -> Principal | None:
     """Who asks; None for nobody who is known. HTTPException for a token that is none.
 
     A token goes before a session, and that before an open network, so that who logs in sees what is his.
@@ -94,14 +94,14 @@ def _of_network(of: ClientAddress, access: Access) -> Principal | None:
     return Principal(Role.VIEWER, str(of.address)) if _in(of.address, access.open) else None
 
 
-def asker_of_v5(request: HTTPConnection, access: Access) -> Principal | None:
+def identify_legacy(request: HTTPConnection, access: Access) -> Principal | None:
     """Who asks for what WhiteStat 5 had, from where that needs no log-in."""
     of = sender(request, access)
     is_open = of.address is not None and not of.forwarded and _in(of.address, access.open_v5)
     return Principal(Role.VIEWER, str(of.address)) if is_open else None
 
 
-def told(principal: Principal, zone: tzinfo) -> dict[str, object]:
+def principal_fields(principal: Principal, zone: tzinfo) -> dict[str, object]:
     """What the asker is told of himself."""
     return {
         "name": principal.name,

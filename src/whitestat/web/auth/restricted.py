@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from whitestat.attribution.devices.edits import EPISODE, LABEL, NAME, OWNER, PERSON, TABLES
 from whitestat.core.model import Coverage, Episode, Json
 from whitestat.ledger.read import queries as ledger
-from whitestat.ledger.read.queries import AddressTimes, DeviceRow, Queries, UsageQuery, UsageResult
+from whitestat.ledger.read.queries import AddressTimes, DeviceRow, UsageQuery, UsageResult
 from whitestat.ledger.tables.people import EditRow, EventRow, ProposalRow, RowKey, RowValues
+from whitestat.web.usage_reader import HouseholdReader
 
 if TYPE_CHECKING:
     from whitestat.ledger.read.queries import PlanCells, PlanRow
@@ -30,7 +31,9 @@ _RATES = ("rate_bps", "rate_in_bps", "rate_out_bps", "rate_in_pps", "rate_out_pp
 class RestrictedQueries:
     """Answers as those of `Queries`, of what was the person's at the time. Nothing of the house as a whole is told."""
 
-    def __init__(self, queries: Queries, person: str) -> None:
+    household: HouseholdReader | None = None
+
+    def __init__(self, queries: HouseholdReader, person: str) -> None:
         self._queries = queries
         self._person = person
 

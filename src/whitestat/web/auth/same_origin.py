@@ -1,4 +1,4 @@
-"""Whether a request that changes something comes from our own pages, or from no browser's page at all."""
+"""Protection of requests that change something from pages of other sites (CSRF)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 
-def from_our_pages(request: Request) -> None:
-    """HTTPException where a page of another site sent it: browsers say where a request is from (Fetch Metadata).
+def require_same_origin(request: Request) -> None:
+    """Raise HTTPException 403 for a request from a page of another site, by Origin and Fetch Metadata.
 
-    Fetch Standard, section 3.2. Session cookies are `SameSite=Strict` besides; open networks have none.
+    Fetch Standard, section 3.2. Session cookies are also `SameSite=Strict`; open networks have no cookie.
     """
     headers = request.headers
     origin, host = headers.get("origin"), headers.get("host", "")
@@ -19,7 +19,7 @@ def from_our_pages(request: Request) -> None:
         raise HTTPException(403, "comes from another site")
 
 
-def as_json(request: Request) -> None:
-    """HTTPException unless it is sent as JSON, which no form can, and no page of another origin without asking."""
+def require_json(request: Request) -> None:
+    """Raise HTTPException 415 unless the body is JSON, which a form of another site cannot send."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "must be sent as application/json")

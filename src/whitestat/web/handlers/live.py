@@ -1,4 +1,4 @@
-"""The live stream: server-sent events, one a second, that end at once when the program stops."""
+"""Live streams: server-sent events, one a second, that end at once when the program stops."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from whitestat.web.auth.principal import identify
 from whitestat.web.responses import refused
+from whitestat.web.route import RequestContext
 
 MOST_STREAMS = 32
-"""A page open on every screen of a house is a handful; more than this is a mistake or a nuisance."""
+"""A page open on every screen of a household needs a handful."""
 
 LiveSource = Callable[[], AsyncIterator[dict[str, object]]]
 
@@ -25,38 +29,51 @@ _END = b""
 _log = logging.getLogger(__name__)
 
 
+async def live(context: RequestContext) -> Response:
+    """Return a stream for as long as session or token stay valid and the role stays the same."""
+    streams: LiveStreams = context.request.app.state.streams
+    request, sources = context.request, context.sources
+
+    def is_same() -> bool:
+        with suppress(HTTPException):
+            return identify(request, sources.access, sources.now_ms()) == context.principal
+        return False
+
+    return await streams.response(request, sources.live, is_same)
+
+
 class LiveStreams:
-    """Hands the items of a source to each listener; `stop` ends every stream."""
+    """Sends the items of a source to each client; `stop` ends all streams."""
 
     def __init__(self) -> None:
         self._pumps: set[asyncio.Task[None]] = set()
         self._stopped = False
 
-    async def answer(self, request: Request, source: LiveSource, goes_on: Callable[[], bool]) -> Response:
-        """The stream, for as long as it goes on; 503 when there are too many or the program is about to end.
+    async def response(self, request: Request, source: LiveSource, is_allowed: Callable[[], bool]) -> Response:
+        """Return a stream that ends when `is_allowed` is false; 503 with too many streams, or while stopping.
 
-        Events are named by their instant. To who names the last one he has (Last-Event-ID, HTML Living Standard,
-        section 9.2.4; a page that opens a new stream cannot send headers, and says `last`), only seconds after it are
-        told as missed.
+        The id of an event is its instant. A client that sends the last one it has (Last-Event-ID, HTML Living
+        Standard, section 9.2.4; the parameter `last` for a new stream, which cannot send headers) gets only later
+        seconds in `missed`.
         """
         if request.method == "HEAD":
             return Response(None, 200, _HEADERS, "text/event-stream")
         if self._stopped or len(self._pumps) >= MOST_STREAMS:
             return refused(None, f"no more than {MOST_STREAMS} live streams at a time", 503)
         last = _instant(request.headers.get("last-event-id") or request.query_params.get("last", ""))
-        return StreamingResponse(self._stream(source, goes_on, last), 200, _HEADERS, "text/event-stream")
+        return StreamingResponse(self._stream(source, is_allowed, last), 200, _HEADERS, "text/event-stream")
 
     def stop(self) -> None:
-        """End every stream now: the server waits for answers that are still under way."""
+        """End all streams now; the server waits for open responses."""
         self._stopped = True
         for pump in self._pumps:
             pump.cancel()
 
     async def _stream(
-        self, source: LiveSource, goes_on: Callable[[], bool], last: datetime | None
+        self, source: LiveSource, is_allowed: Callable[[], bool], last: datetime | None
     ) -> AsyncGenerator[bytes, None]:
         pieces: asyncio.Queue[bytes] = asyncio.Queue(1)
-        pump = asyncio.create_task(self._pump(source(), goes_on, last, pieces))
+        pump = asyncio.create_task(self._pump(source(), is_allowed, last, pieces))
         self._pumps.add(pump)
         pump.add_done_callback(lambda _: self._ended(pump, pieces))
         try:
@@ -69,14 +86,14 @@ class LiveStreams:
     async def _pump(
         self,
         items: AsyncIterator[dict[str, object]],
-        goes_on: Callable[[], bool],
+        is_allowed: Callable[[], bool],
         last: datetime | None,
         pieces: asyncio.Queue[bytes],
     ) -> None:
-        """Fetch items in a task of their own, so that a stop need not wait for the next one."""
+        """Fetch items in a separate task, so that a stop does not wait for the next one."""
         try:
             async for item in items:
-                if not goes_on():
+                if not is_allowed():
                     return
                 await pieces.put(_event(_since(item, last) if last else item))
         finally:
@@ -99,17 +116,17 @@ def _event(item: dict[str, object]) -> bytes:
 
 
 def _since(item: dict[str, object], last: datetime) -> dict[str, object]:
-    """The item without the seconds that are known already."""
+    """Return the item without the seconds that the client has."""
     missed = item.get("missed")
     if not isinstance(missed, list):
         return item
-    return item | {"missed": [each for each in missed if (at := _instant(each["at"])) and at > last]}
+    return item | {"missed": [second for second in missed if (at := _instant(second["at"])) and at > last]}
 
 
 def _instant(text: str) -> datetime | None:
-    """An instant with an offset; None for any other text, since a wrong name of an event is no reason to tell less."""
+    """Return an instant with an offset, None for any other text: an unknown event id leaves nothing out."""
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else None
+    return instant if instant.tzinfo else None

@@ -1,13 +1,13 @@
-"""The pages to log in, to set a password and to log out: made here, without a script, since nobody is known yet."""
+"""Pages to log in, to log out and to set a password, without a script."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -21,12 +21,11 @@ from whitestat.web.auth.accounts import LONGEST_MS, OWNER, TICKET_MS
 from whitestat.web.auth.file import Account
 from whitestat.web.auth.passwords import LEAST_LETTERS, digest
 from whitestat.web.auth.principal import SESSION, sender
-from whitestat.web.auth.roles import Permission, Principal
-from whitestat.web.auth.same_origin import from_our_pages
+from whitestat.web.auth.roles import Principal
+from whitestat.web.auth.same_origin import require_same_origin
 from whitestat.web.auth.throttle import Failures, LoginQueue, TooManyAttempts, source_of
 from whitestat.web.handlers.html_forms import read_form
-from whitestat.web.responses import Texts
-from whitestat.web.routes import Route
+from whitestat.web.route import AsyncHandler, RequestContext
 from whitestat.web.sources import Sources
 
 if TYPE_CHECKING:
@@ -36,26 +35,18 @@ T = TypeVar("T")
 
 
 TICKET, KNOWN = "whitestat-password", "whitestat-known"
-"""The cookies that let a password be set, and that tell a browser by which somebody logged in before."""
+"""Cookies: permission to set a password, and mark of a browser that logged in before."""
 
 KNOWN_S = 400 * 86_400
 
-_NEXT = Parameter("next", "Where to go once logged in, an address of ours.")
-_KEY = Parameter("key", "The secret of a one-time link.")
+NEXT = Parameter("next", "Path to show after the log-in.")
+KEY = Parameter("key", "Secret of a one-time link.")
 _TITLES = {"login": "Log in", "first": "Set a password", "password": "Change the password"}
-
-
-class Page(NamedTuple):
-    """A path that people's browsers ask for; not part of the API."""
-
-    route: Route
-    answer: Callable[[Request, Texts, Principal | None], Awaitable[Response]]
-    methods: Sequence[str] = ("GET",)
 
 
 @cache
 def template() -> Template:
-    """The one page; what makes it takes 2 MB, and is loaded when the first one is asked for."""
+    """Return the template of all these pages. Jinja takes 2 MB and is loaded with the first request for one."""
     from jinja2 import Environment, PackageLoader
 
     made = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True, lstrip_blocks=True)
@@ -63,45 +54,33 @@ def template() -> Template:
 
 
 def is_for_people(request: Request) -> bool:
-    """Whether a page is asked for, as a browser asks for one that somebody looks at."""
+    """Return whether a browser requests a page to show it."""
     return request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
 
 
-def first(request: Request) -> Response:
-    """To the log-in, and from there to what was asked for."""
+def redirect(request: Request) -> Response:
+    """Return a redirect to the log-in, which leads back to the requested address."""
     base, path = request.scope.get("root_path", ""), request.url.path
-    asked = "" if path == f"{base}/" else f"?next={quote(path + (request.url.query and f'?{request.url.query}'))}"
-    return RedirectResponse(f"{base}/login{asked}", 303, {"cache-control": "no-store"})
+    query = "" if path == f"{base}/" else f"?next={quote(path + (request.url.query and f'?{request.url.query}'))}"
+    return RedirectResponse(f"{base}/login{query}", 303, {"cache-control": "no-store"})
 
 
-def pages(sources: Sources) -> list[Page]:
-    doors = _Doors(sources)
-    return [
-        Page(Route("/login", "", None, Permission.ANYBODY, (_NEXT,)), doors.show_login),
-        Page(Route("/login", "", None, Permission.ANYBODY), doors.log_in, ("POST",)),
-        Page(Route("/logout", "", None, Permission.ANYBODY), doors.log_out, ("POST",)),
-        Page(Route("/first", "", None, Permission.ANYBODY, (_KEY,)), doors.show_first),
-        Page(Route("/first", "", None, Permission.ANYBODY), doors.set_first, ("POST",)),
-        Page(Route("/password", "", None, Permission.PEOPLE), doors.show_password),
-        Page(Route("/password", "", None, Permission.PEOPLE), doors.change_password, ("POST",)),
-    ]
-
-
-class _Doors:
-    """Checks passwords one at a time, in a thread of their own: each takes 4 MiB and a while."""
+class LoginPages:
+    """The pages. Passwords are checked one at a time in a separate thread: each check takes 4 MiB and a while."""
 
     def __init__(self, sources: Sources) -> None:
         self._accounts = sources.access.accounts
         self._access = sources.access
         self._now_ms = sources.now_ms
         self._thread = ThreadPoolExecutor(1, "passwords")
-        self._turnstile = LoginQueue(self._thread)
+        self._queue = LoginQueue(self._thread)
         self._failures = Failures()
 
-    async def show_login(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        return self._page(request, "login", next=_own_address(texts.get("next", "")))
+    async def show_login(self, context: RequestContext) -> Response:
+        return self._page(context.request, "login", next=_own_address(context.texts.get("next", "")))
 
-    async def log_in(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
+    async def log_in(self, context: RequestContext) -> Response:
+        request = context.request
         given = await read_form(request)
         name, after = given.get("name", OWNER), _own_address(given.get("next", ""))
         account = self._accounts.named(name)
@@ -116,19 +95,21 @@ class _Doors:
             return self._page(request, "login", 403, name=name, next=after, fault=fault)
         return await self._logged_in(request, account, after)
 
-    async def log_out(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        from_our_pages(request)
+    async def log_out(self, context: RequestContext) -> Response:
+        request = context.request
+        require_same_origin(request)
         await self._do(lambda: self._accounts.end(request.cookies.get(SESSION, "")))
         answer = self._to(request, "login")
         answer.delete_cookie(SESSION, path=self._path)
         return answer
 
-    async def show_first(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        """The secret of a link is used up at once: the address that stays in the browser's list has none."""
+    async def show_first(self, context: RequestContext) -> Response:
+        """Use the key of a link up and redirect, so that the address in the browser's history has no secret."""
+        request, texts = context.request, context.texts
         if "key" not in texts:
             account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
             return self._page(request, "first", name=account.name) if account else self._no_link(request)
-        if request.method == "HEAD":  # who only looks at what is there must not use the link up
+        if request.method == "HEAD":  # a preview must not use the link up
             return Response(None, 204)
         ticket = await self._do(lambda: self._accounts.open_link(texts["key"], self._now_ms()))
         if ticket is None:
@@ -137,7 +118,8 @@ class _Doors:
         self._set(request, answer, TICKET, ticket, TICKET_MS // 1000)
         return answer
 
-    async def set_first(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
+    async def set_first(self, context: RequestContext) -> Response:
+        request = context.request
         given = await read_form(request)
         account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
         if account is None:
@@ -149,36 +131,37 @@ class _Doors:
         answer.delete_cookie(TICKET, path=self._path)
         return answer
 
-    async def show_password(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        account = self._own(principal)
-        return self._page(request, "password", name=account.name)
+    async def show_password(self, context: RequestContext) -> Response:
+        account = self._own(context.principal)
+        return self._page(context.request, "password", name=account.name)
 
-    async def change_password(self, request: Request, texts: Texts, principal: Principal | None) -> Response:
-        given, account = await read_form(request), self._own(principal)
+    async def change_password(self, context: RequestContext) -> Response:
+        request, account = context.request, self._own(context.principal)
+        given = await read_form(request)
         try:
             is_right = await self._is_right(request, account, given.get("old", ""))
         except TooManyAttempts as soon:
             return self._page(request, "password", 429, name=account.name, fault=f"{soon}.")
         if not is_right:
-            return self._page(request, "password", 403, name=account.name, fault="The present password is wrong.")
+            return self._page(request, "password", 403, name=account.name, fault="The current password is wrong.")
         fault = await self._new_password(account, given)
         if fault:
             return self._page(request, "password", 400, name=account.name, fault=fault)
         return await self._logged_in(request, account, "")
 
     async def _is_right(self, request: Request, account: Account | None, password: str) -> bool:
-        """TooSoon where too many were wrong. Failures of others slow nobody whose browser logged in before."""
+        """Check a password. Raises TooManyAttempts; a known browser is not slowed by failures of others."""
         known = request.cookies.get(KNOWN, "")
         is_known = account is not None and self._accounts.knows(known, account.id)
         source = digest(known) if is_known else source_of(sender(request, self._access).address)
         self._failures.check(source, time.monotonic())
-        held = account.password if account else None
+        stored = account.password if account else None
         rank = -1 if is_known else self._failures.count(source, time.monotonic())
-        # What is under way counts as wrong until it is known to be right: else many at once would be tried for one.
+        # A running check counts as a failure, so that many at once do not count as one.
         self._failures.failed(source, time.monotonic())
         try:
-            is_right = await self._turnstile.check(rank, lambda: passwords.matches(password, held))
-        except TooManyAttempts:  # sent away untried
+            is_right = await self._queue.check(rank, lambda: passwords.matches(password, stored))
+        except TooManyAttempts:  # the password was not checked
             self._failures.forgive(source)
             raise
         if not is_right:
@@ -187,17 +170,17 @@ class _Doors:
         return True
 
     async def _new_password(self, account: Account, given: dict[str, str]) -> str:
-        """What is wrong with it, empty where it is set."""
+        """Set a new password. Returns what is wrong with it, an empty text if it was set."""
         password = given.get("password", "")
         if password != given.get("again", ""):
-            return "The two are not the same."
+            return "The two passwords differ."
         try:
             hashed = await self._do(lambda: passwords.kept(password))
             await self._do(lambda: self._accounts.set_password(account.id, hashed))
         except EditError as fault:
             return f"The password {fault.reason}."
         except LedgerError as fault:
-            return f"It could not be kept: {fault}."
+            return f"The password could not be saved: {fault}."
         return ""
 
     async def _logged_in(self, request: Request, account: Account, after: str) -> Response:
@@ -209,20 +192,20 @@ class _Doors:
             self._set(request, answer, KNOWN, known, KNOWN_S)
         return answer
 
-    async def _do(self, what: Callable[[], T]) -> T:
-        """In the thread: the file is written through to the disk, which takes a while on a card."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, what)
+    async def _do(self, function: Callable[[], T]) -> T:
+        """Run in the thread: writing the file through to an SD card takes a while."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     def _own(self, principal: Principal | None) -> Account:
         if principal is None or principal.account is None:
-            raise HTTPException(403, "has no password of its own; log in first")
+            raise HTTPException(403, "no account is logged in; log in first")
         return self._accounts.account(principal.account)
 
     def _no_link(self, request: Request) -> Response:
         return self._page(request, "first", 403, spent=True)
 
     def _page(self, request: Request, kind: str, status: int = 200, **words: object) -> Response:
-        told = {
+        values = {
             "kind": kind,
             "title": _TITLES[kind],
             "base": self._access.base,
@@ -231,7 +214,7 @@ class _Doors:
             "least": LEAST_LETTERS,
             "name": OWNER,
         }
-        return HTMLResponse(template().render(told | words), status, {"cache-control": "no-store"})
+        return HTMLResponse(template().render(values | words), status, {"cache-control": "no-store"})
 
     def _to(self, request: Request, where: str) -> Response:
         address = where if where.startswith("/") else f"{self._access.base}/{where}"
@@ -254,7 +237,21 @@ class _Doors:
 
 
 def _own_address(text: str) -> str:
-    """An address of ours without its host; empty for any other: nobody is sent elsewhere by a link to the log-in."""
+    """Return a path of this server, an empty text for any other address (no open redirect)."""
     parts = urlsplit(text)
     is_own = not parts.scheme and not parts.netloc and text[:1] == "/" and text[1:2] not in ("/", "\\")
     return text if is_own and text.isprintable() and "\\" not in text else ""
+
+
+def _handler(method: Callable[[LoginPages, RequestContext], Awaitable[Response]]) -> AsyncHandler:
+    """Return a handler that calls a method of the application's LoginPages."""
+
+    async def handler(context: RequestContext) -> Response:
+        return await method(context.request.app.state.login, context)
+
+    return handler
+
+
+show_login, log_in, log_out = map(_handler, (LoginPages.show_login, LoginPages.log_in, LoginPages.log_out))
+show_first, set_first = map(_handler, (LoginPages.show_first, LoginPages.set_first))
+show_password, change_password = map(_handler, (LoginPages.show_password, LoginPages.change_password))

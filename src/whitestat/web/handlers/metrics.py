@@ -1,8 +1,8 @@
-"""`/metrics`: the totals and the health of the points, for Prometheus."""
+"""Metrics for Prometheus: totals of devices, and health of the points."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -16,18 +16,18 @@ from whitestat.ledger.read.queries import UsageQuery
 from whitestat.web.sources import Sources
 
 _FIRST_DAY = 20000101
-"""Earlier than any usage; a day, so that the ledger sums days and nothing finer."""
+"""Before any usage; a whole day, so that the ledger sums days."""
 
 _LABELS = ["device", "name", "mac", "scope", "direction"]
 
 
-def metrics(sources: Sources, texts: Mapping[str, str]) -> Response:
-    """The text format; made anew for each scrape, nothing is kept."""
+def metrics(sources: Sources) -> Response:
+    """Return the metrics in Prometheus' text format, made for this request."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(sources))
-    made = generate_latest(registry)
-    give_back()  # the lines it was made of: 0.9 MB where there are 254 devices
-    return Response(made, headers={"content-type": CONTENT_TYPE_LATEST})
+    text = generate_latest(registry)
+    give_back()  # of its lines: 0.9 MB with 254 devices
+    return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 class _Figures(Collector):
@@ -43,7 +43,7 @@ class _Figures(Collector):
 
     def _octets(self) -> Metric:
         family = CounterMetricFamily("whitestat_octets", "Octets of each device, all time.", labels=_LABELS)
-        family.samples = self._samples()  # type: ignore[assignment]  # read once, and none of them kept
+        family.samples = self._samples()  # type: ignore[assignment]  # read once, as a stream
         return family
 
     def _samples(self) -> Iterator[Sample]:
@@ -70,14 +70,14 @@ class _Figures(Collector):
 
     def _health(self) -> Iterator[Metric]:
         report = self._sources.health()
-        up = GaugeMetricFamily("whitestat_point_up", "1 where the point is read.", labels=["point"])
+        up = GaugeMetricFamily("whitestat_point_up", "1 if the point is read.", labels=["point"])
         points = report.get("points")
-        for each in points if isinstance(points, list) else ():
-            up.add_metric([str(each.get("point"))], float(each.get("state") == "ok"))
+        for point in points if isinstance(points, list) else ():
+            up.add_metric([str(point.get("point"))], float(point.get("state") == "ok"))
         yield up
-        yield GaugeMetricFamily("whitestat_up", "1 where all is well.", float(report.get("status") == "ok"))
+        yield GaugeMetricFamily("whitestat_up", "1 if all is well.", float(report.get("status") == "ok"))
 
 
 def _clean(label: str) -> str:
-    """Half a surrogate pair has no UTF-8."""
+    """Return the label without lone surrogates, which have no UTF-8."""
     return label.encode("utf-8", "replace").decode()

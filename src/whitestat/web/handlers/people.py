@@ -1,4 +1,4 @@
-"""What the API tells of devices and people: who owns what, proposals, edits and events."""
+"""Handlers of a device, people, proposals, edits and events."""
 
 from __future__ import annotations
 
@@ -14,60 +14,61 @@ from whitestat.core.model import Json
 from whitestat.core.units import address_text, mac_text
 from whitestat.ledger.read.queries import DeviceRow, TimeStep, UsageQuery
 from whitestat.query.encode import device_fields
-from whitestat.web.handlers.edits import number
-from whitestat.web.responses import Texts, json_answer
+from whitestat.web.responses import json_answer
+from whitestat.web.route import RequestContext
 from whitestat.web.sources import Sources
 
 
-def device(sources: Sources, texts: Texts) -> Response:
-    wanted = number("device", texts["device"])
+def device(context: RequestContext) -> Response:
+    """Return a device with its owners, episodes and addresses."""
+    sources, wanted = context.sources, context.number("device")
     rows = {row.id: row for row in sources.queries.devices()}
     picture = Snapshot(sources.queries.picture())
     if wanted not in picture.devices() or wanted not in rows:
         raise Missing("device", f"there is no device {wanted}")
     episodes = [
         {
-            "id": each.id,
-            "mac": mac_text(each.mac) if each.mac else None,
-            "address": address_text(each.address) if each.address else None,
-            "start": instant_text(each.start_ms // 1000, sources.zone),
-            "end": None if each.end_ms is None else instant_text(each.end_ms // 1000, sources.zone),
+            "id": episode.id,
+            "mac": mac_text(episode.mac) if episode.mac else None,
+            "address": address_text(episode.address) if episode.address else None,
+            "start": instant_text(episode.start_ms // 1000, sources.zone),
+            "end": None if episode.end_ms is None else instant_text(episode.end_ms // 1000, sources.zone),
         }
-        for each in sources.queries.episodes()
-        if picture.row(EPISODE, (each.id,)) == (wanted,)
+        for episode in sources.queries.episodes()
+        if picture.row(EPISODE, (episode.id,)) == (wanted,)
     ]
     more: Json = {
         "owners": _owners(picture, wanted),
         "episodes": episodes,
         "address_times": [
             {
-                "address": each.address,
-                "first": None if each.first_ms is None else _instant(each.first_ms, sources.zone),
-                "last": _instant(each.last_ms, sources.zone),
+                "address": row.address,
+                "first": None if row.first_ms is None else _instant(row.first_ms, sources.zone),
+                "last": _instant(row.last_ms, sources.zone),
             }
-            for each in sources.queries.address_times(wanted)
+            for row in sources.queries.address_times(wanted)
         ],
     }
     return json_answer(device_fields(rows[wanted], sources.zone) | more)
 
 
-def export(sources: Sources, texts: Texts) -> Response:
-    """All that is kept about a device."""
-    wanted = number("device", texts["device"])
+def export(context: RequestContext) -> Response:
+    """Return all data about a device."""
+    sources, wanted = context.sources, context.number("device")
     if wanted not in Snapshot(sources.queries.picture()).devices():
         raise Missing("device", f"there is no device {wanted}")
     return json_answer(_exported(sources, wanted))
 
 
-def export_person(sources: Sources, texts: Texts) -> Response:
-    """All that is kept about a person, and about the devices that were the person's at any time."""
-    wanted = number("person", texts["person"])
+def export_person(context: RequestContext) -> Response:
+    """Return all data about a person and about the devices that the person owned at any time."""
+    sources, wanted = context.sources, context.number("person")
     picture = Snapshot(sources.queries.picture())
     if picture.row(PERSON, (wanted,)) is None:
         raise Missing("person", f"there is no person {wanted}")
     owned = {int(key[0]) for key, row in picture.tables[OWNER].items() if row and row[0] == wanted}
-    told = [_exported(sources, each) for each in sorted(owned)]
-    return json_answer({"id": wanted, "name": _name(picture, wanted), "devices": told})
+    exports = [_exported(sources, device) for device in sorted(owned)]
+    return json_answer({"id": wanted, "name": _name(picture, wanted), "devices": exports})
 
 
 def _exported(sources: Sources, device: int) -> Json:
@@ -81,10 +82,10 @@ def _exported(sources: Sources, device: int) -> Json:
 
 
 def _owners(picture: Snapshot, device: int) -> list[Json]:
-    """Who owned it from which day up to and without which, the first first; null where there is no such end."""
+    """Return the owners of a device in time order; `until` is the first day after, null if there is no such day."""
     return [
         {"person": row[0], "name": _name(picture, row[0]), "from": _day(key[1]), "until": _day(row[1])}
-        for key in sorted(picture.of_device(OWNER, device), key=lambda each: int(each[1]))
+        for key in sorted(picture.of_device(OWNER, device), key=lambda key: int(key[1]))
         if (row := picture.row(OWNER, key))
     ]
 
@@ -99,79 +100,85 @@ def _day(day: int | str | None) -> str | None:
     return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 else None
 
 
-def people(sources: Sources, texts: Texts) -> Response:
+def people(context: RequestContext) -> Response:
+    """Return all people with their devices."""
+    sources = context.sources
     picture = Snapshot(sources.queries.picture())
     names = _names(sources.queries.devices())
     owned: dict[object, list[Json]] = {}
-    for each in sorted(picture.devices()):
-        for held in _owners(picture, each):
-            owned.setdefault(held["person"], []).append(
-                {"id": each, "name": names.get(each), "from": held["from"], "until": held["until"]}
+    for device in sorted(picture.devices()):
+        for owner in _owners(picture, device):
+            owned.setdefault(owner["person"], []).append(
+                {"id": device, "name": names.get(device), "from": owner["from"], "until": owner["until"]}
             )
-    told = [
+    rows = [
         {"id": key[0], "name": row[0], "devices": owned.get(key[0], [])}
         for key, row in sorted(picture.tables[PERSON].items())
         if row
     ]
-    return json_answer({"people": told})
+    return json_answer({"people": rows})
 
 
 def _names(rows: Sequence[DeviceRow]) -> dict[int, str]:
     return {row.id: row.name or row.mac or f"device {row.id}" for row in rows}
 
 
-def proposals(sources: Sources, texts: Texts) -> Response:
+def proposals(context: RequestContext) -> Response:
+    """Return pairs of devices that are probably one, the latest first."""
+    sources = context.sources
     names = _names(sources.queries.devices())
-    told = [
+    rows = [
         {
-            "id": each.id,
-            "at": _instant(each.at_ms, sources.zone),
-            "device": {"id": each.device, "name": names.get(each.device)},
-            "into": {"id": each.into, "name": names.get(each.into)},
-            "percent": each.percent,
-            "reasons": list(each.reasons),
-            "state": each.state,
+            "id": proposal.id,
+            "at": _instant(proposal.at_ms, sources.zone),
+            "device": {"id": proposal.device, "name": names.get(proposal.device)},
+            "into": {"id": proposal.into, "name": names.get(proposal.into)},
+            "percent": proposal.percent,
+            "reasons": list(proposal.reasons),
+            "state": proposal.state,
         }
-        for each in sources.queries.proposals()
+        for proposal in sources.queries.proposals()
     ]
-    return json_answer({"proposals": told})
+    return json_answer({"proposals": rows})
 
 
-def edits(sources: Sources, texts: Texts) -> Response:
-    """The latest 200, the latest first."""
-    found = sources.queries.edits()
-    undone = {each.undoes: each.id for each in found if each.undoes}
-    told = [
+def edits(context: RequestContext) -> Response:
+    """Return the latest 200 edits, the latest first."""
+    sources = context.sources
+    latest = sources.queries.edits()
+    undone = {edit.undoes: edit.id for edit in latest if edit.undoes}
+    rows = [
         {
-            "id": each.id,
-            "at": _instant(each.at_ms, sources.zone),
-            "by": each.by,
-            "action": each.action,
-            "undoes": each.undoes,
-            "undone_by": undone.get(each.id),
+            "id": edit.id,
+            "at": _instant(edit.at_ms, sources.zone),
+            "by": edit.by,
+            "action": edit.action,
+            "undoes": edit.undoes,
+            "undone_by": undone.get(edit.id),
             "changes": [
                 {"what": what, "key": list(key), "before": before and list(before), "after": after and list(after)}
-                for what, key, before, after in each.changes
+                for what, key, before, after in edit.changes
             ],
         }
-        for each in found
+        for edit in latest
     ]
-    return json_answer({"edits": told})
+    return json_answer({"edits": rows})
 
 
-def events(sources: Sources, texts: Texts) -> Response:
-    """The latest 200, the latest first."""
-    told = [
+def events(context: RequestContext) -> Response:
+    """Return the latest 200 events, the latest first."""
+    sources = context.sources
+    rows = [
         {
-            "id": each.id,
-            "at": _instant(each.at_ms, sources.zone),
-            "kind": each.kind,
-            "device": each.device,
-            "content": each.content,
+            "id": event.id,
+            "at": _instant(event.at_ms, sources.zone),
+            "kind": event.kind,
+            "device": event.device,
+            "content": event.content,
         }
-        for each in sources.queries.events()
+        for event in sources.queries.events()
     ]
-    return json_answer({"events": told})
+    return json_answer({"events": rows})
 
 
 def _instant(at_ms: int, zone: tzinfo) -> str:

@@ -1,6 +1,6 @@
-"""The URLs of WhiteStat v5, answered from the ledger.
+"""Handlers of the URLs of WhiteStat v5.
 
-Not kept are its faults: an empty answer is the frame with no rows, and a date that is none is refused.
+Unlike v5, an empty result is a frame without rows, and a wrong date is an error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from whitestat.ledger.read.queries import DeviceRow, UsageQuery, UsageRow
 from whitestat.ledger.usage_query import check_span
 from whitestat.web.legacy_v5.frame import FrameRow, as_json, as_table
 from whitestat.web.responses import Texts, fresh, in_pieces
+from whitestat.web.route import RequestContext
 from whitestat.web.sources import Sources
 
 NO_ADDRESS, NO_MAC, NO_NAME = "(none)", "00:00:00:00:00:00", "(none)"
@@ -37,25 +38,29 @@ _LONGEST_PREFIX = 24
 """v5's prefixes had three numbers at most."""
 
 
-def json_today(sources: Sources, texts: Texts) -> Response:
-    return in_pieces(as_json(_today(sources)), "application/json")
+def json_today(context: RequestContext) -> Response:
+    """Return today by device as v5's JSON."""
+    return in_pieces(as_json(_today(context.sources)), "application/json")
 
 
-def table_today(sources: Sources, texts: Texts) -> Response:
-    return in_pieces(as_table(_today(sources)), "text/html; charset=utf-8")
+def table_today(context: RequestContext) -> Response:
+    """Return today by device as a table."""
+    return in_pieces(as_table(_today(context.sources)), "text/html; charset=utf-8")
 
 
-def json_history(sources: Sources, texts: Texts) -> Response:
-    return in_pieces(as_json(_history(sources, texts)), "application/json")
+def json_history(context: RequestContext) -> Response:
+    """Return days by device as v5's JSON."""
+    return in_pieces(as_json(_history(context.sources, context.texts)), "application/json")
 
 
-def table_history(sources: Sources, texts: Texts) -> Response:
-    return in_pieces(as_table(_history(sources, texts)), "text/html; charset=utf-8")
+def table_history(context: RequestContext) -> Response:
+    """Return days by device as a table."""
+    return in_pieces(as_table(_history(context.sources, context.texts)), "text/html; charset=utf-8")
 
 
-def page_history(sources: Sources, texts: Texts) -> Response:
-    """The history view of the page, of the days that are asked for."""
-    query = ""
+async def page_history(context: RequestContext) -> Response:
+    """Return a redirect to the page's history of these days."""
+    sources, texts, query = context.sources, context.texts, ""
     if "start" in texts or "end" in texts:
         first, last = _first_and_last(sources, texts)
         after = day_of(day_bounds(last, sources.zone)[1], sources.zone)
@@ -63,16 +68,16 @@ def page_history(sources: Sources, texts: Texts) -> Response:
     return RedirectResponse(f"{sources.base}/#/history{query}", 303, {"cache-control": "no-store"})
 
 
-def lan_segments(sources: Sources, texts: Texts) -> Response:
-    """What the addresses of the LAN begin with; the blank after the comma is v5's."""
-    return fresh(json.dumps(segments(sources.lan)), "application/json")
+async def lan_segments(context: RequestContext) -> Response:
+    """Return prefixes of the local addresses, with a blank after each comma as v5 had it."""
+    return fresh(json.dumps(segments(context.sources.lan)), "application/json")
 
 
 def segments(networks: Iterable[Network]) -> list[str]:
-    """The beginnings of a dotted address by which it lies in one of the networks, `192.168.1`.
+    """Return prefixes like `192.168.1` that cover the IPv4 networks.
 
-    Of a network that does not end at a dot all the smaller ones that do; of one under 256 addresses the 256 it is
-    among. IPv6 has no such beginnings.
+    A network that does not end at a dot becomes all its smaller parts that do; one of under 256 addresses becomes the
+    256 around it.
     """
     found: dict[str, None] = {}
     for network in networks:
