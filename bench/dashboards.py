@@ -30,7 +30,9 @@ from bench.wearing import Day  # noqa: E402
 from whitestat.ledger.read.queries import Queries  # noqa: E402
 from whitestat.ledger.usage_query import UsageQuery  # noqa: E402
 from whitestat.ledger.write.writer import Writer  # noqa: E402
-from whitestat.web import Access, Sources, create_app, serve  # noqa: E402
+from whitestat.web.app import create_app  # noqa: E402
+from whitestat.web.server import serve  # noqa: E402
+from whitestat.web.sources import Access, Sources  # noqa: E402
 
 DASHBOARDS = 20
 SECONDS = 60

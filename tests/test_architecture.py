@@ -168,3 +168,12 @@ def test_no_test_imports_another_test() -> None:
         if target.startswith("tests.") and any(part.startswith("test_") for part in target.split(".")[:-1])
     }
     assert not found, "what tests share is a module of tests/support"
+
+
+WITH_A_PROTOCOL = {"attribution.evidence", "collectors"}
+"""Rooms whose own file defines the protocol that their modules meet."""
+
+
+def test_the_own_file_of_a_room_is_one_sentence() -> None:
+    files = {name_of(path): ast.parse(path.read_text()).body for path in MODULES if path.name == "__init__.py"}
+    assert {name for name, statements in files.items() if len(statements) > 1} == WITH_A_PROTOCOL | {""}

@@ -41,14 +41,19 @@ def loaded(statements: str) -> set[str]:
 
 
 def test_parts_that_many_never_need_are_loaded_when_they_are_asked_for() -> None:
-    assert not loaded("import whitestat.app.main, whitestat.app.service, whitestat.web") & HEAVY
+    assert (
+        not loaded("import whitestat.app.main, whitestat.app.service, whitestat.web.app, whitestat.web.server") & HEAVY
+    )
 
 
 LEAN = (
     "from whitestat.app import main; from whitestat.core.system import lazy_imports as lazy; "
     "lazy.without_tls(); lazy.without_command_line()"
 )
-SERVED = "import whitestat.app.service, whitestat.web, whitestat.web.handlers.metrics, anyio._backends._asyncio, jinja2"
+SERVED = (
+    "import whitestat.app.service, whitestat.web.app, whitestat.web.server, whitestat.web.handlers.metrics, "
+    "anyio._backends._asyncio, jinja2"
+)
 
 PASSWORD = "from whitestat.web.auth import passwords as p; assert p.matches('long enough', p.kept('long enough'))"
 
@@ -72,7 +77,7 @@ SCRAPED = "lazy.without_servers(); import whitestat.web.handlers.metrics"
 
 def test_what_makes_figures_for_prometheus_has_no_servers_of_its_own() -> None:
     servers = {"http.server", "socketserver", "urllib.request", "wsgiref.simple_server"}
-    assert not loaded(f"{LEAN}; import whitestat.web; {SCRAPED}") & servers
+    assert not loaded(f"{LEAN}; import whitestat.web.app, whitestat.web.server; {SCRAPED}") & servers
     assert servers <= loaded("import prometheus_client"), "what was kept out is what would come"
     uses = "import urllib.request, http.server; assert urllib.request.build_opener() and http.server.HTTPServer"
     assert servers - {"wsgiref.simple_server"} <= loaded(f"{LEAN}; {SCRAPED}; {uses}")
@@ -101,5 +106,5 @@ def test_tls_is_there_where_the_configuration_asks_for_it(tmp_path: Path, text: 
 
 
 def test_who_gives_up_root_has_loaded_all_that_answers_need() -> None:
-    before = loaded("from whitestat import web; web.load_all()")
+    before = loaded("from whitestat.web import preload; preload.load_all()")
     assert {"jinja2", "prometheus_client", "whitestat.web.handlers.metrics", "whitestat.web.openapi"} <= before

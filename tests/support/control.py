@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.support.household import House
 from whitestat.app import control
-from whitestat.web import create_app, serve
+from whitestat.web.app import create_app
+from whitestat.web.server import serve
 
 
 @contextmanager

@@ -27,10 +27,11 @@ from whitestat.core.calendar import Cycle, instant_text, parse_instant
 from whitestat.core.model import Counts, Coverage, Episode, Network, Scope, UsageKey
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
-from whitestat.web import Access, Server, Sources, create_app, serve
+from whitestat.web.app import create_app
 from whitestat.web.auth.accounts import Accounts
 from whitestat.web.connections import Certificate
-from whitestat.web.sources import ThrottleControl
+from whitestat.web.server import Server, serve
+from whitestat.web.sources import Access, Sources, ThrottleControl
 
 ZONE = ZoneInfo("Europe/Stockholm")
 NOON_S = parse_instant("2026-11-21T12:00", ZONE)

@@ -14,12 +14,13 @@ from tests.support.accounts import owned
 from tests.support.household import ZONE, House, booked, household
 from tests.support.visitor import PAGE, PASSWORD, Visitor
 from whitestat.ledger.read.queries import Queries
-from whitestat.web import Sources, create_app
+from whitestat.web.app import create_app
 from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import Accounts
 from whitestat.web.auth.roles import Permission, Role
 from whitestat.web.handlers import login
 from whitestat.web.routes import ROUTES
+from whitestat.web.sources import Sources
 
 HOME = ip_network("127.0.0.0/8")
 

@@ -10,7 +10,7 @@ from whitestat.collectors import Collector
 from whitestat.config.sections import Config
 
 if TYPE_CHECKING:
-    from whitestat.web import Access
+    from whitestat.web.sources import Access
 
 
 def address(url: str, access: Access, now_ms: int) -> str:

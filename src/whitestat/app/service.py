@@ -48,9 +48,9 @@ from whitestat.metering.recorder import Recorder
 
 if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
-    from whitestat.web import Access
     from whitestat.web.connections import Certificate
     from whitestat.web.server import Server
+    from whitestat.web.sources import Access
 
 log = logging.getLogger("whitestat")
 
@@ -88,7 +88,8 @@ def run(config: Config) -> NoReturn:
 
 
 async def _serve(config: Config) -> int:
-    from whitestat.web import Sources, create_app, serve
+    from whitestat.web import app, server
+    from whitestat.web.sources import Sources
 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -160,7 +161,7 @@ async def _serve(config: Config) -> int:
     )
     control = control_socket(config.store.path)
     certificate = certificate_of(config)
-    web = serve(create_app(sources), config.web.host, config.web.port, control, certificate)
+    web = server.serve(app.create_app(sources), config.web.host, config.web.port, control, certificate)
     logger = csv_logs_of(config, zone, engine)
     user = _unprivileged(config, collectors)
     await engine.start()
@@ -229,9 +230,9 @@ async def _within(limit_s: float, ending: Coroutine[Any, Any, None]) -> None:
 
 def access_of(config: Config) -> Access:
     """Who may look and edit, with the accounts beside the ledger."""
-    from whitestat.web import Access
     from whitestat.web.auth import file
     from whitestat.web.auth.accounts import Accounts
+    from whitestat.web.sources import Access
 
     web = config.web
     return Access(
@@ -345,10 +346,10 @@ def agree(writer: Writer, config: Config) -> None:
 
 def _unprivileged(config: Config, collectors: Sequence[Collector]) -> str:
     """Give up root. What answers need later is loaded before only where it could not be read afterwards."""
-    from whitestat.web import load_all, loaded_later
+    from whitestat.web.preload import deferred_files, load_all
 
     user, store = config.service.user, config.store.path
-    if os.geteuid() == 0 and privileges.effective() and not privileges.reads_afterwards(user, store, loaded_later()):
+    if os.geteuid() == 0 and privileges.effective() and not privileges.reads_afterwards(user, store, deferred_files()):
         load_all()
     pins = next((facts.pins for facts in (each.facts() for each in collectors) if facts.pins), None)
     return privileges.drop(config.service.user, config.store.path, pins)

@@ -12,8 +12,8 @@ from whitestat.web.auth.principal import SESSION
 from whitestat.web.auth.roles import Permission
 from whitestat.web.request_bodies import Field, Schema
 from whitestat.web.route import Route
-from whitestat.web.schemas import SCHEMAS
 from whitestat.web.schemas.shape import TEXT, ref
+from whitestat.web.schemas.table import SCHEMAS
 
 
 def document(routes: Sequence[Route], version: str) -> Schema:

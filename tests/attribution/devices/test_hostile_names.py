@@ -29,7 +29,8 @@ from whitestat.attribution.evidence import Evidence, leases
 from whitestat.attribution.evidence.frame import decode
 from whitestat.core.units import address_bytes
 from whitestat.ledger.read.queries import Queries
-from whitestat.web import Sources, create_app
+from whitestat.web.app import create_app
+from whitestat.web.sources import Sources
 
 ADDRESS = "192.168.50.20"
 HOSTILE = {

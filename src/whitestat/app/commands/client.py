@@ -118,7 +118,8 @@ class _Direct:
 
 @contextmanager
 def _app(config: Config) -> Iterator[ASGIApp]:
-    from whitestat.web import Sources, create_app
+    from whitestat.web.app import create_app
+    from whitestat.web.sources import Sources
 
     zone, clock = zone_of(config), SystemClock()
     with (

@@ -1,15 +1,1 @@
-"""What the API answers with: every schema of the OpenAPI document, by name; a module for each subject."""
-
-from __future__ import annotations
-
-from whitestat.web.request_bodies import Schema
-from whitestat.web.schemas import accounts, devices, live, plans, service, usage
-
-SCHEMAS: Schema = {
-    **usage.SCHEMAS,
-    **live.SCHEMAS,
-    **devices.SCHEMAS,
-    **plans.SCHEMAS,
-    **accounts.SCHEMAS,
-    **service.SCHEMAS,
-}
+"""Schemas of the API's responses, a module for each subject."""
