@@ -55,7 +55,7 @@ def test_the_link_of_the_first_start_leads_to_a_password_and_the_page(closed: Ho
     form = visitor.get("/first", **PAGE)
     assert form.status == 200
     assert str(key) not in form.text
-    assert "The two are not the same" in visitor.form("/first", password=PASSWORD, again="other").text
+    assert "The two passwords differ" in visitor.form("/first", password=PASSWORD, again="other").text
     assert "8 to 256 letters" in visitor.form("/first", password="short", again="short").text
     done = visitor.form("/first", password=PASSWORD, again=PASSWORD)
     assert (done.status, done.headers["location"]) == (303, "/")
@@ -131,7 +131,7 @@ def test_a_new_password_needs_the_present_one_and_ends_other_sessions(closed: Ho
     visitor, other = owned(closed), Visitor(closed)
     other.log_in()
     new = "another password"
-    assert "present password" in visitor.form("/password", old="wrong", password=new, again=new).text
+    assert "current password" in visitor.form("/password", old="wrong", password=new, again=new).text
     assert visitor.form("/password", old=PASSWORD, password=new, again=new).status == 303
     assert visitor.get("/api/v1/usage").status == 200
     assert other.get("/api/v1/usage").status == 401

@@ -21,10 +21,10 @@ from whitestat.query.parameters import check_all
 from whitestat.web import request_bodies
 from whitestat.web.auth.principal import identify, identify_legacy, require
 from whitestat.web.auth.same_origin import require_json, require_same_origin
-from whitestat.web.guard import Guard, security_headers
 from whitestat.web.handlers import login
 from whitestat.web.handlers.live import LiveStreams
 from whitestat.web.handlers.names import Names
+from whitestat.web.middleware import SecurityMiddleware, security_headers
 from whitestat.web.responses import InPieces, has_tag, refused, unchanged
 from whitestat.web.route import AsyncHandler, RequestContext, Route, SyncHandler
 from whitestat.web.routes import ROUTES
@@ -34,21 +34,21 @@ from whitestat.web.static_files import StaticFiles, import_map_hash
 T = TypeVar("T")
 
 
-class _GuardedApp(Starlette):
-    """Starlette inside the guard, so that error responses pass it too."""
+class _SecuredApp(Starlette):
+    """Starlette inside the security middleware, so that error responses pass it too."""
 
     headers: dict[str, str]
     access: Access
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Guard(super().build_middleware_stack(), self.headers, self.access)
+        return SecurityMiddleware(super().build_middleware_stack(), self.headers, self.access)
 
 
 def create_app(sources: Sources) -> Starlette:
     """Return the application. `app.state.streams.stop()` ends its live streams; the server calls it."""
     static, runner = StaticFiles(sources.version), _RouteRunner(sources)
     routes = [runner.endpoint(route, path) for route in ROUTES for path in (route.path, *route.also)]
-    app = _GuardedApp(routes=routes, exception_handlers={HTTPException: _refusal, 500: _failure})
+    app = _SecuredApp(routes=routes, exception_handlers={HTTPException: _refusal, 500: _failure})
     app.headers = security_headers(import_map_hash(static.page.plain))
     app.access = sources.access
     app.state.static = static

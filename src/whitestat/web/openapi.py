@@ -90,7 +90,7 @@ def _refusals_of_reads(route: Route, names: list[str]) -> Schema:
         refusals["400"] = _refusal("A parameter is unknown or has a wrong value.")
     if route.roles is not Permission.ANYBODY:
         refusals["401"] = _refusal(_NOT_LOGGED_IN)
-        refusals["403"] = _refusal(f"Allowed roles: {route.roles}.")
+        refusals["403"] = _refusal(f"Only for {route.roles}.")
     if route.may_be_unavailable:
         unavailable = ref("Health" if route.schema == "Health" else "Error")
         content = {"application/json": {"schema": unavailable}}

@@ -1,4 +1,4 @@
-"""What the web part is given to answer from; the engine is behind it and never imported."""
+"""What the web application is given: queries, the live figures, editors, access. The engine is behind protocols."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Access:
-    """Who may come in. Without anything set, nobody but the owner over the control socket.
+    """Accounts, and networks that need no log-in. By default only the control socket has access.
 
-    Requests from `open` need no log-in to look, from `edit` none to look and edit, from `open_v5` none for the
-    addresses of WhiteStat 5. `proxies` are believed when they say whom they ask for. `names` are host names besides
-    this machine's own, and `base` is the path in front of all of ours (`/whitestat`), empty for none.
+    Requests from `open` may read without a log-in, from `edit` read and edit, from `open_v5` read the URLs of
+    WhiteStat 5. `proxies` are trusted with the addresses that they forward. `names` are further host names of this
+    machine. `base` is the path in front of all others (`/whitestat`), empty for none.
     """
 
     accounts: Accounts = field(default_factory=Accounts)
@@ -38,13 +38,13 @@ class Access:
 
 
 class ThreadRunner(Protocol):
-    """Where questions to the ledger are asked, so that nobody waits for them."""
+    """Runs functions that query the ledger in a thread, so that the event loop does not wait."""
 
-    def __call__(self, question: Callable[[], T], /) -> Awaitable[T]: ...
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class EditOutcome(Protocol):
-    """An edit that was made: its number, 0 where nothing had to change, and what it changed."""
+    """An edit that was made: its number (0 without a change) and the rows that it changed."""
 
     @property
     def edit(self) -> int: ...
@@ -54,7 +54,7 @@ class EditOutcome(Protocol):
 
 
 class DeviceEditor(Protocol):
-    """Who makes edits; each is done when the ledger has it. EditError, Missing or LedgerError where it cannot be."""
+    """Makes edits; each returns once the ledger has it. Raises EditError, Missing or LedgerError."""
 
     def edit(self, edit: Edit, by: str) -> Awaitable[EditOutcome]: ...
 
@@ -66,7 +66,7 @@ class DeviceEditor(Protocol):
 
 
 class ThrottleControl(Protocol):
-    """Who is slowed, and who lifts that; Missing where nobody of the name is slowed."""
+    """Reports active limits and lifts them. Raises Missing for a name without a limit."""
 
     def slowed(self) -> Mapping[str, object]: ...
 
@@ -75,12 +75,12 @@ class ThrottleControl(Protocol):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where answers come from.
+    """Everything that handlers use.
 
-    `health` is the engine's own account of itself and must have a `status` ("ok" or why not) and
-    `points`. `live` yields, for each listener, one item a second: first every device of today, then
-    those that changed. `resolve` asks the DNS what an address is called. `lan` holds the local networks. `queries` are
-    cut to what is a person's where one asks (`web.own`).
+    `queries` are limited to one person's data if a person sends the request. `health` is the report of the engine
+    with `status` ("ok" or a reason) and `points`. `live` yields one item a second to each client: first all devices of
+    today, then those that changed. `slowing` has the active limits. `lan`: the local networks. `resolve` returns the
+    DNS name of an address.
     """
 
     queries: UsageReader
@@ -105,18 +105,18 @@ class Sources:
         return Now(self.now_ms() // 1000, self.zone, self.cycle)
 
     def seen_by(self, principal: Principal | None, in_thread: ThreadRunner) -> Sources:
-        """What answers to an asker may be made of: everything, what is a person's own, or whether all is well."""
+        """Return the sources limited to what the principal may see."""
         if principal and principal.role in MAY[Permission.READERS] | {Role.METRICS}:
             return self
         if self.queries.household is None:
             return self
         # No person has an empty name: a caller that is not logged in sees no devices.
-        own = RestrictedQueries(self.queries.household, (principal and principal.person) or "")
+        restricted = RestrictedQueries(self.queries.household, (principal and principal.person) or "")
 
         def live() -> AsyncIterator[dict[str, object]]:
-            return own_live(self.live(), lambda: in_thread(own.devices_now))
+            return own_live(self.live(), lambda: in_thread(restricted.devices_now))
 
-        return replace(self, queries=own, health=self._brief_health, live=live, edits=None)
+        return replace(self, queries=restricted, health=self._brief_health, live=live, edits=None)
 
     def _brief_health(self) -> dict[str, object]:
         report = self.health()

@@ -199,7 +199,7 @@ def test_only_the_networks_that_may_edit_do(tmp_path: Path) -> None:
     with household(tmp_path, booked(), editors=(ip_network("192.0.2.0/24"),)) as house:
         answer = house.send("PATCH", "/api/v1/devices/1", {"name": "x"})
         assert answer.status == 403
-        assert "127.0.0.1 may look and not edit" in answer.json["error"]["reason"]
+        assert "127.0.0.1 has the role viewer; this is only for owners and editors" in answer.json["error"]["reason"]
         assert house.get("/api/v1/devices").status == 200
 
 

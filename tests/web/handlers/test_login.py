@@ -80,7 +80,7 @@ def test_who_may_look_is_seen_whole(browser: Browser, closed: House) -> None:
         enter(page, PASSWORD, PASSWORD)
         page.wait_for("document.querySelector('main .shares li')")
         page.go(f"{closed.url}access")
-        looked_at(page, "who may look")
+        looked_at(page, "accounts and tokens")
         page.viewport(360, 800)
         revoke = "document.querySelector('button[value=revoke]').getBoundingClientRect()"
         assert page.evaluate(f"{revoke}.right <= 360 && {revoke}.width > 0"), "what can be changed can be reached"

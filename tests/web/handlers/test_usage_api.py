@@ -15,8 +15,8 @@ from whitestat.core.errors import WhiteStatError
 from whitestat.core.model import Coverage
 from whitestat.ledger.write.writer import DeviceRecord, Flush
 from whitestat.web.app import create_app
-from whitestat.web.guard import is_own, own_names
 from whitestat.web.handlers import names
+from whitestat.web.middleware import is_own, own_names
 from whitestat.web.server import serve
 
 PATHS = [

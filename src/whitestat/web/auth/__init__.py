@@ -1,1 +1,1 @@
-"""Who may look and edit: accounts, their roles, sessions and tokens. Knows nothing of HTTP, nor of usage."""
+"""Accounts, roles, sessions and tokens, and the limits of what a person sees."""

@@ -1,4 +1,4 @@
-"""Who sends a request: by the control socket, a token, a session, or an open network; and whether he may have it."""
+"""Authentication by control socket, token, session or open network, and the check of permissions."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from whitestat.web.auth.roles import MAY, Permission, Principal, Role
 from whitestat.web.sources import Access
 
 CONTROL = Principal(Role.OWNER, "owner", "owner")
-"""Who can open the control socket is the service's user or root."""
+"""Only root and the user of the service can open the control socket."""
 
 SESSION = "whitestat"
-"""The cookie of a session."""
+"""Name of the session cookie."""
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""What a proxy says of whom it asks for; such a request is not that of the address it comes from."""
+"""Headers of proxies: a request with one of them does not come from the address of the connection."""
 
 _MOST_HOPS = 20
 
 
 class ClientAddress(NamedTuple):
-    """Where a request is from. `address` is None where nobody knows."""
+    """Address of a client, None if unknown, and whether a proxy forwarded the request."""
 
     address: IPv4Address | IPv6Address | None
     forwarded: bool
 
 
 def sender(request: HTTPConnection, access: Access) -> ClientAddress:
-    """Whom a proxy asks for is believed of `proxies` alone: the last address that is none of theirs."""
+    """Return the client's address. Only `proxies` are trusted: the last forwarded address that is none of theirs."""
     peer = _address(request.client.host) if request.client else None
-    # A proxy that says nothing of whom it asks for may tell by the old HTTP that it speaks, as nginx does.
+    # A proxy without forwarding headers may be known by HTTP/1.0, as nginx uses it.
     old = request.scope.get("http_version") == "1.0"
     forwarded = old or any(name in request.headers for name in _FORWARDED)
     if not forwarded or peer is None or not _in(peer, access.proxies):
@@ -54,32 +54,32 @@ def sender(request: HTTPConnection, access: Access) -> ClientAddress:
 
 
 def is_secure(scope: Scope, access: Access) -> bool:
-    """Whether a proxy that is believed says that it was asked by TLS."""
+    """Return whether a trusted proxy received the request by TLS."""
     request = HTTPConnection(scope)
     peer = _address(request.client.host) if request.client else None
-    said = request.headers.get("x-forwarded-proto", "").strip().lower()
-    return said == "https" and peer is not None and _in(peer, access.proxies)
+    scheme = request.headers.get("x-forwarded-proto", "").strip().lower()
+    return scheme == "https" and peer is not None and _in(peer, access.proxies)
 
 
 def is_control(request: HTTPConnection) -> bool:
-    """A path and no port: the socket that only the service's user can open."""
+    """Return whether the request came over the control socket, which has a path and no port."""
     server = request.scope.get("server")
     return bool(server and server[1] is None)
 
 
 def identify(request: HTTPConnection, access: Access, now_ms: int) -> Principal | None:
-    """Who asks; None for nobody who is known. HTTPException for a token that is none.
+    """Return the principal, None if unknown. Raises HTTPException for an unknown token.
 
-    A token goes before a session, and that before an open network, so that who logs in sees what is his.
+    A token goes before a session, and a session before an open network, so that a log-in is never ignored.
     """
     if is_control(request):
         return CONTROL
     given = request.headers.get("authorization")
     if given is not None:
-        found = access.accounts.by_token(_token(given))
-        if found is None:
-            raise HTTPException(401, "the token is not known here", headers=challenge(request))
-        return found
+        principal = access.accounts.by_token(_token(given))
+        if principal is None:
+            raise HTTPException(401, "unknown token", headers=challenge(request))
+        return principal
     cookie = request.cookies.get(SESSION)
     if cookie and (logged_in := access.accounts.by_session(cookie, now_ms)):
         return logged_in
@@ -95,14 +95,14 @@ def _of_network(of: ClientAddress, access: Access) -> Principal | None:
 
 
 def identify_legacy(request: HTTPConnection, access: Access) -> Principal | None:
-    """Who asks for what WhiteStat 5 had, from where that needs no log-in."""
+    """Return the principal for URLs of WhiteStat 5 from networks that need no log-in for them."""
     of = sender(request, access)
     is_open = of.address is not None and not of.forwarded and _in(of.address, access.open_v5)
     return Principal(Role.VIEWER, str(of.address)) if is_open else None
 
 
 def principal_fields(principal: Principal, zone: tzinfo) -> dict[str, object]:
-    """What the asker is told of himself."""
+    """Return the principal as fields of JSON."""
     return {
         "name": principal.name,
         "role": str(principal.role),
@@ -112,32 +112,26 @@ def principal_fields(principal: Principal, zone: tzinfo) -> dict[str, object]:
     }
 
 
-def require(request: HTTPConnection, who: Permission, principal: Principal | None) -> None:
-    """HTTPException where the asker may not have it: 401 for nobody, 403 for somebody else."""
-    if who is Permission.ANYBODY:
+def require(request: HTTPConnection, permission: Permission, principal: Principal | None) -> None:
+    """Raise HTTPException if the permission is missing: 401 if not logged in, 403 for a wrong role."""
+    if permission is Permission.ANYBODY:
         return
     if principal is None:
         raise HTTPException(401, "log in first, or send a token", headers=challenge(request))
-    if principal.role not in MAY[who]:
-        may = (
-            "may look and not edit" if who is Permission.EDITORS else f"is {_called(principal)}, and this is for {who}"
-        )
-        raise HTTPException(403, f"{principal.by} {may}; log in as somebody who may")
+    if principal.role not in MAY[permission]:
+        role = f"the person {principal.person}" if principal.role is Role.PERSON else principal.role
+        raise HTTPException(403, f"{principal.by} has the role {role}; this is only for {permission}")
 
 
 def challenge(request: HTTPConnection) -> dict[str, str]:
-    """How to ask (RFC 9110, section 11.6.1). Browsers are not told of Basic: they would ask for it themselves."""
+    """Return how to authenticate (RFC 9110, section 11.6.1), without Basic for browsers, which would show a dialog."""
     browser = request.headers.get("user-agent", "").startswith("Mozilla/5")
     basic = "" if browser else ', Basic realm="WhiteStat: a token as the password"'
     return {"www-authenticate": f"Bearer{basic}"}
 
 
-def _called(principal: Principal) -> str:
-    return f"the person {principal.person}" if principal.role is Role.PERSON else str(principal.role)
-
-
 def _token(given: str) -> str:
-    """That of an Authorization header: Bearer (RFC 6750), or the password of Basic (RFC 7617)."""
+    """Return the token of an Authorization header: Bearer (RFC 6750), or the password of Basic (RFC 7617)."""
     scheme, _, text = given.partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -148,14 +142,14 @@ def _token(given: str) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An IPv4 address that comes mapped into IPv6 as itself; a port behind it, as some proxies write, is left out."""
+    """Return an address without a port; IPv4 that is mapped into IPv6 as IPv4. None for other texts."""
     if text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        found = ip_address(text.strip("[]").partition("%")[0])
+        address = ip_address(text.strip("[]").partition("%")[0])
     except ValueError:
         return None
-    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 def _in(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:

@@ -1,4 +1,4 @@
-"""What somebody may do, and who may ask what; pure."""
+"""Roles, and the permissions that routes require; pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 
 class Role(StrEnum):
-    """What an account, a token or an open network may do.
+    """Role of an account, a token or an open network.
 
-    An owner may everything; an editor sees everything and edits devices and people; a viewer sees everything; a
-    person sees what own devices used while they were the person's; metrics sees `/metrics` alone.
+    An owner may do everything. An editor sees everything and edits devices and people. A viewer sees everything. A
+    person sees the usage of their own devices while they owned them. Metrics sees only `/metrics`.
     """
 
     OWNER = "owner"
@@ -21,14 +21,14 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """Who may ask for a path; each path declares one. What a person is answered is of own devices on all of them."""
+    """Permission that a route requires; a person gets only their own data on every route."""
 
     ANYBODY = "anybody"
-    EVERYONE = "everyone known"
-    PEOPLE = "who may see usage"
-    READERS = "who may see all usage"
-    EDITORS = "who may edit"
-    OWNERS = "the owner"
+    EVERYONE = "everyone who is logged in"
+    PEOPLE = "everyone who may see usage"
+    READERS = "owners, editors and viewers"
+    EDITORS = "owners and editors"
+    OWNERS = "owners"
 
 
 MAY: dict[Permission, frozenset[Role]] = {
@@ -42,9 +42,10 @@ MAY: dict[Permission, frozenset[Role]] = {
 
 
 class Principal(NamedTuple):
-    """Who asks. `name` is None where a network is open and nobody logged in; `by` is what the list of edits says.
+    """Sender of a request.
 
-    `account` is its number where a session asks, `expires_ms` when that ends at the latest, UTC milliseconds.
+    `by`: author in the list of edits. `name`: None for an open network. `account`: its number, for a session.
+    `expires_ms`: end of the session at the latest, UTC milliseconds.
     """
 
     role: Role

@@ -1,4 +1,4 @@
-"""Who asks, who may log in, and what programs ask with."""
+"""Schemas of the current account, of accounts and of tokens."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from whitestat.web.schemas.shape import COUNT, INSTANT, TEXT, a_list, an_object,
 SCHEMAS: Schema = {
     "Me": an_object(
         {
-            "name": or_null("string", description="null where nobody logged in, and the network is open"),
+            "name": or_null("string", description="null for an open network without a log-in"),
             "role": {"enum": [str(each) for each in Role]},
-            "person": or_null("string", description="whose usage alone is shown"),
+            "person": or_null("string", description="the person that all data is limited to"),
             "can_edit": {"type": "boolean"},
-            "expires": or_null("string", format="date-time", description="when the session ends at the latest"),
-            "timezone": {"type": "string", "description": "that of days, hours and every instant"},
+            "expires": or_null("string", format="date-time", description="latest end of the session"),
+            "timezone": {"type": "string", "description": "of days, hours and all instants"},
             "billing": {
                 **an_object({"day": COUNT, "hour": COUNT}),
-                "description": "when billing periods begin, local time",
+                "description": "start of billing periods, local time",
             },
         }
     ),
@@ -41,7 +41,7 @@ SCHEMAS: Schema = {
         }
     ),
     "AccountMade": an_object(
-        {"account": {"type": "integer"}, "link": or_null("string", description="sets its password, once")}
+        {"account": {"type": "integer"}, "link": or_null("string", description="one-time link that sets the password")}
     ),
     "Tokens": an_object(
         {
@@ -59,6 +59,6 @@ SCHEMAS: Schema = {
         }
     ),
     "TokenMade": an_object(
-        {"token": {"type": "integer"}, "text": or_null("string", description="told when it is made, and never again")}
+        {"token": {"type": "integer"}, "text": or_null("string", description="shown only when created")}
     ),
 }

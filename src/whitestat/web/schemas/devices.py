@@ -1,4 +1,4 @@
-"""Devices and people, and what was changed about them."""
+"""Schemas of devices, people, proposals and edits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEVICE: Schema = {
     "first_seen": or_null("string", format="date-time"),
     "last_seen": or_null("string", format="date-time"),
 }
-_DAY = or_null("string", format="date", description="null where there is no such day")
+_DAY = or_null("string", format="date", description="null for no limit")
 _CALLED: Schema = {"id": {"type": "integer"}, "name": or_null("string")}
 _ROW = {"type": ["array", "null"], "items": {"type": ["integer", "string", "null"]}}
 
@@ -35,7 +35,7 @@ SCHEMAS: Schema = {
                         "mac": or_null("string"),
                         "address": or_null("string"),
                         "start": INSTANT,
-                        "end": or_null("string", format="date-time", description="null while it goes on"),
+                        "end": or_null("string", format="date-time", description="null if current"),
                     }
                 )
             ),
@@ -45,7 +45,7 @@ SCHEMAS: Schema = {
             },
         }
     ),
-    "Name": an_object({"address": TEXT, "name": or_null("string", description="null where the DNS knows none")}),
+    "Name": an_object({"address": TEXT, "name": or_null("string", description="null if the DNS has none")}),
     "People": an_object(
         {
             "people": a_list(
@@ -77,10 +77,10 @@ SCHEMAS: Schema = {
                     {
                         "id": {"type": "integer"},
                         "at": INSTANT,
-                        "by": {"type": "string", "description": "owner, an address, or whitestat itself"},
+                        "by": {"type": "string", "description": "account, address, or whitestat itself"},
                         "action": TEXT,
-                        "undoes": or_null("integer", description="the edit it took back"),
-                        "undone_by": or_null("integer", description="the edit that took it back"),
+                        "undoes": or_null("integer", description="the edit that it undid"),
+                        "undone_by": or_null("integer", description="the edit that undid it"),
                         "changes": a_list(
                             an_object(
                                 {
@@ -98,12 +98,12 @@ SCHEMAS: Schema = {
     ),
     "Edited": an_object(
         {
-            "edit": {**COUNT, "description": "its number, to undo it by; 0 where nothing had to change"},
-            "device": or_null("integer", description="the device that came of it"),
-            "person": or_null("integer", description="the person that came of it"),
-            "since": {**INSTANT, "description": "from when on a plan's usage was classed anew"},
+            "edit": {**COUNT, "description": "number of the edit, to undo it; 0 without a change"},
+            "device": or_null("integer", description="the resulting device"),
+            "person": or_null("integer", description="the resulting person"),
+            "since": {**INSTANT, "description": "start of the recalculated usage of a plan"},
         },
         optional=("since",),
     ),
-    "Export": {"type": "object", "description": "tables and their rows, as they are kept"},
+    "Export": {"type": "object", "description": "rows by table, as stored"},
 }

@@ -1,24 +1,24 @@
-"""The live view: the figures of a second."""
+"""Schemas of the live stream."""
 
 from __future__ import annotations
 
 from whitestat.web.request_bodies import Schema
 from whitestat.web.schemas.shape import COUNT, INSTANT, NAMED, RATIO, TEXT, UNSPLIT, a_list, an_object, or_null
 
-_ID = or_null("integer", description="null for what is unattributed")
+_ID = or_null("integer", description="null for unattributed usage")
 _SINCE: Schema = {
     **INSTANT,
-    "description": "since when the rates were taken: a second, or several that a busy machine was too late for; absent "
-    "where there are no rates yet",
+    "description": "start of the interval of the rates: a second, or several on a busy machine; absent "
+    "if there are no rates yet",
 }
 _PACKETS = ("rate_in_pps", "rate_out_pps")
 _RATE = or_null(
     "integer",
     minimum=0,
-    description="of the second, or of a polled meter the mean between its last two polls; null where a polled meter's "
-    "last poll failed, or was its first",
+    description="of the second, for polled meters the mean between the last two polls; null if the last poll failed "
+    "or was the first",
 )
-_BOTH = or_null("integer", minimum=0, description="both ways, with what a meter cannot tell apart")
+_BOTH = or_null("integer", minimum=0, description="both directions, with octets of unknown direction")
 _RATES: Schema = {"rate_bps": _BOTH, **dict.fromkeys(("rate_in_bps", "rate_out_bps", *_PACKETS), _RATE)}
 _AT_POINTS = a_list(an_object({"point": TEXT, **_RATES}))
 
@@ -32,7 +32,7 @@ SCHEMAS: Schema = {
             "octets_in": UNSPLIT,
             "octets_out": UNSPLIT,
             "coverage": RATIO,
-            "gone": {**a_list({"type": "integer"}), "description": "devices that are merged into others since"},
+            "gone": {**a_list({"type": "integer"}), "description": "devices that were merged into others"},
             "devices": a_list(
                 an_object(
                     {
@@ -61,8 +61,8 @@ SCHEMAS: Schema = {
                         optional=("since",),
                     )
                 ),
-                "description": "seconds since the event before, or of the last minute and more, with all that was not "
-                "silent",
+                "description": "missed seconds since the last event, or of the last minute, with all devices that had "
+                "traffic",
             },
         },
         optional=("since", "octets", "gone", "points", "missed", *_PACKETS),

@@ -1,44 +1,44 @@
-"""Plans, what was used of them, and who is slowed."""
+"""Schemas of plans, their usage and active limits."""
 
 from __future__ import annotations
 
 from whitestat.web.request_bodies import Schema
 from whitestat.web.schemas.shape import COUNT, INSTANT, TEXT, a_list, an_object, or_null
 
-_AMOUNT = or_null("integer", description="octets; null where there is no end")
-_OF = or_null("string", description="null where it is about all")
-_DATE = or_null("string", format="date", description="null where it lasts")
+_AMOUNT = or_null("integer", description="octets; null if unlimited")
+_OF = or_null("string", description="null for all")
+_DATE = or_null("string", format="date", description="null if it lasts")
 _FORECAST: Schema = {
     "anyOf": [
         an_object(
             {
-                "octets": {**COUNT, "description": "used at the end of the period, most likely"},
-                "low": {**COUNT, "description": "four times of five it is from low"},
-                "high": {**COUNT, "description": "to high"},
-                "runs_out": {**_DATE, "description": "the day it will be used up, null where it lasts"},
+                "octets": {**COUNT, "description": "most likely use at the end of the period"},
+                "low": {**COUNT, "description": "lower limit with a probability of 80 %"},
+                "high": {**COUNT, "description": "upper limit with a probability of 80 %"},
+                "runs_out": {**_DATE, "description": "day on which it will be used up; null if it lasts"},
                 "earliest": _DATE,
                 "latest": _DATE,
             }
         ),
-        {"type": "null", "description": "before the first whole day"},
+        {"type": "null", "description": "null before the first full day"},
     ]
 }
 _ALLOWANCE = an_object(
     {
         "name": {**TEXT, "description": "the tariff it belongs to"},
-        "tariffs": {**a_list(TEXT), "description": "those that draw on it"},
+        "tariffs": {**a_list(TEXT), "description": "tariffs that use it"},
         "allowance": _AMOUNT,
-        "carried": {**COUNT, "description": "left over from the period before"},
+        "carried": {**COUNT, "description": "left over from the previous period"},
         "topped_up": {"type": "integer"},
-        "available": {**_AMOUNT, "description": "allowance, carried and topped_up; null where there is no end"},
+        "available": {**_AMOUNT, "description": "allowance, carried and topped_up; null if unlimited"},
         "used": COUNT,
-        "left": {**_AMOUNT, "description": "available less used, below zero where it is overdrawn; null without end"},
-        "even": {**_AMOUNT, "description": "what would be used by now at an even pace; null where there is no end"},
+        "left": {**_AMOUNT, "description": "available minus used, below zero if overdrawn; null if unlimited"},
+        "even": {**_AMOUNT, "description": "use by now at an even pace; null if unlimited"},
         "today": an_object(
             {
                 "used": {**COUNT, "description": "since the plan's day began"},
-                "may": {**_AMOUNT, "description": "what may be used on this day in all; null where there is no end"},
-                "left": {**_AMOUNT, "description": "may less used, below zero where it was more; null without end"},
+                "may": {**_AMOUNT, "description": "total for this day; null if unlimited"},
+                "left": {**_AMOUNT, "description": "may minus used, below zero if overdrawn; null if unlimited"},
             }
         ),
         "forecast": _FORECAST,
@@ -46,8 +46,8 @@ _ALLOWANCE = an_object(
 )
 _PART: Schema = {
     "used": COUNT,
-    "available": {**_AMOUNT, "description": "the share; null where there is none"},
-    "left": {**_AMOUNT, "description": "null where there is no share"},
+    "available": {**_AMOUNT, "description": "the person's share; null if there is none"},
+    "left": {**_AMOUNT, "description": "null if there is no share"},
 }
 
 SCHEMAS: Schema = {
@@ -65,13 +65,13 @@ SCHEMAS: Schema = {
                         "period": {**TEXT, "description": "day, week, month, or a number of days like 30d"},
                         "elapsed": {"type": "number", "minimum": 0, "maximum": 1},
                         "days_left": {**COUNT, "description": "today is one of them"},
-                        "tariff": {**TEXT, "description": "the one that holds now"},
-                        "octets": {**COUNT, "description": "that flowed in the period"},
-                        "used": {**COUNT, "description": "what they took of all allowances together"},
+                        "tariff": {**TEXT, "description": "the current tariff"},
+                        "octets": {**COUNT, "description": "traffic of the period"},
+                        "used": {**COUNT, "description": "used of all allowances together"},
                         "available": _AMOUNT,
                         "left": _AMOUNT,
                         "over": {"type": "boolean", "description": "whether an allowance is overdrawn"},
-                        "own": {"type": "boolean", "description": "whether it is the asker's own part of it alone"},
+                        "own": {"type": "boolean", "description": "whether it shows only the caller's own share"},
                         "allowances": a_list(_ALLOWANCE),
                         "tariffs": a_list(
                             an_object(
@@ -87,7 +87,7 @@ SCHEMAS: Schema = {
                         "persons": a_list(
                             an_object(
                                 {
-                                    "person": or_null("string", description="null for what is nobody's"),
+                                    "person": or_null("string", description="null for devices without an owner"),
                                     "octets": COUNT,
                                     **_PART,
                                     "allowances": a_list(an_object({"name": TEXT, **_PART})),
@@ -97,9 +97,9 @@ SCHEMAS: Schema = {
                         "devices": a_list(
                             an_object(
                                 {
-                                    "id": or_null("integer", description="null for what is unattributed"),
+                                    "id": or_null("integer", description="null for unattributed usage"),
                                     "name": or_null("string"),
-                                    "person": or_null("string", description="whose it was when it was last used"),
+                                    "person": or_null("string", description="owner at the last use"),
                                     "octets": COUNT,
                                     "used": COUNT,
                                 }
@@ -134,12 +134,12 @@ SCHEMAS: Schema = {
                     {
                         "start": INSTANT,
                         "tariff": TEXT,
-                        "person": or_null("string", description="whose it was on that day, null for nobody's"),
+                        "person": or_null("string", description="owner on that day, null for none"),
                         "device": an_object({"id": or_null("integer"), "name": or_null("string")}),
                         "octets": COUNT,
-                        "octets_in": or_null("integer", description="null where a meter cannot tell in and out apart"),
-                        "octets_out": or_null("integer", description="null where a meter cannot tell in and out apart"),
-                        "used": {**COUNT, "description": "what they took of allowances"},
+                        "octets_in": or_null("integer", description="null if the meter does not know the direction"),
+                        "octets_out": or_null("integer", description="null if the meter does not know the direction"),
+                        "used": {**COUNT, "description": "used of allowances"},
                     },
                     optional=("tariff", "person", "device"),
                 )
@@ -151,23 +151,23 @@ SCHEMAS: Schema = {
             "slowed": a_list(
                 an_object(
                     {
-                        "name": {**TEXT, "description": "what `POST /api/v1/throttle` calls it by"},
+                        "name": {**TEXT, "description": "name for `POST /api/v1/throttle`"},
                         "plan": TEXT,
-                        "person": or_null("string", description="null where it is all that the plan is about"),
+                        "person": or_null("string", description="null for everything in the plan"),
                         "devices": a_list({"type": "integer"}),
-                        "rate_bps": or_null("integer", description="bits per second; null is cut off"),
+                        "rate_bps": or_null("integer", description="bits per second; null if cut off"),
                         "until": INSTANT,
                         "lifted": {
                             "type": "boolean",
-                            "description": "whether the limit was taken back for this period",
+                            "description": "whether the limit is lifted for this period",
                         },
-                        "in_force": {"type": "boolean", "description": "whether the limit was put in force, and is"},
-                        "reason": or_null("string", description="why a limit that is not lifted is not in force"),
-                        "interfaces": {**a_list(TEXT), "description": "where it is in force"},
+                        "in_force": {"type": "boolean", "description": "whether the limit is in force"},
+                        "reason": or_null("string", description="why the limit is not in force"),
+                        "interfaces": {**a_list(TEXT), "description": "interfaces with the limit"},
                     }
                 )
             ),
-            "fault": or_null("string", description="why limits are not in force; null where they are"),
+            "fault": or_null("string", description="why limits are not in force; null if they are"),
         }
     ),
 }

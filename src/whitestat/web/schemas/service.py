@@ -1,4 +1,4 @@
-"""The service itself: how it is, what it keeps, what it told of, and why it refuses."""
+"""Schemas of health, storage, events and errors."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ SCHEMAS: Schema = {
     "Error": an_object({"error": an_object({"parameter": or_null("string"), "reason": TEXT})}),
     "Health": an_object(
         {
-            "status": {"type": "string", "description": "ok, or why not"},
-            "healthy": {"type": "boolean", "description": "Whether a restart would mend nothing: then it is 200."},
+            "status": {"type": "string", "description": "ok, or the reason"},
+            "healthy": {"type": "boolean", "description": "true if a restart would not help; the status is 200 then"},
             "points": a_list(
                 an_object({"point": TEXT, "state": TEXT, "notice": or_null("string")}, optional=("notice",))
             ),
         },
         optional=("healthy", "points"),
     )
-    | {"description": "who may not see everything is told the status alone"},
+    | {"description": "without permission to see everything, only the status"},
     "Store": an_object(
         {
-            "octets": {**COUNT, "description": "the database with its write-ahead log"},
-            "free_octets": {**COUNT, "description": "what is left on its disk"},
-            "since": or_null("string", format="date-time", description="the first usage; null while there is none"),
-            "octets_per_day": or_null("integer", minimum=0, description="on average; null in the first day"),
+            "octets": {**COUNT, "description": "database and write-ahead log"},
+            "free_octets": {**COUNT, "description": "free space on its disk"},
+            "since": or_null("string", format="date-time", description="start of the first usage; null if none"),
+            "octets_per_day": or_null("integer", minimum=0, description="on average; null on the first day"),
         }
     ),
     "Events": an_object(

@@ -1,4 +1,4 @@
-"""What schemas of all subjects are made of."""
+"""Parts of schemas that several subjects share."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def or_null(kind: str, **more: object) -> Schema:
 
 
 def ref(name: str) -> Schema:
-    """The schema of that name, wherever it is declared."""
+    """Return a reference to the schema of that name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 NAMED: Schema = {"id": {"type": "integer"}, "name": or_null("string"), "mac": or_null("string")}
-RATIO = or_null("number", minimum=0, maximum=1, description="null where nothing flowed")
-UNSPLIT = or_null("integer", minimum=0, description="null where a meter cannot tell in and out apart")
+RATIO = or_null("number", minimum=0, maximum=1, description="null without traffic")
+UNSPLIT = or_null("integer", minimum=0, description="null if the meter does not know the direction")

@@ -1,4 +1,4 @@
-"""Usage in every form, and how much of it all was seen."""
+"""Schemas of usage, coverage and gaps."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ SCHEMAS: Schema = {
             "step": TEXT,
             "resolution": {
                 "type": "string",
-                "description": "how long each row is: the step, or a longer one where the step is no longer kept",
+                "description": "length of each row: the step, or a longer one if the step is no longer stored",
             },
-            "notice": or_null("string", description="says where the answer is not quite what was asked"),
+            "notice": or_null("string", description="how the response differs from the query"),
             "by": a_list(TEXT),
-            "elapsed_ms": {**COUNT, "description": "how much of the span is over"},
-            "coverage": {**a_list(ref("PointCoverage")), "description": "how much of that each point saw"},
+            "elapsed_ms": {**COUNT, "description": "past part of the span"},
+            "coverage": {**a_list(ref("PointCoverage")), "description": "part of it that each point was watched"},
             "rows": a_list(ref("Row")),
-            "next": or_null("string", description="the address of the next page, where there is one"),
+            "next": or_null("string", description="address of the next page, if there is one"),
         }
     ),
     "Row": an_object(
         {
             "start": INSTANT,
             "device": {
-                "description": "null for what is unattributed; there only where by has device",
+                "description": "null for unattributed usage; only with by=device",
                 "anyOf": [an_object(NAMED), {"type": "null"}],
             },
-            "scope": {"enum": ["wan", "lan", None], "description": "null where both are added up"},
-            "point": or_null("string", description="there only where by has point"),
-            "person": or_null("string", description="who owned it then; there only where by has person"),
-            "service": or_null("string", description="a name or a port; other, or null for unknown; with by alone"),
-            "protocol": or_null("string", description="a name or a number; other, or null for unknown; with by alone"),
-            "peer": or_null("string", description="an address; other, or null for unknown; with by alone"),
-            "rest": {"type": "boolean", "description": "there only with top: all that is not among it"},
+            "scope": {"enum": ["wan", "lan", None], "description": "null if both are summed"},
+            "point": or_null("string", description="only with by=point"),
+            "person": or_null("string", description="owner at the time; only with by=person"),
+            "service": or_null("string", description="name, port or other; null if unknown; only with by=service"),
+            "protocol": or_null("string", description="name, number or other; null if unknown; only with by=protocol"),
+            "peer": or_null("string", description="address or other; null if unknown; only with by=peer"),
+            "rest": {"type": "boolean", "description": "only with top: true for the sum of all others"},
             "octets": COUNT,
             "octets_in": UNSPLIT,
             "octets_out": UNSPLIT,
@@ -76,24 +76,24 @@ SCHEMAS: Schema = {
         {
             "start": {
                 **INSTANT,
-                "description": "later than asked for: 31 days at most, and what is kept",
+                "description": "may be later than requested: at most 31 days, as far as stored",
             },
             "end": INSTANT,
             "points": a_list(
                 an_object(
                     {
                         "point": TEXT,
-                        "missed_ms": {**COUNT, "description": "of all its gaps"},
-                        "more": {**COUNT, "description": "how many there are before those that are listed"},
+                        "missed_ms": {**COUNT, "description": "sum of all gaps"},
+                        "more": {**COUNT, "description": "number of earlier gaps that are not listed"},
                         "gaps": a_list(
                             an_object(
                                 {
                                     "start": INSTANT,
-                                    "end": or_null("string", format="date-time", description="null where it goes on"),
+                                    "end": or_null("string", format="date-time", description="null if still open"),
                                     "missed_ms": {
                                         **COUNT,
-                                        "description": "what of it was not watched: within one minute (or hour, where "
-                                        "minutes are not kept any more) it is not known when",
+                                        "description": "time that was not watched; within a minute (or an hour if "
+                                        "minutes are no longer stored) it is not known when",
                                     },
                                 }
                             )

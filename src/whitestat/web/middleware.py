@@ -1,4 +1,4 @@
-"""What every answer and every request must have: security headers, and a Host that is this machine."""
+"""Middleware: refuses foreign host names, adds security headers, and handles the base path."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from whitestat.web.responses import refused
 from whitestat.web.sources import Access
 
 _PRIVATE_SUFFIXES = ("", ".local", ".lan", ".home", ".home.arpa", ".internal", ".localdomain")
-"""What home routers put behind a host name; nobody can register these on the Internet (RFC 6762, 8375)."""
+"""Domains of home routers, which cannot be registered on the Internet (RFC 6762, 8375)."""
 
 _HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[^:\[\]]*))(?::[0-9]{1,5})?")
 
 
 def security_headers(script_hash: str) -> dict[str, str]:
-    """Headers for everything; `script_hash` allows the page's import map, the one inline script."""
+    """Return the headers of all responses; `script_hash` allows the page's one inline script, the import map."""
     policy = {
         "default-src": "'none'",
         "script-src": f"'self' '{script_hash}'",
@@ -43,21 +43,21 @@ def security_headers(script_hash: str) -> dict[str, str]:
 
 
 def own_names() -> frozenset[str]:
-    """The names this machine may be called by in an address."""
+    """Return the host names of this machine."""
     names = {socket.gethostname().lower(), socket.gethostname().lower().partition(".")[0]} - {""}
     return frozenset({"localhost", *(name + suffix for name in names for suffix in _PRIVATE_SUFFIXES)})
 
 
 def is_own(host: str, names: frozenset[str]) -> bool:
-    """Whether a Host header is an IP address or a name of ours.
+    """Return whether a Host header is an IP address or a name of this machine.
 
-    A foreign name that resolves to this machine is how a page on the Internet would read our answers
-    through the browser of somebody at home (DNS rebinding).
+    With a foreign name that resolves to this machine, a page on the Internet could read responses through a browser of
+    the household (DNS rebinding).
     """
-    found = _HOST.fullmatch(host)
-    if not found:
+    match = _HOST.fullmatch(host)
+    if not match:
         return False
-    name = (found["six"] or found["name"]).lower().removesuffix(".")
+    name = (match["six"] or match["name"]).lower().removesuffix(".")
     return name in names or _is_address(name)
 
 
@@ -69,8 +69,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-class Guard:
-    """Refuses requests to a foreign host name, puts headers on whatever goes out, and the base in front of paths."""
+class SecurityMiddleware:
+    """Refuses requests to foreign host names, adds headers to all responses, and the base path to all paths."""
 
     def __init__(self, app: ASGIApp, headers: dict[str, str], access: Access) -> None:
         self._app = app
@@ -92,12 +92,12 @@ class Guard:
         if is_own(host, self._names):
             await self._based(scope)(scope, receive, send_with_headers)
             return
-        known = "open WhiteStat by its IP address or host name, or name it in web.names"
-        reason = f"not a name of this machine: {host[:100]!r}; {known}"
+        advice = "open WhiteStat by its IP address or host name, or add the name to web.names"
+        reason = f"not a name of this machine: {host[:100]!r}; {advice}"
         await refused("host", reason)(scope, receive, send_with_headers)
 
     def _based(self, scope: Scope) -> ASGIApp:
-        """Paths are known with the base in front and without: some proxies take it off."""
+        """Accept paths with and without the base: some proxies remove it."""
         if is_secure(scope, self._access):
             scope["scheme"] = "https"
         base = self._access.base
