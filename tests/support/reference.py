@@ -16,6 +16,7 @@ from tests.support.household import booked, household
 from whitestat.app.parser import DEFAULT_CONFIG, LAST_COUNTS, _parser
 from whitestat.config.reference import reference
 from whitestat.web.openapi import document
+from whitestat.web.routes import ROUTES
 
 _NOTE = "<!-- Made by `make reference` from the code. Do not edit: change the code and run it again. -->\n"
 
@@ -110,7 +111,7 @@ def commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Ar
 
 def api() -> str:
     """Every path of the HTTP interface with its parameters, bodies and answers, from the OpenAPI document."""
-    described: dict[str, Any] = document("")
+    described: dict[str, Any] = document(ROUTES, "")
     lines = ["# HTTP API", "", _NOTE, described["info"]["description"], ""]
     lines += [
         "A running service describes the same at `/openapi.json` (OpenAPI 3.1). Examples:",
