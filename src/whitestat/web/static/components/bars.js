@@ -58,7 +58,7 @@ export function Bars({ title, series, places, format, onPlace, line, reference }
     <div class="plot">
       <div class="scale" aria-hidden="true">${ticks.map(([part, text]) => html`<span key=${part} style=${{ bottom: `${part * 100}%` }}>${text}</span>`)}</div>
       <div class=${onPlace ? "area leads" : "area"} tabindex="0" role=${onPlace ? "button" : "group"}
-        aria-label=${`${title}. ${shown === null ? "Use the left and right arrow keys to read each bar" : said(places[shown], sums[shown], series, shown, format)}${onPlace ? "; press Enter to open it" : ""}`}
+        aria-label=${`${title}. ${shown === null ? "Use the left and right arrow keys to read each bar" : spoken(places[shown], sums[shown], series, shown, format)}${onPlace ? "; press Enter to open it" : ""}`}
         onKeyDown=${press} onBlur=${() => setOver(null)} onPointerMove=${(event) => setOver(place(event))} onPointerLeave=${() => setOver(null)}
         onClick=${(event) => onPlace && event.detail && place(event) !== null && onPlace(place(event))}>
         <svg viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" aria-hidden="true">
@@ -112,7 +112,7 @@ export function Legend({ series, format, onPick }) {
   )}</ul>`;
 }
 
-function said(place, sum, series, at, format) {
+function spoken(place, sum, series, at, format) {
   const some = series.filter((each) => each.values[at]).slice(0, 5);
   const parts =
     series.length > 1 ? `, ${some.map((each) => `${each.name} ${format(each.values[at])}`).join(", ")}` : "";

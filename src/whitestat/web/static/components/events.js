@@ -9,12 +9,12 @@ export function Events({ events, at }) {
   if (!events.length) return null;
   return html`<section class="card events" aria-labelledby="events">
     <h2 id="events">Recent events</h2>
-    <ul>${events.slice(0, EVENTS_SHOWN).map((each) => html`<li key=${each.id}><bdi>${sentence(each)}</bdi> <time datetime=${each.at} title=${each.at}>${ago(each.at, at)}</time></li>`)}</ul>
+    <ul>${events.slice(0, EVENTS_SHOWN).map((event) => html`<li key=${event.id}><bdi>${sentence(event)}</bdi> <time datetime=${event.at} title=${event.at}>${ago(event.at, at)}</time></li>`)}</ul>
   </section>`;
 }
 
 export function sentence({ kind, device, content }) {
-  if (content.text) return content.text; // What watches writes its own sentences.
+  if (content.text) return content.text; // Warnings come with their own sentence.
   const name = content.name || `device ${device}`;
   if (kind === "new-device") return `New device: ${name}`;
   if (kind === "new-address")

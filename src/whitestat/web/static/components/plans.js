@@ -13,7 +13,7 @@ import { Card, Figure, Ring, Shares, Sign } from "./parts.js";
 const EVERY_MS = 60000;
 const SHORT = { day: "numeric", month: "short" };
 
-// `about` says who looks: who is slowed is the house's affair.
+// `about` is the account in use: a person who sees only their own devices has no limits of others.
 export function Plans({ today, about, household }) {
   const { data, again } = useAnswer(address("plans"), EVERY_MS);
   // What was topped up or taken back is in the figures at once.

@@ -14,9 +14,9 @@ import { Table } from "./table.js";
 
 // Bars of what went in and out in a span, of a device or a person.
 export function Usage({ title: name, kind, span, narrow, turn }) {
-  const asked = { ...span, step: stepFor(kind, span), by: "", ...narrow };
-  const answer = useAnswer(address("usage", asked));
-  return html`<${Card} title=${name} name="usage" tools=${html`<${ExportLinks} path="usage.csv" parameters=${asked} />`}>
+  const parameters = { ...span, step: stepFor(kind, span), by: "", ...narrow };
+  const answer = useAnswer(address("usage", parameters));
+  return html`<${Card} title=${name} name="usage" tools=${html`<${ExportLinks} path="usage.csv" parameters=${parameters} />`}>
     <${Answered} answer=${answer}>${(data) => html`<${InOut} data=${data} span=${span} turn=${turn} />`}<//>
   <//>`;
 }
@@ -26,10 +26,10 @@ function InOut({ data, span, turn }) {
   const sums = useMemo(() => {
     const found = new Map(steps.map((each) => [each, [0, 0, 0]]));
     for (const row of data.rows) {
-      const held = found.get(stepOf(row.start));
-      held[0] += row.octets_in ?? 0;
-      held[1] += row.octets_out ?? 0;
-      held[2] += row.octets - (row.octets_in ?? 0) - (row.octets_out ?? 0);
+      const amounts = found.get(stepOf(row.start));
+      amounts[0] += row.octets_in ?? 0;
+      amounts[1] += row.octets_out ?? 0;
+      amounts[2] += row.octets - (row.octets_in ?? 0) - (row.octets_out ?? 0);
     }
     return [0, 1, 2].map((side) => steps.map((each) => found.get(each)[side]));
   }, [data]);
@@ -67,23 +67,23 @@ export function Details({ span, narrow }) {
 }
 
 export function About({ by, title: name, name: key, span, narrow, tone, more = {}, linked }) {
-  const asked = { ...span, by, top: by === "peer" ? 50 : "", ...narrow, ...more };
-  const answer = useAnswer(address("usage", asked));
-  if (answer.fault && answer.fault.status === 400 && !answer.data) return null; // A question that this ledger does not know.
-  return html`<div class=${tone ?? "half"}><${Answered} answer=${answer}>${(data) => html`<${Told} by=${by} name=${name} place=${key} data=${data} asked=${asked} linked=${linked} />`}<//></div>`;
+  const parameters = { ...span, by, top: by === "peer" ? 50 : "", ...narrow, ...more };
+  const answer = useAnswer(address("usage", parameters));
+  if (answer.fault && answer.fault.status === 400 && !answer.data) return null; // A breakdown that this database does not have.
+  return html`<div class=${tone ?? "half"}><${Answered} answer=${answer}>${(data) => html`<${UsageTable} by=${by} name=${name} place=${key} data=${data} parameters=${parameters} linked=${linked} />`}<//></div>`;
 }
 
-function Told({ by, name, place, data, asked, linked }) {
+function UsageTable({ by, name, place, data, parameters, linked }) {
   const groups = useMemo(() => grouped(data.rows, by), [data]);
   const [names, setNames] = useState({});
   const whole = groups.reduce((sum, each) => sum + each.octets, 0);
   const find = async (peer) => {
-    setNames((held) => ({ ...held, [peer]: "\u2026" }));
+    setNames((old) => ({ ...old, [peer]: "\u2026" }));
     const found = await request(address(`names/${encodeURIComponent(peer)}`)).catch((fault) => ({
       name: null,
       fault: fault.message,
     }));
-    setNames((held) => ({ ...held, [peer]: found.name ?? found.fault ?? "no name" }));
+    setNames((old) => ({ ...old, [peer]: found.name ?? found.fault ?? "no name" }));
   };
   const columns = [
     {
@@ -136,5 +136,5 @@ function Told({ by, name, place, data, asked, linked }) {
         ]),
   ];
   const empty = "No data was used.";
-  return html`<${Table} title=${name} name=${place} columns=${columns} rows=${groups} start=${{ key: "octets", descending: true }} words=${(row) => `${row.name} ${names[row.peer] ?? ""}`} empty=${empty} save=${{ path: "usage.csv", parameters: asked }} />`;
+  return html`<${Table} title=${name} name=${place} columns=${columns} rows=${groups} start=${{ key: "octets", descending: true }} words=${(row) => `${row.name} ${names[row.peer] ?? ""}`} empty=${empty} save=${{ path: "usage.csv", parameters: parameters }} />`;
 }

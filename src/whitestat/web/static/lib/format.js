@@ -1,4 +1,4 @@
-// Figures and instants as people read them: in the units they chose and as their browser's locale writes them.
+// Text of figures and instants, in the chosen units and the locale of the browser.
 
 // The units in use; stores/units.js changes them.
 export const units = { octets: "GB", rate: "bit/s" };

@@ -1,4 +1,4 @@
-// Rows of the API put together: by who or what they are about, and by step.
+// Rows of the API added up by device, person, service, protocol, address or point, and by step.
 
 import { deviceLink, deviceName } from "./devices.js";
 import { href } from "./route.js";
@@ -42,20 +42,20 @@ const KNOWN = {
 
 const nothing = () => ({ octets: 0, octets_in: 0, octets_out: 0, packets_in: 0, packets_out: 0 });
 
-// Null where one of them is: a meter that cannot tell in from out leaves both unknown.
+// Null if one of them is: a meter that counts both directions as one number leaves both unknown.
 const plus = (a, b) => (a === null || b === null ? null : a + (b ?? 0));
 export const sum = (rows, key) => rows.reduce((all, row) => plus(all, row[key]), 0);
 
-// What rows are told apart by, the largest first: {key, name, octets, ..., steps: Map of octets by step}.
+// Groups of rows, the largest first: {key, name, octets, ..., steps: Map of octets by step}.
 export function grouped(rows, by, stepOf = (start) => start) {
   const found = new Map();
   for (const row of rows) {
     const about = KNOWN[by](row);
-    const held = found.get(about.key) ?? { ...about, ...nothing(), steps: new Map() };
-    for (const each of Object.keys(nothing())) held[each] = plus(held[each], row[each]);
+    const group = found.get(about.key) ?? { ...about, ...nothing(), steps: new Map() };
+    for (const each of Object.keys(nothing())) group[each] = plus(group[each], row[each]);
     const step = stepOf(row.start);
-    held.steps.set(step, (held.steps.get(step) ?? 0) + row.octets);
-    found.set(about.key, held);
+    group.steps.set(step, (group.steps.get(step) ?? 0) + row.octets);
+    found.set(about.key, group);
   }
   return [...found.values()].sort((a, b) => Boolean(a.last) - Boolean(b.last) || b.octets - a.octets);
 }

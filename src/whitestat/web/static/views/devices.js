@@ -168,14 +168,14 @@ function Edited({ household }) {
       data.edits.length > 0 &&
       html`<ul class="happened">${data.edits.slice(0, EDITS_SHOWN).map(
         (each) => html`<li key=${each.id}>
-      <span><bdi>${told(each, household)}</bdi> <span class="count">by ${each.by}, ${ago(each.at, now)}</span></span>
-      ${each.undone_by ? html`<span class="count">undone</span>` : !each.undoes && each.changes.length > 0 && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${told(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`,
+      <span><bdi>${editSentence(each, household)}</bdi> <span class="count">by ${each.by}, ${ago(each.at, now)}</span></span>
+      ${each.undone_by ? html`<span class="count">undone</span>` : !each.undoes && each.changes.length > 0 && household.editable && html`<button type="button" class="tool" aria-label=${`Undo: ${editSentence(each, household)}`} onClick=${() => undo(each.id)}>Undo</button>`}</li>`,
       )}</ul>`}<//>
   <//>`;
 }
 
 // What an edit did, by the names that are known now.
-function told({ action, changes, undoes }, household) {
+function editSentence({ action, changes, undoes }, household) {
   if (undoes) return `Undid an earlier change (${undoes})`;
   const [first] = changes;
   const word = (row) => (row ? row.filter((each) => each !== null).join(" ") : "");

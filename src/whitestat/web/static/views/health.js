@@ -1,4 +1,4 @@
-// How the program itself is: its promises beside what is measured now, each point with its gaps, and the store.
+// Health: limits beside measured values, each measuring point with its gaps, and the database.
 
 import { Answered, Card } from "../components/parts.js";
 import { Table } from "../components/table.js";
@@ -29,7 +29,7 @@ export function Health({ today, about }) {
   </div>`;
 }
 
-// What is promised, what is measured since the start or today, and whether it is kept; null where nothing is known yet.
+// [name, limit, met, measured value] of each limit; `met` is null if unknown.
 function promises(report, seen, store) {
   const hours = report.uptime_s / 3600;
   const lost = seen?.points.reduce((sum, each) => sum + each.packets_lost, 0);

@@ -48,7 +48,7 @@ export function History({ today, about, household, route }) {
         .map(([each, text]) => html`<option key=${each} value=${each}>${text}</option>`)}</select></label>
       ${Object.entries(filters).map(([name, value]) => html`<span key=${name} class="tool">${BY[name] ?? "Label"}: <bdi>${names[name] ?? value}</bdi> <button type="button" class="plain" aria-label=${`Remove this ${name} filter`} onClick=${() => turn({ [name]: "" })}>\u00d7</button></span>`)}
     </div>
-    <${Answered} answer=${answer}>${(data) => html`<${Told} data=${data} earlier=${earlier} kind=${kind} span=${span} by=${by} asked=${asked} turn=${turn} today=${today} />`}<//>
+    <${Answered} answer=${answer}>${(data) => html`<${Breakdown} data=${data} earlier=${earlier} kind=${kind} span=${span} by=${by} asked=${asked} turn=${turn} today=${today} />`}<//>
     <${Heat} span=${span} asked=${asked} turn=${turn} />
   </div>`;
 }
@@ -58,7 +58,7 @@ const allowed = (step, span) =>
   length(span) / { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step] <= MOST_STEPS &&
   length(span) >= { minute: 60, hour: 3600, day: 86400, week: 604800, month: 2678400 }[step];
 
-function Told({ data, earlier, kind, span, by, asked, turn }) {
+function Breakdown({ data, earlier, kind, span, by, asked, turn }) {
   const { step, steps, stepOf, places } = useMemo(() => barsOf(data, span), [data, span.start, span.end]);
   const groups = useMemo(() => grouped(data.rows, by, stepOf), [data, by]);
   const drawn = useMemo(() => series(groups, steps), [groups, steps]);
