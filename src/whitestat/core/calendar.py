@@ -66,8 +66,9 @@ def day_of(at_s: int, zone: tzinfo) -> int:
     day that has begun goes on.
     """
     day = wall_time(at_s, zone).date()
-    tomorrow = day + timedelta(days=1)
-    return _number(tomorrow if at_s >= _day_start(tomorrow, zone) else day)
+    while at_s >= _day_start(tomorrow := day + timedelta(days=1), zone):
+        day = tomorrow
+    return _number(day)
 
 
 def day_bounds(day: int, zone: tzinfo) -> tuple[int, int]:

@@ -58,6 +58,16 @@ class Resolution(StrEnum):
         start, following = islice(steps(at_s, at_s + LONGEST_BUCKETS_S, self.value, zone), 2)
         return at_s if start == at_s else following
 
+    def middle(self, bucket: int, zone: tzinfo) -> int:
+        """Return the middle of a bucket, by its number, UTC seconds."""
+        start_s = self.start(bucket, zone)
+        return (start_s + self.ceiling(start_s + 1, zone)) // 2
+
+    def nearest(self, at_s: int, zone: tzinfo) -> int:
+        """Return the start or the end of the bucket that holds the instant: before or after its middle, UTC seconds."""
+        start_s, end_s = self.floor(at_s, zone), self.ceiling(at_s, zone)
+        return start_s if at_s <= (start_s + end_s) // 2 else end_s
+
     def chunk(self, bucket: int) -> int:
         """What the bucket is stored with: those of its ten minutes, hour, UTC day, month or year."""
         return bucket // _CHUNKS[self]
@@ -133,12 +143,14 @@ class RetainedSpans:
 
     def aligned(self, at_s: int, zone: tzinfo) -> int:
         """The instant moved back to the start of its finest bucket that is still there."""
-        finest = COARSEST_FIRST[-1]
+        return self.finest(at_s).floor(at_s, zone)
+
+    def finest(self, at_s: int) -> Resolution:
+        """Return the finest resolution of which buckets are still there at an instant."""
         for coarser, finer in pairwise(COARSEST_FIRST):
             if at_s < self.since_s(finer):
-                finest = coarser
-                break
-        return finest.floor(at_s, zone)
+                return coarser
+        return COARSEST_FIRST[-1]
 
 
 class Piece(NamedTuple):

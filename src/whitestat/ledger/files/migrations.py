@@ -249,6 +249,11 @@ def _held_usage(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _zones(connection: sqlite3.Connection) -> None:
+    """Since when days and months are booked in which time zone (`zones.py`), UTC seconds."""
+    connection.execute("CREATE TABLE zone (since_s INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _journal_and_chunks,
@@ -260,5 +265,6 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _packed_buckets,
     _seconds,
     _held_usage,
+    _zones,
 )
 """Number n brings a database from `user_version` n to n + 1."""

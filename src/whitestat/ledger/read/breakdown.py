@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import pairwise
-from operator import sub
+from operator import add, sub
 from typing import Any, NamedTuple
 
 from whitestat.core.calendar import Cycle, instant_text, minute_start
@@ -15,11 +15,12 @@ from whitestat.core.errors import QueryError
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Counts
 from whitestat.ledger.read import owners
 from whitestat.ledger.read.answer import REST, Group, GroupSums, add_to
+from whitestat.ledger.read.notices import zone_notices
 from whitestat.ledger.read.selection import COLUMNS, Selection, told, told_apart
 from whitestat.ledger.read.sums import SumReader
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables import details
-from whitestat.ledger.tables.cuts import Cut, TablePart, cuts
+from whitestat.ledger.tables.cuts import Cut, TablePart, cuts, is_foreign, whole_edge
 from whitestat.ledger.tables.details import KINDS, PEER, DetailRetention
 from whitestat.ledger.tables.unflushed import Overlay
 from whitestat.ledger.usage_query import TimeStep, UsageQuery
@@ -61,17 +62,18 @@ class BreakdownReader:
     def __init__(
         self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, sums: SumReader, overlay: Overlay
     ) -> None:
+        self._booked = sums.booked
         self._overlay = overlay
         self._connection = connection
         self._zone = zone
         self._cycle = cycle
         self._sums = sums
-        self._tail = details.DetailTail(connection, zone)
+        self._tail = details.DetailTail(connection, sums.booked)
 
     def plan(self, asked: UsageQuery) -> BreakdownPlan:
         """What is known before the first row. QueryError where there would be too many."""
         self._tail.follow()
-        kept = details.kept(self._connection, self._zone, KINDS[asked.about or ""])
+        kept = details.kept(self._connection, self._booked, KINDS[asked.about or ""])
         question, notices = self._settled(asked, kept)
         top, kinds = self._kinds(question, kept)
         handed_in = self._connection.execute("SELECT min(id), max(id) FROM detail").fetchone()
@@ -90,8 +92,11 @@ class BreakdownReader:
         What is not known of a group is one row more; with a top, it and all others are one rest a step.
         """
         self._tail.follow()
+        kept = details.kept(self._connection, self._booked, KINDS[plan.question.about or ""])
+        start_s, end_s = (self._whole(plan.question, kept, at_s) for at_s in (start_s, end_s))
+        if start_s >= end_s:
+            return {}
         question = replace(plan.question, start_s=start_s, end_s=end_s)
-        kept = details.kept(self._connection, self._zone, KINDS[question.about or ""])
         found: GroupSums = {}
         for span in self._spans(question, kept):
             part = replace(question, start_s=span.start_s, end_s=span.end_s)
@@ -100,6 +105,13 @@ class BreakdownReader:
                 total = question.step is TimeStep.TOTAL
                 add_to(found, group, ((plan.asked_s if total else step_s, counts) for step_s, counts in steps.items()))
         return found
+
+    def _whole(self, question: UsageQuery, kept: DetailRetention, at_s: int) -> int:
+        """Return the instant, or the edge nearest to it of a bucket that another time zone than that of steps has."""
+        if at_s in question.span or self._booked is self._zone:
+            return at_s
+        parts = details.parts(kept, question.span, self._booked, _levels(kept, question))[:-1]
+        return whole_edge([part.piece for part in parts], self._booked, self._zone, at_s)
 
     def _settled(self, asked: UsageQuery, kept: DetailRetention) -> tuple[UsageQuery, list[str]]:
         kind, name = kept.kind, f"{kept.kind.name}s"
@@ -115,12 +127,13 @@ class BreakdownReader:
             notices.append(f"so each row is {'an' if step is TimeStep.HOUR else 'a'} {step}")
         if asked.start_s < kept.coarse_s:
             notices.append(f"{name} are kept since {self._text(kept.coarse_s)}")
-        start_s, end_s = kept.floor(asked.start_s, self._zone), kept.ceiling(asked.end_s, self._zone)
+        start_s, end_s = kept.floor(asked.start_s, self._booked), kept.ceiling(asked.end_s, self._booked)
         if start_s < minute_start(asked.start_s):
             notices.append(f"start moved back to {self._text(start_s)}, as no finer {name} are kept there")
         if end_s > asked.end_s:
             notices.append(f"end moved to {self._text(end_s)}, as no finer {name} are kept there")
-        return replace(asked, start_s=start_s, end_s=end_s, step=step), notices
+        found = replace(asked, start_s=start_s, end_s=end_s, step=step)
+        return found, [*notices, *zone_notices(self._booked, self._zone, found)]
 
     def _text(self, at_s: int) -> str:
         return instant_text(at_s, self._zone)
@@ -129,7 +142,7 @@ class BreakdownReader:
         """What a device did in a bucket within which it changed hands is nobody's: no owner sees another's peers."""
         owned = self._sums.owners(question)
         changes = [at_s for at_s, _ in owners.cut(owned, self._zone, *question.span)[1:]]
-        edges = {edge(at_s, self._zone) for at_s in changes for edge in (kept.floor, kept.ceiling)}
+        edges = {edge(at_s, self._booked) for at_s in changes for edge in (kept.floor, kept.ceiling)}
         inside = sorted(each for each in edges if question.start_s < each < question.end_s)
         for low_s, high_s in pairwise([question.start_s, *inside, question.end_s]):
             holders = [
@@ -212,26 +225,52 @@ class BreakdownReader:
         groups: dict[Group | None, list[int]] = dict(span.groups.items())
         for group, steps in self._sums.within(question, groups).items():
             add_to(usage, group if top is None else REST, steps.items())
+        subtract = _subtract
+        if is_foreign(self._booked, self._zone, *question.span):
+            subtract = _subtract_over_steps
         for group, steps in known.items():
             whole = usage.get(_plain(group) if top is None and group else REST, {})
-            for step_s, counts in steps.items():
-                if step_s in whole:
-                    whole[step_s] = Counts(*(max(0, each) for each in map(sub, whole[step_s], counts)))
+            subtract(whole, steps)
         for group, steps in usage.items():
             usage[group] = {step_s: counts for step_s, counts in steps.items() if counts.octets}
         return {**usage, **known}
 
     def _cuts(self, question: UsageQuery, kept: DetailRetention) -> Iterator[tuple[TablePart, Cut]]:
-        kind, step = kept.kind, question.step
-        levels: tuple[Resolution, ...] = (kind.coarse, kind.fine)
-        if step in _LENGTHS and _is_longer(kind.coarse, step):
-            levels = (kind.fine,)
+        step, levels = question.step, _levels(kept, question)
 
         def found(start_s: int, end_s: int) -> list[TablePart]:
-            low_s, high_s = (kept.floor(at_s, self._zone) for at_s in (start_s, end_s))
-            return details.parts(kept, (low_s, high_s), self._zone, levels)
+            low_s, high_s = (kept.floor(at_s, self._booked) for at_s in (start_s, end_s))
+            return details.parts(kept, (low_s, high_s), self._booked, levels)
 
-        return cuts(question, self._zone, self._cycle, found, each=step is TimeStep.CYCLE)
+        return cuts(question, self._zone, self._cycle, found, each=step is TimeStep.CYCLE, booked=self._booked)
+
+
+def _subtract(whole: dict[int, Counts], known: Mapping[int, Counts]) -> None:
+    """Take what is known of steps from all of them, down to nothing."""
+    for step_s, counts in known.items():
+        if step_s in whole:
+            whole[step_s] = Counts(*(max(0, rest) for rest in map(sub, whole[step_s], counts)))
+
+
+def _subtract_over_steps(whole: dict[int, Counts], known: Mapping[int, Counts]) -> None:
+    """The same where buckets of two kinds may be in different steps: what a step lacks is taken from its neighbours."""
+    lacking = [0] * len(Counts._fields)
+    for step_s in sorted(whole.keys() | known.keys()):
+        lacking = _taken(whole, step_s, map(add, known.get(step_s, Counts()), lacking))
+    for step_s in sorted(whole, reverse=True):
+        lacking = _taken(whole, step_s, lacking)
+
+
+def _taken(whole: dict[int, Counts], step_s: int, amounts: Iterable[int]) -> list[int]:
+    """Take the amounts from a step; return what it lacks."""
+    rest = list(map(sub, whole.get(step_s, Counts()), amounts))
+    whole[step_s] = Counts(*(max(0, each) for each in rest))
+    return [max(0, -each) for each in rest]
+
+
+def _levels(kept: DetailRetention, question: UsageQuery) -> tuple[Resolution, ...]:
+    kind, step = kept.kind, question.step
+    return (kind.fine,) if step in _LENGTHS and _is_longer(kind.coarse, step) else (kind.coarse, kind.fine)
 
 
 def _plain(group: Group) -> Group:

@@ -27,10 +27,11 @@ from whitestat.ledger.read import export, owners
 from whitestat.ledger.read.answer import Cursor, Group, GroupSums, UsageResult, rows_of, tag_of, top_of
 from whitestat.ledger.read.breakdown import BreakdownPlan, BreakdownReader
 from whitestat.ledger.read.gaps import Gaps, gaps
+from whitestat.ledger.read.notices import zone_notices
 from whitestat.ledger.read.sums import SumReader
 from whitestat.ledger.read.tail import JournalTail, OvertakenError
 from whitestat.ledger.resolutions import LATEST_S, Resolution
-from whitestat.ledger.tables import alarms, people, plans
+from whitestat.ledger.tables import alarms, people, plans, zones
 from whitestat.ledger.tables.plans import PlanRow
 from whitestat.ledger.tables.unflushed import Memory, Overlay, Unflushed, names_of
 from whitestat.ledger.usage_query import BY_WORDS, DeviceName, DeviceRow, TimeStep, UsageQuery, UsageRow, check_span
@@ -136,12 +137,14 @@ class Queries:
         place, connection = place_of(self._path), open_for_reading(self._path)
         try:
             tail = JournalTail(connection, self._path)
-            overlay = Overlay(connection, self._zone)
+            booked = zones.booked_zone(connection, self._zone)
+            overlay = Overlay(connection, booked)
         except BaseException:
             connection.close()
             raise
         self._place, self._connection, self._tail, self._overlay = place, connection, tail, overlay
-        self._sums = SumReader(connection, self._zone, self._cycle, overlay)
+        self._booked = booked
+        self._sums = SumReader(connection, self._zone, booked, self._cycle, overlay)
         self._detailed = BreakdownReader(connection, self._zone, self._cycle, self._sums, overlay)
 
     def _follow(self) -> None:
@@ -349,7 +352,7 @@ class Queries:
         """When each point was not watched, up to now at the latest."""
         check_span(start_s, end_s)
         with self._snapshot():
-            return gaps(self._connection, self._zone, self._sums.kept(), start_s, min(end_s, now_s))
+            return gaps(self._connection, self._booked, self._sums.kept(), start_s, min(end_s, now_s))
 
     def since_s(self) -> int | None:
         """Where the first usage there is begins, UTC seconds; None in an empty ledger."""
@@ -385,7 +388,10 @@ class Queries:
 
     def _usage_from(self, question: UsageQuery, top: frozenset[Group] | None, kinds: int, low_s: int) -> _Window:
         high_s = self._window_end(question, low_s, kinds)
-        return _Window(high_s, self._sums.usage(replace(question, start_s=low_s, end_s=high_s), top))
+        start_s, end_s = self._sums.window(question, low_s, high_s)
+        if start_s >= end_s:
+            return _Window(high_s, {})
+        return _Window(high_s, self._sums.usage(replace(question, start_s=start_s, end_s=end_s), top))
 
     def _detail_from(self, plan: BreakdownPlan, low_s: int) -> _Window:
         high_s = self._window_end(plan.question, low_s, plan.kinds)
@@ -419,14 +425,15 @@ class Queries:
         if notices:
             notices.append(f"so each row is a {step}".replace("a hour", "an hour"))
         for name, at_s in (("start", question.start_s), ("end", question.end_s)):
-            aligned_s = kept.aligned(at_s, self._zone)
-            if aligned_s < minute_start(at_s):
-                text = instant_text(aligned_s, self._zone)
-                notices.append(f"{name} moved back to {text}, as nothing finer is kept there")
+            aligned_s = self._sums.aligned(at_s)
+            if not minute_start(at_s) <= aligned_s <= at_s:
+                way, text = "back" if aligned_s < at_s else "on", instant_text(aligned_s, self._zone)
+                notices.append(f"{name} moved {way} to {text}, as nothing finer is kept there")
         cuts = [end_s for _, end_s in owners.cut(self._sums.owners(question), self._zone, *question.span)[:-1]]
-        if any(kept.aligned(at_s, self._zone) < at_s for at_s in cuts):
+        if any(self._sums.aligned(at_s) != at_s for at_s in cuts):
             since = instant_text(kept.since_s(Resolution.DAY), self._zone)
             notices.append(f"owners that changed before {since} count from the start of that month")
+        notices += zone_notices(self._booked, self._zone, question)
         return step, ", ".join(notices) or None
 
     def _kept_text(self, resolution: Resolution, since_s: int) -> str:

@@ -17,7 +17,7 @@ from whitestat.ledger.read import owners
 from whitestat.ledger.read.answer import REST, Group, GroupSums, add_columns, add_to
 from whitestat.ledger.resolutions import COARSEST_FIRST, Piece, Resolution, RetainedSpans, pieces
 from whitestat.ledger.tables import buckets
-from whitestat.ledger.tables.cuts import Cut, TablePart, cuts
+from whitestat.ledger.tables.cuts import Cut, TablePart, cuts, is_foreign, whole_edge
 from whitestat.ledger.tables.packed import Columns, together
 from whitestat.ledger.tables.rows import SCOPES
 from whitestat.ledger.tables.unflushed import Overlay
@@ -32,6 +32,9 @@ _LEVELS = {
 }
 """Which buckets an answer is made of; those of every other step are `COARSEST_FIRST`."""
 
+
+_LONG = (Resolution.HOUR, Resolution.DAY, Resolution.MONTH)
+"""Resolutions with buckets that differ between time zones."""
 
 _SUMS = ", ".join(f"sum({column})" for column in Counts._fields)
 _IN_OUT_SUMS = "sum(octets_in + octets_unsplit), sum(octets_out)"
@@ -49,8 +52,12 @@ FEW = 2
 class SumReader:
     """Reads through a connection in whose transaction the journal's tail was followed."""
 
-    def __init__(self, connection: sqlite3.Connection, zone: tzinfo, cycle: Cycle, overlay: Overlay) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, zone: tzinfo, booked: tzinfo, cycle: Cycle, overlay: Overlay
+    ) -> None:
+        """Steps are those of `zone`, buckets those of `booked` (see `zones`)."""
         self._connection = connection
+        self.booked = booked
         self._overlay = overlay
         self._zone = zone
         self._cycle = cycle
@@ -161,13 +168,27 @@ class SumReader:
         (first_s,) = self._connection.execute("SELECT min(bucket) FROM tail_usage").fetchone()
         for resolution in reversed(COARSEST_FIRST):
             bucket = buckets.oldest(self._connection, resolution)
-            start_s = None if bucket is None else resolution.start(bucket, self._zone)
-            if start_s is not None and (first_s is None or start_s < resolution.floor(first_s, self._zone)):
+            start_s = None if bucket is None else resolution.start(bucket, self.booked)
+            if start_s is not None and (first_s is None or start_s < resolution.floor(first_s, self.booked)):
                 first_s = start_s
         return None if first_s is None else int(first_s)
 
     def kept(self) -> RetainedSpans:
-        return buckets.kept(self._connection, self._zone)
+        return buckets.kept(self._connection, self.booked)
+
+    def window(self, question: UsageQuery, low_s: int, high_s: int) -> tuple[int, int]:
+        """Return the edges of a part of an answer that has whole buckets of the answer alone, UTC seconds."""
+        start_s, end_s = question.span
+        if question.step is TimeStep.CYCLE or not is_foreign(self.booked, self._zone, start_s, end_s):
+            return low_s, high_s
+        levels = _LEVELS.get(question.step, COARSEST_FIRST)
+        spans = owners.cut(self.owners(question), self._zone, start_s, end_s)
+        whole = [piece for span in spans for piece in self._pieces(*span, levels)]
+        low_s, high_s = (
+            at_s if at_s in (start_s, end_s) else whole_edge(whole, self.booked, self._zone, at_s)
+            for at_s in (low_s, high_s)
+        )
+        return low_s, high_s
 
     def steps(self, question: UsageQuery, from_s: int) -> Iterator[int]:
         return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
@@ -218,7 +239,7 @@ class SumReader:
         """Cycles are summed one by one, as a cycle may begin within a day."""
         levels = _LEVELS.get(question.step, COARSEST_FIRST)
         each = question.step is TimeStep.CYCLE
-        return cuts(question, self._zone, self._cycle, partial(self._parts, levels), each=each)
+        return cuts(question, self._zone, self._cycle, partial(self._parts, levels), each=each, booked=self.booked)
 
     def _parts(self, levels: tuple[Resolution, ...], start_s: int, end_s: int) -> list[TablePart]:
         """Closed buckets as coarse as they come, then finer ones, then the journal's tail."""
@@ -229,13 +250,25 @@ class SumReader:
         ]
 
     def _pieces(self, start_s: int, end_s: int, levels: tuple[Resolution, ...]) -> list[Piece]:
-        kept, zone = self.kept(), self._zone
-        return pieces(kept.aligned(start_s, zone), kept.aligned(end_s, zone), zone, levels, kept.until)
+        low_s, high_s = self.aligned(start_s), self.aligned(end_s)
+        return pieces(low_s, high_s, self.booked, levels, self.kept().until)
+
+    def aligned(self, at_s: int) -> int:
+        """Return the instant moved back to the start of its finest bucket that is still there.
+
+        A bucket of another time zone than that of the steps is not cut either: it is before or after the instant, as
+        its middle is.
+        """
+        finest = self.kept().finest(at_s)
+        start_s = finest.floor(at_s, self.booked)
+        if self.booked is self._zone or finest not in _LONG or start_s == at_s:
+            return start_s
+        end_s = finest.ceiling(at_s, self.booked)
+        return finest.nearest(at_s, self.booked) if is_foreign(self.booked, self._zone, start_s, end_s) else start_s
 
     def _tail_piece(self, start_s: int, end_s: int) -> Piece:
         """The instants of the journal's tail, which are starts of minutes or of seconds."""
-        kept = self.kept()
-        low, high = (kept.aligned(at_s, self._zone) for at_s in (start_s, end_s))
+        low, high = map(self.aligned, (start_s, end_s))
         return Piece(Resolution.SECOND, low, high, low, max(high, low + 1))
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from whitestat.core.model import Counts
 from whitestat.ledger.resolutions import Resolution
-from whitestat.ledger.tables import buckets, packed
+from whitestat.ledger.tables import buckets, packed, zones
 from whitestat.ledger.tables.buckets import CHUNK_BITS, COVERAGE, USAGE
 
 _KEY = (1 << CHUNK_BITS) - 1
@@ -74,9 +74,9 @@ def merge(to: sqlite3.Connection, of: sqlite3.Connection, zone: tzinfo) -> None:
 def _close(to: sqlite3.Connection, of: sqlite3.Connection, zone: tzinfo) -> None:
     newest = [buckets.newest(each, Resolution.MINUTE) or 0 for each in (to, of)]
     at_s = max(*newest, buckets.closed(to).hours_s, buckets.closed(of).hours_s)
-    buckets.close(to, zone, at_s)
+    buckets.close(to, zones.booked_zone(to, zone), at_s)
     of.execute("BEGIN")
-    buckets.close(of, zone, at_s)
+    buckets.close(of, zones.booked_zone(of, zone), at_s)
     of.execute("COMMIT")
 
 

@@ -141,14 +141,14 @@ def expire(connection: sqlite3.Connection, zone: tzinfo, resolution: Resolution,
     return since_s
 
 
-def newest(connection: sqlite3.Connection, resolution: Resolution) -> int | None:
-    """The number of the last bucket that has usage."""
-    return _edge(connection, resolution, "DESC", -1)
+def newest(connection: sqlite3.Connection, resolution: Resolution, kind: BucketKind = USAGE) -> int | None:
+    """Return the number of the last bucket that has rows of the kind; None if there is none."""
+    return _edge(connection, kind, resolution, "DESC", -1)
 
 
 def oldest(connection: sqlite3.Connection, resolution: Resolution) -> int | None:
     """The number of the first bucket that has usage."""
-    return _edge(connection, resolution, "ASC", 0)
+    return _edge(connection, USAGE, resolution, "ASC", 0)
 
 
 def read(
@@ -269,15 +269,15 @@ def _rows(
     return connection.execute(f"SELECT id, content FROM {table} WHERE {where} ORDER BY id", bound)  # noqa: S608
 
 
-def _edge(connection: sqlite3.Connection, resolution: Resolution, order: str, at: int) -> int | None:
+def _edge(connection: sqlite3.Connection, kind: BucketKind, resolution: Resolution, order: str, at: int) -> int | None:
     """The chunk of the first row in that order holds it, in whichever series."""
-    table = f"usage_{resolution}"
+    table = f"{kind.name}_{resolution}"
     row = connection.execute(f"SELECT id FROM {table} ORDER BY id {order} LIMIT 1").fetchone()  # noqa: S608
     if row is None:
         return None
     chunk = row[0] >> CHUNK_BITS
     rows = _rows(connection, table, chunk, chunk, None)
-    offsets = (packed.unpacked(content, len(USAGE.columns))[0][at] for _, content in rows)
+    offsets = (packed.unpacked(content, len(kind.columns))[0][at] for _, content in rows)
     return resolution.buckets(chunk, [max(offsets) if at else min(offsets)])[0]
 
 

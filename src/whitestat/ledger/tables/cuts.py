@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from whitestat.core.calendar import Cycle, steps
+from whitestat.core.zone_history import ZoneHistory
 from whitestat.ledger.resolutions import Piece, Resolution
 from whitestat.ledger.usage_query import TimeStep, UsageQuery
 
@@ -45,13 +46,19 @@ Parts = Callable[[int, int], Sequence[TablePart]]
 
 
 def cuts(
-    question: UsageQuery, zone: tzinfo, cycle: Cycle, parts: Parts, *, each: bool
+    question: UsageQuery, zone: tzinfo, cycle: Cycle, parts: Parts, *, each: bool, booked: tzinfo
 ) -> Iterator[tuple[TablePart, Cut]]:
-    """The parts of the question's span with how; those of each step apart where `each` asks for it."""
+    """The parts of the question's span with how; those of each step apart where `each` asks for it.
+
+    Steps are those of `zone`, buckets those of `booked`.
+    """
     start_s, end_s = question.span
     if not each:
         for part in parts(start_s, end_s):
-            yield part, _cut(question, part.piece, zone, cycle)
+            if is_foreign(booked, zone, part.piece.start_s, part.piece.end_s):
+                yield part, _by_middle(question, part.piece, zone, cycle, booked)
+            else:
+                yield part, _cut(question, part.piece, zone, cycle)
         return
     starts = list(steps(start_s, end_s, question.step, zone, cycle))
     edges = [start_s, *starts[1:], end_s]
@@ -68,6 +75,34 @@ def chunked(table: str, piece: Piece, series: int) -> tuple[str, tuple[object, .
     if series <= SEEKS_MAX:
         return "chunk IN (SELECT value FROM json_each(?)) AND", (json.dumps(list(range(low, high + 1))),)
     return "chunk BETWEEN ? AND ? AND", (low, high)
+
+
+def is_foreign(booked: tzinfo, zone: tzinfo, start_s: int, end_s: int) -> bool:
+    """Return whether some buckets of the span were booked by other local clocks than those of the zone."""
+    return isinstance(booked, ZoneHistory) and any(booked.unlike(zone, start_s, end_s))
+
+
+def whole_edge(parts: Sequence[Piece], booked: tzinfo, zone: tzinfo, at_s: int) -> int:
+    """Return the instant, or the nearest edge of the bucket that it cuts, where that is in another time zone.
+
+    `parts` are those of the whole answer. Windows of it with such edges have each bucket where its middle is.
+    """
+    for piece in parts:
+        if piece.start_s < at_s < piece.end_s and is_foreign(booked, zone, piece.start_s, piece.end_s):
+            return piece.resolution.nearest(at_s, booked)
+    return at_s
+
+
+def _by_middle(question: UsageQuery, piece: Piece, zone: tzinfo, cycle: Cycle, booked: tzinfo) -> Cut:
+    """Assign each bucket to the step that its middle lies in: a day of another time zone keeps its date."""
+    if question.step is TimeStep.TOTAL:
+        return Cut("0", lambda _: question.start_s)
+
+    def step_of(bucket: int) -> int:
+        middle_s = piece.resolution.middle(bucket, booked)
+        return next(steps(middle_s, middle_s + 1, question.step, zone, cycle))
+
+    return Cut("bucket", cache(step_of))
 
 
 def _cut(question: UsageQuery, piece: Piece, zone: tzinfo, cycle: Cycle) -> Cut:

@@ -162,10 +162,14 @@ class DetailRetention(NamedTuple):
 
     def floor(self, at_s: int, zone: tzinfo) -> int:
         """The start of the finest bucket that is still there."""
-        return (self.kind.fine if at_s >= self.fine_s else self.kind.coarse).floor(at_s, zone)
+        return self.finest(at_s).floor(at_s, zone)
 
     def ceiling(self, at_s: int, zone: tzinfo) -> int:
-        return (self.kind.fine if at_s >= self.fine_s else self.kind.coarse).ceiling(at_s, zone)
+        return self.finest(at_s).ceiling(at_s, zone)
+
+    def finest(self, at_s: int) -> Resolution:
+        """Return the finer resolution if its bucket of an instant is still there, else the coarser one."""
+        return self.kind.fine if at_s >= self.fine_s else self.kind.coarse
 
 
 def kept(connection: sqlite3.Connection, zone: tzinfo, kind: DetailKind) -> DetailRetention:

@@ -21,12 +21,12 @@ from whitestat.ledger.files.database import fault_in, is_damage, lock, open_alon
 from whitestat.ledger.files.place import Place, knows_alike, place_of
 from whitestat.ledger.files.wal import WalReader, log_of
 from whitestat.ledger.resolutions import KEPT_S, Resolution
-from whitestat.ledger.tables import buckets, details, plans
+from whitestat.ledger.tables import buckets, details, plans, zones
 from whitestat.ledger.tables.flush import DeviceRecord, Flush, LedgerState
 from whitestat.ledger.tables.rows import SCOPES, audit_text, device_row, episode_row, reading_row
 from whitestat.ledger.tables.unflushed import handed_in
 from whitestat.ledger.write import troubles
-from whitestat.ledger.write.folding import ADDRESSES_KEPT, FoldedSums, Loss, fold, gather
+from whitestat.ledger.write.folding import ADDRESSES_KEPT, Folded, FoldedSums, Loss, fold, gather
 from whitestat.ledger.write.state import receipts, state_of
 from whitestat.plans.plan import Plan
 
@@ -78,7 +78,7 @@ class Writer:
         on seconds they are kept if they were."""
         self._path = path
         self._kept_s = kept_s
-        self._zone = zone
+        self._zone = self._booked = zone
         self._chain = self._octets_before = 0
         self._points: dict[str, int] = {}
         self._series: dict[UsageKey, int] = {}
@@ -289,7 +289,7 @@ class Writer:
             sequence = self._sequence
             for entry in undated.release(self._connection, boot, offset_ms):
                 sequence = journal.append(self._connection, self._folded, sequence, journal.packed(entry))
-            undated.not_later(self._connection, self._zone, now_ms)
+            undated.not_later(self._connection, self._booked, now_ms)
         self._sequence, self.is_holding = sequence, False
         self.fold()
 
@@ -323,7 +323,7 @@ class Writer:
         if self._sequence == self._folded:
             return
         with self._writing("fold"):
-            done = fold(self._connection, self._blocks, self._zone, self._seen_again, self._pause)
+            done = self._folded_journal()
             found = self._note(done.losses)
             chain = journal.new_chain(self._connection)
         self._sequence = self._folded = done.sequence
@@ -335,10 +335,14 @@ class Writer:
         self._addresses.clear()
         self._seen_again.clear()
 
+    def _folded_journal(self) -> Folded:
+        connection, seen, pause = self._connection, self._seen_again, self._pause
+        return fold(connection, self._blocks, self._zone, seen, pause, booked_zone=self._booked)
+
     def fold_details(self) -> None:
         """Move services and peers into their tables; raises LedgerError, and they stay as handed in."""
         with self._writing("fold"):
-            details.fold(self._connection, self._zone, self._pause)
+            details.fold(self._connection, self._booked, self._pause)
         self._details = 0
 
     def follow_plans(self, agreed: Sequence[Plan], now_s: int) -> list[str]:
@@ -422,8 +426,10 @@ class Writer:
     def _begin(self) -> None:
         """Fold what a writer before left behind."""
         with self._writing("opening"):
-            buckets.align(self._connection, self._zone)
-            done = fold(self._connection, self._blocks, self._zone, self._seen_again, self._pause)
+            zones.note(self._connection, self._zone)
+            self._booked = zones.booked_zone(self._connection, self._zone)
+            buckets.align(self._connection, self._booked)
+            done = self._folded_journal()
             self._sequence = self._folded = done.sequence
             if Resolution.SECOND in self._kept_s:
                 buckets.keep_seconds(self._connection, wanted=self._kept_s[Resolution.SECOND] != 0)
@@ -533,12 +539,12 @@ class Writer:
             kept_s = self._kept_s.get(resolution)
             if kept_s:
                 by_days = resolution is Resolution.MINUTE and kept_s >= BY_DAYS_S
-                since_s = (Resolution.DAY if by_days else coarser).floor(now_s - kept_s, self._zone)
-                buckets.expire(self._connection, self._zone, resolution, since_s)
+                since_s = (Resolution.DAY if by_days else coarser).floor(now_s - kept_s, self._booked)
+                buckets.expire(self._connection, self._booked, resolution, since_s)
         kept_s = self._kept_s.get(Resolution.DAY)
         if kept_s is not None:
             plans.expire(self._connection, now_s - kept_s)
-        details.expire(self._connection, self._zone, now_s, self._kept_s)
+        details.expire(self._connection, self._booked, now_s, self._kept_s)
         self._connection.execute("DELETE FROM reading WHERE at_ms < ?", ((now_s - READINGS_KEPT_S) * 1000,))
 
     @contextmanager
