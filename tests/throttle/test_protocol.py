@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whitestat.core.rate_limits import FASTEST_BPS, SLOWEST_BPS
-from whitestat.core.units import address_bytes
+from whitestat.core.units import FASTEST_BPS, SLOWEST_BPS, address_bytes
 from whitestat.throttle.limits import Limit
 from whitestat.throttle.protocol import order, read_order
 

@@ -11,8 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
 
 from whitestat.config.schema import HOUR, NAME, NETWORKS, TEXT, ConfigKey, ValueKind
-from whitestat.core.rate_limits import FASTEST_BPS, SLOWEST_BPS
-from whitestat.core.units import octets_of, octets_written, rate_of, rate_written
+from whitestat.core.units import FASTEST_BPS, SLOWEST_BPS, octets_of, octets_written, rate_of, rate_written
 from whitestat.plans.plan import Period, Plan, Share, Tariff
 from whitestat.plans.tariff import MINUTES_A_DAY, Window
 

@@ -262,15 +262,6 @@ UNATTRIBUTED = 0
 """The episode of traffic that no device could be found for."""
 
 
-class Usage(NamedTuple):
-    """A delta with its who and what."""
-
-    key: UsageKey
-    counts: Counts
-    start_ms: int
-    end_ms: int
-
-
 class ServiceKey(NamedTuple):
     """What a device's usage was on: the IP protocol and the lower of the two ports, -1 for all others together."""
 

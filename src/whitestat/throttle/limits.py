@@ -13,8 +13,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from whitestat.core.model import Address, Mac, Network
-from whitestat.core.rate_limits import SLOWEST_BPS
-from whitestat.core.units import address_text, mac_text
+from whitestat.core.units import SLOWEST_BPS, address_text, mac_text
 
 UP, DOWN = "wstat-up", "wstat-down"
 """The intermediate devices: what devices send, and what they receive."""

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any
 
-from whitestat.core.rate_limits import FASTEST_BPS, SLOWEST_BPS
-from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
+from whitestat.core.units import FASTEST_BPS, SLOWEST_BPS, address_bytes, address_text, mac_bytes, mac_text
 from whitestat.throttle.limits import MOST, Limit
 
 LONGEST_ORDER = 1 << 20
