@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -15,8 +16,6 @@ from urllib.parse import urlsplit
 from tests.support.household import booked, household
 from whitestat.app.parser import DEFAULT_CONFIG, LAST_COUNTS, _parser
 from whitestat.config.reference import reference
-from whitestat.web.openapi import document
-from whitestat.web.routes import ROUTES
 
 _NOTE = "<!-- Made by `make reference` from the code. Do not edit: change the code and run it again. -->\n"
 
@@ -111,7 +110,7 @@ def commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Ar
 
 def api() -> str:
     """Every path of the HTTP interface with its parameters, bodies and answers, from the OpenAPI document."""
-    described: dict[str, Any] = document(ROUTES, "")
+    described: dict[str, Any] = json.loads(_get("/openapi.json"))
     lines = ["# HTTP API", "", _NOTE, described["info"]["description"], ""]
     lines += [
         "A running service describes the same at `/openapi.json` (OpenAPI 3.1). Examples:",
@@ -215,7 +214,7 @@ def metrics() -> str:
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",
     ]
-    text = _scrape()
+    text = _get("/metrics")
     for name, sentence in re.findall("^# HELP ([a-z_]+) (.*)$", text, re.MULTILINE):
         kind = re.search(f"^# TYPE {name} ([a-z]+)$", text, re.MULTILINE)
         sample = re.search(rf"^{name}{{(.*?)}} ", text, re.MULTILINE)
@@ -230,10 +229,11 @@ def metrics() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _scrape() -> str:
+def _get(path: str) -> str:
+    """Return what a running service answers."""
     with TemporaryDirectory() as folder, household(Path(folder), booked()) as house:
         connection = HTTPConnection(urlsplit(house.url).netloc, timeout=20)
-        connection.request("GET", "/metrics")
+        connection.request("GET", path)
         text = connection.getresponse().read().decode()
         connection.close()
     return text
