@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.unflushed import CountedUsage
+from whitestat.app import build
 from whitestat.app.commands.check import _check_csv
 from whitestat.app.csv_logs import AT_NIGHT, OFF_PEAK, CsvLogs, clock_of
-from whitestat.app.service import csv_logs_of
 from whitestat.config import loader
 from whitestat.config.plans import plan_of
 from whitestat.core.calendar import parse_instant
@@ -249,10 +249,10 @@ def test_the_service_writes_at_once_and_tells_a_failure_once(ledger: Ledger) -> 
 def test_the_configuration_says_where_how_often_and_how_long(tmp_path: Path) -> None:
     file = tmp_path / "whitestat.toml"
     file.write_text('[store]\npath = "w.db"\n')
-    assert csv_logs_of(loader.load(file, {}, root=False), HOME) is None
+    assert build.csv_logs(loader.load(file, {}, root=False), HOME) is None
     with closing(Writer(tmp_path / "w.db", HOME)):
         file.write_text('[store]\npath = "w.db"\n[csv]\nfolder = "logs"\n')
-        logs = csv_logs_of(loader.load(file, {}, root=False), HOME)
+        logs = build.csv_logs(loader.load(file, {}, root=False), HOME)
     assert logs is not None and logs.folder == tmp_path / "logs"
 
 
@@ -262,7 +262,7 @@ def test_a_row_has_what_is_not_written_yet(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.use("11-20T12:00", 1, 10)
     memory = CountedUsage(ledger.writer, {(at("11-20T12:10"), UsageKey(1, "lan", Scope.WAN)): Counts(90)})
-    logs = csv_logs_of(loader.load(file, {}, root=False), HOME, memory)
+    logs = build.csv_logs(loader.load(file, {}, root=False), HOME, memory)
     assert logs
     with closing(ledger.writer), closing(ledger.queries), closing(logs):
         logs.write(at("11-20T13:00"))

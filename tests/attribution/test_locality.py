@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from whitestat.app.commands.importing import locality_of
-from whitestat.app.local_network import locality
+from whitestat.app.local_network import configured_locality, locality
 from whitestat.config.loader import load
 from whitestat.core.units import address_bytes
 
@@ -29,7 +28,7 @@ def test_masks_of_version_5_narrow_nothing(tmp_path: Path, lan: str, masks: str,
     file = tmp_path / "whitestat.toml"
     file.write_text(f"[lan]\n{lan}\n")
     config = load(file, {"LAN_SEGMENT_MASKS": masks}, root=True)
-    for found in (locality(config, ()), locality_of(config)):
+    for found in (locality(config, ()), configured_locality(config)):
         assert {host for host in HOSTS if found.kind(address_bytes(host)) == "local"} == expected
 
 

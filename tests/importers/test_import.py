@@ -21,7 +21,7 @@ from tests.importers.conftest import NOW_MS
 from tests.support.importing import FIXTURES, ZONE, A, B, Home
 from tests.support.old_databases import OldDatabase
 from whitestat.app.commands import importing
-from whitestat.app.service import import_old
+from whitestat.app.takeover import import_old
 from whitestat.attribution.locality import Locality
 from whitestat.config import loader
 from whitestat.core.calendar import parse_instant

@@ -167,11 +167,12 @@ def test_it_ends_while_pages_are_open_that_read_no_more(machine: Machine, tmp_pa
 _IMPORTING = """
 import os, sys, time
 from pathlib import Path
-from whitestat.config import loader; from whitestat.app import service
+from whitestat.app import local_time, takeover
 from whitestat.app.commands import importing
-run.import_once = lambda *_: time.sleep(60)
-loaded = config.load(Path(sys.argv[1]), os.environ, root=True)
-service.import_old(loaded, service.zone_of(loaded))
+from whitestat.config import loader
+importing.import_once = lambda *_: time.sleep(60)
+config = loader.load(Path(sys.argv[1]), os.environ, root=True)
+takeover.import_old(config, local_time.zone_of(config))
 """
 
 

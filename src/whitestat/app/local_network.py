@@ -96,6 +96,11 @@ def locality(
     )
 
 
+def configured_locality(config: Config) -> Locality:
+    """Return what is local as far as the configuration says, for old data and captures of another machine."""
+    return Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
+
+
 def _homes(
     counting: Iterable[PointConfig],
     known: Mapping[str, NetworkInterface],

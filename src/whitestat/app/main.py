@@ -180,12 +180,13 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     from whitestat.app.commands import importing
-    from whitestat.app.service import zone_of
+    from whitestat.app.local_network import configured_locality
+    from whitestat.app.local_time import zone_of
     from whitestat.core.system.clock import SystemClock
 
     config = _load(options)
     home = importing.ImportTarget(
-        config.store.path, zone_of(config), importing.locality_of(config), SystemClock().now_ms() // 1000
+        config.store.path, zone_of(config), configured_locality(config), SystemClock().now_ms() // 1000
     )
     given = vars(options)
     importing.refuse_others(options.program, {f"--{name.replace('_', '-')}": value for name, value in given.items()})
@@ -204,7 +205,7 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _recover(options: argparse.Namespace) -> int:
-    from whitestat.app.service import zone_of
+    from whitestat.app.local_time import zone_of
     from whitestat.core.system.clock import SystemClock
     from whitestat.ledger.recovery.recover import recover
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from whitestat.app.local_time import zone_of
 from whitestat.app.main import run_command
-from whitestat.app.service import zone_of
 from whitestat.core.model import Counts, Episode, Scope, UsageKey
 from whitestat.core.system.clock import SystemClock
 from whitestat.ledger.tables.flush import DeviceRecord, Flush

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.flushes import NOON_S, STOCKHOLM, key
-from whitestat.app.service import ledger_of
+from whitestat.app.ledger import open_ledger
 from whitestat.config.loader import load
 from whitestat.config.sections import Config
 from whitestat.core.calendar import HOUR_S
@@ -303,7 +303,7 @@ def test_a_damaged_ledger_is_set_aside_and_what_can_be_read_comes_back(
 
 def start(config: Config) -> tuple[Writer, LedgerState]:
     """As the service starts; a large ledger is read through afterwards, and set aside when that finds damage."""
-    writer, _ = ledger_of(config, STOCKHOLM)
+    writer, _ = open_ledger(config, STOCKHOLM)
     told: list[tuple[str, Place | None]] = []
     inspection = Inspection(config.store.path, lambda *each: told.append(each))
     inspection.start()

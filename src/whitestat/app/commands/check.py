@@ -11,7 +11,7 @@ from whitestat.app.alerting import notices as cannot_slow
 from whitestat.app.collectors import default_notices, open_collectors, points_of
 from whitestat.app.control import is_running
 from whitestat.app.local_network import locality, maps_of
-from whitestat.app.service import zone_found, zone_of
+from whitestat.app.local_time import zone_found, zone_of
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.collectors import Collector

@@ -12,21 +12,17 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from whitestat import __version__
+from whitestat.app import build
 from whitestat.app.control import ControlConnection
-from whitestat.app.local_network import locality, maps_of
-from whitestat.app.service import access_of, cycle_of, zone_of
-from whitestat.attribution.attribute import Attributor
+from whitestat.app.local_network import locality
+from whitestat.app.local_time import cycle_of, zone_of
 from whitestat.attribution.devices.edits import Edit
-from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.identity import EditResult, Identity
-from whitestat.attribution.devices.registry import DeviceRegistry
-from whitestat.attribution.devices.vendors import vendor
 from whitestat.config.sections import Config
 from whitestat.core.errors import LedgerError, QueryError, WhiteStatError
 from whitestat.core.system.clock import SystemClock
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
-from whitestat.metering.recorder import Recorder
 
 Call = Callable[[str, str, object], Any]
 """Method, path and body of a request to the answer's content; WhiteStatError where it is refused."""
@@ -126,26 +122,13 @@ def _app(config: Config) -> Iterator[ASGIApp]:
         closing(Writer(config.store.path, zone, asdict(config.retention))) as writer,
         closing(Queries(config.store.path, zone, cycle_of(config))) as queries,
     ):
-        recorder = _recorder(config, writer)
+        local = locality(config, config.points)
+        devices = build.attribution(config, writer.state(), local)
+        recorder = build.recorder(config, writer, devices, zone=zone, local=lambda: local)
         identity = Identity(writer, recorder, clock.now_ms())
         sources = Sources(queries, zone, __version__, clock.now_ms, dict, _nothing, edits=_Direct(identity))
-        yield create_app(replace(sources, access=access_of(config)))
+        yield create_app(replace(sources, access=build.access(config)))
         recorder.flush(last=True)
-
-
-def _recorder(config: Config, writer: Writer) -> Recorder:
-    where, state = locality(config, config.points), writer.state()
-    attributor = Attributor(where, EpisodeTable(state.episodes))
-    known = DeviceRegistry(
-        attributor,
-        state.devices,
-        names={each.mac: each.name for each in config.devices},
-        people={each.mac: each.person for each in config.devices if each.person},
-        vendor=vendor,
-        host_name="",
-        maps=maps_of(config),
-    )
-    return Recorder(writer, attributor, known, zone=zone_of(config), points=(), locality=lambda: where)
 
 
 async def _nothing() -> AsyncIterator[dict[str, object]]:

@@ -10,8 +10,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from whitestat.attribution.locality import PRIVATE, Locality
-from whitestat.config.sections import Config
+from whitestat.attribution.locality import Locality
 from whitestat.core.errors import ImportFault, LedgerError, QueryError
 from whitestat.core.model import Address
 from whitestat.importers import dalla_stats, darkstat, traffic, vnstat, whitestat, whitestat_folder
@@ -49,11 +48,6 @@ def refuse_others(program: str, given: Mapping[str, object]) -> None:
     for option, of in _OPTIONS.items():
         if given.get(option) and of != program:
             raise QueryError(option, f"is about {of}'s files, and has no effect on {program}'s")
-
-
-def locality_of(config: Config) -> Locality:
-    """What was local then, as far as the configuration says: this machine's interfaces of today know nothing of it."""
-    return Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
 
 
 def read(

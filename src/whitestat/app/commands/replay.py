@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from whitestat.app.local_network import configured_locality
 from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.names import by_address, configured
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.attribution.judge import Learned
-from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.collectors.capture import pcap
 from whitestat.collectors.link_addresses import completed
 from whitestat.config.sections import Config
@@ -36,7 +36,7 @@ class Replayed(NamedTuple):
 def replay(path: Path, config: Config) -> Replayed:
     """Count what is readable of a capture file. Raises CaptureError where nothing is."""
     devices = EpisodeTable()
-    locality = Locality(config.lan.networks or (*PRIVATE, *config.lan.segments), routers=frozenset(config.lan.routers))
+    locality = configured_locality(config)
     learned = Learned()
     fault: list[str] = []
     left_out = Counter[int]()

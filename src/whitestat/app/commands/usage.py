@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from whitestat.app.control import answer_to, json_answer_to
-from whitestat.app.service import cycle_of, zone_of
+from whitestat.app.local_time import cycle_of, zone_of
 from whitestat.config.sections import Config
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import Counts, Json
