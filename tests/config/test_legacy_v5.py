@@ -18,7 +18,7 @@ from whitestat.config.sections import Config
 from whitestat.core.errors import ConfigError
 from whitestat.core.units import mac_bytes
 
-QUOTED = Path(__file__).parent / "fixtures" / "whitestat" / "WhiteStatConfig-quoted.json"
+QUOTED = Path(__file__).parents[1] / "fixtures" / "whitestat" / "WhiteStatConfig-quoted.json"
 FILE = {
     "DATA_STORE": "/mnt/whitestat",
     "DBFile": "WhiteStat.db",

@@ -10,7 +10,7 @@ from whitestat.app.commands.replay import replay
 from whitestat.config.loader import load
 from whitestat.config.sections import Config
 
-CAPTURES = Path(__file__).parent / "fixtures" / "captures"
+CAPTURES = Path(__file__).parents[2] / "fixtures" / "captures"
 LAPTOP, ROUTER = "02:00:00:00:00:11", "02:00:00:00:00:01"
 
 
