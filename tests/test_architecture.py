@@ -174,6 +174,11 @@ PUBLIC = {"attribution.evidence", "collectors", "testing"}
 """Rooms whose own file defines a public protocol, or gives it to other packages."""
 
 
+def test_every_folder_is_a_package() -> None:
+    """A folder without its own file is hidden by a module of its name that an older installation left behind."""
+    assert not {path.parent for path in MODULES if not (path.parent / "__init__.py").exists()}
+
+
 def test_the_own_file_of_a_room_is_one_sentence() -> None:
     files = {name_of(path): ast.parse(path.read_text()).body for path in MODULES if path.name == "__init__.py"}
     assert {name for name, statements in files.items() if len(statements) > 1} == PUBLIC | {""}
