@@ -20,7 +20,7 @@ quick: $(VENV)/test.stamp ## what needs no root, browser or network namespace, i
 		-m 'not lab and not needs and not browser and not slow' $(ARGS)
 
 packages: ## install the Debian packages that the tests need and that are missing, as root
-	@packaging/install-test-packages || echo 'They could not be installed (above: why): tests that need them are skipped.'
+	@packaging/install-packages || echo 'They could not be installed (above: why): tests that need them are skipped.'
 
 lint: $(VENV)/test.stamp lint-js ## ruff and mypy, strict; Biome for the page's scripts and styles, where npm is installed
 	$(BIN)/ruff check
@@ -107,6 +107,7 @@ $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: $(VENV)/bin/pip pyproject.toml
+	@command -v ip >/dev/null || packaging/install-packages iproute2 libbpf1
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

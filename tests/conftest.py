@@ -12,12 +12,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import settings
 
+from tests.support.unclosed import unclosed_are_collected, watch_connections
 from whitestat.ledger.write.writer import Writer
 
 # How long an example takes says more about the machine than about us: `make bench` measures what may take how long.
 settings.register_profile("whole", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "whole"))
+
+watch_connections()
 
 Writing = Callable[[], Writer]
 
@@ -42,6 +45,12 @@ def missing(*programs: str) -> str | None:
         return "needs root"
     absent = [program for program in programs if shutil.which(program) is None]
     return f"needs {', '.join(absent)}" if absent else None
+
+
+@pytest.fixture(autouse=True)
+def _unclosed_fails_the_test() -> Iterator[None]:
+    with unclosed_are_collected():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sqlite3
 from contextlib import closing
@@ -24,7 +25,7 @@ from whitestat.importers.whitestat import read
 from whitestat.importers.whitestat_folder import read as folder
 
 ZONE = ZoneInfo("Asia/Kolkata")
-SHARED = Path(__file__).parents[3] / "shared" / "fixtures" / "whitestat"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "whitestat"
 A, B, ROUTER = "02:00:5e:00:00:0a", "02:00:5e:00:00:0b", "02:00:5e:00:00:01"
 
 
@@ -34,6 +35,12 @@ def is_local(address: Address) -> bool:
 
 def history(path: Path) -> ImportedHistory:
     return read(path, ZONE, is_local)
+
+
+def unpacked(name: str, folder: Path) -> Path:
+    path = folder / name
+    path.write_bytes(gzip.decompress((FIXTURES / f"{name}.gz").read_bytes()))
+    return path
 
 
 def host(ip: str, mac: str | None) -> ImportedHost:
@@ -59,18 +66,12 @@ def test_every_generation_is_read(tmp_path: Path, generation: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["v3_v4", "v5", "v6_20210209", "v7_20210212", "v9_v11"])
-def test_the_tables_upstream_published_are_known(name: str) -> None:
-    path = SHARED / f"empty_{name}.db"
-    if not path.exists():
-        pytest.skip("the databases that upstream published are not here")
-    assert usage(history(path)) == {}
+def test_the_tables_upstream_published_are_known(name: str, tmp_path: Path) -> None:
+    assert usage(history(unpacked(f"empty_{name}.db", tmp_path))) == {}
 
 
-def test_what_version_5_itself_wrote_is_read() -> None:
-    path = SHARED / "WhiteStat_v5_filled.db"
-    if not path.exists():
-        pytest.skip("the recorded data store is not here")
-    found = history(path)
+def test_what_version_5_itself_wrote_is_read(tmp_path: Path) -> None:
+    found = history(unpacked("WhiteStat_v5_filled.db", tmp_path))
     assert set(found.hosts) == {host("192.168.1.10", A), host("192.168.1.11", B), host("0.0.0.0", B)}
     assert "2 addresses that are not local" in found.left_out[0]
 

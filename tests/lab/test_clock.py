@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.home import INTERNET4, PHONE, Home, Links
+from tests.lab.machine import SLOWER
 from tests.lab.referee import Referee
 from tests.lab.service import Service, running, settings
 from tests.lab.traffic import flood
@@ -60,7 +61,7 @@ class Clock:
 
 def health(service: Service, state: str) -> list[str]:
     """The notices, once the clock is in the state; fails after some seconds."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 15 * SLOWER
     while True:
         try:
             report = service.get("/api/v1/health").json

@@ -22,7 +22,7 @@ from tests.support.certificates import certify
 from tests.support.household import NOON_S, House, booked, device, household
 from tests.support.visitor import PAGE, PASSWORD, Visitor
 
-DOCS = Path(__file__).parents[2] / "docs" / "proxy.md"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "proxy-and-tls.md"
 NAME = "stats.example.org"
 
 

@@ -55,7 +55,7 @@ METERING = f"""
 import json, os, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from tests.support.timed_meter import CutMeter, turn
+from tests.support.timed_meter import CutMeter, poll
 from tests.support.recorder import ZONE, recorder_on
 from whitestat.ledger.write.writer import Writer
 folder = Path(sys.argv[1])
@@ -65,7 +65,7 @@ for life in range(2):
     writer = Writer(folder / "whitestat.db", ZONE)
     recorder = recorder_on(writer)
     for _ in range({FLUSHES // 2}):
-        turn(recorder, meter, meter.epoch + 1)
+        poll(recorder, meter, meter.epoch + 1)
         os.write(told, bytes([meter.epoch]))
     writer.close()
 print(json.dumps(meter.cuts))
