@@ -15,6 +15,7 @@ def test_each_test_has_a_limit(pytestconfig: pytest.Config) -> None:
     assert 60 <= float(pytestconfig.getini("timeout")) <= 600
 
 
+@pytest.mark.slow
 def test_an_endless_loop_is_ended_and_named(tmp_path: Path) -> None:
     (tmp_path / "test_endless.py").write_text("def test_endless():\n    while True: pass\n")
     folder = str(tmp_path)

@@ -16,6 +16,7 @@ UNCLOSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", UNCLOSED)
 def test_a_test_that_leaves_something_open_fails(kind: str, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text("from tests.conftest import _unclosed_fails_the_test\n")

@@ -23,6 +23,7 @@ def inbox() -> Iterator[Inbox]:
     found.close()
 
 
+@pytest.mark.slow
 @needs_apprise
 def test_each_address_answers_for_itself(inbox: Inbox) -> None:
     urls = [inbox.url, "json://127.0.0.1:1/", "nosuch://here"]

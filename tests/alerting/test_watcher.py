@@ -183,6 +183,7 @@ def test_a_meter_of_totals_alone_has_no_coverage_to_warn_of(home: Home, collecto
     assert home.look(home.watcher()) == kinds
 
 
+@pytest.mark.slow
 @needs_apprise
 def test_messages_reach_every_address_once_over_failures_restarts_and_quiet_hours(home: Home) -> None:
     good, bad = Inbox(), Inbox()

@@ -58,6 +58,7 @@ SERVED = (
 PASSWORD = "from whitestat.web.auth import passwords as p; assert p.matches('long enough', p.kept('long enough'))"
 
 
+@pytest.mark.slow
 def test_a_service_without_tls_loads_no_openssl_and_no_command_line_of_uvicorn() -> None:
     """Neither at the start nor for any answer, one to a password neither."""
     openssl, command_line = {"_ssl", "_hashlib"}, {"click", "multiprocessing", "logging.config"}
@@ -65,6 +66,7 @@ def test_a_service_without_tls_loads_no_openssl_and_no_command_line_of_uvicorn()
     assert openssl | command_line <= loaded(SERVED), "what was kept out is what would come"
 
 
+@pytest.mark.slow
 def test_what_was_left_out_is_there_for_who_uses_it() -> None:
     uses = "import http.client, ssl; http.client.HTTPSConnection('localhost'); assert ssl.create_default_context()"
     without = "from whitestat.web.auth import passwords; passwords._libcrypt = lambda: None"
@@ -75,6 +77,7 @@ def test_what_was_left_out_is_there_for_who_uses_it() -> None:
 SCRAPED = "lazy.without_servers(); import whitestat.web.handlers.metrics"
 
 
+@pytest.mark.slow
 def test_what_makes_figures_for_prometheus_has_no_servers_of_its_own() -> None:
     servers = {"http.server", "socketserver", "urllib.request", "wsgiref.simple_server"}
     assert not loaded(f"{LEAN}; import whitestat.web.app, whitestat.web.server; {SCRAPED}") & servers
@@ -105,6 +108,7 @@ def test_tls_is_there_where_the_configuration_asks_for_it(tmp_path: Path, text: 
     assert load(path, {}, root=True).needs_tls is needs
 
 
+@pytest.mark.slow
 def test_who_gives_up_root_has_loaded_all_that_answers_need() -> None:
     before = loaded("from whitestat.web import preload; preload.load_all()")
     assert {"jinja2", "prometheus_client", "whitestat.web.handlers.metrics", "whitestat.web.openapi"} <= before

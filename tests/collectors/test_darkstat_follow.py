@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -164,6 +165,7 @@ def test_rows_that_could_not_be_read_have_not_gone() -> None:
     }
 
 
+@pytest.mark.slow
 def test_hours_of_sights_of_a_thousand_hosts_take_little_memory() -> None:
     follower = TableFollower()
     tracemalloc.start()

@@ -254,6 +254,7 @@ def test_no_length_in_a_file_makes_the_reader_hold_more_than_there_is(data: byte
     assert peak(data) < 1 << 20
 
 
+@pytest.mark.slow
 def test_sections_and_interfaces_without_end_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     sections = (captures.section() + captures.interface() * 3) * 20_000
     assert readable(sections) == ([], None)
@@ -426,6 +427,7 @@ def test_a_stream_that_fails_is_a_capture_error() -> None:
         next(pcap.read(Failing(b"", 1)))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file() -> None:
     frame = ETHERNET_IPV4 + frames.ipv4(frames.ports(rest=1400))
     packed = gzip.compress(captures.classic([record(frame=frame)] * 30_000), 1)

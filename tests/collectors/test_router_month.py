@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from whitestat.collectors.router.archer_c20 import ArcherC20
 from whitestat.collectors.router.follow import TotalsFollower
 from whitestat.collectors.router.huawei_b593.collector import B593
@@ -32,6 +34,7 @@ class Clock:
         return sum(delta.counts.octets for delta in step.deltas)
 
 
+@pytest.mark.slow
 def test_a_month_of_wraps_and_reboots_of_a_router_with_32_bits() -> None:
     """A wrap every twenty minutes of the busy device; a reboot every two days right after a poll loses nothing."""
     dice, clock, follower = random.Random(7), Clock(), TotalsFollower("router", ArcherC20.ceiling_bps)

@@ -163,6 +163,7 @@ def table(text: str) -> list[str]:
     return changed.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", AROUND)
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_dry_run_says_what_is_booked_and_a_second_import_books_nothing(

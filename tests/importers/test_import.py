@@ -238,6 +238,7 @@ def test_a_ledger_that_is_also_found_as_the_old_database_is_no_old_database(
     assert caplog.text == ""
 
 
+@pytest.mark.slow
 def test_years_of_history_leave_no_memory_behind_in_the_service(home: Home) -> None:
     days = [f"2026-{day // 28 + 1:02}-{day % 28 + 1:02} 00:00:00" for day in range(280)]
     hosts = [{**ROW, "IP": f"10.0.0.{number}", "Hostname": f"pc{number}"} for number in range(100)]
@@ -269,6 +270,7 @@ days = st.sampled_from(["2026-11-18", "2026-11-19", "2026-12-01"])
 table = st.dictionaries(st.tuples(st.sampled_from([10, 11, 12]), st.sampled_from([A, B]), days), amounts, max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(table, table)
 def test_runs_over_data_that_grows_end_where_one_run_over_the_last_of_it_does(

@@ -359,6 +359,7 @@ jumps = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, phases=(Phase.generate,))
 @given(jumps, st.lists(st.sampled_from(["stop", "kill", "boot", ""]), min_size=10, max_size=10))
 def test_whatever_the_clock_the_disk_and_the_process_do_no_octet_is_lost_or_doubled(

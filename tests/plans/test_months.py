@@ -158,6 +158,7 @@ def rate(rng: Random) -> int:
     return rng.randrange(MODULUS * POLL_S * 3 // 4 // WRAPS_EVERY_S, MODULUS * POLL_S // WRAPS_EVERY_S)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("span", SPANS.values(), ids=SPANS)
 def test_used_and_left_are_exact_to_the_octet_over_months(tmp_path: Path, span: Span) -> None:
     start_s = int(datetime(span.first.year, span.first.month, span.first.day, tzinfo=ZONE).timestamp())

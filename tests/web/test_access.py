@@ -107,6 +107,7 @@ def test_log_in_and_out(closed: House) -> None:
     assert visitor.get("/api/v1/usage").status == 401
 
 
+@pytest.mark.slow
 def test_who_asked_for_a_page_gets_there_once_logged_in_and_nowhere_else(closed: House) -> None:
     owned(closed)
     visitor = Visitor(closed)
@@ -127,6 +128,7 @@ def test_who_asked_for_a_page_gets_there_once_logged_in_and_nowhere_else(closed:
         assert visitor.log_in(next=elsewhere).headers["location"] == "/"
 
 
+@pytest.mark.slow
 def test_a_new_password_needs_the_present_one_and_ends_other_sessions(closed: House) -> None:
     visitor, other = owned(closed), Visitor(closed)
     other.log_in()
@@ -173,6 +175,7 @@ class StoppedClock:
         return 1_000.0
 
 
+@pytest.mark.slow
 def test_wrong_passwords_slow_their_source_and_no_browser_that_is_known(
     closed: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +376,7 @@ def test_a_base_path_is_in_front_of_everything(tmp_path: Path) -> None:
             assert visitor.get(path).status == 404
 
 
+@pytest.mark.slow
 def test_a_proxy_that_is_named_is_believed_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "time", StoppedClock)
     names = ("stats.example.org",)

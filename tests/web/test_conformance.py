@@ -20,6 +20,7 @@ EXAMPLES = os.environ.get("WHITESTAT_EXAMPLES", "2")
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("schemathesis") is None, reason="needs schemathesis")
 def test_whatever_is_asked_is_answered_as_it_is_described(tmp_path: Path) -> None:
     accounts = Accounts()

@@ -284,6 +284,7 @@ def test_episodes_end_where_the_next_begins(house: Table) -> None:
 steps = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans(), st.integers(0, 9)), max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(steps)
 def test_whatever_leases_say_each_octet_is_of_the_mac_that_held_the_address(several: list[tuple[int, ...]]) -> None:

@@ -333,6 +333,7 @@ def test_a_private_mac_of_a_known_phone_is_no_new_device(house: House) -> None:
     assert told == [("new-address", "annas-phone"), ("new-device", None)]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(any_edits, max_size=8))
 @example([Rename(1, "one name"), Rename(2, "one name")])

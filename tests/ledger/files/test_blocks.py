@@ -100,6 +100,7 @@ def read_past_damage(blocks: Blocks, chain: int, sequence: int) -> list[bytes]:
         sequence = start - 1
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(contents.filter(bool), st.integers(0, 2 * BLOCKS), st.data())
 def test_a_torn_block_loses_its_entry_and_no_other(several: list[bytes], first: int, data: st.DataObject) -> None:

@@ -63,6 +63,7 @@ def restored(ledger: dict[str, bytes], folder: str, log: bytes) -> Path:
     return path
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_log_cut_off_anywhere_leaves_whole_flushes(ledger: dict[str, bytes], data: st.DataObject) -> None:
@@ -72,6 +73,7 @@ def test_a_log_cut_off_anywhere_leaves_whole_flushes(ledger: dict[str, bytes], d
         assert 0 <= flushes_in(restored(ledger, folder, log[:cut])) < FLUSHES
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_log_with_blocks_that_never_reached_the_disk_leaves_whole_flushes(
@@ -84,6 +86,7 @@ def test_a_log_with_blocks_that_never_reached_the_disk_leaves_whole_flushes(
         assert 0 <= flushes_in(restored(ledger, folder, bytes(log))) < FLUSHES
 
 
+@pytest.mark.slow
 def test_a_writer_killed_in_the_middle_of_a_commit_loses_and_doubles_nothing(tmp_path: Path) -> None:
     path = tmp_path / "whitestat.db"
     for round_ in range(6):

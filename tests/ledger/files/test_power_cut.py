@@ -170,6 +170,7 @@ def test_the_record_is_complete(records: Records) -> None:
     assert {each.kind for each in records} >= {"w", "s"}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([0, 0.5, 0.9, 1]))
 def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(

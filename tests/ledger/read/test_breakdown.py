@@ -88,6 +88,7 @@ def expected(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(flows, max_size=12),

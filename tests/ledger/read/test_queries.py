@@ -105,6 +105,7 @@ def questions(draw: st.DrawFn) -> UsageQuery:
     return UsageQuery(first, last + (first == last), step, by, devices, scope, points, persons)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     st.one_of(
@@ -152,6 +153,7 @@ def aged(draw: st.DrawFn) -> tuple[dict[int, int], list[int]]:
     return octets, draw(st.lists(edges, max_size=6))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(aged())
 def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, int], list[int]]) -> None:
@@ -240,6 +242,7 @@ def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tu
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(flushes, max_size=4), questions(), st.integers(1, 4), st.integers(1, 12), st.sampled_from(ZONES))
 def test_the_rest_of_a_top_and_the_pages_of_an_answer_are_all_there_is(
@@ -276,6 +279,7 @@ def total(rows: list[QueriesRow]) -> Row:
     return tuple(map(sum, zip(*(row.counts for row in rows), strict=True)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(flushes, min_size=1, max_size=3), questions(), flushes)
 def test_a_tag_changes_with_the_rows_and_with_nothing_else(
@@ -326,6 +330,7 @@ def test_the_rows_of_an_answer_may_be_taken_again(ledger: tuple[Writer, Queries]
     assert list(answer.rows()) == list(answer.rows()) != []
 
 
+@pytest.mark.slow
 def test_a_long_answer_needs_little_memory(ledger: tuple[Writer, Queries]) -> None:
     writer, queries = ledger
     for hour in range(24):

@@ -244,6 +244,7 @@ SLOW = ("an inner page", "the first page", "cut short")
 """What a large ledger, which takes seconds to read, would not show otherwise than a small one."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "wound"),
     [*(("small", each) for each in WOUNDS), *(("large", each) for each in WOUNDS if each not in SLOW)],
@@ -316,6 +317,7 @@ def start(config: Config) -> tuple[Writer, LedgerState]:
     return writer, writer.state()
 
 
+@pytest.mark.slow
 def test_the_commands_find_the_damage_and_get_out_of_it(tmp_path: Path, small: Path) -> None:
     path = tmp_path / "whitestat.db"
     shutil.copy(small, path)

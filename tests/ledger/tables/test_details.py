@@ -59,6 +59,7 @@ several = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(several)
 def test_folded_or_not_a_service_has_all_its_octets(flushes: list[tuple[dict[tuple[int, int], int], bool]]) -> None:
@@ -156,6 +157,7 @@ happenings = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(happenings)
 def test_detail_survives_folds_reopening_and_power_cuts_whole(

@@ -130,6 +130,7 @@ class Ledger:
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(steps, st.sampled_from(ZONES))
 def test_whatever_happens_every_answer_is_that_of_a_plain_model(sequence: list[Flush | str], zone: ZoneInfo) -> None:

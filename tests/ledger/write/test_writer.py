@@ -78,6 +78,7 @@ def coverage(path: Path, resolution: Resolution, zone: ZoneInfo) -> dict[tuple[i
     return {(bucket, names[number]): row for (bucket, number), row in rows.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(flushes_by_second, max_size=6), st.sampled_from(ZONES))
 def test_every_table_holds_the_sums_of_a_plain_model(sequence: list[Flush], zone: ZoneInfo) -> None:

@@ -117,6 +117,7 @@ def test_people_edits_events_and_proposals_are_own(home: House) -> None:
     assert not [edit for edit in edits if "Bo" in json.dumps(edit)]
 
 
+@pytest.mark.slow
 def test_no_answer_has_anything_of_others(home: House) -> None:
     """Every route there is, whatever it may be one day: what is another's is in none of its answers."""
     token = home.accounts.add_token("x", Role.PERSON, "Anna", 0)[1]
