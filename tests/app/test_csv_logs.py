@@ -253,7 +253,9 @@ def test_the_configuration_says_where_how_often_and_how_long(tmp_path: Path) -> 
     with closing(Writer(tmp_path / "w.db", HOME)):
         file.write_text('[store]\npath = "w.db"\n[csv]\nfolder = "logs"\n')
         logs = build.csv_logs(loader.load(file, {}, root=False), HOME)
-    assert logs is not None and logs.folder == tmp_path / "logs"
+    assert logs is not None
+    with closing(logs):
+        assert logs.folder == tmp_path / "logs"
 
 
 def test_a_row_has_what_is_not_written_yet(tmp_path: Path) -> None:
