@@ -8,7 +8,13 @@ from typing import Any, cast
 
 from whitestat.alerting.state import Condition
 from whitestat.app import throttle_controller as keepers
-from whitestat.app.throttle_controller import NO_ADDRESS, NO_INTERFACE, ThrottleController
+from whitestat.app.throttle_controller import (
+    NO_ADDRESS,
+    NO_INTERFACE,
+    NOT_FORWARDING,
+    ThrottleController,
+    ThrottlePlace,
+)
 from whitestat.core.model import Episode
 from whitestat.throttle.client import ThrottleFault
 from whitestat.throttle.limits import Limit
@@ -33,13 +39,21 @@ class Helper:
 
 
 def looked(
-    monkeypatch: Any, client: Helper | None, interfaces: Sequence[str], *subjects: Subject
+    monkeypatch: Any,
+    client: Helper | None,
+    interfaces: Sequence[str],
+    *subjects: Subject,
+    places: Sequence[ThrottlePlace] = (),
 ) -> tuple[ThrottleController, list[Condition]]:
     """One look while these have nothing left; device 1 has a MAC, device 2 was never seen by one."""
     queries = SimpleNamespace(episodes=lambda: [Episode(1, 1, MAC, None, 0)], devices=list)
     plan_status = SimpleNamespace(plan=SimpleNamespace(name="line"), start_s=0, end_s=100)
     monkeypatch.setattr(keepers, "over", lambda *_: list(subjects))
-    keeper = ThrottleController(cast(Any, queries), client, interfaces, {"line": Rule(4_000_000)}, "no rights")
+    place = ThrottlePlace(tuple(interfaces), "" if interfaces else NO_INTERFACE)
+    following = iter(places)
+    keeper = ThrottleController(
+        cast(Any, queries), client, lambda: next(following, place), {"line": Rule(4_000_000)}, "no rights"
+    )
     return keeper, list(keeper.look(cast(Any, [plan_status]), lambda _: False, lambda _: "now"))
 
 
@@ -70,3 +84,16 @@ def test_what_the_helper_refuses_is_not_in_force(monkeypatch: Any) -> None:
         keeper, conditions = looked(monkeypatch, client, ("br0",), ANNA)
         assert [each.fault for each in keeper.report.found] == [fault]
         assert told(conditions) == ["throttle-failed"]
+
+
+def test_limits_are_withdrawn_where_the_machine_forwards_no_longer(monkeypatch: Any) -> None:
+    places = [ThrottlePlace(("br0",)), ThrottlePlace((), NOT_FORWARDING.format("br0"))]
+    helper = Helper()
+    keeper, _ = looked(monkeypatch, helper, (), ANNA, places=places)
+    assert helper.held == ["Anna (line)"]
+    assert [each.fault for each in keeper.report.found] == [""]
+    plan_status = SimpleNamespace(plan=SimpleNamespace(name="line"), start_s=0, end_s=100)
+    conditions = list(keeper.look(cast(Any, [plan_status]), lambda _: False, lambda _: "now"))
+    assert helper.held == []
+    assert [each.fault for each in keeper.report.found] == [NOT_FORWARDING.format("br0")]
+    assert told(conditions) == ["throttle-failed"]

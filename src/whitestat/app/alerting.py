@@ -10,7 +10,14 @@ from datetime import UTC, tzinfo
 
 from whitestat.alerting.addresses import addresses
 from whitestat.alerting.watcher import AlertSources, Watcher
-from whitestat.app.throttle_controller import NO_INTERFACE, ThrottleController, ThrottleReport
+from whitestat.app.throttle_controller import (
+    NO_INTERFACE,
+    NOT_FORWARDING,
+    ThrottleController,
+    ThrottlePlace,
+    ThrottleReport,
+)
+from whitestat.collectors.links import forwards_on
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
 from whitestat.core.calendar import instant_text
@@ -49,7 +56,7 @@ class AlertService:
     def start(self, engine: Engine, queries: Queries, zone: tzinfo) -> None:
         rules = self._rules()
         if rules:
-            self._keeper = ThrottleController(queries, self._client, interfaces(self._points), rules, WITHOUT_RIGHTS)
+            self._keeper = ThrottleController(queries, self._client, lambda: place(self._points), rules, WITHOUT_RIGHTS)
         sources = AlertSources(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
         self._engine, self._zone = engine, zone
         self._watcher = Watcher(sources, self._config.watch, self._config.notify, self.urls)
@@ -102,16 +109,28 @@ class AlertService:
 
 
 def interfaces(points: Sequence[PointConfig]) -> list[str]:
-    """Where people are counted in packets: there they are found, and slowed."""
-    counting = [point for point in points if point.counts and spec_of(point.collector).counts_packets_here]
-    return [point.interface for point in counting if point.interface]
+    """Return the interfaces on which devices can be slowed: their packets are counted there, and pass."""
+    return list(place(points).interfaces)
+
+
+def place(points: Sequence[PointConfig]) -> ThrottlePlace:
+    """Return where devices can be slowed now, or why nowhere; forwarding may change while the service runs."""
+    counting = [
+        point.interface
+        for point in points
+        if point.counts and point.interface and spec_of(point.collector).counts_packets_here
+    ]
+    if not counting:
+        return ThrottlePlace((), NO_INTERFACE)
+    passing = tuple(filter(forwards_on, counting))
+    return ThrottlePlace(passing, "" if passing else NOT_FORWARDING.format(", ".join(counting)))
 
 
 def notices(config: Config, points: Sequence[PointConfig]) -> list[str]:
-    """Why plans that slow would slow nobody here."""
-    if interfaces(points):
-        return []
-    return [f"plan {each.name!r}: when_over: {NO_INTERFACE}" for each in config.plans if each.when_over is not None]
+    """Return why plans that slow have no effect here, a sentence for each."""
+    ruled = [each.name for each in config.plans if each.when_over is not None]
+    fault = place(points).fault if ruled else ""
+    return [f"plan {name!r}: when_over: {fault}" for name in ruled] if fault else []
 
 
 def _note(writer: Writer, key: str, row: tuple[int, int | None]) -> None:

@@ -30,7 +30,18 @@ NO_INTERFACE = (
     "no point of this machine counts packets on an interface, so what they use does not pass here and cannot be held "
     "up; WhiteStat has to run on the gateway, with a point on its LAN"
 )
+NOT_FORWARDING = (
+    "this machine does not forward (net.ipv4.ip_forward and net.ipv6.conf.all.forwarding are 0) and {} is no bridge, "
+    "so what other devices use does not pass here and cannot be slowed; WhiteStat has to run on the gateway"
+)
 NO_ADDRESS = "none of its devices is known by a link or IP address here"
+
+
+class ThrottlePlace(NamedTuple):
+    """The interfaces on which devices can be slowed; `fault` is why there are none, else empty."""
+
+    interfaces: tuple[str, ...]
+    fault: str = ""
 
 
 class Slowed(NamedTuple):
@@ -60,12 +71,12 @@ class ThrottleController:
         self,
         queries: Queries,
         client: LimitSetter | None,
-        interfaces: Sequence[str],
+        place: Callable[[], ThrottlePlace],
         rules: Mapping[str, Rule],
         why_not: str,
     ) -> None:
-        """`rules` by the name of the plan; `why_not` says why there is no client."""
-        self._queries, self._client, self._interfaces, self._rules = queries, client, tuple(interfaces), rules
+        """`place` is read with every look; `rules` by the name of the plan; `why_not` says why there is no client."""
+        self._queries, self._client, self._place, self._rules = queries, client, place, rules
         self._why_not = why_not
         self.report = ThrottleReport()
 
@@ -98,15 +109,15 @@ class ThrottleController:
 
     def _put(self, held: Sequence[Limit], is_wanted: bool) -> str:
         """Make these the limits; why they are not, empty where they are."""
-        if is_wanted and not self._interfaces:
-            return NO_INTERFACE
+        interfaces, fault = self._place() if is_wanted else ThrottlePlace(())
         if self._client is None:
-            return self._why_not if is_wanted else ""
+            return fault or (self._why_not if is_wanted else "")
+        limits = [] if fault else held
         try:
-            self._client.put(self._interfaces if held else (), held)
-        except ThrottleFault as fault:
-            return str(fault)
-        return ""
+            self._client.put(interfaces if limits else (), limits)
+        except ThrottleFault as refusal:
+            return fault or str(refusal)
+        return fault
 
     def _limits(self, subjects: Sequence[Subject]) -> list[Limit]:
         if not subjects:

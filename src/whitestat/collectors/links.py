@@ -32,6 +32,9 @@ WIREGUARD_MORE = 47
 
 
 FORWARDING = (Path("/proc/sys/net/ipv4/ip_forward"), Path("/proc/sys/net/ipv6/conf/all/forwarding"))
+FORWARDING_OF = ("/proc/sys/net/ipv4/conf/{}/forwarding", "/proc/sys/net/ipv6/conf/{}/forwarding")
+BRIDGED = ("/sys/class/net/{}/bridge", "/sys/class/net/{}/brport")
+"""What exists for a bridge, and for a port of one."""
 ROUTES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
 ROUTES_MAX = 4096
 _UP, _REJECT, _LOCAL = 0x1, 0x200, 0x8000_0000
@@ -86,7 +89,23 @@ def default_interfaces() -> frozenset[str]:
 
 def forwards() -> bool:
     """Whether this machine passes on packets of other hosts, of either family (ip-sysctl of the kernel)."""
-    return any(each.exists() and each.read_text().strip() == "1" for each in FORWARDING)
+    return any(map(_is_on, FORWARDING))
+
+
+def forwards_on(interface: str) -> bool:
+    """Whether packets of other hosts may pass this interface: the machine or it alone forwards, or it is bridged."""
+    return (
+        forwards()
+        or any(_is_on(Path(path.format(interface))) for path in FORWARDING_OF)
+        or any(Path(path.format(interface)).exists() for path in BRIDGED)
+    )
+
+
+def _is_on(switch: Path) -> bool:
+    try:
+        return switch.read_text(encoding="ascii").strip() == "1"
+    except OSError:  # a kernel without that family, an interface that is gone
+        return False
 
 
 def routed(ipv4: str | None = None, ipv6: str | None = None) -> dict[str, tuple[IPv4Network | IPv6Network, ...]]:
