@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from math import log, sqrt
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,22 @@ def test_what_is_used_up_ran_out_today_and_what_lasts_does_not() -> None:
 
 def test_without_a_whole_day_there_is_no_forecast() -> None:
     assert forecast({}, 5, FIRST, today_part=0.5, end=date(2026, 2, 1)) is None
+
+
+def test_a_day_weighs_half_as_much_as_one_two_weeks_later() -> None:
+    """The level is 2/3 of the later day; the range is by Kish's effective number of days, (1 + 1/2)^2 / (1 + 1/4)."""
+    newest = date(2026, 1, 15)
+    today = newest + timedelta(days=1)  # a weekday that has not been seen: what is expected of it is the level
+    found = forecast(
+        {newest - timedelta(days=14): 0, newest: 3_000_000}, 0, today, today_part=0.0, end=today + timedelta(days=1)
+    )
+    assert found is not None
+    assert found.octets == 2_000_000
+    weight = 0.5 ** (1 / 14)
+    weekday = (weight * 3 + 4 / 7 * 2) / (1.5 * weight + 4 / 7)
+    strayed = ((3 / weekday - 1) ** 2 + 1) / 2
+    spread = 1.28 * 2 * sqrt(strayed + strayed / 1.8 + 0.01**2 * 14 / log(2))
+    assert abs(found.high - (2 + spread) * 1_000_000) <= 1
 
 
 @given(
