@@ -31,8 +31,12 @@ from whitestat.ledger.read.queries import Queries
 
 if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
+    from whitestat.web.auth.accounts import Accounts
 
 log = logging.getLogger("whitestat")
+
+ACCOUNTS_CHECK_S = 30.0
+"""How often the accounts file is looked for, in seconds."""
 
 STOP_S = 1.0
 """How long a stop waits for limits to be removed (their process removes them when ours has ended, too), and for a
@@ -85,7 +89,7 @@ class Service:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._csv_task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Open everything that needs privileges: ledger, collectors, sockets. Raises WhiteStatError."""
@@ -138,7 +142,8 @@ class Service:
         self._inspection.start()
         if self._csv_logs:
             running = self._csv_logs.run(self._engine, self._config.csv.every_s, self._notices)
-            self._csv_task = asyncio.create_task(running)
+            self._tasks.append(asyncio.create_task(running))
+        self._tasks.append(asyncio.create_task(watch_accounts(self._access.accounts, self._notices)))
         self._alerts.start(self._engine, self._queries, self._zone)
 
     def announce(self, user: str) -> None:
@@ -159,13 +164,28 @@ class Service:
 
         The writer closes last: the last connection to close makes one file of the ledger.
         """
-        if self._csv_task:
-            self._csv_task.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._inspection.stop()
         await _within(STOP_S, self._alerts.stop())
         close_control(self._config.store.path, self._control)
         await _close_readers(self._queries, self._csv_logs)
         await self._engine.stop()
+
+
+async def watch_accounts(accounts: Accounts, notices: list[str], every_s: float = ACCOUNTS_CHECK_S) -> None:
+    """Check the accounts file until cancelled; `notices` has the latest notice about it, if there is one."""
+    before: str | None = None
+    while True:
+        await asyncio.sleep(every_s)
+        notice = await asyncio.to_thread(accounts.check_file)
+        if notice != before:
+            if before:
+                notices.remove(before)
+            if notice:
+                notices.append(notice)
+                log.error("%s", notice)
+            before = notice
 
 
 async def _close_readers(*readers: Queries | CsvLogs | None) -> None:

@@ -8,10 +8,10 @@ from threading import RLock
 from typing import TypeVar
 
 from whitestat.core.errors import EditError, LedgerError, Missing
-from whitestat.web.auth import file
 from whitestat.web.auth.file import Account, AccountsFile, KnownBrowser, PasswordLink, Session, Token
 from whitestat.web.auth.passwords import digest, secret
 from whitestat.web.auth.roles import Principal, Role
+from whitestat.web.auth.storage import Storage
 
 DAY_MS = 86_400_000
 IDLE_MS, LONGEST_MS = 7 * DAY_MS, 30 * DAY_MS
@@ -39,14 +39,14 @@ class Accounts:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+        self._storage = Storage(path) if path else None
         self._lock = RLock()
         self._kept = AccountsFile()
         self._tickets: dict[str, tuple[int, int]] = {}  # by digest the account and until when
         self._first: tuple[str, int] | None = None
         self.fault: str | None = None
         try:
-            self._kept = file.read(path) if path else AccountsFile()
+            self._kept = self._storage.read() if self._storage else AccountsFile()
         except LedgerError as fault:
             self.fault = str(fault)
 
@@ -239,6 +239,14 @@ class Accounts:
             if (accounts, tokens) != (self._kept.accounts, self._kept.tokens):
                 self._set(accounts=accounts, tokens=tokens)
 
+    def check_file(self) -> str | None:
+        """Write the file again if it is gone or behind; return the notice about it, None if all is well."""
+        with self._lock:
+            if self._storage is None or self.fault:
+                return None
+            self._storage.check(self._kept)
+            return self._storage.notice
+
     def _owner(self, now_ms: int) -> Account:
         held = next((each for each in self._kept.accounts if each.role is Role.OWNER), None)
         return held or self.add(OWNER, Role.OWNER, None, now_ms)
@@ -248,9 +256,9 @@ class Accounts:
         if self.fault:
             raise LedgerError(self.fault)
         new = self._kept._replace(**changes)  # type: ignore[arg-type]
-        if self._path:
+        if self._storage:
             try:
-                file.write(self._path, new)
+                self._storage.save(new)
             except LedgerError:
                 if not quiet:
                     raise
