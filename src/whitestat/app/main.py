@@ -188,10 +188,7 @@ def _import(options: argparse.Namespace) -> int:
     home = importing.ImportTarget(
         config.store.path, zone_of(config), configured_locality(config), SystemClock().now_ms() // 1000
     )
-    given = vars(options)
-    importing.refuse_others(options.program, {f"--{name.replace('_', '-')}": value for name, value in given.items()})
-    more = {name: given[name] for name in ("interface", "unit", "month_rotate")}
-    history = importing.read(options.program, options.file, home, faces_lan=options.lan, **more)
+    history = importing.read(options.program, options.file, home, vars(options))
     print(importing.show(history, home) if options.dry_run else importing.book(history, home), end="")
     return EXIT_OK
 

@@ -151,39 +151,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
-    old = commands.add_parser(
-        "import",
-        parents=[common],
-        help="take over what WhiteStat 1 to 11, darkstat, vnStat, dalla-stats or Traffic kept",
-    )
-    old.add_argument(
-        "program", choices=["whitestat", "darkstat", "vnstat", "dalla-stats", "traffic"], help="whose data it is"
-    )
-    old.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="WhiteStat.db, or the folder it is in; an export or a day log of darkstat; vnstat --json > FILE; "
-        "dalla-stats' folder of logs; "
-        "Traffic's CSV or what mongoexport wrote",
-    )
+    """Add `import`, with the programs, files and options of the readers' table."""
+    from whitestat.importers.readers import READERS
+
+    *titles, last = (reader.title for reader in READERS)
+    old = commands.add_parser("import", parents=[common], help=f"take over what {', '.join(titles)} or {last} kept")
+    old.add_argument("program", choices=[reader.name for reader in READERS], help="whose data it is")
+    old.add_argument("file", type=Path, metavar="FILE", help="; ".join(reader.files for reader in READERS))
     old.add_argument("--dry-run", action="store_true", help="print what would be booked, and book nothing")
-    old.add_argument("--interface", metavar="NAME", help="which one, where vnStat has several")
-    old.add_argument("--lan", action="store_true", help="vnStat's interface faces the LAN: what it received is upload")
-    old.add_argument(
-        "--month-rotate",
-        type=_month_rotate,
-        metavar="DAY",
-        help="the day on which vnStat's months begin, MonthRotate of vnstat.conf (default: 1)",
-    )
-    old.add_argument("--unit", choices=["kB", "bytes"], help="what Traffic's volumes are in (default: kB)")
+    for option in (option for reader in READERS for option in reader.options):
+        old.add_argument(option.name, **option.arguments)
     old.set_defaults(command="import")
-
-
-def _month_rotate(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,2}", text) or not 1 <= int(text) <= 28:
-        raise argparse.ArgumentTypeError(f"must be a day from 1 to 28, got {text[:20]!r}")
-    return int(text)
 
 
 def _add_warnings(

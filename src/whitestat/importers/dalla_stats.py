@@ -21,6 +21,7 @@ from whitestat.core.model import Address, Counts
 from whitestat.core.units import address_bytes, mac_bytes, octets_text
 from whitestat.importers.history import BadRows, HostDay, HostSummary, ImportedHistory, ImportedHost, device_mac
 from whitestat.importers.lines import lines
+from whitestat.importers.source import ImportSource
 
 POINT = "dalla-stats import"
 FILES_MAX = 20_000
@@ -85,6 +86,11 @@ class _Log:
             return octets
         self.differing += row.delta > row.peaks - before.peaks
         return row.peaks - before.peaks
+
+
+def read_source(source: ImportSource) -> ImportedHistory:
+    """Return `read` of the source's folder."""
+    return read(source.path, source.zone, source.is_local, source.now_s)
 
 
 def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool], now_s: int = LAST_S) -> ImportedHistory:

@@ -19,6 +19,7 @@ from whitestat.core.model import Address, Counts, Mac
 from whitestat.core.units import address_bytes, octets_text
 from whitestat.importers.history import NOBODY, BadRows, HostDay, HostSummary, ImportedHistory, ImportedHost, device_mac
 from whitestat.importers.lines import lines
+from whitestat.importers.source import ImportSource
 
 POINT = "darkstat import"
 
@@ -53,6 +54,11 @@ class Export(NamedTuple):
     last_s: int
     pos: int
     days: tuple[Counts, ...]
+
+
+def read_source(source: ImportSource) -> ImportedHistory:
+    """Return `read` of the source's file."""
+    return read(source.content(), str(source.path), source.zone, source.is_local)
 
 
 def read(content: bytes, name: str, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:

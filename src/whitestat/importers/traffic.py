@@ -19,6 +19,7 @@ from whitestat.core.model import Counts
 from whitestat.core.units import octets_text
 from whitestat.importers.history import NOBODY, BadRows, HostDay, ImportedHistory
 from whitestat.importers.lines import BYTE_ORDER_MARK, Line, lines
+from whitestat.importers.source import ImportSource
 
 POINT = "traffic import"
 UNITS = {"kB": 1024, "bytes": 1}
@@ -86,6 +87,11 @@ class _Sums:
             given = upto
             self.days[day] = self.days.get(day, Counts()).plus(share)
             self.seen_ms[day] = until_ms - (until_ms == (day + 1) * _DAY_MS)
+
+
+def read_source(source: ImportSource) -> ImportedHistory:
+    """Return `read` of the source's file, in the unit that was given."""
+    return read(source.path, source.zone, source.options.get("unit", "kB"), source.now_s)
 
 
 def read(path: Path, zone: tzinfo, unit: str = "kB", now_s: int = _LAST_MS // 1000) -> ImportedHistory:

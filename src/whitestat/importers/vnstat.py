@@ -11,6 +11,7 @@ from typing import Any
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Counts
 from whitestat.importers.history import NOBODY, BadRows, HostDay, ImportedHistory
+from whitestat.importers.source import ImportSource
 from whitestat.importers.vnstat_months import InterfaceTotals, number, spans_of
 
 _UNIT = {"1": 1024, "2": 1}
@@ -20,6 +21,18 @@ _LINE_OCTETS = 100_000_000_000 // 8 * 86_400
 """What a line of 100 Gbit/s carries in a day: more is a counter that was misread, as in vnStat's days of 4 EB."""
 _DAYS = (1, 31, 366)
 _AGAIN = "run `vnstat --json > vnstat.json` where vnStat is, and import that file"
+
+
+def read_source(source: ImportSource) -> ImportedHistory:
+    """Return `read` of the source's file, of the interface and with the months that were given."""
+    options = source.options
+    return read(
+        source.content(),
+        str(source.path),
+        options.get("interface"),
+        faces_lan=options.get("lan", False),
+        month_rotate=options.get("month_rotate"),
+    )
 
 
 def read(

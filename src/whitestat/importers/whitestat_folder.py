@@ -12,6 +12,7 @@ from whitestat.core.errors import ImportFault
 from whitestat.core.model import Address
 from whitestat.importers import whitestat
 from whitestat.importers.history import ImportedHistory
+from whitestat.importers.source import ImportSource
 
 CONFIG = "WhiteStatConfig.json"
 CONFIG_MOST_OCTETS = 1024 * 1024
@@ -22,6 +23,11 @@ _NAMES = {
     "MAC_HOST_MAP": "MAC_HOST.txt",
 }
 """What its files are called unless the configuration says otherwise."""
+
+
+def read_source(source: ImportSource) -> ImportedHistory:
+    """Return `read` of the source's database or folder."""
+    return read(source.path, source.zone, source.is_local)
 
 
 def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:

@@ -8,21 +8,21 @@ from collections.abc import Mapping
 from contextlib import closing
 from datetime import tzinfo
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from whitestat.attribution.locality import Locality
 from whitestat.core.errors import ImportFault, LedgerError, QueryError
 from whitestat.core.model import Address
-from whitestat.importers import dalla_stats, darkstat, traffic, vnstat, whitestat, whitestat_folder
+from whitestat.importers import whitestat
 from whitestat.importers.history import ImportedHistory
 from whitestat.importers.plan import ImportPlan, plan
 from whitestat.importers.progress import Progress
+from whitestat.importers.readers import BY_NAME, READERS
 from whitestat.importers.report import report
+from whitestat.importers.source import ImportSource
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
-
-MOST_OCTETS = 256 * 1024 * 1024
-"""Larger files are no export, no day log and no JSON of these programs."""
 
 log = logging.getLogger("whitestat")
 
@@ -39,37 +39,25 @@ class ImportTarget(NamedTuple):
         return self.locality.kind(address) in {"local", "own"}
 
 
-_OPTIONS = {"--interface": "vnstat", "--lan": "vnstat", "--month-rotate": "vnstat", "--unit": "traffic"}
-"""Whose files an option is about."""
+def read(
+    program: str, path: Path, home: ImportTarget, given: Mapping[str, object] = MappingProxyType({})
+) -> ImportedHistory:
+    """Return what the program left at the path, read with its options among those `given`, by `ReaderOption.key`.
+
+    Raises QueryError for an option that is about the files of another program, and ImportFault if the data is wrong.
+    """
+    refuse_others(program, given)
+    reader = BY_NAME[program]
+    options = {option.key: given[option.key] for option in reader.options if given.get(option.key) is not None}
+    return reader.load()(ImportSource(path, home.zone, home.is_local, home.now_s, options))
 
 
 def refuse_others(program: str, given: Mapping[str, object]) -> None:
-    """QueryError for an option, by its name, that is about the files of another program."""
-    for option, of in _OPTIONS.items():
-        if given.get(option) and of != program:
-            raise QueryError(option, f"is about {of}'s files, and has no effect on {program}'s")
-
-
-def read(
-    program: str,
-    path: Path,
-    home: ImportTarget,
-    *,
-    interface: str | None = None,
-    faces_lan: bool = False,
-    unit: str | None = None,
-    month_rotate: int | None = None,
-) -> ImportedHistory:
-    """What the program left at the path; ImportFault says what is wrong with it."""
-    if program == "whitestat":
-        return whitestat_folder.read(path, home.zone, home.is_local)
-    if program == "dalla-stats":
-        return dalla_stats.read(path, home.zone, home.is_local, home.now_s)
-    if program == "traffic":
-        return traffic.read(path, home.zone, unit or "kB", home.now_s)
-    if program == "darkstat":
-        return darkstat.read(_content(path), str(path), home.zone, home.is_local)
-    return vnstat.read(_content(path), str(path), interface, faces_lan=faces_lan, month_rotate=month_rotate)
+    """Raise QueryError for a given option that is about the files of another program."""
+    for reader in READERS:
+        for option in reader.options:
+            if given.get(option.key) and reader.name != program:
+                raise QueryError(option.name, f"is about {reader.name}'s files, and has no effect on {program}'s")
 
 
 def show(history: ImportedHistory, home: ImportTarget) -> str:
@@ -117,14 +105,3 @@ def _planned(history: ImportedHistory, queries: Queries | None, home: ImportTarg
         return plan(history, queries, zone=home.zone, now_s=home.now_s, routers=home.locality.routers, tick=progress)
     finally:
         progress.end()
-
-
-def _content(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise ImportFault(f"{path}: cannot be read: is a directory; name the file in it")
-        if path.stat().st_size > MOST_OCTETS:
-            raise ImportFault(f"{path}: larger than {MOST_OCTETS >> 20} MiB, which no such file is")
-        return path.read_bytes()
-    except OSError as error:
-        raise ImportFault(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
