@@ -56,6 +56,12 @@ def test_the_object_file_is_what_its_source_says(tmp_path: Path) -> None:
     assert instructions(tmp_path / "meter.bpf.o", tmp_path) == instructions(OBJECT, tmp_path)
 
 
+@pytest.mark.needs("llvm-objcopy")
+def test_the_program_is_small_enough_for_a_socket_of_a_32_bit_kernel(tmp_path: Path) -> None:
+    """net.core.optmem_max is 10,240 octets there before Linux 6.7, and the kernel's own part takes some 100 of them."""
+    assert len(instructions(OBJECT, tmp_path)["socket"]) <= 10_100
+
+
 @given(samples(links=(LinkType.ETHERNET,)))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_ethernet_frame_is_counted_as_the_decoder_says(bench: Bench, sample: Sample) -> None:

@@ -306,7 +306,9 @@ static __always_inline __u16 read_mpls(struct __sk_buff *skb, __u32 *at)
 {
 	__u8 label[5];
 
-#pragma unroll
+	// A loop and not unrolled: on 32-bit kernels before Linux 6.7 a socket takes a program of 10,240 octets at most
+	// (net.core.optmem_max).
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < MPLS_LABELS_MAX; i++) {
 		if (bpf_skb_load_bytes(skb, *at + i * 4, label, sizeof(label)) < 0)
 			return 0;
