@@ -58,8 +58,9 @@ def test_the_object_file_is_what_its_source_says(tmp_path: Path) -> None:
 
 @pytest.mark.needs("llvm-objcopy")
 def test_the_program_is_small_enough_for_a_socket_of_a_32_bit_kernel(tmp_path: Path) -> None:
-    """net.core.optmem_max is 10,240 octets there before Linux 6.7, and the kernel's own part takes some 100 of them."""
-    assert len(instructions(OBJECT, tmp_path)["socket"]) <= 10_100
+    """net.core.optmem_max is 10,240 octets there before Linux 6.7, and loading adds instructions: 9,104 octets of ours
+    were taken, 9,632 were not."""
+    assert len(instructions(OBJECT, tmp_path)["socket"]) <= 9_104
 
 
 @given(samples(links=(LinkType.ETHERNET,)))

@@ -252,7 +252,7 @@ static __always_inline __u32 read_ipv6(struct __sk_buff *skb, __u32 at, struct f
 		*octets = total;
 	__builtin_memcpy(key->source, ip + 8, 32);
 	next = ip[6];
-#pragma unroll
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < EXTENSIONS_MAX; i++) {
 		__u8 extension[4];
 
@@ -306,8 +306,8 @@ static __always_inline __u16 read_mpls(struct __sk_buff *skb, __u32 *at)
 {
 	__u8 label[5];
 
-	// A loop and not unrolled: on 32-bit kernels before Linux 6.7 a socket takes a program of 10,240 octets at most
-	// (net.core.optmem_max).
+	// Not unrolled, as below: on 32-bit kernels before Linux 6.7 a socket takes a program of 10,240 octets at most
+	// (net.core.optmem_max), with what loading adds to it.
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < MPLS_LABELS_MAX; i++) {
 		if (bpf_skb_load_bytes(skb, *at + i * 4, label, sizeof(label)) < 0)
