@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.lab.gateway import Nat, RoutedHome
 from tests.lab.home import DEVICES, INTERNET4, INTERNET6, INTERNET_MAC, LAPTOP, PHONE, TV
+from tests.lab.machine import SLOWER
 from tests.lab.referee import ETHERNET_HEADER, Octets, Referee
 from tests.lab.service import Service, running, running_by_default, settings
 from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
@@ -75,6 +77,16 @@ def test_the_default_start_meters_the_lan_side_and_says_why(home: RoutedHome, tm
         assert booked - booked_before == octets - started[0]
 
 
+def named(service: Service) -> dict[str, Octets]:
+    """Usage once each address is known as the device of its MAC, which the neighbour table tells within a minute."""
+    until = time.monotonic() + 60 * SLOWER
+    while not set(usage := service.usage("wan")) <= {"gateway", *(each.name for each in DEVICES)}:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.5)
+    return usage
+
+
 def test_the_way_to_the_outside_shows_devices_where_their_addresses_do(home: RoutedHome, tmp_path: Path) -> None:
     with running(home.gateway, tmp_path, settings(tmp_path, "wan", more=GATEWAY)) as service:
         started, received_before = service.at_rest("wan"), received(home)
@@ -83,7 +95,7 @@ def test_the_way_to_the_outside_shows_devices_where_their_addresses_do(home: Rou
         act(home)
         (octets, _), booked = service.at_rest("wan")
         after = referee.read()
-        usage = service.usage("wan")
+        usage = named(service)
         octets -= ETHERNET_HEADER * (received(home) - received_before)  # no bridge counts them here
         assert booked - started[1] == octets - started[0][0]
         for device in DEVICES:
