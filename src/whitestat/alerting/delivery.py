@@ -8,8 +8,13 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
+from whitestat.core.system import children
+
 SEND_S = 120.0
 ANSWER_MOST = 1 << 20
+PROXIES = tuple(f"{each}_proxy" for each in ("http", "https", "all", "no"))
+PROXIES += (*(each.upper() for each in PROXIES), "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+"""How the network is reached, and whose certificates are trusted."""
 
 
 async def post(
@@ -23,13 +28,12 @@ async def post(
     }
     try:
         child = await asyncio.create_subprocess_exec(
-            python,
-            "-m",
-            "whitestat.alerting.send",
+            *children.python("whitestat.alerting.send", python),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a library's own words may hold an address
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=children.environment(*PROXIES),
+            cwd="/",
             start_new_session=True,  # a terminal that is closed does not end it
         )
     except OSError as error:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv6Network
 from itertools import islice
 from pathlib import Path
+from subprocess import SubprocessError
 
 from whitestat.attribution.evidence import Evidence, Prefix, leases, neighbours
 from whitestat.attribution.evidence.listen import Listener
 from whitestat.core.model import Address, Mac
+from whitestat.core.system import children
 
 KNOWN_LEASES = (
     Path("/var/lib/misc/dnsmasq.leases"),
@@ -39,9 +40,10 @@ FOLDER_MAX = 32
 def neighbour_table() -> bytes:
     """What `ip -j neigh show` answers; empty where it does not."""
     try:
-        return subprocess.run(["ip", "-j", "neigh", "show"], capture_output=True, timeout=10, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
+        answer = children.run("ip", "-j", "neigh", "show", timeout_s=10)
+    except (OSError, SubprocessError):
         return b""
+    return b"" if answer.returncode else answer.stdout
 
 
 class EvidenceGatherer:

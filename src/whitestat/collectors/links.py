@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface
 from itertools import islice
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import Address, Counts, Mac
+from whitestat.core.system import children
 from whitestat.core.units import address_bytes, mac_bytes
 
 VIRTUAL_WITHOUT_HEADER = {"bridge", "vlan"}
@@ -252,10 +253,11 @@ def _link(entry: Mapping[str, Any]) -> NetworkInterface:
 
 def _ip(*arguments: str) -> list[dict[str, Any]]:
     try:
-        done = subprocess.run(["ip", "-j", *arguments], capture_output=True, timeout=10, check=True)
+        done = children.run("ip", "-j", *arguments, timeout_s=10)
+        done.check_returncode()
     except FileNotFoundError:
         raise CollectorError("the program ip is missing; install it: apt install iproute2") from None
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+    except SubprocessError as error:
         raise CollectorError(f"ip {' '.join(arguments)} failed: {error}") from None
     entries = json.loads(done.stdout or b"[]")
     return [entry for entry in entries if entry]

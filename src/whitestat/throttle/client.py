@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import select
 import subprocess
 import sys
@@ -12,10 +11,12 @@ from collections.abc import Sequence
 from typing import IO, cast
 
 from whitestat.core.errors import WhiteStatError
+from whitestat.core.system import children, privileges
 from whitestat.throttle.limits import Limit
 from whitestat.throttle.protocol import order
 
 ANSWER_S = 30.0
+CAP_NET_ADMIN = 12
 
 
 class ThrottleFault(WhiteStatError):
@@ -28,11 +29,14 @@ class Client:
     def __init__(self, python: str = sys.executable) -> None:
         """OSError where no process can be started."""
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
-            [python, "-m", "whitestat.throttle.helper"],
+            children.python("whitestat.throttle.helper", python),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=children.environment(),
+            cwd="/",
             start_new_session=True,
+            # Before its Python imports anything; there is one thread as long as there are privileges.
+            preexec_fn=lambda: privileges.before_exec(frozenset({CAP_NET_ADMIN})),  # noqa: PLW1509
         )
         self._orders, self._answers = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
 

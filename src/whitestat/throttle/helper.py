@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from subprocess import TimeoutExpired
 from typing import Any, BinaryIO, NamedTuple
 
+from whitestat.core.system import children
 from whitestat.core.system.privileges import keep_only
 from whitestat.throttle.limits import DOWN, PREFERENCES, UP, Limit, blocking, shaping
 from whitestat.throttle.protocol import LONGEST_ORDER, read_order
@@ -161,13 +162,13 @@ def _has(program: str) -> bool:
 
 def _run(*words: str, stdin: str = "") -> str:
     try:
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=COMMAND_S, check=False)
-    except subprocess.TimeoutExpired:
+        done = children.run(*words, timeout_s=COMMAND_S, stdin=stdin)
+    except TimeoutExpired:
         raise CommandFailed(f"{words[0]} did not end within {COMMAND_S} s") from None
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())
+        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
         raise CommandFailed(f"{' '.join(words[:3])}: {said[:300]}")
-    return done.stdout
+    return done.stdout.decode(errors="replace")
 
 
 if __name__ == "__main__":

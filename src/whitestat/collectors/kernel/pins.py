@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import subprocess
 from pathlib import Path
+from subprocess import SubprocessError
+
+from whitestat.core.system import children
 
 SYSTEM = Path("/sys/fs/bpf")
 OWN = Path("/run/whitestat/bpf")
@@ -51,10 +53,10 @@ def _bpf_file_system() -> Path | None:
         if str(path) in mounted:
             return path
     for path in (SYSTEM, OWN):
-        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        with contextlib.suppress(OSError, SubprocessError):
             if path == OWN:
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            subprocess.run(["mount", "-t", "bpf", "bpf", path], check=True, capture_output=True, timeout=10)
+            children.run("mount", "-t", "bpf", "-o", "mode=0700", "bpf", str(path), timeout_s=10).check_returncode()
             return path
     return None
 

@@ -22,6 +22,7 @@ from whitestat.core.errors import ConfigError
 USERS = ("whitestat", "nobody")
 PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 8, 24, 38
 PR_SET_PDEATHSIG = 1
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_LAST = 63
 CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_BPF = 0, 6, 7, 21, 39
@@ -88,6 +89,17 @@ def keep_only(capabilities: frozenset[int]) -> None:
     for capability in set(range(CAP_LAST + 1)) - capabilities:
         _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
     _set_capabilities(capabilities & effective())
+
+
+def before_exec(keep: frozenset[int]) -> None:
+    """Between fork and exec: what the program will have is `keep` (as far as it is held here), and never more."""
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    keep &= effective()
+    for capability in set(range(CAP_LAST + 1)) - keep:
+        _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
+    _set_capabilities(keep, inheritable=keep)
+    for capability in keep:
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, may_fail=True)  # of use to a user other than root
 
 
 def effective() -> frozenset[int]:
@@ -159,18 +171,18 @@ def end_with_parent() -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _prctl(option: int, value: int, *, may_fail: bool = False) -> None:
+def _prctl(option: int, value: int, more: int = 0, *, may_fail: bool = False) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0 and not may_fail:
+    if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(more), 0, 0) != 0 and not may_fail:
         raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
-def _set_capabilities(keep: frozenset[int]) -> None:
-    """capset(2): effective and permitted become `keep`, inheritable nothing."""
-    mask = sum(1 << each for each in keep)
-    low, high = mask & 0xFFFFFFFF, mask >> 32
+def _set_capabilities(keep: frozenset[int], inheritable: frozenset[int] = frozenset()) -> None:
+    """capset(2): effective and permitted become `keep`."""
+    held, passed = (sum(1 << each for each in some) for some in (keep, inheritable))
     header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
-    data = struct.pack("=6I", low, low, 0, high, high, 0)
+    words = [mask >> shift & 0xFFFFFFFF for shift in (0, 32) for mask in (held, held, passed)]
+    data = struct.pack("=6I", *words)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.capset(header, data) != 0:
         raise OSError(ctypes.get_errno(), "capset")
