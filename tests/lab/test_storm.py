@@ -6,7 +6,8 @@ import os
 import re
 import socket
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.lab.home import INTERNET4, PHONE, TV, Home, Links
-from tests.lab.machine import Machine
+from tests.lab.machine import SLOWER, Machine
 from tests.lab.referee import Referee
 from tests.lab.service import PORT, Service, running, settings
 from tests.lab.traffic import echo
@@ -27,6 +28,11 @@ THREADS = 8
 SOURCES = 20
 GROWTH_LIMIT_KB, PEAK_LIMIT_KB = 6_000, 45_000
 """What a storm may leave behind, and what the service may have at any moment of it: its limit."""
+
+HALF_SENT = (
+    b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 900\r\n\r\nname=owner"
+)
 PASSWORD = "correct horse battery"
 
 
@@ -109,3 +115,52 @@ def test_a_storm_of_wrong_passwords_and_idle_connections_stops_nothing(tmp_path:
         assert found.get(403, 0) < ATTEMPTS, "each of them was tried"
         assert resident - quiet < GROWTH_LIMIT_KB
         assert peak < PEAK_LIMIT_KB
+
+
+def flood(machine: Machine, stop: threading.Event, count: int, sent: bytes) -> None:
+    """Connections of one address that send this and no more, opened anew each second."""
+    with machine.inside():
+        while not stop.is_set():
+            with ExitStack() as held:
+                for _ in range(count):
+                    line = held.enter_context(socket.socket())
+                    with suppress(OSError):
+                        line.bind(("127.0.0.2", 0))
+                        line.settimeout(5 if sent else 0)
+                        line.connect_ex(("127.0.0.1", PORT))
+                        line.sendall(sent)
+                stop.wait(1)
+
+
+def test_half_sent_log_ins_and_idle_connections_of_one_address_delay_no_other(tmp_path: Path) -> None:
+    with Home(Links.CUT) as home, running(home.gateway, tmp_path, settings(tmp_path)) as service:
+        machine, referee, stop = home.gateway, Referee(home), threading.Event()
+        with machine.inside():
+            own(service, machine)
+        service.settle()
+        before, took = referee.read(), list[float]()
+        threads = [
+            threading.Thread(target=flood, args=(machine, stop, count, sent))
+            for count, sent in ((500, HALF_SENT), (2_000, b""))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            echo(home[TV], INTERNET4, count=100)
+            with machine.inside():
+                for _ in range(8):
+                    began = time.monotonic()
+                    status = post(machine, "127.0.1.1", "/login", name="owner", password=PASSWORD)[0]
+                    took.append(time.monotonic() - began)
+                    assert status == 303
+                    time.sleep(max(0.0, 1 - took[-1]))
+            echo(home[PHONE], INTERNET4, count=100)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        service.settle()
+        carried = {each.name: after.minus(before[each]).wan for each, after in referee.read().items()}
+        print(f"log-ins under a flood: {[round(each, 2) for each in took]} s")
+        assert service.usage("wan") == {name: octets for name, octets in carried.items() if octets.packets_in}
+        assert max(took) < 2 * SLOWER

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from tests.support.accounts import owned
 from tests.support.certificates import certify
 from tests.support.household import House, booked, household
+from tests.support.visitor import PASSWORD
 from whitestat.core.errors import WhiteStatError
 from whitestat.web import connections
 from whitestat.web.connections import Certificate
@@ -70,6 +74,119 @@ def test_no_answer_waits_for_the_acknowledgement_of_its_head() -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[House]:
+    """A household with a log-in."""
+    with household(tmp_path, booked(), editors=(), readers=()) as each:
+        yield each
+
+
+def post_login(house: House, source: str) -> int:
+    """Log the owner in from an address of the loopback; the status of the answer."""
+    address = urlsplit(house.url)
+    line = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30, source_address=(source, 0))
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    with closing(line):
+        line.request("POST", "/login", urlencode({"name": "owner", "password": PASSWORD}), kind)
+        return line.getresponse().status
+
+
+def flood(house: House, held: ExitStack, source: str, count: int, sent: bytes) -> None:
+    """Connections from an address that send this and nothing more; one that is refused or closed is no fault."""
+    address = urlsplit(house.url)
+    for number in range(count):
+        line = held.enter_context(socket.socket())
+        line.bind((source, 0))
+        with suppress(OSError):
+            if sent and number % 2:  # some are there before others come
+                line.settimeout(5)
+                line.connect((address.hostname, address.port))
+                line.sendall(sent)
+            line.setblocking(False)
+            line.connect_ex((address.hostname, address.port))
+
+
+HALF_SENT = (
+    b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 900\r\n\r\nname=owner"
+)
+
+
+def test_half_sent_log_ins_from_one_address_keep_no_other_address_out(closed: House) -> None:
+    owned(closed)
+    address = urlsplit(closed.url)
+    with ExitStack() as held:
+        for _ in range(connections.MOST + 2):
+            line = held.enter_context(closing(socket.socket()))
+            line.bind(("127.0.0.2", 0))
+            line.connect((address.hostname, address.port))
+            line.sendall(HALF_SENT)
+        assert post_login(closed, "127.0.0.1") == 303
+
+
+def test_a_new_connection_from_the_address_of_the_flood_is_heard_too(closed: House) -> None:
+    owned(closed)
+    with ExitStack() as held:
+        for _ in range(connections.MOST + 2):
+            line = held.enter_context(closing(connect(closed)))
+            line.sendall(HALF_SENT)
+        assert post_login(closed, "127.0.0.1") == 303
+
+
+def test_an_idle_connection_of_another_address_outlasts_a_flood(house: House) -> None:
+    address = urlsplit(house.url)
+    with ExitStack() as held, closing(connect(house)) as quiet:
+        for _ in range(connections.MOST * 2):
+            line = held.enter_context(closing(socket.socket()))
+            line.bind(("127.0.0.2", 0))
+            line.connect((address.hostname, address.port))
+        assert house.get("/api/v1/health").status == 200
+        assert is_open(quiet)
+
+
+@pytest.mark.slow
+def test_each_log_in_takes_two_seconds_at_most_while_another_address_floods(closed: House) -> None:
+    """500 half-sent bodies and 2,000 idle connections, opened anew all the time."""
+    owned(closed)
+    stop, limit_s = threading.Event(), 2 * float(os.environ.get("WHITESTAT_SLOWER", "1"))
+
+    def attack(count: int, sent: bytes) -> None:
+        while not stop.is_set():
+            with ExitStack() as held:
+                flood(closed, held, "127.0.0.2", count, sent)
+                stop.wait(1)
+
+    attackers = [threading.Thread(target=attack, args=given) for given in ((500, HALF_SENT), (2_000, b""))]
+    for thread in attackers:
+        thread.start()
+    try:
+        took = []
+        for _ in range(6):
+            began = time.monotonic()
+            assert post_login(closed, "127.0.0.1") == 303
+            took.append(time.monotonic() - began)
+            time.sleep(max(0.0, 1 - took[-1]))
+    finally:
+        stop.set()
+        for thread in attackers:
+            thread.join()
+    print(f"log-ins under a flood took {[round(each, 2) for each in took]} s")
+    assert max(took) < limit_s
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_connections_count_for_an_address_or_a_network_of_ipv6(host: str, source: str) -> None:
+    assert connections._source(host) == source
+
+
 FORM = b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
@@ -107,6 +224,36 @@ def test_a_request_after_an_answer_may_take_no_longer(house: House, monkeypatch:
             answer += line.recv(4096)
         line.sendall(b"GET /api")
         assert ended_without_a_word(line, b"x")
+
+
+@pytest.mark.parametrize("path", ["/login", "/first", "/api/v1/people"])
+@pytest.mark.parametrize("end", ["hangs up", "resets"])
+def test_requests_that_end_halfway_leave_no_line_in_the_log(
+    house: House, path: str, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = "application/json" if path.startswith("/api") else "application/x-www-form-urlencoded"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: 900\r\n\r\nname"
+    for _ in range(20):
+        with closing(connect(house)) as line:
+            line.sendall(head.encode())
+            if end == "resets":
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(0.3)
+    assert house.get("/api/v1/health").status == 200
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "request_", [b"nothing\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"]
+)
+def test_damaged_requests_leave_no_line_in_the_log(
+    house: House, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        with closing(connect(house)) as line:
+            line.sendall(request_)
+            assert line.recv(100)
+    assert not caplog.records
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp
@@ -77,6 +77,8 @@ class _RouteRunner:
                 return refused(fault.field, fault.reason, 404 if is_in_path else 400)
             except LedgerError as fault:
                 return refused(None, str(fault), 503)
+            except ClientDisconnect:
+                return Response(None, 400)  # goes nowhere: the client left before its request was whole
 
         return StarletteRoute(path, endpoint, methods=[route.method], name=route.roles)
 

@@ -1,10 +1,12 @@
-"""Connections, bounded in number and in how long a request may take to come: nobody holds the door for others."""
+"""Connections: bounded in number, shared fairly between addresses, and closed if a request takes too long to come."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import resource
+from collections import defaultdict
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from whitestat.core.errors import WhiteStatError
+from whitestat.web.auth.throttle import source_of
 
 MOST = 128
 """A page open on every screen of a house, each with the six connections of a browser."""
@@ -20,15 +23,21 @@ WHOLE_S = 10.0
 """How long a request may take from the connection, or its first octet, to its last: a slow one gets no answer."""
 
 BACKLOG = 32
-"""How many are taken in at once: far fewer than MOST, so that who comes is heard before newer ones push him out."""
+"""How many connections are accepted at once: far fewer than MOST, so that a request is read before newer connections
+take its place."""
 
 DESCRIPTORS = 4_096
 
 
 class Connection(H11Protocol):
-    """One of at most MOST. When one more comes, that goes which has waited longest with nothing asked."""
+    """One of at most MOST connections.
+
+    One more closes a connection of the address that has most of them: an address with few never loses one to an
+    address with many. IPv6 addresses of one /64 are one address.
+    """
 
     _late: asyncio.TimerHandle | None = None
+    _source: str | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -49,18 +58,35 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def end(self) -> None:
-        """Now, and without what was still to be sent."""
+        """Close at once, without what was still to be sent."""
         self.connections.discard(self)
         self.transport.abort()
 
     @property
     def is_idle(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        """Return whether there is no request, or one that has not come to its end and has no answer yet."""
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started)
+
+    @property
+    def source(self) -> str:
+        """The address that the connection counts for; empty for the control socket."""
+        if self._source is None:
+            self._source = _source(self.client[0]) if self.client else ""
+        return self._source
 
     def _make_room(self) -> None:
-        others = [each for each in self.connections if isinstance(each, Connection)]
-        idle = [each for each in others if each.is_idle] or [each for each in others if each.flow.write_paused]
-        min(idle or [self], key=lambda each: each._born_s).end()
+        """Close one connection of the address with most: an idle one, else one that reads nothing, else the newest."""
+        by_source: defaultdict[str, list[Connection]] = defaultdict(list)
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                by_source[connection.source].append(connection)
+        # Of several with as many, that of the new connection.
+        own = max(by_source.values(), key=lambda connections: (len(connections), self in connections))
+        idle = [connection for connection in own if connection.is_idle]
+        idle = idle or [connection for connection in own if connection.flow.write_paused]
+        oldest = min(idle, key=lambda connection: connection._born_s, default=None)
+        (oldest or max(own, key=lambda connection: connection._born_s)).end()
 
     def _wait(self) -> None:
         if self._late is None:
@@ -70,6 +96,14 @@ class Connection(H11Protocol):
         if self._late:
             self._late.cancel()
             self._late = None
+
+
+def _source(host: str) -> str:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return source_of(getattr(address, "ipv4_mapped", None) or address)
 
 
 def allow_descriptors() -> None:

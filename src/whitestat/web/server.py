@@ -22,6 +22,9 @@ _GRACE_S = 1
 _HANDSHAKE_S = 5.0
 _LAST_S = 0.05
 """What was accepted just before the end has its connection by then, and is closed with the others."""
+_WAITING = 1_024
+"""Connections that the kernel keeps until they are accepted: with a full queue it drops the first packet of others,
+which come again after 1 s, 3 s and 7 s (RFC 6298)."""
 _TURN_S = 0.0005
 """How long a computing thread keeps the interpreter while others wait (5 ms if nobody says): an answer gives it away
 with each row that SQLite hands over, and would wait for it as often."""
@@ -70,6 +73,7 @@ class Server(UvicornServer):
                 connection, sock=each, backlog=BACKLOG, ssl=config.ssl, ssl_handshake_timeout=handshake_s
             )
             self.servers.append(made)
+            each.listen(_WAITING)  # asyncio set it to BACKLOG
         if self._control:
             # `create_unix_server` would look up the socket's name since Python 3.13, and remove it at the end: it was
             # bound by a path that is no longer one, and the control socket's file is removed by who made it.
@@ -92,8 +96,11 @@ class Server(UvicornServer):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._streams.stop()
         for server in self.servers:
-            server.close()
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
         await asyncio.sleep(_LAST_S)
+        for server in self.servers:  # a closed one makes no transport of what it accepted last, and leaves it open
+            server.close()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -122,6 +129,7 @@ def serve(
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # a line for each damaged request would let anybody fill the log
         access_log=False,
         server_header=False,
         proxy_headers=False,
