@@ -8,28 +8,71 @@ from pathlib import Path
 
 import pytest
 
+from whitestat.app.command_parser import LAST_COUNTS
 from whitestat.app.main import COMMANDS, run_command
-from whitestat.app.parser import _parser, parse
+from whitestat.app.parser import command_line, parse, parsers
 
 Levels = list[tuple[str, argparse.ArgumentParser]]
 """A command as it is typed: its words, each with what can be typed behind it."""
 
 
-def parsers(of: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """It and all below it."""
-    yield of
-    for action in of._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for each in action.choices.values():
-                yield from parsers(each)
-
-
 def test_every_command_that_can_be_typed_can_be_run_and_no_other() -> None:
-    assert {each.get_default("command") for each in parsers(_parser())} - {None} == set(COMMANDS)
+    assert {each.get_default("command") for each in parsers(command_line())} - {None} == set(COMMANDS)
 
 
-def test_without_a_word_the_service_runs() -> None:
-    assert parse([]).command == "run"
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([]) == 0
+    assert "Start the service" in capsys.readouterr().out
+
+
+def test_a_configuration_without_a_command_is_refused_with_the_command_to_use(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_command(["--config", "mine.toml"]) == 2
+    assert "whitestat run --config FILE starts the service" in capsys.readouterr().err
+
+
+def is_sentence(text: str | None) -> bool:
+    return bool(text) and str(text)[0].isupper() and str(text).endswith(".") and "  " not in str(text)
+
+
+def test_every_command_option_and_argument_has_a_help_sentence() -> None:
+    missing = []
+    for parser in parsers(command_line()):
+        texts = {"": parser.description}
+        for action in parser._actions:
+            if not isinstance(action, argparse._SubParsersAction):
+                texts[action.option_strings[-1] if action.option_strings else action.dest] = action.help
+        missing += [(parser.prog, name, text) for name, text in texts.items() if not is_sentence(text)]
+    assert missing == []
+
+
+def test_the_help_in_a_list_of_commands_is_the_sentence_of_the_command() -> None:
+    for parser in parsers(command_line()):
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                listed = {choice.dest: choice.help for choice in action._choices_actions}
+                assert listed == {name: child.description for name, child in action.choices.items()}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("todya", "unknown command 'todya' (did you mean 'today'?); whitestat --help lists all"),
+        ("people renmae Anna Ann", "unknown command 'renmae' (did you mean 'rename'?); whitestat people --help"),
+        ("import vnstst FILE", "unknown word 'vnstst' (did you mean 'vnstat'?), expected one of "),
+        ("users add bob --role editr", "argument --role: unknown word 'editr' (did you mean 'editor'?)"),
+        ("today --jsn", "unknown option '--jsn' (did you mean '--json'?); whitestat today --help lists all"),
+        ("today now", "unknown argument 'now'; whitestat today --help lists all"),
+    ],
+)
+def test_a_mistyped_word_is_refused_with_the_nearest_one(
+    words: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        parse(words.split())
+    assert refused.value.code == 2
+    assert text in capsys.readouterr().err
 
 
 def test_an_amount_to_take_off_is_no_option() -> None:
@@ -72,7 +115,7 @@ def line(levels: Levels, at: int | None = None, option: list[str] | None = None,
 
 PLACES = [
     (levels, at, action)
-    for levels in commands("whitestat", _parser())
+    for levels in commands("whitestat", command_line())
     for at, (_, parser) in enumerate(levels)
     for action in options_of(parser)
 ]
@@ -105,13 +148,13 @@ def test_an_option_has_its_effect_wherever_the_usage_shows_it_or_is_refused(
 
 
 @pytest.mark.parametrize(
-    "levels", list(commands("whitestat", _parser())), ids=lambda levels: " ".join(w for w, _ in levels)
+    "levels", list(commands("whitestat", command_line())), ids=lambda levels: " ".join(w for w, _ in levels)
 )
 def test_of_an_option_given_twice_the_last_counts_and_the_help_says_so(levels: Levels) -> None:
     words = [word for word, _ in levels[1:]]
     twice = ["--config", "first", *words[:1], *line(levels)[1:], "--config", "last"]
     assert parse(twice if words else ["--config", "first", "--config", "last"]).config == Path("last")
-    assert "given twice: the last one counts" in " ".join(levels[-1][1].format_help().split())
+    assert LAST_COUNTS in " ".join(levels[-1][1].format_help().split())
 
 
 @pytest.mark.parametrize(

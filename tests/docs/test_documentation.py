@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support import reference
-from whitestat.app.parser import _parser
+from whitestat.app.parser import command_line
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "whitestat"
@@ -92,7 +92,7 @@ def test_every_page_that_code_names_exists() -> None:
 @pytest.mark.parametrize("path", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=page_id)
 def test_every_make_target_and_command_that_a_page_names_exists(path: Path) -> None:
     targets = set(re.findall("^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    commands = {name for name, _, _ in reference.commands(_parser())}
+    commands = {name for name, _, _ in reference.commands(command_line())}
     text = path.read_text()
     named = re.findall(r"`make ([a-z][a-z0-9-]*)|^ *\$ make ([a-z][a-z0-9-]*)", text, re.MULTILINE)
     assert {one or other for one, other in named} <= targets

@@ -320,7 +320,7 @@ def test_a_device_is_not_seen_in_the_future(home: Home) -> None:
 def test_an_option_about_another_programs_files_is_refused(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--month-rotate", "5"], ["--unit", "kB"], ["--lan"], ["--interface", "eth0"]):
         assert home.run("whitestat", home.old.path, *words) == 2
-        assert f"{words[0]}: is about" in capsys.readouterr().err
+        assert f"{words[0]}: is an option for" in capsys.readouterr().err
 
 
 def test_the_command_takes_the_day_on_which_months_begin(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

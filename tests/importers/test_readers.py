@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from tests.support.importing import Home
-from whitestat.app.parser import _parser, parse
+from whitestat.app.parser import command_line, parse
 from whitestat.importers import traffic
 from whitestat.importers.history import ImportedHistory
 from whitestat.importers.readers import BY_NAME, READERS, Reader
@@ -24,8 +24,8 @@ EXAMPLES = {"kB": "kB", "DAY": "7", "NAME": "eth0"}
 every_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 
 
-def import_parser() -> argparse.ArgumentParser:
-    commands = next(action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+def importcommand_line() -> argparse.ArgumentParser:
+    commands = next(action for action in command_line()._actions if isinstance(action, argparse._SubParsersAction))
     return cast("argparse.ArgumentParser", commands.choices["import"])
 
 
@@ -42,10 +42,10 @@ def words_of(reader: Reader) -> list[str]:
 @every_reader
 def test_the_command_has_help_for_the_reader(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "2000")  # argparse breaks lines at hyphens
-    text = " ".join(import_parser().format_help().split())
+    text = " ".join(importcommand_line().format_help().split())
     assert reader.files
     assert reader.files in text
-    assert reader.title in " ".join(_parser().format_help().split())
+    assert reader.title in " ".join(command_line().format_help().split())
     for option in reader.options:
         assert option.name in text
         assert option.arguments["help"] in text
@@ -90,7 +90,7 @@ def test_an_option_of_another_reader_is_refused(
     for other in READERS:
         if other is not reader and other.options:
             assert home.run(reader.name, tmp_path, *words_of(other)) == 2
-            assert f"{other.options[0].name}: is about {other.name}'s files" in capsys.readouterr().err
+            assert f"{other.options[0].name}: is an option for files of {other.name}" in capsys.readouterr().err
 
 
 def test_names_and_options_are_of_one_reader_each() -> None:

@@ -172,7 +172,7 @@ def test_check_says_which_capability_is_missing_and_what_is_left(home: Home, pub
         if missing:
             assert f"missing here: {missing}; {instead}" in done.stdout
         else:
-            assert "all is well" in done.stdout
+            assert "Everything works." in done.stdout
 
 
 def test_a_ledger_that_was_nobodys_is_given_back_where_root_must_stay_root(home: Home, public_folder: Path) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.support.household import booked, household
-from whitestat.app.parser import DEFAULT_CONFIG, LAST_COUNTS, _parser
+from whitestat.app.command_parser import LAST_COUNTS
+from whitestat.app.parser import DEFAULT_CONFIG
+from whitestat.app.parser import command_line as command_parser
 from whitestat.config.reference import reference
 
 _NOTE = "<!-- Made by `make reference` from the code. Do not edit: change the code and run it again. -->\n"
@@ -37,17 +39,17 @@ may be there several times are written with double brackets: `[[point]]`.
 
 def command_line() -> str:
     """Every command with its options, from the parser itself."""
-    parser = _parser()
-    lines = ["# Commands", "", _NOTE, f"{parser.description} `whitestat` without a command is `whitestat run`.", ""]
+    parser = command_parser()
+    lines = ["# Commands", "", _NOTE, f"{parser.description} `whitestat` without a command prints its help.", ""]
     lines += [
         "`--config` may stand before or after the command. " + LAST_COUNTS,
         "",
         "| option of | option | meaning |",
         "|---|---|---|",
-        f"| every command | `--config FILE` | default: `{DEFAULT_CONFIG}`, if it exists |",
-        "| every command | `-h`, `--help` | print the options and end |",
-        "| `whitestat` alone | `--version` | print the version and end |",
-        f"| {_listing(parser)} | `--json`, `--csv` | print JSON or CSV instead of a table |",
+        f"| every command | `--config FILE` | The configuration file. Default: `{DEFAULT_CONFIG}`, if it exists. |",
+        "| every command | `-h`, `--help` | Show the help and exit. |",
+        "| `whitestat` alone | `--version` | Print the version and exit. |",
+        f"| {_listing(parser)} | `--json`, `--csv` | Print JSON or CSV instead of text. |",
         "",
         "| exit status | meaning |",
         "|---|---|",
@@ -72,7 +74,7 @@ def _command(title: str, parser: argparse.ArgumentParser, sentence: str, level: 
     yield f"{'#' * level} {title}"
     yield ""
     if sentence:
-        yield f"{sentence[0].upper()}{sentence[1:]}."
+        yield sentence
         yield ""
     yield from _options(parser)
     for name, command, said in commands(parser):

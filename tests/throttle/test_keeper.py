@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from whitestat.alerting.state import Condition
 from whitestat.app import throttle_controller as keepers
 from whitestat.app.throttle_controller import (
@@ -15,6 +17,7 @@ from whitestat.app.throttle_controller import (
     ThrottleController,
     ThrottlePlace,
 )
+from whitestat.core.errors import Missing
 from whitestat.core.model import Episode
 from whitestat.throttle.client import ThrottleFault
 from whitestat.throttle.limits import Limit
@@ -68,6 +71,16 @@ def test_a_router_alone_slows_nobody_and_says_so(monkeypatch: Any) -> None:
     assert [each.fault for each in keeper.report.found] == [NO_INTERFACE]
     assert keeper.report.fault == NO_INTERFACE
     assert told(conditions) == ["throttle-failed"]
+
+
+def test_a_limit_that_does_not_exist_is_told_with_the_nearest_name(monkeypatch: Any) -> None:
+    keeper, _ = looked(monkeypatch, Helper(), ("br0",), ANNA)
+    assert keeper.report.key("Anna (line)") == keeper.report.found[0].key
+    fault = r"no active limit named 'Ana \(line\)' \(did you mean 'Anna \(line\)'\?\); whitestat throttle lists them"
+    with pytest.raises(Missing, match=fault):
+        keeper.report.key("Ana (line)")
+    with pytest.raises(Missing, match="no active limit named 'Ben'; whitestat"):
+        keeper.report.key("Ben")
 
 
 def test_who_has_no_address_here_is_not_slowed_and_others_are(monkeypatch: Any) -> None:

@@ -83,11 +83,10 @@ class AlertService:
         return {"slowed": rows, "fault": found.fault or None}
 
     async def lift(self, name: str, *, lifted: bool) -> None:
-        """Take a limit back until the period ends, or put it in force again; Missing where the name is nobody's."""
-        found = self._keeper.report.found if self._keeper else ()
-        key = next((each.key for each in found if each.subject.name == name), None)
-        if key is None or self._engine is None or self._watcher is None:
-            raise Missing("name", f"nobody called {name!r} has nothing left; whitestat throttle lists who has")
+        """Lift a limit until the period ends, or put it in force again. Raises Missing for a name without a limit."""
+        key = (self._keeper.report if self._keeper else ThrottleReport()).key(name)
+        if self._engine is None or self._watcher is None:
+            raise Missing("name", "the service is still starting")
         now_ms = self._engine.now_ms()
         row = now_ms, None if lifted else now_ms
         await self._engine.write(lambda writer: _note(writer, f"lifted/{key}", row))

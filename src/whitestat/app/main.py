@@ -1,4 +1,4 @@
-"""The command line: the only place that wires the parts together. Each command imports what it needs."""
+"""The command line: runs what was typed. Each command imports what it needs; `app/build.py` wires the parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
-from whitestat.app.parser import DEFAULT_CONFIG, parse
+from whitestat.app.parser import DEFAULT_CONFIG, command_line, parse
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError, WhiteStatError
 from whitestat.query.parameters import QUESTION
@@ -60,6 +60,13 @@ def _load(options: argparse.Namespace) -> Config:
     if path is None and DEFAULT_CONFIG.exists():
         path = DEFAULT_CONFIG
     return loader.load(path, os.environ, root=os.geteuid() == 0)
+
+
+def _help(options: argparse.Namespace) -> int:
+    if options.config:
+        raise QueryError("--config", "not used without a command; whitestat run --config FILE starts the service")
+    print(command_line().format_help(), end="")
+    return EXIT_OK
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -134,7 +141,9 @@ def _household(options: argparse.Namespace) -> int:
     from whitestat.app.commands import devices
 
     if options.about == "proposals" and options.what and options.proposal is None:
-        raise QueryError("proposal", f"which one? whitestat proposals lists them, whitestat proposals {options.what} 3")
+        raise QueryError(
+            "proposal", f"missing; whitestat proposals lists them. Example: whitestat proposals {options.what} 3"
+        )
     print(devices.run(_load(options), options), end="")
     return EXIT_OK
 
@@ -228,6 +237,7 @@ def _config(options: argparse.Namespace) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "help": _help,
     "run": _run,
     "throttle": _throttle,
     "notify": _notify,
@@ -245,4 +255,4 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "recover": _recover,
     "config": _config,
 }
-"""What `options` calls each."""
+"""The function of each command, by the name that the parser gives it; `help` is no command at all."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from whitestat.alerting.state import Condition
+from whitestat.core.errors import Missing
 from whitestat.core.model import Address
+from whitestat.core.suggestions import did_you_mean
 from whitestat.core.units import address_bytes, rate_text
 from whitestat.ledger.read.queries import Queries
 from whitestat.throttle.client import ThrottleFault
@@ -62,6 +64,15 @@ class ThrottleReport(NamedTuple):
 
     found: tuple[Slowed, ...] = ()
     fault: str = ""
+
+    def key(self, name: str) -> str:
+        """Return the key of the limit of this name. Raises Missing if there is none."""
+        keys = {slowed.subject.name: slowed.key for slowed in self.found}
+        if name not in keys:
+            raise Missing(
+                "name", f"no active limit named {name!r}{did_you_mean(name, keys)}; whitestat throttle lists them"
+            )
+        return keys[name]
 
 
 class ThrottleController:

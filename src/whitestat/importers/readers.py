@@ -56,21 +56,21 @@ def _day_of_month(text: str) -> int:
 
 
 _VNSTAT_OPTIONS = (
-    ReaderOption("--interface", {"metavar": "NAME", "help": "which one, where vnStat has several"}),
+    ReaderOption("--interface", {"metavar": "NAME", "help": "The interface to import, if vnStat has several."}),
     ReaderOption(
-        "--lan", {"action": "store_true", "help": "vnStat's interface faces the LAN: what it received is upload"}
+        "--lan", {"action": "store_true", "help": "The interface faces the LAN, so what vnStat received is upload."}
     ),
     ReaderOption(
         "--month-rotate",
         {
             "type": _day_of_month,
             "metavar": "DAY",
-            "help": "the day on which vnStat's months begin, MonthRotate of vnstat.conf (default: 1)",
+            "help": "The day on which vnStat's months begin, MonthRotate in vnstat.conf. Default: 1.",
         },
     ),
 )
 _TRAFFIC_OPTIONS = (
-    ReaderOption("--unit", {"choices": ["kB", "bytes"], "help": "what Traffic's volumes are in (default: kB)"}),
+    ReaderOption("--unit", {"choices": ["kB", "bytes"], "help": "The unit of Traffic's volumes. Default: kB."}),
 )
 
 READERS = (

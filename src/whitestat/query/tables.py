@@ -149,7 +149,7 @@ def _has_rest(answer: Mapping[str, Any]) -> bool:
     return "rest" in answer["rows"][0] and "device" not in answer["by"]
 
 
-_UNKNOWN = {"person": "nobody's yet", "scope": "", "point": "", "device": "unattributed"}
+_UNKNOWN = {"person": "no owner", "scope": "", "point": "", "device": "unattributed"}
 
 
 def _history_cell(row: Mapping[str, Any], word: str) -> str:

@@ -54,7 +54,10 @@ def test_the_owner_s_password_is_read_from_the_input(
     assert passwords.matches(PASSWORD, kept(config).account(1).password)
     typed(monkeypatch, f"{PASSWORD}\n")
     assert run(config, "password", "nobody") == 2
-    assert "whitestat users lists them" in capsys.readouterr().err
+    assert "there is no account 'nobody'; whitestat users lists them" in capsys.readouterr().err
+    typed(monkeypatch, f"{PASSWORD}\n")
+    assert run(config, "password", "ownr") == 2
+    assert "there is no account 'ownr' (did you mean 'owner'?)" in capsys.readouterr().err
 
 
 def test_people_who_log_in_are_added_listed_and_removed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

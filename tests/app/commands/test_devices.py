@@ -48,7 +48,7 @@ def usage(tell: Tell, by: str = "device") -> dict[str | None, int]:
 def test_a_device_is_named_labelled_and_given_and_all_is_taken_back(tell: Tell) -> None:
     before = usage(tell)
     assert "To take it back: whitestat undo 1" in tell("name", PHONE_MAC, "Anna's phone")
-    assert "It was so already" in tell("name", "anna's PHONE", "Anna's phone")
+    assert "No change." in tell("name", "anna's PHONE", "Anna's phone")
     tell("label", "Anna's phone", "kids", "TV room")
     tell("people", "add", "Cleo")
     tell("people", "own", "Anna's phone", "cleo")
@@ -141,4 +141,9 @@ def test_words_that_name_nobody_or_several_are_told(tell: Tell) -> None:
     assert "there is no device 'tv'; whitestat devices lists them" in tell("name", "tv", "x", status=EXIT_USAGE)
     tell("name", "2", "phone")
     assert "2 are called" in tell("name", "phone", "x", status=EXIT_USAGE).replace("devices are", "are")
+    assert "there is no device 'phoen' (did you mean 'phone'?)" in tell("name", "phoen", "x", status=EXIT_USAGE)
+    tell("people", "add", "Cleo")
+    assert "there is no person 'Celo' (did you mean 'Cleo'?); whitestat people lists them" in tell(
+        "people", "own", "1", "Celo", status=EXIT_USAGE
+    )
     assert "there is no person 'Eve'" in tell("people", "own", "1", "Eve", status=EXIT_USAGE)

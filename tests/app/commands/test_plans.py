@@ -93,7 +93,8 @@ def test_a_plan_is_topped_up_and_the_top_up_undone(config: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["topup", "house", "5GB"], "plan: there is no plan 'house'; there are: line"),
+        (["topup", "house", "5GB"], "plan: there is no plan 'house'; whitestat plans lists them"),
+        (["topup", "lime", "5GB"], "plan: there is no plan 'lime' (did you mean 'line'?); whitestat plans lists them"),
         (["topup", "line", "5"], "amount: not an amount like 400GB or 40GiB: '5'"),
         (
             ["topup", "line", "5GB", "--allowance", "night"],

@@ -1,4 +1,4 @@
-"""The commands about who may look: passwords, people who may log in, tokens of programs."""
+"""The commands about access: passwords, accounts and the tokens of programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from getpass import getpass
 
 from whitestat.app.commands.client import Call, asked
+from whitestat.app.commands.named import named
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Json
@@ -26,12 +27,12 @@ def _password(ask: Call, options: argparse.Namespace, config: Config) -> str:
     if options.name is None:
         found = [each for each in accounts if each["role"] == "owner"][:1]
     else:
-        found = [_named(accounts, "account", options.name)]
+        found = [named("account", options.name, accounts, "users")]
     password = _read()
     account = found[0]["id"] if found else _first_owner(ask)
     ask("POST", f"/api/v1/accounts/{account}/password", {"password": password})
     name = found[0]["name"] if found else "owner"
-    return f"The password of {tables.printable(name)} is set; who was logged in so has to log in again.\n"
+    return f"The password of {tables.printable(name)} is set. Its open sessions have ended.\n"
 
 
 def _first_owner(ask: Call) -> int:
@@ -43,8 +44,8 @@ def _read() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass("New password: ")
-    if getpass("The same again: ") != password:
-        raise QueryError("password", "the two are not the same")
+    if getpass("Repeat the new password: ") != password:
+        raise QueryError("password", "the two entries differ")
     return password
 
 
@@ -59,17 +60,17 @@ def _add_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     role = "person" if options.person else options.role
     person = {"person": options.person} if options.person else {}
     made = ask("POST", "/api/v1/accounts", {"name": options.name, "role": role, **person})
-    return f"Added. The password is set by this link, once, within a week:\n{_address(config, made['link'])}\n"
+    return f"Added. This link sets the password; it works once, within a week:\n{_address(config, made['link'])}\n"
 
 
 def _link_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
-    account = _named(_accounts(ask), "account", options.name)
+    account = named("account", options.name, _accounts(ask), "users")
     made = ask("POST", f"/api/v1/accounts/{account['id']}/link", None)
-    return f"The password is set anew by this link, once, within a week:\n{_address(config, made['link'])}\n"
+    return f"This link sets a new password; it works once, within a week:\n{_address(config, made['link'])}\n"
 
 
 def _remove_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
-    account = _named(_accounts(ask), "account", options.name)
+    account = named("account", options.name, _accounts(ask), "users")
     ask("DELETE", f"/api/v1/accounts/{account['id']}", None)
     return f"Removed: {tables.printable(account['name'])}.\n"
 
@@ -83,12 +84,15 @@ def _add_token(ask: Call, options: argparse.Namespace, config: Config) -> str:
     scope = "person" if options.person else options.scope
     person = {"person": options.person} if options.person else {}
     made = ask("POST", "/api/v1/tokens", {"name": options.name, "scope": scope, **person})
-    print("This is shown once; send it as Authorization: Bearer, or as the password of any name.", file=sys.stderr)
+    print(
+        "This token is shown only once. Send it as `Authorization: Bearer`, or as the password with any user name.",
+        file=sys.stderr,
+    )
     return f"{made['text']}\n"
 
 
 def _revoke_token(ask: Call, options: argparse.Namespace, config: Config) -> str:
-    token = _named(ask("GET", "/api/v1/tokens", None)["tokens"], "token", options.name)
+    token = named("token", options.name, ask("GET", "/api/v1/tokens", None)["tokens"], "token list")
     ask("DELETE", f"/api/v1/tokens/{token['id']}", None)
     return f"Revoked: {tables.printable(token['name'])}.\n"
 
@@ -96,17 +100,6 @@ def _revoke_token(ask: Call, options: argparse.Namespace, config: Config) -> str
 def _accounts(ask: Call) -> Sequence[Json]:
     found: Sequence[Json] = ask("GET", "/api/v1/accounts", None)["accounts"]
     return found
-
-
-def _named(rows: Sequence[Json], what: str, word: str) -> Json:
-    found = [each for each in rows if str(each["id"]) == word] or [
-        each for each in rows if each["name"].casefold() == word.casefold()
-    ]
-    if len(found) == 1:
-        return found[0]
-    listing = {"account": "users", "token": "token list"}[what]
-    fault = f"{len(found)} are called {word!r}; name one by its number" if found else f"there is no {what} {word!r}"
-    raise QueryError(what, f"{fault}; whitestat {listing} lists them")
 
 
 def _address(config: Config, path: str) -> str:

@@ -50,7 +50,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     finally:
         for collector in collectors:
             collector.close()
-    say("all is well" if works and not notices else "see above for what falls short")
+    say("Everything works." if works and not notices else "Not everything works as configured: see the lines above.")
     return 0 if works and not notices else 1
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from whitestat.app.commands.client import Call, asked
+from whitestat.app.commands.named import named
 from whitestat.attribution.devices.device_csv import read_map
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
@@ -136,7 +137,7 @@ def _forget(ask: Call, options: argparse.Namespace) -> str:
     if not options.yes:
         raise QueryError("--yes", f"forgetting {device['name'] or device['id']!r} cannot be undone; say --yes to do it")
     ask("POST", f"/api/v1/devices/{device['id']}/forget", None)
-    return f"Device {device['id']} is forgotten; its usage stays, as nobody's.\n"
+    return f"Device {device['id']} is forgotten; its past usage is kept without a name.\n"
 
 
 def _export(ask: Call, options: argparse.Namespace) -> str:
@@ -172,42 +173,18 @@ def _import(ask: Call, options: argparse.Namespace) -> str:
 
 def _done(made: Json, said: str) -> str:
     if not made["edit"]:
-        return "It was so already.\n"
+        return "No change.\n"
     return f"Done: {tables.printable(said)}. To take it back: whitestat undo {made['edit']}\n"
 
 
 def _device(ask: Call, word: str) -> Json:
-    """The device of an id, a MAC, an address or a name that only one has."""
+    """Return the device of a number, a MAC, an address or a name that no other device has."""
     devices = ask("GET", "/api/v1/devices", None)["devices"]
-    text = _plain(word)
-    return _one(
-        "device",
-        word,
-        [each for each in devices if str(each["id"]) == word]
-        or [each for each in devices if each["mac"] == text]
-        or [each for each in devices if text in each["addresses"]]
-        or [each for each in devices if (each["name"] or "").casefold() == word.casefold()],
-    )
+    return named("device", _plain(word), devices, "devices", lambda device: {device["mac"], *device["addresses"]})
 
 
 def _person(ask: Call, word: str) -> Json:
-    found = ask("GET", "/api/v1/people", None)["people"]
-    return _one(
-        "person",
-        word,
-        [each for each in found if str(each["id"]) == word]
-        or [each for each in found if each["name"].casefold() == word.casefold()],
-    )
-
-
-def _one(what: str, word: str, found: Sequence[Json]) -> Json:
-    if not found:
-        listing = "devices" if what == "device" else "people"
-        raise QueryError(what, f"there is no {what} {word!r}; whitestat {listing} lists them")
-    if len(found) > 1:
-        ids = ", ".join(str(each["id"]) for each in found)
-        raise QueryError(what, f"{len(found)} are called {word!r}; name one by its number: {ids}")
-    return found[0]
+    return named("person", word, ask("GET", "/api/v1/people", None)["people"], "people")
 
 
 def _plain(word: str) -> str:

@@ -57,7 +57,7 @@ def refuse_others(program: str, given: Mapping[str, object]) -> None:
     for reader in READERS:
         for option in reader.options:
             if given.get(option.key) and reader.name != program:
-                raise QueryError(option.name, f"is about {reader.name}'s files, and has no effect on {program}'s")
+                raise QueryError(option.name, f"is an option for files of {reader.name}, not of {program}")
 
 
 def show(history: ImportedHistory, home: ImportTarget) -> str:

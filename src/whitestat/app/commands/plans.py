@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
+from whitestat.app.commands.named import named
 from whitestat.app.commands.usage import now_of, plan_documents, queries_of
 from whitestat.app.control import json_answer_to
 from whitestat.config.sections import Config
@@ -100,7 +101,7 @@ def _ahead(pot: Json) -> str:
 def _people(plan: Json) -> Iterator[str]:
     """Who used how much, and what is left of shares."""
     for each in plan["persons"]:
-        name = "nobody's yet" if each["person"] is None else tables.printable(each["person"])
+        name = "no owner" if each["person"] is None else tables.printable(each["person"])
         share = ""
         if each["available"] is not None:
             left = each["left"]
@@ -162,8 +163,6 @@ def _amount(text: str) -> int:
 
 
 def _plan(plans: Sequence[Json], name: str) -> Json:
-    for each in plans:
-        if each["name"].casefold() == name.casefold():
-            return each
-    known = ", ".join(each["name"] for each in plans) or "none; a [[plan]] in the configuration makes one"
-    raise QueryError("plan", f"there is no plan {name!r}; there are: {known}")
+    if not plans:
+        raise QueryError("plan", "there are no plans; a [[plan]] in the configuration makes one")
+    return named("plan", name, plans, "plans")

@@ -1,4 +1,4 @@
-"""`whitestat throttle`: who has nothing left and is slowed, and lifting that."""
+"""`whitestat throttle`: active limits, and lifting them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def run(config: Config, what: str | None, name: str | None, form: str) -> str:
         if what is None:
             return listing(ask("GET", "/api/v1/throttle", None), form)
         if name is None:
-            raise QueryError("name", f"whose? whitestat throttle lists them, whitestat throttle {what} NAME")
+            raise QueryError(
+                "name", f"missing; whitestat throttle lists the names. Example: whitestat throttle {what} NAME"
+            )
         ask("POST", "/api/v1/throttle", {"name": name, "lifted": what == "lift"})
     until = "until the period ends" if what == "lift" else "again"
     return f"{printable(name)} is {'not ' if what == 'lift' else ''}slowed {until}\n"
@@ -38,10 +40,10 @@ def listing(found: Mapping[str, Any], form: str) -> str:
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     if found["fault"]:
-        yield f"Nobody is slowed: {found['fault']}"
+        yield f"No limit is in force: {found['fault']}"
     for row in found["slowed"] if not found["fault"] else ():
         rate = "cut off" if row["rate_bps"] is None else f"slowed to {rate_text(row['rate_bps'])}"
         state = "lifted" if row["lifted"] else rate if row["in_force"] else f"not slowed, {row['reason']}"
         yield f"{printable(row['name'])}: {state}, until {row['until'][:16].replace('T', ' ')}"
     if not found["slowed"] and not found["fault"]:
-        yield "Nobody has gone over a plan that slows."
+        yield "No active limits."
