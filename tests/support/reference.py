@@ -14,8 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.support.household import booked, household
-from whitestat.app.command_parser import LAST_COUNTS
-from whitestat.app.parser import DEFAULT_CONFIG
+from whitestat.app.command_parser import DEFAULT_CONFIG, LAST_COUNTS
 from whitestat.app.parser import command_line as command_parser
 from whitestat.config.reference import reference
 

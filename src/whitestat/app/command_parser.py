@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
 
 from whitestat.core.suggestions import did_you_mean
 
+DEFAULT_CONFIG = Path("/etc/whitestat/whitestat.toml")
+SINCE = "The first day that it applies to, like 2026-11-24. Default: from the beginning."
 LAST_COUNTS = "If an option is given twice, the last one counts."
 
 
@@ -67,8 +70,11 @@ class Subcommands(argparse._SubParsersAction):  # type: ignore[type-arg]
                 parser.error(f"argument {given[dest]}: one of them, not several")
 
 
+Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
+
+
 def add_command(
-    commands: argparse._SubParsersAction[CommandParser],
+    commands: Commands,
     name: str,
     sentence: str,
     parents: Sequence[CommandParser],
@@ -78,6 +84,43 @@ def add_command(
     parser = commands.add_parser(name, parents=parents, help=sentence, description=sentence)
     parser.set_defaults(**values)
     return parser
+
+
+def add_config(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=default,
+        help=f"The configuration file. Default: {DEFAULT_CONFIG}, if it exists.",
+    )
+
+
+def _common() -> CommandParser:
+    """Return the options of every command, as a parent parser."""
+    parser = CommandParser(add_help=False)
+    add_config(parser, argparse.SUPPRESS)
+    return parser
+
+
+def _listing() -> CommandParser:
+    """Return the options of commands that print tables, as a parent parser."""
+    parser = CommandParser(add_help=False)
+    forms = parser.add_mutually_exclusive_group()
+    for form in ("json", "csv"):
+        forms.add_argument(
+            f"--{form}",
+            action="store_const",
+            dest="form",
+            const=form,
+            default=argparse.SUPPRESS,
+            help=f"Print {form.upper()} instead of text.",
+        )
+    return parser
+
+
+COMMON = (_common(),)
+LISTING = (*COMMON, _listing())
 
 
 def _given(parser: argparse.ArgumentParser, namespace: argparse.Namespace) -> dict[str, str]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
-from whitestat.app.parser import DEFAULT_CONFIG, command_line, parse
+from whitestat.app.command_parser import DEFAULT_CONFIG
+from whitestat.app.parser import command_line, parse
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError, WhiteStatError
 from whitestat.query.parameters import QUESTION

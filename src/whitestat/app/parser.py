@@ -6,22 +6,14 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 from whitestat import __version__
-from whitestat.app.command_parser import CommandParser, add_command
+from whitestat.app.command_parser import COMMON, LISTING, SINCE, CommandParser, Commands, add_command, add_config
+from whitestat.app.household_parser import add_access, add_devices, add_edits, add_people
 from whitestat.query.parameters import QUESTION
-
-DEFAULT_CONFIG = Path("/etc/whitestat/whitestat.toml")
-
-DEVICE = "The device: its number, its MAC, one of its addresses, or its name."
-PERSON = "The person: a number or a name."
-SINCE = "The first day that it applies to, like 2026-11-24. Default: from the beginning."
 
 _NEGATIVE_AMOUNT = re.compile(r"-[0-9.]")
 """What argparse, which would take it for an option, is to take for a number."""
-
-Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -36,10 +28,10 @@ def command_line() -> CommandParser:
     parser.add_argument(
         "--version", action="version", version=f"whitestat {__version__}", help="Print the version and exit."
     )
-    _add_config(parser, None)
+    add_config(parser, None)
     parser.set_defaults(command="help", form="text")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (_add_usage, _add_plan, _add_devices, _add_people, _add_edits, _add_access, _add_limits, _add_service):
+    for add in (_add_usage, _add_plan, add_devices, add_people, add_edits, add_access, _add_limits, _add_service):
         add(commands)
     for each in parsers(parser):
         each._actions[0].help = HELP
@@ -61,43 +53,6 @@ def parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
             for inner in parsers(child)
         ),
     ]
-
-
-def _add_config(parser: argparse.ArgumentParser, default: str | None) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        default=default,
-        help=f"The configuration file. Default: {DEFAULT_CONFIG}, if it exists.",
-    )
-
-
-def _common() -> CommandParser:
-    """Return the options of every command, as a parent parser."""
-    parser = CommandParser(add_help=False)
-    _add_config(parser, argparse.SUPPRESS)
-    return parser
-
-
-def _listing() -> CommandParser:
-    """Return the options of commands that print tables, as a parent parser."""
-    parser = CommandParser(add_help=False)
-    forms = parser.add_mutually_exclusive_group()
-    for form in ("json", "csv"):
-        forms.add_argument(
-            f"--{form}",
-            action="store_const",
-            dest="form",
-            const=form,
-            default=argparse.SUPPRESS,
-            help=f"Print {form.upper()} instead of text.",
-        )
-    return parser
-
-
-COMMON = (_common(),)
-LISTING = (*COMMON, _listing())
 
 
 def _add_usage(commands: Commands) -> None:
@@ -148,116 +103,6 @@ def _add_plan(commands: Commands) -> None:
     reprice = add_command(kinds, "reprice", "Recalculate past usage by the plan's current terms.", COMMON)
     reprice.add_argument("plan", metavar="PLAN", help="The name of the plan.")
     reprice.add_argument("--from", dest="since", metavar="DAY", help=SINCE)
-
-
-def _add_devices(commands: Commands) -> None:
-    devices = add_command(commands, "devices", "List all known devices.", LISTING, command="devices")
-    devices.add_argument(
-        "--import", type=Path, dest="file", metavar="FILE", help="Take names and owners from this CSV file."
-    )
-    name = _add_edit(commands, "name", "Name a device.")
-    name.add_argument("device", metavar="DEVICE", help=DEVICE)
-    name.add_argument("name", metavar="NAME", help="The new name; an empty one removes the name you gave.")
-    label = _add_edit(commands, "label", "Set the labels of a device, such as kids or TV.")
-    label.add_argument("device", metavar="DEVICE", help=DEVICE)
-    label.add_argument("labels", nargs="*", metavar="LABEL", help="The labels; none removes all.")
-    merge = _add_edit(commands, "merge", "Merge a device into another, past usage included.")
-    merge.add_argument("device", metavar="DEVICE", help=DEVICE)
-    merge.add_argument("into", metavar="INTO", help="The device that remains.")
-    split = _add_edit(commands, "split", "Move some addresses of a device to a new or another device.")
-    split.add_argument("device", metavar="DEVICE", help=DEVICE)
-    split.add_argument("addresses", nargs="+", metavar="ADDRESS", help="The MACs or addresses to move.")
-    split.add_argument("--into", metavar="DEVICE", help="The device that gets them. Default: a new device.")
-    forget = _add_edit(commands, "forget", "Delete the names, addresses and peers of a device for good.")
-    forget.add_argument("device", metavar="DEVICE", help=DEVICE)
-    forget.add_argument("--yes", action="store_true", help="Confirm: this cannot be undone.")
-
-
-def _add_people(commands: Commands) -> None:
-    people = _add_edit(commands, "people", "List people, change them, or set which devices they own.", lists=True)
-    people.set_defaults(what=None)
-    kinds = people.add_subparsers(title="actions", dest="what", metavar="ACTION")
-    add = add_command(kinds, "add", "Add a person.", COMMON)
-    rename = add_command(kinds, "rename", "Rename a person.", COMMON)
-    remove = add_command(kinds, "remove", "Remove a person; their devices have no owner afterwards.", COMMON)
-    own = add_command(kinds, "own", "Assign a device to a person.", COMMON)
-    disown = add_command(kinds, "disown", "Remove the owner of a device.", COMMON)
-    for parser in (own, disown):
-        parser.add_argument("device", metavar="DEVICE", help=DEVICE)
-    for parser in (rename, remove, own):
-        parser.add_argument("person", metavar="PERSON", help=PERSON)
-    for parser in (add, rename):
-        parser.add_argument("name", metavar="NAME", help="The new name.")
-    for parser in (own, disown):
-        parser.add_argument("--from", dest="since", metavar="DAY", help=SINCE)
-
-
-def _add_edits(commands: Commands) -> None:
-    proposals = _add_edit(commands, "proposals", "List devices that are probably the same, or answer.", lists=True)
-    proposals.set_defaults(what=None, proposal=None)
-    kinds = proposals.add_subparsers(title="answers", dest="what", metavar="ANSWER")
-    for kind, sentence in ("confirm", "Merge the two devices."), ("refuse", "Never propose these two again."):
-        answer = add_command(kinds, kind, sentence, COMMON)
-        answer.add_argument("proposal", nargs="?", type=int, metavar="NUMBER", help="The number of the proposal.")
-    _add_edit(commands, "edits", "List the changes made to devices, people and plans, latest first.", lists=True)
-    undo = _add_edit(commands, "undo", "Undo a change.")
-    undo.add_argument("edit", nargs="?", type=int, metavar="EDIT", help="The number of the edit. Default: the latest.")
-    export = _add_edit(commands, "export", "Print all that is stored about a device or a person, as JSON.")
-    export.add_argument("who", metavar="WHO", help="The person or the device: a name or a number, or an address.")
-
-
-def _add_edit(commands: Commands, name: str, sentence: str, *, lists: bool = False) -> CommandParser:
-    return add_command(commands, name, sentence, LISTING if lists else COMMON, command="household", about=name)
-
-
-def _add_access(commands: Commands) -> None:
-    password = add_command(
-        commands,
-        "password",
-        "Set a password, typed at the prompt or read from standard input.",
-        COMMON,
-        command="logins",
-        about="password",
-    )
-    password.add_argument("name", nargs="?", metavar="NAME", help="The account. Default: the owner's.")
-    users = add_command(
-        commands, "users", "List, add or remove accounts.", LISTING, command="logins", about="users", what=None
-    )
-    kinds = users.add_subparsers(title="actions", dest="what", metavar="ACTION")
-    for kind, sentence in (
-        ("add", "Add an account, and print a link to set its password."),
-        ("link", "Print a link to set a new password."),
-        ("remove", "Remove an account."),
-    ):
-        add_command(kinds, kind, sentence, COMMON).add_argument("name", metavar="NAME", help="The account's name.")
-    add = kinds.choices["add"]
-    add.add_argument(
-        "--role", choices=["owner", "editor", "viewer"], default="viewer", help="What it may do. Default: viewer."
-    )
-    add.add_argument("--person", metavar="PERSON", help="Restrict it to the usage of this person, instead of a role.")
-    _add_tokens(commands)
-
-
-def _add_tokens(commands: Commands) -> None:
-    token = add_command(
-        commands,
-        "token",
-        "List, add or revoke the tokens that programs log in with.",
-        LISTING,
-        command="logins",
-        about="token",
-        what=None,
-    )
-    kinds = token.add_subparsers(title="actions", dest="what", metavar="ACTION")
-    add_command(kinds, "list", "List the tokens (the default).", LISTING)
-    add = add_command(kinds, "add", "Add a token and print its text, which is shown only once.", COMMON)
-    add.add_argument("name", metavar="NAME", help="A name that says what the token is for.")
-    add.add_argument(
-        "--scope", choices=["read", "metrics", "edit"], default="read", help="What it may do. Default: read."
-    )
-    add.add_argument("--person", metavar="PERSON", help="Restrict it to the usage of this person, instead of a scope.")
-    revoke = add_command(kinds, "revoke", "Revoke a token.", COMMON)
-    revoke.add_argument("name", metavar="NAME", help="The token: its name or number.")
 
 
 def _add_limits(commands: Commands) -> None:
