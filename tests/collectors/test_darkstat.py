@@ -299,6 +299,32 @@ def test_what_pcap_dropped_is_owned_at_the_size_of_the_average_packet() -> None:
     assert (first.unmetered.octets, second.unmetered.octets) == (0, 4000)  # two reads in a row miss it
 
 
+def test_unread_frames_lower_the_coverage_with_a_notice_and_the_next_process_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("whitestat.collectors.darkstat.unread.SETTLED_MS", 0)
+    peer = Peer([(*A, 1000, 0)])
+    peer.front = totals(1000, 10, 0, 10)
+    with serving(peer) as url:
+        collector = collector_of(url)
+        collector.polled()
+        peer.rows, peer.front = [(*A, 3000, 0)], totals(3000, 20, 0, 1_020)
+        collector.polled()
+        result = collector.polled()
+        audit = result.audits["darkstat"]
+        assert audit.frames_metered.octets == 2_000
+        assert 900 * 100 < audit.frames_interface.octets - audit.frames_metered.octets <= 1_000 * 150
+        assert audit.packets_lost == 0
+        notice = collector.statuses()["darkstat"].notice
+        assert notice.startswith("darkstat could not read ")
+        assert "PPPoE" in notice
+        peer.front = totals(3000, 20, 0, 2_020)  # while no process of ours looked
+        following = collector_of(url, tuple(result.marks))
+        following.polled()
+        audit = following.polled().audits["darkstat"]
+    assert audit.frames_interface.octets - audit.frames_metered.octets > 900 * 100
+
+
 def test_a_slow_darkstat_delays_nobody() -> None:
     asked, answered, waited_for = threading.Event(), threading.Event(), threading.Event()
 

@@ -17,7 +17,7 @@ from tests.lab.darkstat import Watched, settings
 from tests.lab.home import GATEWAY4, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Device, Home, Links
 from tests.lab.referee import Octets, Referee
 from tests.lab.service import Service, running
-from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
+from tests.lab.traffic import echo, finish, flood, iperf_servers, put, start_transfer
 from tests.support.details import stored
 from whitestat.ledger.tables.details import SERVICE
 
@@ -148,6 +148,24 @@ def test_what_darkstat_could_not_count_is_unattributed_and_lowers_the_coverage(h
         peer.quiet()
         assert lost(peer, service) > 0
         assert "unattributed" in service.usage("wan")
+
+
+def test_frames_that_darkstat_cannot_read_are_unattributed_and_lower_the_coverage(home: Home, tmp_path: Path) -> None:
+    tagged = bytes.fromhex("ffffffffffff 02005e000099 8100 0005 0800 4500") + bytes(400)
+    with watched(home, tmp_path) as (peer, service):
+        some_of_each(home)
+        assert peer.seen_by(service) == peer.expected()
+        assert no_doubt(service)
+        put(home[PHONE], "eth0", [tagged] * 3_000)
+        until = time.monotonic() + 60
+        while no_doubt(service) and time.monotonic() < until:
+            time.sleep(0.2)
+        assert peer.dropped() == 0
+        (point,) = service.get("/api/v1/coverage").json["points"]
+        assert point["octets_unattributed"] > 2_500 * 100
+        assert point["coverage"] < 0.5
+        assert "could not read" in wait_for(service, "ok")
+        assert peer.seen_by(service) == peer.expected()
 
 
 def test_a_wipe_and_a_restart_begin_at_zero(home: Home, tmp_path: Path) -> None:

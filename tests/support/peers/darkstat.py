@@ -33,7 +33,8 @@ class Peer:
         return page(f"<html><body><table>{HEADER}{cells}</table></body></html>")
 
 
-def totals(octets: int, packets: int, dropped: int) -> bytes:
+def totals(octets: int, packets: int, dropped: int, captured: int | None = None) -> bytes:
     """A front page that tells what it has seen of all traffic."""
     spans = f'<span id="tb">{octets:,}</span> <span id="tp">{packets:,}</span> <span id="pd">{dropped:,}</span>'
-    return page(FRONT + spans)
+    more = "" if captured is None else f' (<span id="pc">{captured:,}</span> <b>captured,</b>'
+    return page(FRONT + spans + more)

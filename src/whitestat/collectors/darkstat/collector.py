@@ -14,11 +14,13 @@ from whitestat.collectors.darkstat.follow import TableChange, TableFollower, Tab
 from whitestat.collectors.darkstat.parse import DarkstatError, HostTotals
 from whitestat.collectors.darkstat.reader import TableReader
 from whitestat.collectors.darkstat.services import Services
+from whitestat.collectors.darkstat.unread import UnreadFrames
 from whitestat.collectors.http import Http
 from whitestat.collectors.polling import DeviceAddresses, PolledCollector
 from whitestat.collectors.settings import PointSettings
 from whitestat.core.errors import CollectorError
 from whitestat.core.model import (
+    PROTOCOL_OTHER,
     Address,
     Audit,
     CounterReading,
@@ -41,6 +43,8 @@ PAGE_EVERY_S = 2.0
 """The pace at which hosts' own pages are looked at: darkstat answers from the loop that it captures in."""
 GONE = "gone"
 """The epoch of a row that darkstat shows no more."""
+UNKNOWN_SIZE = 600
+"""Octets that a packet is taken for where darkstat could not read a single one."""
 
 
 class DarkstatCollector(PolledCollector):
@@ -58,6 +62,7 @@ class DarkstatCollector(PolledCollector):
         local: Callable[[Address], bool],
         kept: Iterable[CounterReading] = (),
     ) -> None:
+        kept = list(kept)
         self._kept = {reading.key.address: reading for reading in kept if reading.epoch != GONE}
         before = _sight_of(self._kept)
         self._http = Http(url, timeout_s=max(5.0, min(30.0, float(interval_s))))
@@ -70,6 +75,8 @@ class DarkstatCollector(PolledCollector):
         self._seen: TableSnapshot | None = None
         self._passed = self._lost = Counts()
         self._packets_lost = 0
+        self._unread = _unread_of(kept, before)
+        self._frames_unread = 0
 
     def facts(self) -> CollectorFacts:
         return super().facts()._replace(networks=self._reader.networks)
@@ -81,7 +88,7 @@ class DarkstatCollector(PolledCollector):
         return Quality.AMBIGUOUS if address is None else Quality.EXACT
 
     def acknowledged(self, result: ReadResult) -> None:
-        self._kept |= {mark.key.address: mark for mark in result.marks}
+        self._kept |= {mark.key.address: mark for mark in result.marks if mark.key.protocol is None}
         self._kept = {address: reading for address, reading in self._kept.items() if reading.epoch != GONE}
 
     def use_pause(self, until_s: float) -> None:
@@ -110,9 +117,11 @@ class DarkstatCollector(PolledCollector):
             before, follower = self._follower.before, self._follower.copy()
             step = follower.take(sight)
             grown = self._booked(step, sight)
-            audited = self._audited(before, sight)
+            unread, frames = self._unread.take(sight)
+            audited = self._audited(before, sight, frames)
             self.record(grown, self._poll_of(sight, grown, at_s), at_s)
             self._passed, self._lost, self._packets_lost = audited
+            self._unread, self._frames_unread = unread, self._frames_unread + frames
             self._follower, self._seen = follower, follower.before
             self._services.polled(step.grown, same_life=before is not None and same_life(before, sight))
         return self._notice()
@@ -120,6 +129,11 @@ class DarkstatCollector(PolledCollector):
     def _notice(self) -> str:
         if self._reader.unreadable:
             return f"{self._reader.unreadable} rows of {self.url} could not be read"
+        if self._frames_unread:
+            return (
+                f"darkstat could not read {self._frames_unread} of the frames it captured since we started (VLAN tags,"
+                " or PPPoE without --pppoe): their octets are an estimate, and unattributed"
+            )
         if self._packets_lost:
             return f"darkstat lost {self._packets_lost} packets since we started: their octets are an estimate"
         return ""
@@ -148,8 +162,9 @@ class DarkstatCollector(PolledCollector):
             )
         return grown
 
-    def _audited(self, before: TableSnapshot | None, now: TableSnapshot) -> tuple[Counts, Counts, int]:
-        """Return what darkstat saw, and what pcap dropped: at the average packet's size, and in packets."""
+    def _audited(self, before: TableSnapshot | None, now: TableSnapshot, unread: int) -> tuple[Counts, Counts, int]:
+        """Return what darkstat saw, what it did not (dropped or `unread` frames, at the average packet's size), and
+        the packets that pcap dropped."""
         if before is None or now.passed is None:
             return self._passed, self._lost, self._packets_lost
         same = same_life(before, now)
@@ -157,9 +172,10 @@ class DarkstatCollector(PolledCollector):
         packets = max(0, now.packets - before.packets if same else now.packets)
         # The count of drops goes on through a wipe, and begins anew at a restart.
         dropped = now.dropped - before.dropped if now.dropped >= before.dropped else now.dropped
-        size = octets // packets if packets else now.passed // now.packets if now.packets else 0
+        size = octets // packets if packets else now.passed // now.packets if now.packets else UNKNOWN_SIZE
         passed = self._passed.plus(Counts(octets_unsplit=octets, packets_in=packets))
-        lost = self._lost.plus(Counts(octets_unsplit=dropped * size, packets_in=dropped))
+        missed = dropped + unread
+        lost = self._lost.plus(Counts(octets_unsplit=missed * size, packets_in=missed))
         return passed, lost, self._packets_lost + dropped
 
     def complete(self, result: ReadResult) -> ReadResult:
@@ -202,6 +218,10 @@ class DarkstatCollector(PolledCollector):
                 yield last._replace(epoch=GONE)
         totals = Counts(seen.octets_in, seen.octets_out, seen.packets, seen.dropped, seen.passed or 0)
         yield CounterReading(FlowKey(name), totals, seen.at_ms, epoch)
+        if (captured := self._unread.captured) is not None:
+            # By its epoch it is no row, so that releases that do not know it leave it alone.
+            key = FlowKey(name, protocol=PROTOCOL_OTHER)
+            yield CounterReading(key, Counts(captured, self._unread.unread, self._unread.at_ms), seen.at_ms, GONE)
 
 
 def build(settings: PointSettings) -> DarkstatCollector:
@@ -229,3 +249,12 @@ def _sight_of(kept: Mapping[Address | None, CounterReading]) -> TableSnapshot | 
     }
     octets_in, octets_out, packets, dropped, passed = totals.counts
     return TableSnapshot(totals.at_ms, int(totals.epoch), rows, octets_in, octets_out, passed, passed, packets, dropped)
+
+
+def _unread_of(kept: Iterable[CounterReading], before: TableSnapshot | None) -> UnreadFrames:
+    """The state of unread frames that the last process left with the table `before`."""
+    for reading in kept:
+        if before and reading.key.protocol == PROTOCOL_OTHER and reading.at_ms == before.at_ms:
+            captured, unread, at_ms, *_ = reading.counts
+            return UnreadFrames(before.life, at_ms, captured, unread)
+    return UnreadFrames()

@@ -31,7 +31,7 @@ class TableSnapshot(NamedTuple):
     over all of them.
 
     `passed` is what darkstat had seen of all traffic before the table was read, `passed_after` afterwards; None
-    where it does not say. `whole` is false where rows could not be read.
+    where it does not say. `whole` is false where rows could not be read. `captured` are frames that pcap took.
     """
 
     at_ms: int
@@ -45,6 +45,7 @@ class TableSnapshot(NamedTuple):
     dropped: int = 0
     others: frozenset[Address] = frozenset()
     whole: bool = True
+    captured: int | None = None
 
 
 class TableChange(NamedTuple):

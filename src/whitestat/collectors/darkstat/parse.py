@@ -55,7 +55,8 @@ class FrontPage(NamedTuple):
     """The front page: `since_s` (UTC) is when darkstat began or was last wiped, and tells its lives apart.
 
     `octets` and `packets` have passed since then, each packet once; `dropped` is what pcap lost, since the
-    process began. None where the page does not say.
+    process began, and `captured` the frames that pcap took in that time, those it lost included. None where the page
+    does not say.
     """
 
     since_s: int
@@ -63,6 +64,7 @@ class FrontPage(NamedTuple):
     packets: int | None = None
     dropped: int = 0
     version: str = ""
+    captured: int | None = None
 
 
 class PortKey(NamedTuple):
@@ -96,7 +98,7 @@ _NUMBER = re.compile(r"[0-9]{1,20}|[0-9]{1,3}(?:[,.'\u2019\u00a0 ][0-9]{3}){1,6}
 _NOT_DIGIT = re.compile(r"[^0-9]")
 _OF = re.compile(r"\(([0-9]{1,9})-([0-9]{1,9}) of ([0-9]{1,9})\)")
 _SINCE = re.compile(r"since</b>\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)[^<]{0,20}?([+-])(\d\d)(\d\d)\s*<")
-_SPAN = re.compile(r'<span id="(tb|tp|pd)">([^<]{1,40})</span>')
+_SPAN = re.compile(r'<span id="(tb|tp|pc|pd)">([^<]{1,40})</span>')
 _VERSION = re.compile(r'name="generator" content="darkstat ([0-9A-Za-z.+~-]{1,30})"')
 _METRIC = re.compile(r'host_bytes_total\{((?:[a-z_]+="[^"]*",?)+)\} ([0-9]{1,20})')
 _LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
@@ -125,9 +127,8 @@ def front(page: str) -> FrontPage:
         raise DarkstatError(f"the front page counts since {found[0][9:60]!r}") from None
     figures = {name: _number(text) for name, text in _SPAN.findall(page)}
     version = _VERSION.search(page)
-    return FrontPage(
-        since_s, figures.get("tb"), figures.get("tp"), figures.get("pd") or 0, version[1] if version else ""
-    )
+    octets, packets, dropped = figures.get("tb"), figures.get("tp"), figures.get("pd") or 0
+    return FrontPage(since_s, octets, packets, dropped, version[1] if version else "", figures.get("pc"))
 
 
 def hosts(page: str) -> Hosts:

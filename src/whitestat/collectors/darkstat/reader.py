@@ -87,6 +87,7 @@ class TableReader:
             after.dropped,
             frozenset(table.rows.keys() - local.keys()),
             table.unreadable == 0,
+            None if after.packets is None else after.captured,
         )
 
     def _front(self) -> FrontPage:
