@@ -43,6 +43,23 @@ class DamagedLedger(LedgerError):
     """The database is ours, and the disk damaged it: the service sets it aside and goes on with a new one."""
 
 
+class AnswerCancelled(LedgerError):
+    """An answer was ended because nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is not wanted any more")
+
+
+class AnswerTooLong(LedgerError):
+    """An answer took longer than it may; the message says what to ask for instead."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the answer would take more than {seconds:g} s; ask for a shorter span, a longer step, fewer devices "
+            "(device=, top=), or without by="
+        )
+
+
 class QueryError(WhiteStatError):
     """A question that cannot be answered; `parameter` is the one at fault."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import TypeVar, cast
@@ -17,10 +16,14 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp
 
 from whitestat.core.errors import EditError, LedgerError, Missing, QueryError
+from whitestat.ledger.read.limits import AnswerLimit
 from whitestat.query.parameters import check_all
 from whitestat.web import request_bodies
-from whitestat.web.auth.principal import identify, identify_legacy, require
+from whitestat.web.answers import ANSWER_S, CONTROL_S, AnswerQueue, cancel_when_left
+from whitestat.web.auth.principal import CONTROL, identify, identify_legacy, require, sender
+from whitestat.web.auth.roles import Principal
 from whitestat.web.auth.same_origin import require_json, require_same_origin
+from whitestat.web.auth.throttle import source_of
 from whitestat.web.handlers import login
 from whitestat.web.handlers.live import LiveStreams
 from whitestat.web.handlers.names import Names
@@ -28,7 +31,7 @@ from whitestat.web.middleware import SecurityMiddleware, security_headers
 from whitestat.web.responses import InPieces, has_tag, refused, unchanged
 from whitestat.web.route import AsyncHandler, RequestContext, Route, SyncHandler
 from whitestat.web.routes import ROUTES
-from whitestat.web.sources import Access, Sources
+from whitestat.web.sources import Access, Sources, ThreadRunner
 from whitestat.web.static_files import StaticFiles, import_map_hash
 
 T = TypeVar("T")
@@ -63,8 +66,7 @@ class _RouteRunner:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        # One thread: the ledger answers one query at a time, and the event loop never waits for it.
-        self._ledger = ThreadPoolExecutor(1, "questions")
+        self._answers = AnswerQueue()
 
     def endpoint(self, route: Route, path: str) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
@@ -95,20 +97,45 @@ class _RouteRunner:
             require_json(request)
             require_same_origin(request)
             body = request_bodies.read(route.body, await request_bodies.body_of(request))
-        visible = sources.seen_by(principal, self._in_thread)
-        return RequestContext(request, principal, visible, {**texts, **request.path_params}, body, self._in_thread)
+        account = _account(principal) or source_of(sender(request, sources.access).address)
+        in_thread = self._runner(account, principal)
+        visible, all_texts = sources.seen_by(principal, in_thread), {**texts, **request.path_params}
+        return RequestContext(request, principal, account, visible, all_texts, body, in_thread)
 
     async def _run(self, route: Route, context: RequestContext) -> Response:
         if iscoroutinefunction(route.handler):
             return await cast("AsyncHandler", route.handler)(context)
-        response = await self._in_thread(partial(cast("SyncHandler", route.handler), context))
+        response = await self._answered(partial(cast("SyncHandler", route.handler), context), context)
         tag = response.headers.get("etag")
         if tag and has_tag(context.request.headers.get("if-none-match", ""), tag):
             return unchanged(tag)
-        return response.made_by(self._ledger) if isinstance(response, InPieces) else response
+        return response.made_by(context.in_thread) if isinstance(response, InPieces) else response
 
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._ledger, function)
+    async def _answered(self, function: Callable[[], Response], context: RequestContext) -> Response:
+        """Return the response that the function makes, which ends when the client leaves."""
+        limit = _limit_of(context.principal)
+        watching = asyncio.create_task(cancel_when_left(context.request, limit))
+        try:
+            return await self._answers.run(context.account, function, limit)
+        finally:
+            watching.cancel()
+
+    def _runner(self, account: str, principal: Principal | None) -> ThreadRunner:
+        async def in_thread(function: Callable[[], T]) -> T:
+            return await self._answers.run(account, function, _limit_of(principal))
+
+        return in_thread
+
+
+def _account(principal: Principal | None) -> str:
+    """Return the account or token that limits are counted by, an empty text for a request without one."""
+    if principal is None or principal.name is None:
+        return ""
+    return "control socket" if principal is CONTROL else f"account {principal.by}"
+
+
+def _limit_of(principal: Principal | None) -> AnswerLimit:
+    return AnswerLimit(CONTROL_S if principal is CONTROL else ANSWER_S)
 
 
 async def _refusal(request: Request, fault: Exception) -> Response:

@@ -96,7 +96,9 @@ def _refusals_of_reads(route: Route, names: list[str]) -> Schema:
         content = {"application/json": {"schema": unavailable}}
         refusals["503"] = {"description": "Not available now.", "content": content}
     elif not iscoroutinefunction(route.handler):
-        refusals["503"] = _refusal("The ledger cannot be read now.")
+        refusals["503"] = _refusal(
+            "The ledger cannot be read now, or the answer would take too long; the reason says what to ask instead."
+        )
     return refusals
 
 

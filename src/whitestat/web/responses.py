@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from concurrent.futures import Executor
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from hashlib import blake2b
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
+
+from whitestat.core.errors import AnswerCancelled, LedgerError
+
+Run = Callable[[Callable[[], str | None]], Awaitable[str | None]]
+"""Runs a function in a thread."""
 
 Texts = Mapping[str, str]
 """Checked parameters of a request, by their names."""
+
+_log = logging.getLogger(__name__)
 
 _FRESH = {"cache-control": "no-store"}
 """Not to be cached: the next second it is out of date."""
@@ -38,16 +46,28 @@ def refused(parameter: str | None, reason: str, status: int = 400) -> Response:
 
 
 class InPieces(StreamingResponse):
-    """Text that is made while it is sent: by an executor, or else in the event loop."""
+    """Text that is made while it is sent: by threads, or else in the event loop."""
 
     def __init__(self, pieces: Iterator[str], headers: Mapping[str, str], media_type: str) -> None:
         super().__init__(_one_by_one(pieces, None), 200, headers, media_type)
         self._pieces = pieces
 
-    def made_by(self, executor: Executor) -> InPieces:
-        """Return the response with its text made by the executor."""
-        self.body_iterator = _one_by_one(self._pieces, executor)
+    def made_by(self, in_thread: Run) -> InPieces:
+        """Return the response with its text made in threads."""
+        self.body_iterator = _one_by_one(self._pieces, in_thread)
         return self
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the text. An answer that fails halfway ends without its last chunk, so that it is not taken for whole.
+
+        RFC 9112, section 8. The server closes the connection.
+        """
+        try:
+            await super().stream_response(send)
+        except AnswerCancelled:
+            return
+        except LedgerError as fault:
+            _log.warning("an answer ended early: %s", fault)
 
 
 def in_pieces(pieces: Iterator[str], media_type: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -72,16 +92,11 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-async def _one_by_one(pieces: Iterator[str], executor: Executor | None) -> AsyncIterator[bytes]:
+async def _one_by_one(pieces: Iterator[str], in_thread: Run | None) -> AsyncIterator[bytes]:
     # Each piece takes about a millisecond; live streams run between two of them.
-    if executor is None:
+    if in_thread is None:
         for piece in pieces:
             yield encoded(piece)
         return
-    loop = asyncio.get_running_loop()
-
-    def following() -> str | None:
-        return next(pieces, None)
-
-    while (text := await loop.run_in_executor(executor, following)) is not None:
+    while (text := await in_thread(partial(next, pieces, None))) is not None:
         yield encoded(text)

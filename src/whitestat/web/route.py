@@ -18,12 +18,14 @@ from whitestat.web.sources import Sources, ThreadRunner
 class RequestContext(NamedTuple):
     """A request that is allowed and checked.
 
+    `account` is what limits are counted by: an account, a token, or the address of a request without one.
     `sources` are limited to what the principal may see. `texts` has the parameters of the query and of the path.
     `in_thread` runs a function in the ledger's thread, for handlers that are `async`.
     """
 
     request: Request
     principal: Principal | None
+    account: str
     sources: Sources
     texts: Texts
     body: Body

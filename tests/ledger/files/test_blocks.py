@@ -199,14 +199,15 @@ def test_a_row_that_came_after_the_snapshot_of_a_reader_is_not_taken_for_damage(
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(one())
         with closing(Queries(path, STOCKHOLM)) as queries:
-            queries._connection.execute("BEGIN")
-            queries._connection.execute("SELECT count(*) FROM closed").fetchone()
+            (reader,) = queries._readers._idle
+            reader.connection.execute("BEGIN")
+            reader.connection.execute("SELECT count(*) FROM closed").fetchone()
             writer.commit(flush_of({(NOON_S, key(7)): 20}))
             writer.commit(flush_of({(NOON_S, key(7)): 300}))
             zeroed(path, 2)  # as a place looks that was laid out and not written
             with pytest.raises(OvertakenError):
-                queries._tail.follow()
-            queries._connection.execute("COMMIT")
+                reader.tail.follow()
+            reader.connection.execute("COMMIT")
             assert queries.usage(ALWAYS)[0].counts.octets == 321
         assert writer.notices == ()
 
@@ -260,13 +261,14 @@ def test_a_reader_that_the_writer_has_overtaken_begins_anew(
     monkeypatch.setattr(writer_module, "SLOTS_MAX", 10)
     monkeypatch.setattr(blocks_module, "BLOCKS", 16)
     with closing(Queries(path, STOCKHOLM)) as queries:
-        queries._connection.execute("BEGIN")
-        queries._connection.execute("SELECT count(*) FROM closed").fetchone()
+        (reader,) = queries._readers._idle
+        reader.connection.execute("BEGIN")
+        reader.connection.execute("SELECT count(*) FROM closed").fetchone()
         for _ in range(40):
             writer.commit(one())
         with pytest.raises(OvertakenError):
-            queries._tail.follow()
-        queries._connection.execute("COMMIT")
+            reader.tail.follow()
+        reader.connection.execute("COMMIT")
         assert queries.usage(ALWAYS)[0].counts.octets == 41
 
 

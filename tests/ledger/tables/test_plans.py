@@ -94,8 +94,8 @@ def every_octet(queries: Queries) -> Counter[str]:
     from whitestat.ledger.read import plan_usage
     from whitestat.ledger.tables.plans import plans as agreed
 
-    with queries._snapshot():
-        connection = queries._connection
+    with queries._snapshot() as reader:
+        connection = reader.connection
         (row,) = agreed(connection)
         books = plan_usage.books_of(connection, queries._zone, row, EARLY_S)
     found: Counter[str] = Counter()

@@ -374,7 +374,7 @@ def test_who_can_wait_waits_for_an_answer_and_not_for_long(writer: Writer, path:
 
     with closing(Queries(path, STOCKHOLM)) as queries, pytest.MonkeyPatch.context() as patch:
         queries.let_pass()
-        patch.setattr(queries._sums, "__class__", Slow)
+        patch.setattr(queries._readers._idle[0].sums, "__class__", Slow)
         asking = threading.Thread(target=queries.answer, args=(ALWAYS,))
         asking.start()
         assert begun.wait(10)

@@ -7,13 +7,15 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.support.household import NOON_S, PHONE, ZONE, House, device, served
+from tests.support.household import NOON_S, PHONE, ZONE, House, booked, device, household, served
 from whitestat.core.calendar import instant_text
-from whitestat.web.handlers.live import MOST_STREAMS
+from whitestat.web.auth.roles import Role
+from whitestat.web.handlers.live import MOST_EACH, MOST_STREAMS
 
 
 @contextmanager
@@ -60,14 +62,48 @@ def test_the_source_is_let_go_when_the_listener_leaves(house: House) -> None:
     assert soon(lambda: house.listeners == 0)
 
 
-def test_streams_are_bounded(house: House) -> None:
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[House]:
+    """A household of many accounts."""
+    with household(tmp_path, booked(), readers=(), editors=()) as house:
+        yield house
+
+
+def tokens(house: House, count: int) -> list[str]:
+    """Headers of so many accounts."""
+    made = [house.accounts.add_token(f"screen {n}", Role.VIEWER, None, 0)[1] for n in range(count)]
+    return [f"Bearer {text}" for text in made]
+
+
+def test_streams_of_one_account_are_bounded_and_leave_room_for_others(shared: House) -> None:
+    first, second = tokens(shared, 2)
     with ExitStack() as stack:
-        replies = [stack.enter_context(listening(house)) for _ in range(MOST_STREAMS)]
+        replies = [stack.enter_context(listening(shared, Authorization=first)) for _ in range(MOST_EACH)]
         assert {reply.status for reply in replies} == {200}
-        assert house.get("/api/v1/live").status == 503
-    assert soon(lambda: house.listeners == 0)
-    with listening(house) as reply:
+        refused = shared.get("/api/v1/live", Authorization=first)
+        assert refused.status == 503
+        assert "16 live streams of one account" in refused.text
+        assert stack.enter_context(listening(shared, Authorization=second)).status == 200
+    assert soon(lambda: shared.listeners == 0)
+    with listening(shared, Authorization=first) as reply:
         assert reply.status == 200
+
+
+def test_of_all_streams_the_account_with_most_loses_its_oldest_for_a_new_account(shared: House) -> None:
+    greedy = tokens(shared, MOST_STREAMS // MOST_EACH + 1)
+    newcomer = greedy.pop()
+    with ExitStack() as stack:
+        replies = [
+            stack.enter_context(listening(shared, Authorization=text)) for text in greedy for _ in range(MOST_EACH)
+        ]
+        assert {reply.status for reply in replies} == {200}
+        assert soon(lambda: shared.listeners == MOST_STREAMS)
+        items = events(stack.enter_context(listening(shared, Authorization=newcomer)))
+        assert next(items)["devices"] == []
+        assert soon(lambda: shared.listeners == MOST_STREAMS)
+        ended = events(replies[0])
+        next(ended)
+        assert list(ended) == []
 
 
 def test_streams_end_at_once_when_the_server_stops(house: House) -> None:

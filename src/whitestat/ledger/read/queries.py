@@ -5,35 +5,34 @@ from __future__ import annotations
 import gc
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from shutil import disk_usage
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from whitestat.core.calendar import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start
+from whitestat.core.calendar import CALENDAR_MONTHS, HOUR_S, MINUTE_S, Cycle, instant_text, minute_start, steps
 from whitestat.core.errors import DamagedLedger, LedgerError, Missing, QueryError
 from whitestat.core.model import Counts, Coverage, Episode
 from whitestat.core.units import address_text, mac_text
 from whitestat.ledger.files.blocks import file_of
-from whitestat.ledger.files.database import is_damage, open_for_reading
-from whitestat.ledger.files.place import Place, place_of
+from whitestat.ledger.files.database import is_damage
+from whitestat.ledger.files.place import Place
 from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.read import export, owners
 from whitestat.ledger.read.answer import Cursor, Group, GroupSums, UsageResult, rows_of, tag_of, top_of
-from whitestat.ledger.read.breakdown import BreakdownPlan, BreakdownReader
+from whitestat.ledger.read.breakdown import BreakdownPlan
 from whitestat.ledger.read.gaps import Gaps, gaps
+from whitestat.ledger.read.limits import current
 from whitestat.ledger.read.notices import zone_notices
-from whitestat.ledger.read.sums import SumReader
-from whitestat.ledger.read.tail import JournalTail, OvertakenError
+from whitestat.ledger.read.readers import LedgerReader, ReaderPool
 from whitestat.ledger.resolutions import LATEST_S, Resolution
-from whitestat.ledger.tables import alarms, people, plans, zones
+from whitestat.ledger.tables import alarms, people, plans
 from whitestat.ledger.tables.plans import PlanRow
-from whitestat.ledger.tables.unflushed import Memory, Overlay, Unflushed, names_of
+from whitestat.ledger.tables.unflushed import Memory, names_of
 from whitestat.ledger.usage_query import BY_WORDS, DeviceName, DeviceRow, TimeStep, UsageQuery, UsageRow, check_span
 
 if TYPE_CHECKING:
@@ -60,6 +59,12 @@ ROWS_MAX = 100_000
 """More rows than this are refused where all are wanted at once: they must fit a small machine's memory."""
 
 LET_PASS_S = 0.02
+
+MOST_READERS = 3
+"""How many answers are read at the same time; each reader takes up to 1 MB."""
+
+PROGRESS_STEPS = 5_000
+"""How many steps of SQLite's virtual machine pass until it asks whether to go on: about a millisecond."""
 
 ROWS_A_WINDOW = 4_096
 """How many rows of a long answer are read at a time: about 2 MB."""
@@ -119,7 +124,7 @@ class _Window(NamedTuple):
 
 
 class Queries:
-    """Holds one reading connection; any thread may ask, one is answered at a time. LedgerError on failure."""
+    """Holds reading connections; any thread may ask, and as many are answered at a time. LedgerError on failure."""
 
     def __init__(self, path: Path, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS, memory: Memory | None = None) -> None:
         """`memory` is the process that counts, where it is asked too for what is not written yet."""
@@ -127,45 +132,13 @@ class Queries:
         self._path = path
         self._zone = zone
         self._cycle = cycle
-        self._lock = Lock()
-        self._is_closed = False
         self.tell: Callable[[str, Place | None], None] = lambda reason, place: None
         """Called with what is damaged, and where, when a question comes across it."""
-        self._open()
-
-    def _open(self) -> None:
-        place, connection = place_of(self._path), open_for_reading(self._path)
-        try:
-            tail = JournalTail(connection, self._path)
-            booked = zones.booked_zone(connection, self._zone)
-            overlay = Overlay(connection, booked)
-        except BaseException:
-            connection.close()
-            raise
-        self._place, self._connection, self._tail, self._overlay = place, connection, tail, overlay
-        self._booked = booked
-        self._sums = SumReader(connection, self._zone, booked, self._cycle, overlay)
-        self._detailed = BreakdownReader(connection, self._zone, self._cycle, self._sums, overlay)
-
-    def _follow(self) -> None:
-        """Go over to another file in the ledger's place; where there is none, what was open still answers."""
-        place = place_of(self._path)
-        if place in (None, self._place) or self._is_closed:
-            return
-        connection, tail = self._connection, self._tail
-        with suppress(LedgerError, sqlite3.Error):
-            self._open()
-            connection.close()
-            tail.close()
+        self._readers = ReaderPool(path, lambda: LedgerReader(path, zone, cycle), MOST_READERS)
 
     def close(self) -> None:
         """From any thread; what is being answered fails at once, with a LedgerError."""
-        with suppress(sqlite3.ProgrammingError):  # it was closed before
-            self._connection.interrupt()
-        with self._lock:
-            self._is_closed = True
-            self._connection.close()
-            self._tail.close()
+        self._readers.close()
 
     @property
     def household(self) -> Queries:
@@ -174,8 +147,7 @@ class Queries:
 
     def let_pass(self) -> None:
         """Returns when no question is being answered, or in 20 ms: for work that can wait, between its parts."""
-        if self._lock.acquire(timeout=LET_PASS_S):
-            self._lock.release()
+        self._readers.wait_idle(LET_PASS_S)
 
     def usage(self, question: UsageQuery) -> list[UsageRow]:
         """Rows as those of `answer`, all at once; QueryError where they are too many."""
@@ -192,12 +164,12 @@ class Queries:
         """
         if question.about:
             return self._detailed_answer(question)
-        with self._snapshot():
-            step, notice = self._settled(question)
-            totals = self._sums.usage(replace(question, step=TimeStep.TOTAL))
-            names = self._names(question.devices) if "device" in question.by else {}
-            owned = sorted(self._sums.owners(question).items())
-            coverage = self._coverage(question.start_s, question.end_s, question.points)
+        with self._snapshot() as reader:
+            step, notice = self._settled(reader, question)
+            totals = reader.sums.usage(replace(question, step=TimeStep.TOTAL))
+            names = self._names(reader, question.devices) if "device" in question.by else {}
+            owned = sorted(reader.sums.owners(question).items())
+            coverage = self._coverage(reader, question.start_s, question.end_s, question.points)
         found = sorted(
             (group.order, group, counts) for group, steps in totals.items() if group for counts in steps.values()
         )
@@ -213,12 +185,12 @@ class Queries:
 
     def _detailed_answer(self, question: UsageQuery) -> UsageResult:
         """One about services or peers: what is known of them beside what is not."""
-        with self._snapshot():
-            plan = self._detailed.plan(question)
-            names = self._names(question.devices) if "device" in question.by else {}
-            totals = self._sums.usage(replace(plan.question, step=TimeStep.TOTAL))
-            owned = sorted(self._sums.owners(question).items())
-            coverage = self._coverage(question.start_s, question.end_s, question.points)
+        with self._snapshot() as reader:
+            plan = reader.detailed.plan(question)
+            names = self._names(reader, question.devices) if "device" in question.by else {}
+            totals = reader.sums.usage(replace(plan.question, step=TimeStep.TOTAL))
+            owned = sorted(reader.sums.owners(question).items())
+            coverage = self._coverage(reader, question.start_s, question.end_s, question.points)
         usage = sorted((group.order, *steps.values()) for group, steps in totals.items() if group)
         shown = sorted(names.items())
         tag = tag_of(plan.mark, plan.notice, str(self._zone), self._cycle, usage, shown, owned, coverage)
@@ -234,25 +206,25 @@ class Queries:
 
         What a meter cannot tell apart counts as in. A third of what `usage` costs.
         """
-        with self._snapshot():
-            return self._sums.days(UsageQuery(start_s, end_s, TimeStep.DAY))
+        with self._snapshot() as reader:
+            return reader.sums.days(UsageQuery(start_s, end_s, TimeStep.DAY))
 
     def points(self) -> list[str]:
         """The names of all points that count, in their order."""
-        with self._snapshot():
-            return [name for (name,) in self._connection.execute(_COUNTING)]
+        with self._snapshot() as reader:
+            return [name for (name,) in reader.connection.execute(_COUNTING)]
 
     def devices(self) -> list[DeviceRow]:
         """Every device that has episodes, by id; `person` is who owns it now. One that was merged has none."""
-        with self._snapshot():
-            rows = self._connection.execute(_DEVICES).fetchall()
-            owned = owners.owners(self._connection)
-            macs = dict(self._connection.execute(_MACS))  # of several, the latest stays
+        with self._snapshot() as reader:
+            rows = reader.connection.execute(_DEVICES).fetchall()
+            owned = owners.owners(reader.connection)
+            macs = dict(reader.connection.execute(_MACS))  # of several, the latest stays
             addresses: dict[int, list[str]] = {}
             labels: dict[int, list[str]] = {}
-            for device, text in self._connection.execute(_LABELS):
+            for device, text in reader.connection.execute(_LABELS):
                 labels.setdefault(device, []).append(text)
-            for device, address in self._connection.execute(_ADDRESSES):
+            for device, address in reader.connection.execute(_ADDRESSES):
                 addresses.setdefault(device, []).append(address_text(address))
         return [
             DeviceRow(
@@ -271,93 +243,93 @@ class Queries:
 
     def address_times(self, device: int) -> list[AddressTimes]:
         """The latest 200 addresses that a device had, the latest first."""
-        with self._snapshot():
-            rows = self._connection.execute(_ADDRESS_TIMES, (device,)).fetchall()
+        with self._snapshot() as reader:
+            rows = reader.connection.execute(_ADDRESS_TIMES, (device,)).fetchall()
         return [AddressTimes(address_text(address), first_ms, last_ms) for address, first_ms, last_ms in rows]
 
     def persons(self) -> list[str]:
         """The names of everybody who owns or may own a device."""
-        with self._snapshot():
-            return owners.persons(self._connection)
+        with self._snapshot() as reader:
+            return owners.persons(reader.connection)
 
     def held(self, person: str) -> dict[int, tuple[tuple[int, int | None], ...]]:
         """Devices that are the person's or were: from when up to and without when, UTC seconds; None is still."""
-        with self._snapshot():
-            found = owners.owners(self._connection)
+        with self._snapshot() as reader:
+            found = owners.owners(reader.connection)
         spans = {device: owners.spans(held, person, self._zone) for device, held in found.items()}
         return {device: each for device, each in spans.items() if each}
 
     def episodes(self) -> list[Episode]:
         """Every episode, by id."""
-        with self._snapshot():
-            return [Episode(*row) for row in self._connection.execute(_EPISODES)]
+        with self._snapshot() as reader:
+            return [Episode(*row) for row in reader.connection.execute(_EPISODES)]
 
     def picture(self) -> dict[str, dict[people.RowKey, people.RowValues]]:
         """All that edits are about, by table and key."""
-        with self._snapshot():
-            return people.rows(self._connection)
+        with self._snapshot() as reader:
+            return people.rows(reader.connection)
 
     def export(self, device: int) -> dict[str, list[export.Cells]]:
         """All that is kept about a device but its usage, by table."""
-        with self._snapshot():
-            return export.of_device(self._connection, device)
+        with self._snapshot() as reader:
+            return export.of_device(reader.connection, device)
 
     def proposals(self) -> list[people.ProposalRow]:
         """The latest first."""
-        with self._snapshot():
-            return people.proposals(self._connection)
+        with self._snapshot() as reader:
+            return people.proposals(reader.connection)
 
     def edits(self, most: int = 200) -> list[people.EditRow]:
         """The latest first."""
-        with self._snapshot():
-            return people.edits(self._connection, most)
+        with self._snapshot() as reader:
+            return people.edits(reader.connection, most)
 
     def events(self, most: int = 200) -> list[people.EventRow]:
         """The latest first."""
-        with self._snapshot():
-            return people.events(self._connection, most=most)
+        with self._snapshot() as reader:
+            return people.events(reader.connection, most=most)
 
     def alarms(self, prefix: str) -> dict[str, alarms.AlarmRow]:
         """What was told, or noted, under keys that begin so."""
-        with self._snapshot():
-            found = alarms.alarms(self._connection)
+        with self._snapshot() as reader:
+            found = alarms.alarms(reader.connection)
         return {key: row for key, row in found.items() if key.startswith(prefix)}
 
     def plan_statuses(self, now_s: int) -> dict[int, PlanStatus]:
         """Where each plan that is agreed stands, by its number."""
-        with self._snapshot():
-            rows = plans.plans(self._connection)
+        with self._snapshot() as reader:
+            rows = plans.plans(reader.connection)
             if not rows:
                 return {}
             books_of, _, plan_status = load_plans()
-            found = {row.id: books_of(self._connection, self._zone, row, now_s) for row in rows}
+            found = {row.id: books_of(reader.connection, self._zone, row, now_s) for row in rows}
         return {id: plan_status(books, now_s, self._zone) for id, books in found.items()}
 
     def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
         """The plan, and usage on its days that begin in the span, by tariff and whose it was; Missing without it."""
         check_span(start_s, end_s)
-        with self._snapshot():
-            row = next((each for each in plans.plans(self._connection) if each.id == plan), None)
+        with self._snapshot() as reader:
+            row = next((each for each in plans.plans(reader.connection) if each.id == plan), None)
             if row is None:
                 raise Missing("plan", f"there is no plan {plan}")
-            return row, load_plans().usage_of(self._connection, self._zone, row, start_s, end_s)
+            return row, load_plans().usage_of(reader.connection, self._zone, row, start_s, end_s)
 
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """How much of each point was seen, by its name; a point that was not watched has all zeros."""
         check_span(start_s, end_s)
-        with self._snapshot():
-            return self._sums.coverage(start_s, end_s)
+        with self._snapshot() as reader:
+            return reader.sums.coverage(start_s, end_s)
 
     def gaps(self, start_s: int, end_s: int, now_s: int) -> Gaps:
         """When each point was not watched, up to now at the latest."""
         check_span(start_s, end_s)
-        with self._snapshot():
-            return gaps(self._connection, self._booked, self._sums.kept(), start_s, min(end_s, now_s))
+        with self._snapshot() as reader:
+            return gaps(reader.connection, reader.booked, reader.sums.kept(), start_s, min(end_s, now_s))
 
     def since_s(self) -> int | None:
         """Where the first usage there is begins, UTC seconds; None in an empty ledger."""
-        with self._snapshot():
-            return self._sums.since_s()
+        with self._snapshot() as reader:
+            return reader.sums.since_s()
 
     def octets_free(self) -> int:
         """What is left on the disk of the database for who may write there."""
@@ -368,41 +340,47 @@ class Queries:
         files = (self._path, log_of(self._path), file_of(self._path))
         return sum(file.stat().st_size for file in files if file.exists())
 
-    def _coverage(self, start_s: int, end_s: int, points: tuple[str, ...]) -> dict[str, Coverage]:
+    def _coverage(self, reader: LedgerReader, start_s: int, end_s: int, points: tuple[str, ...]) -> dict[str, Coverage]:
         """That of the points named, or of all, which count."""
-        counting = [name for (name,) in self._connection.execute(_COUNTING) if not points or name in points]
-        sums = self._sums.coverage(start_s, end_s)
+        counting = [name for (name,) in reader.connection.execute(_COUNTING) if not points or name in points]
+        sums = reader.sums.coverage(start_s, end_s)
         return {name: sums[name] for name in counting}
 
     def _windows(
-        self, question: UsageQuery, read: Callable[[int], _Window], names: Mapping[int, DeviceName], from_s: int
+        self,
+        question: UsageQuery,
+        read: Callable[[LedgerReader, int], _Window],
+        names: Mapping[int, DeviceName],
+        from_s: int,
     ) -> Iterator[Iterable[UsageRow]]:
         """Rows from the step on that starts then, whole steps at a time, so that few are in memory."""
         low_s = self._checked_start(question, from_s)
         while low_s < question.end_s:
             with _uncollected():
-                with self._snapshot():
-                    low_s, sums = read(low_s)
+                with self._snapshot() as reader:
+                    low_s, sums = read(reader, low_s)
                 rows = rows_of(sums, names)
             yield rows
 
-    def _usage_from(self, question: UsageQuery, top: frozenset[Group] | None, kinds: int, low_s: int) -> _Window:
+    def _usage_from(
+        self, question: UsageQuery, top: frozenset[Group] | None, kinds: int, reader: LedgerReader, low_s: int
+    ) -> _Window:
         high_s = self._window_end(question, low_s, kinds)
-        start_s, end_s = self._sums.window(question, low_s, high_s)
+        start_s, end_s = reader.sums.window(question, low_s, high_s)
         if start_s >= end_s:
             return _Window(high_s, {})
-        return _Window(high_s, self._sums.usage(replace(question, start_s=start_s, end_s=end_s), top))
+        return _Window(high_s, reader.sums.usage(replace(question, start_s=start_s, end_s=end_s), top))
 
-    def _detail_from(self, plan: BreakdownPlan, low_s: int) -> _Window:
+    def _detail_from(self, plan: BreakdownPlan, reader: LedgerReader, low_s: int) -> _Window:
         high_s = self._window_end(plan.question, low_s, plan.kinds)
-        return _Window(high_s, self._detailed.sums(plan, low_s, high_s))
+        return _Window(high_s, reader.detailed.sums(plan, low_s, high_s))
 
     def _checked_start(self, question: UsageQuery, from_s: int) -> int:
         """Where in the span the step that starts then begins; QueryError where none does."""
         if from_s == question.start_s:
             return from_s
         low_s = max(from_s, question.start_s)
-        if low_s < question.end_s and next(self._sums.steps(question, low_s)) == from_s:
+        if low_s < question.end_s and next(self._steps(question, low_s)) == from_s:
             return low_s
         raise QueryError("cursor", "is not one of this question")
 
@@ -413,11 +391,14 @@ class Queries:
         if question.step in _LENGTHS_S:  # no need to walk thousands of steps to find where one starts
             far_s = low_s + size * _LENGTHS_S[question.step]
             return min(question.end_s, Resolution(question.step.value).floor(far_s, self._zone))
-        return next(islice(self._sums.steps(question, low_s), size, None), question.end_s)
+        return next(islice(self._steps(question, low_s), size, None), question.end_s)
 
-    def _settled(self, question: UsageQuery) -> tuple[TimeStep, str | None]:
+    def _steps(self, question: UsageQuery, from_s: int) -> Iterator[int]:
+        return steps(from_s, question.end_s, question.step, self._zone, self._cycle)
+
+    def _settled(self, reader: LedgerReader, question: UsageQuery) -> tuple[TimeStep, str | None]:
         """How long the rows can be at least, and what must be said where that is not what was asked."""
-        kept, step = self._sums.kept(), question.step
+        kept, step = reader.sums.kept(), question.step
         notices = []
         while step in _INSTEAD and question.start_s < kept.since_s(_INSTEAD[step].of):
             notices.append(self._kept_text(_INSTEAD[step].of, kept.since_s(_INSTEAD[step].of)))
@@ -425,15 +406,15 @@ class Queries:
         if notices:
             notices.append(f"so each row is a {step}".replace("a hour", "an hour"))
         for name, at_s in (("start", question.start_s), ("end", question.end_s)):
-            aligned_s = self._sums.aligned(at_s)
+            aligned_s = reader.sums.aligned(at_s)
             if not minute_start(at_s) <= aligned_s <= at_s:
                 way, text = "back" if aligned_s < at_s else "on", instant_text(aligned_s, self._zone)
                 notices.append(f"{name} moved {way} to {text}, as nothing finer is kept there")
-        cuts = [end_s for _, end_s in owners.cut(self._sums.owners(question), self._zone, *question.span)[:-1]]
-        if any(self._sums.aligned(at_s) != at_s for at_s in cuts):
+        cuts = [end_s for _, end_s in owners.cut(reader.sums.owners(question), self._zone, *question.span)[:-1]]
+        if any(reader.sums.aligned(at_s) != at_s for at_s in cuts):
             since = instant_text(kept.since_s(Resolution.DAY), self._zone)
             notices.append(f"owners that changed before {since} count from the start of that month")
-        notices += zone_notices(self._booked, self._zone, question)
+        notices += zone_notices(reader.booked, self._zone, question)
         return step, ", ".join(notices) or None
 
     def _kept_text(self, resolution: Resolution, since_s: int) -> str:
@@ -441,55 +422,47 @@ class Queries:
             return f"no {resolution} is kept ([store.retention] {resolution})"
         return f"each {resolution} is kept since {instant_text(since_s, self._zone)}"
 
-    def _names(self, devices: tuple[int, ...]) -> dict[int, DeviceName]:
+    def _names(self, reader: LedgerReader, devices: tuple[int, ...]) -> dict[int, DeviceName]:
         """Those of the devices asked for, or of all."""
-        macs = dict(self._connection.execute(_MACS))
-        return names_of(self._overlay.devices, devices) | {
+        macs = dict(reader.connection.execute(_MACS))
+        return names_of(reader.overlay.devices, devices) | {
             device: DeviceName(device, name, _mac(macs.get(device)))
-            for device, name in self._connection.execute(_NAMES)
+            for device, name in reader.connection.execute(_NAMES)
             if not devices or device in devices
         }
 
-    def _begin(self, unflushed: Unflushed | None) -> bool:
-        """A snapshot in which the journal's tail was followed, begun anew where the writer came round meanwhile.
-
-        Whether it has no later flush than what is unflushed, which was asked for before.
-        """
-        while True:
-            self._connection.execute("BEGIN")
-            try:
-                self._tail.follow()
-                return self._overlay.show(unflushed, self._tail.sequence)
-            except OvertakenError:
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("COMMIT")
-                raise
-
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """All statements of an answer see the same flushes, and what is behind them.
+    def _snapshot(self) -> Iterator[LedgerReader]:
+        """All statements of an answer see the same flushes, and what is behind them, through the reader.
 
-        What the tail took in stays for the next answer.
+        What the tail took in stays for the reader's next answer. Raises AnswerTooLong or AnswerCancelled at the limit
+        of this thread.
         """
         unflushed = self._memory.unflushed() if self._memory else None
-        with self._lock:
-            self._follow()
+        limit = current()
+        with self._readers.one() as reader:
+            connection = reader.connection
             try:
-                if not self._begin(unflushed):  # written meanwhile: there may be more since
-                    self._connection.execute("COMMIT")
-                    self._begin(self._memory.unflushed(afresh=True) if self._memory else None)
+                if not reader.begin(unflushed):  # written meanwhile: there may be more since
+                    connection.execute("COMMIT")
+                    reader.begin(self._memory.unflushed(afresh=True) if self._memory else None)
                 try:
-                    yield
+                    connection.set_progress_handler(limit.is_over if limit else None, PROGRESS_STEPS)
+                    yield reader
                 finally:
-                    self._connection.execute("COMMIT")
+                    connection.set_progress_handler(None, 0)
+                    if connection.in_transaction:  # an interrupted change of a TEMP table rolled back all of it
+                        connection.execute("COMMIT")
             except DamagedLedger as error:
-                self.tell(str(error), self._place)
+                self.tell(str(error), reader.place)
                 raise
             except (sqlite3.Error, OSError) as error:
+                if limit and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT and limit.is_over():
+                    reader.is_spent = True
+                    raise limit.fault() from None
                 told = f"{self._path}: cannot be read: {error}"
                 if is_damage(error):
-                    self.tell(told, self._place)
+                    self.tell(told, reader.place)
                     raise DamagedLedger(told) from error
                 raise LedgerError(told) from error
 

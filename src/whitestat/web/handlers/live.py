@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -17,8 +18,8 @@ from whitestat.web.auth.principal import identify
 from whitestat.web.responses import refused
 from whitestat.web.route import RequestContext
 
-MOST_STREAMS = 32
-"""A page open on every screen of a household needs a handful."""
+MOST_STREAMS, MOST_EACH = 64, 16
+"""Of all, and of one account: a page open on every screen of a household needs a handful."""
 
 LiveSource = Callable[[], AsyncIterator[dict[str, object]]]
 
@@ -39,17 +40,19 @@ async def live(context: RequestContext) -> Response:
             return identify(request, sources.access, sources.now_ms()) == context.principal
         return False
 
-    return await streams.response(request, sources.live, is_same)
+    return await streams.response(request, context.account, sources.live, is_same)
 
 
 class LiveStreams:
     """Sends the items of a source to each client; `stop` ends all streams."""
 
     def __init__(self) -> None:
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._pumps: dict[asyncio.Task[None], str] = {}  # with their accounts, the oldest first
         self._stopped = False
 
-    async def response(self, request: Request, source: LiveSource, is_allowed: Callable[[], bool]) -> Response:
+    async def response(
+        self, request: Request, account: str, source: LiveSource, is_allowed: Callable[[], bool]
+    ) -> Response:
         """Return a stream that ends when `is_allowed` is false; 503 with too many streams, or while stopping.
 
         The id of an event is its instant. A client that sends the last one it has (Last-Event-ID, HTML Living
@@ -58,10 +61,12 @@ class LiveStreams:
         """
         if request.method == "HEAD":
             return Response(None, 200, _HEADERS, "text/event-stream")
-        if self._stopped or len(self._pumps) >= MOST_STREAMS:
-            return refused(None, f"no more than {MOST_STREAMS} live streams at a time", 503)
+        if self._stopped:
+            return refused(None, "the server stops", 503)
+        if fault := self._make_room(account):
+            return refused(None, fault, 503)
         last = _instant(request.headers.get("last-event-id") or request.query_params.get("last", ""))
-        return StreamingResponse(self._stream(source, is_allowed, last), 200, _HEADERS, "text/event-stream")
+        return StreamingResponse(self._stream(account, source, is_allowed, last), 200, _HEADERS, "text/event-stream")
 
     def stop(self) -> None:
         """End all streams now; the server waits for open responses."""
@@ -69,12 +74,30 @@ class LiveStreams:
         for pump in self._pumps:
             pump.cancel()
 
+    def _make_room(self, account: str) -> str:
+        """Return why there is no room for one more stream of the account, an empty text if there is.
+
+        At MOST_STREAMS the account with most of them loses its oldest, if it has more than this one will have.
+        """
+        counts = Counter(self._pumps.values())
+        if counts[account] >= MOST_EACH:
+            return f"no more than {MOST_EACH} live streams of one account at a time; close a page that shows one"
+        if counts.total() < MOST_STREAMS:
+            return ""
+        busiest, most = counts.most_common(1)[0]
+        if most <= counts[account] + 1:
+            return f"no more than {MOST_STREAMS} live streams at a time"
+        oldest = next(pump for pump, of in self._pumps.items() if of == busiest)
+        del self._pumps[oldest]
+        oldest.cancel()
+        return ""
+
     async def _stream(
-        self, source: LiveSource, is_allowed: Callable[[], bool], last: datetime | None
+        self, account: str, source: LiveSource, is_allowed: Callable[[], bool], last: datetime | None
     ) -> AsyncGenerator[bytes, None]:
         pieces: asyncio.Queue[bytes] = asyncio.Queue(1)
         pump = asyncio.create_task(self._pump(source(), is_allowed, last, pieces))
-        self._pumps.add(pump)
+        self._pumps[pump] = account
         pump.add_done_callback(lambda _: self._ended(pump, pieces))
         try:
             yield _RETRY
@@ -101,7 +124,7 @@ class LiveStreams:
                 await items.aclose()
 
     def _ended(self, pump: asyncio.Task[None], pieces: asyncio.Queue[bytes]) -> None:
-        self._pumps.discard(pump)
+        self._pumps.pop(pump, None)
         if not pump.cancelled() and (fault := pump.exception()):
             _log.error("the live stream ended: %s", fault, exc_info=fault)
         while not pieces.empty():
