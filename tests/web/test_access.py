@@ -223,7 +223,32 @@ def test_an_open_network_looks_and_an_editing_one_edits(tmp_path: Path) -> None:
         assert house.get("/api/v1/edits").json["edits"][0]["by"] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded", "Via", "X_Real_IP", "X_Forwarded_Host"])
+PROXY_HEADERS = [
+    "X_Forwarded_For",
+    "X_Forwarded_Host",
+    "X_Forwarded_Proto",
+    "X_Forwarded_Port",
+    "X_Forwarded_Server",
+    "X_Forwarded",
+    "Forwarded",
+    "Forwarded_For",
+    "Via",
+    "X_Real_IP",
+    "CF_Connecting_IP",
+    "CF_Connecting_IPv6",
+    "CF_Ray",
+    "True_Client_IP",
+    "X_Client_IP",
+    "X_Cluster_Client_IP",
+    "X_Original_Forwarded_For",
+    "X_Original_Host",
+    "Fastly_Client_IP",
+    "CDN_Loop",
+    "Client_IP",
+]
+
+
+@pytest.mark.parametrize("header", PROXY_HEADERS)
 @pytest.mark.parametrize("proxies", [(), (HOME,)])
 def test_what_comes_through_a_proxy_is_never_open(tmp_path: Path, header: str, proxies: tuple[object, ...]) -> None:
     with household(tmp_path, booked(), open_v5=(HOME,), proxies=proxies) as house:

@@ -256,6 +256,23 @@ def test_damaged_requests_leave_no_line_in_the_log(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("first", ["length", "encoding"])
+def test_a_request_with_two_lengths_is_the_last_of_its_connection(house: House, first: str) -> None:
+    """What follows it may be meant as a part of its body by a proxy before us (RFC 9112, section 6.3)."""
+    lengths = ["Content-Length: 5", "Transfer-Encoding: chunked"]
+    head = "\r\n".join(lengths if first == "length" else lengths[::-1])
+    following = "GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    text = f"POST /logout HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n\r\n0\r\n\r\n{following}"
+    with closing(connect(house)) as line:
+        line.settimeout(5)
+        line.sendall(text.encode())
+        answer = b""
+        while more := line.recv(4096):
+            answer += more
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 303")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 and its key."""

@@ -46,6 +46,14 @@ class Connection(H11Protocol):
         if len(self.connections) > MOST:
             self._make_room()
 
+    def handle_events(self) -> None:
+        """Handle what came. A request with two lengths is the last of its connection (RFC 9112, section 6.3)."""
+        super().handle_events()
+        if self.cycle and not self.cycle.response_complete:
+            names = {name for name, _ in self.headers}
+            if {b"content-length", b"transfer-encoding"} <= names:
+                self.cycle.keep_alive = False
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):

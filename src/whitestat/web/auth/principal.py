@@ -24,8 +24,40 @@ CONTROL = Principal(Role.OWNER, "owner", "owner")
 SESSION = "whitestat"
 """Name of the session cookie."""
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers of proxies: a request with one of them does not come from the address of the connection."""
+_FORWARDED = frozenset(
+    {
+        "ali-cdn-real-ip",
+        "cdn-loop",
+        "cf-ray",
+        "client-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded",
+        "forwarded-for",
+        "front-end-https",
+        "incap-client-ip",
+        "proxy-client-ip",
+        "remote-addr",
+        "true-client-ip",
+        "via",
+        "wl-proxy-client-ip",
+        "x-appengine-user-ip",
+        "x-azure-clientip",
+        "x-azure-socketip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-proxyuser-ip",
+        "x-real-ip",
+        "x-scheme",
+        "x-url-scheme",
+    }
+)
+_FORWARDED_PREFIXES = ("x-forwarded", "x-original", "cf-connecting-ip", "cf-connecting-o2o")
+"""Headers of proxies and content networks, by name and by the beginning of the name.
+
+A request with one of them does not come from the address of the connection.
+"""
 
 _MOST_HOPS = 20
 
@@ -42,7 +74,7 @@ def sender(request: HTTPConnection, access: Access) -> ClientAddress:
     peer = _address(request.client.host) if request.client else None
     # A proxy without forwarding headers may be known by HTTP/1.0, as nginx uses it.
     old = request.scope.get("http_version") == "1.0"
-    forwarded = old or any(name in request.headers for name in _FORWARDED)
+    forwarded = old or any(map(_is_of_proxy, request.headers.keys()))
     if not forwarded or peer is None or not _in(peer, access.proxies):
         return ClientAddress(peer, forwarded)
     hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")[-_MOST_HOPS:]
@@ -51,6 +83,10 @@ def sender(request: HTTPConnection, access: Access) -> ClientAddress:
         if peer is None or not _in(peer, access.proxies):
             break
     return ClientAddress(peer, True)
+
+
+def _is_of_proxy(name: str) -> bool:
+    return name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES)
 
 
 def is_secure(scope: Scope, access: Access) -> bool:
