@@ -98,7 +98,8 @@ PURE = (
     ),
     *(f"metering.{name}" for name in ("batch", "breakdown", "rates", "timekeeper")),
     *("query.parameters", "query.parse", "throttle.limits", "throttle.protocol", "throttle.subjects"),
-    *(f"alerting.{name}" for name in ("outbox", "rules", "state", "summaries")),
+    *(f"alerting.{name}" for name in ("device_rules", "moment", "outbox", "plan_rules", "point_rules")),
+    *(f"alerting.{name}" for name in ("rules", "state", "summaries")),
     "web.auth.roles",
 )
 """Modules, and rooms, that touch no clock, file or socket: time and contents come in as arguments."""

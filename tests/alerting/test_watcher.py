@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.inbox import Inbox, needs_apprise
 from whitestat.alerting.outbox import mark
+from whitestat.alerting.state import Condition
 from whitestat.alerting.watcher import AlertSources, Watcher
 from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.core.calendar import parse_instant
@@ -211,3 +212,24 @@ def test_messages_reach_every_address_once_over_failures_restarts_and_quiet_hour
     finally:
         good.close()
         bad.close()
+
+
+class Limits:
+    """A controller of limits that counts its looks, and has a limit to report."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def look(self, *_: object) -> Iterator[Condition]:
+        self.looks += 1
+        yield Condition("slowed/line//", "slowed", True, False, "line: nothing is left")
+
+
+def test_an_alert_that_is_off_is_not_reported_but_limits_stay_in_force(home: Home) -> None:
+    limits = Limits()
+    sources = replace(home.sources(), keeper=limits)
+    off = Watcher(sources, WatchConfig(off=("slowed",)), NotifyConfig(), {})
+    assert home.look(off) == []
+    assert limits.looks == 1
+    on = Watcher(sources, WatchConfig(), NotifyConfig(), {})
+    assert home.look(on) == ["slowed"]

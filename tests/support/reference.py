@@ -14,9 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.support.household import booked, household
+from whitestat.alerting.rules import RULES
 from whitestat.app.command_parser import DEFAULT_CONFIG, LAST_COUNTS
 from whitestat.app.parser import command_line as command_parser
 from whitestat.config.reference import reference
+from whitestat.config.registry import SECTIONS
+from whitestat.config.schema import declared
 
 _NOTE = "<!-- Made by `make reference` from the code. Do not edit: change the code and run it again. -->\n"
 
@@ -206,6 +209,24 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
+def alerts() -> str:
+    """Every alert with its event, its setting and when it is reported, from the table of rules."""
+    lines = ["# Alerts", "", _NOTE]
+    lines += [
+        "How they are reported and sent: [alerts, summaries and limits](../how-to/alerts.md). `[watch]` `off` switches",
+        "alerts off by the name of their event.",
+        "",
+        "| event | title of the message | setting | default | reported when |",
+        "|---|---|---|---|---|",
+    ]
+    keys = {f"{section.name}.{key.name}": key for section in SECTIONS for key in declared(section.holds)}
+    for rule in RULES:
+        default = keys[rule.setting].default_text
+        default = "off" if default in ("none", "`false`") else default
+        lines.append(f"| `{rule.key}` | {rule.title} | `{rule.setting}` | {default} | {_cell(rule.when)} |")
+    return "\n".join(lines) + "\n"
+
+
 def metrics() -> str:
     """The metrics of a running service, as a scrape shows them."""
     lines = ["# Metrics for Prometheus", "", _NOTE]
@@ -245,6 +266,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "api.md": api,
     "metrics.md": metrics,
+    "alerts.md": alerts,
 }
 """File names in docs/reference, and what makes each."""
 

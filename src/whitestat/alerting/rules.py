@@ -1,166 +1,193 @@
-"""Conditions to warn about, from the status of plans and the figures of meters; pure.
+"""Table of the alert rules: what each is called, the setting it has, what it looks at and what it concludes.
 
-Each sentence is complete in itself, as a phone shows it without the page.
+A new rule is one line of `RULES`. The watcher, `whitestat check`, the titles of messages and of events in the API, and
+the reference page read the table. Inputs come from the outside; conclusions are pure functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import tzinfo
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from whitestat.alerting import device_rules, plan_rules, point_rules, summaries
+from whitestat.alerting.device_rules import NewDevice, User
+from whitestat.alerting.moment import Moment
+from whitestat.alerting.point_rules import Failure
 from whitestat.alerting.state import Condition
-from whitestat.core.calendar import instant_text
+from whitestat.alerting.summaries import PastDay, PastPeriod
+from whitestat.config.alerts import NotifyConfig, WatchConfig
+from whitestat.config.schema import declared
+from whitestat.core.errors import ConfigError
 from whitestat.core.model import Coverage
-from whitestat.core.units import duration_text, octets_text
+from whitestat.core.suggestions import did_you_mean
 
 if TYPE_CHECKING:  # loaded where there are plans
-    from whitestat.plans.status import Allowance, PlanStatus
+    from whitestat.plans.status import PlanStatus
 
-SLACK_PERCENT = 5
-"""Percentage points that a figure must fall below its threshold before a new warning."""
-FORECAST_SLACK_PERCENT = 3
-LEAST_COVERED_OCTETS = 10_000_000
-"""Least data per hour, in octets, for a coverage warning: below it a few packets decide the ratio."""
+T = TypeVar("T")
 
 
-class User(NamedTuple):
-    """Octets of a device in the last hour; `name` is the text shown, empty if unattributed."""
+class AlertInputs(Protocol):
+    """What rules look at. Each method reads anew; a rule that is off reads nothing."""
 
-    device: int | None
-    name: str
-    octets: int
+    def plan_statuses(self) -> Sequence[PlanStatus]: ...
 
+    def users(self) -> Sequence[User]:
+        """Return what each device used in the last hour."""
 
-def of_plans(
-    plan_statuses: Iterable[PlanStatus], percents: Sequence[int], zone: tzinfo, *, ahead: bool
-) -> list[Condition]:
-    """Return conditions for used percentages of allowances and personal shares, and (`ahead`) for forecasts."""
-    found: list[Condition] = []
-    for each in plan_statuses:
-        period = instant_text(each.start_s, zone)
-        for pot in each.pots:
-            found += _used(each, pot, percents, zone)
-            if ahead and pot.forecast and pot.available:
-                found.append(_overrun(each, pot, zone))
-        found += _shares(each, percents, period)
-    return found
+    def failures(self) -> Mapping[str, Failure | None]:
+        """Return by point since when it fails and why; None where it works."""
 
+    def coverage(self) -> Mapping[str, Coverage]:
+        """Return the last hour's coverage of each point that tells devices apart."""
 
-def burst(users: Sequence[User], limit: int | None) -> list[Condition]:
-    """Return the condition for more than `limit` octets on the line in the last hour, naming the largest device."""
-    if limit is None:
-        return []
-    octets = sum(each.octets for each in users)
-    most = max(users, key=lambda each: each.octets, default=User(None, "", 0))
-    who = f" Most by {most.name or 'unattributed traffic'}: {octets_text(most.octets)}." if octets else ""
-    text = f"{octets_text(octets)} in the last hour, more than {octets_text(limit)}.{who}"
-    return [Condition("burst", "burst", octets > limit, octets <= limit // 2, text, device=most.device)]
+    def new_devices(self) -> Sequence[NewDevice]: ...
+
+    def past_day(self, from_minute: int) -> PastDay | None:
+        """Return yesterday; None before this minute of the day."""
+
+    def past_periods(self) -> Sequence[PastPeriod]: ...
+
+    def limits(self) -> Sequence[Condition]:
+        """Return the conditions of the limits that plans ask for."""
 
 
-def unreachable(failed_ms: Mapping[str, tuple[int | None, str]], now_ms: int, patience_s: int) -> list[Condition]:
-    """Return a condition for each point; `failed_ms` has the start of its failure (None: works) and the reason."""
-    return [_unreachable(point, *row, now_ms, patience_s) for point, row in sorted(failed_ms.items())]
+class AlertRule(NamedTuple, Generic[T]):
+    """One kind of alert.
+
+    `key` is the kind of its events, `title` the title of its messages, `when` a sentence for the reference.
+    `setting` is its key in the configuration as `section.key`; the rule is off where that is none, false or empty.
+    `input` reads what the rule looks at; `decide` turns it, the setting's value and the time into conditions.
+    """
+
+    key: str
+    title: str
+    when: str
+    setting: str
+    input: Callable[[AlertInputs, Any], T]
+    decide: Callable[[T, Any, Moment], Iterable[Condition]]
+
+    def conditions(self, inputs: AlertInputs, value: Any, moment: Moment) -> list[Condition]:
+        """Return the conditions at this moment with this value of the setting."""
+        return list(self.decide(self.input(inputs, value), value, moment))
 
 
-def covered(coverage: Mapping[str, Coverage], least_percent: int) -> list[Condition]:
-    """Return conditions for points where little of the last hour was matched to devices."""
-    return [_covered(point, of, least_percent) for point, of in sorted(coverage.items()) if _matters(of)]
+RULES: tuple[AlertRule[Any], ...] = (
+    AlertRule(
+        "plan-used",
+        "Data allowance",
+        "The used part of an allowance of a plan reaches one of these percentages; of several, the highest.",
+        "watch.percent",
+        lambda inputs, _: inputs.plan_statuses(),
+        plan_rules.used,
+    ),
+    AlertRule(
+        "share-used",
+        "Personal share",
+        "The used part of a person's share of a plan reaches one of these percentages; of several, the highest.",
+        "watch.percent",
+        lambda inputs, _: inputs.plan_statuses(),
+        plan_rules.shares,
+    ),
+    AlertRule(
+        "plan-forecast",
+        "Allowance will not last",
+        "At the current pace an allowance will not last; once a period.",
+        "watch.forecast",
+        lambda inputs, _: inputs.plan_statuses(),
+        plan_rules.overrun,
+    ),
+    AlertRule(
+        "burst",
+        "High data use",
+        "The line carried more than this in an hour; again after an hour of less than half.",
+        "watch.burst",
+        lambda inputs, _: inputs.users(),
+        device_rules.burst,
+    ),
+    AlertRule(
+        "unreachable",
+        "No data from a meter",
+        "A point could not be read for this long: a router that does not answer, an interface that is gone.",
+        "watch.unreachable",
+        lambda inputs, _: inputs.failures(),
+        point_rules.unreachable,
+    ),
+    AlertRule(
+        "coverage-low",
+        "Data not matched to devices",
+        "Less than this percentage of the last hour's data could be matched to devices.",
+        "watch.coverage",
+        lambda inputs, _: inputs.coverage(),
+        point_rules.covered,
+    ),
+    AlertRule(
+        "new-device",
+        "New device",
+        "A device was never seen before.",
+        "notify.devices",
+        lambda inputs, _: inputs.new_devices(),
+        device_rules.new_devices,
+    ),
+    AlertRule(
+        "daily-summary",
+        "Yesterday",
+        "From this time on: yesterday by person or device, and what is left of each plan.",
+        "watch.daily",
+        lambda inputs, minute: inputs.past_day(minute),
+        summaries.of_day,
+    ),
+    AlertRule(
+        "period-summary",
+        "Billing period",
+        "A plan's period is over: the usage of each person in each tariff.",
+        "watch.period",
+        lambda inputs, _: inputs.past_periods(),
+        summaries.of_periods,
+    ),
+    AlertRule(
+        "slowed",
+        "Slowed down",
+        "A person or device has nothing left of a plan that limits.",
+        "plan.when_over",
+        lambda inputs, _: inputs.limits(),
+        lambda conditions, _, __: [condition for condition in conditions if condition.kind == "slowed"],
+    ),
+    AlertRule(
+        "throttle-failed",
+        "Not slowed down",
+        "A limit that a plan asks for cannot be put in force.",
+        "plan.when_over",
+        lambda inputs, _: inputs.limits(),
+        lambda conditions, _, __: [condition for condition in conditions if condition.kind == "throttle-failed"],
+    ),
+)
+BY_KEY = {rule.key: rule for rule in RULES}
 
 
-def _used(plan_status: PlanStatus, pot: Allowance, percents: Sequence[int], zone: tzinfo) -> Iterator[Condition]:
-    if not pot.available:
-        return
-    period = instant_text(plan_status.start_s, zone)
-    used = pot.used * 100 // pot.available
-    group = f"plan/{plan_status.plan.name}/{pot.name}/{period}"
-    end = f"The period ends on {_last_day(plan_status, zone)}."
-    for percent in percents:
-        left = pot.available - pot.used
-        rest = f"{octets_text(left)} left" if left >= 0 else f"{octets_text(-left)} over"
-        what = f"{_called(plan_status, pot)}: {used} % of {octets_text(pot.available)} used, {rest}. {end}"
-        yield Condition(
-            f"{group}/{percent}",
-            "plan-used",
-            pot.used * 100 >= percent * pot.available,
-            used < percent - SLACK_PERCENT,
-            what + _most(plan_status),
-            group=group,
-            rank=percent,
-            urgent=percent >= 100,
-        )
+def active(watch: WatchConfig, notify: NotifyConfig) -> list[tuple[AlertRule[Any], Any]]:
+    """Return the rules that are on, each with the value of its setting."""
+    values = [(rule, setting_of(rule, watch, notify)) for rule in RULES if rule.key not in watch.off]
+    return [(rule, value) for rule, value in values if value is not None and value is not False and value != ()]
 
 
-def _overrun(plan_status: PlanStatus, pot: Allowance, zone: tzinfo) -> Condition:
-    """Return the forecast's condition; it never clears within a period, as a forecast may cross its limit often."""
-    found, available = pot.forecast, pot.available or 0
-    expected = found.octets if found else 0
-    when = f" It runs out about {found.runs_out:%A %d %B}." if found and found.runs_out else ""
-    text = (
-        f"{_called(plan_status, pot)}: at this pace {octets_text(expected)} by {_last_day(plan_status, zone)}, "
-        f"more than the allowance of {octets_text(available)}.{when}"
-    )
-    over = expected * 100 > available * (100 + FORECAST_SLACK_PERCENT)
-    key = f"forecast/{plan_status.plan.name}/{pot.name}/{instant_text(plan_status.start_s, zone)}"
-    return Condition(key, "plan-forecast", over and pot.used < available, False, text)
+def setting_of(rule: AlertRule[Any], watch: WatchConfig, notify: NotifyConfig) -> Any:
+    """Return the value of a rule's setting; True where plans have it, each its own."""
+    section, _, name = rule.setting.partition(".")
+    table: object = {"watch": watch, "notify": notify}.get(section)
+    if table is None:
+        return True
+    return next(getattr(table, key.field) for key in declared(type(table)) if key.name == name)
 
 
-def _shares(plan_status: PlanStatus, percents: Sequence[int], period: str) -> Iterator[Condition]:
-    for person in plan_status.persons:
-        for part in person.parts:
-            if person.person is None or not part.available:
-                continue
-            used = part.used * 100 // part.available
-            pot = "" if len(plan_status.pots) == 1 else f" ({part.name})"
-            group = f"share/{plan_status.plan.name}/{part.name}/{person.person}/{period}"
-            for percent in percents:
-                text = (
-                    f"{person.person} has used {used} % of their share of {octets_text(part.available)} "
-                    f"of {plan_status.plan.name}{pot}."
-                )
-                yield Condition(
-                    f"{group}/{percent}",
-                    "share-used",
-                    part.used * 100 >= percent * part.available,
-                    used < percent - SLACK_PERCENT,
-                    text,
-                    group=group,
-                    rank=percent,
-                )
+def title_of(kind: str) -> str:
+    """Return the title of a kind of event; the kind in words if no rule has it."""
+    return BY_KEY[kind].title if kind in BY_KEY else kind.replace("-", " ").capitalize()
 
 
-def _called(plan_status: PlanStatus, pot: Allowance) -> str:
-    return plan_status.plan.name if len(plan_status.pots) == 1 else f"{plan_status.plan.name} ({pot.name})"
-
-
-def _last_day(plan_status: PlanStatus, zone: tzinfo) -> str:
-    return instant_text(plan_status.end_s - 1, zone)[:10]
-
-
-def _most(plan_status: PlanStatus) -> str:
-    users = [each for each in plan_status.persons if each.person and each.octets]
-    if not users:
-        return ""
-    most = max(users, key=lambda each: each.octets)
-    return f" Most by {most.person}: {octets_text(most.octets)}."
-
-
-def _unreachable(point: str, since_ms: int | None, why: str, now_ms: int, patience_s: int) -> Condition:
-    gone_ms = 0 if since_ms is None else now_ms - since_ms
-    for_long = duration_text(max(1, gone_ms // 60_000) * 60)
-    text = f"No data from point {point} for {for_long}: {why}"
-    return Condition(f"point/{point}", "unreachable", gone_ms >= patience_s * 1000, since_ms is None, text, urgent=True)
-
-
-def _matters(coverage: Coverage) -> bool:
-    return coverage.octets_attributed + coverage.octets_unattributed >= LEAST_COVERED_OCTETS
-
-
-def _covered(point: str, coverage: Coverage, least_percent: int) -> Condition:
-    ratio = coverage.ratio or 0.0
-    text = (
-        f"Only {ratio * 100:.0f} % of the last hour's data at point {point} could be matched to devices. "
-        f"Not matched: {octets_text(coverage.octets_unattributed)}."
-    )
-    low = ratio * 100 < least_percent
-    return Condition(f"coverage/{point}", "coverage-low", low, ratio * 100 >= min(100, least_percent + 2), text)
+def check_names(names: Iterable[str]) -> None:
+    """Raise ConfigError for a name in `watch.off` that no rule has."""
+    for name in names:
+        if name not in BY_KEY:
+            near, known = did_you_mean(name, BY_KEY), ", ".join(BY_KEY)
+            raise ConfigError(f"watch.off: unknown alert {name!r}{near}, expected some of {known}")

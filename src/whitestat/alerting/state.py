@@ -17,7 +17,8 @@ KEPT_MS = 400 * 86_400_000
 class Condition(NamedTuple):
     """Something that may be told. `key` names it for good: what is to be told anew each period has that in it.
 
-    `text` is the sentence, `device` whom it is about, `urgent` whether it may be told in quiet hours.
+    `text` is the sentence, `device` whom it is about, `urgent` whether it may be told in quiet hours. With `has_title`
+    the first line of the text is the title of its message; `is_event` is whether its event exists already.
     """
 
     key: str
@@ -29,6 +30,8 @@ class Condition(NamedTuple):
     rank: int = 0
     device: int | None = None
     urgent: bool = False
+    has_title: bool = False
+    is_event: bool = False
 
 
 class Alarm(NamedTuple):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
+from whitestat.alerting.moment import Moment
+from whitestat.alerting.state import Condition
 from whitestat.core.calendar import instant_text
 from whitestat.core.units import octets_text
 
@@ -20,6 +22,46 @@ class Used(NamedTuple):
 
     name: str
     octets: int
+
+
+class PastDay(NamedTuple):
+    """Yesterday from its start, UTC seconds: what each used, plans as they are now; whether any point ran."""
+
+    start_s: int
+    users: Sequence[Used]
+    plan_statuses: Sequence[PlanStatus]
+    watched: bool
+
+
+class PastPeriod(NamedTuple):
+    """A plan in its running period, and at the last instant of the period before, if there was one."""
+
+    running: PlanStatus
+    before: PlanStatus | None
+
+
+def of_day(day: PastDay | None, minute: int, moment: Moment) -> list[Condition]:
+    """Return the summary of yesterday as a condition that holds from its time on, so that it is sent once."""
+    if day is None:
+        return []
+    text = moment.day(day.start_s)
+    total = sum(user.octets for user in day.users)
+    title, body = daily(text, day.users, total, day.plan_statuses, watched=day.watched)
+    return [Condition(f"daily/{text}", "daily-summary", True, False, f"{title}\n{body}", has_title=True)]
+
+
+def of_periods(periods: Sequence[PastPeriod], is_on: bool, moment: Moment) -> list[Condition]:
+    """Return the summary of each period before the running one that has usage, as a condition."""
+    return [_of_period(period, moment) for period in periods]
+
+
+def _of_period(periods: PastPeriod, moment: Moment) -> Condition:
+    running, before = periods
+    key = f"period/{running.plan.name}/{moment.text(running.start_s)}"
+    if before is None or not any(allowance.used for allowance in before.pots):
+        return Condition(key, "period-summary", False, False, "")
+    title, body = period(before, moment.zone)
+    return Condition(key, "period-summary", True, False, f"{title}\n{body}", has_title=True)
 
 
 def daily(

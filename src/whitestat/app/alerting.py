@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 
 from whitestat.alerting.addresses import addresses
+from whitestat.alerting.rules import check_names
 from whitestat.alerting.watcher import AlertSources, Watcher
 from whitestat.app.throttle_controller import (
     NO_INTERFACE,
@@ -39,7 +40,7 @@ class AlertService:
     """Made while there are privileges, started once they are given up."""
 
     def __init__(self, config: Config, points: Sequence[PointConfig]) -> None:
-        """Starts the process that slows devices, where a plan asks for it. ConfigError for addresses of messages."""
+        """Start the process that slows devices if a plan asks for it. Raises ConfigError for addresses and alerts."""
         self._config, self._points = config, points
         self._client: Client | None = None
         self._close = contextlib.ExitStack()
@@ -48,6 +49,7 @@ class AlertService:
         self._engine: Engine | None = None
         self._watcher: Watcher | None = None
         self._zone: tzinfo = UTC
+        check_names(config.watch.off)
         self.urls = addresses(config.notify.file, os.environ)
         if self._rules() and CAP_NET_ADMIN in privileges.effective():
             self._client = Client()

@@ -232,6 +232,9 @@ def _config(options: argparse.Namespace) -> int:
         print(example(), end="")
         return EXIT_OK
     loaded = _load(options)
+    from whitestat.alerting.rules import check_names
+
+    check_names(loaded.watch.off)
     print(f"{loaded.source or 'no configuration file'}: the configuration is valid")
     print("whitestat config --example prints every key with its default")
     return EXIT_OK

@@ -26,6 +26,13 @@ def _minute(text: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
+def _alert(name: str) -> str:
+    """Only the form is checked here; `alerting.rules.check_names` has the table of names."""
+    if not re.fullmatch("[a-z-]{1,40}", name):
+        raise ValueError(name)
+    return name
+
+
 def _clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 
@@ -43,6 +50,7 @@ PERCENT = ValueKind("a whole number from 1 to 1000", (int,), _percent)
 AMOUNT = ValueKind(
     'an amount like "500MB" or "1GiB"', (str,), octets_of, lambda octets: json.dumps(octets_written(octets))
 )
+ALERTS = ValueKind("names of alerts", (str,), _alert, lambda names: json.dumps(list(names)), many=True)
 CLOCK = ValueKind('a time like "07:00"', (str,), _minute, lambda minute: json.dumps(_clock(minute)))
 QUIET = ValueKind(
     'times like "22:00-07:00"',
@@ -74,6 +82,10 @@ class WatchConfig:
         int | None, ConfigKey("When to send what yesterday was; without it no daily summary.", CLOCK, example='"07:00"')
     ] = None
     period: Annotated[bool, ConfigKey("Whether to send what a plan's period was once it is over.", FLAG)] = True
+    off: Annotated[
+        tuple[str, ...],
+        ConfigKey("Alerts that are off, by the name of their event.", ALERTS, example='["unreachable"]'),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

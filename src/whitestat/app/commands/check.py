@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+from whitestat.alerting.rules import RULES, active, check_names
 from whitestat.app.alerting import notices as cannot_slow
 from whitestat.app.collectors import default_notices, open_collectors, points_of
 from whitestat.app.control import is_running
@@ -32,6 +33,8 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     say(f"configuration: {config.source or 'none, the defaults'}: valid")
     zone, doubt = zone_found(config)
     say(f"time zone: {zone}")
+    check_names(config.watch.off)
+    say(f"alerts: {_alerts(config)}")
     works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say)
     points = points_of(config)
     attributor = Attributor(locality(config, points), EpisodeTable())
@@ -52,6 +55,13 @@ def check(config: Config, say: Callable[[str], None]) -> int:
             collector.close()
     say("Everything works." if works and not notices else "Not everything works as configured: see the lines above.")
     return 0 if works and not notices else 1
+
+
+def _alerts(config: Config) -> str:
+    """Return the alerts that are on, and those that are off with their setting."""
+    on = {rule.key for rule, _ in active(config.watch, config.notify)}
+    off = ", ".join(f"{rule.key} ({rule.setting})" for rule in RULES if rule.key not in on)
+    return ", ".join(rule.key for rule in RULES if rule.key in on) + (f"; off: {off}" if off else "")
 
 
 def _check_store(config: Config, say: Callable[[str], None]) -> bool:

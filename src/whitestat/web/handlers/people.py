@@ -7,6 +7,7 @@ from datetime import tzinfo
 
 from starlette.responses import Response
 
+from whitestat.alerting.rules import title_of
 from whitestat.attribution.devices.edits import ALWAYS, EPISODE, OWNER, PERSON, Snapshot
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import Missing
@@ -173,6 +174,7 @@ def events(context: RequestContext) -> Response:
             "id": event.id,
             "at": _instant(event.at_ms, sources.zone),
             "kind": event.kind,
+            "title": title_of(event.kind),
             "device": event.device,
             "content": event.content,
         }

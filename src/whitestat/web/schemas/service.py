@@ -34,6 +34,7 @@ SCHEMAS: Schema = {
                         "id": {"type": "integer"},
                         "at": INSTANT,
                         "kind": TEXT,
+                        "title": {**TEXT, "description": "kind, as messages and the page name it"},
                         "device": or_null("integer"),
                         "content": {"type": "object"},
                     }

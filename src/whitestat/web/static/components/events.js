@@ -13,12 +13,11 @@ export function Events({ events, at }) {
   </section>`;
 }
 
-export function sentence({ kind, device, content }) {
+export function sentence({ kind, title, device, content }) {
   if (content.text) return content.text; // Warnings come with their own sentence.
   const name = content.name || `device ${device}`;
-  if (kind === "new-device") return `New device: ${name}`;
   if (kind === "new-address")
     return `${name} is new and probably the same device as ${content.of_name || `device ${content.of}`} (${content.percent}\u00a0% sure)`;
   if (kind === "merged") return `${name} was recognised as a known device and merged with it`;
-  return `${kind.replaceAll("-", " ")}${content.name ? `: ${content.name}` : ""}`;
+  return content.name || device ? `${title}: ${name}` : title;
 }
