@@ -55,8 +55,8 @@ Check = Callable[[CollectorUnderTest], None]
 def touches_nothing_until_opened(tested: CollectorUnderTest) -> None:
     with tested.meter() as settings:
         before = threading.active_count(), _open_files()
-        build(tested.spec, settings)
-        after = threading.active_count(), _open_files()
+        with closing(build(tested.spec, settings)):  # kept until after: what is collected closes its files
+            after = threading.active_count(), _open_files()
     _expect(before == after, f"threads and open files were {before} before it was built, and {after} after")
 
 
