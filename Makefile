@@ -96,6 +96,13 @@ docs: $(VENV)/bin/pip ## the documentation as a site in build/site, every link c
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+manual: $(VENV)/test.stamp ## man pages and shell completions, made from the parser, in build/manual
+	$(BIN)/python packaging/manual.py build/manual
+
+release: $(VENV)/bin/pip ## what a release consists of, in dist/release, with checksums; KEY=id signs them with gpg
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[release]'
+	packaging/release $(abspath $(BIN))/python dist/release $(KEY)
+
 screenshot: $(VENV)/test.stamp ## take the README's picture from the lab's home network
 	$(BIN)/python -m tests.lab.screenshot docs/page.png
 
@@ -116,4 +123,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs screenshot clean
+.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs manual release screenshot clean
