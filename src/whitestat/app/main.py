@@ -204,10 +204,16 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _backup(options: argparse.Namespace) -> int:
-    from whitestat.ledger.files.backup import back_up
+    from whitestat.app.commands import backup
 
-    octets = back_up(_load(options).store.path, options.file, replace=options.force)
-    print(f"{options.file}: {octets} octets, checked")
+    print(backup.back_up(_load(options).store.path, options), end="")
+    return EXIT_OK
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import backup
+
+    print(backup.restore(_load(options).store.path, options), end="")
     return EXIT_OK
 
 
@@ -256,6 +262,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "replay": _replay,
     "import": _import,
     "backup": _backup,
+    "restore": _restore,
     "recover": _recover,
     "config": _config,
 }

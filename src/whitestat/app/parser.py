@@ -134,9 +134,7 @@ def _add_service(commands: Commands) -> None:
     )
     replay.add_argument("file", type=Path, metavar="FILE", help="A pcap or pcapng file; it may be gzip-compressed.")
     _add_import(commands)
-    backup = add_command(commands, "backup", "Copy the database; the service may be running.", COMMON, command="backup")
-    backup.add_argument("file", type=Path, metavar="FILE", help="The copy to write. To restore it, copy it back.")
-    backup.add_argument("--force", action="store_true", help="Replace FILE if it exists.")
+    _add_copies(commands)
     recover = add_command(
         commands, "recover", "Recover what is readable of a damaged database.", COMMON, command="recover"
     )
@@ -150,6 +148,45 @@ def _add_service(commands: Commands) -> None:
     recover.add_argument(
         "--to", type=Path, metavar="NEW", help="A new file to write. Default: the database that is in use."
     )
+
+
+def _add_copies(commands: Commands) -> None:
+    """Add `backup` and `restore`."""
+    backup = add_command(commands, "backup", "Copy the database; the service may be running.", COMMON, command="backup")
+    backup.add_argument("file", type=Path, nargs="?", metavar="FILE", help="The copy to write: the database alone.")
+    backup.add_argument("--force", action="store_true", help="Replace FILE if it exists.")
+    backup.add_argument(
+        "--to",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="Instead of FILE: write copies of the database and the accounts into FOLDER, named by the time.",
+    )
+    backup.add_argument(
+        "--keep",
+        type=_count,
+        metavar="N",
+        help="With --to: keep the newest N backups and remove older ones. Default: 7.",
+    )
+    restore = add_command(
+        commands,
+        "restore",
+        "Put a backup in the place of the database; stop the service first.",
+        COMMON,
+        command="restore",
+    )
+    restore.add_argument("file", type=Path, metavar="FILE", help="The backup. It stays as it is.")
+    restore.add_argument(
+        "--accounts",
+        action="store_true",
+        help="Restore the accounts and tokens too, from FILE.access beside the backup.",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a number of 1 or more")
+    return int(text)
 
 
 def _add_import(commands: Commands) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.support.flushes import NOON_S, STOCKHOLM, flush_of, flushes_in, key, whole
 from whitestat.core.errors import LedgerError
 from whitestat.ledger.files import copies
-from whitestat.ledger.files.backup import back_up
+from whitestat.ledger.files.backup import back_up, back_up_series
 from whitestat.ledger.write.writer import Writer
 
 OURS = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "src")}
@@ -205,3 +205,40 @@ def test_a_running_writer_of_the_old_version_is_not_migrated_under_its_feet(
                 Writer(old, STOCKHOLM)
         assert writer.commit(whole(4))
     assert "later" not in tables(old)
+
+
+NIGHT_MS = 1_790_000_000_000
+DAY_MS = 86_400_000
+
+
+def test_a_series_keeps_the_newest_backups_and_touches_no_other_file(tmp_path: Path, path: Path) -> None:
+    folder = tmp_path / "copies"
+    accounts = path.with_name(f"{path.name}.access")
+    accounts.write_text("accounts")
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        for night in range(4):
+            writer.commit(whole(night + 1))
+            done = back_up_series(path, folder, [accounts], keep=2, now_ms=NIGHT_MS + night * DAY_MS)
+            (folder / "whitestat-notes.db").write_text("the user's")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    ledgers = sorted(folder.glob("whitestat-2*.db"))
+    assert sorted(file.name for file in folder.iterdir()) == sorted(
+        [*(file.name for file in ledgers), *(f"{file.name}.access" for file in ledgers), "whitestat-notes.db"]
+    )
+    assert [file.stat().st_mode & 0o777 for file in (done.ledger, *done.beside)] == [0o600, 0o600]
+    assert (done.ledger, len(done.removed)) == (ledgers[-1], 2)
+    assert [flushes_in(file) for file in ledgers] == [3, 4]
+
+
+def test_a_backup_that_fails_removes_no_older_one(tmp_path: Path, path: Path) -> None:
+    folder = tmp_path / "copies"
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(whole(1))
+        first = back_up_series(path, folder, [], keep=1, now_ms=NIGHT_MS)
+        with pytest.raises(LedgerError, match="exists"):
+            back_up_series(path, folder, [], keep=1, now_ms=NIGHT_MS)
+        unreadable = tmp_path / "folder.access"
+        unreadable.mkdir()
+        with pytest.raises(LedgerError, match="the copy cannot be written"):
+            back_up_series(path, folder, [unreadable], keep=1, now_ms=NIGHT_MS + DAY_MS)
+    assert list(folder.iterdir()) == [first.ledger]
