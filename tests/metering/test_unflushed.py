@@ -69,6 +69,50 @@ def test_what_a_meter_holds_is_answered_before_any_flush_and_sums_are_equal_in_e
     asyncio.run(service.engine.stop())
 
 
+def test_a_new_device_is_listed_before_any_flush_and_alike_after_it(path: Path) -> None:
+    ring = Looked(named("lan"))
+    service = Service(path, ring)
+    service.tick()
+    ring.carry(1000)
+    service.clock.run(5_000)
+    with asked(service) as queries:
+        (before,) = queries.devices()
+        assert (before.name, before.addresses) == ("phone", ("192.168.50.11",))
+        assert before.last_seen_ms == service.clock.wall_ms
+    service.tick()
+    with asked(service) as queries, closing(Queries(path, ZONE)) as written:
+        assert queries.devices() == written.devices() == [before]
+    asyncio.run(service.engine.stop())
+
+
+def test_a_silent_device_was_last_seen_when_a_look_found_more_of_it(path: Path) -> None:
+    ring = Looked(named("lan"))
+    service = Service(path, ring)
+    service.tick()
+    ring.carry(1000)
+    service.clock.run(5_000)
+
+    def last_seen_ms() -> int:
+        (row,) = asyncio.run(service.engine.today()).devices.values()
+        return row.last_seen_ms
+
+    sent_ms = service.clock.wall_ms
+    assert last_seen_ms() == sent_ms
+    with asked(service) as queries:
+        for _ in range(5):
+            service.clock.run(2_000)
+            assert last_seen_ms() == sent_ms
+            assert queries.devices()[0].last_seen_ms == sent_ms
+        service.tick(2_000)
+        assert last_seen_ms() == sent_ms
+        service.clock.run(2_000)
+        assert last_seen_ms() == queries.devices()[0].last_seen_ms == sent_ms
+        ring.carry(1000)  # as much as before, after the flush
+        service.clock.run(2_000)
+        assert last_seen_ms() == queries.devices()[0].last_seen_ms == service.clock.wall_ms
+    asyncio.run(service.engine.stop())
+
+
 def test_what_the_disk_refuses_is_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     meter = Meter(named("lan"))
     service = Service(path, meter)

@@ -18,6 +18,7 @@ from whitestat.attribution.maps import Maps
 from whitestat.attribution.nat_dedup import Amount, NatCrossings, NatPath
 from whitestat.attribution.point_dedup import Duplicate, Flow, FlowSighting, FlowSightings
 from whitestat.attribution.routers import Routers
+from whitestat.attribution.sender_times import Sender, SenderTimes
 from whitestat.core.model import (
     OTHER_PEER,
     OTHER_SERVICE,
@@ -55,7 +56,8 @@ class Attributed:
     """Usage of one interval by key; each octet once in `points`, as it was booked.
 
     `debts` is what the gateways with one arm among the points left over for the next interval; `seen` and `doubles`
-    are the flows that other counting points may have too, and those that had been booked at another.
+    are the flows that other counting points may have too, and those that had been booked at another. `sent` is how
+    much the devices themselves sent, octets and packets together.
     """
 
     usage: dict[UsageKey, list[int]] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Attributed:
     debts: dict[NatPath, Amount] = field(default_factory=dict)
     seen: dict[Flow, FlowSighting] = field(default_factory=dict)
     duplicates: list[Duplicate] = field(default_factory=list)
+    sent: dict[Sender, int] = field(default_factory=dict)
 
     def point(self, name: str) -> PointSum:
         found = self.points.get(name)
@@ -103,6 +106,7 @@ class Attributor:
         self._judge = Judge(locality, devices, self.learned)
         self._debts: dict[NatPath, Amount] = {}
         self._seen: dict[Flow, FlowSighting] = {}
+        self.sender_times = SenderTimes()
 
     @property
     def locality(self) -> Locality:
@@ -136,10 +140,10 @@ class Attributor:
         """Whether a host of this address may be a device of ours. Any thread may ask."""
         return self.locality.kind(address) in ("own", "local")
 
-    def attribute(self, deltas: Iterable[Delta], at_ms: int, *, detail: bool = False) -> Attributed:
+    def attribute(self, deltas: Iterable[Delta], at_ms: int, *, detail: bool = False, sees: bool = True) -> Attributed:
         """Book every delta to the devices at its ends, or to `UNATTRIBUTED`; `at_ms` is when they were seen.
 
-        `detail` asks for services and peers too.
+        `detail` asks for services and peers too. Without `sees` the deltas say nothing of when a device was seen.
         Once the result is kept for good, it is to be committed by `commit`; a look at what is pending is not.
         """
         self._judge.expire(at_ms)
@@ -154,13 +158,13 @@ class Attributor:
                 return
             if several and verdict.known and sightings.held(delta, *verdict.episodes):
                 return
-            book(result, delta, verdict, at_ms, detail)
+            book(result, delta, verdict, detail)
 
         waiting: list[Delta] = []
         for delta in deltas:
             verdict = verdicts.get(delta.key) or decide(delta.key, at_ms)
             if verdict.crossing is None and not several and verdict is not UNDECIDED:
-                book(result, delta, verdict, at_ms, detail)
+                book(result, delta, verdict, detail)
             elif verdict is not UNDECIDED:
                 take(delta, verdict)
             elif len(waiting) < WAITING_MAX:
@@ -173,22 +177,26 @@ class Attributor:
             result.point(delta.key.point).repeated += carried
             verdict = judge(delta.key, at_ms, last=True)
             if not (several and sightings.held(delta, *verdict.episodes)):
-                self._book(result, delta, verdict, at_ms, detail)
+                self._book(result, delta, verdict, detail)
         for delta in sightings.rest():
-            self._book(result, delta, judge(delta.key, at_ms, last=True), at_ms, detail)
+            self._book(result, delta, judge(delta.key, at_ms, last=True), detail)
         for double in sightings.duplicates:
             result.point(double.point).repeated += double.octets
         result.debts, result.seen, result.duplicates = crossings.debts(), sightings.seen, sightings.duplicates
+        if sees:
+            for sender, last_ms in self.sender_times.when(result.sent, at_ms):
+                self.devices.saw(sender.episode, sender.address, last_ms)
         return result
 
     def commit(self, result: Attributed) -> None:
         """What `attribute` returned is booked: its points' next interval goes on where it ended."""
         others = {path: amount for path, amount in self._debts.items() if path.point not in result.points}
         self._debts = others | result.debts
+        self.sender_times.forget(result.points)
         elsewhere = {flow: each for flow, each in self._seen.items() if each.point not in result.points}
         self._seen = elsewhere | result.seen if len(elsewhere) < VERDICTS_MAX else result.seen
 
-    def _book(self, result: Attributed, delta: Delta, verdict: Verdict, at_ms: int, detail: bool) -> None:
+    def _book(self, result: Attributed, delta: Delta, verdict: Verdict, detail: bool) -> None:
         counts = delta.counts
         sender, receiver = verdict.sender, verdict.receiver
         point = result.points.get(delta.key.point) or result.point(delta.key.point)
@@ -201,8 +209,9 @@ class Attributor:
         if sender:
             result.book(sender, counts)
             if sender.episode:
-                if counts.packets_out or counts.octets_out or counts.octets_unsplit:
-                    self.devices.saw(sender.episode, verdict.source, at_ms)
+                if amount := counts.packets_out + counts.octets_out + counts.octets_unsplit:
+                    who = Sender(delta.key.point, sender.episode, verdict.source)
+                    result.sent[who] = result.sent.get(who, 0) + amount
                 if detail:
                     result.book_detail(sender, delta.key, delta.key.peer, counts)
         if receiver:

@@ -7,7 +7,7 @@ hold add up to the live view, so a flush never shows in it. What could not be wr
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from itertools import chain
@@ -149,7 +149,7 @@ class Recorder:
         deltas = chain(self._differences(readings), result.deltas)
         attributed = self._attributor.attribute(deltas, result.end_ms, detail=True)
         steps = self._steps(result)
-        on = self._attributor.attribute(result.details, result.end_ms, detail=True).services
+        on = self._attributor.attribute(result.details, result.end_ms, detail=True, sees=False).services
         self._add(result, attributed, steps, observed_ms)
         self._add_detail(result, attributed.services | on, attributed.peers)
         self._attributor.commit(attributed)
@@ -215,6 +215,7 @@ class Recorder:
 
         self._draft.move(correction)
         self._shown.forget()
+        self._attributor.sender_times.clear()
         self._detail = BreakdownBuffer()  # its hours would not be those of the usage
         self._detail_since_ms = None
         for key, reading in self._readings.items():
@@ -254,8 +255,7 @@ class Recorder:
         """Wide-area usage of the local day so far by device, what the meters still hold included."""
         readable = list(collectors)
         self._today.begin(now_ms // 1000)
-        pending = chain.from_iterable(collector.peek() for collector in readable)
-        fresh = self._attributor.attribute(pending, now_ms).counts()
+        fresh = self._attribute_pending(readable, now_ms).counts()
         self.known.saw(self._attributor.devices.changes()[1])
         return self._today.by_device(chain(self._unwritten(readable), fresh.items()), counting)
 
@@ -283,13 +283,14 @@ class Recorder:
             services=dict(self._detail.services),
             peers=dict(self._detail.peers),
             devices={each.id: self._device_name(each) for each in episodes},
+            sighted=self.known.sighted(),
         )
 
     def _look(self, collectors: Iterable[Collector], now_ms: int) -> Mapping[str, PointSum]:
         """What meters hold beyond what is gathered; returns the octets of points of which nothing is."""
         readable = list(collectors)
         since = {point.name: self.last_read_ms(each) or now_ms for each in readable for point in each.points}
-        attributed = self._attributor.attribute(chain.from_iterable(each.peek() for each in readable), now_ms)
+        attributed = self._attribute_pending(readable, now_ms)
         gathered: dict[UsageKey, Counts] = {}
         for (_, key), part in self._draft.usage.items():
             if key.point in self._held:  # its meter still shows that too
@@ -298,6 +299,14 @@ class Recorder:
             more = Counts(*map(sub, counts, gathered.get(key, Counts())))
             self._shown.look(key, more, since.get(key.point, now_ms), now_ms)
         return {name: each for name, each in attributed.points.items() if name not in self._held}
+
+    def _attribute_pending(self, collectors: Collection[Collector], now_ms: int) -> Attributed:
+        """Attribute what these meters hold, and note which devices have sent more since the look before."""
+        pending = chain.from_iterable(each.peek() for each in collectors)
+        attributed = self._attributor.attribute(pending, now_ms)
+        points = {point.name for each in collectors for point in each.points}
+        self._attributor.sender_times.look(attributed.sent, now_ms, points)
+        return attributed
 
     def _device_name(self, episode: Episode) -> DeviceName:
         name, mac = self.known.called(episode.id), episode.mac

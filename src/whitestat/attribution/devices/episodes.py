@@ -124,14 +124,13 @@ class EpisodeTable:
 
     def saw(self, episode: int, address: Address | None, at_ms: int) -> None:
         """Remember that the device itself sent from `address` (None: not an IP packet)."""
-        self._seen[episode] = at_ms
+        self._seen[episode] = max(at_ms, self._seen.get(episode, 0))
         if address is None:
             return
         known = self._addresses.setdefault(episode, {})
         if address not in known and len(known) >= ADDRESSES_MAX:
             del known[min(known, key=lambda each: known[each])]
-        known[address] = at_ms
-        self._changed[episode, address] = at_ms
+        known[address] = self._changed[episode, address] = max(at_ms, known.get(address, 0))
 
     def addresses(self, episode: int) -> list[Address]:
         """Addresses of the episode seen by this process, the latest first."""

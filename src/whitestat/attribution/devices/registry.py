@@ -13,6 +13,9 @@ from whitestat.attribution.devices.names import RANKS, ShownName, by_address, co
 from whitestat.attribution.map_files import MapFiles
 from whitestat.attribution.maps import Maps
 from whitestat.core.model import UNATTRIBUTED, Address, Episode, Mac
+from whitestat.core.units import address_text, mac_text
+from whitestat.ledger.tables.unflushed import with_sighting
+from whitestat.ledger.usage_query import DeviceRow
 from whitestat.ledger.write.writer import DeviceRecord
 
 log = logging.getLogger("whitestat")
@@ -170,6 +173,33 @@ class DeviceRegistry:
             if episode.device not in self._records:
                 self._name(episode)
         return changes
+
+    def sighted(self) -> dict[int, DeviceRow]:
+        """Devices seen since the ledger was told, with what those sightings alone say of them."""
+        unwritten, seen, addresses = self.changes()
+        by_episode: dict[int, list[tuple[int, Address]]] = {}
+        for (episode, address), at_ms in addresses.items():
+            by_episode.setdefault(episode, []).append((-at_ms, address))
+        began = {each.id: each.start_ms for each in unwritten}
+        rows: dict[int, DeviceRow] = {}
+        for episode in sorted({*began, *seen}, key=lambda each: (seen.get(each, 0), each)):
+            if self.is_episode(episode):
+                found = [address for _, address in sorted(by_episode.get(episode, ()))]
+                row = self._sighting(self.by_id(episode), found, began.get(episode), seen.get(episode))
+                before = rows.get(row.id)
+                rows[row.id] = with_sighting(before, row) if before else row
+        return rows
+
+    def _sighting(
+        self, episode: Episode, addresses: list[Address], first_ms: int | None, last_ms: int | None
+    ) -> DeviceRow:
+        record = self._records.get(episode.device) or DeviceRecord(episode.device, None, None, None)
+        if episode.mac is None and episode.address is not None and not addresses:
+            addresses = [episode.address]
+        mac, texts = episode.mac, tuple(map(address_text, addresses))
+        name = record.name, record.name_source
+        last_ms = first_ms if last_ms is None else last_ms
+        return DeviceRow(episode.device, *name, mac_text(mac) if mac else None, texts, record.person, first_ms, last_ms)
 
     @property
     def renamed(self) -> tuple[DeviceRecord, ...]:

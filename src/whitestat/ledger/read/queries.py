@@ -32,7 +32,7 @@ from whitestat.ledger.read.readers import LedgerReader, ReaderPool
 from whitestat.ledger.resolutions import LATEST_S, Resolution
 from whitestat.ledger.tables import alarms, people, plans
 from whitestat.ledger.tables.plans import PlanRow
-from whitestat.ledger.tables.unflushed import Memory, names_of
+from whitestat.ledger.tables.unflushed import Memory, names_of, with_sightings
 from whitestat.ledger.usage_query import BY_WORDS, DeviceName, DeviceRow, TimeStep, UsageQuery, UsageRow, check_span
 
 if TYPE_CHECKING:
@@ -226,7 +226,8 @@ class Queries:
                 labels.setdefault(device, []).append(text)
             for device, address in reader.connection.execute(_ADDRESSES):
                 addresses.setdefault(device, []).append(address_text(address))
-        return [
+            sighted = reader.overlay.sighted
+        known = [
             DeviceRow(
                 id,
                 name,
@@ -240,6 +241,7 @@ class Queries:
             )
             for id, name, source, first_ms, last_ms in rows
         ]
+        return with_sightings(known, sighted)
 
     def address_times(self, device: int) -> list[AddressTimes]:
         """The latest 200 addresses that a device had, the latest first."""

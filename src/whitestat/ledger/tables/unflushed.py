@@ -7,7 +7,7 @@ and peers, it was gathered, and is left out where a snapshot has later ones, as 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Protocol
@@ -15,7 +15,7 @@ from typing import Protocol
 from whitestat.core.model import Counts, Coverage, PeerKey, ServiceKey, UsageKey
 from whitestat.ledger.tables import details
 from whitestat.ledger.tables.rows import SCOPES
-from whitestat.ledger.usage_query import DeviceName
+from whitestat.ledger.usage_query import DeviceName, DeviceRow
 
 FIRST_NUMBER = 1 << 31
 """Series that the ledger does not know yet are numbered from here on: none of its own ever is."""
@@ -30,6 +30,7 @@ class Unflushed:
 
     `sequence` and `handed_in` number the last flush and the last hand-in of services and peers before it; `number`
     differs from that of all others. `devices` are those of episodes that the ledger may not know, with their names.
+    `sighted` are the devices that were seen since the flush, with what the sightings alone say of them.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Unflushed:
     services: Mapping[tuple[int, ServiceKey], Counts] = field(default_factory=dict)
     peers: Mapping[tuple[int, PeerKey], Counts] = field(default_factory=dict)
     devices: Mapping[int, DeviceName] = field(default_factory=dict)
+    sighted: Mapping[int, DeviceRow] = field(default_factory=dict)
 
 
 class Memory(Protocol):
@@ -72,6 +74,7 @@ class Overlay:
         self.series: list[tuple[int, int | None, int, str]] = []
         """Series that the ledger does not know: number, device, number of the scope, and point."""
         self.devices: Mapping[int, DeviceName] = {}
+        self.sighted: Mapping[int, DeviceRow] = {}
         details.make_memory(connection)
 
     @property
@@ -98,7 +101,7 @@ class Overlay:
     def _clear(self) -> None:
         for name in NAMES:
             self._connection.execute(f"DELETE FROM {name}")  # noqa: S608 - a name from above
-        self.series, self.devices = [], {}
+        self.series, self.devices, self.sighted = [], {}, {}
 
     def _take(self, found: Unflushed, *, is_next: bool, has_details: bool) -> None:
         fresh: dict[UsageKey, int] = {}
@@ -113,6 +116,7 @@ class Overlay:
             return held
 
         if is_next:
+            self.sighted = found.sighted
             self._put("memory_usage", ((at_s, number(key), *counts) for (at_s, key), counts in found.usage.items()))
             self._put("memory_coverage", self._covered(found.coverage))
         if has_details:
@@ -161,3 +165,25 @@ def names_of(devices: Mapping[int, DeviceName], wanted: Iterable[int]) -> dict[i
     """Names of devices that the ledger may not know yet: of those wanted, or of all where none are named."""
     only = set(wanted)
     return {id: name for id, name in devices.items() if not only or id in only}
+
+
+def with_sightings(rows: Iterable[DeviceRow], sighted: Mapping[int, DeviceRow]) -> list[DeviceRow]:
+    """Devices by id, as the ledger has them and with what was seen of them since its last flush."""
+    known = {row.id: row for row in rows}
+    for id, seen in sighted.items():
+        known[id] = with_sighting(known[id], seen) if id in known else seen
+    return [known[id] for id in sorted(known)]
+
+
+def with_sighting(row: DeviceRow, seen: DeviceRow) -> DeviceRow:
+    """A device with a later sighting of it."""
+    return row._replace(
+        mac=seen.mac or row.mac,
+        addresses=(*seen.addresses, *(each for each in row.addresses if each not in seen.addresses)),
+        first_seen_ms=_edge(min, row.first_seen_ms, seen.first_seen_ms),
+        last_seen_ms=_edge(max, row.last_seen_ms, seen.last_seen_ms),
+    )
+
+
+def _edge(choose: Callable[[int, int], int], a_ms: int | None, b_ms: int | None) -> int | None:
+    return choose(a_ms, b_ms) if a_ms is not None and b_ms is not None else b_ms if a_ms is None else a_ms

@@ -56,12 +56,12 @@ SCHEMAS: Schema = {
     "PointCoverage": an_object(
         {
             "point": TEXT,
-            "observed_ms": COUNT,
-            "frame_octets_interface": COUNT,
-            "frame_octets_metered": COUNT,
+            "observed_ms": {**COUNT, "description": "time watched, up to the last flush"},
+            "frame_octets_interface": {**COUNT, "description": "counter of the interface, up to the last flush"},
+            "frame_octets_metered": {**COUNT, "description": "frames that the meter saw, up to the last flush"},
             "octets_attributed": COUNT,
             "octets_unattributed": COUNT,
-            "packets_lost": COUNT,
+            "packets_lost": {**COUNT, "description": "packets that the meter lost, up to the last flush"},
             "coverage": RATIO,
         }
     ),
