@@ -43,3 +43,7 @@ class Visitor:
 
     def log_in(self, name: str = "owner", password: str = PASSWORD, **fields: str) -> Answer:
         return self.form("/login", name=name, password=password, **fields)
+
+    def confirm(self, password: str = PASSWORD) -> Answer:
+        """Give the password again, as changes of accounts and tokens need it."""
+        return self.send("POST", "/api/v1/me/confirm", {"password": password})

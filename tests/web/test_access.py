@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -17,6 +18,7 @@ from whitestat.ledger.read.queries import Queries
 from whitestat.web.app import create_app
 from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import Accounts
+from whitestat.web.auth.passwords import digest
 from whitestat.web.auth.roles import Permission, Role
 from whitestat.web.handlers import login
 from whitestat.web.routes import ROUTES
@@ -49,17 +51,15 @@ def test_the_link_of_the_first_start_leads_to_a_password_and_the_page(closed: Ho
     assert (first.status, first.headers["location"]) == (303, "/login")
     assert "No password is set yet" in visitor.get("/login").text
     key = closed.accounts.first_link(closed.now_s * 1000)
-    assert visitor.get(f"/first?key={key}", "HEAD").status == 204
-    opened = visitor.get(f"/first?key={key}", **PAGE)
-    assert (opened.status, opened.headers["location"]) == (303, "/first"), "the secret is in no address any more"
-    form = visitor.get("/first", **PAGE)
-    assert form.status == 200
-    assert str(key) not in form.text
-    assert "The two passwords differ" in visitor.form("/first", password=PASSWORD, again="other").text
-    assert "8 to 256 letters" in visitor.form("/first", password="short", again="short").text
-    done = visitor.form("/first", password=PASSWORD, again=PASSWORD)
+    for method in ("HEAD", "GET", "GET"):  # as previews of messages and prefetching browsers do
+        form = visitor.get(f"/first?key={key}", method, **PAGE)
+        assert form.status == 200
+    assert f'name="key" value="{key}"' in form.text
+    assert "The two passwords differ" in visitor.form("/first", key=str(key), password=PASSWORD, again="other").text
+    assert "8 to 256 letters" in visitor.form("/first", key=str(key), password="short", again="short").text
+    assert "tried first" in visitor.form("/first", key=str(key), password="password", again="password").text
+    done = visitor.form("/first", key=str(key), password=PASSWORD, again=PASSWORD)
     assert (done.status, done.headers["location"]) == (303, "/")
-    assert "whitestat-password" not in visitor.cookies
     assert visitor.get("/", **PAGE).status == 200
     assert visitor.get("/api/v1/me").json == {
         "name": "owner",
@@ -74,14 +74,94 @@ def test_the_link_of_the_first_start_leads_to_a_password_and_the_page(closed: Ho
     assert visitor.get("/api/v1/edits").json["edits"][0]["by"] == "owner"
 
 
-def test_a_link_is_of_use_once_and_for_who_opened_it(closed: House) -> None:
-    key = closed.accounts.first_link(closed.now_s * 1000)
-    first, second = Visitor(closed), Visitor(closed)
-    first.get(f"/first?key={key}")
-    assert "used already" in second.get(f"/first?key={key}").text
-    assert second.get("/first").status == 403
-    assert second.form("/first", password=PASSWORD, again=PASSWORD).status == 403
-    assert not closed.accounts.has_owner
+def test_a_link_sets_one_password_however_many_use_it_at_once(closed: House) -> None:
+    key = str(closed.accounts.first_link(closed.now_s * 1000))
+    statuses = list[int]()
+
+    def use(number: int) -> None:
+        password = f"{PASSWORD} {number}"
+        statuses.append(Visitor(closed).form("/first", key=key, password=password, again=password).status)
+
+    using = [threading.Thread(target=use, args=(number,)) for number in range(3)]
+    for thread in using:
+        thread.start()
+    for thread in using:
+        thread.join()
+    assert sorted(statuses) == [303, 403, 403]
+    assert "used already" in Visitor(closed).get(f"/first?key={key}").text
+    assert Visitor(closed).get("/first").status == 403
+
+
+CONFIRMED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("POST", "/api/v1/accounts", {"name": "thief", "role": "owner"}),
+    ("DELETE", "/api/v1/accounts/1", {}),
+    ("POST", "/api/v1/accounts/1/link", {}),
+    ("POST", "/api/v1/accounts/1/password", {"password": "a new password"}),
+    ("POST", "/api/v1/tokens", {"name": "x", "scope": "edit"}),
+    ("DELETE", "/api/v1/tokens/1", {}),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CONFIRMED)
+def test_a_stolen_session_changes_no_accounts_and_tokens(
+    closed: House, method: str, path: str, body: dict[str, str]
+) -> None:
+    thief = owned(closed)
+    answer = thief.send(method, path, body)
+    assert answer.status == 403
+    assert "give your password again" in answer.json["error"]["reason"]
+    assert thief.confirm("wrong password").status == 403
+    assert thief.send(method, path, body).status == 403
+    assert len(closed.accounts.accounts) == 1
+    assert not closed.accounts.tokens
+
+
+def test_all_routes_for_owners_that_change_something_need_the_password_again() -> None:
+    """But for the page of accounts, which asks for it itself."""
+    changing = {(r.method, r.path) for r in ROUTES if r.roles is Permission.OWNERS and r.method != "GET"}
+    confirmed = {(route.method, route.path) for route in ROUTES if route.confirmed}
+    assert changing - confirmed == {("POST", "/access")}
+    assert len(CONFIRMED) == len(confirmed)
+
+
+def test_the_password_holds_for_five_minutes_and_for_its_session(closed: House) -> None:
+    owner, other = owned(closed), Visitor(closed)
+    other.log_in()
+    assert owner.confirm().json == {"until": "2026-11-21T12:05:00+01:00"}
+    token = {"name": "x", "scope": "read"}
+    assert owner.send("POST", "/api/v1/tokens", token).status == 200
+    assert other.send("POST", "/api/v1/tokens", token).status == 403
+    closed.now_s += 300
+    assert owner.send("POST", "/api/v1/tokens", token).status == 403
+
+
+@pytest.mark.slow
+def test_passwords_cannot_be_guessed_by_confirming(closed: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "time", StoppedClock)
+    thief = owned(closed)
+    answers = [thief.confirm("wrong password") for _ in range(6)]
+    assert {answer.status for answer in answers} == {403}
+    assert "too many wrong passwords" in answers[-1].json["error"]["reason"]
+
+
+def test_the_page_of_accounts_changes_nothing_without_the_password_again(closed: House) -> None:
+    owner = owned(closed)
+    assert "enter your password again" in owner.get("/access").text
+    assert "Remove" not in owner.get("/access").text
+    late = owner.form("/access", do="add", name="thief", role="owner", person="")
+    assert (late.status, "Nothing was changed" in late.text) == (403, True)
+    assert len(closed.accounts.accounts) == 1
+    assert owner.form("/access", do="confirm", password="wrong password").status == 403
+    allowed = owner.form("/access", do="confirm", password=PASSWORD)
+    assert (allowed.status, "Remove" in allowed.text) == (200, True)
+    assert owner.form("/access", do="add", name="Bo", role="viewer", person="").status == 200
+
+
+def test_a_token_for_metrics_reads_no_details_of_health(closed: House) -> None:
+    _, text = closed.accounts.add_token("Prometheus", Role.METRICS, None, 0)
+    known = {"Authorization": f"Bearer {text}"}
+    assert closed.get("/api/v1/health", **known).json == {"status": "ok"}
+    assert closed.get("/metrics", **known).status == 200
 
 
 def test_a_cookie_is_for_the_server_alone(closed: House) -> None:
@@ -334,7 +414,9 @@ def known_by(house: House, tokens: dict[Role, str], role: Role | None, *, token:
     account = house.accounts.named(f"a {role}")
     if (token and role in tokens) or account is None:
         return {"Authorization": f"Bearer {tokens[role]}"}
-    return {"Cookie": f"whitestat={house.accounts.begin(account.id, house.now_s * 1000)}"}
+    session = house.accounts.begin(account.id, house.now_s * 1000)
+    house.accounts.confirm(digest(session), house.now_s * 1000)
+    return {"Cookie": f"whitestat={session}"}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=str)
@@ -408,13 +490,12 @@ def test_a_proxy_that_is_named_is_believed_and_no_other(tmp_path: Path, monkeypa
     with household(tmp_path, booked(), editors=(), readers=(), proxies=(HOME,), names=names) as house:
         forwarded = {"X_Forwarded_For": "198.51.100.7, 192.0.2.9", "X_Forwarded_Proto": "https"}
         visitor = Visitor(house)
-        visitor.get(
-            f"/first?key={house.accounts.first_link(house.now_s * 1000)}", **forwarded, Host="stats.example.org"
-        )
-        assert "secure" in visitor.flags["whitestat-password"]
+        key = house.accounts.first_link(house.now_s * 1000)
         origin = {"Origin": "https://stats.example.org", "Host": "stats.example.org"}
         form = {"Content_Type": "application/x-www-form-urlencoded"} | origin | forwarded
-        assert visitor.get("/first", "POST", f"password={PASSWORD}&again={PASSWORD}", **form).status == 303
+        given = f"key={key}&password={PASSWORD}&again={PASSWORD}"
+        assert visitor.get("/first", "POST", given, **form).status == 303
+        assert "secure" in visitor.flags["whitestat"]
         for _ in range(5):  # the storm comes from 192.0.2.9, whatever that says it was asked by
             Visitor(house).get("/login", "POST", "name=owner&password=wrong", **form)
         assert Visitor(house).get("/login", "POST", "name=owner&password=wrong", **form).status == 429
@@ -423,6 +504,8 @@ def test_a_proxy_that_is_named_is_believed_and_no_other(tmp_path: Path, monkeypa
     (tmp_path / "b").mkdir()
     with household(tmp_path / "b", booked(), editors=(), readers=()) as house:
         visitor = Visitor(house)
-        visitor.get(f"/first?key={house.accounts.first_link(house.now_s * 1000)}", X_Forwarded_Proto="https")
-        assert "secure" not in visitor.flags["whitestat-password"]
+        key = str(house.accounts.first_link(house.now_s * 1000))
+        form = {"Content_Type": "application/x-www-form-urlencoded", "X_Forwarded_Proto": "https"}
+        assert visitor.get("/first", "POST", f"key={key}&password={PASSWORD}&again={PASSWORD}", **form).status == 303
+        assert "secure" not in visitor.flags["whitestat"]
         assert house.get("/", Host="stats.example.org").status == 400

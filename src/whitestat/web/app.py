@@ -20,7 +20,7 @@ from whitestat.ledger.read.limits import AnswerLimit
 from whitestat.query.parameters import check_all
 from whitestat.web import request_bodies
 from whitestat.web.answers import ANSWER_S, CONTROL_S, AnswerQueue, cancel_when_left
-from whitestat.web.auth.principal import CONTROL, identify, identify_legacy, require, sender
+from whitestat.web.auth.principal import CONTROL, identify, identify_legacy, require, require_confirmed, sender
 from whitestat.web.auth.roles import Principal
 from whitestat.web.auth.same_origin import require_json, require_same_origin
 from whitestat.web.auth.throttle import source_of
@@ -91,6 +91,8 @@ class _RouteRunner:
         if principal is None and route.legacy:
             principal = identify_legacy(request, sources.access)
         require(request, route.roles, principal)
+        if route.confirmed:
+            require_confirmed(principal, sources.access, sources.now_ms())
         texts = check_all(route.parameters, request.query_params.multi_items(), others=route.any_parameters)
         body: request_bodies.Body = {}
         if route.body is not None:

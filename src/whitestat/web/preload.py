@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from whitestat.web.auth import common_passwords
+
 _DEFERRED = ("jinja2", "markupsafe", "prometheus_client", "whitestat.web.handlers.metrics", "_hashlib")
 """One module of each place: other packages, ours, and Python's own library."""
 
@@ -13,6 +15,7 @@ def deferred_files() -> list[Path]:
     """Return files, and their folders, that are read on first use; the service must be able to read them then."""
     specs = [find_spec(name) for name in _DEFERRED]
     files = [Path(spec.origin) for spec in specs if spec and spec.origin and spec.has_location]
+    files.append(common_passwords.FILE)
     return [*files, *(file.parent for file in files)]
 
 
@@ -27,6 +30,7 @@ def load_all() -> None:
     from whitestat.web.handlers import access_page, login, metrics, plans, usage_page  # noqa: F401 - only to load them
 
     passwords.load()
+    common_passwords.load()
     load_plans()
     usage_page.template()
     login.template()

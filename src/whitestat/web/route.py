@@ -49,7 +49,7 @@ class Route(NamedTuple):
     request without one. `media_type`: None for a page or a redirect, which the OpenAPI document leaves out.
     `also`: other spellings of the path. `any_parameters`: ignore unknown ones. `tagged`: responses have an entity tag,
     and a request that has the current one gets 304. `may_be_unavailable`: 503 is possible without the ledger.
-    `legacy`: open to the networks of `web.open_v5`.
+    `legacy`: open to the networks of `web.open_v5`. `confirmed`: only after the password was given again.
     """
 
     method: str
@@ -66,3 +66,4 @@ class Route(NamedTuple):
     tagged: bool = False
     may_be_unavailable: bool = False
     legacy: bool = False
+    confirmed: bool = False

@@ -255,6 +255,7 @@ ACCOUNTS = (
         as_json(accounts.add),
         "AccountMade",
         body=accounts.ACCOUNT,
+        confirmed=True,
     ),
     Route(
         "DELETE",
@@ -264,6 +265,7 @@ ACCOUNTS = (
         as_json(accounts.remove),
         "AccountMade",
         body=(),
+        confirmed=True,
     ),
     Route(
         "POST",
@@ -273,6 +275,7 @@ ACCOUNTS = (
         as_json(accounts.link),
         "AccountMade",
         body=(),
+        confirmed=True,
     ),
     Route(
         "POST",
@@ -282,6 +285,7 @@ ACCOUNTS = (
         as_json(accounts.set_password),
         "AccountMade",
         body=accounts.PASSWORD,
+        confirmed=True,
     ),
     Route("GET", "/api/v1/tokens", "All access tokens, without their texts.", OWNERS, accounts.tokens, "Tokens"),
     Route(
@@ -292,6 +296,7 @@ ACCOUNTS = (
         as_json(accounts.add_token),
         "TokenMade",
         body=accounts.TOKEN,
+        confirmed=True,
     ),
     Route(
         "DELETE",
@@ -301,6 +306,16 @@ ACCOUNTS = (
         as_json(accounts.revoke),
         "TokenMade",
         body=(),
+        confirmed=True,
+    ),
+    Route(
+        "POST",
+        "/api/v1/me/confirm",
+        "Give the password of the session again; it allows changes of accounts and tokens for 5 minutes.",
+        PEOPLE,
+        login.confirm,
+        "Confirmed",
+        body=login.CONFIRM,
     ),
 )
 

@@ -116,8 +116,9 @@ class Sources:
         def live() -> AsyncIterator[dict[str, object]]:
             return own_live(self.live(), lambda: in_thread(restricted.devices_now))
 
-        return replace(self, queries=restricted, health=self._brief_health, live=live, edits=None)
+        return replace(self, queries=restricted, health=self.brief_health, live=live, edits=None)
 
-    def _brief_health(self) -> dict[str, object]:
+    def brief_health(self) -> dict[str, object]:
+        """Return whether all is well, without details."""
         report = self.health()
         return {name: report[name] for name in ("status", "healthy") if name in report}

@@ -12,6 +12,7 @@ import pytest
 from whitestat.core.errors import EditError, LedgerError, Missing
 from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import (
+    CONFIRMED_MS,
     DAY_MS,
     FIRST_MS,
     IDLE_MS,
@@ -19,7 +20,6 @@ from whitestat.web.auth.accounts import (
     LONGEST_MS,
     MOST_TOKENS,
     SESSIONS_EACH,
-    TICKET_MS,
     Accounts,
 )
 from whitestat.web.auth.roles import Role
@@ -36,10 +36,7 @@ def path(tmp_path: Path) -> Path:
 def owned(path: Path | None = None) -> Accounts:
     """With an owner whose password is set, by the link of the first start."""
     accounts = Accounts(path)
-    ticket = accounts.open_link(accounts.first_link(NOW_MS) or "", NOW_MS)
-    account = accounts.ticket(ticket or "", NOW_MS)
-    assert account
-    accounts.set_password(account.id, passwords.kept(PASSWORD))
+    assert accounts.set_by_link(accounts.first_link(NOW_MS) or "", passwords.kept(PASSWORD), NOW_MS)
     return accounts
 
 
@@ -47,16 +44,17 @@ def test_the_first_link_makes_the_owner_once() -> None:
     accounts = Accounts()
     key = accounts.first_link(NOW_MS)
     assert key
-    assert accounts.open_link("x" * 43, NOW_MS) is None
-    ticket = accounts.open_link(key, NOW_MS)
-    assert ticket
-    assert accounts.open_link(key, NOW_MS) is None
-    account = accounts.ticket(ticket, NOW_MS)
+    hashed = passwords.kept(PASSWORD)
+    assert accounts.name_of_link("x" * 43, NOW_MS) is None
+    assert accounts.set_by_link("x" * 43, hashed, NOW_MS) is None
+    for _ in range(3):
+        assert accounts.name_of_link(key, NOW_MS) == "owner"
+    assert not accounts.accounts
+    account = accounts.set_by_link(key, hashed, NOW_MS)
     assert account
     assert (account.name, account.role) == ("owner", Role.OWNER)
-    assert accounts.ticket(ticket, NOW_MS + TICKET_MS) is None
-    accounts.set_password(account.id, passwords.kept(PASSWORD))
-    assert accounts.ticket(ticket, NOW_MS) is None
+    assert accounts.name_of_link(key, NOW_MS) is None
+    assert accounts.set_by_link(key, hashed, NOW_MS) is None
     assert accounts.first_link(NOW_MS) is None
 
 
@@ -65,14 +63,14 @@ def test_a_restart_prints_a_new_link_for_as_long_as_no_password_is_set(path: Pat
     old = first.first_link(NOW_MS) or ""
     again = Accounts(path)
     new = again.first_link(NOW_MS) or ""
-    assert again.open_link(old, NOW_MS) is None
-    assert again.open_link(new, NOW_MS)
-    assert Accounts(path).first_link(NOW_MS), "used, but no password came of it"
+    assert again.name_of_link(old, NOW_MS) is None
+    assert again.name_of_link(new, NOW_MS)
+    assert Accounts(path).first_link(NOW_MS), "opened, but no password came of it"
 
 
 def test_the_first_link_is_of_no_use_after_a_day() -> None:
     accounts = Accounts()
-    assert accounts.open_link(accounts.first_link(NOW_MS) or "", NOW_MS + FIRST_MS) is None
+    assert accounts.name_of_link(accounts.first_link(NOW_MS) or "", NOW_MS + FIRST_MS) is None
 
 
 def test_all_outlives_the_process_in_a_file_for_its_owner_alone(path: Path) -> None:
@@ -125,12 +123,52 @@ def test_a_link_sets_a_password_once_within_its_time() -> None:
     accounts = owned()
     anna = accounts.add("Anna", Role.PERSON, "Anna", NOW_MS)
     old, new = accounts.link(anna.id, NOW_MS), accounts.link(anna.id, NOW_MS)
-    assert accounts.open_link(old, NOW_MS) is None
-    ticket = accounts.open_link(new, NOW_MS + LINK_MS - 1)
-    assert accounts.ticket(ticket or "", NOW_MS + LINK_MS) == anna
-    assert accounts.open_link(new, NOW_MS) is None
+    hashed = passwords.kept(PASSWORD)
+    assert accounts.set_by_link(old, hashed, NOW_MS) is None
+    assert accounts.name_of_link(new, NOW_MS + LINK_MS - 1) == "Anna"
+    assert accounts.set_by_link(new, hashed, NOW_MS + LINK_MS - 1) == anna._replace(password=hashed)
+    assert accounts.set_by_link(new, hashed, NOW_MS) is None
     late = accounts.link(anna.id, NOW_MS)
-    assert accounts.open_link(late, NOW_MS + LINK_MS) is None
+    assert accounts.set_by_link(late, hashed, NOW_MS + LINK_MS) is None
+
+
+def test_a_confirmed_session_is_so_for_five_minutes_and_no_other_is() -> None:
+    accounts = owned()
+    sessions = [accounts.by_session(accounts.begin(1, NOW_MS), NOW_MS) for _ in range(2)]
+    first, second = (principal.session for principal in sessions if principal)
+    assert not accounts.is_confirmed(first, NOW_MS)
+    accounts.confirm(first or "", NOW_MS)
+    assert accounts.is_confirmed(first, NOW_MS + CONFIRMED_MS - 1)
+    assert not accounts.is_confirmed(first, NOW_MS + CONFIRMED_MS)
+    assert not accounts.is_confirmed(first, NOW_MS - 1), "a clock that was set back"
+    assert not accounts.is_confirmed(second, NOW_MS)
+    assert not accounts.is_confirmed(None, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password",
+        "Password",
+        "12345678",
+        "qwertyuiop",
+        "football",
+        "iloveyou1",
+        "aaaaaaaa",
+        "abababab",
+        "WhiteStat2026!",
+        "owner12345",
+        "Anna-2026-",
+    ],
+)
+def test_passwords_that_are_tried_first_are_refused(password: str) -> None:
+    with pytest.raises(EditError, match="tried first"):
+        passwords.kept(password, "Anna")
+
+
+@pytest.mark.parametrize("password", ["correct horse battery", "Password of my own", "xkq71-mm2", "anna bakes bread"])
+def test_passwords_that_are_not_common_are_taken(password: str) -> None:
+    assert passwords.kept(password, "Anna")
 
 
 def test_a_token_is_shown_once_and_ends_when_it_is_revoked() -> None:
@@ -239,7 +277,10 @@ def test_a_letter_is_the_same_however_a_keyboard_composes_it() -> None:
     assert passwords.matches("Ra\u0308ksmo\u0308rga\u030as", passwords.kept("R\u00e4ksm\u00f6rg\u00e5s"))
 
 
-@pytest.mark.parametrize("password", [PASSWORD, "Ra\u0308ksmo\u0308rga\u030as", "\N{GRINNING FACE}" * 100, "x" * 256])
+@pytest.mark.parametrize(
+    "password",
+    [PASSWORD, "Ra\u0308ksmo\u0308rga\u030as", "\N{GRINNING FACE}\N{CAT FACE}\N{DOG FACE}" * 33, "xyz0" * 64],
+)
 def test_a_password_is_kept_as_every_library_makes_scrypt(password: str) -> None:
     """RFC 7914: the system's crypt(3) and OpenSSL take each other's hashes, with any salt."""
     *_, salt, made = passwords.kept(password).split("$")
@@ -259,7 +300,7 @@ def test_a_password_is_kept_as_every_library_makes_scrypt(password: str) -> None
 def test_what_no_library_could_tell_from_another_is_no_password(password: str, reason: str) -> None:
     with pytest.raises(EditError, match=reason):
         passwords.kept(password)
-    assert not passwords.matches(password, passwords.kept(password[:5] + "-----"))
+    assert not passwords.matches(password, passwords.kept(password[:5] + "-----abc"))
 
 
 @pytest.mark.parametrize("password", ["", "seven77", "x" * 257])

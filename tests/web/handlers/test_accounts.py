@@ -21,13 +21,21 @@ def closed(tmp_path: Path) -> Iterator[House]:
         yield house
 
 
+def confirmed(house: House) -> Visitor:
+    """The owner, with the password given again."""
+    owner = owned(house)
+    assert owner.confirm().status == 200
+    return owner
+
+
 def test_somebody_who_is_added_sets_a_password_by_the_link_and_sees_what_the_role_may(closed: House) -> None:
-    owner, anna = owned(closed), Visitor(closed)
+    owner, anna = confirmed(closed), Visitor(closed)
     made = owner.send("POST", "/api/v1/accounts", {"name": "anna", "role": "person", "person": "anna"}).json
     (_, told) = owner.get("/api/v1/accounts").json["accounts"]
     assert (told["name"], told["role"], told["person"], told["has_password"]) == ("anna", "person", "Anna", False)
-    assert anna.get(made["link"]).status == 303
-    assert anna.form("/first", password=PASSWORD, again=PASSWORD).status == 303
+    assert anna.get(made["link"]).status == 200
+    key = made["link"].partition("=")[2]
+    assert anna.form("/first", key=key, password=PASSWORD, again=PASSWORD).status == 303
     me = anna.get("/api/v1/me").json
     assert (me["name"], me["role"], me["person"], me["can_edit"]) == ("anna", "person", "Anna", False)
     assert [each["name"] for each in anna.get("/api/v1/devices").json["devices"]] == ["Annas laptop"]
@@ -40,7 +48,7 @@ def test_somebody_who_is_added_sets_a_password_by_the_link_and_sees_what_the_rol
 
 
 def test_a_token_is_told_once_and_may_what_its_scope_says(closed: House) -> None:
-    owner = owned(closed)
+    owner = confirmed(closed)
     seen = {"read": (200, 200, 403), "metrics": (403, 200, 403), "edit": (200, 200, 200), "person": (200, 200, 403)}
     for scope, expected in seen.items():
         person = {"person": "Anna"} if scope == "person" else {}
@@ -81,13 +89,13 @@ def test_a_token_is_told_once_and_may_what_its_scope_says(closed: House) -> None
 def test_what_cannot_be_done_names_the_field(
     closed: House, method: str, path: str, body: object, status: int, field: str | None
 ) -> None:
-    answer = owned(closed).send(method, path, body)
+    answer = confirmed(closed).send(method, path, body)
     assert (answer.status, answer.json["error"]["parameter"]) == (status, field)
     assert len(closed.accounts.accounts) == 1
 
 
 def test_answers_are_as_the_description_says(closed: House) -> None:
-    owner = owned(closed)
+    owner = confirmed(closed)
     document = owner.get("/openapi.json").json
 
     def check(name: str, value: object) -> None:
@@ -96,19 +104,20 @@ def test_answers_are_as_the_description_says(closed: House) -> None:
 
     check("AccountMade", owner.send("POST", "/api/v1/accounts", {"name": "Bo", "role": "viewer"}).json)
     check("TokenMade", owner.send("POST", "/api/v1/tokens", {"name": "x", "scope": "read"}).json)
+    check("Confirmed", owner.confirm().json)
     check("Accounts", owner.get("/api/v1/accounts").json)
     check("Tokens", owner.get("/api/v1/tokens").json)
     check("Me", owner.get("/api/v1/me").json)
 
 
 def test_the_owner_s_page_does_the_same_without_a_script(closed: House) -> None:
-    owner = owned(closed)
+    owner = confirmed(closed)
     page = owner.get("/access").text
     assert "<script" not in page
     made = owner.form("/access", do="add", name="<b>Bo</b>", role="viewer", person="")
     assert "&lt;b&gt;Bo&lt;/b&gt;" in made.text
     (link,) = re.findall(r"<code>http[^<]*(/first\?key=[^<]*)</code>", made.text)
-    assert Visitor(closed).get(unescape(link)).status == 303
+    assert Visitor(closed).get(unescape(link)).status == 200
     token = owner.form("/access", do="token", name="Excel", scope="person", person="Anna")
     (text,) = re.findall(r"<code>(ws_[^<]*)</code>", token.text)
     assert closed.get("/api/v1/me", Authorization=f"Bearer {text}").json["person"] == "Anna"

@@ -80,6 +80,9 @@ def test_who_may_look_is_seen_whole(browser: Browser, closed: House) -> None:
         enter(page, PASSWORD, PASSWORD)
         page.wait_for("document.querySelector('main .shares li')")
         page.go(f"{closed.url}access")
+        looked_at(page, "accounts and tokens, to be confirmed")
+        enter(page, PASSWORD)
+        page.wait_for("document.querySelector('button[value=revoke]')")
         looked_at(page, "accounts and tokens")
         page.viewport(360, 800)
         revoke = "document.querySelector('button[value=revoke]').getBoundingClientRect()"

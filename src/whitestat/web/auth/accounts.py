@@ -17,8 +17,11 @@ DAY_MS = 86_400_000
 IDLE_MS, LONGEST_MS = 7 * DAY_MS, 30 * DAY_MS
 """A session ends when nothing was asked for so long, and so long after the log-in at the latest."""
 
-LINK_MS, FIRST_MS, TICKET_MS = 7 * DAY_MS, DAY_MS, 1_800_000
-"""How long a link to set a password waits, the one of the first start, and the form that it leads to."""
+LINK_MS, FIRST_MS = 7 * DAY_MS, DAY_MS
+"""How long a link to set a password waits, and the one of the first start."""
+
+CONFIRMED_MS = 300_000
+"""How long a password that was given again allows changes of accounts and tokens."""
 
 SEEN_EVERY_MS = 3_600_000
 """How exactly the file knows when a session was last used: each write wears the card."""
@@ -42,7 +45,7 @@ class Accounts:
         self._storage = Storage(path) if path else None
         self._lock = RLock()
         self._kept = AccountsFile()
-        self._tickets: dict[str, tuple[int, int]] = {}  # by digest the account and until when
+        self._confirmed: dict[str, int] = {}  # until when, by the digest of the session
         self._first: tuple[str, int] | None = None
         self.fault: str | None = None
         try:
@@ -138,35 +141,50 @@ class Accounts:
             self._set(links=(*others, PasswordLink(digest(text), self.account(account).id, now_ms + LINK_MS)))
             return text
 
-    def open_link(self, text: str, now_ms: int) -> str | None:
-        """Use a link up; returns a ticket by which its password may be set now, None for a link that is none."""
+    def name_of_link(self, text: str, now_ms: int) -> str | None:
+        """Return the name of the account whose password the link sets; None for a link that is used up or unknown."""
         with self._lock:
-            wanted = digest(text)
-            if self._first and self._first[0] == wanted and now_ms < self._first[1] and not self.has_owner:
-                self._first = None
-                return self._ticket(self._owner(now_ms).id, now_ms)
-            held = next((each for each in self._kept.links if each.digest == wanted), None)
-            if held is None:
+            if self._is_first(text, now_ms):
+                owner = next((account for account in self._kept.accounts if account.role is Role.OWNER), None)
+                return owner.name if owner else OWNER
+            account = self._of_link(text, now_ms)
+            return account and account.name
+
+    def set_by_link(self, text: str, hashed: str, now_ms: int) -> Account | None:
+        """Set the password of the link's account and use the link up; None for one that was used meanwhile."""
+        with self._lock:
+            account = self._owner(now_ms) if self._is_first(text, now_ms) else self._of_link(text, now_ms)
+            if account is None:
                 return None
-            self._set(links=tuple(each for each in self._kept.links if each is not held))
-            return self._ticket(held.account, now_ms) if now_ms < held.until_ms else None
+            self.set_password(account.id, hashed)
+            self._first = None if account.role is Role.OWNER else self._first
+            return self.account(account.id)
 
-    def ticket(self, text: str, now_ms: int) -> Account | None:
-        """Whose password the ticket sets."""
+    def _is_first(self, text: str, now_ms: int) -> bool:
+        return bool(self._first and self._first[0] == digest(text) and now_ms < self._first[1] and not self.has_owner)
+
+    def _of_link(self, text: str, now_ms: int) -> Account | None:
+        wanted = digest(text)
+        link = next((link for link in self._kept.links if link.digest == wanted and now_ms < link.until_ms), None)
+        return self.account(link.account) if link else None
+
+    # The password again
+
+    def confirm(self, session: str, now_ms: int) -> None:
+        """Allow a session, by its digest, changes of accounts and tokens for CONFIRMED_MS."""
         with self._lock:
-            account, until_ms = self._tickets.get(digest(text), (0, 0))
-            return next((each for each in self.accounts if each.id == account), None) if now_ms < until_ms else None
+            self._confirmed = {key: until for key, until in self._confirmed.items() if now_ms < until}
+            self._confirmed[session] = now_ms + CONFIRMED_MS
 
-    def _ticket(self, account: int, now_ms: int) -> str:
-        text = secret()
-        self._tickets = {key: held for key, held in self._tickets.items() if now_ms < held[1]}
-        self._tickets[digest(text)] = account, now_ms + TICKET_MS
-        return text
+    def is_confirmed(self, session: str | None, now_ms: int) -> bool:
+        """Return whether the password of the session was given again within CONFIRMED_MS."""
+        until_ms = self._confirmed.get(session or "", 0)
+        return until_ms - CONFIRMED_MS <= now_ms < until_ms
 
     # What the owner changes
 
     def set_password(self, account: int, hashed: str) -> None:
-        """From now on; whoever is logged in as that account is no more, and its links and tickets are of no use."""
+        """From now on; whoever is logged in as that account is no more, and its links are of no use."""
         with self._lock:
             changed = self.account(account)._replace(password=hashed)
             self._set(
@@ -174,7 +192,6 @@ class Accounts:
                 sessions=tuple(each for each in self._kept.sessions if each.account != account),
                 links=tuple(each for each in self._kept.links if each.account != account),
             )
-            self._tickets = {key: held for key, held in self._tickets.items() if held[0] != account}
 
     def owner(self, now_ms: int) -> Account:
         """The first owner, made where there is none."""
@@ -208,7 +225,6 @@ class Accounts:
                 links=tuple(each for each in self._kept.links if each.account != account),
                 known=tuple(each for each in self._kept.known if each.account != account),
             )
-            self._tickets = {key: held for key, held in self._tickets.items() if held[0] != account}
 
     def add_token(self, name: str, role: Role, person: str | None, now_ms: int) -> tuple[Token, str]:
         """The new token, and its text, which is kept nowhere. EditError where it cannot be."""
@@ -286,4 +302,4 @@ def _is_over(session: Session, now_ms: int) -> bool:
 
 def _principal(account: Account, session: Session) -> Principal:
     until_ms = session.created_ms + LONGEST_MS
-    return Principal(account.role, account.name, account.name, account.person, account.id, until_ms)
+    return Principal(account.role, account.name, account.name, account.person, account.id, until_ms, session.digest)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 
 from whitestat.core.errors import EditError
+from whitestat.web.auth.common_passwords import is_common
 
 LEAST_LETTERS, MOST_LETTERS = 8, 256
 MOST_OCTETS = 511
@@ -23,14 +24,16 @@ _LOG_N, _R, _P = 12, 8, 20
 _SALT_LETTERS, _HASH_OCTETS = 22, 32
 
 
-def kept(password: str) -> str:
-    """`scrypt$12$8$20$salt$hash`; EditError for a password that is too short, too long or has a NUL in it."""
+def kept(password: str, account: str = "") -> str:
+    """`scrypt$12$8$20$salt$hash`; EditError for a password that is too short, too long, common or has a NUL in it."""
     if not LEAST_LETTERS <= len(password) <= MOST_LETTERS:
         raise EditError("password", f"must have {LEAST_LETTERS} to {MOST_LETTERS} letters, has {len(password)}")
     if len(_octets(password)) > MOST_OCTETS:
         raise EditError("password", f"must have at most {MOST_OCTETS} octets in UTF-8, has {len(_octets(password))}")
     if "\0" in password:
         raise EditError("password", "must not have a NUL in it")
+    if is_common(password, account):
+        raise EditError("password", "is one of those that are tried first; take another, such as four words")
     # Letters, since crypt(3) takes no other salt: 132 random bits.
     salt = bytes(secrets.choice(_LETTERS) for _ in range(_SALT_LETTERS))
     made = _scrypt(_octets(password), salt, _LOG_N, _R, _P)

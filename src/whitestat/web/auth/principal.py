@@ -159,6 +159,13 @@ def require(request: HTTPConnection, permission: Permission, principal: Principa
         raise HTTPException(403, f"{principal.by} has the role {role}; this is only for {permission}")
 
 
+def require_confirmed(principal: Principal | None, access: Access, now_ms: int) -> None:
+    """Raise HTTPException 403 unless the password was given again: a stolen session must not lock the owner out."""
+    if principal is CONTROL or (principal and access.accounts.is_confirmed(principal.session, now_ms)):
+        return
+    raise HTTPException(403, "give your password again first: /api/v1/me/confirm; it holds for 5 minutes")
+
+
 def challenge(request: HTTPConnection) -> dict[str, str]:
     """Return how to authenticate (RFC 9110, section 11.6.1), without Basic for browsers, which would show a dialog."""
     browser = request.headers.get("user-agent", "").startswith("Mozilla/5")

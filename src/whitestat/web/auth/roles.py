@@ -45,7 +45,7 @@ class Principal(NamedTuple):
     """Sender of a request.
 
     `by`: author in the list of edits. `name`: None for an open network. `account`: its number, for a session.
-    `expires_ms`: end of the session at the latest, UTC milliseconds.
+    `expires_ms`: end of the session at the latest, UTC milliseconds. `session`: its digest.
     """
 
     role: Role
@@ -54,6 +54,7 @@ class Principal(NamedTuple):
     person: str | None = None
     account: int | None = None
     expires_ms: int | None = None
+    session: str | None = None
 
     @property
     def can_edit(self) -> bool:

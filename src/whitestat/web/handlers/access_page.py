@@ -13,6 +13,7 @@ from whitestat.core.errors import EditError, LedgerError, QueryError
 from whitestat.core.model import Json
 from whitestat.web import request_bodies
 from whitestat.web.auth.accounts import SCOPES
+from whitestat.web.auth.principal import require_confirmed
 from whitestat.web.handlers import accounts
 from whitestat.web.handlers.accounts import ROLES
 from whitestat.web.handlers.html_forms import read_form
@@ -56,9 +57,17 @@ def show(context: RequestContext) -> Response:
 async def change(context: RequestContext) -> Response:
     """Make a change and return the page with its result: a secret is on this page only, and gone when reloaded."""
     form = await read_form(context.request)
-    action = _ACTIONS.get(form.pop("do", ""))
+    word = form.pop("do", "")
+    if word == "confirm":
+        fault = await context.request.app.state.login.confirm(context, form.get("password", ""))
+        result, status = ({"fault": f"{fault[:1].upper()}{fault[1:]}."}, 403) if fault else ({}, 200)
+        return await context.in_thread(lambda: _page(context, result, status))
+    action = _ACTIONS.get(word)
     if action is None:
         raise HTTPException(400, "is not a form of this page")
+    if not _is_confirmed(context):
+        late = {"fault": "Nothing was changed: enter your password again first."}
+        return await context.in_thread(lambda: _page(context, late, 403))
     return await context.in_thread(lambda: _changed(context, action, form))
 
 
@@ -74,10 +83,19 @@ def _changed(context: RequestContext, action: _Action, form: Body) -> Response:
     return _page(context, result)
 
 
+def _is_confirmed(context: RequestContext) -> bool:
+    try:
+        require_confirmed(context.principal, context.sources.access, context.sources.now_ms())
+    except HTTPException:
+        return False
+    return True
+
+
 def _page(context: RequestContext, result: Json, status: int = 200) -> Response:
     sources, request = context.sources, context.request
     values: Json = {
         "base": sources.base,
+        "confirmed": _is_confirmed(context),
         "accounts": accounts.account_rows(sources),
         "tokens": accounts.token_rows(sources),
         "people": sources.queries.persons(),

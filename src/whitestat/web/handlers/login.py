@@ -14,10 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from whitestat.core.calendar import instant_text
 from whitestat.core.errors import EditError, LedgerError
 from whitestat.query.parameters import Parameter
 from whitestat.web.auth import passwords
-from whitestat.web.auth.accounts import LONGEST_MS, OWNER, TICKET_MS
+from whitestat.web.auth.accounts import CONFIRMED_MS, LONGEST_MS, OWNER
 from whitestat.web.auth.file import Account
 from whitestat.web.auth.passwords import LEAST_LETTERS, digest
 from whitestat.web.auth.principal import SESSION, sender
@@ -25,6 +26,8 @@ from whitestat.web.auth.roles import Principal
 from whitestat.web.auth.same_origin import require_same_origin
 from whitestat.web.auth.throttle import Failures, LoginQueue, TooManyAttempts, source_of
 from whitestat.web.handlers.html_forms import read_form
+from whitestat.web.request_bodies import Field
+from whitestat.web.responses import json_answer, refused
 from whitestat.web.route import AsyncHandler, RequestContext
 from whitestat.web.sources import Sources
 
@@ -34,13 +37,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-TICKET, KNOWN = "whitestat-password", "whitestat-known"
-"""Cookies: permission to set a password, and mark of a browser that logged in before."""
+KNOWN = "whitestat-known"
+"""Cookie: mark of a browser that logged in before."""
 
 KNOWN_S = 400 * 86_400
 
 NEXT = Parameter("next", "Path to show after the log-in.")
 KEY = Parameter("key", "Secret of a one-time link.")
+CONFIRM = (Field("password", "The password of the session's account.", ("text",), required=True),)
 _TITLES = {"login": "Log in", "first": "Set a password", "password": "Change the password"}
 
 
@@ -104,32 +108,26 @@ class LoginPages:
         return answer
 
     async def show_first(self, context: RequestContext) -> Response:
-        """Use the key of a link up and redirect, so that the address in the browser's history has no secret."""
-        request, texts = context.request, context.texts
-        if "key" not in texts:
-            account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
-            return self._page(request, "first", name=account.name) if account else self._no_link(request)
-        if request.method == "HEAD":  # a preview must not use the link up
-            return Response(None, 204)
-        ticket = await self._do(lambda: self._accounts.open_link(texts["key"], self._now_ms()))
-        if ticket is None:
-            return self._no_link(request)
-        answer = self._to(request, "first")
-        self._set(request, answer, TICKET, ticket, TICKET_MS // 1000)
-        return answer
+        """Show the form of a link. Only sending it uses the link up: previews and prefetching browsers send none."""
+        key = context.texts.get("key", "")
+        name = self._accounts.name_of_link(key, self._now_ms())
+        return self._page(context.request, "first", name=name, key=key) if name else self._no_link(context.request)
 
     async def set_first(self, context: RequestContext) -> Response:
         request = context.request
         given = await read_form(request)
-        account = self._accounts.ticket(request.cookies.get(TICKET, ""), self._now_ms())
-        if account is None:
+        key = given.get("key", "")
+        name = self._accounts.name_of_link(key, self._now_ms())
+        if name is None:
             return self._no_link(request)
-        fault = await self._new_password(account, given)
+
+        def change(hashed: str) -> Account | None:
+            return self._accounts.set_by_link(key, hashed, self._now_ms())
+
+        account, fault = await self._new_password(name, given, change)
         if fault:
-            return self._page(request, "first", 400, name=account.name, fault=fault)
-        answer = await self._logged_in(request, account, "")
-        answer.delete_cookie(TICKET, path=self._path)
-        return answer
+            return self._page(request, "first", 400, name=name, key=key, fault=fault)
+        return await self._logged_in(request, account, "") if account else self._no_link(request)
 
     async def show_password(self, context: RequestContext) -> Response:
         account = self._own(context.principal)
@@ -144,10 +142,28 @@ class LoginPages:
             return self._page(request, "password", 429, name=account.name, fault=f"{soon}.")
         if not is_right:
             return self._page(request, "password", 403, name=account.name, fault="The current password is wrong.")
-        fault = await self._new_password(account, given)
+
+        def change(hashed: str) -> Account:
+            self._accounts.set_password(account.id, hashed)
+            return account
+
+        _, fault = await self._new_password(account.name, given, change)
         if fault:
             return self._page(request, "password", 400, name=account.name, fault=fault)
         return await self._logged_in(request, account, "")
+
+    async def confirm(self, context: RequestContext, password: str) -> str:
+        """Confirm the session by its password. Return what is wrong, an empty text if nothing is."""
+        principal = context.principal
+        account = self._own(principal)
+        try:
+            is_right = await self._is_right(context.request, account, password)
+        except TooManyAttempts as soon:
+            return str(soon)
+        if not is_right or principal is None or principal.session is None:
+            return "the password is wrong"
+        self._accounts.confirm(principal.session, self._now_ms())
+        return ""
 
     async def _is_right(self, request: Request, account: Account | None, password: str) -> bool:
         """Check a password. Raises TooManyAttempts; a known browser is not slowed by failures of others."""
@@ -169,19 +185,20 @@ class LoginPages:
         self._failures.succeeded(source)
         return True
 
-    async def _new_password(self, account: Account, given: dict[str, str]) -> str:
-        """Set a new password. Returns what is wrong with it, an empty text if it was set."""
+    async def _new_password(
+        self, name: str, given: dict[str, str], change: Callable[[str], Account | None]
+    ) -> tuple[Account | None, str]:
+        """Set a new password of the account `name` by `change`. Return its result, and what is wrong if it was not."""
         password = given.get("password", "")
         if password != given.get("again", ""):
-            return "The two passwords differ."
+            return None, "The two passwords differ."
         try:
-            hashed = await self._do(lambda: passwords.kept(password))
-            await self._do(lambda: self._accounts.set_password(account.id, hashed))
+            hashed = await self._do(lambda: passwords.kept(password, name))
+            return await self._do(lambda: change(hashed)), ""
         except EditError as fault:
-            return f"The password {fault.reason}."
+            return None, f"The password {fault.reason}."
         except LedgerError as fault:
-            return f"The password could not be saved: {fault}."
-        return ""
+            return None, f"The password could not be saved: {fault}."
 
     async def _logged_in(self, request: Request, account: Account, after: str) -> Response:
         session = await self._do(lambda: self._accounts.begin(account.id, self._now_ms()))
@@ -241,6 +258,15 @@ def _own_address(text: str) -> str:
     parts = urlsplit(text)
     is_own = not parts.scheme and not parts.netloc and text[:1] == "/" and text[1:2] not in ("/", "\\")
     return text if is_own and text.isprintable() and "\\" not in text else ""
+
+
+async def confirm(context: RequestContext) -> Response:
+    """Confirm the session by its password. 403 for a wrong one."""
+    pages: LoginPages = context.request.app.state.login
+    if fault := await pages.confirm(context, context.body["password"]):
+        return refused("password", fault, 403)
+    until_ms = context.sources.now_ms() + CONFIRMED_MS
+    return json_answer({"until": instant_text(until_ms // 1000, context.sources.zone)})
 
 
 def _handler(method: Callable[[LoginPages, RequestContext], Awaitable[Response]]) -> AsyncHandler:

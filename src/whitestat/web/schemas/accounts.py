@@ -43,6 +43,7 @@ SCHEMAS: Schema = {
     "AccountMade": an_object(
         {"account": {"type": "integer"}, "link": or_null("string", description="one-time link that sets the password")}
     ),
+    "Confirmed": an_object({"until": INSTANT}),
     "Tokens": an_object(
         {
             "tokens": a_list(
