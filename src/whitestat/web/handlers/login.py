@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +23,7 @@ from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import CONFIRMED_MS, LONGEST_MS, OWNER
 from whitestat.web.auth.file import Account
 from whitestat.web.auth.passwords import LEAST_LETTERS, digest
-from whitestat.web.auth.principal import SESSION, sender
+from whitestat.web.auth.principal import SESSION, ClientAddress, sender
 from whitestat.web.auth.roles import Principal
 from whitestat.web.auth.same_origin import require_same_origin
 from whitestat.web.auth.throttle import Failures, LoginQueue, TooManyAttempts, source_of
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 T = TypeVar("T")
+
+_log = logging.getLogger("whitestat")
 
 
 KNOWN = "whitestat-known"
@@ -89,7 +93,7 @@ class LoginPages:
         name, after = given.get("name", OWNER), _own_address(given.get("next", ""))
         account = self._accounts.named(name)
         try:
-            is_right = await self._is_right(request, account, given.get("password", ""))
+            is_right = await self._is_right(request, account, given.get("password", ""), name)
         except TooManyAttempts as soon:
             answer = self._page(request, "login", 429, name=name, next=after, fault=f"{soon}.")
             answer.headers["retry-after"] = str(soon.after_s)
@@ -165,7 +169,7 @@ class LoginPages:
         self._accounts.confirm(principal.session, self._now_ms())
         return ""
 
-    async def _is_right(self, request: Request, account: Account | None, password: str) -> bool:
+    async def _is_right(self, request: Request, account: Account | None, password: str, name: str = "") -> bool:
         """Check a password. Raises TooManyAttempts; a known browser is not slowed by failures of others."""
         known = request.cookies.get(KNOWN, "")
         is_known = account is not None and self._accounts.knows(known, account.id)
@@ -181,6 +185,7 @@ class LoginPages:
             self._failures.forgive(source)
             raise
         if not is_right:
+            _log_failure(sender(request, self._access), account.name if account else name)
             return False
         self._failures.succeeded(source)
         return True
@@ -251,6 +256,14 @@ class LoginPages:
             httponly=True,
             samesite="strict",
         )
+
+
+def _log_failure(client: ClientAddress, name: str) -> None:
+    """Log a wrong password, as `packaging/fail2ban/whitestat.conf` reads it: the name cannot look like an address.
+
+    The queue of log-ins bounds how many lines there are.
+    """
+    _log.warning("log-in failed from %s: wrong password for %s", client.address or "unknown", json.dumps(name[:100]))
 
 
 def _own_address(text: str) -> str:
