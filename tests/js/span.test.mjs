@@ -14,6 +14,24 @@ import {
 
 const BILLING = { day: 31, hour: 0 };
 
+test("a step that no point watched is missed, and one with usage or a point that watched is not", () => {
+  const whole = (point, start, end) => ({ point, start, end, missed_ms: Date.parse(end) - Date.parse(start) });
+  const data = {
+    resolution: "day",
+    rows: [{ start: "2026-11-03T00:00:00+01:00" }],
+    coverage: [{ point: "lan" }, { point: "guest" }, { point: "vnstat eth0 import" }],
+    not_watched: [
+      whole("lan", "2026-11-01T00:00:00+01:00", "2026-11-05T00:00:00+01:00"),
+      whole("guest", "2026-11-02T00:00:00+01:00", "2026-11-05T00:00:00+01:00"),
+      { point: "guest", start: "2026-11-01T00:00:00+01:00", end: "2026-11-02T00:00:00+01:00", missed_ms: 5000 },
+    ],
+  };
+  const span = { start: "2026-11-01", end: "2026-11-06" };
+  const missed = (answer) => barsOf(answer, span).places.map((each) => each.missed ?? false);
+  assert.deepEqual(missed(data), [false, true, false, true, false]);
+  assert.deepEqual(missed({ ...data, not_watched: null }), [false, false, false, false, false]);
+});
+
 test("a week begins on Monday, and a month and a year on their first day", () => {
   assert.deepEqual(bounds("week", "2026-11-22", BILLING), { start: "2026-11-16", end: "2026-11-23" });
   assert.deepEqual(bounds("month", "2024-02-29", BILLING), { start: "2024-02-01", end: "2024-03-01" });

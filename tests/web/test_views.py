@@ -377,6 +377,18 @@ def test_a_span_that_was_not_watched_is_called_that(browser: Browser, own: House
         assert "lan: not watched." in text(page, "main .empty p")
 
 
+def test_days_that_were_not_watched_are_hatched_and_called_that(browser: Browser, own: House) -> None:
+    with looking(browser, own, "#/history?span=year&at=2026-11-21&scope=all", ".chart .area") as page:
+        settle(page)
+        hatched = page.evaluate("document.querySelectorAll('main .chart .missed').length")
+        cells = page.evaluate(
+            "[...document.querySelectorAll('.sheet tbody tr:first-child td')].map((c) => c.textContent)"
+        )
+        assert hatched == cells.count("?not watched") > 0
+        assert "Hatched, or ? in the table: not watched." in text(page, "main")
+        assert page.problems == []
+
+
 def test_the_table_of_days_sorts_searches_and_adds_up(browser: Browser, family: House) -> None:
     labels = "[...document.querySelectorAll('.sheet tbody th')].map((each) => each.textContent)"
     with looking(browser, family, "#/history?span=week&at=2026-11-21&scope=all", ".sheet tbody tr") as page:

@@ -15,6 +15,7 @@ from whitestat.core.calendar import instant_text, step_text
 from whitestat.core.model import Coverage
 from whitestat.core.ports import protocol_text, service_text
 from whitestat.core.units import address_text
+from whitestat.ledger.read.gaps import Gap
 from whitestat.ledger.read.queries import DeviceRow, TimeStep, UsageQuery, UsageRow
 
 ROWS_A_PIECE = 500
@@ -38,7 +39,8 @@ class UsageAnswer:
     """What was asked, and what the ledger said.
 
     `elapsed_ms` is how much of the span is over, `coverage` how much of that each point saw, `following` the address
-    of the next page, and `tag` differs where the answer does.
+    of the next page, and `tag` differs where the answer does. `not_watched` is what steps lack by point, None where
+    that is not told.
     """
 
     question: UsageQuery
@@ -50,6 +52,7 @@ class UsageAnswer:
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
     following: str | None = None
     tag: str = ""
+    not_watched: Mapping[str, Iterable[Gap]] | None = None
 
     def as_json(self) -> Iterator[str]:
         """`{"start", "end", "step", ..., "rows": [...]}`."""
@@ -62,6 +65,7 @@ class UsageAnswer:
             "by": list(self.question.by),
             "elapsed_ms": self.elapsed_ms,
             "coverage": covered_points(self.coverage),
+            "not_watched": self._not_watched(),
             "next": self.following,
         }
         yield _dumps(head)[:-1] + ',"rows":['
@@ -70,6 +74,22 @@ class UsageAnswer:
             yield comma + piece
             comma = ","
         yield "]}"
+
+    def _not_watched(self) -> list[dict[str, object]] | None:
+        """What the steps lack at each point that is watched; imports are not."""
+        if self.not_watched is None:
+            return None
+        return [
+            {
+                "point": point,
+                "start": self.text(gap.start_s),
+                "end": self.text(gap.end_s),
+                "missed_ms": gap.missed_ms,
+            }
+            for point, found in self.not_watched.items()
+            if not is_imported(point)
+            for gap in found
+        ]
 
     def as_csv(self) -> Iterator[str]:
         """A line of names and one for each row (RFC 4180); what is not known is an empty cell."""

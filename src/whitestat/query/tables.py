@@ -6,19 +6,22 @@ import csv
 import io
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from whitestat.core.model import Counts, Coverage
 from whitestat.core.units import octets_text
 from whitestat.ledger.read.queries import BY_WORDS, UsageRow
 from whitestat.ledger.usage_query import TimeStep
-from whitestat.query.encode import coverage_texts, plain_cell, was_watched
+from whitestat.query.encode import coverage_texts, is_imported, plain_cell, was_watched
 
 FIELDS = ("device", "mac", "scope", "octets", "octets_in", "octets_out", "packets_in", "packets_out")
 DEVICE_FIELDS = ("id", "name", "name_source", "mac", "addresses", "person", "labels", "first_seen", "last_seen")
 
 
+SPANS_SHOWN = 10
 NO_USAGE = "No usage in this span.\n"
 NOT_WATCHED = "Not watched in this span: what was used is not known.\n"
 NO_USAGE_YET = "No usage yet. Is whitestat running, and does traffic flow?\n"
@@ -63,9 +66,30 @@ def history(answer: Mapping[str, Any]) -> Iterator[str]:
         yield _table(*_history_columns(answer), [_history_cells(answer, row) for row in rows])
     else:
         yield NO_USAGE if was_watched(coverage) else NOT_WATCHED
-    for sentence in (*coverage_texts(coverage, answer["elapsed_ms"]), answer["notice"]):
+    unwatched = _unwatched_text(answer) if rows else ""
+    for sentence in (*coverage_texts(coverage, answer["elapsed_ms"]), unwatched, answer["notice"]):
         if sentence:
             yield f"{sentence}\n"
+
+
+def _unwatched_text(answer: Mapping[str, Any]) -> str:
+    """Return from when to when no point watched a step at all, and no import has usage; empty where there is none."""
+    points = sum(not is_imported(row["point"]) for row in answer["coverage"])
+    used = {row["start"] for row in answer["rows"]}
+    missed: Counter[tuple[str, str]] = Counter()
+    for gap in answer["not_watched"] or ():
+        start, end = datetime.fromisoformat(gap["start"]), datetime.fromisoformat(gap["end"])
+        if gap["missed_ms"] == (end - start) // timedelta(milliseconds=1) and gap["start"] not in used:
+            missed[gap["start"], gap["end"]] += 1
+    spans: list[tuple[str, str]] = []
+    for start_text, end_text in sorted(span for span, count in missed.items() if count == points):
+        if spans and spans[-1][1] == start_text:
+            spans[-1] = spans[-1][0], end_text
+        else:
+            spans.append((start_text, end_text))
+    texts = [f"{_minute(start_text)} to {_minute(end_text)}" for start_text, end_text in spans[:SPANS_SHOWN]]
+    more = f" and {len(spans) - SPANS_SHOWN} more times" if len(spans) > SPANS_SHOWN else ""
+    return f"Not watched: {', '.join(texts)}{more}" if texts else ""
 
 
 def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from whitestat.core.model import Coverage, Episode, Json
-from whitestat.ledger.read.gaps import Gaps
+from whitestat.ledger.read.gaps import Gap, Gaps
 from whitestat.ledger.read.queries import AddressTimes, DeviceRow, UsageQuery, UsageResult, UsageRow
 from whitestat.ledger.tables.people import EditRow, EventRow, ProposalRow, RowKey, RowValues
 
@@ -63,6 +63,8 @@ class HouseholdReader(UsageReader, Protocol):
     def held(self, person: str) -> dict[int, tuple[tuple[int, int | None], ...]]: ...
 
     def gaps(self, start_s: int, end_s: int, now_s: int) -> Gaps: ...
+
+    def not_watched(self, question: UsageQuery, now_s: int) -> dict[str, list[Gap]] | None: ...
 
     def since_s(self) -> int | None: ...
 

@@ -17,7 +17,7 @@ from tests.support.flushes import STOCKHOLM
 from tests.support.household import NAMES, NOON_S, PHONE, booked
 from whitestat.app.main import EXIT_USAGE, run_command
 from whitestat.core.calendar import parse_instant
-from whitestat.core.model import Counts, Point, Scope, ServiceKey, UsageKey
+from whitestat.core.model import Counts, Coverage, Point, Scope, ServiceKey, UsageKey
 from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 
 SPAN = ("--start", "2026-11-20", "--end", "2026-11-22")
@@ -78,6 +78,13 @@ def test_history_tells_apart_what_is_asked(told: Told) -> None:
         "2026-11-21 12:00+01:00  Annas laptop  lan      40 B    4 B    44 B",
     ]
     assert lines[3].startswith("lan: watched ")
+
+
+def test_history_says_which_days_were_not_watched(writer: Writer, told: Told) -> None:
+    minutes = range(NOON_S - 86_400 * 3, NOON_S - 86_400 * 3 + 3_600, 60)
+    writer.commit(Flush(coverage={(each, "lan"): Coverage(60_000) for each in minutes}))
+    lines = told("history", "--start", "2026-11-17", "--end", "2026-11-22", "--device", "phone").splitlines()
+    assert "Not watched: 2026-11-17 to 2026-11-18, 2026-11-19 to 2026-11-20" in lines
 
 
 def test_history_says_when_there_is_nothing_and_whether_anybody_watched(told: Told) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from tests.support.flushes import NOON_S, STOCKHOLM
 from whitestat.core.calendar import day_bounds
 from whitestat.core.model import Coverage, Point
-from whitestat.ledger.read.gaps import Gap, Watched, between
+from whitestat.ledger.read.gaps import Gap, Watched, between, by_step
 from whitestat.ledger.read.queries import Queries
+from whitestat.ledger.usage_query import TimeStep, UsageQuery
 from whitestat.ledger.write.writer import Flush, Writer
 
 MINUTE_MS, HOUR_S = 60_000, 3_600
@@ -123,3 +125,51 @@ def test_gaps_add_up_to_what_was_not_watched(observed: list[int], was: bool) -> 
     edges = [at_s for gap in found for at_s in (gap.start_s, gap.end_s)]
     assert edges == sorted(edges)
     assert all(gap.missed_ms <= (gap.end_s - gap.start_s + 1) * 1000 for gap in found)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("step", [TimeStep.MINUTE, TimeStep.HOUR, TimeStep.DAY, TimeStep.WEEK, TimeStep.CYCLE])
+def test_steps_say_what_was_not_watched_of_them_and_their_sum_is_right(
+    ledger: Ledger, step: TimeStep, *, folded: bool
+) -> None:
+    at = NOON_S
+    ledger.watch(at, at + HOUR_S)
+    ledger.watch(at + HOUR_S, at + HOUR_S + 60, observed_ms=20_000)
+    ledger.watch(at + 3 * HOUR_S, at + 4 * HOUR_S)
+    if folded:
+        ledger.writer.fold()
+    question = UsageQuery(at, at + 6 * HOUR_S, step)
+    missed = ledger.queries.not_watched(question, at + 5 * HOUR_S)
+    assert missed is not None
+    found = missed["lan"]
+    assert sum(gap.missed_ms for gap in found) == (3 * HOUR_S - 20) * 1000
+    if step is TimeStep.HOUR:
+        assert found == [
+            Gap(at + HOUR_S, at + 2 * HOUR_S, (HOUR_S - 20) * 1000),
+            Gap(at + 2 * HOUR_S, at + 3 * HOUR_S, HOUR_S * 1000),
+            Gap(at + 4 * HOUR_S, at + 5 * HOUR_S, HOUR_S * 1000),
+        ]
+
+
+def test_what_waits_for_the_next_flush_is_not_missed(ledger: Ledger) -> None:
+    ledger.watch(NOON_S, NOON_S + 600)
+    ledger.watch(NOON_S + 600, NOON_S + 660, observed_ms=30_000)
+    question = UsageQuery(NOON_S, NOON_S + HOUR_S, TimeStep.MINUTE)
+    assert ledger.queries.not_watched(question, NOON_S + 725) == {"lan": []}
+
+
+def test_steps_without_a_length_or_too_many_of_them_are_not_told(ledger: Ledger) -> None:
+    ledger.watch(NOON_S, NOON_S + 60)
+    for step, end_s in ((TimeStep.TOTAL, NOON_S + 60), (TimeStep.SECOND, NOON_S + 86_400)):
+        assert ledger.queries.not_watched(UsageQuery(NOON_S, end_s, step), end_s) is None
+
+
+@given(st.dictionaries(st.integers(0, 23), st.integers(0, 3_600_000)), st.integers(0, 5_000), st.integers(0, 86_400))
+def test_no_step_lacks_more_than_it_is_long(observed: dict[int, int], start_s: int, end_s: int) -> None:
+    starts = list(range(0, 86_400, 3_600))
+    starts = [each for each in starts if each + 3_600 > start_s]
+    by_start = {hour * 3_600: ms for hour, ms in observed.items()}
+    found = by_step(by_start, starts, start_s, end_s)
+    assert all(0 < gap.missed_ms <= (gap.end_s - gap.start_s) * 1000 for gap in found)
+    assert all(one.end_s <= other.start_s for one, other in pairwise(found))
+    assert sum(gap.missed_ms for gap in found) <= max(0, end_s - start_s) * 1000

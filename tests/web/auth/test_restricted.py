@@ -186,6 +186,7 @@ def test_all_that_the_ledger_answers_is_cut_or_not_there_at_all() -> None:
         "gaps",
         "held",
         "let_pass",
+        "not_watched",
         "octets_free",
         "octets_on_disk",
         "since_s",

@@ -348,6 +348,15 @@ def test_every_answer_says_how_much_of_its_span_was_seen(home: House) -> None:
     assert [(point["point"], point["observed_ms"]) for point in silent["coverage"]] == [("lan", 0)]
 
 
+def test_answers_by_step_say_which_steps_were_not_watched(home: House) -> None:
+    day = home.get("/api/v1/usage?start=2026-11-20&end=2026-11-22&step=hour").json
+    gaps = day["not_watched"]  # the minute that was watched has not ended
+    assert {(gap["point"], gap["missed_ms"]) for gap in gaps} == {("lan", 3_600_000)}
+    assert sum(gap["missed_ms"] for gap in gaps) == day["elapsed_ms"]
+    assert (gaps[0]["start"], gaps[-1]["end"][:19]) == (day["start"], "2026-11-21T12:00:00")
+    assert home.get("/api/v1/usage?start=2026-11-20&end=2026-11-22").json["not_watched"] is None
+
+
 def test_forms_of_rows_alone_say_it_in_a_header_and_stay_rows_alone(home: House) -> None:
     answer = home.get("/api/v1/usage.csv")
     assert answer.headers["whitestat-coverage"] == (

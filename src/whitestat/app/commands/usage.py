@@ -6,6 +6,7 @@ import json
 from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -73,6 +74,7 @@ def _from_ledger(config: Config, checked: Mapping[str, str], form: str) -> Itera
             notice=result.notice,
             elapsed_ms=max(0, span_s - span_s % 60) * 1000,
             coverage=result.coverage,
+            not_watched=queries.not_watched(replace(result.question, step=result.step), now.at_s),
         )
         yield from answer.as_csv() if form == "csv" else answer.as_json()
 

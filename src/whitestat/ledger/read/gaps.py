@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
@@ -108,6 +108,20 @@ def between(watched: Iterable[Watched], start_s: int | None, end_s: int) -> list
         last_s = each.end_s
     runs.skip(last_s, end_s)
     return [_joined(run, end_s) for run in runs.found]
+
+
+def by_step(observed_ms: Mapping[int, int], starts: Sequence[int], start_s: int, end_s: int) -> list[Gap]:
+    """Return what each step lacks, by the start of the step, where it lacks anything.
+
+    `starts` are the steps of a span from `start_s`, in which the first may have begun earlier, to `end_s`.
+    """
+    found: list[Gap] = []
+    for step_s, following_s in zip(starts, [*starts[1:], end_s], strict=True):
+        low_s, high_s = max(step_s, start_s), min(following_s, end_s)
+        missed_ms = (high_s - low_s) * 1000 - observed_ms.get(step_s, 0)
+        if missed_ms >= LEAST_MS:
+            found.append(Gap(low_s, high_s, missed_ms))
+    return found
 
 
 class _Runs:

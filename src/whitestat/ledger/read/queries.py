@@ -25,7 +25,7 @@ from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.read import export, owners
 from whitestat.ledger.read.answer import Cursor, Group, GroupSums, UsageResult, rows_of, tag_of, top_of
 from whitestat.ledger.read.breakdown import BreakdownPlan
-from whitestat.ledger.read.gaps import Gaps, gaps
+from whitestat.ledger.read.gaps import LEAST_MS, Gap, Gaps, by_step, gaps
 from whitestat.ledger.read.limits import current
 from whitestat.ledger.read.notices import zone_notices
 from whitestat.ledger.read.readers import LedgerReader, ReaderPool
@@ -65,6 +65,12 @@ MOST_READERS = 3
 
 PROGRESS_STEPS = 5_000
 """How many steps of SQLite's virtual machine pass until it asks whether to go on: about a millisecond."""
+
+STEPS_MAX = 2_000
+"""Of so many steps it is told what was not watched: 33 hours by the minute, 83 days by the hour."""
+
+UNFLUSHED_S = 900
+"""So far back the last flush is looked for: flushes are less than this apart."""
 
 ROWS_A_WINDOW = 4_096
 """How many rows of a long answer are read at a time: about 2 MB."""
@@ -321,6 +327,42 @@ class Queries:
         check_span(start_s, end_s)
         with self._snapshot() as reader:
             return reader.sums.coverage(start_s, end_s)
+
+    def not_watched(self, question: UsageQuery, now_s: int) -> dict[str, list[Gap]] | None:
+        """Return what each point asked about missed of each step until the last flush.
+
+        None without steps, or with more than `STEPS_MAX`. Minutes that wait for the next flush are not missed.
+        """
+        if question.step is TimeStep.TOTAL:
+            return None
+        with self._snapshot() as reader:
+            starts = list(islice(reader.sums.steps(question, question.start_s), STEPS_MAX + 1))
+            if len(starts) > STEPS_MAX:
+                return None
+            until_s = min(question.end_s, self._watched_until(reader, now_s))
+            watched = reader.sums.watched(question)
+            points = [name for (name,) in reader.connection.execute(_COUNTING)]
+        return {
+            name: by_step(watched.get(name, {}), starts, question.start_s, until_s)
+            for name in points
+            if not question.points or name in question.points
+        }
+
+    def _watched_until(self, reader: LedgerReader, now_s: int) -> int:
+        """Return up to when coverage is known: the start of this minute, or of the last one that was watched in part.
+
+        Where no minute of the last quarter of an hour was watched, nothing waits for a flush.
+        """
+        now_s = minute_start(now_s)
+        recent = UsageQuery(now_s - UNFLUSHED_S, now_s + MINUTE_S, TimeStep.MINUTE)
+        minutes: dict[int, int] = {}
+        for watched in reader.sums.watched(recent).values():
+            for start_s, observed_ms in watched.items():
+                minutes[start_s] = max(observed_ms, minutes.get(start_s, 0))
+        if not minutes:
+            return now_s
+        last_s = max(minutes)
+        return min(now_s, last_s + (MINUTE_S if minutes[last_s] >= MINUTE_S * 1000 - LEAST_MS else 0))
 
     def gaps(self, start_s: int, end_s: int, now_s: int) -> Gaps:
         """When each point was not watched, up to now at the latest."""

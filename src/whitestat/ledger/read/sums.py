@@ -163,6 +163,31 @@ class SumReader:
             sums[names[point]] = sums[names[point]].plus(Coverage._make(covered))
         return sums
 
+    def watched(self, question: UsageQuery) -> dict[str, dict[int, int]]:
+        """For how long each point was watched, ms, by its name and the start of the step."""
+        names = dict(self._connection.execute("SELECT id, name FROM point"))
+        found: dict[str, dict[int, int]] = {}
+
+        def add(point: int, start_s: int, observed_ms: int) -> None:
+            steps = found.setdefault(names[point], {})
+            steps[start_s] = steps.get(start_s, 0) + observed_ms
+
+        for (table, piece), cut in self._cuts(question):
+            if table == TAIL:
+                sql = f"""SELECT {cut.expression}, point, sum(observed_ms) FROM tail_coverage
+                    WHERE bucket >= ? AND bucket < ? GROUP BY 1, 2"""  # noqa: S608 - words of this module
+                for bucket, point, observed_ms in self._connection.execute(sql, (piece.low, piece.high)):
+                    add(point, cut.start_s(bucket), observed_ms)
+                continue
+            for chunk, point, columns in self._read(buckets.COVERAGE, piece):
+                if cut.expression == "0":
+                    add(point, cut.start_s(0), sum(columns[1]))
+                    continue
+                starts = cut.starts(piece.resolution.buckets(chunk, columns[0]))
+                for start_s, observed_ms in zip(starts, columns[1], strict=True):
+                    add(point, start_s, observed_ms)
+        return found
+
     def since_s(self) -> int | None:
         """Where the first usage begins: the first bucket of the finest resolution that goes back to it."""
         (first_s,) = self._connection.execute("SELECT min(bucket) FROM tail_usage").fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -19,7 +20,13 @@ from whitestat.web.sources import Sources
 
 def usage(context: RequestContext) -> Response:
     """Return usage as JSON."""
-    answer = _usage(context.sources, context.texts, "/api/v1/usage")
+    sources = context.sources
+    answer = _usage(sources, context.texts, "/api/v1/usage")
+    if household := sources.queries.household:  # a person sees no coverage
+        asked = replace(answer.question, step=answer.resolution or answer.question.step)
+        missed = household.not_watched(asked, sources.now.at_s)
+        length_ms = sum(gap.missed_ms for found in (missed or {}).values() for gap in found)
+        answer = replace(answer, not_watched=missed, tag=f"{answer.tag} {length_ms}")
     return in_pieces(answer.as_json(), "application/json", headers(answer))
 
 

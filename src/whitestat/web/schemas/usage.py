@@ -20,8 +20,21 @@ SCHEMAS: Schema = {
             "by": a_list(TEXT),
             "elapsed_ms": {**COUNT, "description": "past part of the span"},
             "coverage": {**a_list(ref("PointCoverage")), "description": "part of it that each point was watched"},
+            "not_watched": {
+                "description": "what was not watched of each step, until the last flush, where anything was not. null "
+                "for step=total, a person's account, and more than 2,000 steps",
+                "anyOf": [a_list(ref("MissedSteps")), {"type": "null"}],
+            },
             "rows": a_list(ref("Row")),
             "next": or_null("string", description="address of the next page, if there is one"),
+        }
+    ),
+    "MissedSteps": an_object(
+        {
+            "point": TEXT,
+            "start": INSTANT,
+            "end": INSTANT,
+            "missed_ms": {**COUNT, "description": "of the time from start to end; all of it if nothing was watched"},
         }
     ),
     "Row": an_object(

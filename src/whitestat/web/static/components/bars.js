@@ -63,6 +63,7 @@ export function Bars({ title, series, places, format, onPlace, line, reference }
         onClick=${(event) => onPlace && event.detail && place(event) !== null && onPlace(place(event))}>
         <svg viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" aria-hidden="true">
           ${[0, 0.5].map((part) => html`<path key=${part} class="grid" d=${`M0,${n(HIGH * part + 0.5)}H${WIDE}`} />`)}
+          ${places.map((each, at) => each.missed && html`<path key=${`missed ${at}`} class="missed" d=${hatched(at * wide + gap / 2, wide - gap)} />`)}
           ${shown !== null && html`<rect class="over" x=${n(shown * wide)} y="0" width=${n(wide)} height=${HIGH} />`}
           ${paths}
           ${reference && html`<path class="usual" d=${reference.values.map((value, at) => (value == null ? "" : `M${n(at * wide + gap / 2)},${n(y(value))}H${n((at + 1) * wide - gap / 2)}`)).join("")} />`}
@@ -82,7 +83,8 @@ function Tip({ place, sum, series, at, of, format, reference }) {
   return html`<div class=${left > 0.5 ? "tip left" : "tip"} style=${left > 0.5 ? { right: `${(1 - left) * 100}%` } : { left: `${left * 100}%` }} role="presentation">
     <b>${place.whole}</b>
     ${some.slice(0, 10).map((each) => html`<span key=${each.name}><i class=${each.tone}></i><${Named} name=${each.name} /><em>${format(each.values[at])}</em></span>`)}
-    ${some.length !== 1 && html`<span class="sum"><i></i>Total<em>${format(sum)}</em></span>`}
+    ${place.missed && html`<span><i></i>Not watched</span>`}
+    ${!place.missed && some.length !== 1 && html`<span class="sum"><i></i>Total<em>${format(sum)}</em></span>`}
     ${reference?.values[at] != null && html`<span><i></i>${reference.name}<em>${format(reference.values[at])}</em></span>`}
   </div>`;
 }
@@ -97,7 +99,7 @@ function Numbers({ title, series, places, sums, format, reference }) {
       html`<div class="scroll" tabindex="0" role="group" aria-label=${`${title}, figures`}><table class="plain">
       <caption class="hidden">${title}</caption>
       <thead><tr><th scope="col">When</th>${series.map((each) => html`<th key=${each.name} scope="col"><${Named} name=${each.name} /></th>`)}${series.length > 1 && html`<th scope="col">Total</th>`}${reference && html`<th scope="col">${reference.name}</th>`}</tr></thead>
-      <tbody>${places.map((place, at) => html`<tr key=${at}><th scope="row">${place.whole}</th>${series.map((each) => html`<td key=${each.name}>${format(each.values[at] ?? 0)}</td>`)}${series.length > 1 && html`<td>${format(sums[at])}</td>`}${reference && html`<td>${format(reference.values[at])}</td>`}</tr>`)}</tbody>
+      <tbody>${places.map((place, at) => html`<tr key=${at}><th scope="row">${place.whole}</th>${series.map((each) => html`<td key=${each.name}>${place.missed ? "not watched" : format(each.values[at] ?? 0)}</td>`)}${series.length > 1 && html`<td>${place.missed ? "not watched" : format(sums[at])}</td>`}${reference && html`<td>${format(reference.values[at])}</td>`}</tr>`)}</tbody>
     </table></div>`
     }
   </details>`;
@@ -113,6 +115,7 @@ export function Legend({ series, format, onPick }) {
 }
 
 function spoken(place, sum, series, at, format) {
+  if (place.missed) return `${place.whole}: not watched`;
   const some = series.filter((each) => each.values[at]).slice(0, 5);
   const parts =
     series.length > 1 ? `, ${some.map((each) => `${each.name} ${format(each.values[at])}`).join(", ")}` : "";
@@ -124,6 +127,12 @@ function ceiling(value, base) {
   const unit = base ** Math.floor(Math.log(value) / Math.log(base));
   const power = 10 ** Math.floor(Math.log10(value / unit));
   return STEPS.find((each) => each * power * unit >= value) * power * unit;
+}
+
+// Slanting lines over the place of a bar that is not known.
+function hatched(x, wide) {
+  const lines = Array.from({ length: 9 }, (_, at) => HIGH - (at * HIGH) / 9);
+  return lines.map((y) => `M${n(x)},${n(y)}L${n(x + wide)},${n(y - HIGH / 9)}`).join("");
 }
 
 const n = (figure) => Number(figure.toFixed(2));

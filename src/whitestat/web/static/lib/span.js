@@ -143,6 +143,7 @@ export function barsOf(data, span, until) {
   const given = starts(step, span, until);
   const found = new Set(data.rows.map((row) => row.start.slice(0, keep)));
   const steps = given ? [...new Set([...given, ...found])].sort() : [...found].sort();
+  const isMissed = missed(data, keep);
   return {
     step,
     steps,
@@ -150,7 +151,19 @@ export function barsOf(data, span, until) {
     places: steps.map((each) => {
       const start = each.length === 7 ? `${each}-01` : each;
       const text = start.length === 10 ? `${start}T00:00:00` : `${start}:00`;
-      return { start: text, label: label(step, text, false), whole: label(step, text, true) };
+      const place = { start: text, label: label(step, text, false), whole: label(step, text, true) };
+      return isMissed(each, text) && !found.has(each) ? { ...place, missed: true } : place;
     }),
   };
+}
+
+// Whether none of the measuring points watched a step, by its key and its instant.
+function missed(data, keep) {
+  const points = (data.coverage ?? []).filter((each) => !each.point.endsWith(" import")).map((each) => each.point);
+  const gaps = (data.not_watched ?? []).filter(
+    (each) => each.missed_ms === Date.parse(each.end) - Date.parse(each.start),
+  );
+  const holds = (point, step, text) =>
+    gaps.some((each) => each.point === point && each.start.slice(0, keep) <= step && text < each.end.slice(0, 19));
+  return (step, text) => points.length > 0 && points.every((point) => holds(point, step, text));
 }

@@ -84,7 +84,7 @@ function Breakdown({ data, earlier, kind, span, by, asked, turn }) {
       ${data.notice && html`<p class="note">${data.notice}.</p>`}
       <${Bars} title=${`Data used per ${step} by ${by}`} series=${drawn} places=${places} format=${octets} onPlace=${inside(step, places[0].start) && ((at) => turn({ step: "", start: "", end: "", ...inside(step, places[at].start) }))} />
       <${Legend} series=${drawn} format=${octets} onPick=${pick} />
-      <p class="note"><span class="screen">Click a bar to zoom in, or a name for its details. </span>${seen(data)}</p>
+      <p class="note"><span class="screen">Click a bar to zoom in, or a name for its details. </span>${places.some((each) => each.missed) && "Hatched, or ? in the table: not watched. "}${seen(data)}</p>
     <//>
     <${Matrix} groups=${groups} steps=${steps} places=${places} step=${step} by=${by} asked=${asked} query=${query} />`;
 }
@@ -147,7 +147,9 @@ function Matrix({ groups, steps, places, step, by, asked, query }) {
         whole: place.whole,
         of: (row) => row.steps.get(steps[at]) ?? 0,
         cell: (row) =>
-          row.steps.get(steps[at]) ? octets(row.steps.get(steps[at])) : html`<span class="zero">\u00b7</span>`,
+          row.steps.get(steps[at])
+            ? octets(row.steps.get(steps[at]))
+            : html`<span class="zero">${place.missed ? html`<span aria-hidden="true">?</span><span class="hidden">not watched</span>` : "\u00b7"}</span>`,
         total: (rows) => octets(rows.reduce((sum, row) => sum + (row.steps.get(steps[at]) ?? 0), 0)),
       })),
     ],
