@@ -44,6 +44,16 @@ def test_a_first_start_ever_believes_any_clock_past_the_build_date() -> None:
     assert started(newest_ms=0).state is ClockState.SET
 
 
+def test_a_first_start_under_a_clock_ahead_dates_only_what_came_before_it_was_set_and_says_so() -> None:
+    timeline = started(wall_ms=NOW_MS + YEAR_MS, newest_ms=0)
+    assert not timeline.held
+    timeline.look(NOW_MS + 60_000, START_MS + 60_000)  # set back, which nothing confirms yet
+    assert timeline.held
+    timeline.look(NOW_MS + 61_000, START_MS + 61_000, synchronised=True)
+    assert timeline.at(START_MS + 61_000) == NOW_MS + 61_000
+    assert "was ahead before" in timeline.notice(START_MS + 61_000)
+
+
 def test_a_clock_in_1970_holds_usage_and_says_so() -> None:
     timeline = started(wall_ms=60_000)
     assert timeline.held
