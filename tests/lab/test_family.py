@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.needs("dnsmasq", "udhcpc", "avahi-dae
 
 PHONE, LAPTOP, TABLET, TV, GUEST = "annas-phone", "annas-laptop", "bos-tablet", "living-room-tv", "guests-phone"
 PHONE_MACS = [f"02:50:00:00:0a:{number}" for number in (11, 12, 13, 14)]
+SAME_IDENTITY = "both gave the same DHCP identity"
 DUID = "00030001025000000b01"
 DOCKED, UNDOCKED = f"0x3d:ff00000001{DUID}", f"0x3d:ff00000002{DUID}"
 
@@ -128,6 +129,18 @@ def usage(service: Service) -> dict[str, Octets]:
     return found
 
 
+def octets_by_id(service: Service) -> dict[int, tuple[int, int]]:
+    """Return octets in and out by number of the device."""
+    rows = service.rows(by="device", scope="wan")
+    return {row["device"]["id"]: (row["octets_in"], row["octets_out"]) for row in rows if row["device"]}
+
+
+def wait_for_octets(service: Service, wanted: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """Wait until these devices have these octets; return those of all devices."""
+    wait_for(lambda: wanted.items() <= octets_by_id(service).items(), f"{wanted} by device", 20)
+    return octets_by_id(service)
+
+
 def whole(service: Service) -> int:
     """Octets in, of all devices and of nobody."""
     return sum(row["octets_in"] for row in service.rows(by="", scope="wan"))
@@ -176,7 +189,9 @@ def test_every_octet_of_a_day_ends_with_the_right_device_and_the_right_person(da
     laptop.machine.ip("link set eth0 down")
     laptop.plug("wlan0", "02:50:00:00:0b:02")
     laptop.lease("-C", "-x", UNDOCKED, link="wlan0")
+    docked = day.expected()[LAPTOP]
     day.surf(LAPTOP, laptop, four=30)
+    undocked = Octets(*(after - before for after, before in zip(day.expected()[LAPTOP], docked, strict=True)))
     for number in range(1, 11):
         address = f"2001:db8:50::c:{number:x}"
         tablet.machine.ip(f"address add {address}/64 dev eth0 nodad")
@@ -192,7 +207,13 @@ def test_every_octet_of_a_day_ends_with_the_right_device_and_the_right_person(da
         day.surf(PHONE, phone)
     day.settle()
     for service in day.services:
-        confirm_all(day, service, 3)
+        questions = wait_for_questions(service, 4)
+        (shared,) = (row for row in questions if row["reasons"] == [SAME_IDENTITY])
+        wanted = {shared["into"]["id"]: docked[:2], shared["device"]["id"]: undocked[:2]}  # two devices until then
+        parts = wait_for_octets(service, wanted)
+        others = sum(sum(parts[row["device"]["id"]]) for row in questions)
+        assert persons(service)["Anna"] == sum(octets_of(day, (LAPTOP, PHONE))) - others
+        confirm_all(day, service, questions)
     day.agree()
     anna, bo = (sum(octets_of(day, each)) for each in ((PHONE, LAPTOP), (TABLET,)))
     nobody = sum(octets_of(day, (TV, GUEST)))
@@ -205,18 +226,25 @@ def octets_of(day: Day, names: tuple[str, ...]) -> list[int]:
     return [found[each].octets_in + found[each].octets_out for each in names]
 
 
-def confirm_all(day: Day, service: Service, wanted: int) -> None:
-    """What the user is asked, each with its reasons, is confirmed."""
+def wait_for_questions(service: Service, wanted: int) -> list[dict[str, Any]]:
+    """Return the open proposals: those of the phone by its name, and one of the laptop, by its DHCP identity."""
 
     def proposed() -> list[dict[str, Any]]:
         found = service.get("/api/v1/proposals").json["proposals"]
-        return [each for each in found if each["state"] == "open"]
+        return [row for row in found if row["state"] == "open"]
 
     wait_for(lambda: len(proposed()) >= wanted, f"{wanted} proposals", 20)
-    assert len(proposed()) == wanted
-    for each in proposed():
-        assert f"both call themselves {PHONE}" in each["reasons"], each
-        day.send(service, "POST", f"/api/v1/proposals/{each['id']}", {"answer": "confirm"})
+    questions = proposed()
+    assert len(questions) == wanted
+    for row in questions:
+        assert row["reasons"] == [SAME_IDENTITY] or f"both call themselves {PHONE}" in row["reasons"], row
+    return questions
+
+
+def confirm_all(day: Day, service: Service, questions: list[dict[str, Any]]) -> None:
+    """Confirm each proposal, as a user does."""
+    for row in questions:
+        day.send(service, "POST", f"/api/v1/proposals/{row['id']}", {"answer": "confirm"})
 
 
 def test_hosts_behind_a_second_router_are_devices_of_their_own(day: Day) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,16 @@ from tests.support.edits import edits as any_edits
 from tests.support.identity import LAPTOP, MACS, MINUTE_MS, START_MS, TABLET, House
 from tests.support.recorder import LAN, PHONE, ZONE
 from whitestat.attribution.devices.address_ownership import SETTLES_MS
-from whitestat.attribution.devices.edits import AddPerson, AnswerProposal, AssignOwner, Edit, Merge, Rename, Split
+from whitestat.attribution.devices.edits import (
+    AddPerson,
+    AnswerProposal,
+    AssignOwner,
+    Edit,
+    Merge,
+    Rename,
+    SetLabels,
+    Split,
+)
 from whitestat.attribution.devices.names import ShownName
 from whitestat.attribution.devices.registry import FORGOTTEN
 from whitestat.attribution.evidence import Evidence
@@ -186,6 +195,53 @@ def test_one_dhcp_identity_on_two_interfaces_is_merged_at_once_and_told(house: H
     assert house.device(MACS[1]) == house.device(MACS[2])
     assert events(house)[0] == ("merged", house.device(MACS[1]))
     assert house.usage() == {"laptop": 20}
+
+
+def claim_one_identity(house: House, first: bytes, second: bytes) -> None:
+    """Two frames that claim one DUID for two devices: any host on the link can send them."""
+    for mac, association in ((first, b"\0\0\0\1"), (second, b"\0\0\0\2")):
+        said = Evidence("dhcp", house.now_ms, mac, client=b"\xff" + association + b"\x00\x03\x00\x01" + first)
+        house.identity.hear([said])
+    house.identity.maintain(house.now_ms)
+
+
+def open_proposals(house: House) -> list[tuple[int, int]]:
+    with house.writer.transaction("test") as connection:
+        return [(each.device, each.into) for each in people.proposals(connection) if each.state == "open"]
+
+
+def given_to_anna(house: House, device: int) -> Edit:
+    return AssignOwner(device, house.identity._person("Anna", house.now_ms))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    "touched",
+    [given_to_anna, lambda _, device: Rename(device, "Anna's phone"), lambda _, device: SetLabels(device, ("kids",))],
+    ids=["owner", "name", "label"],
+)
+def test_a_forged_identity_merges_no_device_that_a_person_has_named_or_owns(
+    house: House, which: int, touched: Callable[[House, int], Edit]
+) -> None:
+    macs = MACS[1], MACS[2]
+    for mac in macs:
+        house.flows(mac, 10)
+        house.now_ms += 60 * MINUTE_MS  # one fell silent before the other came: not in use at once
+    house.edit(touched(house, house.device(macs[which])))
+    claim_one_identity(house, *macs)
+    first, second = map(house.device, macs)
+    assert first != second
+    assert open_proposals(house) == [(second, first)], "it is a question, which a person answers"
+
+
+def test_a_forged_identity_merges_no_two_devices_in_use_at_once(house: House) -> None:
+    for _ in range(20):
+        house.flows(MACS[1], 10)
+        house.flows(MACS[2], 10)
+    house.recorder.flush()
+    claim_one_identity(house, MACS[1], MACS[2])
+    assert house.device(MACS[1]) != house.device(MACS[2])
+    assert open_proposals(house) == [(house.device(MACS[2]), house.device(MACS[1]))]
 
 
 def test_a_forgotten_device_keeps_its_octets_and_nothing_else(house: House) -> None:

@@ -38,14 +38,16 @@ def test_a_refused_pair_is_not_proposed_again() -> None:
     assert proposals([PHONE, newer], {frozenset((1, 2))}) == []
 
 
-def test_a_laptop_on_two_interfaces_is_certainly_one_host() -> None:
+def test_two_devices_in_use_at_once_are_one_only_when_a_person_says_so() -> None:
+    """A laptop on two interfaces, or two devices of which somebody else claimed one identity by forged frames."""
     wired = DeviceFacts(1, 0, 9 * HOUR, clients=frozenset([client(b"eth0")]))
     wireless = DeviceFacts(2, HOUR, 9 * HOUR, clients=frozenset([client(b"wlan")]))
     [found] = proposals([wired, wireless])
-    assert found.certain and (found.device, found.into) == (2, 1)
+    assert not found.certain and (found.device, found.into) == (2, 1)
+    assert found.reasons == ("both gave the same DHCP identity",)
 
 
-def test_a_new_mac_with_the_old_identity_is_certainly_the_same() -> None:
+def test_a_new_mac_with_the_identity_of_one_that_fell_silent_is_certainly_the_same() -> None:
     old, new = (
         DeviceFacts(each, each * 9 * HOUR, each * 9 * HOUR + HOUR, clients=frozenset([client(b"wlan")]))
         for each in (1, 2)

@@ -189,7 +189,7 @@ class Identity:
             asked = {each.device for each in held if each.state == edits.OPEN}  # one question about each at a time
             found = [
                 each
-                for each in proposals(facts, settled)
+                for each in self._confirmed(connection, proposals(facts, settled))
                 if each.certain or (each.device not in asked and len(asked) < PROPOSALS_MAX)
             ]
             for each in found:
@@ -223,11 +223,24 @@ class Identity:
         self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
         self._named = {key[:2] for key in self._heard}
 
+    def _confirmed(self, connection: Connection, found: Sequence[Proposal]) -> Iterator[Proposal]:
+        """Yield the proposals, as a question where a device of one has an owner or a name that a user gave.
+
+        A DHCP identity can be forged, and a merge gives one device's history to the other's owner.
+        """
+        picture = Snapshot(people.rows(connection)) if any(each.certain for each in found) else None
+        for proposal in found:
+            if picture and proposal.certain:
+                devices = (proposal.device, proposal.into)
+                if any(_is_touched(picture, each) or self._is_configured(each) for each in devices):
+                    yield proposal.uncertain()
+                    continue
+            yield proposal
+
     def _is_untouched(self, device: int) -> bool:
-        """Whether no user said anything of the device."""
+        """Whether no user named, labelled or assigned the device."""
         with self._writer.transaction("reading of names") as connection:
-            picture = Snapshot(people.rows(connection))
-        return not any(picture.of_device(table, device) for table in (edits.NAME, edits.OWNER, edits.LABEL))
+            return not _is_touched(Snapshot(people.rows(connection)), device)
 
     def _now(self, device: int) -> int:
         """The device that this one is merged into, if it is; a device's number is that of its first episode."""
@@ -375,6 +388,11 @@ class Identity:
             all(mac is not None and is_private_mac(mac) for mac in macs),
             frozenset(mac for mac, each in zip(macs, episodes, strict=True) if mac is not None and each.mac is None),
         )
+
+
+def _is_touched(picture: Snapshot, device: int) -> bool:
+    """Whether a user named, labelled or assigned the device."""
+    return any(picture.of_device(table, device) for table in (edits.NAME, edits.OWNER, edits.LABEL))
 
 
 def action_of(edit: Edit) -> str:

@@ -1,8 +1,12 @@
-"""Which two devices are probably one: certain from an identity, or proposed with the evidence; pure.
+"""Pairs of devices that are probably one: certain from an identity, or proposed with the evidence; pure.
 
 Phones change their MAC, laptops have two. A DHCP unique identifier (RFC 8415, section 11) is one per host by
-definition; two interfaces of a host differ in the association (IAID, RFC 4361). Cloned machines share both,
-and are told by being there at the same time. A name is a hint alone: many phones are called iPhone.
+definition; two interfaces of a host differ in the association (IAID, RFC 4361). Cloned machines share both, and are
+seen by their use at the same time. A name is a hint alone: many phones are called iPhone.
+
+DHCP is not authenticated: any host on the link can claim an identity. So an identity is certain only for devices that
+were never used at the same time; else the pair is proposed, and a person decides. What else makes a pair uncertain (an
+owner, a name that a user gave) is for the caller to say, see `uncertain`.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ SHARERS_MAX = 6
 """A name or an identity that more devices share tells nothing."""
 LEAST_PERCENT = 60
 SAME_MAC_PERCENT = 95
+SAME_IDENTITY_PERCENT = 90
+"""An identity alone, where a merge would need more: two forged frames can claim it."""
 
 
 class DeviceFacts(NamedTuple):
@@ -48,6 +54,10 @@ class Proposal(NamedTuple):
     @property
     def certain(self) -> bool:
         return self.percent == 100
+
+    def uncertain(self) -> Proposal:
+        """Return the same pair as a question for a person."""
+        return self._replace(percent=min(self.percent, SAME_IDENTITY_PERCENT))
 
 
 def proposals(devices: Iterable[DeviceFacts], settled: Collection[frozenset[int]] = ()) -> list[Proposal]:
@@ -82,7 +92,8 @@ def _pairs(devices: list[DeviceFacts]) -> Iterable[tuple[DeviceFacts, DeviceFact
 def _judge(older: DeviceFacts, newer: DeviceFacts) -> Proposal | None:
     together = older.last_ms > newer.first_ms + TOGETHER_MS
     if _same_host(older.clients, newer.clients, together=together):
-        return Proposal(newer.device, older.device, 100, ("both gave the same DHCP identity",))
+        same = Proposal(newer.device, older.device, 100, ("both gave the same DHCP identity",))
+        return same.uncertain() if together else same
     if older.macs & newer.macs:
         return Proposal(newer.device, older.device, SAME_MAC_PERCENT, ("their addresses are at the same MAC",))
     if together or not older.name or not newer.name or older.name.casefold() != newer.name.casefold():
