@@ -175,6 +175,42 @@ def test_a_person_who_is_renamed_goes_on_seeing_what_was_seen(home: House) -> No
     assert home.get("/api/v1/me", Authorization=f"Bearer {token}").json["person"] == "Anna"
 
 
+@pytest.mark.parametrize("again", ["new person", "undo"])
+def test_accounts_and_tokens_of_a_removed_person_see_nothing_even_if_the_name_is_given_again(
+    home: House, again: str
+) -> None:
+    (me,) = [row for row in home.get("/api/v1/people").json["people"] if row["name"] == "Anna"]
+    home.accounts.add("anna", Role.PERSON, "Anna", 0)
+    token = home.accounts.add_token("x", Role.PERSON, "Anna", 0)[1]
+
+    def read(path: str) -> Any:
+        return home.get(path, Authorization=f"Bearer {token}").json
+
+    assert len(read(f"/api/v1/usage?{SPAN}")["rows"]) == 2
+    removal = home.send("DELETE", f"/api/v1/people/{me['id']}")
+    assert read(f"/api/v1/usage?{SPAN}")["rows"] == []
+    if again == "undo":
+        home.send("POST", f"/api/v1/edits/{removal.json['edit']}/undo")
+    else:
+        home.send("PATCH", "/api/v1/devices/3", {"person": "Anna"})
+    assert "Anna" in {row["name"] for row in home.get("/api/v1/people").json["people"]}
+    assert read("/api/v1/me")["person"] is None
+    assert read(f"/api/v1/usage?{SPAN}")["rows"] == []
+    assert read("/api/v1/devices") == {"devices": []}
+    assert [account.person for account in home.accounts.accounts if account.name == "anna"] == [None]
+    refused = home.get("/api/v1/accounts", Authorization=f"Bearer {token}")
+    assert refused.status == 403 and "a person who was removed" in refused.text
+
+
+def test_a_renamed_person_keeps_what_is_granted_and_who_gets_the_old_name_gains_nothing(home: House) -> None:
+    (me,) = [row for row in home.get("/api/v1/people").json["people"] if row["name"] == "Anna"]
+    token = home.accounts.add_token("x", Role.PERSON, "Anna", 0)[1]
+    home.send("PATCH", f"/api/v1/people/{me['id']}", {"name": "Anna B"})
+    home.send("PATCH", "/api/v1/devices/3", {"person": "Anna"})
+    shown = home.get("/api/v1/devices", Authorization=f"Bearer {token}").json["devices"]
+    assert EVIL not in {row["id"] for row in shown} and LAPTOP in {row["id"] for row in shown}
+
+
 def test_all_that_the_ledger_answers_is_cut_or_not_there_at_all() -> None:
     """A question that `RestrictedQueries` does not know cannot be asked for a person: it inherits nothing."""
     assert RestrictedQueries.__mro__ == (RestrictedQueries, object)

@@ -244,8 +244,11 @@ class Accounts:
             gone = _found(self._kept.tokens, "token", token)
             self._set(tokens=tuple(each for each in self._kept.tokens if each is not gone))
 
-    def follow(self, before: str, after: str) -> None:
-        """A person is called otherwise now: accounts and tokens of the person go on."""
+    def follow(self, before: str, after: str | None) -> None:
+        """Give the accounts and tokens of a person the new name, or none (None) if the person was removed.
+
+        Without a person they see nothing, even if another person gets that name later, or the removal is undone.
+        """
 
         def renamed(rows: Sequence[CredentialT]) -> tuple[CredentialT, ...]:
             return tuple(each._replace(person=after) if each.person == before else each for each in rows)

@@ -155,7 +155,8 @@ def require(request: HTTPConnection, permission: Permission, principal: Principa
     if principal is None:
         raise HTTPException(401, "log in first, or send a token", headers=challenge(request))
     if principal.role not in MAY[permission]:
-        role = f"the person {principal.person}" if principal.role is Role.PERSON else principal.role
+        person = f"the person {principal.person}" if principal.person else "a person who was removed"
+        role = person if principal.role is Role.PERSON else principal.role
         raise HTTPException(403, f"{principal.by} has the role {role}; this is only for {permission}")
 
 
