@@ -15,6 +15,7 @@ import pytest
 from tests.support.certificates import certify
 from tests.support.household import House, household
 from whitestat.web.connections import Certificate
+from whitestat.web.tls.state import Https
 
 
 @contextmanager
@@ -43,3 +44,11 @@ def test_it_loads_next_to_nothing() -> None:
     program = "import sys, whitestat.app.healthcheck; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
     assert not {"ssl", "http.client", "asyncio", "json"} & set(done.stdout.split())
+
+
+@pytest.mark.needs("openssl")
+def test_it_follows_plain_http_that_leads_to_tls(tmp_path: Path) -> None:
+    with household(tmp_path, beside=Certificate(*certify(tmp_path, "stats")), https=Https(only=True)) as house:
+        assert status(house) == 0
+        house.health["status"] = "degraded"
+        assert status(house) == 1

@@ -49,12 +49,17 @@ class BrowserError(Exception):
 
 
 class Browser:
-    """One Chromium with a profile of its own; `prefix` is put before its command (`ip netns exec x`)."""
+    """One Chromium with a profile of its own; `prefix` is put before its command (`ip netns exec x`).
 
-    def __init__(self, prefix: Sequence[str] = ()) -> None:
+    It trusts the certificate `authority` (PEM), as a user's own Chromium does after an import.
+    """
+
+    def __init__(self, prefix: Sequence[str] = (), authority: Path | None = None) -> None:
         if CHROMIUM is None:
             raise BrowserError("no chromium on this machine")
         self._profile = tempfile.TemporaryDirectory(prefix="whitestat-browser-", ignore_cleanup_errors=True)
+        if authority:
+            _trust(Path(self._profile.name), authority)
         inbox, self._to = os.pipe()
         self._from, outbox = os.pipe()
         # Chromium reads commands from descriptor 3 and writes answers to 4; the shell puts them there.
@@ -267,6 +272,15 @@ class Page:
             self.problems.append(f"{entry['source']}: {entry['text']} {entry.get('url', '')}".rstrip())
         elif method == "Network.requestWillBeSent":
             self.requests.append(news["request"]["url"])
+
+
+def _trust(home: Path, authority: Path) -> None:
+    """Put an authority where Chromium and other programs of the user look for those that he added (NSS)."""
+    folder = home / ".pki" / "nssdb"
+    folder.mkdir(parents=True)
+    database = ("-d", f"sql:{folder}")
+    for words in (("-N", "--empty-password"), ("-A", "-t", "C,,", "-n", "WhiteStat", "-i", str(authority))):
+        subprocess.run(["certutil", *database, *words], check=True, capture_output=True, timeout=60)
 
 
 def _thrown(details: dict[str, Any]) -> str:

@@ -30,8 +30,9 @@ from whitestat.ledger.write.writer import DeviceRecord, Flush, Writer
 from whitestat.web.app import create_app
 from whitestat.web.auth.accounts import Accounts
 from whitestat.web.connections import Certificate
-from whitestat.web.server import Server, serve
+from whitestat.web.server import Server, bind_secure, serve
 from whitestat.web.sources import Access, Sources, ThrottleControl
+from whitestat.web.tls.state import Https
 
 ZONE = ZoneInfo("Europe/Stockholm")
 NOON_S = parse_instant("2026-11-21T12:00", ZONE)
@@ -117,6 +118,14 @@ class House:
     base: str = ""
     accounts: Accounts = field(default_factory=Accounts)
     certificate: Certificate | None = None
+    beside: Certificate | None = None
+    https: Https = field(default_factory=Https)
+    secure: bool = False
+    """Whether there is a socket for HTTPS, which `server` serves later."""
+    server: Server | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+    url_tls: str = ""
+    """Address of HTTPS, where the house has a certificate `beside`."""
     trusted: ssl.SSLContext | None = None
     identity: Identity | None = None
     slowing: ThrottleControl | None = None
@@ -167,6 +176,7 @@ class House:
                 proxies=self.proxies,
                 names=self.names,
                 base=self.base,
+                https=self.https,
             ),
             resolve=self.resolve,
             slowing=self.slowing,
@@ -285,9 +295,19 @@ def served(house: House, port: int = 0) -> Iterator[Server]:
     """The web part of a house, in a thread with a loop of its own, until the block ends."""
     app = create_app(house.sources())
     app.add_middleware(_Failing, house=house)
-    server = serve(app, "127.0.0.1", port, None, house.certificate)
-    house.url = server.url
-    thread = threading.Thread(target=lambda: asyncio.run(server.run_until_stopped()))
+    secure = bind_secure("127.0.0.1", 0) if house.beside or house.secure else None
+    server = serve(app, "127.0.0.1", port, None, house.certificate, secure=secure)
+    house.server = server
+    house.url, house.https.port = server.url, server.secure_port
+    house.url_tls = f"https://127.0.0.1:{server.secure_port}/"
+
+    async def run() -> None:
+        house.loop = asyncio.get_running_loop()
+        if house.beside:
+            await server.serve_tls(house.beside)
+        await server.run_until_stopped()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
         yield server

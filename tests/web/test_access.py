@@ -454,6 +454,9 @@ def test_the_application_serves_the_table_of_routes_and_nothing_else() -> None:
         "/login",
         "/logout",
         "/first",
+        "/https",
+        "/https/whitestat.crt",
+        "/https/whitestat.pem",
     }
 
 
@@ -495,7 +498,7 @@ def test_a_proxy_that_is_named_is_believed_and_no_other(tmp_path: Path, monkeypa
         form = {"Content_Type": "application/x-www-form-urlencoded"} | origin | forwarded
         given = f"key={key}&password={PASSWORD}&again={PASSWORD}"
         assert visitor.get("/first", "POST", given, **form).status == 303
-        assert "secure" in visitor.flags["whitestat"]
+        assert "secure" in visitor.flags["__Secure-whitestat"]
         for _ in range(5):  # the storm comes from 192.0.2.9, whatever that says it was asked by
             Visitor(house).get("/login", "POST", "name=owner&password=wrong", **form)
         assert Visitor(house).get("/login", "POST", "name=owner&password=wrong", **form).status == 429

@@ -292,7 +292,7 @@ def test_all_is_served_by_tls_and_cookies_never_go_without(secured: House, made:
     assert secured.url.startswith("https://")
     visitor = owned(secured)
     assert visitor.get("/api/v1/usage").status == 200
-    assert all("secure" in visitor.flags[name] for name in ("whitestat", "whitestat-known"))
+    assert all("secure" in visitor.flags[name] for name in ("__Secure-whitestat", "__Secure-whitestat-known"))
     address = urlsplit(secured.url)
     plain = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
     with closing(plain), pytest.raises((http.client.HTTPException, OSError)):

@@ -25,11 +25,21 @@ def _how(collector: Collector) -> str:
     return f"from {facts.url}" if facts.url else facts.how
 
 
-def announce(config: Config, url: str, collectors: Sequence[Collector], notices: Sequence[str], user: str) -> None:
+def announce(
+    config: Config,
+    url: str,
+    collectors: Sequence[Collector],
+    notices: Sequence[str],
+    user: str,
+    *,
+    more: Sequence[str] = (),
+) -> None:
     metered = ", ".join(
         f"{point.interface or point.name} ({_how(each)})" for each in collectors for point in each.points
     )
     print(f"WhiteStat {__version__} counts {metered}, keeps it in {config.store.path} and runs as {user}")
     for notice in notices:
         print(f"Note: {notice}.")
+    for line in more:
+        print(f"{line}.")
     print(f"Open {url}", flush=True)

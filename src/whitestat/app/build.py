@@ -28,7 +28,7 @@ from whitestat.collectors import Collector
 from whitestat.config.plans import plan_of
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
-from whitestat.core.errors import ConfigError, WhiteStatError
+from whitestat.core.errors import WhiteStatError
 from whitestat.core.model import Mac
 from whitestat.core.system.clock import SystemClock, boot_id
 from whitestat.ledger.read.queries import Queries
@@ -177,6 +177,7 @@ def access(config: Config) -> Access:
     from whitestat.web.auth import file
     from whitestat.web.auth.accounts import Accounts
     from whitestat.web.sources import Access
+    from whitestat.web.tls.state import Https
 
     web = config.web
     return Access(
@@ -187,19 +188,18 @@ def access(config: Config) -> Access:
         proxies=web.proxies,
         names=web.names,
         base=web.base,
+        https=Https(only=web.https_mode == "only", hsts=web.hsts),
     )
 
 
 def certificate(config: Config) -> Certificate | None:
     """Read the certificate now, and again at each SIGHUP as far as the service may still read it.
 
-    None if none is configured. Raises ConfigError for a key without a certificate.
+    None if none is configured.
     """
     from whitestat.web.connections import Certificate
 
     if config.web.certificate is None:
-        if config.web.key:
-            raise ConfigError("web.key: has no effect without web.certificate")
         return None
     made = Certificate(config.web.certificate, config.web.key)
 

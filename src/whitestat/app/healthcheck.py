@@ -6,9 +6,13 @@ SERVER_PORT=777 python3 -m whitestat.app.healthcheck      exit status 0: it is, 
 from __future__ import annotations
 
 import os
+import re
 import socket
 
 WAIT_S = 4
+_MOST = 4_096
+_REDIRECT = re.compile(rb"^HTTP/1.1 308 .*\r\nlocation: https://127\.0\.0\.1(?::([0-9]+))?/", re.DOTALL)
+"""Where plain HTTP leads to TLS at another port."""
 _REQUEST = b"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
@@ -16,11 +20,13 @@ def main() -> int:
     port = int(os.environ["SERVER_PORT"])
     # By TLS only where it speaks nothing else: to load OpenSSL takes longer than all the rest.
     answer = _ask(port, tls=False) or _ask(port, tls=True)
+    if found := _REDIRECT.search(answer):
+        answer = _ask(int(found[1] or 443), tls=True)
     return 0 if answer.partition(b" ")[2].startswith(b"200") else 1
 
 
 def _ask(port: int, *, tls: bool) -> bytes:
-    """How the answer begins; empty where there is none."""
+    """The beginning of the answer; empty where there is none."""
     try:
         with socket.create_connection(("127.0.0.1", port), WAIT_S) as line:
             return _answer(_in_tls(line) if tls else line)
@@ -41,7 +47,7 @@ def _in_tls(line: socket.socket) -> socket.socket:
 def _answer(line: socket.socket) -> bytes:
     line.sendall(_REQUEST)
     found = b""
-    while len(found) < len(b"HTTP/1.1 200") and (part := line.recv(64)):
+    while len(found) < _MOST and (part := line.recv(_MOST)):
         found += part
     return found
 

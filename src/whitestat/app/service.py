@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from whitestat.app import build
+from whitestat.app import build, https
 from whitestat.app.alerting import AlertService
 from whitestat.app.alerting import notices as throttle_notices
 from whitestat.app.banner import address, announce
@@ -90,6 +90,7 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._tasks: list[asyncio.Task[None]] = []
+        self._https: https.HttpsKeeper | None = None
 
     def open(self) -> None:
         """Open everything that needs privileges: ledger, collectors, sockets. Raises WhiteStatError."""
@@ -97,6 +98,7 @@ class Service:
         from whitestat.web.server import serve
 
         config = self._config
+        https.check_keys(config)
         self._zone, doubt = zone_found(config)
         points = points_of(config)
         ledger = open_ledger(config, self._zone)
@@ -113,8 +115,13 @@ class Service:
         if self._access.accounts.fault:
             self._notices.append(f"nobody can log in: {self._access.accounts.fault}")
         self._control = control_socket(config.store.path)
-        certificate = build.certificate(config)
-        self._web = serve(create_app(sources), config.web.host, config.web.port, self._control, certificate)
+        self._certificate = build.certificate(config)
+        secure = https.bind(config, self._notices)
+        beside = None if secure else self._certificate  # TLS alone, at `listen`
+        self._web = serve(create_app(sources), config.web.host, config.web.port, self._control, beside, secure=secure)
+        self._access.https.port = self._web.secure_port
+        if secure:
+            self._https = https.HttpsKeeper(config, self._web, self._access.https, self._notices)
         self._csv_logs = build.csv_logs(config, self._zone, self._engine)
         self._inspection = Inspection(config.store.path, self._engine.damaged)
 
@@ -138,7 +145,7 @@ class Service:
 
     async def start(self) -> None:
         """Take the first readings, and begin to check the ledger, to write CSV logs and to watch for alerts."""
-        await self._engine.start()
+        await asyncio.gather(self._engine.start(), self._start_https())
         self._inspection.start()
         if self._csv_logs:
             running = self._csv_logs.run(self._engine, self._config.csv.every_s, self._notices)
@@ -146,10 +153,18 @@ class Service:
         self._tasks.append(asyncio.create_task(watch_accounts(self._access.accounts, self._notices)))
         self._alerts.start(self._engine, self._queries, self._zone)
 
+    async def _start_https(self) -> None:
+        if self._https:
+            await self._https.start(self._certificate)
+            if self._certificate is None:
+                self._tasks.append(asyncio.create_task(self._https.run()))
+
     def announce(self, user: str) -> None:
         """Print what is metered and the page's address."""
-        page = address(self._web.url, self._access, self._engine.now_ms())
-        announce(self._config, page, self._collectors, self._notices, user)
+        url = self._web.page_url(tls=self._access.https.only)
+        page = address(url, self._access, self._engine.now_ms())
+        more = https.lines(self._config, self._access.https, f"{url.rstrip('/')}{self._access.base}/")
+        announce(self._config, page, self._collectors, self._notices, user, more=more)
 
     async def run_until(self, stopped: asyncio.Event) -> None:
         """Serve until the event, or until the server ends by itself; answers and limits end at the same time."""

@@ -95,6 +95,7 @@ def _follow_v5(path: Path | None, environ: Mapping[str, str], web: dict[str, Any
     in_place = path.suffix == ".json" if path else bool(environ.get("DATA_STORE"))
     if in_place:
         web["open_v5"] = AT_HOME
+        web.setdefault("https", "off")  # its container publishes one port
         notices.append(
             "in WhiteStat 5's place: its addresses (/json, /table, /history) need no log-in from private networks, as "
             "before; all others do (web.open_v5 of a whitestat.toml says otherwise)"

@@ -198,6 +198,7 @@ PATH = ValueKind(
 PATHS = PATH._replace(words="paths", write=lambda paths: json.dumps([str(path) for path in paths]), many=True)
 PATTERN = ValueKind("a regular expression", (str,), _pattern)
 LISTEN = ValueKind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
+HTTPS = ValueKind("one of off, both, only", (str,), lambda value: _one_of(value, ("off", "both", "only")))
 ZONE = ValueKind("a time zone like Europe/Stockholm", (str,), _zone)
 DURATION = ValueKind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))
 KEEPING = ValueKind(

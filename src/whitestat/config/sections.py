@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from whitestat.config.schema import (
     FLAG,
     HOSTS,
     HOUR,
+    HTTPS,
     KEEPING,
     KEEPING_OR_NOT,
     LISTEN,
@@ -71,6 +72,33 @@ class Web:
         Path | None,
         ConfigKey("The file of the certificate's private key.", PATH, example='"/etc/whitestat/key.pem"'),
     ] = None
+    https: Annotated[
+        str | None,
+        ConfigKey(
+            'HTTPS at another port: `"off"`, `"both"` beside `listen`, or `"only"`: then `listen` redirects to it.',
+            HTTPS,
+            example='"both"',
+            otherwise='`"both"` where others reach `listen`; `"off"` with `certificate`, `base` or `proxies`, and in '
+            "WhiteStat 5's place",
+        ),
+    ] = None
+    https_listen: Annotated[
+        str | None,
+        ConfigKey(
+            "Where HTTPS is served.",
+            LISTEN,
+            example='"0.0.0.0:7778"',
+            otherwise="the host of `listen` and the port after its port; 443 after 80",
+        ),
+    ] = None
+    hsts: Annotated[
+        bool,
+        ConfigKey(
+            "Whether browsers are told to use TLS alone with this host name, at all its ports, for a year (RFC 6797); "
+            "only with `certificate`.",
+            FLAG,
+        ),
+    ] = False
     proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         ConfigKey("Proxies that are believed when they say whom they ask for (X-Forwarded-For and -Proto).", NETWORKS),
@@ -84,6 +112,33 @@ class Web:
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
+
+    @property
+    def https_mode(self) -> str:
+        """`off`, `both` or `only`: what is set, else what suits the rest."""
+        if self.https:
+            return self.https
+        has_tls = self.certificate is not None or bool(self.base or self.proxies)
+        return "off" if has_tls or _is_loopback(self.host) else "both"
+
+    @property
+    def https_host(self) -> str:
+        """Without the brackets of an IPv6 address."""
+        return (self.https_listen or self.listen).rpartition(":")[0].strip("[]")
+
+    @property
+    def https_port(self) -> int:
+        """0 for any that is free."""
+        if self.https_listen:
+            return int(self.https_listen.rpartition(":")[2])
+        return {0: 0, 80: 443, 65_535: 65_534}.get(self.port, self.port + 1)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,4 +350,4 @@ class Config:
         asked = any(
             spec_of(point.collector).needs_tls or (point.url or "").startswith("https") for point in self.points
         )
-        return self.web.certificate is not None or asked
+        return self.web.certificate is not None or self.web.https_mode != "off" or asked

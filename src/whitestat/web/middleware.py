@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 import socket
 from ipaddress import ip_address
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from whitestat.web.auth.principal import is_secure
+from whitestat.web.auth.principal import is_control, is_secure
 from whitestat.web.responses import refused
 from whitestat.web.sources import Access
 
 _PRIVATE_SUFFIXES = ("", ".local", ".lan", ".home", ".home.arpa", ".internal", ".localdomain")
 """Domains of home routers, which cannot be registered on the Internet (RFC 6762, 8375)."""
+
+_HSTS = "max-age=31536000"
+"""A year. Not for host names below this one, which other machines may have."""
 
 _HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[^:\[\]]*))(?::[0-9]{1,5})?")
 
@@ -85,16 +90,32 @@ class SecurityMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                headers = MutableHeaders(scope=message)
+                headers.update(self._headers)
+                if scope["scheme"] == "https" and self._access.https.hsts:
+                    headers["strict-transport-security"] = _HSTS
             await send(message)
 
         host = Headers(scope=scope).get("host", "")
         if is_own(host, self._names):
-            await self._based(scope)(scope, receive, send_with_headers)
+            based = self._based(scope)
+            answer = self._to_tls(scope, host) or based
+            await answer(scope, receive, send_with_headers)
             return
         advice = "open WhiteStat by its IP address or host name, or add the name to web.names"
         reason = f"not a name of this machine: {host[:100]!r}; {advice}"
         await refused("host", reason)(scope, receive, send_with_headers)
+
+    def _to_tls(self, scope: Scope, host: str) -> ASGIApp | None:
+        """Return the redirect of a request by plain HTTP where TLS is wanted; the control socket needs none."""
+        https = self._access.https
+        if not https.only or scope["scheme"] == "https" or is_control(HTTPConnection(scope)):
+            return None
+        name = host.rpartition(":")[0] if re.search(r":[0-9]*$", host) else host
+        port = "" if https.port == 443 else f":{https.port}"
+        query = scope.get("query_string", b"").decode("latin-1")
+        path = quote(scope["path"], safe="/:@!$&'()*+,;=~-._")
+        return RedirectResponse(f"https://{name}{port}{path}{query and f'?{query}'}", 308)
 
     def _based(self, scope: Scope) -> ASGIApp:
         """Accept paths with and without the base: some proxies remove it."""

@@ -164,7 +164,7 @@ _NOT_LOGGED_IN = "Not logged in, the token is unknown, or the network is not ope
 _SCHEMES: Schema = {
     "token": {"type": "http", "scheme": "bearer"},
     "tokenAsPassword": {"type": "http", "scheme": "basic", "description": "any user name, the token as the password"},
-    "session": {"type": "apiKey", "in": "cookie", "name": SESSION},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION, "description": f"`__Secure-{SESSION}` over TLS"},
 }
 _HEADERS: Schema = {
     "ETag": _header("Weak; changes with the response."),

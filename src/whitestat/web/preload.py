@@ -27,7 +27,7 @@ def load_all() -> None:
 
     lazy_imports.without_servers()
     from whitestat.web import openapi  # noqa: F401 - only to load it
-    from whitestat.web.handlers import access_page, login, metrics, plans, usage_page  # noqa: F401 - only to load them
+    from whitestat.web.handlers import access_page, https_page, login, metrics, plans, usage_page  # noqa: F401 - only to load them
 
     passwords.load()
     common_passwords.load()
@@ -35,3 +35,4 @@ def load_all() -> None:
     usage_page.template()
     login.template()
     access_page.template()
+    https_page.template()

@@ -20,7 +20,7 @@ from whitestat.query.parameters import (
 )
 from whitestat.web import static_files
 from whitestat.web.auth.roles import Permission
-from whitestat.web.handlers import access_page, accounts, edits, live, login, names, people, service, usage
+from whitestat.web.handlers import access_page, accounts, edits, https_page, live, login, names, people, service, usage
 from whitestat.web.handlers.accounts import as_json
 from whitestat.web.legacy_v5 import handlers as v5
 from whitestat.web.responses import json_answer
@@ -337,6 +337,9 @@ PAGES = (
         media_type=None,
     ),
     Route("POST", "/first", "Set the password of a one-time link.", ANYBODY, login.set_first, media_type=None),
+    Route("GET", "/https", "How a device trusts this installation's HTTPS.", ANYBODY, https_page.show, media_type=None),
+    Route("GET", "/https/whitestat.crt", "Its authority, DER.", ANYBODY, https_page.certificate_der, media_type=None),
+    Route("GET", "/https/whitestat.pem", "Its authority, PEM.", ANYBODY, https_page.certificate_pem, media_type=None),
     Route("GET", "/password", "Form to change the password.", PEOPLE, login.show_password, media_type=None),
     Route("POST", "/password", "Change the password.", PEOPLE, login.change_password, media_type=None),
     Route("GET", "/access", "Accounts and tokens.", OWNERS, access_page.show, media_type=None),

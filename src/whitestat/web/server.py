@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from uvicorn.config import Config
@@ -16,6 +17,9 @@ from uvicorn.server import Server as UvicornServer
 from whitestat.core.errors import WhiteStatError
 from whitestat.web.connections import BACKLOG, Certificate, Connection, allow_descriptors
 from whitestat.web.handlers.live import LiveStreams
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _GRACE_S = 1
 """A stop has three seconds in all; what counts then is what is booked."""
@@ -39,20 +43,54 @@ class Server(UvicornServer):
         listening: socket.socket,
         streams: LiveStreams,
         control: socket.socket | None = None,
+        secure: socket.socket | None = None,
     ) -> None:
         super().__init__(config)
+        self._secure = secure
         self._listening = listening
         self._control = control
         self._streams = streams
+        self._certificate: Certificate | None = None
         self._stopped = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def url(self) -> str:
         """Where a browser on this machine finds it."""
-        host, port = self._listening.getsockname()[:2]
+        return self.page_url(tls=False)
+
+    def page_url(self, *, tls: bool) -> str:
+        """Return where a browser on this machine finds it, by HTTPS beside HTTP if that is wanted and there."""
+        beside = self._secure if tls else None
+        host, port = (beside or self._listening).getsockname()[:2]
         loopback = ip_address(host).is_unspecified and ("::1" if ":" in host else "127.0.0.1")
-        return f"{'https' if self.config.ssl else 'http'}://{_authority(loopback or host, port)}/"
+        return f"{'https' if self.config.ssl or beside else 'http'}://{_authority(loopback or host, port)}/"
+
+    @property
+    def secure_port(self) -> int:
+        """Port of HTTPS beside HTTP, 0 if there is none."""
+        return int(self._secure.getsockname()[1]) if self._secure else 0
+
+    async def serve_tls(self, certificate: Certificate) -> None:
+        """Serve HTTPS at its socket, as soon as HTTP is served; connections to it are refused until then."""
+        self._certificate = certificate
+        if self.started and not self.should_exit:
+            await self._begin_tls()
+
+    async def _begin_tls(self) -> None:
+        if self._secure and self._certificate:
+            await self._begin(self._secure, self._certificate.context)
+
+    async def _begin(self, listening: socket.socket, context: SSLContext | None) -> None:
+        server = await asyncio.get_running_loop().create_server(
+            self._connection,
+            sock=listening,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=_HANDSHAKE_S if context else None,
+        )
+        self.servers.append(server)
+        listening.listen(_WAITING)  # asyncio set it to BACKLOG
 
     async def run_until_stopped(self) -> None:
         """Serve until `stop`; then answers under way get a second, live streams none."""
@@ -60,25 +98,20 @@ class Server(UvicornServer):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """The control socket has no TLS: nobody is between it and its owner."""
-        loop, config = asyncio.get_running_loop(), self.config
-
-        def connection() -> asyncio.Protocol:
-            made: asyncio.Protocol = Connection(config, self.server_state, self.lifespan.state)
-            return made
-
         self.servers = []
-        handshake_s = _HANDSHAKE_S if config.ssl else None
-        for each in sockets or ():
-            made = await loop.create_server(
-                connection, sock=each, backlog=BACKLOG, ssl=config.ssl, ssl_handshake_timeout=handshake_s
-            )
-            self.servers.append(made)
-            each.listen(_WAITING)  # asyncio set it to BACKLOG
+        for listening in sockets or ():
+            await self._begin(listening, self.config.ssl)
+        await self._begin_tls()
         if self._control:
             # `create_unix_server` would look up the socket's name since Python 3.13, and remove it at the end: it was
             # bound by a path that is no longer one, and the control socket's file is removed by who made it.
-            self.servers.append(await loop.create_server(connection, sock=self._control, backlog=BACKLOG))
+            loop = asyncio.get_running_loop()
+            self.servers.append(await loop.create_server(self._connection, sock=self._control, backlog=BACKLOG))
         self.started = True
+
+    def _connection(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = Connection(self.config, self.server_state, self.lifespan.state)
+        return made
 
     async def main_loop(self) -> None:
         """As uvicorn's, which looks ten times a second whether to stop: a third of what an idle process takes."""
@@ -102,6 +135,8 @@ class Server(UvicornServer):
         for server in self.servers:  # a closed one makes no transport of what it accepted last, and leaves it open
             server.close()
         await super().shutdown(sockets)
+        if self._secure:
+            self._secure.close()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -115,10 +150,13 @@ def serve(
     port: int,
     control: socket.socket | None = None,
     certificate: Certificate | None = None,
+    *,
+    secure: socket.socket | None = None,
 ) -> Server:
     """A server that already holds its address; port 0 is any free one. WhiteStatError where it cannot.
 
     What comes over `control`, a listening Unix socket, is its owner's. With a certificate all else comes by TLS.
+    `secure` is a bound socket for HTTPS beside HTTP, which `Server.serve_tls` begins.
     """
     allow_descriptors()
     sys.setswitchinterval(_TURN_S)
@@ -137,7 +175,24 @@ def serve(
     )
     config.load()
     config.ssl = certificate.context if certificate else None
-    return Server(config, _listen(host, port), app.state.streams, control)
+    return Server(config, _listen(host, port), app.state.streams, control, secure)
+
+
+def bind_secure(host: str, port: int) -> socket.socket:
+    """Return a socket that has the address and refuses connections until it listens. Raises WhiteStatError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        made.bind((host, port))
+    except OSError as fault:
+        made.close()
+        reason = (fault.strerror or str(fault)).lower()
+        raise WhiteStatError(f"web.https_listen: cannot listen on {_authority(host, port)}: {reason}") from None
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as below
+    return made
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -14,6 +14,7 @@ from whitestat.query.parse import Now
 from whitestat.web.auth.accounts import Accounts
 from whitestat.web.auth.restricted import RestrictedQueries, own_live
 from whitestat.web.auth.roles import MAY, Permission, Principal, Role
+from whitestat.web.tls.state import Https
 from whitestat.web.usage_reader import UsageReader
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ class Access:
 
     Requests from `open` may read without a log-in, from `edit` read and edit, from `open_v5` read the URLs of
     WhiteStat 5. `proxies` are trusted with the addresses that they forward. `names` are further host names of this
-    machine. `base` is the path in front of all others (`/whitestat`), empty for none.
+    machine. `base` is the path in front of all others (`/whitestat`), empty for none. `https` changes while it runs.
     """
 
     accounts: Accounts = field(default_factory=Accounts)
@@ -35,6 +36,7 @@ class Access:
     proxies: Sequence[Network] = ()
     names: Sequence[str] = ()
     base: str = ""
+    https: Https = field(default_factory=Https)
 
 
 class ThreadRunner(Protocol):

@@ -104,8 +104,13 @@ def _accounts(ask: Call) -> Sequence[Json]:
 
 def _address(config: Config, path: str) -> str:
     """Where others find this machine, as far as it knows."""
-    host = socket.gethostname() if config.web.host in ("0.0.0.0", "::") else config.web.listen.rpartition(":")[0]  # noqa: S104
-    return f"{'https' if config.web.certificate else 'http'}://{host}:{config.web.port}{path}"
+    web = config.web
+    is_beside = web.https_mode == "only"
+    listen, port = (web.https_listen or web.listen, web.https_port) if is_beside else (web.listen, web.port)
+    host = listen.rpartition(":")[0]
+    host = socket.gethostname() if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
+    has_tls = is_beside or (web.certificate is not None and web.https_mode == "off")
+    return f"{'https' if has_tls else 'http'}://{host}:{port}{path}"
 
 
 _COMMANDS: dict[tuple[str, str], Callable[[Call, argparse.Namespace, Config], str]] = {

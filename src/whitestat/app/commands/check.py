@@ -11,6 +11,8 @@ from whitestat.alerting.rules import RULES, active, check_names
 from whitestat.app.alerting import notices as cannot_slow
 from whitestat.app.collectors import default_notices, open_collectors, points_of
 from whitestat.app.control import is_running
+from whitestat.app.https import check as check_https
+from whitestat.app.https import check_keys
 from whitestat.app.local_network import locality, maps_of
 from whitestat.app.local_time import zone_found, zone_of
 from whitestat.attribution.attribute import Attributor
@@ -34,8 +36,9 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     zone, doubt = zone_found(config)
     say(f"time zone: {zone}")
     check_names(config.watch.off)
+    check_keys(config)
     say(f"alerts: {_alerts(config)}")
-    works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say)
+    works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say) & check_https(config, say)
     points = points_of(config)
     attributor = Attributor(locality(config, points), EpisodeTable())
     collectors, notices = open_collectors(points, attributor.is_local)

@@ -22,7 +22,7 @@ CONTROL = Principal(Role.OWNER, "owner", "owner")
 """Only root and the user of the service can open the control socket."""
 
 SESSION = "whitestat"
-"""Name of the session cookie."""
+"""Name of the session cookie; `cookie_name` has the one it has over TLS."""
 
 _FORWARDED = frozenset(
     {
@@ -97,6 +97,15 @@ def is_secure(scope: Scope, access: Access) -> bool:
     return scheme == "https" and peer is not None and _in(peer, access.proxies)
 
 
+def cookie_name(request: HTTPConnection, name: str) -> str:
+    """Return the name of a cookie: another one over TLS than over plain HTTP, which share the cookies of a host.
+
+    Browsers let no page of http:// replace a cookie that is `Secure`, so with one name a log-in at one would fail or
+    end that at the other. Those of `__Secure-` come from TLS alone (RFC 6265bis, sections 4.1.3.1 and 5.7).
+    """
+    return f"__Secure-{name}" if request.url.scheme == "https" else name
+
+
 def is_control(request: HTTPConnection) -> bool:
     """Return whether the request came over the control socket, which has a path and no port."""
     server = request.scope.get("server")
@@ -116,7 +125,7 @@ def identify(request: HTTPConnection, access: Access, now_ms: int) -> Principal 
         if principal is None:
             raise HTTPException(401, "unknown token", headers=challenge(request))
         return principal
-    cookie = request.cookies.get(SESSION)
+    cookie = request.cookies.get(cookie_name(request, SESSION))
     if cookie and (logged_in := access.accounts.by_session(cookie, now_ms)):
         return logged_in
     return _of_network(sender(request, access), access)

@@ -101,6 +101,7 @@ def _page(context: RequestContext, result: Json, status: int = 200) -> Response:
         "people": sources.queries.persons(),
         "roles": [role for role in ROLES if role != "person"],
         "scopes": [scope for scope in SCOPES if scope != "person"],
+        "https": bool(sources.access.https.authority),
         "host": f"{request.url.scheme}://{request.headers.get('host', '')}",
     }
     return HTMLResponse(template().render(values | result), status, {"cache-control": "no-store"})

@@ -23,7 +23,7 @@ from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import CONFIRMED_MS, LONGEST_MS, OWNER
 from whitestat.web.auth.file import Account
 from whitestat.web.auth.passwords import LEAST_LETTERS, digest
-from whitestat.web.auth.principal import SESSION, ClientAddress, sender
+from whitestat.web.auth.principal import SESSION, ClientAddress, cookie_name, sender
 from whitestat.web.auth.roles import Principal
 from whitestat.web.auth.same_origin import require_same_origin
 from whitestat.web.auth.throttle import Failures, LoginQueue, TooManyAttempts, source_of
@@ -106,9 +106,9 @@ class LoginPages:
     async def log_out(self, context: RequestContext) -> Response:
         request = context.request
         require_same_origin(request)
-        await self._do(lambda: self._accounts.end(request.cookies.get(SESSION, "")))
+        await self._do(lambda: self._accounts.end(request.cookies.get(cookie_name(request, SESSION), "")))
         answer = self._to(request, "login")
-        answer.delete_cookie(SESSION, path=self._path)
+        self._delete(request, answer, SESSION)
         return answer
 
     async def show_first(self, context: RequestContext) -> Response:
@@ -171,7 +171,7 @@ class LoginPages:
 
     async def _is_right(self, request: Request, account: Account | None, password: str, name: str = "") -> bool:
         """Check a password. Raises TooManyAttempts; a known browser is not slowed by failures of others."""
-        known = request.cookies.get(KNOWN, "")
+        known = request.cookies.get(cookie_name(request, KNOWN), "")
         is_known = account is not None and self._accounts.knows(known, account.id)
         source = digest(known) if is_known else source_of(sender(request, self._access).address)
         self._failures.check(source, time.monotonic())
@@ -209,7 +209,7 @@ class LoginPages:
         session = await self._do(lambda: self._accounts.begin(account.id, self._now_ms()))
         answer = self._to(request, after)
         self._set(request, answer, SESSION, session, LONGEST_MS // 1000)
-        if not self._accounts.knows(request.cookies.get(KNOWN, ""), account.id):
+        if not self._accounts.knows(request.cookies.get(cookie_name(request, KNOWN), ""), account.id):
             known = await self._do(lambda: self._accounts.know(account.id))
             self._set(request, answer, KNOWN, known, KNOWN_S)
         return answer
@@ -231,6 +231,7 @@ class LoginPages:
             "kind": kind,
             "title": _TITLES[kind],
             "base": self._access.base,
+            "https": bool(self._access.https.authority),
             "has_owner": self._accounts.has_owner,
             "fault_of_file": self._accounts.fault,
             "least": LEAST_LETTERS,
@@ -248,7 +249,7 @@ class LoginPages:
 
     def _set(self, request: Request, answer: Response, name: str, text: str, seconds: int) -> None:
         answer.set_cookie(
-            name,
+            cookie_name(request, name),
             text,
             max_age=seconds,
             path=self._path,
@@ -256,6 +257,11 @@ class LoginPages:
             httponly=True,
             samesite="strict",
         )
+
+    def _delete(self, request: Request, answer: Response, name: str) -> None:
+        """Browsers take no cookie of the prefix `__Secure-` without `Secure`, not even one that deletes it."""
+        is_secure = request.url.scheme == "https"
+        answer.delete_cookie(cookie_name(request, name), path=self._path, secure=is_secure, httponly=True)
 
 
 def _log_failure(client: ClientAddress, name: str) -> None:
