@@ -16,9 +16,9 @@ from whitestat import __version__
 from whitestat.app.command_parser import DEFAULT_CONFIG
 from whitestat.app.parser import command_line, parsers
 from whitestat.config.environment import VARIABLES
-from whitestat.config.registry import SECTIONS
 from whitestat.config.schema import declared
 from whitestat.config.sections import Config
+from whitestat.config.tables import SECTIONS
 
 COMPLETIONS = {"bash": "whitestat.bash", "zsh": "_whitestat"}
 

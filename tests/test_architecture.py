@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.support.parsed import nodes, tree_of
 
 SOURCE = Path(__file__).parents[1] / "src" / "whitestat"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -37,14 +40,17 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield every name a module imports, wherever in it, each as `module` or `module.name`."""
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Return every name a module imports, wherever in it, as `module` or `module.name`."""
+    names: list[str] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides the room it comes from"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(names)
 
 
 def ours(path: Path) -> set[str]:
@@ -120,14 +126,14 @@ def test_a_pure_module_touches_no_clock_file_or_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_opens_with_a_sentence(path: Path) -> None:
-    assert path.stat().st_size == 0 or ast.get_docstring(ast.parse(path.read_text())), f"{path}: no docstring"
+    assert path.stat().st_size == 0 or ast.get_docstring(tree_of(path)), f"{path}: no docstring"
 
 
 def test_the_catch_all_has_one_place() -> None:
     places = [
         name_of(path)
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     ]
@@ -136,14 +142,14 @@ def test_the_catch_all_has_one_place() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_dates_come_from_arithmetic_as_a_32_bit_c_library_knows_none_after_2038(path: Path) -> None:
-    names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    names = {node.attr for node in nodes(path) if isinstance(node, ast.Attribute)}
     found = names & {"fromtimestamp", "utcfromtimestamp", "localtime", "gmtime", "mktime"}
     assert not found, "core.calendar.wall_time is exact for every instant"
 
 
 def public_names(path: Path) -> Iterator[str]:
     """Yield the classes and type aliases (`Name = ...`) that a module defines at its top or in an `if` there."""
-    statements = ast.parse(path.read_text()).body
+    statements = tree_of(path).body
     for node in [*statements, *(inner for each in statements if isinstance(each, ast.If) for inner in each.body)]:
         targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
         names = [node.name] if isinstance(node, ast.ClassDef) else [each.id for each in targets if hasattr(each, "id")]
@@ -181,5 +187,5 @@ def test_every_folder_is_a_package() -> None:
 
 
 def test_the_own_file_of_a_room_is_one_sentence() -> None:
-    files = {name_of(path): ast.parse(path.read_text()).body for path in MODULES if path.name == "__init__.py"}
+    files = {name_of(path): tree_of(path).body for path in MODULES if path.name == "__init__.py"}
     assert {name for name, statements in files.items() if len(statements) > 1} == PUBLIC | {""}

@@ -16,8 +16,8 @@ from whitestat.alerting.rules import BY_KEY, RULES, AlertInputs, active, check_n
 from whitestat.alerting.state import Condition
 from whitestat.alerting.summaries import PastDay, Used
 from whitestat.config.alerts import NotifyConfig, WatchConfig
-from whitestat.config.registry import SECTIONS
 from whitestat.config.schema import declared
+from whitestat.config.tables import SECTIONS
 from whitestat.core.calendar import parse_instant
 from whitestat.core.errors import ConfigError
 from whitestat.core.model import Coverage

@@ -11,8 +11,8 @@ import pytest
 
 from whitestat.app.parser import command_line, parsers
 from whitestat.config.environment import VARIABLES
-from whitestat.config.registry import SECTIONS
 from whitestat.config.schema import declared
+from whitestat.config.tables import SECTIONS
 
 
 @pytest.fixture(scope="module")

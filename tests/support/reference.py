@@ -18,8 +18,8 @@ from whitestat.alerting.rules import RULES
 from whitestat.app.command_parser import DEFAULT_CONFIG, LAST_COUNTS
 from whitestat.app.parser import command_line as command_parser
 from whitestat.config.reference import reference
-from whitestat.config.registry import SECTIONS
 from whitestat.config.schema import declared
+from whitestat.config.tables import SECTIONS
 
 _NOTE = "<!-- Made by `make reference` from the code. Do not edit: change the code and run it again. -->\n"
 

@@ -8,15 +8,15 @@ from ipaddress import IPv4Network, ip_network
 from typing import NamedTuple
 
 from whitestat.core.model import Address, Mac, Network
+from whitestat.core.units import MAPPED_IPV4
 
 PRIVATE: tuple[Network, ...] = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 """RFC 1918 and RFC 4193."""
 ALWAYS_LOCAL: tuple[Network, ...] = tuple(map(ip_network, ("169.254.0.0/16", "fe80::/10", "127.0.0.0/8", "::1/128")))
 """Link-local (RFC 3927, RFC 4291) and loopback space never leaves the link."""
 GROUPS: tuple[Network, ...] = tuple(map(ip_network, ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")))
-_MAPPED = bytes(10) + b"\xff\xff"
-_LINK_LOCAL_4 = _MAPPED + b"\xa9\xfe"
-UNSPECIFIED = (_MAPPED + bytes(4), bytes(16))
+_LINK_LOCAL_4 = MAPPED_IPV4 + b"\xa9\xfe"
+UNSPECIFIED = (MAPPED_IPV4 + bytes(4), bytes(16))
 CACHE_MAX = 4096
 
 
@@ -107,7 +107,7 @@ class Locality:
 
 def is_ipv4(address: Address) -> bool:
     """IPv4-mapped (RFC 4291, section 2.5.5.2)."""
-    return address.startswith(_MAPPED)
+    return address.startswith(MAPPED_IPV4)
 
 
 def is_link_local(address: Address) -> bool:
@@ -131,7 +131,7 @@ def _table(networks: Sequence[Network]) -> _Table:
 
 def _is_in(address: Address, table: _Table) -> bool:
     number = int.from_bytes(address, "big")
-    for mask, prefix in table[address.startswith(_MAPPED)]:  # noqa: SIM110 - a generator would cost as much again
+    for mask, prefix in table[address.startswith(MAPPED_IPV4)]:  # noqa: SIM110 - a generator would cost as much again
         if number & mask == prefix:
             return True
     return False

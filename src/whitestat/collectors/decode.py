@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from whitestat.collectors.link_headers import LINK_HEADERS, LinkType
 from whitestat.core.model import PROTOCOL_OTHER, Address, Mac
+from whitestat.core.units import MAPPED_IPV4
 
 __all__ = ["LinkType", "Packet", "decode"]
 
@@ -41,8 +42,6 @@ class _Network(NamedTuple):
     service: int
     octets: int
 
-
-_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, section 2.5.5.2
 
 _PORTED = frozenset((6, 17, 33, 132, 136))  # TCP, UDP, DCCP, SCTP, UDP-Lite
 _FRAGMENT = 44
@@ -81,7 +80,7 @@ def decode(frame: bytes | bytearray | memoryview, wire_length: int, link: LinkTy
                 service = port if port < other else other
             return _new(
                 Packet,
-                (src_mac, dst_mac, _MAPPED + src, _MAPPED + dst, protocol, service, 0, octets, wire_length),
+                (src_mac, dst_mac, MAPPED_IPV4 + src, MAPPED_IPV4 + dst, protocol, service, 0, octets, wire_length),
             )
         if ethertype == 0x86DD and version >> 4 == 6 and captured >= 58:
             _, _, _, _, payload, protocol, src, dst, port, other = _ETHERNET_IPV6(frame)
@@ -118,7 +117,7 @@ def _ipv4(frame: bytes, at: int, available: int) -> _Network | None:
     if not 20 <= octets <= available:
         octets = available
     service = 0 if fragment & 0x1FFF else _service(frame, at + header, protocol)
-    return _Network(_MAPPED + src, _MAPPED + dst, protocol, service, octets)
+    return _Network(MAPPED_IPV4 + src, MAPPED_IPV4 + dst, protocol, service, octets)
 
 
 def _ipv6(frame: bytes, at: int, available: int) -> _Network | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from whitestat.core.model import Address, Counts, Delta, FlowKey, Mac
+from whitestat.core.units import MAPPED_IPV4
 
 HOSTS_MAX = 65_536
 WAITING_MAX = 16_384
@@ -18,9 +19,8 @@ HANDED_ON_MS = 300_000
 
 _TO_ALL = b"\xff" * 6
 _NO_MAC = bytes(6)
-_MAPPED = bytes(10) + b"\xff\xff"
-_UNSPECIFIED = (_MAPPED + bytes(4), bytes(16))
-_LOOPBACK, _LOOPBACK_6 = _MAPPED + b"\x7f\0\0\1", bytes(15) + b"\1"
+_UNSPECIFIED = (MAPPED_IPV4 + bytes(4), bytes(16))
+_LOOPBACK, _LOOPBACK_6 = MAPPED_IPV4 + b"\x7f\0\0\1", bytes(15) + b"\1"
 
 
 def completed(deltas: Iterable[Delta]) -> Iterator[Delta]:
@@ -88,7 +88,7 @@ class _Hosts:
         """Whether packets came to it as broadcasts, or it never sends and ends as that of a network of 24 bits does."""
         if address in self._broadcasts or address in _UNSPECIFIED:
             return True
-        return address not in senders and address.startswith(_MAPPED) and address[15] == 255
+        return address not in senders and address.startswith(MAPPED_IPV4) and address[15] == 255
 
 
 def _told(key: FlowKey) -> FlowKey:

@@ -13,7 +13,6 @@ from whitestat.config.alerts import NotifyConfig, WatchConfig
 from whitestat.config.environment import store_path, take, take_passwords
 from whitestat.config.plans import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
 from whitestat.config.points import PointConfig, missing
-from whitestat.config.registry import PARTS, SECTIONS, Section, homes, within
 from whitestat.config.schema import TableParser, declared, shown
 from whitestat.config.sections import (
     LEAST_KEPT_S,
@@ -27,6 +26,7 @@ from whitestat.config.sections import (
     Store,
     Web,
 )
+from whitestat.config.tables import PARTS, SECTIONS, Section, homes, within
 from whitestat.core.errors import ConfigError
 from whitestat.core.system.collector_plugins import spec_of
 from whitestat.core.units import duration_text

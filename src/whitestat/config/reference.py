@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from whitestat.config.environment import VARIABLES
 from whitestat.config.points import PASSWORD
-from whitestat.config.registry import SECTIONS
 from whitestat.config.schema import TEXT, declared
 from whitestat.config.sections import Config
+from whitestat.config.tables import SECTIONS
 
 
 def example() -> str:

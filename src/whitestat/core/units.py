@@ -9,7 +9,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from whitestat.core.model import Address, Mac
 
-_MAPPED = bytes(10) + b"\xff\xff"
+MAPPED_IPV4 = bytes(10) + b"\xff\xff"
 """The first twelve octets of an IPv4-mapped address (RFC 4291, section 2.5.5.2)."""
 
 _MAC = re.compile(r"[0-9a-f]{2}(?:(?P<mark>[:-])[0-9a-f]{2})(?:(?P=mark)[0-9a-f]{2}){4}", re.IGNORECASE)
@@ -42,7 +42,7 @@ def mac_bytes(text: str) -> Mac:
 @lru_cache(maxsize=8192)
 def address_text(address: Address) -> str:
     """Sixteen octets as people write them (RFC 5952); an IPv4-mapped address as plain IPv4."""
-    if address[:12] == _MAPPED:
+    if address[:12] == MAPPED_IPV4:
         return str(IPv4Address(address[12:]))
     return str(IPv6Address(address))
 
@@ -52,7 +52,7 @@ def address_bytes(text: str) -> Address:
     if "%" in text:  # The zone is a matter of one machine (RFC 4007) and no part of the address.
         raise ValueError(f"not an IP address: {text!r}")
     try:
-        return IPv6Address(text).packed if ":" in text else _MAPPED + IPv4Address(text).packed
+        return IPv6Address(text).packed if ":" in text else MAPPED_IPV4 + IPv4Address(text).packed
     except AddressValueError:
         raise ValueError(f"not an IP address: {text!r}") from None
 

@@ -6,11 +6,11 @@ from struct import Struct
 
 from whitestat.attribution.evidence import IDENTITY_MAX, Evidence, first_label, text_of
 from whitestat.attribution.evidence.dns import name_at
+from whitestat.core.units import MAPPED_IPV4
 
 _HEADER = Struct("!BBBx4x4x4x4s4x4x16s64s128sI")
 """op, hardware type, hardware address length, address given, hardware address, two spare fields, cookie."""
 _COOKIE = 0x63825363
-_MAPPED = bytes(10) + b"\xff\xff"
 
 _PAD, _HOST_NAME, _LEASE_TIME, _OVERLOAD, _TYPE = 0, 12, 51, 52, 53
 _VENDOR_CLASS, _CLIENT, _FULL_NAME, _END = 60, 61, 81, 255
@@ -42,7 +42,7 @@ def decode(message: bytes, at_ms: int) -> Evidence | None:
         ends = 0 < lease_s < _LEASE_FOR_EVER
         # The name in an acknowledgement is the server's; it is as good as the client's own.
         return Evidence(
-            "dhcp", at_ms, mac, _MAPPED + given, _name(found), until_ms=at_ms + lease_s * 1000 if ends else None
+            "dhcp", at_ms, mac, MAPPED_IPV4 + given, _name(found), until_ms=at_ms + lease_s * 1000 if ends else None
         )
     return None
 

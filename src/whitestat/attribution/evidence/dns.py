@@ -10,12 +10,12 @@ from struct import Struct
 
 from whitestat.attribution.evidence import Evidence, first_label
 from whitestat.core.model import Address, Mac
+from whitestat.core.units import MAPPED_IPV4
 
 _HEADER = Struct("!2xHHHHH")  # flags; questions, answers, authorities, additional records
 _RECORD = Struct("!HHIH")  # type, class, time to live, length
 _RESPONSE = 0x8000
 _A, _AAAA = 1, 28
-_MAPPED = bytes(10) + b"\xff\xff"
 
 RECORDS_MAX = 64
 LABELS_MAX = 127
@@ -63,7 +63,7 @@ def _addresses(message: bytes) -> Iterator[tuple[str, Address]]:
         if not lives_s:  # a farewell (RFC 6762, section 10.1)
             continue
         if kind == _A and length == 4:
-            yield name, _MAPPED + value
+            yield name, MAPPED_IPV4 + value
         elif kind == _AAAA and length == 16:
             yield name, value
 

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from whitestat.attribution.evidence import Evidence, Prefix, advertisement, dhcp, dhcp6, dns, netbios
 from whitestat.core.model import Address, Mac
+from whitestat.core.units import MAPPED_IPV4
 
 _ETHERNET = Struct("!6s6sH")
 _TAG = Struct("!2xH")
 _IPV4 = Struct("!BxHxxHxBxx4s4s")
 _IPV6 = Struct("!B3xHBB16s16s")
 _UDP = Struct("!HHH2x")
-_MAPPED = bytes(10) + b"\xff\xff"
 _UDP_PROTOCOL, _ICMPV6 = 17, 58
 
 FrameEvidence = list[Evidence | Prefix]
@@ -109,7 +109,7 @@ def _ipv4(frame: bytes, at: int) -> tuple[Address, int, int, int] | None:
     header = (version & 0x0F) * 4
     if version >> 4 != 4 or header < 20 or not header <= total <= len(frame) - at or fragment & 0x3FFF:
         return None
-    return _MAPPED + source, protocol, at + header, at + total
+    return MAPPED_IPV4 + source, protocol, at + header, at + total
 
 
 def _ipv6(frame: bytes, at: int) -> tuple[Address, int, int, int] | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from whitestat.attribution.evidence import IDENTITY_MAX, Evidence, first_label, text_of
 from whitestat.core.model import Mac
-from whitestat.core.units import address_bytes, mac_bytes
+from whitestat.core.units import MAPPED_IPV4, address_bytes, mac_bytes
 
 LEASES_MAX = 8192
 FILE_OCTETS_MAX = 4 * 1024 * 1024
@@ -25,7 +25,6 @@ CLOCK_SET_S = 1_000_000_000
 """September 2001. An earlier end of a lease is of a server whose clock was never set, or that writes how long the lease
 is (dnsmasq built with HAVE_BROKEN_RTC): then the lease is in force, and ends so long after it was read."""
 
-_MAPPED = bytes(10) + b"\xff\xff"
 _ISC_LINE = re.compile(r'\s*([a-z-]+(?: (?:ethernet|state))?) ("(?:[^"\\]|\\.)*"|[^;]*);')
 _ISC_ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 
@@ -159,7 +158,7 @@ def _networkd_lease(entry: Mapping[str, Any], at_ms: int) -> Evidence | None:
         "dhcp",
         at_ms,
         mac if len(mac) == 6 else None,
-        _MAPPED + address,
+        MAPPED_IPV4 + address,
         _host(name) if isinstance(name, str) else None,
         client[:IDENTITY_MAX] or None,
         until_ms=until_ms,
@@ -175,7 +174,7 @@ def _udhcpd(content: bytes, at_ms: int) -> Iterator[Evidence]:
         if any(address) and any(mac):
             host = _host(text_of(name))
             until_ms = _until_ms(at_ms, written_s + left_s if written_s >= CLOCK_SET_S else left_s)
-            yield Evidence("dhcp", at_ms, mac, _MAPPED + address, host, until_ms=until_ms)
+            yield Evidence("dhcp", at_ms, mac, MAPPED_IPV4 + address, host, until_ms=until_ms)
 
 
 def _lease(

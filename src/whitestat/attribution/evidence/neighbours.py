@@ -6,10 +6,9 @@ import json
 from collections import Counter
 
 from whitestat.attribution.evidence import Evidence
-from whitestat.core.units import address_bytes, mac_bytes
+from whitestat.core.units import MAPPED_IPV4, address_bytes, mac_bytes
 
 NEIGHBOURS_MAX = 8192
-_MAPPED = bytes(10) + b"\xff\xff"
 _KNOWN = frozenset(("REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT"))
 
 
@@ -30,5 +29,5 @@ def read(answer: bytes, at_ms: int) -> list[Evidence]:
                 found.append(Evidence("neighbour", at_ms, mac, address))
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
-    held = Counter(mac for _, _, mac, address, *_ in dict.fromkeys(found) if address and address[:12] == _MAPPED)
+    held = Counter(mac for _, _, mac, address, *_ in dict.fromkeys(found) if address and address[:12] == MAPPED_IPV4)
     return [each for each in found if each.mac is None or held[each.mac] < 2]

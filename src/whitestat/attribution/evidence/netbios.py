@@ -6,6 +6,7 @@ from struct import Struct
 
 from whitestat.attribution.evidence import Evidence
 from whitestat.core.model import Mac
+from whitestat.core.units import MAPPED_IPV4
 
 _HEADER = Struct("!2xHH4xH")  # flags, questions, additional records
 _REGISTRATIONS = frozenset((5, 8, 9, 15))
@@ -14,7 +15,6 @@ _NAME_AT = 12
 _RECORD_AT = _NAME_AT + 34 + 4 + 2
 """Behind the question's name of 34 octets, its type and class, and a pointer to that name (section 4.2.2)."""
 _RECORD = Struct("!HHIHH4s")  # type, class, time to live, length, flags, address
-_MAPPED = bytes(10) + b"\xff\xff"
 _GROUP = 0x8000
 _WORKSTATION, _SERVER = 0x00, 0x20
 
@@ -30,7 +30,7 @@ def decode(message: bytes, sender: Mac, at_ms: int) -> Evidence | None:
     kind, _, _, _, of, address = _RECORD.unpack_from(message, _RECORD_AT)
     if name is None or kind != 0x20 or of & _GROUP:
         return None
-    return Evidence("netbios", at_ms, sender, _MAPPED + address, name)
+    return Evidence("netbios", at_ms, sender, MAPPED_IPV4 + address, name)
 
 
 def _name(encoded: bytes) -> str | None:

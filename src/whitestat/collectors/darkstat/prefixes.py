@@ -12,16 +12,16 @@ from ipaddress import IPv6Network
 
 from whitestat.collectors.darkstat.parse import HostTotals
 from whitestat.core.model import Address, Mac
+from whitestat.core.units import MAPPED_IPV4
 
 DEVICES_MIN = 2
 NETWORKS_MAX = 16
-_MAPPED = bytes(10) + b"\xff\xff"
 _GLOBAL = 0x20, 0x3F  # 2000::/3 (RFC 4291, section 2.4)
 
 
 def networks(rows: Mapping[Address, HostTotals], local: Collection[Address]) -> frozenset[IPv6Network]:
     """The /64 networks among the rows that are not `local`, by the MACs of those that are."""
-    outside = {host.mac for address, host in rows.items() if address.startswith(_MAPPED) and address not in local}
+    outside = {host.mac for address, host in rows.items() if address.startswith(MAPPED_IPV4) and address not in local}
     ours = {rows[address].mac for address in local} - outside - {None}
     found: dict[bytes, set[Mac | None]] = {}
     for address, host in rows.items():

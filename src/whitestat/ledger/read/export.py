@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from whitestat.core.units import address_text, mac_text
+from whitestat.core.units import MAPPED_IPV4, address_text, mac_text
 
 _EPISODES = "SELECT id FROM episode WHERE device = :device"
 _SERIES = f"SELECT id FROM series WHERE episode IN ({_EPISODES})"  # noqa: S608 - words of this module
@@ -23,7 +23,6 @@ _TABLES = {
         for table in ("service_hour", "service_day", "peer_day", "peer_month")
     },
 }
-_MAPPED = bytes(10) + b"\xff\xff"
 
 Cells = dict[str, object]
 
@@ -44,5 +43,5 @@ def _cell(value: object) -> object:
     if len(value) == 6:
         return mac_text(value)
     if len(value) in (4, 16):
-        return address_text(_MAPPED + value if len(value) == 4 else value)
+        return address_text(MAPPED_IPV4 + value if len(value) == 4 else value)
     return value.hex()

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 from whitestat.core.errors import DamagedLedger
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Address, Counts
+from whitestat.core.units import MAPPED_IPV4
 from whitestat.ledger.resolutions import Piece, Resolution, pieces
 from whitestat.ledger.tables.cuts import TablePart
-
-_MAPPED = bytes(10) + b"\xff\xff"
 
 DetailId = tuple[Any, ...]
 """What a row of detail is about: (protocol, service), or (peer,) as stored."""
@@ -61,12 +60,12 @@ _PUT_KEPT = """INSERT INTO kept VALUES (?, ?)
 
 def stored(peer: Address) -> bytes:
     """An address as the tables hold it: four octets for IPv4."""
-    return peer[12:] if peer[:12] == _MAPPED else peer
+    return peer[12:] if peer[:12] == MAPPED_IPV4 else peer
 
 
 def address(peer: bytes) -> Address:
     """The address of a stored peer; empty for all others."""
-    return _MAPPED + peer if len(peer) == 4 else peer
+    return MAPPED_IPV4 + peer if len(peer) == 4 else peer
 
 
 class DetailEntry(NamedTuple):
