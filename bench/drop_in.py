@@ -135,8 +135,8 @@ def _frame(device: int, peer: int) -> bytes:
 
 
 def _service(machine: Machine, folder: Path) -> subprocess.Popen[str]:
-    """Without a capability, as in its container."""
-    bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    """As in its container, but for what takes it to Python in a private home; it ends with no capability."""
+    bare = ("setpriv", "--bounding-set=-all,+chown,+setuid,+setgid,+sys_admin", "--inh-caps=-all")
     (folder / "data" / "WhiteStatConfig.json").write_text('{"IdleSeconds": 1, "UpdateDBSeconds": 30}')
     with (folder / "log").open("w") as log:
         words = (*bare, sys.executable, "-m", "whitestat", "run")

@@ -23,9 +23,13 @@ from typing import Any
 from bench.darkstat import PORT, Darkstat
 from tests.lab.machine import LabError, Machine
 from tests.support.old_databases import OldDatabase
+from tests.support.rights import rights_below
 
 HEALTHY_S = 90
 """An emulated one takes a while."""
+
+BECOMING = "+chown,+setuid,+setgid"
+"""What compose.yaml gives the one that reads darkstat."""
 
 METERING = "+net_raw,+bpf,+perfmon,+net_bind_service,+chown,+setuid,+setgid"
 """What compose.yaml gives the one that meters."""
@@ -58,14 +62,26 @@ def main(arch: str) -> None:
         _run(root, config, (uid, gid), [], tls=True)
         _reads_darkstat(root, config, (uid, gid), [])
         # WhiteStat 5 ran as root, so its folder is root's; and so is one that Docker makes.
-        _reads_darkstat(root, config, (0, 0), ["setpriv", "--inh-caps=-all", "--bounding-set=-all"])
+        as_root = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{BECOMING}"]
+        _reads_darkstat(root, config, (0, 0), as_root, becomes=uid)
+        _reads_darkstat(root, config, (1000, 1000), as_root, becomes=1000, starts=(0, 0))
         if arch == NATIVE.get(platform.machine()):  # an emulator of programs has no bpf(2)
             said = _run(root, config, (0, 0), ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{METERING}"])
             _hold("counts eth0 (in the kernel)" in said, f"it was to meter in the kernel:\n{said}")
 
 
-def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: list[str]) -> None:
-    """In WhiteStat 5's place, with what that left in its folder, until a poll of a real darkstat is booked."""
+def _reads_darkstat(
+    root: Path,
+    config: dict[str, Any],
+    owner: tuple[int, int],
+    prefix: list[str],
+    *,
+    becomes: int | None = None,
+    starts: tuple[int, int] | None = None,
+) -> None:
+    """`owner` has the folder, and `starts` (the same by default) starts it, which `becomes` another user or stays.
+
+    In WhiteStat 5's place, with what that left in its folder, until a poll of a real darkstat is booked."""
     with TemporaryDirectory() as data, TemporaryDirectory() as home, closing(Machine("container")) as machine:
         Path(data, "WhiteStatConfig.json").write_text(json.dumps(LEFT))
         Path(data, "MAC_HOST.txt").write_text(f"{MAC}|this machine")
@@ -79,7 +95,8 @@ def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int], 
         machine.ip("neighbour add 192.168.50.1 lladdr 02:50:00:00:00:01 dev eth0 nud permanent")
         with closing(Darkstat(machine, Path(home), "eth0")), Path(data, "log").open("w") as output:
             environment = [*config["Env"], f"DARKSTAT_URL=http://127.0.0.1:{PORT}"]
-            enter = ["chroot", f"--userspec={owner[0]}:{owner[1]}", "--groups=", str(root), "env", "-i", *environment]
+            user, group = starts or owner
+            enter = ["chroot", f"--userspec={user}:{group}", "--groups=", str(root), "env", "-i", *environment]
             process = machine.start(*enter, *prefix, *config["Entrypoint"], *config["Cmd"], stdout=output.fileno())
             began = time.monotonic()
             _until(lambda: _ask(machine, "/api/v1/health")["status"] == "ok", Path(data, "log"))
@@ -93,12 +110,20 @@ def _reads_darkstat(root: Path, config: dict[str, Any], owner: tuple[int, int], 
             _hold(row[:2] + row[4:6] == ["192.168.50.2", MAC, 12.5, 3.25], f"of {OLD_DAY} it says {row}")
             _hold(old.read_bytes() == before, "WhiteStat.db must stay as it is")
             resident = Path(f"/proc/{process.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
+            _holds_no_rights(process.pid, owner[0] if becomes is None else becomes)
             process.terminate()
             _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{Path(data, 'log').read_text()}")
         print(
             f"image: darkstat read as user {owner[0]}, healthy after {healthy_s:.1f} s, "
             f"the first poll booked after {took_s:.1f} s, {resident} kB resident then"
         )
+
+
+def _holds_no_rights(pid: int, user: int) -> None:
+    """Every thread of the service, and of every process below it, is that user, without a capability."""
+    for thread in rights_below(pid):
+        _hold(thread.users == {user}, f"{thread.name} ({thread.pid}) runs as {thread.users}")
+        _hold(not thread.capabilities, f"{thread.name} ({thread.pid}) holds capabilities {thread.capabilities:x}")
 
 
 def _until(true: Callable[[], bool], log: Path) -> None:
@@ -128,6 +153,7 @@ def _sent_kb(frame: dict[str, Any]) -> float:
 
 def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: list[str], *, tls: bool = False) -> str:
     """From the start to the first healthy answer and to SIGTERM; returns what it printed."""
+    user = owner[0] or _ids(root, config["User"])[0]  # root becomes the image's own user
     with TemporaryDirectory() as data, closing(Machine("container")) as machine:
         os.chown(data, *owner)
         more = _certify(Path(data), owner) if tls else []
@@ -147,14 +173,13 @@ def _run(root: Path, config: dict[str, Any], owner: tuple[int, int], prefix: lis
             time.sleep(0.1)
         took_s = time.monotonic() - began
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
-        _hold(set(status["Uid"].split()) == {str(owner[0])}, f"it runs as {status['Uid']}")
-        _hold(int(status["CapEff"], 16) == 0, f"it holds capabilities {status['CapEff']}")
-        _hold(Path(data, "whitestat.db").stat().st_uid == owner[0], "the database must be its user's")
+        _holds_no_rights(process.pid, user)
+        _hold(Path(data, "whitestat.db").stat().st_uid == user, "the database must be its user's")
         process.terminate()
         _hold(process.wait(30) == 0, f"SIGTERM: exit {process.returncode}\n{log.read_text()}")
         resident = status["VmRSS"].strip()
         how = " by TLS" if tls else ""
-        print(f"image: healthy after {took_s:.1f} s{how} as user {owner[0]} without capabilities, {resident} resident")
+        print(f"image: healthy after {took_s:.1f} s{how} as user {user} without capabilities, {resident} resident")
         return log.read_text()
 
 

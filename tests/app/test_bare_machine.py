@@ -37,7 +37,7 @@ def folder() -> Iterator[Path]:
     with TemporaryDirectory() as name:
         path = Path(name)
         path.chmod(0o755)
-        (path / "data").mkdir()
+        (path / "data").mkdir(mode=0o700)
         os.chown(path / "data", STRANGER, STRANGER)
         yield path
 
@@ -106,6 +106,7 @@ HIDDEN = {"/proc/sys": "-t tmpfs none /proc/sys", "/sys": "-t tmpfs none /sys"}
 @pytest.mark.parametrize("collector", ["interface", "kernel"])
 def test_hidden_folders_of_the_kernel_are_done_without(folder: Path, hidden: str, collector: str) -> None:
     config = configured(folder, collector)
+    os.chown(folder / "data", 0, 0)
     health = health_of_a_service(hiding(HIDDEN[hidden]), config)
     [point] = health["points"]
     assert point["state"] in ("ok", "degraded")
@@ -121,6 +122,7 @@ def test_check_does_without_hidden_folders_too(folder: Path, hidden: str) -> Non
 
 def test_a_time_zone_that_is_not_known_is_said_on_the_page_and_by_check(folder: Path) -> None:
     config = configured(folder)
+    os.chown(folder / "data", 0, 0)
     etc = folder / "etc"
     etc.mkdir()
     for name in ("passwd", "group", "nsswitch.conf"):

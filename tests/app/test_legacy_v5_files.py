@@ -64,7 +64,7 @@ def test_they_belong_to_the_owner_of_the_folder(tmp_path: Path) -> None:
     start(environ(tmp_path))
     for each in tmp_path.iterdir():
         state = each.stat()
-        assert (state.st_uid, state.st_gid, state.st_mode & 0o777) == (12345, 54321, 0o644)
+        assert (state.st_uid, state.st_gid, state.st_mode & 0o777) == (12345, 54321, 0o600)
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -246,7 +246,7 @@ def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None
         [store]
         flush = "500ms"
         [lan]
-        networks = ["10.0.0.0/8", "10.0.0.0/99", 7]
+        networks = ["10.0.0.0/8", "10.0.0.0/99", "fe80::%eth0/64", 7]
         routers = "02:50:00:00:00:01"
         [[point]]
         name = "LAN"
@@ -270,7 +270,7 @@ def test_every_fault_is_told_at_once_with_file_key_and_value(file: Path) -> None
             "web.lisen: unknown key 'lisen' (did you mean 'listen'?)",
             "web.listen: must be text, got 5",
             'store.flush: must be a duration from "1s" to "1h", got \'500ms\'',
-            "lan.networks: must be networks like 192.168.50.0/24, got '10.0.0.0/99', 7",
+            "lan.networks: must be networks like 192.168.50.0/24, got '10.0.0.0/99', 'fe80::%eth0/64', 7",
             "lan.routers: must be a list of MAC addresses like 02:50:00:00:00:11, got '02:50:00:00:00:01'",
             "point[1].name: must be 1 to 32 of a-z, 0-9, - and _, got 'LAN'",
             f"point[1].collector: must be one of {', '.join(NAMES)}, or of an installed package, got 'kernle'",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.lab.machine import SLOWER, TRAFFIC_TOOLS, missing
@@ -17,3 +19,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if marked and (reason := missing(*TRAFFIC_TOOLS)):
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A folder called whitestat: the service gives it to its user, whatever tests put beside the ledger."""
+    folder = tmp_path / "whitestat"
+    folder.mkdir()
+    return folder

@@ -53,6 +53,10 @@ interface = "{interface}"
 {devices}{more}"""
 
 
+STAYS_ROOT = '[service]\nuser = "root"\n'
+"""More settings, for a start without the capabilities that becoming another user takes."""
+
+
 class Service:
     """One run of `whitestat run` in `machine`; `log` is what it printed."""
 
@@ -61,7 +65,7 @@ class Service:
         self.port = port
         self._machine = machine
         self._folder = folder
-        self._log = folder / "service.log"
+        self._log = folder / "whitestat.log"
         self._words: tuple[str, ...] = ()
         if config is not None:
             path = folder / "whitestat.toml"
@@ -79,6 +83,11 @@ class Service:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What follows the command: its configuration."""
+        return self._words
 
     @property
     def pid(self) -> int:

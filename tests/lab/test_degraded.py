@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.home import DEVICES, GATEWAY_MAC, INTERNET4, LAPTOP, PHONE, Home, Links
 from tests.lab.referee import Referee
-from tests.lab.service import Service, running, settings
+from tests.lab.service import STAYS_ROOT, Service, running, settings
 from tests.lab.traffic import flood, forge
 
 pytestmark = pytest.mark.lab
@@ -34,7 +34,7 @@ def home() -> Iterator[Home]:
 def test_without_capabilities_totals_are_counted_and_one_sentence_says_what_is_missing(
     home: Home, tmp_path: Path
 ) -> None:
-    service = Service(home.gateway, tmp_path, settings(tmp_path))
+    service = Service(home.gateway, tmp_path, settings(tmp_path, more=STAYS_ROOT))
     service.prefix = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
     try:
         service.start()

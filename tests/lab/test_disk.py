@@ -28,7 +28,7 @@ def home() -> Iterator[Home]:
 
 
 def tmpfs(machine: Machine, folder: Path) -> None:
-    machine.run("mount", "-t", "tmpfs", "-o", f"size={DISK_OCTETS}", "tmpfs", str(folder))
+    machine.run("mount", "-t", "tmpfs", "-o", f"mode=0755,size={DISK_OCTETS}", "tmpfs", str(folder))
 
 
 def ext4(machine: Machine, folder: Path) -> None:

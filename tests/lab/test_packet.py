@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.home import DEVICES, INTERNET4, INTERNET6, LAPTOP, PHONE, TV, Home, Links
 from tests.lab.referee import Referee
-from tests.lab.service import Service, running, settings
+from tests.lab.service import STAYS_ROOT, Service, running, settings
 from tests.lab.traffic import echo, finish, flood, iperf_servers, start_transfer
 from whitestat.collectors.packet.ring import knows_giants
 
@@ -122,7 +122,7 @@ def test_an_interface_that_comes_back_is_metered_again_without_privileges(home: 
 
 
 def test_where_the_kernel_takes_no_program_packets_are_counted(home: Home, tmp_path: Path) -> None:
-    service = Service(home.gateway, tmp_path, settings(tmp_path))
+    service = Service(home.gateway, tmp_path, settings(tmp_path, more=STAYS_ROOT))
     service.prefix = ("setpriv", "--inh-caps=-all,+net_raw", "--bounding-set=-all,+net_raw")
     try:
         service.start()

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -18,11 +19,13 @@ from tests.lab.home import INTERNET4, PHONE, Home, Links
 from tests.lab.referee import Octets, Referee
 from tests.lab.service import Service, environment, running, settings
 from tests.lab.traffic import flood
+from tests.support.rights import rights_below
 from whitestat.core.system.privileges import effective, needed_to_read, reads_afterwards
+from whitestat.core.system.service_user import RESERVED, RESERVED_THROTTLE
 
 pytestmark = pytest.mark.lab
 
-CAP_BPF, CAP_SYS_ADMIN = 39, 21
+CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF = 12, 21, 39
 ANSWERS = ("/api/v1/usage.html", "/metrics", "/table", "/", "/openapi.json")
 PYTHON = Path("/usr/bin/python3.11")
 MODULES = (
@@ -99,29 +102,32 @@ def test_it_holds_no_capability_and_goes_on_metering(home: Home, public_folder: 
             assert service.get(path).status == 200
 
 
-@pytest.mark.skipif(not PYTHON.exists(), reason="needs the system's Python 3.11")
-def test_it_becomes_nobody_where_nobody_can_reach_the_ledger_and_python(home: Home, public_folder: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    modules = public_modules(public_folder)
-    service = Service(home.gateway, public_folder, settings(public_folder))
-    service.python, service.modules = str(PYTHON), str(modules)
+def test_it_becomes_a_user_of_its_own_also_where_code_and_data_are_in_a_private_home(
+    home: Home, tmp_path: Path
+) -> None:
+    """Python and the tests' folders are in root's own here, or below a folder that is made so."""
+    tmp_path.parent.chmod(0o700)
+    service = Service(home.gateway, tmp_path, settings(tmp_path))
     try:
         service.start()
         metered(home, service)
         held = status(service)
-        assert held["Uid"].split() == [str(nobody.pw_uid)] * 4
-        assert held["Gid"].split() == [str(nobody.pw_gid)] * 4
+        assert held["Uid"].split() == held["Gid"].split() == [str(RESERVED)] * 4
         assert int(held["CapPrm"], 16) == 0
-        assert "runs as nobody" in service.log
-        control = (public_folder / "whitestat.db.sock").stat()
-        assert (control.st_uid, stat.S_IMODE(control.st_mode)) == (nobody.pw_uid, 0o600)
+        assert f"runs as user {RESERVED}" in service.log
+        control = (tmp_path / "whitestat.db.sock").stat()
+        assert (control.st_uid, stat.S_IMODE(control.st_mode)) == (RESERVED, 0o600)
         assert service.command("name", PHONE.name, "Anna's phone").returncode == 0
         assert "Anna's phone" in service.usage("wan")
         for path in ANSWERS:
             assert service.get(path).status == 200
+        shown = list(Path(f"/proc/{service.pid}/root{tmp_path.parent}").iterdir())
+        assert [path.name for path in shown] == [tmp_path.name], "of the private folder it sees what it needs alone"
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
         assert service.stop() == 0, service.log
-        assert (public_folder / "whitestat.db").stat().st_uid == nobody.pw_uid
-        assert not (public_folder / "whitestat.db.sock").exists()
+        for file in tmp_path.glob("whitestat.db*"):
+            assert (file.stat().st_uid, stat.S_IMODE(file.stat().st_mode)) == (RESERVED, 0o600)
+        assert not (tmp_path / "whitestat.db.sock").exists()
     finally:
         service.end()
 
@@ -175,16 +181,53 @@ def test_check_says_which_capability_is_missing_and_what_is_left(home: Home, pub
             assert "Everything works." in done.stdout
 
 
-def test_a_ledger_that_was_nobodys_is_given_back_where_root_must_stay_root(home: Home, public_folder: Path) -> None:
-    for _ in range(2):
+def test_no_thread_and_no_child_has_rights_but_the_helper_that_slows_devices(home: Home, public_folder: Path) -> None:
+    """Of every process below the service, while a plan that slows is in force."""
+    plan = '[[plan]]\nname = "line"\nallowance = "1MB"\nwhen_over = "6Mbit/s"\n'
+    with running(home.gateway, public_folder, settings(public_folder, more=plan)) as service:
+        metered(home, service)
+        threads = rights_below(service.pid)
+        helpers = [each for each in threads if "whitestat.throttle.helper" in each.name]
+        assert helpers and len(threads) > len(helpers) + 1
+        for each in threads:
+            assert each.no_new_privileges
+            if each in helpers:
+                assert each.users == {RESERVED_THROTTLE}
+                assert each.capabilities == each.bounding == 1 << CAP_NET_ADMIN
+            else:
+                assert each.users == {RESERVED}
+                assert each.capabilities == each.bounding == 0
+                assert each.is_filtered
+
+
+def test_a_ledger_that_was_nobodys_or_roots_becomes_the_users(home: Home, public_folder: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    for owner in ((0, 0), (nobody.pw_uid, nobody.pw_gid), (0, 0)):
         with running(home.gateway, public_folder) as service:
             metered(home, service)
-            owner = pwd.getpwuid((public_folder / "whitestat.db").stat().st_uid).pw_name
-            assert f"runs as {owner}" in service.log
-            assert public_folder.owner() == owner
-        nobody = pwd.getpwnam("nobody")
+            assert public_folder.stat().st_uid == (public_folder / "whitestat.db").stat().st_uid == RESERVED
         for path in (public_folder, *public_folder.iterdir()):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            os.chown(path, *owner)
+
+
+def test_root_stays_root_where_that_is_asked_for_and_says_what_it_may(home: Home, public_folder: Path) -> None:
+    config = settings(public_folder, more='[service]\nuser = "root"\n')
+    with running(home.gateway, public_folder, config) as service:
+        metered(home, service)
+        held = status(service)
+        assert held["Uid"].split() == ["0"] * 4
+        assert int(held["CapPrm"], 16) == int(held["CapBnd"], 16) == 0
+        assert "it can still read and change every file of root" in service.log
+
+
+def test_root_is_refused_where_no_other_user_can_be_had(home: Home, public_folder: Path) -> None:
+    service = Service(home.gateway, public_folder, settings(public_folder))
+    service.prefix = ("setpriv", "--bounding-set=-setuid", "--inh-caps=-setuid")
+    line = home.gateway.command(*service.prefix, sys.executable, "-m", "whitestat", "run", *service.words)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, env=environment())
+    assert done.returncode == 2
+    assert 'user = "root" in [service]' in done.stderr
+    assert not list(public_folder.glob("whitestat.db*"))
 
 
 def test_what_root_alone_could_read_is_loaded_before_root_is_given_up(public_folder: Path) -> None:
@@ -192,11 +235,9 @@ def test_what_root_alone_could_read_is_loaded_before_root_is_given_up(public_fol
     private = public_folder.parent / "home"
     private.mkdir(mode=0o700)
     (private / "module.py").touch()
-    ledger, public = public_folder / "whitestat.db", [Path(os.__file__)]
-    assert reads_afterwards(None, ledger, public)
+    assert reads_afterwards(None, [Path(os.__file__)])
     os.chown(private, 4321, 4321)
-    assert not reads_afterwards(None, ledger, [private / "module.py"])
-    assert not reads_afterwards("no-such-user", ledger, public)
+    assert not reads_afterwards(None, [private / "module.py"])
     assert os.geteuid() == 0 and CAP_BPF in effective(), "the child dropped, not this process"
 
 

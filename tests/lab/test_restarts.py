@@ -21,7 +21,7 @@ import pytest
 from tests.lab.home import DEVICES, GATEWAY4, GATEWAY_MAC, INTERNET4, INTERNET_MAC, PHONE, TV, WAN_MAC, Home, Links
 from tests.lab.machine import SLOWER, Machine
 from tests.lab.referee import Octets
-from tests.lab.service import SOURCE, Service, running, settings
+from tests.lab.service import SOURCE, STAYS_ROOT, Service, running, settings
 from tests.lab.traffic import flood
 
 pytestmark = pytest.mark.lab
@@ -162,7 +162,7 @@ def test_with_pinned_maps(pinned: Home, tmp_path: Path) -> None:
 
 
 def test_without_a_bpf_file_system(unpinned: Home, tmp_path: Path) -> None:
-    found = restarted(unpinned, tmp_path, settings(tmp_path), (stop, kill), WITHOUT_MOUNTS)
+    found = restarted(unpinned, tmp_path, settings(tmp_path, more=STAYS_ROOT), (stop, kill), WITHOUT_MOUNTS)
     assert found.difference == (0, 0)
     assert found.unattributed <= found.unmetered + found.restarts * (FLIGHT + UNWRITTEN)
 
@@ -176,7 +176,7 @@ def test_counted_in_this_process(pinned: Home, tmp_path: Path) -> None:
 
 def test_a_clean_stop_leaves_nothing_that_was_counted(unpinned: Home, tmp_path: Path) -> None:
     """Neither what came since the last flush, nor what came while the last one was under way."""
-    found = restarted(unpinned, tmp_path, settings(tmp_path), (stop,), WITHOUT_MOUNTS)
+    found = restarted(unpinned, tmp_path, settings(tmp_path, more=STAYS_ROOT), (stop,), WITHOUT_MOUNTS)
     assert found.difference == (0, 0)
     assert found.unattributed <= found.unmetered + found.restarts * FLIGHT
 

@@ -54,6 +54,9 @@ def _told(**changed: object) -> bytes:
         _told(macs=[17]),
         _told(addresses=["192.0.2.1/0"]),
         _told(spared=["0.0.0.0/0 } accept; }"]),
+        _told(spared=["fe80::%eth0/64"]),
+        _told(spared=["fe80::1%x }\n delete table inet filter\n/128"]),
+        _told(addresses=["fe80::1%eth0"]),
         b"[" * 100_000,
     ],
 )

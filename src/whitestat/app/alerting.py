@@ -25,6 +25,7 @@ from whitestat.core.calendar import instant_text
 from whitestat.core.errors import Missing
 from whitestat.core.system import privileges
 from whitestat.core.system.collector_plugins import spec_of
+from whitestat.core.system.service_user import ServiceUser
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.tables import alarms
 from whitestat.ledger.write.writer import Writer
@@ -39,8 +40,11 @@ WITHOUT_RIGHTS = "it takes root or CAP_NET_ADMIN at the start, on the gateway th
 class AlertService:
     """Made while there are privileges, started once they are given up."""
 
-    def __init__(self, config: Config, points: Sequence[PointConfig]) -> None:
-        """Start the process that slows devices if a plan asks for it. Raises ConfigError for addresses and alerts."""
+    def __init__(self, config: Config, points: Sequence[PointConfig], throttle_user: ServiceUser | None = None) -> None:
+        """Start the process that slows devices as that user, where a plan asks for it.
+
+        Raises ConfigError for addresses and alerts.
+        """
         self._config, self._points = config, points
         self._client: Client | None = None
         self._close = contextlib.ExitStack()
@@ -52,7 +56,7 @@ class AlertService:
         check_names(config.watch.off)
         self.urls = addresses(config.notify.file, os.environ)
         if self._rules() and CAP_NET_ADMIN in privileges.effective():
-            self._client = Client()
+            self._client = Client(user=throttle_user and (throttle_user.uid, throttle_user.gid))
             self._close.callback(self._client.close)
 
     def start(self, engine: Engine, queries: Queries, zone: tzinfo) -> None:

@@ -31,6 +31,7 @@ from whitestat.config.sections import Config
 from whitestat.core.errors import WhiteStatError
 from whitestat.core.model import Mac
 from whitestat.core.system.clock import SystemClock, boot_id
+from whitestat.core.system.service_user import as_root
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.tables.unflushed import Memory
 from whitestat.ledger.write.writer import LedgerState, Writer
@@ -115,7 +116,8 @@ def metering(
     gatherer = gatherer_of(config, points)
     previous = PreviousState(state.receipts, state.readings, config.store.path)
     first = [*default_notices(config), *notices]
-    collectors, found = open_collectors(points, devices.attributor.is_local, previous, first)
+    with as_root():
+        collectors, found = open_collectors(points, devices.attributor.is_local, previous, first)
 
     def local() -> Locality:
         return locality(config, points, gatherer.networks(clock.monotonic_ms()), networks_of(collectors))

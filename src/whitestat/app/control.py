@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from whitestat.core.errors import QueryError, WhiteStatError
+from whitestat.core.system.service_user import as_owner
 
 TIMEOUT_S = 60.0
 """Forgetting a device of a large ledger takes a while."""
@@ -61,7 +62,7 @@ class ControlConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         try:
-            with _short(self._path) as address:
+            with _short(self._path) as address, as_owner(self._path.parent):
                 self.sock.connect(address)
         except PermissionError:
             self.sock.close()

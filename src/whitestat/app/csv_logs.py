@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 from whitestat.core.calendar import day_bounds, wall_time
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import Scope
+from whitestat.core.system.own_files import make_folder
 from whitestat.ledger.read.queries import DeviceRow, Queries, UsageQuery
 from whitestat.plans.plan import Plan
 from whitestat.plans.tariff import Tariffs, Window
@@ -192,8 +193,8 @@ def _append(log: Path, now_s: int, figures: Figures) -> None:
     """A row, where the month's figure changed since the last one; a row that was cut off by a power cut is removed."""
     if not figures.month and not log.exists():
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    make_folder(log.parent)
+    descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b") as opened:
         size = opened.seek(0, os.SEEK_END)
         opened.seek(max(0, size - _TAIL))
@@ -224,7 +225,9 @@ def _write_summary(path: Path, everything: Figures, users: Mapping[str, Figures]
     ordered = sorted(users.items(), key=lambda each: (-each[1].month, each[0]))
     rows = [("TOTAL", everything), *ordered]
     lines = [f"{name}, {each.month}, {each.on_peak}, {each.off_peak}" for name, each in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text("\n".join(["Name, Total, On-Peak, Off-Peak", *lines]) + "\n")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as opened:
+        opened.write("\n".join(["Name, Total, On-Peak, Off-Peak", *lines]) + "\n")
     fresh.replace(path)

@@ -12,7 +12,7 @@ from whitestat.config.sections import Config
 
 log = logging.getLogger("whitestat")
 
-MODE = 0o644
+MODE = 0o600
 
 
 def make_files(config: Config, environ: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ def run_command(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name may have letters that the terminal has not
             stream.reconfigure(errors="replace")
+    os.umask(0o077)  # usage is private: what is made here is for its user alone
     options = parse(arguments)
     try:
         return COMMANDS[options.command](options)

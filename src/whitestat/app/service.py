@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from whitestat.app import build, https
@@ -21,11 +20,13 @@ from whitestat.app.control import close_control, control_socket
 from whitestat.app.ledger import follow_plans, open_ledger
 from whitestat.app.legacy_v5_files import make_files
 from whitestat.app.local_time import zone_found, zone_of
+from whitestat.app.own_place import prepare
 from whitestat.app.takeover import import_old
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.config.sections import Config
-from whitestat.core.system import privileges
+from whitestat.core.system import privileges, syscall_filter
 from whitestat.core.system.memory import one_heap
+from whitestat.core.system.service_user import ROOT, ServiceUser, acting_as, as_root, throttle_user
 from whitestat.ledger.files.inspection import Inspection
 from whitestat.ledger.read.queries import Queries
 
@@ -55,12 +56,13 @@ def run(config: Config) -> NoReturn:
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # anyone can send what is not HTTP: not worth a line
     for notice in config.notices:
         log.info("%s", notice)
-    _make_default_folder(config.store.path)
-    make_files(config, os.environ)
-    import_old(config, zone_of(config))
+    user = prepare(config, os.environ)
+    with acting_as(user):
+        make_files(config, os.environ)
+        import_old(config, zone_of(config), user)
     vendor("")  # loads by threads of its own, which have ended when privileges are dropped: those are per thread
     with asyncio.Runner() as runner:
-        status = runner.run(_serve(config))
+        status = runner.run(_serve(config, user))
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
@@ -68,16 +70,17 @@ def run(config: Config) -> NoReturn:
         os._exit(status)
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, user: ServiceUser | None) -> int:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    service = Service(config)
-    service.open()
-    user = service.drop_privileges()
+    service = Service(config, user)
+    with acting_as(user):
+        service.open()
+    service.drop_privileges()
     await service.start()
     try:
-        service.announce(user)
+        service.announce()
         await service.run_until(stopped)
     finally:
         await service.stop()
@@ -87,13 +90,18 @@ async def _serve(config: Config) -> int:
 class Service:
     """All parts of one run. Its phases: `open`, `drop_privileges`, `start`, `run_until` and `stop`, in this order."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, user: ServiceUser | None = None) -> None:
+        """`user` is the one to become, as `prepare` says; it opens files with that user's rights already."""
+        self._config, self._user = config, user
         self._tasks: list[asyncio.Task[None]] = []
         self._https: https.HttpsKeeper | None = None
 
     def open(self) -> None:
-        """Open everything that needs privileges: ledger, collectors, sockets. Raises WhiteStatError."""
+        """Open everything that needs privileges: ledger, collectors, sockets. Raises WhiteStatError.
+
+        Root opens what needs root (`as_root`), its user everything else: a link in the user's folder opens nothing that
+        the user could not open.
+        """
         from whitestat.web.app import create_app
         from whitestat.web.server import serve
 
@@ -106,7 +114,8 @@ class Service:
         metering = build.metering(config, points, ledger, self._zone, [doubt] if doubt else [])
         self._engine, self._collectors, self._notices = metering
         self._queries = build.queries(config, self._zone, self._engine, ledger[0])
-        self._alerts = AlertService(config, points)
+        with as_root():
+            self._alerts = AlertService(config, points, throttle_user(self._user))
         self._notices.extend(throttle_notices(config, points))
         sources = build.sources(
             config, points, zone=self._zone, engine=self._engine, queries=self._queries, throttle=self._alerts
@@ -115,33 +124,31 @@ class Service:
         if self._access.accounts.fault:
             self._notices.append(f"nobody can log in: {self._access.accounts.fault}")
         self._control = control_socket(config.store.path)
-        self._certificate = build.certificate(config)
-        secure = https.bind(config, self._notices)
-        beside = None if secure else self._certificate  # TLS alone, at `listen`
-        self._web = serve(create_app(sources), config.web.host, config.web.port, self._control, beside, secure=secure)
+        app = create_app(sources)
+        with as_root():
+            self._certificate = build.certificate(config)
+            secure = https.bind(config, self._notices)
+            beside = None if secure else self._certificate  # TLS alone, at `listen`
+            self._web = serve(app, config.web.host, config.web.port, self._control, beside, secure=secure)
         self._access.https.port = self._web.secure_port
         if secure:
             self._https = https.HttpsKeeper(config, self._web, self._access.https, self._notices)
         self._csv_logs = build.csv_logs(config, self._zone, self._engine)
         self._inspection = Inspection(config.store.path, self._engine.damaged)
 
-    def drop_privileges(self) -> str:
-        """Give up root, and return the user that the service runs as from now on.
-
-        What answers need later is loaded before only where it could not be read afterwards.
-        """
+    def drop_privileges(self) -> None:
+        """Give up root for good. What answers need later is loaded before only where it could not be read afterwards:
+        a home of another user than root is closed to root without capabilities."""
         from whitestat.web.preload import deferred_files, load_all
 
-        user, store = self._config.service.user, self._config.store.path
-        if (
-            os.geteuid() == 0
-            and privileges.effective()
-            and not privileges.reads_afterwards(user, store, deferred_files())
-        ):
+        numbers = self._user and (self._user.uid, self._user.gid)
+        if self._user == ROOT and not privileges.reads_afterwards(numbers, deferred_files()):
             load_all()
-        facts = (collector.facts() for collector in self._collectors)
-        pins = next((fact.pins for fact in facts if fact.pins), None)
-        return privileges.drop(user, store, pins)
+        if self._user:
+            for pins in [fact.pins for fact in (collector.facts() for collector in self._collectors) if fact.pins]:
+                os.chown(pins, self._user.uid, self._user.gid, follow_symlinks=False)
+        privileges.drop(numbers)
+        syscall_filter.install()
 
     async def start(self) -> None:
         """Take the first readings, and begin to check the ledger, to write CSV logs and to watch for alerts."""
@@ -159,8 +166,9 @@ class Service:
             if self._certificate is None:
                 self._tasks.append(asyncio.create_task(self._https.run()))
 
-    def announce(self, user: str) -> None:
+    def announce(self) -> None:
         """Print what is metered and the page's address."""
+        user = self._user.name if self._user else privileges.own_name()
         url = self._web.page_url(tls=self._access.https.only)
         page = address(url, self._access, self._engine.now_ms())
         more = https.lines(self._config, self._access.https, f"{url.rstrip('/')}{self._access.base}/")
@@ -214,10 +222,3 @@ async def _within(limit_s: float, ending: Coroutine[Any, Any, None]) -> None:
     done, _ = await asyncio.wait({asyncio.create_task(ending)}, timeout=limit_s)
     for task in done:
         task.result()
-
-
-def _make_default_folder(path: Path) -> None:
-    """Make the folder of the default store, perhaps the first in ~/.local/share; a configured folder must exist."""
-    with contextlib.suppress(OSError, RuntimeError):  # without a home; opening the store reports other faults
-        if path.parts[-2:] == ("whitestat", "whitestat.db") and path.is_relative_to(Path.home()):
-            path.parent.mkdir(parents=True, exist_ok=True)

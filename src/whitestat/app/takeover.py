@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import tzinfo
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from whitestat.config.sections import Config
 from whitestat.core.errors import ConfigError, LedgerError
 from whitestat.core.system import privileges
 from whitestat.core.system.clock import SystemClock
+from whitestat.core.system.service_user import ServiceUser
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
 
@@ -19,10 +21,11 @@ OLD_STORE = "WhiteStat.db"
 """Name of the database of WhiteStat 1 to 11, in the folder `DATA_STORE`."""
 
 
-def import_old(config: Config, zone: tzinfo) -> None:
+def import_old(config: Config, zone: tzinfo, user: ServiceUser | None = None) -> None:
     """On the first start beside a WhiteStat.db of version 1 to 11, its history becomes ours.
 
-    A child does it, before there are any threads: years of history take 100 MB, which this process would keep.
+    A child does it, before there are any threads: years of history take 100 MB, which this process would keep. It
+    becomes `user`, of whom the files are.
     """
     store = config.store.path
     old = config.store.old or store.with_name(OLD_STORE)
@@ -33,7 +36,7 @@ def import_old(config: Config, zone: tzinfo) -> None:
         return
     from multiprocessing import get_context
 
-    child = get_context("fork").Process(target=_take_over, args=(config, zone, old))
+    child = get_context("fork").Process(target=_take_over, args=(config, zone, old, user))
     child.start()
     child.join()
 
@@ -53,10 +56,13 @@ def _refuse_old_as_ledger(store: Path, old: Path) -> None:
         )
 
 
-def _take_over(config: Config, zone: tzinfo, old: Path) -> None:
+def _take_over(config: Config, zone: tzinfo, old: Path, user: ServiceUser | None) -> None:
     from whitestat.app.commands import importing
 
     privileges.end_with_parent()
+    if user:
+        os.seteuid(0)  # to give root up for good, where the parent acts as its user for now
+        privileges.drop((user.uid, user.gid))
     store = config.store.path
     home = importing.ImportTarget(store, zone, configured_locality(config), SystemClock().now_ms() // 1000)
     with contextlib.suppress(LedgerError), contextlib.closing(Writer(store, zone)) as writer:  # told at the start

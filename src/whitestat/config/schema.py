@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from datetime import date, time
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from whitestat.core.collector_specs import NAMES
 from whitestat.core.suggestions import nearest
 from whitestat.core.system.collector_plugins import is_known
 from whitestat.core.system.time_zone import zone_named
-from whitestat.core.units import duration_seconds, duration_text, mac_bytes, mac_text
+from whitestat.core.units import duration_seconds, duration_text, mac_bytes, mac_text, network_of
 
 FIRMWARES = ("V100R001", "V100R001C07SP102", "V200R001")
 UNITS = ("kB", "bytes")
@@ -233,7 +233,7 @@ BASE = ValueKind('a path like "/whitestat", empty for none', (str,), _base)
 NETWORKS = ValueKind(
     "networks like 192.168.50.0/24",
     (str,),
-    lambda value: ip_network(value, strict=False),
+    lambda value: network_of(value, strict=False),
     lambda networks: json.dumps([str(network) for network in networks]),
     many=True,
 )

@@ -148,10 +148,10 @@ class ServiceConfig:
     user: Annotated[
         str | None,
         ConfigKey(
-            "Whom it becomes once it meters, when started as root.",
+            "The user that it becomes when root starts it; `root` stays root, without capabilities.",
             TEXT,
             example='"whitestat"',
-            otherwise="`whitestat` where there is such a user, else `nobody`",
+            otherwise="`whitestat` where there is such a user, else the number 60777",
         ),
     ] = None
 

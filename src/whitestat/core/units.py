@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 
-from whitestat.core.model import Address, Mac
+from whitestat.core.model import Address, Mac, Network
 
 MAPPED_IPV4 = bytes(10) + b"\xff\xff"
 """The first twelve octets of an IPv4-mapped address (RFC 4291, section 2.5.5.2)."""
@@ -55,6 +55,14 @@ def address_bytes(text: str) -> Address:
         return IPv6Address(text).packed if ":" in text else MAPPED_IPV4 + IPv4Address(text).packed
     except AddressValueError:
         raise ValueError(f"not an IP address: {text!r}") from None
+
+
+def network_of(text: str, *, strict: bool = True) -> Network:
+    """The network of a text; ValueError for all else, a zone (`%eth0`) included: IPv6Network lets any text through
+    there, lines and braces too, and writes it again."""
+    if "%" in text:
+        raise ValueError(f"not a network: {text!r}")
+    return ip_network(text, strict=strict)
 
 
 def octets_text(octets: int, *, binary: bool = False) -> str:

@@ -26,8 +26,8 @@ class ThrottleFault(WhiteStatError):
 class Client:
     """Must be made before privileges are given up. Blocks while limits are put in force: not for an event loop."""
 
-    def __init__(self, python: str = sys.executable) -> None:
-        """OSError where no process can be started."""
+    def __init__(self, python: str = sys.executable, user: tuple[int, int] | None = None) -> None:
+        """Start the helper as `user`, its number and its group's. OSError where no process can be started."""
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
             children.python("whitestat.throttle.helper", python),
             stdin=subprocess.PIPE,
@@ -36,7 +36,7 @@ class Client:
             cwd="/",
             start_new_session=True,
             # Before its Python imports anything; there is one thread as long as there are privileges.
-            preexec_fn=lambda: privileges.before_exec(frozenset({CAP_NET_ADMIN})),  # noqa: PLW1509
+            preexec_fn=lambda: privileges.before_exec(frozenset({CAP_NET_ADMIN}), user),  # noqa: PLW1509
         )
         self._orders, self._answers = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
 

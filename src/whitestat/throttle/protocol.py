@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from ipaddress import ip_network
 from typing import Any
 
-from whitestat.core.units import FASTEST_BPS, SLOWEST_BPS, address_bytes, address_text, mac_bytes, mac_text
+from whitestat.core.units import FASTEST_BPS, SLOWEST_BPS, address_bytes, address_text, mac_bytes, mac_text, network_of
 from whitestat.throttle.limits import MOST, Limit
 
 LONGEST_ORDER = 1 << 20
@@ -59,7 +58,7 @@ def _limit(told: dict[str, Any]) -> Limit:
         tuple(mac_bytes(each) for each in _list(told["macs"], str)),
         tuple(address_bytes(each) for each in _list(told["addresses"], str)),
         rate_bps,
-        tuple(ip_network(each) for each in _list(told["spared"], str)),
+        tuple(network_of(each) for each in _list(told["spared"], str)),
     )
 
 

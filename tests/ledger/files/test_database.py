@@ -224,7 +224,7 @@ def test_a_folder_that_may_not_be_written_is_refused(public_folder: Path) -> Non
     path = public_folder / "whitestat.db"
     public_folder.chmod(stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
     told = as_nobody(lambda: open_and_close(path))
-    assert told == f"LedgerError: {path}: the database cannot be written: unable to open database file"
+    assert told == f"LedgerError: {path}: the database cannot be written: permission denied"
     assert list(public_folder.iterdir()) == []
 
 
@@ -259,6 +259,11 @@ def test_a_user_who_may_only_read_the_folder_can_ask(public_folder: Path, runnin
     writer.commit(whole(1))
     if not running:
         writer.close()
+    for file in public_folder.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert as_nobody(ask).startswith("LedgerError: ")
+    for file in public_folder.iterdir():  # as its owner may allow
+        file.chmod(0o644)
     assert as_nobody(ask) == "done"
     writer.close()
     assert {file.name for file in public_folder.iterdir()} == {*FILES, "whitestat.db.lock"} - {"whitestat.db-wal"}

@@ -21,6 +21,7 @@ from whitestat.collectors.kernel.meter import (
     Totals,
     shape,
 )
+from whitestat.collectors.kernel.pins import Pins
 from whitestat.collectors.links import (
     COUNT_SEGMENTS,
     NetworkInterface,
@@ -86,7 +87,7 @@ class KernelCollector:
         self._wanted = promiscuous
         self._points = tuple(points)
         self._ledger = ledger
-        self.pins: Path | None = None
+        self._pins: Pins | None = None
         self._sizes = (flows, pairs)
         self._meter: Meter | None = None
         self._promiscuous: Promiscuous | None = None
@@ -111,6 +112,11 @@ class KernelCollector:
         return self._points
 
     @property
+    def pins(self) -> Path | None:
+        """The folder where the maps are pinned; None where they are not."""
+        return self._pins.path if self._pins else None
+
+    @property
     def meter(self) -> Meter:
         if self._meter is None:
             raise CollectorError("the kernel meter is not open")
@@ -120,7 +126,7 @@ class KernelCollector:
         known = links()
         self._boot = boot_id()
         if self._ledger:
-            self.pins = pins.folder(self._ledger, shape(*self._sizes))
+            self._pins = pins.folder(self._ledger, shape(*self._sizes))
         self._meter = Meter(*self._sizes, self.pins, links=len(self._points))
         self._recover(booked.get(self._name), known)
         if self._wanted:
@@ -192,8 +198,11 @@ class KernelCollector:
         if self._meter:
             self._meter.close()
             self._meter = None
-            if self.pins and self._halted and self._ended is None:
-                pins.remove(self.pins)
+            if self._pins and self._halted and self._ended is None:
+                self._pins.remove()
+        if self._pins:
+            self._pins.close()
+            self._pins = None
 
     @property
     def _name(self) -> str:

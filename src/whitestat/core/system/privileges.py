@@ -1,9 +1,4 @@
-"""Giving up root: once the meter is open, nothing of it is needed any more.
-
-The process becomes the user that is configured, else `whitestat` where there is one, else `nobody`, provided
-that this user can reach the ledger and Python's own files; where it cannot (a ledger in root's home), the
-process stays root in name and gives up every capability: it then owns root's files and may do nothing more.
-"""
+"""Giving up root: once the meter is open, nothing of it is needed any more."""
 
 from __future__ import annotations
 
@@ -13,19 +8,15 @@ import platform
 import pwd
 import signal
 import struct
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from whitestat.core.errors import ConfigError
-
-USERS = ("whitestat", "nobody")
 PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 8, 24, 38
 PR_SET_PDEATHSIG = 1
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_LAST = 63
-CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_BPF = 0, 6, 7, 21, 39
+CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_ADMIN, CAP_BPF = 0, 6, 7, 8, 21, 39
 CAPABILITIES = {"CAP_NET_RAW": 13, "CAP_BPF": CAP_BPF, "CAP_PERFMON": 38}
 """What the kernel meter needs to open, by capabilities(7)."""
 
@@ -39,41 +30,37 @@ def needed_to_read(release: str) -> frozenset[int]:
     return frozenset({CAP_BPF if version >= (5, 8) else CAP_SYS_ADMIN})
 
 
-def drop(user: str | None, ledger: Path, also: Path | None = None) -> str:
-    """Become the unprivileged user, for good, and say who that is. Who is not root gives up capabilities alone.
+def drop(user: tuple[int, int] | None) -> None:
+    """Become a user (its number and its group's) for good, without any capability that reading maps does not take.
 
-    The folder of the default ledger, and `also`, are handed over to that user first. Must be called while
-    there is one thread: capabilities are a thread's own. Raises ConfigError for a user that does not exist.
+    None, and root itself, give up capabilities alone. Must be called while there is one thread: capabilities are a
+    thread's own.
     """
-    held, keep = effective(), needed_to_read(platform.release())
+    keep = needed_to_read(platform.release()) & effective()
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
-    if os.geteuid() != 0 or not {CAP_CHOWN, CAP_SETGID, CAP_SETUID} <= held:
-        _set_capabilities(keep & held)
-        return _own_name()
-    entry = _entry(user)
-    for capability in range(CAP_LAST + 1):
-        _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
-    if not _reaches(entry, ledger) or not _hand_over(ledger, entry.pw_uid, entry.pw_gid):
-        _hand_over(ledger, 0, 0)  # root without capabilities may write what is root's, and no more
-        _set_capabilities(keep)
-        return _own_name()
-    if also:
-        os.chown(also, entry.pw_uid, entry.pw_gid)
+    if CAP_SETPCAP in effective():
+        for capability in range(CAP_LAST + 1):
+            _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
+    if user is not None and user[0] != 0:
+        become(*user)
+    _set_capabilities(keep)
+
+
+def become(user: int, group: int) -> None:
+    """Be another user than root, for good; capabilities stay, to be given up one by one."""
     _prctl(PR_SET_KEEPCAPS, 1)
     os.setgroups([])
-    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-    os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-    _set_capabilities(keep)
-    return entry.pw_name
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
 
 
-def reads_afterwards(user: str | None, ledger: Path, places: Iterable[Path]) -> bool:
+def reads_afterwards(user: tuple[int, int] | None, places: Iterable[Path]) -> bool:
     """Whether `drop` leaves these files within reach: tried in a child, which drops and looks. One thread only."""
     child = os.fork()
     if child == 0:
         within = False
         try:
-            drop(user, ledger)
+            drop(user)
             within = all(os.access(place, os.R_OK, effective_ids=True) for place in places)
         finally:
             os._exit(0 if within else 1)  # an error is the parent's to meet
@@ -88,15 +75,21 @@ def keep_only(capabilities: frozenset[int]) -> None:
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     for capability in set(range(CAP_LAST + 1)) - capabilities:
         _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
-    _set_capabilities(capabilities & effective())
+    kept = capabilities & effective()
+    _set_capabilities(kept, inheritable=kept)  # programs that another user than root starts have them by this
 
 
-def before_exec(keep: frozenset[int]) -> None:
-    """Between fork and exec: what the program will have is `keep` (as far as it is held here), and never more."""
+def before_exec(keep: frozenset[int], user: tuple[int, int] | None) -> None:
+    """Between fork and exec: what the program will have is `keep` (as far as it is held here), and never more.
+
+    It runs as `user`, its number and its group's; None stays the user that this is.
+    """
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     keep &= effective()
     for capability in set(range(CAP_LAST + 1)) - keep:
         _prctl(PR_CAPBSET_DROP, capability, may_fail=True)
+    if user is not None and user[0] != 0:
+        become(*user)
     _set_capabilities(keep, inheritable=keep)
     for capability in keep:
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, may_fail=True)  # of use to a user other than root
@@ -123,7 +116,8 @@ def may_meter() -> bool:
     return CAPABILITIES["CAP_NET_RAW"] in effective()
 
 
-def _own_name() -> str:
+def own_name() -> str:
+    """Return the name of this process's user, for messages."""
     user = os.geteuid()
     if user == 0:
         return "root without capabilities"
@@ -131,39 +125,6 @@ def _own_name() -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:  # a container may run as a user that has no name
         return f"user {user}"
-
-
-def _entry(user: str | None) -> pwd.struct_passwd:
-    for name in (user,) if user else USERS:
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise ConfigError(f"service.user: there is no user {user!r}" if user else "there is no user to become: nobody")
-
-
-def _hand_over(ledger: Path, user: int, group: int) -> bool:
-    """Give the ledger's files to a user, if their folder is that user's already or is ours to give."""
-    folder = ledger.parent
-    if folder.stat().st_uid != user:
-        if folder.name != "whitestat":
-            return False
-        os.chown(folder, user, group)
-    for path in folder.glob(f"{ledger.name}*"):
-        os.chown(path, user, group)
-    return True
-
-
-def _reaches(entry: pwd.struct_passwd, ledger: Path) -> bool:
-    """Whether the user can get to the ledger's folder, and at what Python may still have to read."""
-    python = (Path(sys.executable).resolve(), Path(sys.prefix), Path(__file__))
-    os.setegid(entry.pw_gid)
-    os.seteuid(entry.pw_uid)
-    try:
-        return all(os.access(place, os.R_OK, effective_ids=True) for place in (ledger.parent, *python))
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 def end_with_parent() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
-from whitestat.ledger.files.place import place_of
+from whitestat.ledger.files.place import open_plain, place_of
 
 BLOCK = 4096
 BLOCKS = 512
@@ -50,7 +50,8 @@ def file_of(database: Path) -> Path:
 def has_blocks(database: Path) -> bool:
     """Whether flushes were written beside the database."""
     try:
-        return _MAGIC in file_of(database).read_bytes()
+        with os.fdopen(open_plain(file_of(database), os.O_RDONLY), "rb") as file:
+            return _MAGIC in file.read(BLOCKS * BLOCK)
     except OSError:
         return False
 
@@ -66,11 +67,11 @@ class Blocks:
         self.octets = 0
         path = file_of(database)
         if not writing:
-            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = open_plain(path, os.O_RDONLY)
             self._read_one_by_one()
             return
         is_new = not path.exists()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = open_plain(path, os.O_RDWR | os.O_CREAT)
         if is_new:
             _sync_folder(path.parent)
         self._read_one_by_one()

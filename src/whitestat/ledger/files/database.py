@@ -19,6 +19,7 @@ from whitestat.core.errors import DamagedLedger, LedgerError
 from whitestat.ledger.files.blocks import has_blocks
 from whitestat.ledger.files.copies import copy_before_migration
 from whitestat.ledger.files.migrations import APPLICATION_ID, MIGRATIONS, PAGE_OCTETS
+from whitestat.ledger.files.place import as_owner_of, open_plain
 from whitestat.ledger.files.wal import log_of
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "lock", "open_for_reading", "open_for_writing", "transaction"]
@@ -72,7 +73,7 @@ def lock(path: Path) -> int:
     The lock (flock(2)) is on a file of its own, as closing the database's would drop SQLite's locks, and ends
     with the process, however that ends.
     """
-    held = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    held = open_plain(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -93,9 +94,20 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     elif path.exists() and has_blocks(path):
         raise DamagedLedger(f"{path}: the database is damaged: it is empty, and usage was kept in it")
     try:
+        _make(path)
         return _prepared(path, _connect(path, "mode=rwc"))
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: the database cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from error
     except sqlite3.Error as error:
         raise LedgerError(f"{path}: the database cannot be written: {error}") from error
+
+
+def _make(path: Path) -> None:
+    """An empty database that its user alone can read; SQLite gives its mode to the log and the shared memory."""
+    with suppress(FileExistsError):
+        os.close(open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -107,14 +119,15 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise LedgerError(f"{path}: is a folder, not a database")
     if not path.exists():
         raise LedgerError(f"{path}: there is no database yet; the service creates it when it starts")
+    if not path.is_file():
+        raise LedgerError(f"{path}: is neither a file nor a folder")
     _check_content(path, for_writing=False)
     return _connect(path, _reading_mode(path))
 
 
 def open_alone(path: Path) -> sqlite3.Connection:
     """As `open_for_reading`, without looking at a log beside the file, which may be that of another one."""
-    with path.open("rb") as file:
-        head = file.read(_MARK_AT + 4)
+    head = _head(path)
     if head[_MARK_AT:] != APPLICATION_ID.to_bytes(4, "big"):
         raise LedgerError(f"{path}: is not a database of WhiteStat")
     connection = _connect(path, "mode=ro&immutable=1")
@@ -134,7 +147,7 @@ def _check_place(path: Path) -> None:
     if not path.parent.parent.is_dir():
         raise LedgerError(f"{path}: the folder {path.parent.parent} does not exist")
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise LedgerError(f"{path}: the folder {path.parent} cannot be created: {error.strerror}") from error
     if os.statvfs(path.parent).f_flag & os.ST_RDONLY:  # SQLite would not say why
@@ -162,8 +175,7 @@ def _fault(path: Path, *, is_ours: bool) -> type[LedgerError]:
 
 def _was_ours(path: Path) -> bool:
     """Whether what cannot be read was a ledger: by its mark, by the journal beside it, or by tables in it."""
-    with path.open("rb") as file:
-        head = file.read(_MARK_AT + 4)
+    head = _head(path)
     if head.startswith(b"SQLite format 3\0") and head[_MARK_AT:] == APPLICATION_ID.to_bytes(4, "big"):
         return True
     if has_blocks(path):
@@ -173,6 +185,15 @@ def _was_ours(path: Path) -> bool:
     )
 
     return has_content_of_ours(path)
+
+
+def _head(path: Path) -> bytes:
+    """The first octets of a file, up to the application's mark. Raises LedgerError where it may not be read."""
+    try:
+        with as_owner_of(path), path.open("rb") as file:
+            return file.read(_MARK_AT + 4)
+    except OSError as error:
+        raise LedgerError(f"{path}: the database cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def is_damage(error: BaseException) -> bool:
@@ -242,13 +263,14 @@ def _reading_mode(path: Path) -> str:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{mode}",
-        uri=True,
-        timeout=BUSY_MS / 1000,
-        isolation_level=None,  # transactions are opened by name, never by the driver's guess
-        check_same_thread=False,
-    )
+    with as_owner_of(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}",
+            uri=True,
+            timeout=BUSY_MS / 1000,
+            isolation_level=None,  # transactions are opened by name, never by the driver's guess
+            check_same_thread=False,
+        )
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         if mode.startswith("mode=ro"):

@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from struct import Struct
 
+from whitestat.ledger.files.place import open_plain
+
 _HEADER = Struct(">8xI4xQ8x")  # page size, salts; skips magic, version, checkpoint number, checksums
 _FRAME = Struct(">I4xQ8x")  # page number, salts; skips the database size and the checksums
 
@@ -42,7 +44,7 @@ class WalReader:
         Raises nothing: a disk that cannot be read costs a figure, and must not look like a commit that failed.
         """
         with contextlib.suppress(OSError):
-            file = os.open(self._log, os.O_RDONLY)
+            file = open_plain(self._log, os.O_RDONLY)
             try:
                 self._read(file)
             finally:

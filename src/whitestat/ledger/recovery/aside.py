@@ -51,7 +51,6 @@ def _set_aside(path: Path, reason: str, now_ms: int) -> Path:
                 "the devices, people and plans that could be read; whitestat recover brings back what usage can be read"
             )
             troubles.note(connection, now_ms, text, aside=to.name)
-        new.chmod(path.stat().st_mode & 0o777)
         copy_owner(path, new)
         # The log goes first: left beside a new database, SQLite would take it for that one's.
         for old, place in ((log_of(path), log_of(to)), (file_of(path), file_of(to))):
@@ -118,7 +117,7 @@ def copy_owner(path: Path, new: Path) -> None:
     found = path.stat()
     if os.geteuid() == 0:
         with suppress(OSError):
-            os.chown(new, found.st_uid, found.st_gid)
+            os.chown(new, found.st_uid, found.st_gid, follow_symlinks=False)
 
 
 def sync_folder(folder: Path) -> None:

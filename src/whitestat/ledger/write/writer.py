@@ -200,7 +200,7 @@ class Writer:
         """The file that is open has no name any more, or another one: all of it is written to its place."""
         path = self._path.resolve()
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             with suppress(LedgerError):  # a copy takes along what is not folded
                 self.fold()
             self._remove_log()  # SQLite would take it for that of the new file

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whitestat.core.errors import LedgerError
+from whitestat.ledger.files.place import open_plain as _open
 from whitestat.web.auth.roles import Role
 
 VERSION = 1
@@ -87,7 +88,8 @@ def path_of(ledger: Path) -> Path:
 def read(path: Path) -> AccountsFile:
     """Empty where there is no file; LedgerError where it cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with os.fdopen(_open(path, os.O_RDONLY), encoding="utf-8") as file:
+            content = json.load(file)
     except FileNotFoundError:
         return AccountsFile()
     except OSError as fault:
@@ -119,7 +121,7 @@ def write(path: Path, kept: AccountsFile) -> None:
     try:
         with contextlib.suppress(FileNotFoundError):
             new.unlink()
-        held = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        held = _open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(held, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=1)
             file.flush()
