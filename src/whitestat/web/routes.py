@@ -309,6 +309,23 @@ ACCOUNTS = (
         confirmed=True,
     ),
     Route(
+        "GET",
+        "/api/v1/sessions",
+        "Sessions of the account with address, browser and last use; for an owner those of all accounts.",
+        PEOPLE,
+        accounts.sessions,
+        "Sessions",
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/sessions/{session}",
+        "End a session of the account; an owner ends any.",
+        PEOPLE,
+        as_json(accounts.end_session),
+        "SessionEnded",
+        body=(),
+    ),
+    Route(
         "POST",
         "/api/v1/me/confirm",
         "Give the password of the session again; it allows changes of accounts and tokens for 5 minutes.",

@@ -78,13 +78,13 @@ def test_people_who_log_in_are_added_listed_and_removed(config: Path, capsys: py
 def test_a_token_is_printed_once_and_ends_when_it_is_revoked(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config, "token", "add", "Excel") == 0
     text = capsys.readouterr().out.strip()
-    assert kept(config).by_token(text)
+    assert kept(config).by_token(text, 0)
     assert run(config, "token", "list") == 0
     listed = capsys.readouterr().out
     assert "Excel" in listed
     assert text not in listed
     assert run(config, "token", "revoke", "excel") == 0
-    assert kept(config).by_token(text) is None
+    assert kept(config).by_token(text, 0) is None
     assert run(config, "token", "revoke", "excel") == 2
 
 

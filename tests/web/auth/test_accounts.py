@@ -86,7 +86,7 @@ def test_all_outlives_the_process_in_a_file_for_its_owner_alone(path: Path) -> N
     principal = again.by_session(session, NOW_MS)
     assert principal
     assert (principal.name, principal.role, principal.expires_ms) == ("owner", Role.OWNER, NOW_MS + LONGEST_MS)
-    assert again.by_token(token) == accounts.by_token(token)
+    assert again.by_token(token, NOW_MS) == accounts.by_token(token, NOW_MS)
 
 
 def test_a_session_ends_when_it_is_idle_and_at_the_latest_after_its_longest() -> None:
@@ -174,7 +174,7 @@ def test_passwords_that_are_not_common_are_taken(password: str) -> None:
 def test_a_token_is_shown_once_and_ends_when_it_is_revoked() -> None:
     accounts = owned()
     made, text = accounts.add_token("Excel", Role.PERSON, "Anna", NOW_MS)
-    principal = accounts.by_token(text)
+    principal = accounts.by_token(text, NOW_MS)
     assert principal
     assert (principal.role, principal.person, principal.by, principal.account) == (
         Role.PERSON,
@@ -183,7 +183,7 @@ def test_a_token_is_shown_once_and_ends_when_it_is_revoked() -> None:
         None,
     )
     accounts.revoke(made.id)
-    assert accounts.by_token(text) is None
+    assert accounts.by_token(text, NOW_MS) is None
     with pytest.raises(Missing):
         accounts.revoke(made.id)
 
@@ -197,7 +197,7 @@ def test_a_person_s_account_and_token_follow_the_person_s_name(path: Path) -> No
     again = Accounts(path)
     assert [each.person for each in again.accounts] == [None, "Anna B"]
     assert [each.person for each in again.tokens] == ["Anna B"]
-    principal = again.by_token(text)
+    principal = again.by_token(text, NOW_MS)
     assert principal and principal.person == "Anna B"
 
 

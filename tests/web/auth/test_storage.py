@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -178,3 +179,27 @@ def test_the_service_has_the_latest_notice_among_those_of_health(accounts: Accou
 
     assert [len(each) for each in asyncio.run(watch())] == [2, 2]
     assert path.exists()
+
+
+def test_a_file_of_the_version_before_is_read_and_written_anew(path: Path) -> None:
+    """Its sessions have no address and no browser, its tokens no expiry and no last use."""
+    session = {"digest": "d" * 64, "account": 1, "created_ms": 5, "seen_ms": 6}
+    token = {"id": 2, "name": "Excel", "role": "viewer", "person": None, "digest": "e" * 64, "created_ms": 5}
+    owner = {"id": 1, "name": "owner", "role": "owner", "person": None, "password": None, "created_ms": 5}
+    content = {
+        "version": 1,
+        "next": 3,
+        "accounts": [owner],
+        "tokens": [token],
+        "sessions": [session],
+        "links": [],
+        "known": [],
+    }
+    path.write_text(json.dumps(content))
+    accounts = Accounts(path)
+    assert accounts.fault is None
+    assert [(row.address, row.browser) for row in accounts.sessions(1, 7)] == [("", "")]
+    assert (accounts.tokens[0].expires_ms, accounts.tokens[0].seen_ms) == (None, None)
+    accounts.begin(1, 7)
+    assert json.loads(path.read_text())["version"] == 2
+    assert len(Accounts(path).sessions(1, 7)) == 2

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from openapi_schema_validator import OAS31Validator
@@ -13,6 +14,9 @@ from openapi_schema_validator import OAS31Validator
 from tests.support.accounts import owned
 from tests.support.household import House, booked, household
 from tests.support.visitor import PASSWORD, Visitor
+from whitestat.web.auth import passwords
+from whitestat.web.auth.browsers import browser_of
+from whitestat.web.auth.roles import Role
 
 
 @pytest.fixture
@@ -104,10 +108,86 @@ def test_answers_are_as_the_description_says(closed: House) -> None:
 
     check("AccountMade", owner.send("POST", "/api/v1/accounts", {"name": "Bo", "role": "viewer"}).json)
     check("TokenMade", owner.send("POST", "/api/v1/tokens", {"name": "x", "scope": "read"}).json)
+    check("Sessions", owner.get("/api/v1/sessions").json)
     check("Confirmed", owner.confirm().json)
     check("Accounts", owner.get("/api/v1/accounts").json)
     check("Tokens", owner.get("/api/v1/tokens").json)
     check("Me", owner.get("/api/v1/me").json)
+
+
+FIREFOX = {"User_Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+
+
+def test_sessions_are_listed_with_address_browser_and_last_use_and_ended(closed: House) -> None:
+    owner, anna = owned(closed), Visitor(closed)
+    account = closed.accounts.add("anna", Role.PERSON, "Anna", 0)
+    closed.accounts.set_password(account.id, passwords.kept(PASSWORD))
+    closed.now_s += 60
+    fields = urlencode({"name": "anna", "password": PASSWORD})
+    anna.get("/login", "POST", fields, Content_Type="application/x-www-form-urlencoded", **FIREFOX)
+    rows = owner.get("/api/v1/sessions").json["sessions"]
+    assert [(row["account"], row["is_this"]) for row in rows] == [("anna", False), ("owner", True)]
+    (own,) = anna.get("/api/v1/sessions").json["sessions"]
+    assert own == rows[0] | {"is_this": True}
+    assert (own["browser"], own["address"]) == ("Firefox on Linux", "127.0.0.1")
+    assert own["last_used"] == "2026-11-21T12:01:00+01:00"
+    assert anna.cookies["whitestat"] not in owner.get("/api/v1/sessions").text
+    assert anna.send("DELETE", f"/api/v1/sessions/{rows[1]['id']}").status == 404, "a session of the owner"
+    assert owner.send("DELETE", f"/api/v1/sessions/{own['id']}").status == 200
+    assert anna.get("/api/v1/me").status == 401
+    assert owner.send("DELETE", f"/api/v1/sessions/{own['id']}").status == 404
+    owner.confirm()
+    page = owner.get("/access").text
+    (number,) = re.findall(r'name="session" value="([^"]*)"', page)
+    assert owner.form("/access", do="end", session=number).status == 200
+    assert owner.get("/api/v1/me").status == 401
+
+
+def test_a_token_expires_and_its_last_use_is_listed(closed: House) -> None:
+    owner = confirmed(closed)
+    body = {"name": "Excel", "scope": "read", "days": 2}
+    text = owner.send("POST", "/api/v1/tokens", body).json["text"]
+    (row,) = owner.get("/api/v1/tokens").json["tokens"]
+    assert (row["expires"], row["last_used"]) == ("2026-11-23T12:00:00+01:00", None)
+    closed.now_s += 2 * 86_400 - 1
+    assert closed.get("/api/v1/usage", Authorization=f"Bearer {text}").status == 200
+    (row,) = owner.get("/api/v1/tokens").json["tokens"]
+    assert (row["last_used"], row["is_expired"]) == ("2026-11-23T11:59:59+01:00", False)
+    closed.now_s += 1
+    assert closed.get("/api/v1/usage", Authorization=f"Bearer {text}").status == 401
+    assert owner.get("/api/v1/tokens").json["tokens"][0]["is_expired"]
+    owner.confirm()
+    assert "expired" in owner.get("/access").text
+    for days in (0, -1, 36_501, "x"):
+        assert owner.send("POST", "/api/v1/tokens", {**body, "days": days}).status == 400
+    assert owner.form("/access", do="token", name="y", scope="read", person="", days="30").status == 200
+    assert owner.form("/access", do="token", name="y", scope="read", person="", days="many").status == 400
+    assert closed.accounts.tokens[-1].expires_ms == (closed.now_s + 30 * 86_400) * 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (FIREFOX["User_Agent"], "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36 Edg/142.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/142.0.0.0 Mobile Safari/537.36",
+            "Chrome on Android",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("\x1b[31m" + "x" * 100, "[31m" + "x" * 55),
+        ("", ""),
+    ],
+)
+def test_a_browser_is_named_by_what_it_says_of_itself(text: str, name: str) -> None:
+    assert browser_of(text) == name
 
 
 def test_the_owner_s_page_does_the_same_without_a_script(closed: House) -> None:

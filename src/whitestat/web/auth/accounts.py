@@ -26,6 +26,9 @@ CONFIRMED_MS = 300_000
 SEEN_EVERY_MS = 3_600_000
 """How exactly the file knows when a session was last used: each write wears the card."""
 
+MOST_DAYS = 36_500
+"""The longest that a token may be valid."""
+
 MOST_ACCOUNTS, MOST_TOKENS, SESSIONS_EACH, MOST_LETTERS = 100, 100, 20, 100
 TOKEN_MARK = "ws_"  # noqa: S105 - what tokens begin with, so that they are known when they are found somewhere
 OWNER = "owner"
@@ -89,19 +92,39 @@ class Accounts:
                 self._set(sessions=tuple(changed), quiet=True)
             return _principal(self.account(held.account), held)
 
-    def by_token(self, text: str) -> Principal | None:
+    def by_token(self, text: str, now_ms: int) -> Principal | None:
+        """Return the principal of a token; None for one that is unknown or has expired."""
         wanted = digest(text.strip())
-        held = next((each for each in self._kept.tokens if each.digest == wanted), None)
-        return held and Principal(held.role, f"token {held.name}", held.name, held.person)
+        token = next((token for token in self._kept.tokens if token.digest == wanted), None)
+        if token is None or (token.expires_ms is not None and now_ms >= token.expires_ms):
+            return None
+        if token.seen_ms is None or abs(now_ms - token.seen_ms) > SEEN_EVERY_MS:
+            with self._lock:
+                seen = [row._replace(seen_ms=now_ms) if row.id == token.id else row for row in self._kept.tokens]
+                self._set(tokens=tuple(seen), quiet=True)
+        return Principal(token.role, f"token {token.name}", token.name, token.person)
 
-    def begin(self, account: int, now_ms: int) -> str:
+    def sessions(self, account: int | None, now_ms: int) -> list[Session]:
+        """Return the sessions of an account, or of all, that have not ended; the last used first."""
+        rows = [row for row in self._kept.sessions if account in (None, row.account) and not _is_over(row, now_ms)]
+        return sorted(rows, key=lambda row: row.seen_ms, reverse=True)
+
+    def end_session(self, number: str, account: int | None) -> None:
+        """End a session of an account, or of any. Raises Missing."""
+        with self._lock:
+            rows = [row for row in self._kept.sessions if row.id == number and account in (None, row.account)]
+            if not rows:
+                raise Missing("session", f"there is no session {number[:100]!r}")
+            self._set(sessions=tuple(row for row in self._kept.sessions if row not in rows))
+
+    def begin(self, account: int, now_ms: int, address: str = "", browser: str = "") -> str:
         """Log an account in; returns the secret of its new session, which is kept nowhere."""
         with self._lock:
             text = secret()
             others = [each for each in self._kept.sessions if not _is_over(each, now_ms)]
             own = sorted((each for each in others if each.account == account), key=lambda each: each.seen_ms)
             gone = own[: max(0, len(own) - SESSIONS_EACH + 1)]
-            new = Session(digest(text), self.account(account).id, now_ms, now_ms)
+            new = Session(digest(text), self.account(account).id, now_ms, now_ms, address, browser)
             self._set(sessions=(*(each for each in others if each not in gone), new), quiet=True)
             return text
 
@@ -226,8 +249,15 @@ class Accounts:
                 known=tuple(each for each in self._kept.known if each.account != account),
             )
 
-    def add_token(self, name: str, role: Role, person: str | None, now_ms: int) -> tuple[Token, str]:
-        """The new token, and its text, which is kept nowhere. EditError where it cannot be."""
+    def add_token(
+        self, name: str, role: Role, person: str | None, now_ms: int, days: int | None = None
+    ) -> tuple[Token, str]:
+        """The new token, and its text, which is kept nowhere. EditError where it cannot be.
+
+        It expires after so many days; None for never.
+        """
+        if days is not None and days > MOST_DAYS:
+            raise EditError("days", f"must be at most {MOST_DAYS}")
         with self._lock:
             _check(name, role, person)
             if role not in SCOPES.values():
@@ -235,7 +265,8 @@ class Accounts:
             if len(self._kept.tokens) >= MOST_TOKENS:
                 raise EditError("name", f"there are {MOST_TOKENS} tokens already; revoke one that is of no use")
             text = TOKEN_MARK + secret()
-            made = Token(self._kept.next, name.strip(), role, person, digest(text), now_ms)
+            expires_ms = None if days is None else now_ms + days * DAY_MS
+            made = Token(self._kept.next, name.strip(), role, person, digest(text), now_ms, expires_ms)
             self._set(tokens=(*self._kept.tokens, made), next=made.id + 1)
             return made, text
 

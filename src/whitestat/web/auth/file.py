@@ -12,7 +12,8 @@ from whitestat.core.errors import LedgerError
 from whitestat.ledger.files.place import open_plain as _open
 from whitestat.web.auth.roles import Role
 
-VERSION = 1
+VERSION = 2
+"""2 has the address and the browser of sessions, and the expiry and last use of tokens."""
 
 
 class Account(NamedTuple):
@@ -27,7 +28,10 @@ class Account(NamedTuple):
 
 
 class Token(NamedTuple):
-    """What a program asks with; `digest` is all that is kept of its text."""
+    """What a program asks with; `digest` is all that is kept of its text.
+
+    `expires_ms`: None for one that does not expire. `seen_ms`: about its last use, None before the first.
+    """
 
     id: int
     name: str
@@ -35,15 +39,27 @@ class Token(NamedTuple):
     person: str | None
     digest: str
     created_ms: int
+    expires_ms: int | None = None
+    seen_ms: int | None = None
 
 
 class Session(NamedTuple):
-    """One browser that logged in; `digest` is all that is kept of its cookie."""
+    """One browser that logged in; `digest` is all that is kept of its cookie.
+
+    `address` is that of the log-in, `browser` its name; both are empty for a session of an older WhiteStat.
+    """
 
     digest: str
     account: int
     created_ms: int
     seen_ms: int
+    address: str = ""
+    browser: str = ""
+
+    @property
+    def id(self) -> str:
+        """Number by which it is listed and ended: a part of the digest, from which no cookie can be made."""
+        return self.digest[:16]
 
 
 class PasswordLink(NamedTuple):
@@ -97,7 +113,7 @@ def read(path: Path) -> AccountsFile:
     except ValueError:
         raise LedgerError(f"{path}: {_DAMAGED}") from None
     try:
-        if content["version"] != VERSION:
+        if content["version"] > VERSION:
             raise LedgerError(f"{path}: was written by a newer WhiteStat (version {content['version']})")
         rows = {name: tuple(_row(kind, each) for each in content[name]) for name, kind in _ROWS.items()}
         return AccountsFile(int(content["next"]), **rows)

@@ -121,9 +121,9 @@ def identify(request: HTTPConnection, access: Access, now_ms: int) -> Principal 
         return CONTROL
     given = request.headers.get("authorization")
     if given is not None:
-        principal = access.accounts.by_token(_token(given))
+        principal = access.accounts.by_token(_token(given), now_ms)
         if principal is None:
-            raise HTTPException(401, "unknown token", headers=challenge(request))
+            raise HTTPException(401, "unknown or expired token", headers=challenge(request))
         return principal
     cookie = request.cookies.get(cookie_name(request, SESSION))
     if cookie and (logged_in := access.accounts.by_session(cookie, now_ms)):

@@ -37,8 +37,12 @@ _ACTIONS = {
     "link": _Action(accounts.link),
     "token": _Action(accounts.add_token, accounts.TOKEN),
     "revoke": _Action(accounts.revoke),
+    "end": _Action(accounts.end_session),
 }
 """By the value of the button, `do`."""
+
+_IN_PATH = ("account", "token", "session")
+"""Fields that are parts of the path in the API."""
 
 
 @cache
@@ -73,8 +77,12 @@ async def change(context: RequestContext) -> Response:
 
 def _changed(context: RequestContext, action: _Action, form: Body) -> Response:
     # A form sends an empty text for a field that is not chosen.
-    fields = {name: text for name, text in form.items() if text and name not in ("account", "token")}
-    numbers = {name: form[name] for name in ("account", "token") if name in form}
+    fields: Json = {name: text for name, text in form.items() if text and name not in _IN_PATH}
+    numbers = {name: form[name] for name in _IN_PATH if name in form}
+    if "days" in fields:
+        fields["days"] = (
+            int(fields["days"]) if fields["days"].isascii() and fields["days"].isdigit() else fields["days"]
+        )
     try:
         body = request_bodies.checked(action.fields, fields)
         result = action.change(context._replace(body=body, texts=numbers))
@@ -98,6 +106,7 @@ def _page(context: RequestContext, result: Json, status: int = 200) -> Response:
         "confirmed": _is_confirmed(context),
         "accounts": accounts.account_rows(sources),
         "tokens": accounts.token_rows(sources),
+        "sessions": accounts.session_rows(context),
         "people": sources.queries.persons(),
         "roles": [role for role in ROLES if role != "person"],
         "scopes": [scope for scope in SCOPES if scope != "person"],

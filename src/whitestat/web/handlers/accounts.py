@@ -24,9 +24,10 @@ ROLES = ("owner", "editor", "viewer", "person")
 
 _NAME = Field("name", "Name of the account, or what the token is for.", ("text",), required=True)
 _PERSON = Field("person", "The person that it sees the usage of; for the role or scope person.", ("text", "null"))
+_DAYS = Field("days", "Days until it expires; without it, or null, it does not.", ("number", "null"))
 
 ACCOUNT = (_NAME, Field("role", "Role of the account.", ("text",), required=True, words=ROLES), _PERSON)
-TOKEN = (_NAME, Field("scope", "Scope of the token.", ("text",), required=True, words=tuple(SCOPES)), _PERSON)
+TOKEN = (_NAME, Field("scope", "Scope of the token.", ("text",), required=True, words=tuple(SCOPES)), _PERSON, _DAYS)
 PASSWORD = (Field("password", "The new password.", ("text",), required=True),)
 
 
@@ -72,9 +73,55 @@ def token_rows(sources: Sources) -> list[Json]:
             "scope": scopes[token.role],
             "person": token.person,
             "created": instant_text(token.created_ms // 1000, sources.zone),
+            "expires": _instant(token.expires_ms, sources),
+            "last_used": _instant(token.seen_ms, sources),
+            "is_expired": token.expires_ms is not None and token.expires_ms <= sources.now_ms(),
         }
         for token in sources.access.accounts.tokens
     ]
+
+
+def sessions(context: RequestContext) -> Response:
+    """Return the sessions of the account, for an owner those of all accounts."""
+    return json_answer({"sessions": session_rows(context)})
+
+
+def session_rows(context: RequestContext) -> list[Json]:
+    """Return the sessions that the principal may end as objects of JSON."""
+    sources, principal = context.sources, context.principal
+    stored = sources.access.accounts
+    names = {account.id: account.name for account in stored.accounts}
+    return [
+        {
+            "id": session.id,
+            "account": names.get(session.account),
+            "address": session.address or None,
+            "browser": session.browser or None,
+            "created": _instant(session.created_ms, sources),
+            "last_used": _instant(session.seen_ms, sources),
+            "is_this": principal is not None and session.digest == principal.session,
+        }
+        for session in stored.sessions(_own_only(context), sources.now_ms())
+    ]
+
+
+def end_session(context: RequestContext) -> Json:
+    """End a session: of the account, for an owner of any."""
+    session = context.texts.get("session", "")
+    context.sources.access.accounts.end_session(session, _own_only(context))
+    return {"session": session}
+
+
+def _own_only(context: RequestContext) -> int | None:
+    """Return the account that sessions are limited to, None for an owner; 0, which no account has, for a token."""
+    principal = context.principal
+    if principal is not None and principal.role is Role.OWNER:
+        return None
+    return (principal and principal.account) or 0
+
+
+def _instant(at_ms: int | None, sources: Sources) -> str | None:
+    return None if at_ms is None else instant_text(at_ms // 1000, sources.zone)
 
 
 def add(context: RequestContext) -> Json:
@@ -111,7 +158,7 @@ def add_token(context: RequestContext) -> Json:
     """Create a token; its text is shown only here."""
     sources, body = context.sources, context.body
     role, person = SCOPES[body["scope"]], _person(sources, body)
-    token, text = sources.access.accounts.add_token(body["name"], role, person, sources.now_ms())
+    token, text = sources.access.accounts.add_token(body["name"], role, person, sources.now_ms(), body.get("days"))
     return {"token": token.id, "text": text}
 
 

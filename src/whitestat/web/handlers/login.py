@@ -21,6 +21,7 @@ from whitestat.core.errors import EditError, LedgerError
 from whitestat.query.parameters import Parameter
 from whitestat.web.auth import passwords
 from whitestat.web.auth.accounts import CONFIRMED_MS, LONGEST_MS, OWNER
+from whitestat.web.auth.browsers import browser_of
 from whitestat.web.auth.file import Account
 from whitestat.web.auth.passwords import LEAST_LETTERS, digest
 from whitestat.web.auth.principal import SESSION, ClientAddress, cookie_name, sender
@@ -206,10 +207,13 @@ class LoginPages:
             return None, f"The password could not be saved: {fault}."
 
     async def _logged_in(self, request: Request, account: Account, after: str) -> Response:
-        session = await self._do(lambda: self._accounts.begin(account.id, self._now_ms()))
+        address = str(sender(request, self._access).address or "")
+        browser = browser_of(request.headers.get("user-agent", ""))
+        session = await self._do(lambda: self._accounts.begin(account.id, self._now_ms(), address, browser))
         answer = self._to(request, after)
         self._set(request, answer, SESSION, session, LONGEST_MS // 1000)
         if not self._accounts.knows(request.cookies.get(cookie_name(request, KNOWN), ""), account.id):
+            _log.info("%s logged in with a browser that is new: %s, %s", json.dumps(account.name), browser, address)
             known = await self._do(lambda: self._accounts.know(account.id))
             self._set(request, answer, KNOWN, known, KNOWN_S)
         return answer

@@ -43,6 +43,24 @@ SCHEMAS: Schema = {
     "AccountMade": an_object(
         {"account": {"type": "integer"}, "link": or_null("string", description="one-time link that sets the password")}
     ),
+    "Sessions": an_object(
+        {
+            "sessions": a_list(
+                an_object(
+                    {
+                        "id": TEXT,
+                        "account": or_null("string"),
+                        "address": or_null("string", description="of the log-in"),
+                        "browser": or_null("string", description="by what it says of itself"),
+                        "created": INSTANT,
+                        "last_used": INSTANT,
+                        "is_this": {"type": "boolean", "description": "the session of this request"},
+                    }
+                )
+            )
+        }
+    ),
+    "SessionEnded": an_object({"session": TEXT}),
     "Confirmed": an_object({"until": INSTANT}),
     "Tokens": an_object(
         {
@@ -54,6 +72,9 @@ SCHEMAS: Schema = {
                         "scope": {"enum": list(SCOPES)},
                         "person": or_null("string"),
                         "created": INSTANT,
+                        "expires": or_null("string", format="date-time"),
+                        "last_used": or_null("string", format="date-time", description="within an hour"),
+                        "is_expired": {"type": "boolean"},
                     }
                 )
             )
