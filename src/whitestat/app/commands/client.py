@@ -68,6 +68,7 @@ def _content(status: int, body: bytes) -> Any:
 async def _answer(app: ASGIApp, method: str, path: str, body: bytes) -> tuple[int, bytes]:
     """One request of the application in this process, as the control socket would bring it."""
     sent: list[Message] = []
+    received: list[bool] = []
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -84,6 +85,9 @@ async def _answer(app: ASGIApp, method: str, path: str, body: bytes) -> tuple[in
     }
 
     async def receive() -> Message:
+        if received:  # the client never leaves
+            await asyncio.get_running_loop().create_future()
+        received.append(True)
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
