@@ -189,3 +189,25 @@ def test_every_folder_is_a_package() -> None:
 def test_the_own_file_of_a_room_is_one_sentence() -> None:
     files = {name_of(path): tree_of(path).body for path in MODULES if path.name == "__init__.py"}
     assert {name for name, statements in files.items() if len(statements) > 1} == PUBLIC | {""}
+
+
+VAGUE = {"each", "found", "held", "made", "told", "asked", "said", "wanted", "heard"}
+"""Local names that say nothing about the type of the thing."""
+
+PLAIN = ("plans", "query", *(f"core.{name}" for name in ("calendar", "model", "ports", "suggestions", "units")))
+"""Rooms and modules without such names; what is not in it yet still has some. It only grows."""
+
+
+def local_names(path: Path) -> Iterator[str]:
+    for node in nodes(path):
+        if isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+@pytest.mark.parametrize("room", PLAIN)
+def test_a_local_name_says_the_type_of_the_thing(room: str) -> None:
+    paths = [path for path in MODULES if f"{name_of(path)}.".startswith(f"{room}.")]
+    assert paths
+    assert not {f"{name_of(path)}: {name}" for path in paths for name in local_names(path) if name in VAGUE}

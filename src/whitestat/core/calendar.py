@@ -125,17 +125,17 @@ def parse_instant(text: str, zone: tzinfo) -> int:
     Of a local time that occurs twice the first is meant. ValueError tells what is expected, and that there was no such
     day where clocks passed over it (Apia, 2011-12-30).
     """
-    found = _INSTANT.fullmatch(text)
+    match = _INSTANT.fullmatch(text)
     day = None
     try:
         # Years outside have no usage, and the ends of the calendar have no neighbouring day.
-        if not found or not 1970 <= int(text[:4]) < 9999:
+        if not match or not 1970 <= int(text[:4]) < 9999:
             raise ValueError
-        if not found["time"]:
-            day = date.fromisoformat(found["day"])
+        if not match["time"]:
+            day = date.fromisoformat(match["day"])
         # A plus sign that was not escaped in an address reaches us as a space.
-        offset = (found["offset"] or "").replace(" ", "+")
-        moment = datetime.fromisoformat(f"{found['day']}T{found['time'] or '00:00'}{offset}")
+        offset = (match["offset"] or "").replace(" ", "+")
+        moment = datetime.fromisoformat(f"{match['day']}T{match['time'] or '00:00'}{offset}")
     except ValueError:
         raise ValueError(
             f"expected a date or date-time like 2026-11-21 or 2026-11-21T08:00+01:00, got {text!r}"

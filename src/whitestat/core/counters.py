@@ -75,7 +75,7 @@ def grown(before: Counts, now: Counts) -> Counts:
     is a driver's uncertainty.
     """
     steps = Counts(*(b - a for a, b in zip(before, now, strict=True)))
-    packets = [_on(*each) for each in zip(before[2:4], steps[2:4], strict=True)]
+    packets = [_on(*pair) for pair in zip(before[2:4], steps[2:4], strict=True)]
     if min(*packets, steps.octets_unsplit) < 0 or max(packets) >= WRAP // 2:
         return now
     octets = [step if step > -SLIP else _on(held, step) for held, step in zip(before[:2], steps[:2], strict=True)]

@@ -48,7 +48,7 @@ _SERVICES = """
 41641 tailscale, 51413 transmission, 51820 wireguard
 """
 
-SERVICES = {int(port): name for port, name in (each.split() for each in _SERVICES.split(","))}
+SERVICES = {int(port): name for port, name in (entry.split() for entry in _SERVICES.split(","))}
 """Ports by IANA's name, or by what everybody calls the program where IANA has none or another's."""
 
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -85,7 +85,7 @@ def protocol_numbers(text: str) -> tuple[int, ...]:
 
 
 def _numbers(names: dict[int, str], text: str) -> tuple[int, ...]:
-    found = tuple(number for number, name in names.items() if name == text.casefold())
-    if not found:
+    numbers = tuple(number for number, name in names.items() if name == text.casefold())
+    if not numbers:
         raise ValueError(text)
-    return found
+    return numbers

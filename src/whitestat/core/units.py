@@ -80,8 +80,8 @@ def kb_text(octets: int) -> str:
 def kb_texts(octets: Sequence[int]) -> list[str]:
     """`kb_text` of many, faster: below 2^53 a float holds the quotient exactly, and is rounded from that."""
     if max(octets, default=0) >= 1 << 53:
-        return [kb_text(each) for each in octets]
-    return [f"{each / 1024:.2f}" for each in octets]
+        return [kb_text(value) for value in octets]
+    return [f"{value / 1024:.2f}" for value in octets]
 
 
 def kb_octets(kilobytes: float) -> int:
@@ -93,10 +93,10 @@ def kb_octets(kilobytes: float) -> int:
 
 def octets_of(text: str) -> int:
     """The octets of `400GB` (of 1000 each) or `1.5 GiB` (of 1024): more than none, whole ones; else ValueError."""
-    found = _AMOUNT.fullmatch(text.strip())
-    if not found:
+    match = _AMOUNT.fullmatch(text.strip())
+    if not match:
         raise ValueError(f"not an amount like 400GB or 40GiB: {text!r}")
-    whole, part, unit = found.groups(default="")
+    whole, part, unit = match.groups(default="")
     binary = unit[1:2] == "i"
     size: int = (1024 if binary else 1000) ** ("kKMGTP".index(unit[0]) or 1)
     octets = (int(whole) * 1000 + int(part.ljust(3, "0"))) * size // 1000
@@ -121,10 +121,10 @@ def rate_text(rate_bps: int) -> str:
 
 def rate_of(text: str) -> int:
     """Bits per second of `512kbit/s` or `1.5 Mbit/s`: whole ones, more than none; else ValueError."""
-    found = _RATE.fullmatch(text.strip())
-    if not found:
+    match = _RATE.fullmatch(text.strip())
+    if not match:
         raise ValueError(f"not a rate like 1.5Mbit/s: {text!r}")
-    whole, part, unit = found.groups(default="")
+    whole, part, unit = match.groups(default="")
     size: int = 1000 ** "kMG".index(unit)
     rate_bps = (int(whole) * 1000 + int(part.ljust(3, "0"))) * size
     if not rate_bps:
@@ -142,10 +142,10 @@ def rate_written(rate_bps: int) -> str:
 
 def duration_seconds(text: str) -> int:
     """Seconds in `30s`, `5m`, `1h` or `7d`: one whole number and one unit; else ValueError."""
-    found = _DURATION.fullmatch(text)
-    if not found:
+    match = _DURATION.fullmatch(text)
+    if not match:
         raise ValueError(f"not a duration like 30s, 5m, 1h or 7d: {text!r}")
-    return int(found[1]) * _SECONDS[found[2]]
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def duration_text(seconds: int) -> str:

@@ -82,7 +82,7 @@ def _habit(past: Mapping[date, int], today: date) -> Sequence[float]:
 def _effective_days(past: Mapping[date, int], today: date) -> float:
     """How many equal days would tell the level as well as these, of which late ones weigh more (Kish)."""
     weights = [0.5 ** ((today - day).days / HALF_LIFE_DAYS) for day in past]
-    squares = sum(each * each for each in weights)
+    squares = sum(weight * weight for weight in weights)
     return sum(weights) ** 2 / squares if squares else float(len(past))
 
 

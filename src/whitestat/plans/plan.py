@@ -75,12 +75,12 @@ class Plan:
     @property
     def names(self) -> tuple[str, ...]:
         """The tariffs by number; 0 is that of all other time."""
-        return (self.otherwise, *(each.name for each in self.tariffs))
+        return (self.otherwise, *(tariff.name for tariff in self.tariffs))
 
     @property
     def pots(self) -> dict[str, int | None]:
         """What there is to draw on by the name of the tariff it belongs to; None where it has no end."""
-        own = {each.name: each.allowance for each in self.tariffs if each.allowance is not None}
+        own = {tariff.name: tariff.allowance for tariff in self.tariffs if tariff.allowance is not None}
         return {self.otherwise: self.allowance, **own}
 
     def pot_of(self, tariff: str) -> str:
@@ -88,7 +88,7 @@ class Plan:
         return tariff if tariff in self.pots else self.otherwise
 
     def clock(self, zone: tzinfo) -> Tariffs:
-        windows = (window for each in self.tariffs for window in each.windows)
+        windows = (window for tariff in self.tariffs for window in tariff.windows)
         return Tariffs(windows, zone, self.otherwise)
 
     def counted(self, tariff: str, counts: Counts) -> int:
@@ -98,7 +98,7 @@ class Plan:
         return octets * self._factor(tariff) // EVERYTHING
 
     def _factor(self, tariff: str) -> int:
-        return next((each.factor_percent for each in self.tariffs if each.name == tariff), EVERYTHING)
+        return next((entry.factor_percent for entry in self.tariffs if entry.name == tariff), EVERYTHING)
 
     def text(self) -> str:
         """As it is kept in the ledger; the same for the same plan."""
@@ -108,8 +108,8 @@ class Plan:
     def of(cls, text: str) -> Plan:
         """ValueError for what `text` never made. What another release had besides is passed over."""
         try:
-            found = json.loads(text)
-            fields = {name: _READ.get(name, _same)(found[name]) for name in cls.__slots__ if name in found}
+            value = json.loads(text)
+            fields = {name: _READ.get(name, _same)(value[name]) for name in cls.__slots__ if name in value}
             return cls(**fields)
         except (TypeError, KeyError, IndexError, RecursionError) as error:
             raise ValueError(f"not a plan: {error}") from error
@@ -128,7 +128,7 @@ class Terms(NamedTuple):
 def _cell(value: object) -> object:
     if isinstance(value, frozenset):
         return sorted(value)
-    return [_cell(each) for each in value] if isinstance(value, tuple) else value
+    return [_cell(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _same(value: Any) -> Any:

@@ -65,5 +65,5 @@ def days(start_s: int, end_s: int, zone: tzinfo, hour: int) -> Iterator[date]:
         day += ONE
 
 
-def _in_month(day: date, wanted: int) -> date:
-    return day.replace(day=min(wanted, monthrange(day.year, day.month)[1]))
+def _in_month(day: date, day_of_month: int) -> date:
+    return day.replace(day=min(day_of_month, monthrange(day.year, day.month)[1]))

@@ -168,14 +168,14 @@ class PlanStatus:
         return None if None in figures else sum(figures)
 
 
-def own_part(found: PlanStatus, person: str) -> PlanStatus | None:
+def own_part(status: PlanStatus, person: str) -> PlanStatus | None:
     """What a plan tells one person: all of a plan of the person's own, a share of others, nothing of the house."""
-    if (found.plan.person or "").casefold() == person.casefold():
-        return found
-    parts = tuple(each for each in found.persons if each.person and each.person.casefold() == person.casefold())
+    if (status.plan.person or "").casefold() == person.casefold():
+        return status
+    parts = tuple(part for part in status.persons if part.person and part.person.casefold() == person.casefold())
     if not parts:
         return None
-    return replace(found, pots=(), tariffs=(), persons=parts, devices=(), days=(), topups=(), unsplit=0, own=True)
+    return replace(status, pots=(), tariffs=(), persons=parts, devices=(), days=(), topups=(), unsplit=0, own=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +191,13 @@ class Pricing:
 
     def tariffs(self, cells: Iterable[tuple[UsageCell, Counts]]) -> dict[str, tuple[int, int]]:
         """Octets, and what they took, by tariff."""
-        found: dict[str, tuple[int, int]] = {}
+        sums: dict[str, tuple[int, int]] = {}
         for (terms, tariff), counts in self._sums(cells).items():
             plan = self.by_id[terms]
             name = plan.names[tariff]
-            octets, used = found.get(name, (0, 0))
-            found[name] = octets + counts.octets, used + plan.counted(name, counts)
-        return found
+            octets, used = sums.get(name, (0, 0))
+            sums[name] = octets + counts.octets, used + plan.counted(name, counts)
+        return sums
 
     def apart(self, groups: Sequence[Sequence[tuple[UsageCell, Counts]]]) -> list[dict[str, int]]:
         """As `of` for each group, such that the groups add up to all of them together, to the octet."""
@@ -231,11 +231,11 @@ def plan_status(books: PlanUsage, now_s: int, zone: tzinfo) -> PlanStatus:
     start_s, end_s = bounds(plan.period, now_s, zone)
     today = day_of(now_s, zone, plan.period.hour)
     today_s = day_start(today, zone, plan.period.hour)
-    pricing = Pricing(plan, {each.id: each.plan for each in books.terms})
+    pricing = Pricing(plan, {row.id: row.plan for row in books.terms})
     own = [(cell, counts) for cell, counts in books.daily.items() if start_s <= cell.day_s < end_s]
     days_left = sum(1 for _ in days(today_s, end_s, zone, plan.period.hour))
     view = _View(books, plan, pricing, zone, now_s, (start_s, end_s), (today, today_s), days_left)
-    topups = tuple(each for each in books.topups if start_s <= each.at_s < end_s)
+    topups = tuple(topup for topup in books.topups if start_s <= topup.at_s < end_s)
     pots = view.pots(own, topups)
     return PlanStatus(
         plan=plan,
@@ -274,11 +274,11 @@ class _View(NamedTuple):
         carried = carried_into(self.books, self.pricing, self.span[0], self.zone)
         past = self._past()
         extra = {
-            name: (carried.get(name, 0), sum(each.octets for each in topups if self.plan.pot_of(each.pot) == name))
+            name: (carried.get(name, 0), sum(topup.octets for topup in topups if self.plan.pot_of(topup.pot) == name))
             for name in self.plan.pots
         }
         return tuple(
-            self._pot(name, (used[name], today[name]), extra[name], {day: each[name] for day, each in past.items()})
+            self._pot(name, (used[name], today[name]), extra[name], {day: usage[name] for day, usage in past.items()})
             for name in self.plan.pots
         )
 
@@ -290,7 +290,7 @@ class _View(NamedTuple):
         may = None if available is None else max(0, available - used + today) // max(1, self.days_left)
         day, day_s = self.today
         following_s = day_start(date.fromordinal(day.toordinal() + 1), self.zone, self.plan.period.hour)
-        found = forecast(
+        expected = forecast(
             past,
             used,
             day,
@@ -298,8 +298,8 @@ class _View(NamedTuple):
             end=day_of(end_s, self.zone, self.plan.period.hour),
             allowance=available,
         )
-        tariffs = tuple(each for each in self.plan.names if self.plan.pot_of(each) == name)
-        return Allowance(name, tariffs, allowance, *extra, used, even, TodayShare(today, may), found)
+        tariffs = tuple(tariff for tariff in self.plan.names if self.plan.pot_of(tariff) == name)
+        return Allowance(name, tariffs, allowance, *extra, used, even, TodayShare(today, may), expected)
 
     def _past(self) -> dict[date, dict[str, int]]:
         """What each whole day took of each allowance, of those since usage is classed that the forecast learns from."""
@@ -335,10 +335,12 @@ class _View(NamedTuple):
 
 def _tariffs(plan: Plan, pricing: Pricing, own: Sequence[tuple[UsageCell, Counts]]) -> tuple[InTariff, ...]:
     """Those of the plan, and those of earlier terms that were used in the period."""
-    found = pricing.tariffs(own)
-    factors = {each.name: each.factor_percent for each in plan.tariffs}
-    names = dict.fromkeys([*plan.names, *found])
-    return tuple(InTariff(name, plan.pot_of(name), factors.get(name, 100), *found.get(name, (0, 0))) for name in names)
+    tariff_usage = pricing.tariffs(own)
+    factors = {tariff.name: tariff.factor_percent for tariff in plan.tariffs}
+    names = dict.fromkeys([*plan.names, *tariff_usage])
+    return tuple(
+        InTariff(name, plan.pot_of(name), factors.get(name, 100), *tariff_usage.get(name, (0, 0))) for name in names
+    )
 
 
 def _persons(plan: Plan, pricing: Pricing, books: PlanUsage, pots: Sequence[Allowance]) -> tuple[PersonPart, ...]:
@@ -348,7 +350,7 @@ def _persons(plan: Plan, pricing: Pricing, books: PlanUsage, pots: Sequence[Allo
         by_person[name] = []
     for (cell, who), counts in books.usage.items():
         by_person.setdefault(_spelled(who.person, sharing), []).append((cell, counts))
-    ordered = sorted(by_person.items(), key=lambda each: (each[0] is None, each[0] or ""))
+    ordered = sorted(by_person.items(), key=lambda item: (item[0] is None, item[0] or ""))
     taken = pricing.apart([group for _, group in ordered])
     available = {pot.name: _shared(pot, plan, sharing) for pot in pots}
     return tuple(
@@ -365,14 +367,14 @@ def _spelled(person: str | None, sharing: Iterable[str]) -> str | None:
     """As the plan spells the name."""
     if person is None:
         return None
-    return next((each for each in sharing if each.casefold() == person.casefold()), person)
+    return next((spelling for spelling in sharing if spelling.casefold() == person.casefold()), person)
 
 
 def _weights(plan: Plan, persons: Sequence[str]) -> dict[str, int]:
     """Who has a share, and how many parts of what is shared out."""
     if plan.equal:
         return dict.fromkeys(persons, 1)
-    return {each.person: 0 if each.allowance is not None else each.parts for each in plan.shares}
+    return {share.person: 0 if share.allowance is not None else share.parts for share in plan.shares}
 
 
 def _shared(pot: Allowance, plan: Plan, weights: Mapping[str, int]) -> dict[str, int]:
@@ -380,7 +382,7 @@ def _shared(pot: Allowance, plan: Plan, weights: Mapping[str, int]) -> dict[str,
     if pot.available is None:
         return {}
     own = pot.name == plan.otherwise
-    fixed = {each.person: each.allowance for each in plan.shares if each.allowance is not None and own}
+    fixed = {share.person: share.allowance for share in plan.shares if share.allowance is not None and own}
     rest, total = max(0, pot.available - sum(fixed.values())), sum(weights.values())
     shares, upto = {}, 0
     for name, parts in weights.items():
@@ -398,11 +400,11 @@ def _devices(pricing: Pricing, books: PlanUsage) -> tuple[DevicePart, ...]:
         person_of[who.device] = max(person_of.get(who.device, (0, None)), (cell.day_s, who.person), key=lambda e: e[0])
     groups = list(by_device.items())
     taken = pricing.apart([group for _, group in groups])
-    found = (
+    parts = (
         DevicePart(device, person_of[device][1], sum(counts.octets for _, counts in group), sum(used.values()))
         for (device, group), used in zip(groups, taken, strict=True)
     )
-    return tuple(sorted(found, key=lambda each: (-each.octets, each.device or 0)))
+    return tuple(sorted(parts, key=lambda part: (-part.octets, part.device or 0)))
 
 
 def carried_into(books: PlanUsage, pricing: Pricing, start_s: int, zone: tzinfo) -> dict[str, int]:
@@ -417,33 +419,33 @@ def carried_into(books: PlanUsage, pricing: Pricing, start_s: int, zone: tzinfo)
     starts = [cell.day_s for cell, _ in cells]
     for low_s, high_s, terms in _periods(books, start_s, zone):
         used = Pricing(terms.plan, pricing.by_id).of(cells[bisect_left(starts, low_s) : bisect_left(starts, high_s)])
-        topups = [each for each in books.topups if low_s <= each.at_s < high_s]
+        topups = [topup for topup in books.topups if low_s <= topup.at_s < high_s]
         carried = _left(terms.plan, used, topups, carried)
     return carried
 
 
 def _periods(books: PlanUsage, start_s: int, zone: tzinfo) -> list[tuple[int, int, Terms]]:
     """Those before that were watched from their start, the first one first."""
-    found: list[tuple[int, int, Terms]] = []
+    intervals: list[tuple[int, int, Terms]] = []
     while True:
         terms = terms_at(books.terms, start_s - 1)
         low_s = bounds(terms.plan.period, start_s - 1, zone)[0]
         if low_s < books.since_s:
-            return found[::-1]
-        found.append((low_s, start_s, terms))
+            return intervals[::-1]
+        intervals.append((low_s, start_s, terms))
         start_s = low_s
 
 
 def terms_at(terms: Sequence[Terms], at_s: int) -> Terms:
     """What held then; before all of them, the first."""
-    return next((each for each in reversed(terms) if each.from_s <= at_s), terms[0])
+    return next((row for row in reversed(terms) if row.from_s <= at_s), terms[0])
 
 
 def _left(plan: Plan, used: Mapping[str, int], topups: Iterable[TopUp], carried: Mapping[str, int]) -> dict[str, int]:
-    found = {}
+    remaining = {}
     for name, allowance in plan.pots.items():
         if allowance is not None:
-            topped_up = sum(each.octets for each in topups if plan.pot_of(each.pot) == name)
+            topped_up = sum(topup.octets for topup in topups if plan.pot_of(topup.pot) == name)
             left = max(0, allowance + carried.get(name, 0) + topped_up - used[name])
-            found[name] = left if plan.carry_most is None else min(left, plan.carry_most)
-    return found
+            remaining[name] = left if plan.carry_most is None else min(left, plan.carry_most)
+    return remaining

@@ -46,44 +46,44 @@ class Tariffs:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*(each.tariff for each in self._windows), self._otherwise]))
+        return tuple(dict.fromkeys([*(window.tariff for window in self._windows), self._otherwise]))
 
     def at(self, at_s: int) -> str:
         """The tariff of the minute that holds the instant (UTC seconds)."""
         local = wall_time(at_s, self._zone)
         minute = local.hour * 60 + local.minute
         weekday = local.weekday()
-        return next((each.tariff for each in self._windows if each.holds(weekday, minute)), self._otherwise)
+        return next((window.tariff for window in self._windows if window.holds(weekday, minute)), self._otherwise)
 
     def spans(self, start_s: int, end_s: int) -> Iterator[tuple[str, int, int]]:
         """The span cut where the tariff changes: (tariff, start, end), neighbours of different tariffs."""
-        held: tuple[str, int, int] | None = None
+        last: tuple[str, int, int] | None = None
         for low, high in _pairs([start_s, *self._edges(start_s, end_s), end_s]):
             tariff = self.at(low)
-            if held and held[0] == tariff:
-                held = tariff, held[1], high
+            if last and last[0] == tariff:
+                last = tariff, last[1], high
                 continue
-            if held:
-                yield held
-            held = tariff, low, high
-        if held:
-            yield held
+            if last:
+                yield last
+            last = tariff, low, high
+        if last:
+            yield last
 
     def _edges(self, start_s: int, end_s: int) -> list[int]:
         """Every instant at which a window may begin or end: its wall times, and where clocks move."""
-        found: set[int] = set()
+        instants: set[int] = set()
         day = wall_time(start_s, self._zone).date() - timedelta(days=1)
         last = wall_time(end_s, self._zone).date() + timedelta(days=1)
-        walls = {0} | {edge % MINUTES_A_DAY for each in self._windows for edge in (each.start, each.end)}
+        walls = {0} | {edge % MINUTES_A_DAY for window in self._windows for edge in (window.start, window.end)}
         while day <= last:
             for wall in walls:
                 for fold in (0, 1):
                     local = datetime(day.year, day.month, day.day, wall // 60, wall % 60, tzinfo=self._zone, fold=fold)
-                    found.add(int(local.timestamp()))
+                    instants.add(int(local.timestamp()))
             noon = int(datetime(day.year, day.month, day.day, 12, tzinfo=self._zone).timestamp())
-            found.update(self._moves(noon - DAY_S, noon))
+            instants.update(self._moves(noon - DAY_S, noon))
             day += timedelta(days=1)
-        return sorted(each for each in found if start_s < each < end_s)
+        return sorted(at_s for at_s in instants if start_s < at_s < end_s)
 
     def _moves(self, low_s: int, high_s: int) -> list[int]:
         """The instant at which clocks move between the two, to the minute."""

@@ -86,9 +86,9 @@ class UsageAnswer:
                 "end": self.text(gap.end_s),
                 "missed_ms": gap.missed_ms,
             }
-            for point, found in self.not_watched.items()
+            for point, gaps in self.not_watched.items()
             if not is_imported(point)
-            for gap in found
+            for gap in gaps
         ]
 
     def as_csv(self) -> Iterator[str]:
@@ -206,16 +206,16 @@ def about_text(row: UsageRow, word: str) -> str | None:
 
 def _once_a_kind(tell: Callable[[UsageRow], T]) -> Callable[[UsageRow], T]:
     """What a row is about, worked out once for all rows that differ in their start and counts alone."""
-    told: dict[object, T] = {}
+    kept: dict[object, T] = {}
 
     def of(row: UsageRow) -> T:
         kind = row[1:4] + row[5:]
-        found = told.get(kind)
-        if found is None:
-            if len(told) == KINDS_HELD:
-                told.clear()
-            found = told[kind] = tell(row)
-        return found
+        value = kept.get(kind)
+        if value is None:
+            if len(kept) == KINDS_HELD:
+                kept.clear()
+            value = kept[kind] = tell(row)
+        return value
 
     return of
 

@@ -119,7 +119,7 @@ def check_all(
 
     With `others`, names that are not known are passed over.
     """
-    known = {each.name: each for each in parameters}
+    known = {parameter.name: parameter for parameter in parameters}
     texts: dict[str, str] = {}
     for name, text in given:
         if name not in known and others:

@@ -96,23 +96,23 @@ def _devices(texts: Mapping[str, str], known: NameLookup) -> tuple[int, ...]:
     if "label" not in texts:
         return named
     labels = _found("label", texts["label"], sorted({label for row in rows for label in row.labels}))
-    wanted = {row.id for row in rows if not set(labels).isdisjoint(row.labels)}
-    if wanted.isdisjoint(named):
+    labelled = {row.id for row in rows if not set(labels).isdisjoint(row.labels)}
+    if labelled.isdisjoint(named):
         raise QueryError("label", "none of the devices asked for has it")
-    return tuple(each for each in named if each in wanted)
+    return tuple(number for number in named if number in labelled)
 
 
 def _found(parameter: str, text: str, names: Sequence[str]) -> tuple[str, ...]:
     """The names that a list means, in any case of their letters."""
     if not listed(text):
         raise QueryError(parameter, "is empty")
-    found: dict[str, None] = {}
+    chosen: dict[str, None] = {}
     for word in listed(text):
         meant = [name for name in names if name.casefold() == word.casefold()]
         if not meant:
             raise QueryError(parameter, f"no {parameter} {word!r}{did_you_mean(word, names)}")
-        found |= dict.fromkeys(meant)
-    return tuple(found)
+        chosen |= dict.fromkeys(meant)
+    return tuple(chosen)
 
 
 def _numbers(
@@ -122,25 +122,25 @@ def _numbers(
     words = listed(texts.get(parameter, ""))
     if not words and parameter in texts:
         raise QueryError(parameter, "is empty")
-    found: dict[int, None] = {}
+    numbers: dict[int, None] = {}
     for word in words:
         try:
-            found |= dict.fromkeys(read(word))
+            numbers |= dict.fromkeys(read(word))
         except ValueError:
             raise QueryError(parameter, f"unknown {parameter} {word!r}, expected {expected}") from None
-    return tuple(found)
+    return tuple(numbers)
 
 
 def _peers(text: str) -> tuple[Address, ...]:
     if not listed(text):
         raise QueryError("peer", "is empty")
-    found: dict[Address, None] = {}
+    addresses: dict[Address, None] = {}
     for word in listed(text):
         try:
-            found[address_bytes(word)] = None
+            addresses[address_bytes(word)] = None
         except ValueError:
             raise QueryError("peer", f"expected an IP address, got {word!r}") from None
-    return tuple(found)
+    return tuple(addresses)
 
 
 def find_devices(text: str, devices: Sequence[DeviceRow]) -> tuple[int, ...]:
@@ -148,25 +148,25 @@ def find_devices(text: str, devices: Sequence[DeviceRow]) -> tuple[int, ...]:
     words = [text.strip()] if _matching(text.strip(), devices) else listed(text)
     if not words:
         raise QueryError("device", "is empty")
-    found = dict.fromkeys(id for word in words for id in _find(word, devices))
-    return tuple(found)
+    ids = dict.fromkeys(id for word in words for id in _find(word, devices))
+    return tuple(ids)
 
 
 def _find(word: str, devices: Sequence[DeviceRow]) -> list[int]:
-    found = _matching(word, devices)
-    if not found:
+    ids = _matching(word, devices)
+    if not ids:
         names = [device.name for device in devices if device.name]
         raise QueryError("device", f"no device {word!r}{did_you_mean(word, names)}")
-    return found
+    return ids
 
 
 def _matching(word: str, devices: Sequence[DeviceRow]) -> list[int]:
     """An id goes before a MAC, a MAC before a name; several devices may share a name."""
     mac = _as_mac(word)
     return (
-        [each.id for each in devices if str(each.id) == word]
-        or [each.id for each in devices if mac and each.mac == mac]
-        or [each.id for each in devices if each.name and each.name.casefold() == word.casefold()]
+        [device.id for device in devices if str(device.id) == word]
+        or [device.id for device in devices if mac and device.mac == mac]
+        or [device.id for device in devices if device.name and device.name.casefold() == word.casefold()]
     )
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def plan_fields(id: int, at: PlanStatus, zone: tzinfo, names: Mapping[int, str | None]) -> Json:
     """Return a plan as an object of JSON; amounts are octets, null if unlimited."""
-    plan, persons = at.plan, [_person(each) for each in at.persons]
+    plan, persons = at.plan, [_person(person) for person in at.persons]
     totals: Json = {name: at.total(name) for name in ("used", "available", "left")}
-    octets: object = sum(each.octets for each in at.tariffs)
+    octets: object = sum(tariff.octets for tariff in at.tariffs)
     left = [pot.left for pot in at.pots]
     if at.own:
         totals, octets = {name: persons[0][name] for name in totals}, persons[0]["octets"]
@@ -39,36 +39,34 @@ def plan_fields(id: int, at: PlanStatus, zone: tzinfo, names: Mapping[int, str |
         "tariff": at.tariff_now,
         "octets": octets,
         **totals,
-        "over": any(each is not None and each < 0 for each in left),
+        "over": any(octets_left is not None and octets_left < 0 for octets_left in left),
         "own": at.own,
         "allowances": [_pot(pot, zone) for pot in at.pots],
         "tariffs": [
             {
-                "name": each.name,
-                "allowance": each.pot,
-                "factor_percent": each.factor_percent,
-                "octets": each.octets,
-                "used": each.used,
+                "name": tariff.name,
+                "allowance": tariff.pot,
+                "factor_percent": tariff.factor_percent,
+                "octets": tariff.octets,
+                "used": tariff.used,
             }
-            for each in at.tariffs
+            for tariff in at.tariffs
         ],
         "persons": persons,
         "devices": [
             {
-                "id": each.device,
-                "name": names.get(each.device) if each.device is not None else None,
-                "person": each.person,
-                "octets": each.octets,
-                "used": each.used,
+                "id": device.device,
+                "name": names.get(device.device) if device.device is not None else None,
+                "person": device.person,
+                "octets": device.octets,
+                "used": device.used,
             }
-            for each in at.devices
+            for device in at.devices
         ],
-        "days": [
-            {"start": instant_text(each.start_s, zone), "octets": each.octets, "used": each.used} for each in at.days
-        ],
+        "days": [{"start": instant_text(day.start_s, zone), "octets": day.octets, "used": day.used} for day in at.days],
         "topups": [
-            {"id": each.id, "at": instant_text(each.at_s, zone), "allowance": each.pot, "octets": each.octets}
-            for each in at.topups
+            {"id": topup.id, "at": instant_text(topup.at_s, zone), "allowance": topup.pot, "octets": topup.octets}
+            for topup in at.topups
         ],
         "notices": _notices(at),
     }
@@ -82,22 +80,22 @@ class PlanQuery(NamedTuple):
     start_s: int
 
 
-def usage_rows(row: PlanRow, usage: PlanCells, zone: tzinfo, asked: PlanQuery) -> Iterator[tuple[Json, Owner]]:
+def usage_rows(row: PlanRow, usage: PlanCells, zone: tzinfo, query: PlanQuery) -> Iterator[tuple[Json, Owner]]:
     """Usage by step and what it is told apart by; `used` of the rows adds up to what all of them took.
 
     A step begins where the plan's day or period does, `total` at the start of the span.
     """
-    by, plan = asked.by, row.terms[-1].plan
-    plans = {each.id: each.plan for each in row.terms}
+    by, plan = query.by, row.terms[-1].plan
+    plans = {terms.id: terms.plan for terms in row.terms}
     groups: dict[tuple[int, str, Owner], list[tuple[UsageCell, Counts]]] = {}
     for (cell, who), counts in usage.items():
-        at_s = {"day": cell.day_s, "period": bounds(plan.period, cell.day_s, zone)[0], "total": asked.start_s}[
-            asked.step
+        at_s = {"day": cell.day_s, "period": bounds(plan.period, cell.day_s, zone)[0], "total": query.start_s}[
+            query.step
         ]
         tariff = plans[cell.terms].names[cell.tariff] if "tariff" in by else ""
         known = Owner(who.device if "device" in by else None, who.person if "person" in by else None)
         groups.setdefault((at_s, tariff, known), []).append((cell, counts))
-    ordered = sorted(groups.items(), key=lambda each: (each[0][:2], each[0][2].device or 0, each[0][2].person or ""))
+    ordered = sorted(groups.items(), key=lambda item: (item[0][:2], item[0][2].device or 0, item[0][2].person or ""))
     taken = Pricing(plan, plans).apart([group for _, group in ordered])
     for ((at_s, tariff, who), group), used in zip(ordered, taken, strict=True):
         counts = sum_of(counts for _, counts in group)
@@ -136,33 +134,33 @@ def _pot(pot: Allowance, zone: tzinfo) -> Json:
     }
 
 
-def _forecast(found: Forecast | None) -> Json | None:
-    if found is None:
+def _forecast(expected: Forecast | None) -> Json | None:
+    if expected is None:
         return None
     return {
-        "octets": found.octets,
-        "low": found.low,
-        "high": found.high,
-        "runs_out": _day(found.runs_out),
-        "earliest": _day(found.earliest),
-        "latest": _day(found.latest),
+        "octets": expected.octets,
+        "low": expected.low,
+        "high": expected.high,
+        "runs_out": _day(expected.runs_out),
+        "earliest": _day(expected.earliest),
+        "latest": _day(expected.latest),
     }
 
 
-def _person(each: PersonPart) -> Json:
+def _person(person: PersonPart) -> Json:
     available = (
-        None if any(part.available is None for part in each.parts) else sum(p.available or 0 for p in each.parts)
+        None if any(part.available is None for part in person.parts) else sum(p.available or 0 for p in person.parts)
     )
-    used = sum(part.used for part in each.parts)
+    used = sum(part.used for part in person.parts)
     return {
-        "person": each.person,
-        "octets": each.octets,
+        "person": person.person,
+        "octets": person.octets,
         "used": used,
         "available": available,
         "left": None if available is None else available - used,
         "allowances": [
             {"name": part.name, "used": part.used, "available": part.available, "left": part.left}
-            for part in each.parts
+            for part in person.parts
         ],
     }
 

@@ -127,13 +127,13 @@ def devices(rows: Sequence[Mapping[str, object]], form: str) -> str:
 def listing(
     name: str,
     fields: Sequence[str],
-    found: Sequence[Mapping[str, object]],
+    rows: Sequence[Mapping[str, object]],
     flat: Sequence[Mapping[str, object]],
     form: str,
 ) -> str:
     """What the API answered as it was (`json`), or as rows of one cell for each field (`text`, `csv`)."""
     if form == "json":
-        return json.dumps({name: found}, ensure_ascii=False, indent=1) + "\n"
+        return json.dumps({name: rows}, ensure_ascii=False, indent=1) + "\n"
     if form == "csv":
         return csv_of(fields, flat)
     if not flat:
@@ -255,4 +255,6 @@ def _text(lines: Sequence[ReportRow]) -> str:
 
 def printable(text: str) -> str:
     """No control sequence of a hostile name reaches the terminal."""
-    return "".join(each if unicodedata.category(each)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return "".join(
+        character if unicodedata.category(character)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
