@@ -103,6 +103,15 @@ def _check(options: argparse.Namespace) -> int:
     return check(_load(options), print)
 
 
+def _report(options: argparse.Namespace) -> int:
+    from whitestat.app.commands import report
+
+    file = options.file or Path("whitestat-report.txt")
+    report.write(_load(options), file, report.journal)
+    print(f"{file}: written. Names, addresses and secrets are replaced; read it before you send it.")
+    return EXIT_OK
+
+
 def _today(options: argparse.Namespace) -> int:
     from whitestat.app.commands import plans as plan_reports
     from whitestat.app.commands import usage
@@ -253,6 +262,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "throttle": _throttle,
     "notify": _notify,
     "check": _check,
+    "report": _report,
     "today": _today,
     "plans": _plans,
     "plan": _plan,

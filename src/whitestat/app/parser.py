@@ -124,6 +124,13 @@ def _add_limits(commands: Commands) -> None:
 def _add_service(commands: Commands) -> None:
     add_command(commands, "run", "Start the service: count, store and show usage.", COMMON, command="run")
     add_command(commands, "check", "Check the configuration and try every point.", COMMON, command="check")
+    report = add_command(
+        commands, "report", "Write a text file for an issue report, without names, addresses and secrets.", COMMON
+    )
+    report.set_defaults(command="report")
+    report.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="The file to write. Default: whitestat-report.txt."
+    )
     config = add_command(commands, "config", "Validate the configuration, or print an example.", COMMON)
     config.set_defaults(command="config")
     config.add_argument(
