@@ -67,6 +67,12 @@ links: $(VENV)/test.stamp ## VLAN, Wi-Fi, PPPoE and WireGuard on Debian's own ke
 pythons: $(VENV)/bin/pip ## the service on each Python it is declared for: this machine's, and those of newer Debians
 	packaging/pythons/run $(abspath $(BIN))/python
 
+constraints: $(VENV)/bin/uv ## packaging/constraints.txt: the versions and hashes that the image fetches
+	packaging/constraints $(abspath $(BIN))/uv
+
+bounds: $(VENV)/bin/uv ## the service with the oldest and the newest versions of other packages that it is declared for
+	packaging/bounds $(abspath $(BIN))/python $(abspath $(BIN))/uv
+
 image: $(VENV)/bin/pip ## the container image of this machine's kind, built, run to its first healthy answer, in dist/
 	$(MAKE) image-$(subst armhf,armv7,$(shell dpkg --print-architecture))
 
@@ -113,6 +119,9 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || packaging/install-venv
 	$(PYTHON) -m venv $(VENV)
 
+$(VENV)/bin/uv: $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.5'
+
 $(VENV)/run.stamp: $(VENV)/bin/pip pyproject.toml
 	@command -v ip >/dev/null || packaging/install-packages iproute2 libbpf1
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
@@ -123,4 +132,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons image images object vendor reference docs manual release screenshot clean
+.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons constraints bounds image images object vendor reference docs manual release screenshot clean
