@@ -7,6 +7,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -309,6 +310,8 @@ def served(house: House, port: int = 0) -> Iterator[Server]:
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
+    while not server.started and thread.is_alive():  # HTTPS refuses connections until then
+        time.sleep(0.002)
     try:
         yield server
     finally:
