@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from bench.table import Row
-from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import EpisodeTable
+from whitestat.app import build
 from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.core.model import Address, Counts, Delta, FlowKey, Mac
 from whitestat.core.units import address_bytes, mac_bytes
@@ -34,7 +33,7 @@ def rows() -> Iterator[Row]:
 def _intervals(fresh: int) -> Iterator[float]:
     """What each interval took, in milliseconds, services and peers with it, as they are booked."""
     where = Locality(_NETWORKS, own_macs=frozenset((_GATEWAY,)), counting=("lan",), on_link=_ON_LINK)
-    attributor = Attributor(where, EpisodeTable())
+    attributor = build.attributor(where)
     dice = random.Random(7)
     keys = [_flow(dice) for _ in range(FLOWS)]
     for number in range(INTERVALS):

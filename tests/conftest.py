@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import settings
 
+from tests.support.examples import QUICK_EXAMPLES
 from tests.support.unclosed import unclosed_are_collected, watch_connections
 from whitestat.ledger.write.writer import Writer
 
 # How long an example takes says more about the machine than about us: `make bench` measures what may take how long.
 settings.register_profile("whole", deadline=None)
-settings.register_profile("quick", deadline=None, max_examples=10)
+settings.register_profile("quick", deadline=None, max_examples=QUICK_EXAMPLES)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "whole"))
 
 watch_connections()
@@ -30,6 +31,13 @@ def writing(tmp_path: Path) -> Iterator[Writing]:
     """Opens the ledger of the test, as often as it is called; all writers are closed at the end."""
     with ExitStack() as opened:
         yield lambda: opened.enter_context(closing(Writer(tmp_path / "whitestat.db", ZoneInfo("Europe/Stockholm"))))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Refuse values in a set: each process has another order of them, and parallel runs fail by chance."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        values = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("argvalues")
+        assert not isinstance(values, set | frozenset), f"{metafunc.definition.nodeid}: sort the values, or list them"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

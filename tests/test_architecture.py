@@ -164,7 +164,27 @@ def test_a_public_class_or_type_alias_has_one_place() -> None:
     assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
 
 
+COMPOSED = {"Attributor", "DeviceRegistry", "EpisodeTable", "Engine", "Identity", "Recorder", "Sources"}
+"""Classes of the parts that are put together; `app/build.py` alone does it for the service, commands and benches."""
+
+
+def test_parts_are_put_together_in_one_place() -> None:
+    folders = (SOURCE / "app", ROOT / "bench", ROOT / "fuzz", TESTS / "support")
+    places = {
+        f"{path.relative_to(ROOT)}: {node.func.id}"
+        for folder in folders
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COMPOSED
+    }
+    assert {place for place in places if not place.startswith("src/whitestat/app/build.py: ")} == FAKED
+
+
+FAKED = {"bench/dashboards.py: Sources", "tests/support/engine.py: Engine", "tests/support/household.py: Sources"}
+"""What has a fake part by design: an engine with a clock in memory, pages without a service behind them."""
+
 TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 
 
 def test_no_test_imports_another_test() -> None:

@@ -26,6 +26,7 @@ HEAVY = {
     "whitestat.plans.forecast",
     "whitestat.plans.status",
     "whitestat.web.handlers.plans",
+    "whitestat.throttle",
     "whitestat.web.openapi",
     "whitestat.web.schemas",
     "zeroconf",
@@ -48,7 +49,7 @@ def test_parts_that_many_never_need_are_loaded_when_they_are_asked_for() -> None
 
 LEAN = (
     "from whitestat.app import main; from whitestat.core.system import lazy_imports as lazy; "
-    "lazy.without_tls(); lazy.without_command_line()"
+    "lazy.without_tls(); lazy.without_command_line(); lazy.without_entities()"
 )
 SERVED = (
     "import whitestat.app.service, whitestat.web.app, whitestat.web.server, whitestat.web.handlers.metrics, "
@@ -61,7 +62,8 @@ PASSWORD = "from whitestat.web.auth import passwords as p; assert p.matches('lon
 @pytest.mark.slow
 def test_a_service_without_tls_loads_no_openssl_and_no_command_line_of_uvicorn() -> None:
     """Neither at the start nor for any answer, one to a password neither."""
-    openssl, command_line = {"_ssl", "_hashlib"}, {"click", "multiprocessing", "logging.config"}
+    openssl, command_line = {"_ssl", "_hashlib"}, {"click", "configparser", "multiprocessing"}
+    command_line |= {"logging.config"}
     assert not loaded(f"{LEAN}; {SERVED}; {PASSWORD}") & (openssl | command_line)
     assert openssl | command_line <= loaded(SERVED), "what was kept out is what would come"
 
@@ -84,6 +86,14 @@ def test_what_makes_figures_for_prometheus_has_no_servers_of_its_own() -> None:
     assert servers <= loaded("import prometheus_client"), "what was kept out is what would come"
     uses = "import urllib.request, http.server; assert urllib.request.build_opener() and http.server.HTTPServer"
     assert servers - {"wsgiref.simple_server"} <= loaded(f"{LEAN}; {SCRAPED}; {uses}")
+
+
+@pytest.mark.slow
+def test_the_names_of_html_characters_are_loaded_when_one_is_looked_up() -> None:
+    assert "html.entities" not in loaded(f"{LEAN}; {SERVED}; import html; assert html.escape('<') == '&lt;'")
+    assert "html.entities" in loaded(SERVED), "what was kept out is what would come"
+    uses = "import html; assert html.unescape('&eacute;&notit;&#233;&nosuch;') == '\\u00e9\\u00acit;\\u00e9&nosuch;'"
+    assert "html.entities" in loaded(f"{LEAN}; {SERVED}; {uses}")
 
 
 def test_names_that_stand_for_those_of_ssl_are_worth_the_same() -> None:

@@ -10,14 +10,22 @@ import pytest
 
 from whitestat.app.command_parser import LAST_COUNTS
 from whitestat.app.main import COMMANDS, run_command
-from whitestat.app.parser import command_line, parse, parsers
+from whitestat.app.parser import command_line, parsers
+
+PARSER = command_line()
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Parse with one parser for all tests: to build it takes longer than to use it."""
+    return PARSER.parse_args(arguments)
+
 
 Levels = list[tuple[str, argparse.ArgumentParser]]
 """A command as it is typed: its words, each with what can be typed behind it."""
 
 
 def test_every_command_that_can_be_typed_can_be_run_and_no_other() -> None:
-    assert {each.get_default("command") for each in parsers(command_line())} - {None} == set(COMMANDS)
+    assert {each.get_default("command") for each in parsers(PARSER)} - {None} == set(COMMANDS)
 
 
 def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +46,7 @@ def is_sentence(text: str | None) -> bool:
 
 def test_every_command_option_and_argument_has_a_help_sentence() -> None:
     missing = []
-    for parser in parsers(command_line()):
+    for parser in parsers(PARSER):
         texts = {"": parser.description}
         for action in parser._actions:
             if not isinstance(action, argparse._SubParsersAction):
@@ -48,7 +56,7 @@ def test_every_command_option_and_argument_has_a_help_sentence() -> None:
 
 
 def test_the_help_in_a_list_of_commands_is_the_sentence_of_the_command() -> None:
-    for parser in parsers(command_line()):
+    for parser in parsers(PARSER):
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
                 listed = {choice.dest: choice.help for choice in action._choices_actions}
@@ -115,7 +123,7 @@ def line(levels: Levels, at: int | None = None, option: list[str] | None = None,
 
 PLACES = [
     (levels, at, action)
-    for levels in commands("whitestat", command_line())
+    for levels in commands("whitestat", PARSER)
     for at, (_, parser) in enumerate(levels)
     for action in options_of(parser)
 ]
@@ -148,7 +156,7 @@ def test_an_option_has_its_effect_wherever_the_usage_shows_it_or_is_refused(
 
 
 @pytest.mark.parametrize(
-    "levels", list(commands("whitestat", command_line())), ids=lambda levels: " ".join(w for w, _ in levels)
+    "levels", list(commands("whitestat", PARSER)), ids=lambda levels: " ".join(w for w, _ in levels)
 )
 def test_of_an_option_given_twice_the_last_counts_and_the_help_says_so(levels: Levels) -> None:
     words = [word for word, _ in levels[1:]]

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.frames import Sample, extension, ipv4, ipv6, mixed, ports, samples
 from tests.support.kernel_run import LOOPBACK_INDEX, Bench
 from whitestat.collectors.decode import LinkType, decode
@@ -64,7 +65,7 @@ def test_the_program_is_small_enough_for_a_socket_of_a_32_bit_kernel(tmp_path: P
 
 
 @given(samples(links=(LinkType.ETHERNET,)))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_ethernet_frame_is_counted_as_the_decoder_says(bench: Bench, sample: Sample) -> None:
     counted = bench.run(sample.frame)
     if counted:
@@ -73,7 +74,7 @@ def test_every_ethernet_frame_is_counted_as_the_decoder_says(bench: Bench, sampl
 
 
 @given(samples(links=(LinkType.RAW,)))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_packet_without_a_link_header_is_counted_as_the_decoder_says(raw_bench: Bench, sample: Sample) -> None:
     counted = raw_bench.run(sample.frame)
     if counted:
@@ -92,7 +93,7 @@ def test_every_frame_of_the_corpus_is_counted_as_the_decoder_says(bench: Bench) 
     st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=3),
     st.integers(0),
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_frame_is_counted_as_the_decoder_says(
     bench: Bench, sample: Sample, damages: list[tuple[int, int]], cut: int
 ) -> None:

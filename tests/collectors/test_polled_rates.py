@@ -82,6 +82,7 @@ async def rates_of(engine: Engine, carry: Callable[[], None], many: int) -> list
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hilink", "archer-c20", "darkstat"])
 def test_the_rate_is_the_mean_since_the_poll_before(kind: str, tmp_path: Path) -> None:
     """1 MB a second comes in; polls are 3 s apart; the live view looks each second."""
@@ -131,6 +132,7 @@ def mean(before: tuple[float, int], now: tuple[float, int]) -> float:
     return (now[1] - before[1]) * 8 / (now[0] - before[0])
 
 
+@pytest.mark.slow
 def test_a_failed_poll_leaves_the_rate_unknown_and_the_next_spans_the_gap(tmp_path: Path) -> None:
     router = HiLinkPeer()
     answers = Answers(router, "traffic-statistics")

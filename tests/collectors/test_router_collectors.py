@@ -16,11 +16,9 @@ from tests.support.peers import Answer, hosting, reply, wait_until
 from tests.support.peers.archer import PASSWORD, USERNAME, Archer, Row
 from tests.support.peers.b593 import B593Peer
 from tests.support.peers.hilink import HiLinkPeer
-from tests.support.recorder import ZONE, known_of
+from tests.support.recorder import ZONE, built_recorder
 from whitestat.app.collectors import point_of
 from whitestat.app.main import run_command
-from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.identity import Identity
 from whitestat.attribution.locality import Locality
 from whitestat.config.points import PointConfig
@@ -28,7 +26,6 @@ from whitestat.core.model import Counts
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
 from whitestat.metering.engine import Engine
-from whitestat.metering.recorder import Recorder
 
 A = "02:50:00:00:00:0a"
 
@@ -43,9 +40,7 @@ class Service:
         self.collector = collector_of(config, state.readings)
         self.collector._interval_s = 0
         self.collector.open(state.receipts)
-        attributor = Attributor(Locality(), EpisodeTable(state.episodes))
-        known = known_of(writer, attributor, names={})
-        recorder = Recorder(writer, attributor, known, zone=ZONE, points=[point_of(config)], locality=Locality)
+        recorder = built_recorder(writer, Locality, [point_of(config)])
         self.clock = clock
         identity = Identity(writer, recorder, clock.now_ms())
         self.engine = Engine([self.collector], writer, recorder, flush_s=30, clock=clock, identity=identity)

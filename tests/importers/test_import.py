@@ -14,10 +14,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.importers.conftest import NOW_MS
+from tests.support.examples import examples
 from tests.support.importing import FIXTURES, ZONE, A, B, Home
 from tests.support.old_databases import OldDatabase
 from whitestat.app.commands import importing
@@ -271,7 +272,7 @@ table = st.dictionaries(st.tuples(st.sampled_from([10, 11, 12]), st.sampled_from
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(table, table)
 def test_runs_over_data_that_grows_end_where_one_run_over_the_last_of_it_does(
     tmp_path_factory: pytest.TempPathFactory,

@@ -9,10 +9,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from tests.support.engine import DAY_MS, HOUR_MS, NOW_MS, YEAR_MS, Failing, FakeClock, Ring, Service, Stuck, full, named
+from tests.support.examples import examples
 from tests.support.recorder import ZONE, Meter
 from whitestat.core.errors import CollectorError, LedgerError
 from whitestat.core.model import Receipt, Scope
@@ -360,7 +361,7 @@ jumps = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, phases=(Phase.generate,))
+@examples(40, phases=(Phase.generate,))
 @given(jumps, st.lists(st.sampled_from(["stop", "kill", "boot", ""]), min_size=10, max_size=10))
 def test_whatever_the_clock_the_disk_and_the_process_do_no_octet_is_lost_or_doubled(
     tmp_path_factory: pytest.TempPathFactory, polls: list[tuple[int, int, bool]], ends: list[str]

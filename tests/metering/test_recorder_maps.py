@@ -11,16 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recorder import DAY_S, ZONE, Meter, known_of, octets_of
-from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import EpisodeTable
+from tests.support.recorder import DAY_S, ZONE, Meter, built_recorder, octets_of
 from whitestat.attribution.locality import Locality
-from whitestat.attribution.map_files import MapFile, MapFiles
+from whitestat.config.sections import DeviceConfig
 from whitestat.core.model import Counts, Delta, FlowKey, Mac, Point, ReadResult
 from whitestat.core.units import address_bytes, mac_bytes
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.write.writer import Writer
-from whitestat.metering.recorder import Recorder
 
 DARKSTAT = Point("darkstat", "darkstat")
 PHONE, TV, ROUTER = "02:50:00:00:00:11", "02:50:00:00:00:13", "02:50:00:00:00:01"
@@ -38,12 +35,8 @@ class Household:
         self.writer = Writer(self.path, ZONE)
         self.polls = 0
         self.home = Locality(routers=frozenset({mac_bytes(ROUTER)}))
-        files = (MapFile(folder / name) for name in ("IP_MAC.txt", "MAC_MAC.txt", "MAC_HOST.txt"))
-        attributor = Attributor(self.home, EpisodeTable(self.writer.state().episodes))
-        known = known_of(self.writer, attributor, names={mac_bytes(TV): "television"}, maps=MapFiles(*files))
-        self.recorder = Recorder(
-            self.writer, attributor, known, zone=ZONE, points=[DARKSTAT], locality=lambda: self.home
-        )
+        television = DeviceConfig(mac_bytes(TV), "television")
+        self.recorder = built_recorder(self.writer, lambda: self.home, [DARKSTAT], [television])
 
     def say(self, file: str, *lines: str) -> None:
         (self.folder / f"{file}.txt").write_text("\n".join(lines))

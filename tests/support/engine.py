@@ -8,17 +8,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.recorder import GATEWAY, HOST, PHONE, ZONE, Meter, known_of
-from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import EpisodeTable
+from tests.support.recorder import GATEWAY, HOST, PHONE, ZONE, Meter, built_recorder
 from whitestat.attribution.locality import Locality
+from whitestat.config.sections import DeviceConfig
 from whitestat.core.errors import CollectorError, LedgerError
 from whitestat.core.model import Counts, Delta, FlowKey, Point, ReadResult, Receipt, Scope
 from whitestat.core.units import address_bytes
 from whitestat.ledger.read.queries import Queries, UsageQuery
 from whitestat.ledger.write.writer import Flush, Writer
 from whitestat.metering.engine import Engine
-from whitestat.metering.recorder import Recorder
 from whitestat.metering.timekeeper import BUILT_MS
 
 HOUR_MS, DAY_MS, YEAR_MS = 3_600_000, 86_400_000, 365 * 86_400_000
@@ -97,10 +95,8 @@ class Service:
         self.path = path
         self.writer = Writer(path, ZONE)
         home = Locality(own_macs=frozenset({GATEWAY}))
-        attributor = Attributor(home, EpisodeTable(self.writer.state().episodes))
-        known = known_of(self.writer, attributor, names={PHONE: "phone"})
         points = [point for each in collectors for point in each.points]
-        recorder = Recorder(self.writer, attributor, known, zone=ZONE, points=points, locality=lambda: home)
+        recorder = built_recorder(self.writer, lambda: home, points, [DeviceConfig(PHONE, "phone")])
         self.engine = Engine(collectors, self.writer, recorder, flush_s=30, clock=self.clock, boot=boot)
 
     def tick(self, after_ms: int = 30_000) -> None:

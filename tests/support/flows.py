@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from whitestat.attribution.attribute import Attributed, Attributor, PointSum
+from whitestat.app import build
+from whitestat.attribution.attribute import Attributed, PointSum
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.locality import PRIVATE, Locality
 from whitestat.core.model import UNATTRIBUTED, Counts, Delta, FlowKey
@@ -43,8 +44,8 @@ def flow(
 
 
 def attribute(*flows: Delta, home: Locality = HOME) -> tuple[Attributed, EpisodeTable]:
-    devices = EpisodeTable()
-    return Attributor(home, devices).attribute(flows, 1000), devices
+    attributor = build.attributor(home)
+    return attributor.attribute(flows, 1000), attributor.devices
 
 
 def by_mac(result: Attributed, devices: EpisodeTable) -> dict[tuple[bytes | None, str], tuple[int, int]]:

@@ -21,7 +21,9 @@ from zoneinfo import ZoneInfo
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Send
 
+from tests.support.configuration import configured
 from tests.support.recorder import recorder_on
+from whitestat.app import build
 from whitestat.attribution.devices.edits import Edit
 from whitestat.attribution.devices.identity import EditResult, Identity
 from whitestat.core.calendar import Cycle, instant_text, parse_instant
@@ -274,7 +276,7 @@ def household(
             writer.commit(flush)
         with closing(Queries(path / "whitestat.db", zone, CYCLE)) as queries:
             house = House(queries, writer, zone=zone, now_s=now_s, lan=lan, **more)
-            house.identity = Identity(writer, recorder_on(writer), now_s * 1000)
+            house.identity = build.identity(configured(path), writer, recorder_on(writer), now_s * 1000)
             with served(house):
                 yield house
 

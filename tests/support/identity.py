@@ -6,9 +6,11 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+from tests.support.configuration import configured
 from tests.support.recorder import DAY_S, END_S, LAN, PHONE, ZONE, Meter, recorder_on
+from whitestat.app import build
 from whitestat.attribution.devices.edits import Edit
-from whitestat.attribution.devices.identity import Identity
+from whitestat.config.sections import DeviceConfig
 from whitestat.core.model import Counts, Delta, FlowKey, ReadResult
 from whitestat.core.units import address_bytes
 from whitestat.ledger.read.queries import Queries
@@ -17,6 +19,7 @@ from whitestat.ledger.write.writer import Writer
 from whitestat.metering.recorder import Recorder
 
 MINUTE_MS = 60_000
+CONFIG = configured(Path(), [DeviceConfig(PHONE, "phone", "Anna")])
 START_MS = DAY_S * 1000
 MACS = [bytes([2, 0x50, 0, 0, 0, number]) for number in range(0x31, 0x36)]
 TABLET, LAPTOP = MACS[0], MACS[4]
@@ -29,7 +32,7 @@ class House:
         self.path = path
         self.writer = Writer(path, ZONE)
         self.recorder: Recorder = recorder_on(self.writer)
-        self.identity = Identity(self.writer, self.recorder, START_MS - 1, {PHONE: "Anna"})
+        self.identity = build.identity(CONFIG, self.writer, self.recorder, START_MS - 1)
         self.now_ms = START_MS
 
     def flows(self, mac: bytes, octets: int, number: int = 10) -> None:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import EpisodeTable
-from whitestat.attribution.devices.registry import DeviceRegistry
+from tests.support.configuration import configured
+from whitestat.app import build
 from whitestat.attribution.locality import Locality
-from whitestat.attribution.map_files import MapFiles
 from whitestat.collectors import CollectorFacts
+from whitestat.config.sections import DeviceConfig
 from whitestat.core.model import (
     Audit,
     CounterReading,
     Counts,
     Delta,
     FlowKey,
-    Mac,
     Point,
     PointStatus,
     ReadResult,
@@ -100,29 +98,16 @@ class Meter:
 
 
 def recorder_on(writer: Writer, home: Locality = HOME) -> Recorder:
-    attributor = Attributor(home, EpisodeTable(writer.state().episodes))
-    known = known_of(writer, attributor, names={PHONE: "phone"}, people={PHONE: "Anna"})
-    return Recorder(writer, attributor, known, zone=ZONE, points=[LAN], locality=lambda: home)
+    return built_recorder(writer, lambda: home, [LAN], [DeviceConfig(PHONE, "phone", "Anna")])
 
 
-def known_of(
-    writer: Writer,
-    attributor: Attributor,
-    *,
-    names: Mapping[Mac, str],
-    people: Mapping[Mac, str] | None = None,
-    maps: MapFiles | None = None,
-) -> DeviceRegistry:
-    """The devices of a ledger, on a machine that is called gateway and knows no vendors."""
-    return DeviceRegistry(
-        attributor,
-        writer.state().devices,
-        names=names,
-        people=people or {},
-        vendor=lambda mac: None,
-        host_name="gateway",
-        maps=maps,
-    )
+def built_recorder(
+    writer: Writer, local: Callable[[], Locality], points: Iterable[Point], devices: Iterable[DeviceConfig] = ()
+) -> Recorder:
+    """Return a recorder as the service builds it, with these devices configured, on a machine called gateway."""
+    config = configured(writer._path, devices)
+    attribution = build.attribution(config, writer.state(), local(), "gateway")
+    return build.recorder(config, writer, attribution, zone=ZONE, local=local, points=points)
 
 
 def book(recorder: Recorder, meter: Meter, since_ms: int, now_ms: int, observed_ms: int) -> None:

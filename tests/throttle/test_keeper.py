@@ -10,13 +10,8 @@ import pytest
 
 from whitestat.alerting.state import Condition
 from whitestat.app import throttle_controller as keepers
-from whitestat.app.throttle_controller import (
-    NO_ADDRESS,
-    NO_INTERFACE,
-    NOT_FORWARDING,
-    ThrottleController,
-    ThrottlePlace,
-)
+from whitestat.app.throttle_controller import NO_ADDRESS, ThrottleController
+from whitestat.app.throttle_place import NO_INTERFACE, NOT_FORWARDING, ThrottlePlace
 from whitestat.core.errors import Missing
 from whitestat.core.model import Episode
 from whitestat.throttle.client import ThrottleFault

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from whitestat.app import alerting
-from whitestat.app.throttle_controller import NO_INTERFACE, NOT_FORWARDING
+from whitestat.app import throttle_place
+from whitestat.app.throttle_place import NO_INTERFACE, NOT_FORWARDING
 from whitestat.collectors import links
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
@@ -30,22 +30,22 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def notices(*points: PointConfig) -> list[str]:
     plans = [SimpleNamespace(name="line", when_over=4_000_000), SimpleNamespace(name="other", when_over=None)]
-    return alerting.notices(cast(Config, cast(Any, SimpleNamespace(plans=plans))), points)
+    return throttle_place.notices(cast(Config, cast(Any, SimpleNamespace(plans=plans))), points)
 
 
 @pytest.mark.parametrize("collector", ["kernel", "packet"])
 def test_no_interface_slows_where_the_machine_does_not_forward(machine: Path, collector: str) -> None:
     point = PointConfig(name="lan", collector=collector, interface="lan0")
-    assert alerting.interfaces([point]) == []
-    assert alerting.place([point]).fault == NOT_FORWARDING.format("lan0")
+    assert throttle_place.interfaces([point]) == []
+    assert throttle_place.place([point]).fault == NOT_FORWARDING.format("lan0")
     assert notices(point) == [f"plan 'line': when_over: {NOT_FORWARDING.format('lan0')}"]
 
 
 @pytest.mark.parametrize("switch", ["ipv4", "ipv6", "lan0.ipv4", "lan0.ipv6"])
 def test_an_interface_slows_as_soon_as_either_family_is_forwarded(machine: Path, switch: str) -> None:
-    assert alerting.interfaces([POINT]) == []
+    assert throttle_place.interfaces([POINT]) == []
     (machine / switch).write_text("1\n")
-    assert alerting.interfaces([POINT]) == ["lan0"]
+    assert throttle_place.interfaces([POINT]) == ["lan0"]
     assert notices(POINT) == []
 
 
@@ -53,7 +53,7 @@ def test_an_interface_slows_as_soon_as_either_family_is_forwarded(machine: Path,
 def test_a_bridge_slows_without_forwarding(machine: Path, kind: str) -> None:
     (machine / f"lan0.{kind}").mkdir()
     other = PointConfig(name="other", collector="kernel", interface="lan1")
-    assert alerting.place([POINT, other]) == (("lan0",), "")
+    assert throttle_place.place([POINT, other]) == (("lan0",), "")
     assert notices(POINT, other) == []
 
 

@@ -7,31 +7,27 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
 
 from whitestat.alerting.addresses import addresses
 from whitestat.alerting.rules import check_names
 from whitestat.alerting.watcher import AlertSources, Watcher
-from whitestat.app.throttle_controller import (
-    NO_INTERFACE,
-    NOT_FORWARDING,
-    ThrottleController,
-    ThrottlePlace,
-    ThrottleReport,
-)
-from whitestat.collectors.links import forwards_on
+from whitestat.app.throttle_place import interfaces, place
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import Missing
 from whitestat.core.system import privileges
-from whitestat.core.system.collector_plugins import spec_of
 from whitestat.core.system.service_user import ServiceUser
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.tables import alarms
 from whitestat.ledger.write.writer import Writer
 from whitestat.metering.engine import Engine
-from whitestat.throttle.client import Client
-from whitestat.throttle.subjects import Rule
+
+if TYPE_CHECKING:  # loaded where a plan limits
+    from whitestat.app.throttle_controller import ThrottleController
+    from whitestat.throttle.client import Client
+    from whitestat.throttle.subjects import Rule
 
 CAP_NET_ADMIN = 12
 WITHOUT_RIGHTS = "it takes root or CAP_NET_ADMIN at the start, on the gateway that the traffic passes"
@@ -56,12 +52,16 @@ class AlertService:
         check_names(config.watch.off)
         self.urls = addresses(config.notify.file, os.environ)
         if self._rules() and CAP_NET_ADMIN in privileges.effective():
+            from whitestat.throttle.client import Client
+
             self._client = Client(user=throttle_user and (throttle_user.uid, throttle_user.gid))
             self._close.callback(self._client.close)
 
     def start(self, engine: Engine, queries: Queries, zone: tzinfo) -> None:
         rules = self._rules()
         if rules:
+            from whitestat.app.throttle_controller import ThrottleController
+
             self._keeper = ThrottleController(queries, self._client, lambda: place(self._points), rules, WITHOUT_RIGHTS)
         sources = AlertSources(queries, zone, engine.now_ms, engine.points, engine.write, self._keeper)
         self._engine, self._zone = engine, zone
@@ -70,7 +70,9 @@ class AlertService:
 
     def slowed(self) -> Mapping[str, object]:
         """Who has nothing left under plans that slow, as the API tells it; `fault` is why limits are not in force."""
-        found = self._keeper.report if self._keeper else ThrottleReport()
+        if self._keeper is None:
+            return {"slowed": [], "fault": None}
+        found = self._keeper.report
         rows = [
             {
                 "name": each.subject.name,
@@ -90,9 +92,9 @@ class AlertService:
 
     async def lift(self, name: str, *, lifted: bool) -> None:
         """Lift a limit until the period ends, or put it in force again. Raises Missing for a name without a limit."""
-        key = (self._keeper.report if self._keeper else ThrottleReport()).key(name)
-        if self._engine is None or self._watcher is None:
-            raise Missing("name", "the service is still starting")
+        if self._keeper is None or self._engine is None or self._watcher is None:
+            raise Missing("name", f"no active limit named {name!r}: no plan has when_over")
+        key = self._keeper.report.key(name)
         now_ms = self._engine.now_ms()
         row = now_ms, None if lifted else now_ms
         await self._engine.write(lambda writer: _note(writer, f"lifted/{key}", row))
@@ -106,36 +108,13 @@ class AlertService:
         await asyncio.to_thread(self._close.close)
 
     def _rules(self) -> dict[str, Rule]:
-        return {
-            each.name: Rule(each.when_over or None, each.spare)
-            for each in self._config.plans
-            if each.when_over is not None
-        }
+        """Return the rules of the plans that limit, by plan."""
+        plans = [plan for plan in self._config.plans if plan.when_over is not None]
+        if not plans:
+            return {}
+        from whitestat.throttle.subjects import Rule
 
-
-def interfaces(points: Sequence[PointConfig]) -> list[str]:
-    """Return the interfaces on which devices can be slowed: their packets are counted there, and pass."""
-    return list(place(points).interfaces)
-
-
-def place(points: Sequence[PointConfig]) -> ThrottlePlace:
-    """Return where devices can be slowed now, or why nowhere; forwarding may change while the service runs."""
-    counting = [
-        point.interface
-        for point in points
-        if point.counts and point.interface and spec_of(point.collector).counts_packets_here
-    ]
-    if not counting:
-        return ThrottlePlace((), NO_INTERFACE)
-    passing = tuple(filter(forwards_on, counting))
-    return ThrottlePlace(passing, "" if passing else NOT_FORWARDING.format(", ".join(counting)))
-
-
-def notices(config: Config, points: Sequence[PointConfig]) -> list[str]:
-    """Return why plans that slow have no effect here, a sentence for each."""
-    ruled = [each.name for each in config.plans if each.when_over is not None]
-    fault = place(points).fault if ruled else ""
-    return [f"plan {name!r}: when_over: {fault}" for name in ruled] if fault else []
+        return {plan.name: Rule(plan.when_over or None, plan.spare) for plan in plans}
 
 
 def _note(writer: Writer, key: str, row: tuple[int, int | None]) -> None:

@@ -1,6 +1,7 @@
-"""Composition: ledger, attribution, metering, queries and web, each put together here and nowhere else.
+"""Composition: attribution, metering, queries and web, each put together here and nowhere else.
 
-The service uses all of it; commands that change devices without a service use what they need.
+The service uses all of it; commands, benches and the support of tests use what they need. `tests/test_architecture.py`
+enforces it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,13 +24,14 @@ from whitestat.attribution.devices.identity import Identity
 from whitestat.attribution.devices.names import resolve
 from whitestat.attribution.devices.registry import DeviceRegistry
 from whitestat.attribution.devices.vendors import vendor
+from whitestat.attribution.judge import Learned
 from whitestat.attribution.locality import Locality
 from whitestat.collectors import Collector
 from whitestat.config.plans import plan_of
 from whitestat.config.points import PointConfig
 from whitestat.config.sections import Config
 from whitestat.core.errors import WhiteStatError
-from whitestat.core.model import Mac
+from whitestat.core.model import Episode, Mac, Point
 from whitestat.core.system.clock import SystemClock, boot_id
 from whitestat.core.system.service_user import as_root
 from whitestat.ledger.read.queries import Queries
@@ -42,7 +44,7 @@ from whitestat.metering.recorder import Recorder
 if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
     from whitestat.web.connections import Certificate
-    from whitestat.web.sources import Access, Sources, ThrottleControl
+    from whitestat.web.sources import Access, DeviceEditor, Sources, ThrottleControl
 
 log = logging.getLogger("whitestat")
 
@@ -62,11 +64,16 @@ class Metering(NamedTuple):
     notices: list[str]
 
 
+def attributor(local: Locality, episodes: Iterable[Episode] = (), learned: Learned | None = None) -> Attributor:
+    """Return the rules of attribution, with the devices known by these episodes and what was `learned` of routers."""
+    return Attributor(local, EpisodeTable(episodes), learned)
+
+
 def attribution(config: Config, state: LedgerState, local: Locality, host_name: str = "") -> Attribution:
     """Return attribution with the devices of the ledger, the configuration and the map files."""
-    attributor = Attributor(local, EpisodeTable(state.episodes))
+    rules = attributor(local, state.episodes)
     registry = DeviceRegistry(
-        attributor,
+        rules,
         state.devices,
         names={device.mac: device.name for device in config.devices},
         people=owners(config),
@@ -74,7 +81,7 @@ def attribution(config: Config, state: LedgerState, local: Locality, host_name: 
         host_name=host_name,
         maps=maps_of(config),
     )
-    return Attribution(attributor, registry)
+    return Attribution(rules, registry)
 
 
 def owners(config: Config) -> dict[Mac, str]:
@@ -89,18 +96,23 @@ def recorder(
     *,
     zone: tzinfo,
     local: Callable[[], Locality],
-    points: Sequence[PointConfig] = (),
+    points: Iterable[Point] = (),
 ) -> Recorder:
     """Return the recorder of usage at these points; `local` returns what is local at the time of the call."""
     return Recorder(
         writer,
         *attribution,
         zone=zone,
-        points=[point_of(point) for point in points],
+        points=points,
         locality=local,
         detail_s=config.store.detail_s,
         finest_s=config.retention.finest_s,
     )
+
+
+def identity(config: Config, writer: Writer, recorder: Recorder, now_ms: int) -> Identity:
+    """Return what merges, splits and edits the devices of a recorder."""
+    return Identity(writer, recorder, now_ms, owners(config))
 
 
 def metering(
@@ -122,7 +134,7 @@ def metering(
     def local() -> Locality:
         return locality(config, points, gatherer.networks(clock.monotonic_ms()), networks_of(collectors))
 
-    recording = recorder(config, writer, devices, zone=zone, local=local, points=points)
+    recording = recorder(config, writer, devices, zone=zone, local=local, points=map(point_of, points))
     engine = Engine(
         collectors,
         writer,
@@ -130,7 +142,7 @@ def metering(
         flush_s=config.store.flush_s,
         clock=clock,
         notices=found,
-        identity=Identity(writer, recording, clock.now_ms(), owners(config)),
+        identity=identity(config, writer, recording, clock.now_ms()),
         gatherer=gatherer,
         boot=boot_id(),
         synchronised=clock.synchronised,
@@ -172,6 +184,18 @@ def sources(
         access=access(config),
         resolve=resolve,
     )
+
+
+def sources_without_service(config: Config, zone: tzinfo, queries: Queries, edits: DeviceEditor) -> Sources:
+    """Return what the web part answers from while no service runs: no live figures, health or limits."""
+    from whitestat.web.sources import Sources
+
+    clock = SystemClock()
+    return Sources(queries, zone, __version__, clock.now_ms, dict, _nothing_live, edits=edits, access=access(config))
+
+
+async def _nothing_live() -> AsyncIterator[dict[str, object]]:
+    yield {}
 
 
 def access(config: Config) -> Access:

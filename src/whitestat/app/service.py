@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from whitestat.app import build, https
 from whitestat.app.alerting import AlertService
-from whitestat.app.alerting import notices as throttle_notices
 from whitestat.app.banner import address, announce
 from whitestat.app.collectors import points_of
 from whitestat.app.control import close_control, control_socket
@@ -22,6 +21,7 @@ from whitestat.app.legacy_v5_files import make_files
 from whitestat.app.local_time import zone_found, zone_of
 from whitestat.app.own_place import prepare
 from whitestat.app.takeover import import_old
+from whitestat.app.throttle_place import notices as throttle_notices
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.config.sections import Config
 from whitestat.core.system import privileges, syscall_filter
@@ -29,6 +29,9 @@ from whitestat.core.system.memory import one_heap
 from whitestat.core.system.service_user import ROOT, ServiceUser, acting_as, as_root, throttle_user
 from whitestat.ledger.files.inspection import Inspection
 from whitestat.ledger.read.queries import Queries
+from whitestat.web.app import create_app
+from whitestat.web.preload import deferred_files, load_all
+from whitestat.web.server import serve
 
 if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
@@ -102,9 +105,6 @@ class Service:
         Root opens what needs root (`as_root`), its user everything else: a link in the user's folder opens nothing that
         the user could not open.
         """
-        from whitestat.web.app import create_app
-        from whitestat.web.server import serve
-
         config = self._config
         https.check_keys(config)
         self._zone, doubt = zone_found(config)
@@ -139,8 +139,6 @@ class Service:
     def drop_privileges(self) -> None:
         """Give up root for good. What answers need later is loaded before only where it could not be read afterwards:
         a home of another user than root is closed to root without capabilities."""
-        from whitestat.web.preload import deferred_files, load_all
-
         numbers = self._user and (self._user.uid, self._user.gid)
         if self._user == ROOT and not privileges.reads_afterwards(numbers, deferred_files()):
             load_all()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from whitestat.alerting.state import Condition
+from whitestat.app.throttle_place import ThrottlePlace
 from whitestat.core.errors import Missing
 from whitestat.core.model import Address
 from whitestat.core.suggestions import did_you_mean
@@ -28,22 +29,7 @@ class LimitSetter(Protocol):
     def put(self, interfaces: Sequence[str], limits: Sequence[Limit]) -> None: ...
 
 
-NO_INTERFACE = (
-    "no point of this machine counts packets on an interface, so what they use does not pass here and cannot be held "
-    "up; WhiteStat has to run on the gateway, with a point on its LAN"
-)
-NOT_FORWARDING = (
-    "this machine does not forward (net.ipv4.ip_forward and net.ipv6.conf.all.forwarding are 0) and {} is no bridge, "
-    "so what other devices use does not pass here and cannot be slowed; WhiteStat has to run on the gateway"
-)
 NO_ADDRESS = "none of its devices is known by a link or IP address here"
-
-
-class ThrottlePlace(NamedTuple):
-    """The interfaces on which devices can be slowed; `fault` is why there are none, else empty."""
-
-    interfaces: tuple[str, ...]
-    fault: str = ""
 
 
 class Slowed(NamedTuple):

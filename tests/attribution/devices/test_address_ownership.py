@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.identity import MACS, MINUTE_MS, START_MS, House
 from tests.support.recorder import END_S, LAN, PHONE, ZONE, Meter
 from whitestat.app.local_network import listening_on
@@ -285,7 +286,7 @@ steps = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans(), 
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@examples(20)
 @given(steps)
 def test_whatever_leases_say_each_octet_is_of_the_mac_that_held_the_address(several: list[tuple[int, ...]]) -> None:
     """Addresses change hands, sometimes the service starts again; one device for each MAC that used anything."""

@@ -85,7 +85,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    "source", [source if source == "dhcp" else pytest.param(source, marks=pytest.mark.slow) for source in SOURCES]
+)
 def test_a_hostile_name_is_harmless_in_every_form(
     house: House, source: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_hostile_name_is_harmless_in_every_form(
     harmless(house, tmp_path, capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_answer_of_the_dns_is_too(
     house: House, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

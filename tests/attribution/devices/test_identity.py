@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.edits import edits as any_edits
+from tests.support.examples import examples
 from tests.support.identity import LAPTOP, MACS, MINUTE_MS, START_MS, TABLET, House
 from tests.support.recorder import LAN, PHONE, ZONE
 from whitestat.attribution.devices.address_ownership import SETTLES_MS
@@ -334,7 +335,7 @@ def test_a_private_mac_of_a_known_phone_is_no_new_device(house: House) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(any_edits, max_size=8))
 @example([Rename(1, "one name"), Rename(2, "one name")])
 def test_no_edit_moves_an_octet_out_of_the_sum_and_all_are_undone(several: list[Edit]) -> None:

@@ -173,7 +173,7 @@ sys.exit(run_command(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("command", ["config", "check"])
+@pytest.mark.parametrize("command", ["config", pytest.param("check", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("zone", ["", "UTC", STOCKHOLM])
 def test_without_zone_data_utc_works_and_another_zone_is_refused_in_a_sentence(
     tmp_path: Path, command: str, zone: str

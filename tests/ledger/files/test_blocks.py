@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import FILES, NOON_S, STOCKHOLM, flush_of, key
 from tests.support.full_disk import full_disk
 from whitestat.core.errors import LedgerError
@@ -68,7 +69,7 @@ def read(blocks: Blocks, chain: int, sequence: int) -> list[bytes]:
 contents = st.lists(st.binary(min_size=1, max_size=3 * ROOM), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(contents, contents, st.integers(0, 3 * BLOCKS))
 def test_entries_are_read_back_in_order_and_those_of_another_chain_are_not_there(
     before: list[bytes], after: list[bytes], first: int
@@ -101,7 +102,7 @@ def read_past_damage(blocks: Blocks, chain: int, sequence: int) -> list[bytes]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(contents.filter(bool), st.integers(0, 2 * BLOCKS), st.data())
 def test_a_torn_block_loses_its_entry_and_no_other(several: list[bytes], first: int, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder, closing(Blocks(Path(folder) / "whitestat.db", writing=True)) as blocks:

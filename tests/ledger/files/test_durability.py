@@ -12,9 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import FILES, MEMORY, STOCKHOLM, flushes_in, whole
 from whitestat.ledger.write.writer import Writer
 
@@ -64,7 +65,7 @@ def restored(ledger: dict[str, bytes], folder: str, log: bytes) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_a_log_cut_off_anywhere_leaves_whole_flushes(ledger: dict[str, bytes], data: st.DataObject) -> None:
     log = ledger["whitestat.db-wal"]
@@ -74,7 +75,7 @@ def test_a_log_cut_off_anywhere_leaves_whole_flushes(ledger: dict[str, bytes], d
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_a_log_with_blocks_that_never_reached_the_disk_leaves_whole_flushes(
     ledger: dict[str, bytes], data: st.DataObject

@@ -20,9 +20,10 @@ from struct import Struct
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import MEMORY, flushes_in
 from tests.support.recorder import ZONE, octets_of, recorder_on
 from tests.support.timed_meter import OCTETS, Cut, CutMeter, poll
@@ -171,7 +172,7 @@ def test_the_record_is_complete(records: Records) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([0, 0.5, 0.9, 1]))
 def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(
     records: Records, moment: int, seed: int, kept: float
@@ -186,7 +187,7 @@ def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(
         assert told_by(before) <= found <= told_by(before) + 1
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([0, 0.5, 0.9, 1]), st.integers(0, 30))
 def test_a_power_cut_under_traffic_costs_one_flush_at_most_and_doubles_none(
     metered: tuple[Records, list[Cut]], moment: int, seed: int, kept: float, packets: int

@@ -11,9 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import CLOCKS_BACK_S, MEMORY, NOON_S, STOCKHOLM, ZONES, Row, key, summed
 from tests.support.ledger import CYCLE, DEVICES, PEOPLE, opened, step_start
 from whitestat.core.calendar import day_bounds, day_of, hour_start
@@ -89,7 +90,7 @@ def expected(
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.lists(flows, max_size=12),
     st.lists(st.integers(0, 11), max_size=3),

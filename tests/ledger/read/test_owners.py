@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import CLOCKS_BACK_S, NOON_S, STOCKHOLM, flush_of, flushes, key, summed
 from whitestat.attribution.devices.edits import (
     AddPerson,
@@ -72,7 +73,7 @@ def owner(picture: Snapshot, episode: int, minute_s: int) -> str | None:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(flushes, max_size=4),
     st.lists(edits, max_size=6),

@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import (
     CLOCKS_BACK_S,
     FILES,
@@ -106,7 +107,7 @@ def questions(draw: st.DrawFn) -> UsageQuery:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.one_of(
         st.tuples(st.lists(flushes, max_size=4), st.just(60)),
@@ -154,7 +155,7 @@ def aged(draw: st.DrawFn) -> tuple[dict[int, int], list[int]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(aged())
 def test_what_has_expired_moves_edges_but_loses_nothing(drawn: tuple[dict[int, int], list[int]]) -> None:
     """Neighbouring spans still add up: what one edge leaves to the other side, the other side has."""
@@ -243,7 +244,7 @@ def test_an_edge_within_what_is_the_finest_still_kept_is_said_to_move(ledger: tu
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(flushes, max_size=4), questions(), st.integers(1, 4), st.integers(1, 12), st.sampled_from(ZONES))
 def test_the_rest_of_a_top_and_the_pages_of_an_answer_are_all_there_is(
     sequence: list[Flush], question: UsageQuery, top: int, limit: int, zone: ZoneInfo
@@ -280,7 +281,7 @@ def total(rows: list[QueriesRow]) -> Row:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(flushes, min_size=1, max_size=3), questions(), flushes)
 def test_a_tag_changes_with_the_rows_and_with_nothing_else(
     sequence: list[Flush], question: UsageQuery, later: Flush

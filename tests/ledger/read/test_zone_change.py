@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import MEMORY, PHONE, STOCKHOLM, flush_of, key
 from whitestat.core.calendar import DAY_S, HOUR_S, Cycle, day_bounds, day_of, hour_start, parse_instant, steps
 from whitestat.core.model import Counts, Episode, PeerKey, ServiceKey
@@ -137,7 +138,7 @@ def ordered(booked: list[tuple[ZoneInfo, dict[int, int]]]) -> list[tuple[ZoneInf
     return [(zone, {next(numbers): amount for amount in octets.values()}) for zone, octets in booked]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     eras,
     st.booleans(),
@@ -172,7 +173,7 @@ def test_every_octet_is_counted_once_whatever_the_zones_the_span_and_the_step(
                     assert total == sum(amount for at_s, amount in truth.items() if start_s <= at_s < end_s)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     eras,
     st.sampled_from([SHORT, SHORTEST]),
@@ -222,7 +223,7 @@ def check_pages(queries: Queries, question: UsageQuery, limit: int) -> None:
     assert sum(row.counts.octets for row in rows) == sum(row.counts.octets for row in whole)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(ages, st.sampled_from(ZONES)), min_size=2, max_size=4), st.lists(ages, max_size=8))
 def test_a_zone_that_changes_has_days_and_hours_without_overlap_or_gap(
     changes: list[tuple[int, ZoneInfo]], instants: list[int]

@@ -11,10 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.details import stored
+from tests.support.examples import examples
 from tests.support.flushes import FILES, MEMORY, NOON_S, STOCKHOLM, key
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import Counts, PeerKey, ServiceKey
@@ -60,7 +61,7 @@ several = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(several)
 def test_folded_or_not_a_service_has_all_its_octets(flushes: list[tuple[dict[tuple[int, int], int], bool]]) -> None:
     expected: Counter[tuple[int, int]] = Counter()
@@ -158,7 +159,7 @@ happenings = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(happenings)
 def test_detail_survives_folds_reopening_and_power_cuts_whole(
     sequence: list[dict[tuple[int, int], int] | str],

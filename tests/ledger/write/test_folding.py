@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import (
     FILES,
     MEMORY,
@@ -131,7 +132,7 @@ class Ledger:
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(steps, st.sampled_from(ZONES))
 def test_whatever_happens_every_answer_is_that_of_a_plain_model(sequence: list[Flush | str], zone: ZoneInfo) -> None:
     with TemporaryDirectory(dir=MEMORY) as folder, closing(Ledger(Path(folder), zone)) as ledger:

@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.flushes import (
     KEYS,
     MEMORY,
@@ -79,7 +80,7 @@ def coverage(path: Path, resolution: Resolution, zone: ZoneInfo) -> dict[tuple[i
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(flushes_by_second, max_size=6), st.sampled_from(ZONES))
 def test_every_table_holds_the_sums_of_a_plain_model(sequence: list[Flush], zone: ZoneInfo) -> None:
     with TemporaryDirectory(dir=MEMORY) as folder:

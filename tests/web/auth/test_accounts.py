@@ -277,6 +277,7 @@ def test_a_letter_is_the_same_however_a_keyboard_composes_it() -> None:
     assert passwords.matches("Ra\u0308ksmo\u0308rga\u030as", passwords.kept("R\u00e4ksm\u00f6rg\u00e5s"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "password",
     [PASSWORD, "Ra\u0308ksmo\u0308rga\u030as", "\N{GRINNING FACE}\N{CAT FACE}\N{DOG FACE}" * 33, "xyz0" * 64],

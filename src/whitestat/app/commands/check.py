@@ -8,21 +8,22 @@ from collections.abc import Callable
 from contextlib import closing
 
 from whitestat.alerting.rules import RULES, active, check_names
-from whitestat.app.alerting import notices as cannot_slow
+from whitestat.app import build, passwords
 from whitestat.app.collectors import default_notices, open_collectors, points_of
 from whitestat.app.control import is_running
 from whitestat.app.https import check as check_https
 from whitestat.app.https import check_keys
 from whitestat.app.local_network import locality, maps_of
 from whitestat.app.local_time import zone_found, zone_of
+from whitestat.app.throttle_place import notices as cannot_slow
 from whitestat.attribution.attribute import Attributor
-from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.collectors import Collector
 from whitestat.config.sections import Config
 from whitestat.core.errors import WhiteStatError
 from whitestat.core.model import PointState
 from whitestat.core.system.clock import SystemClock
 from whitestat.core.units import octets_text
+from whitestat.ledger.files import condition
 from whitestat.ledger.read.queries import Queries
 
 LOOK_S = 2
@@ -40,19 +41,17 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     say(f"alerts: {_alerts(config)}")
     works = _check_store(config, say) & _check_maps(config, say) & _check_csv(config, say) & check_https(config, say)
     points = points_of(config)
-    attributor = Attributor(locality(config, points), EpisodeTable())
+    attributor = build.attributor(locality(config, points))
     collectors, notices = open_collectors(points, attributor.is_local)
     notices += [doubt] if doubt else []
     notices += cannot_slow(config, points)
     if any(point.password_file for point in points):
-        from whitestat.app import passwords
-
         notices += [notice for point in points for notice in passwords.notices(point)]
     for notice in [*notices, *default_notices(config)]:
         say(f"note: {notice}")
     try:
         for collector in collectors:
-            works &= _look(collector, Attributor(locality(config, points), EpisodeTable()), say)
+            works &= _look(collector, build.attributor(locality(config, points)), say)
     finally:
         for collector in collectors:
             collector.close()
@@ -69,8 +68,6 @@ def _alerts(config: Config) -> str:
 
 def _check_store(config: Config, say: Callable[[str], None]) -> bool:
     """Whether the ledger is sound, and all of it in one file where no service has it open."""
-    from whitestat.ledger.files import condition
-
     path = config.store.path
     works = True
     for fault in condition.set_aside(path):

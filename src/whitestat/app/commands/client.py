@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from starlette.types import ASGIApp, Message
 
-from whitestat import __version__
 from whitestat.app import build
 from whitestat.app.control import ControlConnection
 from whitestat.app.local_network import locality
@@ -119,9 +118,8 @@ class _Direct:
 @contextmanager
 def _app(config: Config) -> Iterator[ASGIApp]:
     from whitestat.web.app import create_app
-    from whitestat.web.sources import Sources
 
-    zone, clock = zone_of(config), SystemClock()
+    zone = zone_of(config)
     with (
         closing(Writer(config.store.path, zone, asdict(config.retention))) as writer,
         closing(Queries(config.store.path, zone, cycle_of(config))) as queries,
@@ -129,11 +127,6 @@ def _app(config: Config) -> Iterator[ASGIApp]:
         local = locality(config, config.points)
         devices = build.attribution(config, writer.state(), local)
         recorder = build.recorder(config, writer, devices, zone=zone, local=lambda: local)
-        identity = Identity(writer, recorder, clock.now_ms())
-        sources = Sources(queries, zone, __version__, clock.now_ms, dict, _nothing, edits=_Direct(identity))
-        yield create_app(replace(sources, access=build.access(config)))
+        edits = _Direct(build.identity(config, writer, recorder, SystemClock().now_ms()))
+        yield create_app(build.sources_without_service(config, zone, queries, edits))
         recorder.flush(last=True)
-
-
-async def _nothing() -> AsyncIterator[dict[str, object]]:
-    yield {}

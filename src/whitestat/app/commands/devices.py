@@ -13,7 +13,7 @@ from whitestat.attribution.devices.device_csv import read_map
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Json
-from whitestat.core.units import address_bytes, mac_bytes, mac_text
+from whitestat.core.units import address_bytes, address_text, mac_bytes, mac_text
 from whitestat.query import tables
 
 FAULTS_SHOWN = 5
@@ -189,8 +189,6 @@ def _person(ask: Call, word: str) -> Json:
 
 def _plain(word: str) -> str:
     """A MAC or an address as answers write it; other words as they are."""
-    from whitestat.core.units import address_text
-
     try:
         return mac_text(mac_bytes(word))
     except ValueError:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from whitestat.app import build
 from whitestat.app.local_network import configured_locality
-from whitestat.attribution.attribute import Attributor
 from whitestat.attribution.devices.episodes import EpisodeTable
 from whitestat.attribution.devices.names import by_address, configured
 from whitestat.attribution.devices.vendors import vendor
@@ -35,19 +35,19 @@ class Replayed(NamedTuple):
 
 def replay(path: Path, config: Config) -> Replayed:
     """Count what is readable of a capture file. Raises CaptureError where nothing is."""
-    devices = EpisodeTable()
     locality = configured_locality(config)
     learned = Learned()
+    attributor = build.attributor(locality, learned=learned)
     fault: list[str] = []
     left_out = Counter[int]()
     try:
         with path.open("rb") as stream:
             if stream.seekable():  # what packets tell of routers holds for those before them too
                 first = completed(_readable(pcap.deltas(stream, path.name, Counter()), []))
-                Attributor(locality, EpisodeTable(), learned).attribute(first, 0)
+                build.attributor(locality, learned=learned).attribute(first, 0)
                 stream.seek(0)
             deltas = completed(_readable(pcap.deltas(stream, path.name, left_out), fault))
-            usage = Attributor(locality, devices, learned).attribute(deltas, 0).counts()
+            usage = attributor.attribute(deltas, 0).counts()
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}") from None
     if not usage and (reason := fault[0] if fault else _left_out(left_out)):
@@ -55,7 +55,7 @@ def replay(path: Path, config: Config) -> Replayed:
     names = {device.mac: device.name for device in config.devices}
     lines = []
     for key, counts in usage.items():
-        name, mac = _who(key, devices, names)
+        name, mac = _who(key, attributor.devices, names)
         lines.append(ReportRow(name, mac, str(key.scope), counts))
     return Replayed(lines, fault[0] if fault else None, left_out)
 

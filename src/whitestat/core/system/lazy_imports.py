@@ -56,14 +56,40 @@ def without_tls() -> None:
 
 
 def without_command_line() -> None:
-    """Import uvicorn without its command line, which brings click and multiprocessing, or its files of loggers."""
+    """Import uvicorn without its command line, which brings click and multiprocessing, or its files of loggers.
+
+    The loggers' files bring configparser; uvicorn only asks if a value is a `RawConfigParser`, which ours never is.
+    """
     if "uvicorn" in sys.modules:
         return
     command = _Later("uvicorn.main", {"Server": None, "main": None, "run": None})
-    with _instead({"uvicorn.main": command, "logging.config": _Later("logging.config", {})}):
+    parser = _Later("configparser", {"RawConfigParser": type("RawConfigParser", (), {})})
+    loggers = _Later("logging.config", {})
+    with _instead({"uvicorn.main": command, "logging.config": loggers, "configparser": parser}):
         uvicorn = import_module("uvicorn")
     for name in ("Server", "main", "run"):
         delattr(uvicorn, name)  # rather nothing than something else: uvicorn.server has the server
+
+
+class _LaterEntities:
+    """Table of HTML's named characters (0.3 MB), loaded when `html.unescape` looks one up; `html.escape` does not."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._table()
+
+    def __getitem__(self, name: str) -> str:
+        return self._table()[name]
+
+    def _table(self) -> Mapping[str, str]:
+        table: Mapping[str, str] = import_module("html.entities").html5
+        return table
+
+
+def without_entities() -> None:
+    """Import html without the names of characters until one is looked up."""
+    if "html" not in sys.modules:
+        with _instead({"html.entities": _Later("html.entities", {"html5": _LaterEntities()})}):
+            import_module("html")
 
 
 _SERVERS: Mapping[str, Mapping[str, object]] = {
