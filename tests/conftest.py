@@ -56,6 +56,14 @@ def missing(*programs: str) -> str | None:
 
 
 @pytest.fixture(autouse=True)
+def _umask_is_restored() -> Iterator[None]:
+    """A command that runs in this process sets the mask of what it makes (umask), and the next test has its own."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def _unclosed_fails_the_test() -> Iterator[None]:
     with unclosed_are_collected():
         yield
