@@ -140,7 +140,7 @@ def test_a_time_zone_that_is_not_known_is_said_on_the_page_and_by_check(folder: 
 def test_a_user_without_a_home_is_told_what_to_set(words: list[str]) -> None:
     done = command(AS_STRANGER, *words)
     assert done.returncode == 2
-    assert done.stderr.startswith("whitestat: store.path: this user has no home to keep usage in: set HOME, or path")
+    assert done.stderr.startswith("whitestat: store.path: this user has no home folder: set HOME, or path")
 
 
 def test_a_user_without_a_home_who_names_a_store_needs_none(folder: Path) -> None:

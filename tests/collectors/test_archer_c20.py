@@ -166,7 +166,7 @@ def test_nothing_is_written_to_the_router(watch: Watch) -> None:
 def test_while_somebody_is_logged_in_it_stands_back(watch: Watch) -> None:
     watch.peer.busy = True
     asked = len(watch.peer.asked)
-    with pytest.raises(TemporarilyUnavailable, match="somebody is logged in"):
+    with pytest.raises(TemporarilyUnavailable, match="another user is logged in"):
         watch.poll()
     assert len(watch.peer.asked) == asked + 1  # no logout, which would be theirs
     watch.peer.busy = False

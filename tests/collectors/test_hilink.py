@@ -73,7 +73,7 @@ def test_the_routers_own_month_is_told() -> None:
         assert watch.router.look(closely=False).notice == notice
     for month in (None, ("", "", ""), ("1", "", "x")):
         with watching(HiLinkPeer(month=month)) as watch:
-            assert watch.router.look(closely=True).notice.endswith("counters")
+            assert watch.router.look(closely=True).notice.endswith("single devices")
     with watching(HiLinkPeer(month=("1", "2", "<b>&amp;</b>"))) as watch:
         assert "<" not in watch.router.look(closely=True).notice
 
@@ -126,7 +126,7 @@ def test_a_router_that_tells_its_lock_is_not_tried_at_all() -> None:
 
 def test_while_somebody_is_logged_in_it_stands_back() -> None:
     peer = HiLinkPeer(needs_login=True, another_user=True)
-    with watching(peer) as watch, pytest.raises(TemporarilyUnavailable, match="somebody is logged in"):
+    with watching(peer) as watch, pytest.raises(TemporarilyUnavailable, match="another user is logged in"):
         watch.poll()
 
 
@@ -135,7 +135,7 @@ def test_a_session_that_somebody_took_is_left_to_them_for_a_while() -> None:
     with watching(peer) as watch:
         watch.poll()
         peer.inside = False
-        with pytest.raises(TemporarilyUnavailable, match="took the session") as caught:
+        with pytest.raises(TemporarilyUnavailable, match="took over the session") as caught:
             watch.poll()
         assert caught.value.wait_s == 300
         assert count(peer, "/api/user/login") == 1
@@ -214,7 +214,7 @@ def test_empty_totals_are_unknown_and_not_nothing() -> None:
     with watching(HiLinkPeer()) as watch:
         watch.poll()
         watch.peer.empty = True
-        with pytest.raises(CollectorError, match="does not tell its totals"):
+        with pytest.raises(CollectorError, match="does not report its totals"):
             watch.poll()
         watch.peer.empty = False
         watch.peer.carry(12, 0)
@@ -231,18 +231,18 @@ DEEP = "<a>" * 3000 + "</a>" * 3000
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (reply("<html>It works!</html>"), "does not tell its totals"),
+        (reply("<html>It works!</html>"), "does not report its totals"),
         (reply("<response><TotalDown"), "cannot be read"),
         (reply("<error></error>"), "cannot be read"),
         (reply("<error><code>x</code></error>"), "cannot be read"),
         (reply("<response>OK</response>"), "cannot be read"),
         (reply('{"a": [1'), "cannot be read"),
         (reply("[1]"), "cannot be read"),
-        (reply(""), "does not tell its totals"),
-        (xml("<TotalDownload>1e9</TotalDownload><TotalUpload>1</TotalUpload>"), "does not tell its totals"),
-        (xml("<TotalDownload>-5</TotalDownload><TotalUpload>1</TotalUpload>"), "does not tell its totals"),
-        (xml("<TotalDownload><a>1</a></TotalDownload><TotalUpload>1</TotalUpload>"), "does not tell its totals"),
-        (xml(f"<TotalDownload>{'9' * 30}</TotalDownload><TotalUpload>1</TotalUpload>"), "does not tell its totals"),
+        (reply(""), "does not report its totals"),
+        (xml("<TotalDownload>1e9</TotalDownload><TotalUpload>1</TotalUpload>"), "does not report its totals"),
+        (xml("<TotalDownload>-5</TotalDownload><TotalUpload>1</TotalUpload>"), "does not report its totals"),
+        (xml("<TotalDownload><a>1</a></TotalDownload><TotalUpload>1</TotalUpload>"), "does not report its totals"),
+        (xml(f"<TotalDownload>{'9' * 30}</TotalDownload><TotalUpload>1</TotalUpload>"), "does not report its totals"),
         (reply("<error><code>100002</code></error>"), "is it a HiLink router?"),
         (reply("<error><code>100001</code></error>"), "answers error 100001"),
         (reply("x" * 2_000_000), "more than 1048576 octets"),

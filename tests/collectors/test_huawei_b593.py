@@ -67,7 +67,7 @@ def test_a_page_that_anybody_may_see_is_read_without_logging_in() -> None:
 
 
 def test_without_a_password_it_says_what_is_missing() -> None:
-    with hosting(B593Peer()) as url, pytest.raises(CollectorError, match="to nobody who is not logged in: set pass"):
+    with hosting(B593Peer()) as url, pytest.raises(CollectorError, match="only after log-in: set pass"):
         B593(url, None, 2).look(closely=False)
 
 
@@ -169,7 +169,7 @@ def test_the_try_that_would_lock_the_router_is_never_made(failures: int) -> None
 
 def test_while_somebody_is_logged_in_it_stands_back() -> None:
     with watching(B593Peer(another_user=True)) as watch:
-        with pytest.raises(TemporarilyUnavailable, match="somebody is logged in"):
+        with pytest.raises(TemporarilyUnavailable, match="another user is logged in"):
             watch.poll()
         watch.peer.another_user = False
         assert watch.poll() == Counts()
@@ -186,7 +186,7 @@ def test_a_page_that_leads_to_the_login_is_not_the_end_while_another_works() -> 
 def test_a_stolen_session_is_told_and_not_fought_over() -> None:
     peer = B593Peer(stolen=True)
     with watching(peer) as watch:
-        with pytest.raises(TemporarilyUnavailable, match="took the router's only session"):
+        with pytest.raises(TemporarilyUnavailable, match="took over the router's only session"):
             watch.poll()
         assert logins(peer) == 1
         assert peer.session == ""

@@ -133,7 +133,7 @@ def test_while_somebody_is_logged_in_it_waits_and_nothing_is_broken(
     with watching(peer) as collector:
         collector.read(0, 1)
         wait_until(lambda: collector.statuses()["router"].state is PointState.WAITING)
-        assert "it is asked again in 60 s" in collector.statuses()["router"].notice
+        assert "the next attempt is in 60 s" in collector.statuses()["router"].notice
         time.sleep(0.1)
         assert len(peer.asked) == 1
 

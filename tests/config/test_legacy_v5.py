@@ -59,7 +59,7 @@ def test_the_environment_wins_and_the_log_says_so(tmp_path: Path) -> None:
     assert config.web.port == 99
     assert config.lan.segments == (ip_network("172.16.0.0/16"),)
     for name in ("DARKSTAT_URL", "SERVER_PORT", "LAN_SEGMENT_MASKS"):
-        assert f"{name} of the environment goes before the configuration file" in config.notices
+        assert f"{name} of the environment overrides the configuration file" in config.notices
 
 
 def test_empty_masks_and_routers_are_none_and_not_everybody(tmp_path: Path) -> None:

@@ -427,7 +427,7 @@ def test_a_password_of_the_environment_goes_before_that_of_the_file(file: Path) 
     router = '[[point]]\nname = "tp-link"\ncollector = "archer-c20"\nurl = "http://192.0.2.1"\npassword = "old"'
     config = read(file, router, WHITESTAT_PASSWORD_TP_LINK="hunter2", WHITESTAT_PASSWORD_OTHER="x")
     assert config.points[0].password == "hunter2"
-    assert config.notices == ("WHITESTAT_PASSWORD_OTHER of the environment belongs to no point",)
+    assert config.notices == ("WHITESTAT_PASSWORD_OTHER of the environment matches no point",)
     (fault,) = faults(file, router, WHITESTAT_PASSWORD_TP_LINK="hunter2\n")
     assert fault == "environment: WHITESTAT_PASSWORD_TP_LINK: must be one line of text"
 

@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
         ('period = "week"\nbegins = 5', "plan[1].begins: must be a weekday like monday where the period is a week"),
         (
             'period = "day"\nbegins = 5',
-            "plan[1].begins: has no meaning for a period of a day; `hour` says where it begins",
+            "plan[1].begins: has no meaning for a period of a day; `hour` sets its beginning",
         ),
         (
             "begins = 32",
@@ -75,7 +75,7 @@ def file(tmp_path: Path) -> Path:
         ),
         (
             'shares = "equal"\n[[plan.share]]\nperson = "Bo"',
-            "plan[1].shares: cannot be equal where [[plan.share]] gives them",
+            "plan[1].shares: cannot be equal where [[plan.share]] sets shares",
         ),
         (
             '[[plan.share]]\nperson = "Bo"\nallowance = "41GB"',

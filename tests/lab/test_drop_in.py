@@ -150,7 +150,7 @@ def test_a_folder_of_version_5_goes_on_under_the_same_urls(home: Home, tmp_path:
     yesterday = f"/json/history?start={YESTERDAY.replace(' ', '%20')}&end={YESTERDAY[:10]}"
     with closing(Watched(home, tmp_path / "darkstat")) as peer:
         with started(home, folder) as ours:
-            assert "DARKSTAT_URL of the environment goes before the configuration file" in ours.log
+            assert "DARKSTAT_URL of the environment overrides the configuration file" in ours.log
             assert "1 days of 2 hosts were imported" in ours.log
             assert [shown(row) for row in ours.rows(yesterday)] == HISTORY
             peer.begin()

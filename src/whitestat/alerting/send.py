@@ -27,7 +27,7 @@ def send(order: dict[str, Any]) -> list[dict[str, object]]:
 def _one(apprise: Any, target: dict[str, str], order: dict[str, Any]) -> dict[str, object]:
     sender = apprise.Apprise()
     if not sender.add(target["url"]):
-        return {"mark": target["mark"], "ok": False, "reason": "not an address that Apprise knows"}
+        return {"mark": target["mark"], "ok": False, "reason": "not an address that Apprise supports"}
     took = bool(sender.notify(title=order["title"], body=order["body"], body_format=apprise.NotifyFormat.TEXT))
     return {"mark": target["mark"], "ok": took, "reason": "" if took else "was refused"}
 

@@ -47,7 +47,7 @@ def points_of(config: Config) -> tuple[PointConfig, ...]:
     if outward is None and not sides:
         names = ", ".join(sorted(known))
         raise CollectorError(
-            f"there is no default route to tell which interface to meter; name one in a [[point]]; there are: {names}"
+            f"there is no default route that shows which interface to meter; name one in a [[point]]: {names}"
         )
     kind = BEST if os.geteuid() == 0 or privileges.may_meter() else UNPRIVILEGED
     interfaces = [link.name for link in sides] or [str(outward)]

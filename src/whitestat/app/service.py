@@ -122,7 +122,7 @@ class Service:
         )
         self._access = sources.access
         if self._access.accounts.fault:
-            self._notices.append(f"nobody can log in: {self._access.accounts.fault}")
+            self._notices.append(f"log-in is not possible: {self._access.accounts.fault}")
         self._control = control_socket(config.store.path)
         app = create_app(sources)
         with as_root():

@@ -51,8 +51,8 @@ def _refuse_old_as_ledger(store: Path, old: Path) -> None:
         head = opened.read(72)
     if head[:15] == b"SQLite format 3" and not any(head[68:72]):
         raise ConfigError(
-            f"store.path: {store} is the database of an older WhiteStat, as this file system does not tell capital "
-            f"letters from small ones: name another file in [store] path, and {old.name} beside it is taken over"
+            f"store.path: {store} is the database of an older WhiteStat, because this file system ignores upper and "
+            f"lower case: name another file in [store] path, and {old.name} beside it is taken over"
         )
 
 

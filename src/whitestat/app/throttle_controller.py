@@ -93,7 +93,7 @@ class ThrottleController:
         told = [each._replace(fault=self._fault_of(each, names, fault)) for each in found]
         self.report = ThrottleReport(tuple(told), fault)
         faults = list(dict.fromkeys(each.fault for each in told if each.fault))
-        text = f"Who went over is not slowed: {'; '.join(faults) or fault}"
+        text = f"Devices over their allowance are not slowed: {'; '.join(faults) or fault}"
         yield Condition("throttle", "throttle-failed", bool(fault or faults), not (fault or faults), text)
         for each in told:
             if not each.lifted and not each.fault:

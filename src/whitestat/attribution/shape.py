@@ -18,7 +18,7 @@ DOUBLED_OCTETS = 10_000
 ALONE_MS = 300_000
 """How long this machine may be the only one that uses the outside before the page says so."""
 ALONE = (
-    "for some minutes this machine has seen nobody's Internet traffic but its own: to count other devices, meter the "
+    "for some minutes this machine has seen no Internet traffic but its own: to count other devices, meter the "
     "gateway's LAN interface, or a switch's mirror port with promiscuous = true in its [[point]]"
 )
 

@@ -11,7 +11,7 @@ from whitestat.collectors.settings import PointSettings
 from whitestat.core.counters import grown
 from whitestat.core.model import Audit, Counts, Delta, FlowKey, Point, PointState, PointStatus, ReadResult, Receipt
 
-UNSEEN = "totals only: devices cannot be told apart by interface counters"
+UNSEEN = "totals only: interface counters do not show single devices"
 
 
 class InterfaceCollector:

@@ -28,7 +28,7 @@ def metered_instead(sides: Iterable[NetworkInterface], outward: str) -> str:
     """Why a default start meters the LAN side, in a sentence."""
     named = ", ".join(f"{link.name} ({_private(link)[0]})" for link in sides)
     return (
-        f"this machine routes, so {named} is metered, where devices can be told apart, and not {outward}, the way to "
+        f"this machine routes, so {named} is metered, which shows each device, and not {outward}, the way to "
         "the outside; name another interface in a [[point]]"
     )
 
@@ -51,12 +51,13 @@ def misplaced(
 def _sentence(point: Point, sides: list[str], metered: list[str]) -> str:
     if metered:
         return (
-            f"the point {point.name} on {point.interface}, the way to the outside, counts again what "
-            f"{', '.join(metered)} counts already: set counts = false in its [[point]]"
+            f"the point {point.name} on {point.interface}, the interface to the Internet, counts the same "
+            f"traffic as {', '.join(metered)}: set counts = false in its [[point]]"
         )
     return (
-        f"the point {point.name} meters {point.interface}, the way to the outside: behind address translation "
-        f'everybody looks like this machine there; to tell people apart, set interface = "{sides[0]}" in its [[point]]'
+        f"the point {point.name} meters {point.interface}, the interface to the Internet: after address translation "
+        f"all traffic there has this machine's address; to count each device, set interface = "
+        f'"{sides[0]}" in its [[point]]'
     )
 
 

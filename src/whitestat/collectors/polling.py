@@ -247,10 +247,13 @@ class PolledCollector(ABC):
                     return
                 except TemporarilyUnavailable as error:
                     failures, wait_s = 0, max(float(self._interval_s), error.wait_s)
-                    self._tell(PointState.WAITING, f"{error}; it is asked again in {wait_s:.0f} s")
+                    self._tell(PointState.WAITING, f"{error}; the next attempt is in {wait_s:.0f} s")
                 except CollectorError as error:
                     failures += 1
-                    self._tell(PointState.FAILED, f"{error}; it is asked again, and goes on from what it has by then")
+                    self._tell(
+                        PointState.FAILED,
+                        f"{error}; it is read again, and counting continues from the figures it has by then",
+                    )
                 else:
                     self.use_pause(began_s + self._interval_s)
                     failures, wait_s = 0, max(0.0, began_s + self._interval_s - time.monotonic())

@@ -1,4 +1,4 @@
-"""What `[watch]` and `[notify]` may hold: each key with its sentence and what its values may be."""
+"""Keys of `[watch]` and `[notify]` with their descriptions and kinds of value."""
 
 from __future__ import annotations
 
@@ -62,46 +62,52 @@ QUIET = ValueKind(
 
 @dataclass(frozen=True, slots=True)
 class WatchConfig:
-    """What is told without asking; all of it is in the list of events."""
+    """Alerts; the list of events has all of them."""
 
     percent: Annotated[
         tuple[int, ...],
-        ConfigKey("Percentages of an allowance, or of a person's share, at which that is told.", PERCENTS),
+        ConfigKey("Percentages of an allowance, or of a person's share, that raise an alert.", PERCENTS),
     ] = (80, 100)
-    forecast: Annotated[bool, ConfigKey("Whether to tell when an allowance will not last at this pace.", FLAG)] = True
+    forecast: Annotated[
+        bool, ConfigKey("Whether to alert when an allowance will not last at the current pace.", FLAG)
+    ] = True
     burst: Annotated[
-        int | None, ConfigKey("Tell when the line carried more than this in an hour.", AMOUNT, example='"500MB"')
+        int | None, ConfigKey("Alert when the line carried more than this in an hour.", AMOUNT, example='"500MB"')
     ] = None
     unreachable_s: Annotated[
-        int, ConfigKey("Tell when a point could not be read for so long.", DURATION, name="unreachable")
+        int, ConfigKey("Alert when a point could not be read for this long.", DURATION, name="unreachable")
     ] = 600
     coverage: Annotated[
-        int, ConfigKey("Tell when less of an hour's usage, in percent, could be attributed to devices.", PERCENT)
+        int,
+        ConfigKey("Alert when less than this percentage of an hour's usage could be attributed to devices.", PERCENT),
     ] = 90
     daily: Annotated[
-        int | None, ConfigKey("When to send what yesterday was; without it no daily summary.", CLOCK, example='"07:00"')
+        int | None,
+        ConfigKey("Time of the daily summary of the day before; without it none is sent.", CLOCK, example='"07:00"'),
     ] = None
-    period: Annotated[bool, ConfigKey("Whether to send what a plan's period was once it is over.", FLAG)] = True
+    period: Annotated[bool, ConfigKey("Whether to send a summary of a plan's period when it ends.", FLAG)] = True
     off: Annotated[
         tuple[str, ...],
-        ConfigKey("Alerts that are off, by the name of their event.", ALERTS, example='["unreachable"]'),
+        ConfigKey("Alerts that are switched off, by the name of their event.", ALERTS, example='["unreachable"]'),
     ] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NotifyConfig:
-    """Where messages go."""
+    """Recipients of messages."""
 
     file: Annotated[
         Path | None,
         ConfigKey(
-            "A file of addresses as Apprise takes them, one a line; nobody else may read it (mode 600).",
+            "A file of Apprise addresses, one per line; only its owner may read it (mode 600).",
             PATH,
             '"/etc/whitestat/notify.urls"',
         ),
     ] = None
     quiet: Annotated[
         Quiet | None,
-        ConfigKey("When only urgent messages are sent; the others follow after it.", QUIET, example='"22:00-07:00"'),
+        ConfigKey(
+            "Quiet hours: only urgent messages are sent; the others follow at the end.", QUIET, example='"22:00-07:00"'
+        ),
     ] = None
-    devices: Annotated[bool, ConfigKey("Whether to tell of new devices too.", FLAG)] = True
+    devices: Annotated[bool, ConfigKey("Whether to send messages about new devices.", FLAG)] = True

@@ -1,4 +1,4 @@
-"""The variables of the environment, whose values go before those of `whitestat.toml`."""
+"""Variables of the environment, which override `whitestat.toml`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ VARIABLES = {
 
 
 def take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str]) -> Iterator[str]:
-    """Puts the environment's values over those of the file, with a notice; yields the faults. Empty counts as unset."""
+    """Override the file's values by the environment's, with notices, and yield the faults. Empty counts as unset."""
     for name, variable in VARIABLES.items():
         text = environ.get(name, "")
         # Some systems name TZ's own default in every process's environment.
@@ -60,18 +60,18 @@ def take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str])
             continue
         fields = _darkstat_point(values["point"]) if variable.section == "point" else values[variable.section]
         if fields.get(variable.field, value) != value:
-            notices.append(f"{name} of the environment goes before the configuration file")
+            notices.append(f"{name} of the environment overrides the configuration file")
         fields[variable.field] = value
 
 
 def take_passwords(environ: Mapping[str, str], points: list[dict[str, Any]], notices: list[str]) -> Iterator[str]:
-    """Puts passwords of the environment over those of the file; yields the faults."""
+    """Override the file's passwords by the environment's, and yield the faults."""
     names = {variable_of(str(point.get("name", ""))): point for point in points}
     for name, text in environ.items():
         if not name.startswith(PASSWORD) or not text:
             continue
         if name not in names:
-            notices.append(f"{name} of the environment belongs to no point")
+            notices.append(f"{name} of the environment matches no point")
             continue
         try:
             names[name]["password"] = TEXT.read(text)
@@ -80,7 +80,7 @@ def take_passwords(environ: Mapping[str, str], points: list[dict[str, Any]], not
 
 
 def _darkstat_point(points: list[dict[str, Any]]) -> dict[str, Any]:
-    """The point that reads a darkstat; one more where there is none."""
+    """Return the point that reads a darkstat, or a new one."""
     for point in points:
         if point.get("collector") == legacy_v5.COLLECTOR:
             return point
@@ -89,9 +89,9 @@ def _darkstat_point(points: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def store_path(environ: Mapping[str, str], *, root: bool) -> Path:
-    """The default database: the system's as root, else the user's (a relative XDG folder is void).
+    """Return the default path of the database: the system's as root, else the user's (a relative XDG folder is void).
 
-    ConfigError for a user without a home.
+    Raises ConfigError for a user without a home.
     """
     if root:
         return Path("/var/lib/whitestat/whitestat.db")
@@ -101,6 +101,6 @@ def store_path(environ: Mapping[str, str], *, root: bool) -> Path:
             data = Path(environ.get("HOME") or Path.home()) / ".local/share"
         except RuntimeError:
             raise ConfigError(
-                "store.path: this user has no home to keep usage in: set HOME, or path of [store] in whitestat.toml"
+                "store.path: this user has no home folder: set HOME, or path of [store] in whitestat.toml"
             ) from None
     return data / "whitestat/whitestat.db"

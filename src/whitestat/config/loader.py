@@ -80,11 +80,11 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
 def _csv_fault(config: Config) -> str:
     """Why rows cannot be added so often, as figures change less often; empty where they can."""
     counting = [each for each in config.points if each.counts]
-    least_s, why = config.store.flush_s, "usage is written so often ([store] flush)"
+    least_s, why = config.store.flush_s, "that is how often usage is written ([store] flush)"
     if counting and all(spec_of(each.collector).is_polled for each in counting):
         interval_s = min(each.interval_s for each in counting)
         if interval_s > least_s:
-            least_s, why = interval_s, "the meter is asked so often ([[point]] interval)"
+            least_s, why = interval_s, "that is how often the points are read ([[point]] interval)"
     if config.csv.folder is None or config.csv.every_s >= least_s:
         return ""
     return f"csv.every: must be {least_s}s or more, got {config.csv.every_s}s: {why}"

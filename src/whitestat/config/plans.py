@@ -1,4 +1,4 @@
-"""What `[[plan]]` may hold: each key with its sentence, what its values may be, and the plan it becomes."""
+"""Keys of `[[plan]]` with their descriptions and kinds of value, and the plan made from them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _begins(value: str | int | date) -> int | str | date:
     return _begins(date.fromisoformat(str(value)))
 
 
-def _whose(value: str) -> tuple[str, str]:
+def _owner(value: str) -> tuple[str, str]:
     kind, _, name = value.partition(" ")
     if (kind, name) == ("everyone", ""):
         return kind, name
@@ -132,10 +132,10 @@ BEGINS = ValueKind(
     _begins,
     lambda value: json.dumps(value if isinstance(value, int | str) else value.isoformat()),
 )
-WHOSE = ValueKind(
+OWNER = ValueKind(
     'everyone, "person Anna", "device phone" (its MAC, address or name) or "label kids"',
     (str,),
-    _whose,
+    _owner,
     lambda value: json.dumps(" ".join(value).strip()),
 )
 DIRECTION = _word("both", "in", "out")
@@ -176,30 +176,32 @@ WHEN_OVER = ValueKind(
 
 @dataclass(frozen=True, slots=True)
 class TariffConfig:
-    """Times of a plan that count otherwise."""
+    """Times of a plan that have their own allowance or factor."""
 
-    name: Annotated[str, ConfigKey("What these times are called.", NAME, '"off-peak"')]
+    name: Annotated[str, ConfigKey("Name of the tariff.", NAME, '"off-peak"')]
     when: Annotated[
         tuple[Window, ...],
         ConfigKey(
-            "Weekdays, hours of the local clock, or both; one over midnight belongs to the day it begins on.",
+            "Weekdays, local hours, or both; a window over midnight belongs to the day that it begins on.",
             WHEN,
             '["22:00-06:00", "sat,sun"]',
         ),
     ]
     allowance: Annotated[
         int | None,
-        ConfigKey("How much a period has in these times; without it they draw on the plan's.", AMOUNT, '"1000GB"'),
+        ConfigKey(
+            "Allowance of a period in these times; without it they use the plan's allowance.", AMOUNT, '"1000GB"'
+        ),
     ] = None
-    factor: Annotated[int, ConfigKey("What an octet counts.", FACTOR)] = 100
+    factor: Annotated[int, ConfigKey("Factor by which usage in these times counts.", FACTOR)] = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ShareConfig:
     """A person's share of a plan."""
 
-    person: Annotated[str, ConfigKey("Whose it is.", TEXT, '"Anna"')]
-    parts: Annotated[int, ConfigKey("How many parts of what is shared.", PARTS)] = 1
+    person: Annotated[str, ConfigKey("Person who has the share.", TEXT, '"Anna"')]
+    parts: Annotated[int, ConfigKey("Number of parts of the shared allowance.", PARTS)] = 1
     allowance: Annotated[
         int | None, ConfigKey("A fixed amount of the plan's own allowance instead of parts.", AMOUNT, '"10GB"')
     ] = None
@@ -207,33 +209,40 @@ class ShareConfig:
 
 @dataclass(frozen=True, slots=True)
 class PlanConfig:
-    """What a line may carry in a period."""
+    """An allowance of data in a period."""
 
-    name: Annotated[str, ConfigKey("What the plan is called.", NAME, '"line"')]
+    name: Annotated[str, ConfigKey("Name of the plan.", NAME, '"line"')]
     allowance: Annotated[
         int | None,
         ConfigKey(
-            "How much a period has: GB are 1000 MB, GiB 1024 MiB; without it usage is only counted.", AMOUNT, '"400GB"'
+            "Allowance of a period; 1 GB is 1000 MB, 1 GiB 1024 MiB; without it usage is only counted.",
+            AMOUNT,
+            '"400GB"',
         ),
     ] = None
-    period: Annotated[tuple[str, int], ConfigKey("How long a period is.", PERIOD)] = ("month", 1)
+    period: Annotated[tuple[str, int], ConfigKey("Length of a period.", PERIOD)] = ("month", 1)
     begins: Annotated[
         int | str | date,
-        ConfigKey("Where it begins: a day of the month (31 is the last), a weekday, or a date for days.", BEGINS),
+        ConfigKey(
+            "First day of the period: a day of the month (31 is the last), a weekday, or a date for days.", BEGINS
+        ),
     ] = 1
-    hour: Annotated[int, ConfigKey("The local hour that periods and the plan's days begin at.", HOUR)] = 0
-    direction: Annotated[str, ConfigKey("What counts: in is download, out upload.", DIRECTION)] = "both"
-    otherwise: Annotated[str, ConfigKey("What the time outside of all tariffs is called.", NAME)] = "standard"
-    carry_over: Annotated[int | None, ConfigKey("How much of what is left goes to the next period.", CARRY)] = 0
+    hour: Annotated[int, ConfigKey("The local hour at which periods and the plan's days begin.", HOUR)] = 0
+    direction: Annotated[str, ConfigKey("Direction that counts: in is download, out is upload.", DIRECTION)] = "both"
+    otherwise: Annotated[str, ConfigKey("Name of the time outside all tariffs.", NAME)] = "standard"
+    carry_over: Annotated[int | None, ConfigKey("How much of the unused allowance goes to the next period.", CARRY)] = 0
     shares: Annotated[
-        str, ConfigKey("Whether all people have equal shares; for others there is `[[plan.share]]`.", SHARES)
+        str, ConfigKey("Whether all people have equal shares; `[[plan.share]]` sets other shares.", SHARES)
     ] = "none"
-    point: Annotated[str | None, ConfigKey("Counts what this point counts alone.", NAME, '"lan"')] = None
-    of: Annotated[tuple[str, str], ConfigKey("Whose usage counts.", WHOSE)] = ("everyone", "")
+    point: Annotated[str | None, ConfigKey("Only usage counted at this point.", NAME, '"lan"')] = None
+    of: Annotated[tuple[str, str], ConfigKey("Person, device or label that the plan applies to.", OWNER)] = (
+        "everyone",
+        "",
+    )
     when_over: Annotated[
         int | None,
         ConfigKey(
-            "What happens on this gateway to who has nothing left: each with a share alone, else all.",
+            "Action of this gateway when nothing is left: for each share, or without shares for all devices.",
             WHEN_OVER,
             '"block"',
             otherwise='`"nothing"`',
@@ -241,7 +250,7 @@ class PlanConfig:
     ] = None
     spare: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        ConfigKey("Networks that stay reachable for who is blocked.", NETWORKS, '["203.0.113.0/24"]'),
+        ConfigKey("Networks that stay reachable for blocked devices.", NETWORKS, '["203.0.113.0/24"]'),
     ] = ()
     tariffs: tuple[TariffConfig, ...] = ()
     given: tuple[ShareConfig, ...] = ()
@@ -279,7 +288,7 @@ def _period_of(config: PlanConfig) -> Period:
 
 
 def faults(row: Mapping[str, Any], points: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What does not go together in the values of a plan: the key, and what is wrong with it."""
+    """Yield each contradiction in the values of a plan as its key and the fault."""
     yield from _begins_faults(row)
     point = row.get("point")
     if point and points and point not in points:
@@ -290,7 +299,7 @@ def faults(row: Mapping[str, Any], points: Sequence[str]) -> Iterator[tuple[str,
     if row.get("spare") and row.get("when_over") != 0:
         yield "spare", 'has a meaning only where when_over is "block"'
     if row["given"] and row.get("shares") == "equal":
-        yield "shares", "cannot be equal where [[plan.share]] gives them"
+        yield "shares", "cannot be equal where [[plan.share]] sets shares"
     fixed = sum(each.get("allowance") or 0 for each in row["given"])
     if row.get("allowance") and fixed > row["allowance"]:
         yield "share", f"the fixed shares are {octets_written(fixed)}, more than the plan's allowance"
@@ -312,7 +321,7 @@ def _begins_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     wanted = _BEGIN_WITH[period[0]]
     if wanted is None:
         if "begins" in row:
-            yield "begins", "has no meaning for a period of a day; `hour` says where it begins"
+            yield "begins", "has no meaning for a period of a day; `hour` sets its beginning"
     elif "begins" in row and not isinstance(row["begins"], wanted[0]):
         yield "begins", f"must be {wanted[1]} where the period is {_period_words(period)}"
     elif period[0] == "days" and "begins" not in row:

@@ -1,4 +1,4 @@
-"""What `[[point]]` may hold: each key with its sentence."""
+"""Keys of `[[point]]` with their descriptions."""
 
 from __future__ import annotations
 
@@ -25,32 +25,36 @@ from whitestat.config.schema import (
 from whitestat.core.system.collector_plugins import spec_of
 
 PASSWORD = "WHITESTAT_PASSWORD_"  # noqa: S105 - the beginning of a name
-"""Variables of the environment that begin so hold the password of the point whose name follows, in capitals."""
+"""Prefix of the environment variables with passwords; the point's name follows in capitals."""
 
 
 @dataclass(frozen=True, slots=True)
 class PointConfig:
-    """Where octets are counted."""
+    """A place where usage is counted."""
 
-    name: Annotated[str, ConfigKey("What the point is called.", NAME, '"lan"')]
-    collector: Annotated[str, ConfigKey("How it counts.", COLLECTOR, '"kernel"')]
+    name: Annotated[str, ConfigKey("Name of the point.", NAME, '"lan"')]
+    collector: Annotated[str, ConfigKey("Method of counting.", COLLECTOR, '"kernel"')]
     interface: Annotated[
         str | None,
-        ConfigKey("The network interface; kernel, packet and interface cannot do without.", TEXT, '"br0"'),
+        ConfigKey("The network interface; kernel, packet and interface need it.", TEXT, '"br0"'),
     ] = None
-    counts: Annotated[bool, ConfigKey("Whether it counts people's usage; false for a referee.", FLAG)] = True
+    counts: Annotated[
+        bool, ConfigKey("Whether it counts people's usage; false only compares it with other points.", FLAG)
+    ] = True
     url: Annotated[
-        str | None, ConfigKey("Where a router or a darkstat answers.", URL, '"http://192.168.1.1"', hidden=True)
+        str | None, ConfigKey("Address of the router or the darkstat.", URL, '"http://192.168.1.1"', hidden=True)
     ] = None
     listen: Annotated[
         str | None,
-        ConfigKey("Where a collector of another package receives figures.", LISTEN, '"0.0.0.0:2055"'),
+        ConfigKey(
+            "Address and port on which a collector of another package receives figures.", LISTEN, '"0.0.0.0:2055"'
+        ),
     ] = None
-    interval_s: Annotated[int, ConfigKey("How often a router or a darkstat is asked.", DURATION, name="interval")] = 30
+    interval_s: Annotated[int, ConfigKey("How often a router or a darkstat is read.", DURATION, name="interval")] = 30
     only: Annotated[
         str | None,
         ConfigKey(
-            "Leave out hosts in whose IP address this pattern is not found; darkstat alone.",
+            "Only hosts with this pattern in their IP address; darkstat only.",
             PATTERN,
             r"'^192\.168\.1\.'",
         ),
@@ -65,8 +69,8 @@ class PointConfig:
     password: Annotated[
         str | None,
         ConfigKey(
-            "The password itself, in a file that its owner alone may read; WHITESTAT_PASSWORD_NAME of the environment "
-            "goes before it.",
+            "The password, if only its owner may read this file; the environment variable WHITESTAT_PASSWORD_NAME "
+            "takes precedence.",
             TEXT,
             '"as on the label"',
             hidden=True,
@@ -74,29 +78,29 @@ class PointConfig:
     ] = field(default=None, repr=False)
     firmware: Annotated[
         str | None,
-        ConfigKey("Which firmware a huawei-b593 has.", FIRMWARE, '"V100R001C07SP102"', otherwise="as its pages tell"),
+        ConfigKey("Firmware of a huawei-b593.", FIRMWARE, '"V100R001C07SP102"', otherwise="read from its pages"),
     ] = None
     unit: Annotated[
         str | None,
         ConfigKey(
-            "What a huawei-b593 counts in; kB are 1,024 octets.",
+            "Unit of the figures of a huawei-b593; 1 kB is 1,024 octets.",
             UNIT,
             '"kB"',
             otherwise="kB for firmware V100R001, bytes for V200R001",
         ),
     ] = None
-    flows: Annotated[int, ConfigKey("Flows the kernel can tell apart at once.", SIZE)] = 65_536
+    flows: Annotated[int, ConfigKey("Number of flows that the kernel counts separately at a time.", SIZE)] = 65_536
     wait: Annotated[
-        bool, ConfigKey("Whether to wait for an interface that is not there when the service starts.", FLAG)
+        bool, ConfigKey("Whether to wait for an interface that is missing when the service starts.", FLAG)
     ] = False
     promiscuous: Annotated[
-        bool, ConfigKey("Whether to take frames meant for others too: for a mirror port (kernel and packet).", FLAG)
+        bool, ConfigKey("Whether to count frames for other machines: for a mirror port (kernel and packet).", FLAG)
     ] = False
-    devices: Annotated[int, ConfigKey("Devices it can tell apart once its flows are full.", SIZE)] = 4_096
+    devices: Annotated[int, ConfigKey("Number of devices counted separately once the flows are full.", SIZE)] = 4_096
 
 
 def missing(number: int, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the place and the fault of each key that the collector of the `number`th point needs and has not.
+    """Yield the place and the fault of each missing key that the collector of the `number`th point needs.
 
     Raises ConfigError if the collector's package is broken.
     """

@@ -1,4 +1,4 @@
-"""The configuration in words: a file to begin with, and every key and variable as tables."""
+"""The configuration as text: an example file, and all keys and variables as tables."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from whitestat.config.tables import SECTIONS
 
 
 def example() -> str:
-    """A configuration file that loads as it is and sets nothing but defaults; all else waits behind `#`."""
-    lines = ["# Take the # from the front of a key to set it; what has none in front is the default.", ""]
+    """Return a configuration file that sets only defaults; other keys are comments."""
+    lines = ["# Remove the # in front of a key to set it; a key without # shows its default.", ""]
     lines += _lines(Config)
     for section in SECTIONS:
         title = f"#[[{section.name}]]" if section.many else f"[{section.name}]"
@@ -28,13 +28,13 @@ def _lines(holds: type, *, off: bool = False) -> Iterator[str]:
 
 
 def reference() -> str:
-    """Every key and every variable of the environment, as Markdown tables."""
-    lines = ["| key | value | default | what it is |", "|---|---|---|---|"]
+    """Return all keys and environment variables as Markdown tables."""
+    lines = ["| key | value | default | description |", "|---|---|---|---|"]
     for prefix, holds in [("", Config), *((f"{section.name}.", section.holds) for section in SECTIONS)]:
         for one in declared(holds):
             cells = (f"`{prefix}{one.name}`", one.key.kind.words, one.default_text, one.key.sentence)
             lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| variable | value | key it goes before |", "|---|---|---|"]
+    lines += ["", "| variable | value | key that it overrides |", "|---|---|---|"]
     for name, variable in VARIABLES.items():
         lines.append(f"| `{name}` | {variable.words} | `{f'{variable.section}.{variable.field}'.lstrip('.')}` |")
     lines.append(f"| `{PASSWORD}NAME` | {TEXT.words}; NAME as in `point.name`, - as _ | `point.password` |")

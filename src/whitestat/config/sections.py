@@ -1,4 +1,4 @@
-"""All there is to set, as frozen values: each key of a section is declared here with its sentence."""
+"""All settings as frozen values: each key of a section is declared here with its description."""
 
 from __future__ import annotations
 
@@ -36,16 +36,18 @@ from whitestat.core.system.collector_plugins import spec_of
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """The pages and the API."""
+    """The page and the API."""
 
-    listen: Annotated[str, ConfigKey("Where they are served; port 0 takes any free one.", LISTEN)] = "127.0.0.1:7777"
+    listen: Annotated[
+        str, ConfigKey("Address and port of the page and the API; port 0 takes any free port.", LISTEN)
+    ] = "127.0.0.1:7777"
     open: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        ConfigKey("Networks that need no log-in to look; what comes through a proxy always does.", NETWORKS),
+        ConfigKey("Networks that need no log-in to read; requests through a proxy always need one.", NETWORKS),
     ] = ()
     edit: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        ConfigKey("Networks that need no log-in to look, and to edit devices and people.", NETWORKS),
+        ConfigKey("Networks that need no log-in to read and to edit devices and people.", NETWORKS),
     ] = ()
     open_v5: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
@@ -57,13 +59,16 @@ class Web:
         ),
     ] = ()
     names: Annotated[
-        tuple[str, ...], ConfigKey("Host names it may be opened by, besides this machine's own: a proxy's.", HOSTS)
+        tuple[str, ...],
+        ConfigKey(
+            "Further host names of the page, besides this machine's own; for example the name of a proxy.", HOSTS
+        ),
     ] = ()
-    base: Annotated[str, ConfigKey("The path that a proxy has in front of its addresses.", BASE)] = ""
+    base: Annotated[str, ConfigKey("The path under which a proxy serves the page.", BASE)] = ""
     certificate: Annotated[
         Path | None,
         ConfigKey(
-            "The file of the certificate, with those it is made by: then all is served by TLS.",
+            "The certificate file with its chain; with it everything is served by TLS.",
             PATH,
             example='"/etc/whitestat/certificate.pem"',
         ),
@@ -78,14 +83,14 @@ class Web:
             'HTTPS at another port: `"off"`, `"both"` beside `listen`, or `"only"`: then `listen` redirects to it.',
             HTTPS,
             example='"both"',
-            otherwise='`"both"` where others reach `listen`; `"off"` with `certificate`, `base` or `proxies`, and in '
-            "WhiteStat 5's place",
+            otherwise='`"both"` if other machines reach `listen`; `"off"` with `certificate`, `base` or `proxies`, or '
+            "in WhiteStat 5's place",
         ),
     ] = None
     https_listen: Annotated[
         str | None,
         ConfigKey(
-            "Where HTTPS is served.",
+            "Address and port of HTTPS.",
             LISTEN,
             example='"0.0.0.0:7778"',
             otherwise="the host of `listen` and the port after its port; 443 after 80",
@@ -94,14 +99,14 @@ class Web:
     hsts: Annotated[
         bool,
         ConfigKey(
-            "Whether browsers are told to use TLS alone with this host name, at all its ports, for a year (RFC 6797); "
-            "only with `certificate`.",
+            "Whether browsers must use TLS for this host name, on all ports, for a year (RFC 6797); only with "
+            "`certificate`.",
             FLAG,
         ),
     ] = False
     proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        ConfigKey("Proxies that are believed when they say whom they ask for (X-Forwarded-For and -Proto).", NETWORKS),
+        ConfigKey("Trusted proxies: their X-Forwarded-For and X-Forwarded-Proto are used.", NETWORKS),
     ] = ()
 
     @property
@@ -115,7 +120,7 @@ class Web:
 
     @property
     def https_mode(self) -> str:
-        """`off`, `both` or `only`: what is set, else what suits the rest."""
+        """`off`, `both` or `only`: the setting, else a default that suits the other settings."""
         if self.https:
             return self.https
         has_tls = self.certificate is not None or bool(self.base or self.proxies)
@@ -148,10 +153,10 @@ class ServiceConfig:
     user: Annotated[
         str | None,
         ConfigKey(
-            "The user that it becomes when root starts it; `root` stays root, without capabilities.",
+            "The user that the service runs as when root starts it; `root` stays root, without capabilities.",
             TEXT,
             example='"whitestat"',
-            otherwise="`whitestat` where there is such a user, else the number 60777",
+            otherwise="`whitestat` if that user exists, else the number 60777",
         ),
     ] = None
 
@@ -164,22 +169,22 @@ LEAST_KEPT_S = {"second": 60, "minute": HOUR_S, "hour": 3 * DAY_S, "day": 63 * D
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long the rows of each resolution are kept, in seconds, None for ever. Months always are."""
+    """How long the rows of each resolution are kept, in seconds, None for ever. Months are kept for ever."""
 
     second: Annotated[
-        int | None, ConfigKey("Usage of each second; it is written each second then.", KEEPING_OR_NOT)
+        int | None, ConfigKey("Usage by second; the database is then written every second.", KEEPING_OR_NOT)
     ] = 0
-    minute: Annotated[int | None, ConfigKey("Usage of each minute; at least an hour.", KEEPING)] = 7 * DAY_S
-    hour: Annotated[int | None, ConfigKey("Usage of each hour; at least 3 days.", KEEPING)] = 400 * DAY_S
-    day: Annotated[int | None, ConfigKey("Usage of each day; at least 63 days.", KEEPING)] = None
-    service_hour: Annotated[int | None, ConfigKey("What the usage of each hour was on.", KEEPING)] = 31 * DAY_S
-    service_day: Annotated[int | None, ConfigKey("What the usage of each day was on.", KEEPING)] = 400 * DAY_S
-    peer_day: Annotated[int | None, ConfigKey("With whom the usage of each day was.", KEEPING)] = 31 * DAY_S
-    peer_month: Annotated[int | None, ConfigKey("With whom the usage of each month was.", KEEPING)] = 400 * DAY_S
+    minute: Annotated[int | None, ConfigKey("Usage by minute; at least an hour.", KEEPING)] = 7 * DAY_S
+    hour: Annotated[int | None, ConfigKey("Usage by hour; at least 3 days.", KEEPING)] = 400 * DAY_S
+    day: Annotated[int | None, ConfigKey("Usage by day; at least 63 days.", KEEPING)] = None
+    service_hour: Annotated[int | None, ConfigKey("Usage by service and hour.", KEEPING)] = 31 * DAY_S
+    service_day: Annotated[int | None, ConfigKey("Usage by service and day.", KEEPING)] = 400 * DAY_S
+    peer_day: Annotated[int | None, ConfigKey("Usage by peer and day.", KEEPING)] = 31 * DAY_S
+    peer_month: Annotated[int | None, ConfigKey("Usage by peer and month.", KEEPING)] = 400 * DAY_S
 
     @property
     def finest_s(self) -> int:
-        """How long the shortest bucket is that is kept."""
+        """The length of the shortest bucket that is kept."""
         return 60 if self.second == 0 else 1
 
 
@@ -190,7 +195,7 @@ class Store:
     path: Annotated[
         Path,
         ConfigKey(
-            "The file; a relative path starts at the folder of the configuration file.",
+            "The database file; a relative path starts at the folder of the configuration file.",
             PATH,
             example='"/var/lib/whitestat/whitestat.db"',
             otherwise="`/var/lib/whitestat/whitestat.db`, or under `~/.local/share` if not root",
@@ -199,7 +204,7 @@ class Store:
     flush_s: Annotated[
         int,
         ConfigKey(
-            "How often usage is written: what a power cut can cost.",
+            "How often usage is written; a power cut loses at most this much.",
             DURATION,
             name="flush",
             otherwise='`"30s"`, or `"1s"` where seconds are kept',
@@ -212,7 +217,7 @@ class Store:
     old: Annotated[
         Path | None,
         ConfigKey(
-            "The database of a WhiteStat 1 to 11, taken over at the first start.",
+            "The database of WhiteStat 1 to 11, imported at the first start.",
             PATH,
             example='"WhiteStat.db"',
             otherwise="`WhiteStat.db` beside the file, where there is one",
@@ -222,7 +227,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Lan:
-    """What is local."""
+    """Local networks and devices."""
 
     networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
@@ -235,7 +240,7 @@ class Lan:
     routers: Annotated[
         tuple[bytes, ...],
         ConfigKey(
-            "Routers that forward for others: what they carry is somebody else's.",
+            "Routers that forward for other devices: their traffic belongs to those devices.",
             MACS,
             example='["02:50:00:00:00:01"]',
         ),
@@ -243,26 +248,26 @@ class Lan:
     segments: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         ConfigKey(
-            "WhiteStat 5's LAN_SEGMENT_MASKS: local too, told by `/json/lansegments`; of a table of hosts, `routers` "
-            "leave out these alone.",
+            "WhiteStat 5's LAN_SEGMENT_MASKS: local networks, listed by `/json/lansegments`; in tables of hosts, "
+            "`routers` applies to these only.",
             NETWORKS,
             example='["192.168.50.0/24"]',
         ),
     ] = ()
-    hear: Annotated[bool, ConfigKey("Whether to hear what devices call themselves.", FLAG)] = True
+    hear: Annotated[bool, ConfigKey("Whether to listen for the names that devices announce.", FLAG)] = True
     leases: Annotated[
         tuple[Path, ...],
         ConfigKey(
             "Lease files of the DHCP server, or folders of them.",
             PATHS,
             example='["/var/lib/misc/dnsmasq.leases"]',
-            otherwise="where dnsmasq, Pi-hole, ISC dhcpd, Kea, systemd-networkd and udhcpd keep them",
+            otherwise="the usual files of dnsmasq, Pi-hole, ISC dhcpd, Kea, systemd-networkd and udhcpd",
         ),
     ] = ()
     ip_mac: Annotated[
         Path | None,
         ConfigKey(
-            "Map file: the MAC address that an IP address counts as.",
+            "Map file: the MAC address to use for an IP address.",
             PATH,
             example='"IP_MAC.txt"',
             otherwise="`IP_MAC.txt` beside the database, where there is one",
@@ -271,7 +276,7 @@ class Lan:
     mac_mac: Annotated[
         Path | None,
         ConfigKey(
-            "Map file: a MAC address that counts as another one.",
+            "Map file: the MAC address to use for another MAC address.",
             PATH,
             example='"MAC_MAC.txt"',
             otherwise="`MAC_MAC.txt` beside the database, where there is one",
@@ -280,7 +285,7 @@ class Lan:
     mac_host: Annotated[
         Path | None,
         ConfigKey(
-            "Map file: the name of a MAC address; those of `[[device]]` go before it.",
+            "Map file: the name of a MAC address; `[[device]]` takes precedence.",
             PATH,
             example='"MAC_HOST.txt"',
             otherwise="`MAC_HOST.txt` beside the database, where there is one",
@@ -290,43 +295,51 @@ class Lan:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """The billing period, which `cycle` names in questions."""
+    """The billing period that the word `cycle` stands for."""
 
     day: Annotated[
         int,
-        ConfigKey("The day of the month it begins on; in a shorter month the last, so 31 is always that.", MONTH_DAY),
+        ConfigKey(
+            "The day of the month that it begins on; the last day in a shorter month, so 31 is always the last.",
+            MONTH_DAY,
+        ),
     ] = 1
-    hour: Annotated[int, ConfigKey("The local hour it begins at.", HOUR)] = 0
+    hour: Annotated[int, ConfigKey("The local hour that it begins at.", HOUR)] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """Logs in CSV, as dalla-stats wrote them."""
+    """Logs in CSV, in the format of dalla-stats."""
 
     folder: Annotated[
         Path | None,
-        ConfigKey("The folder they are written to; without it there are none.", PATH, '"/srv/whitestat/logs"'),
+        ConfigKey("The folder of the logs; without it none are written.", PATH, '"/srv/whitestat/logs"'),
     ] = None
     every_s: Annotated[int, ConfigKey("How often a row is added.", DURATION, name="every")] = HOUR_S
-    keep: Annotated[int, ConfigKey("For how many months they are kept; summaries of months are for ever.", SIZE)] = 12
+    keep: Annotated[int, ConfigKey("How many months of logs are kept; monthly summaries are kept for ever.", SIZE)] = 12
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """A device that is known beforehand."""
+    """A device listed in the configuration."""
 
-    mac: Annotated[bytes, ConfigKey("Its link address.", MAC, '"02:50:00:00:00:11"')]
-    name: Annotated[str, ConfigKey("What it is called.", TEXT, '"phone"')]
-    person: Annotated[str | None, ConfigKey("Whose it is.", TEXT, '"Anna"')] = None
+    mac: Annotated[bytes, ConfigKey("MAC address of the device.", MAC, '"02:50:00:00:00:11"')]
+    name: Annotated[str, ConfigKey("Name of the device.", TEXT, '"phone"')]
+    person: Annotated[str | None, ConfigKey("Person who owns the device.", TEXT, '"Anna"')] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything there is to set; `source` is the file it came from, None without one."""
+    """All settings; `source` is the configuration file, None without one."""
 
     timezone: Annotated[
         str | None,
-        ConfigKey("Where days begin and end.", ZONE, '"Europe/Stockholm"', otherwise="the system's"),
+        ConfigKey(
+            "Time zone that days, hours and periods are counted in.",
+            ZONE,
+            '"Europe/Stockholm"',
+            otherwise="the system's",
+        ),
     ]
     web: Web
     service: ServiceConfig
@@ -342,11 +355,11 @@ class Config:
     watch: WatchConfig = field(default_factory=WatchConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     notices: tuple[str, ...] = ()
-    """What the log should say of how it came about."""
+    """Notices for the log about how the settings were read."""
 
     @property
     def needs_tls(self) -> bool:
-        """Whether the service serves by TLS, or asks somebody who may want it, or other cryptography."""
+        """Whether the service serves TLS, or a collector may use TLS or other cryptography."""
         asked = any(
             spec_of(point.collector).needs_tls or (point.url or "").startswith("https") for point in self.points
         )

@@ -21,25 +21,27 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("web", Web, "The pages and the API."),
+    Section("web", Web, "The page and the API."),
     Section("service", ServiceConfig, "The process."),
     Section("store", Store, "The database."),
-    Section("store.retention", Retention, "How long usage is kept; that of months always is."),
-    Section("lan", Lan, "What is local."),
-    Section("billing", Billing, "The billing period, which `cycle` names in questions."),
-    Section("csv", Csv, "Logs in CSV, a month a folder, as dalla-stats wrote them."),
+    Section("store.retention", Retention, "How long usage is kept; months are kept for ever."),
+    Section("lan", Lan, "Local networks and devices."),
+    Section("billing", Billing, "The billing period that the word `cycle` stands for."),
+    Section("csv", Csv, "Logs in CSV, a folder per month, in the format of dalla-stats."),
     Section(
         "point",
         PointConfig,
-        "Where octets are counted; without any, a router's LAN side, else the interface of the default route.",
+        "Places where usage is counted; by default a router's LAN side, else the interface of the default route.",
         many=True,
     ),
-    Section("device", DeviceConfig, "Devices that are known beforehand.", many=True),
-    Section("plan", PlanConfig, "What a line may carry in a period, of everyone or of somebody.", many=True),
-    Section("plan.tariff", TariffConfig, "Times of the plan above that count otherwise.", many=True),
+    Section("device", DeviceConfig, "Devices listed in advance.", many=True),
+    Section(
+        "plan", PlanConfig, "Allowances of data in a period, for everyone or for a person, device or label.", many=True
+    ),
+    Section("plan.tariff", TariffConfig, "Times of the plan above that have their own allowance or factor.", many=True),
     Section("plan.share", ShareConfig, "A person's share of the plan above.", many=True),
-    Section("watch", WatchConfig, "What is told without asking; all of it is in the list of events."),
-    Section("notify", NotifyConfig, "Where messages go."),
+    Section("watch", WatchConfig, "Alerts; the list of events has all of them."),
+    Section("notify", NotifyConfig, "Recipients of messages."),
 )
 
 PARTS = {"tariff": "tariffs", "share": "given"}
@@ -47,7 +49,7 @@ PARTS = {"tariff": "tariffs", "share": "given"}
 
 
 def within(parent: str) -> list[str]:
-    """The names of the tables within a section."""
+    """Return the names of the tables within a section."""
     return [section.name.rpartition(".")[2] for section in SECTIONS if section.name.rpartition(".")[0] == parent]
 
 

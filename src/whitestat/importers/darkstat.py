@@ -180,7 +180,7 @@ def _from_export(found: Export, zone: tzinfo, is_local: Callable[[Address], bool
     if found.hosts:
         octets = octets_text(sum(each.counts.octets for each in found.hosts))
         left_out.append(
-            f"the running totals of {len(found.hosts)} hosts ({octets}): nobody knows of which days they are"
+            f"the running totals of {len(found.hosts)} hosts ({octets}): the days of these figures are unknown"
         )
     days = list(_dated(found, zone))
     if not days and any(map(any, found.days)):

@@ -74,7 +74,7 @@ class PollState:
         Raises what the read raised, and CollectorError when it has not ended after `limit_s`.
         """
         if self._reading is None:
-            raise CollectorError("was not asked")
+            raise CollectorError("was not read")
         reading, span = self._reading
         wait((reading,), limit_s)
         if not reading.done():

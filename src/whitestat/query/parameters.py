@@ -1,4 +1,4 @@
-"""Every parameter of a question, declared once: what it is called, means and may be."""
+"""Parameters of queries, each declared once with name, description and allowed values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from whitestat.ledger.usage_query import BY_WORDS, TimeStep
 _WHOLE = re.compile("[0-9]{1,9}")
 
 MOST_LETTERS = 1000
-"""A longer value is nobody's question."""
+"""Longest accepted value."""
 
 
 class Parameter(NamedTuple):
@@ -34,7 +34,7 @@ class Parameter(NamedTuple):
     most: int | None = None
 
     def check(self, text: str) -> None:
-        """QueryError where the text is none of the words."""
+        """Raise QueryError if the text is not allowed."""
         if len(text) > MOST_LETTERS:
             raise QueryError(self.name, f"longer than {MOST_LETTERS} letters")
         if self.most is not None and not (_WHOLE.fullmatch(text) and 1 <= int(text) <= self.most):
@@ -52,14 +52,14 @@ _DAY = "an ISO 8601 date, or a date-time, of which the date counts"
 START = Parameter("start", f"First instant: {_WHEN}.", "today", example="2026-11-21")
 END = Parameter(
     "end",
-    f"First instant after the span: {_WHEN}. A word means the end of its span. Without it: the end of the "
+    f"First instant after the span: {_WHEN}. A word means the end of its span. Default: the end of the "
     "span that start names, or of today where start is a date or date-time.",
     example="month",
 )
-STEP = Parameter("step", "How long a span each row stands for.", "total", words=tuple(map(str, TimeStep)))
+STEP = Parameter("step", "Length of time of each row.", "total", words=tuple(map(str, TimeStep)))
 BY = Parameter(
     "by",
-    "What rows tell apart; empty for one row a step. Peers go with neither services nor protocols.",
+    "What to split usage by; empty for one row per step. Peers cannot be combined with services or protocols.",
     "device",
     words=BY_WORDS,
     several=True,
@@ -70,54 +70,50 @@ DEVICE = Parameter(
 SCOPE = Parameter(
     "scope", "Only traffic with the outside (wan) or between local devices (lan).", words=tuple(map(str, Scope))
 )
-POINT = Parameter("point", "Only what was counted at these points.", several=True, example="lan")
-PERSON = Parameter("person", "Only what devices used while they were these persons'.", several=True, example="Anna")
+POINT = Parameter("point", "Only usage counted at these points.", several=True, example="lan")
+PERSON = Parameter("person", "Only usage of devices while these people owned them.", several=True, example="Anna")
 LABEL = Parameter("label", "Only devices that have one of these labels now.", several=True, example="kids")
-SERVICE = Parameter(
-    "service", "Only what was on these services, each by name or port.", several=True, example="https,53"
-)
-PROTOCOL = Parameter(
-    "protocol", "Only what was of these protocols, each by name or number.", several=True, example="udp"
-)
-PEER = Parameter("peer", "Only what was with these addresses.", several=True, example="192.0.2.1,2001:db8::1")
+SERVICE = Parameter("service", "Only usage of these services, each by name or port.", several=True, example="https,53")
+PROTOCOL = Parameter("protocol", "Only usage of these protocols, each by name or number.", several=True, example="udp")
+PEER = Parameter("peer", "Only usage with these remote addresses.", several=True, example="192.0.2.1,2001:db8::1")
 TOP = Parameter(
     "top",
-    "Rows of their own for the so many of most octets in the span; all others are one row a step, its rest true.",
+    "Only this many rows with the highest usage in the span; all others are one row per step, with rest true.",
     example="10",
     most=1_000,
 )
 QUESTION = (START, END, STEP, BY, DEVICE, LABEL, PERSON, POINT, SCOPE, SERVICE, PROTOCOL, PEER, TOP)
-"""What a question is made of, for the API and the command line."""
+"""Parameters of a usage query, for the API and the command line."""
 
-PLAN_START = START._replace(sentence=f"{START.sentence} Without it the plan's running period.", default=None)
-PLAN_STEP = Parameter("step", "How long a span each row stands for.", "day", words=("day", "period", "total"))
+PLAN_START = START._replace(sentence=f"{START.sentence} Default: the current period of the plan.", default=None)
+PLAN_STEP = Parameter("step", "Length of time of each row.", "day", words=("day", "period", "total"))
 PLAN_BY = Parameter(
     "by",
-    "What rows tell apart; empty for one row a step.",
+    "What to split usage by; empty for one row per step.",
     "tariff",
     words=("tariff", "device", "person"),
     several=True,
 )
 
-LIMIT = Parameter("limit", "At most so many rows; the answer then has the address of its next page.", most=10_000)
-CURSOR = Parameter("cursor", "Where a page begins, as the address of the next page has it; needs limit.")
+LIMIT = Parameter("limit", "At most this many rows; the response then has the address of the next page.", most=10_000)
+CURSOR = Parameter("cursor", "Start of a page, taken from the address of the next page; needs limit.")
 
 LAST = Parameter(
     "last",
-    "The instant of the last event that was seen, as Last-Event-ID has it: seconds until then are not told again.",
+    "The instant of the last event received, as in Last-Event-ID: earlier seconds are not sent again.",
     example="2026-11-21T12:00:00+01:00",
 )
 
-FIRST_DAY = Parameter("start", f"First day: {_DAY}; today without it.", example="2026-11-21")
-LAST_DAY = Parameter("end", f"Last day, which is included: {_DAY}; today without it.", example="2026-11-22 00:00:00")
+FIRST_DAY = Parameter("start", f"First day: {_DAY}; today by default.", example="2026-11-21")
+LAST_DAY = Parameter("end", f"Last day, included: {_DAY}; today by default.", example="2026-11-22 00:00:00")
 
 
 def check_all(
     parameters: Sequence[Parameter], given: Iterable[tuple[str, str]], *, others: bool = False
 ) -> dict[str, str]:
-    """The given names and texts, where all are known, valid and given once; else QueryError.
+    """Return the given names and texts. Raises QueryError if one is unknown, invalid or given twice.
 
-    With `others`, names that are not known are passed over.
+    With `others`, unknown names are ignored.
     """
     known = {parameter.name: parameter for parameter in parameters}
     texts: dict[str, str] = {}
@@ -125,7 +121,7 @@ def check_all(
         if name not in known and others:
             continue
         if name not in known:
-            expected = f"expected some of {', '.join(known)}" if known else "there are none here"
+            expected = f"expected some of {', '.join(known)}" if known else "there are none"
             raise QueryError(name[:100], f"unknown parameter{did_you_mean(name, known)}, {expected}")
         if name in texts:
             raise QueryError(name, "given more than once")
@@ -135,5 +131,5 @@ def check_all(
 
 
 def listed(text: str) -> list[str]:
-    """The words of a comma-separated list, each once, in their order."""
+    """Return the words of a comma-separated list in order, without repetitions."""
     return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

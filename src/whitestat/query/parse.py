@@ -98,7 +98,7 @@ def _devices(texts: Mapping[str, str], known: NameLookup) -> tuple[int, ...]:
     labels = _found("label", texts["label"], sorted({label for row in rows for label in row.labels}))
     labelled = {row.id for row in rows if not set(labels).isdisjoint(row.labels)}
     if labelled.isdisjoint(named):
-        raise QueryError("label", "none of the devices asked for has it")
+        raise QueryError("label", "none of the given devices has it")
     return tuple(number for number in named if number in labelled)
 
 

@@ -167,7 +167,7 @@ def _person(person: PersonPart) -> Json:
 
 def _notices(at: PlanStatus) -> list[str]:
     if at.unsplit and at.plan.direction != "both":
-        return [f"{at.unsplit} octets could not be told apart into in and out by their meter; they count as in"]
+        return [f"{at.unsplit} octets were counted without direction; they count as in"]
     return []
 
 

@@ -67,7 +67,7 @@ def counts_for_its_own_points_over_the_time_asked_for(tested: CollectorUnderTest
         rows: list[CounterReading | Delta] = [*result.readings, *result.deltas, *result.marks, *result.details]
         points = {row.key.point for row in rows} | set(result.audits)
         _expect(points <= names, f"it counts for the points {points}, and has the points {names}")
-        _expect(result.start_ms <= 0 and result.end_ms == 1000, "the result does not span what was asked for")
+        _expect(result.start_ms <= 0 and result.end_ms == 1000, "the result does not cover the requested span")
         _expect(all(min(row.counts) >= 0 for row in rows), "it counts less than nothing")
         statuses = collector.statuses()
         _expect(set(statuses) == names, f"it has the state of {set(statuses)}, and has the points {names}")
@@ -81,9 +81,9 @@ def names_itself_as_its_specification_does(tested: CollectorUnderTest) -> None:
         _expect(kinds == {tested.spec.name}, f"its points say {kinds}, its specification {tested.spec.name!r}")
         first_result(collector)
         facts = collector.facts()
-        _expect(facts.settled, "it was read, and does not know yet if its meter can be read")
+        _expect(facts.settled, "after a read it still does not report if its meter can be read")
         _expect(facts.is_polled == tested.spec.is_polled, "its facts and its needs differ on whether it is polled")
-        _expect(bool(facts.url) == tested.spec.is_polled, "a collector that needs a URL, and no other, tells it")
+        _expect(bool(facts.url) == tested.spec.is_polled, "exactly the collectors that need a URL report it")
 
 
 def hands_out_the_same_until_it_is_acknowledged(tested: CollectorUnderTest) -> None:

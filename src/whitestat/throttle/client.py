@@ -58,7 +58,7 @@ class Client:
             raise ThrottleFault("the process that slows devices has ended; restart WhiteStat")
         fault = json.loads(line).get("error")
         if fault:
-            raise ThrottleFault(f"nobody is slowed: {fault}")
+            raise ThrottleFault(f"no device is slowed: {fault}")
 
     def close(self) -> None:
         """Everything is taken back before this returns."""

@@ -39,7 +39,7 @@ _REFUSALS = {"71017", "71233"}
 _SAYS = {
     "71017": "the name or password has characters that the router does not take",
     "71233": "the router does not take this name and password",
-    "71234": "the router does not know this request: its firmware is newer than this collector knows (C20 v4, v5)",
+    "71234": "the router does not support this request: its firmware is newer than those supported (C20 v4, v5)",
 }
 
 
@@ -111,7 +111,7 @@ class ArcherC20:
             raise LoginRefused(f"{self.url}: {_SAYS['71233']}")
         if reply.status in (500, 406):
             raise TemporarilyUnavailable(
-                f"{self.url}: somebody is logged in to the router, which has room for one user"
+                f"{self.url}: another user is logged in to the router, which allows one at a time"
             )
         if reply.status != 200:
             raise CollectorError(f"{self.url}: answers {reply.status} to /cgi?{acts}")
@@ -146,7 +146,7 @@ def blocks_of(text: str) -> list[ReplyBlock]:
     for line in lines[:-1]:
         if head := _HEAD.fullmatch(line.strip()):
             if len(blocks) >= ROWS_MAX:
-                raise ValueError(f"the router tells of more than {ROWS_MAX} devices")
+                raise ValueError(f"the router lists more than {ROWS_MAX} devices")
             blocks.append(ReplyBlock(int(head[1]), {}))
         elif line.strip():
             name, equals, value = line.strip().partition("=")

@@ -46,7 +46,7 @@ from whitestat.core.units import octets_text
 OCTETS_MAX = 1024 * 1024
 TAKEN_S = 300.0
 """How long somebody who took the session is left alone."""
-NOTICE = "totals only: devices cannot be told apart by this router's counters"
+NOTICE = "totals only: this router's counters do not show single devices"
 
 
 def _taken(message: str) -> TemporarilyUnavailable:
@@ -61,11 +61,11 @@ _UNREADABLE = (ExpatError, ValueError, KeyError, TypeError, AttributeError, Recu
 _WORDS: dict[type[ResponseErrorException], tuple[Callable[[str], CollectorError], str]] = {
     LoginErrorInvalidCredentialsException: (LoginRefused, "does not take this name and password"),
     LoginErrorUsernamePasswordOverrunException: (LoginRefused, "is locked after too many wrong passwords"),
-    LoginErrorUsernamePasswordModifyException: (LoginRefused, "wants its password changed on its page first"),
-    LoginErrorAlreadyLoginException: (_taken, "somebody is logged in"),
+    LoginErrorUsernamePasswordModifyException: (LoginRefused, "requires its password to be changed on its page first"),
+    LoginErrorAlreadyLoginException: (_taken, "another user is logged in"),
     ResponseErrorSystemBusyException: (TemporarilyUnavailable, "is busy"),
-    ResponseErrorLoginRequiredException: (_taken, "shows its counters not even to who logged in"),
-    ResponseErrorNotSupportedException: (CollectorError, "does not know traffic-statistics: is it a HiLink router?"),
+    ResponseErrorLoginRequiredException: (_taken, "does not show its counters even after log-in"),
+    ResponseErrorNotSupportedException: (CollectorError, "does not support traffic-statistics: is it a HiLink router?"),
 }
 
 # It would write passwords into the log where debugging is on.
@@ -150,7 +150,7 @@ class HiLink:
     def _look_of(self, traffic: Mapping[str, Any]) -> RouterTotals:
         down, up = _figure(traffic, "TotalDownload"), _figure(traffic, "TotalUpload")
         if down is None or up is None:
-            raise CollectorError(f"{self.url}: does not tell its totals")
+            raise CollectorError(f"{self.url}: does not report its totals")
         return RouterTotals(
             {LINE: Counts(down, up)},
             counted_s=_figure(traffic, "TotalConnectTime"),
@@ -175,14 +175,14 @@ class HiLink:
         except ResponseErrorLoginRequiredException:
             if self._inside:
                 raise TemporarilyUnavailable(
-                    f"{self.url}: somebody else logged in and took the session", TAKEN_S
+                    f"{self.url}: another user logged in and took over the session", TAKEN_S
                 ) from None
         self._enter(connection)
         return Monitoring(connection).traffic_statistics()
 
     def _enter(self, connection: HiLinkSession) -> None:
         if self._login is None:
-            raise CollectorError(f"{self.url}: shows its counters to nobody who is not logged in: set password_file")
+            raise CollectorError(f"{self.url}: shows its counters only after log-in: set password_file")
         user = User(connection)
         state = user.state_login()
         wait_min = _figure(state, "remainwaittime") or 0

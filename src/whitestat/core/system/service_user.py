@@ -53,7 +53,9 @@ def choose(configured: str | None, owner: int = 0) -> ServiceUser | None:
     if configured == "root":
         return ROOT
     if configured == "nobody":
-        raise ConfigError("service.user: other programs run as nobody, and could then make accounts here: name another")
+        raise ConfigError(
+            "service.user: other programs run as `nobody` and could then create accounts here: name another user"
+        )
     if not {CAP_SETUID, CAP_SETGID} <= effective():
         raise ConfigError(
             "service.user: started as root without the capabilities CAP_SETUID and CAP_SETGID, so it cannot become "

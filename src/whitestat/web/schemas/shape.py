@@ -28,4 +28,4 @@ def ref(name: str) -> Schema:
 
 NAMED: Schema = {"id": {"type": "integer"}, "name": or_null("string"), "mac": or_null("string")}
 RATIO = or_null("number", minimum=0, maximum=1, description="null without traffic")
-UNSPLIT = or_null("integer", minimum=0, description="null if the meter does not know the direction")
+UNSPLIT = or_null("integer", minimum=0, description="null if the meter does not report the direction")

@@ -109,7 +109,7 @@ class CertificateStore:
             kept = _Kept(limits, validity.end_s, "", made)
             _write(path, kept)
         elif kept.end_s < now_s + LEAF_S:
-            advice = "if the clock is right, remove it: a new one is made, which each device must be told to trust"
+            advice = "if the clock is right, remove it: a new one is made, which each device must be set to trust"
             raise WhiteStatError(f"{path}: is at its end by this clock; {advice}")
         self._authority = kept
         return kept

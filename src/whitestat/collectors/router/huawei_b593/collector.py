@@ -27,7 +27,7 @@ LTE_BPS = 300_000_000
 """Twice what its radio can do (LTE category 4: 150 Mbit/s down, 50 up)."""
 SLOW_BPS = 500
 SLOW_MS = 6 * 3_600_000
-NOTICE = "totals only: devices cannot be told apart by this router's counters"
+NOTICE = "totals only: this router's counters do not show single devices"
 
 
 class B593:
@@ -70,7 +70,7 @@ class B593:
     def _inside(self) -> VolumeStatistics:
         """The counters as they are shown to who is logged in."""
         if self._session is None:
-            raise CollectorError(f"{self.url}: shows its counters to nobody who is not logged in: set password_file")
+            raise CollectorError(f"{self.url}: shows its counters only after log-in: set password_file")
         self._session.enter()
         replaced = False
         try:
@@ -85,7 +85,7 @@ class B593:
             self._session.leave()
         if replaced:
             raise TemporarilyUnavailable(
-                f"{self.url}: somebody else logged in and took the router's only session", 300.0
+                f"{self.url}: another user logged in and took over the router's only session", 300.0
             )
         raise CollectorError(f"{self.url}: none of its pages shows WanStatistics: is it a B593?")
 

@@ -100,7 +100,7 @@ class RouterSession:
         front = pages.front(self._ask("/").text)
         if front.cookie_flag == ANOTHER_USER:
             return TemporarilyUnavailable(
-                f"{self._http.url}: somebody is logged in to the router, which has room for one user"
+                f"{self._http.url}: another user is logged in to the router, which allows one at a time"
             )
         if front.cookie_flag == NO_COOKIES and not front.failures:
             return CollectorError(f"{self._http.url}: says that cookies are switched off")
