@@ -22,7 +22,7 @@ def played(percents: list[int], edges: tuple[int, ...] = (80,)) -> list[tuple[in
     told = []
     for at, percent in enumerate(percents):
         done = step(alarms, [condition(percent, edge) for edge in edges], at)
-        told += [(at, each.key) for each in done.told]
+        told += [(at, each.key) for each in done.reported]
         alarms |= {key: alarm for key, alarm in done.alarms.items() if alarm}
     return told
 

@@ -165,7 +165,7 @@ def test_what_others_could_read_is_closed_with_one_line(place: Path) -> None:
 
 
 def test_it_is_never_nobody_and_the_helper_is_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="other programs run as nobody"):
+    with pytest.raises(ConfigError, match="other programs run as `nobody`"):
         choose("nobody")
     with pytest.raises(ConfigError, match="no user 'no-such-user'"):
         choose("no-such-user")

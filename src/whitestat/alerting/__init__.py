@@ -1,1 +1,1 @@
-"""What people are told without asking: rules that watch usage and meters, and messages that reach a phone."""
+"""Alerts: rules that watch usage and meters, and messages that reach a phone."""

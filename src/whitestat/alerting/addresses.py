@@ -1,4 +1,4 @@
-"""The addresses messages go to: from a file that nobody else may read, or the environment. They hold passwords."""
+"""Addresses of messages, from a file that only its owner may read or the environment. They contain passwords."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def addresses(file: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        found = file.stat()
-        if found.st_mode & 0o077:
+        status = file.stat()
+        if status.st_mode & 0o077:
             raise ConfigError(f"{file}: other users can read it, and it contains passwords: chmod 600 {file}")
-        if found.st_size > OCTETS_MOST:
+        if status.st_size > OCTETS_MOST:
             raise ConfigError(f"{file}: has more than {OCTETS_MOST} octets")
         return file.read_text(encoding="utf-8").splitlines()
     except OSError as error:

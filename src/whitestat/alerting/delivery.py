@@ -12,9 +12,9 @@ from whitestat.core.system import children
 
 SEND_S = 120.0
 ANSWER_MOST = 1 << 20
-PROXIES = tuple(f"{each}_proxy" for each in ("http", "https", "all", "no"))
-PROXIES += (*(each.upper() for each in PROXIES), "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
-"""How the network is reached, and whose certificates are trusted."""
+PROXIES = tuple(f"{name}_proxy" for name in ("http", "https", "all", "no"))
+PROXIES += (*(name.upper() for name in PROXIES), "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+"""Variables with proxies of the network and trusted certificates."""
 
 
 async def post(
@@ -40,8 +40,8 @@ async def post(
         reason = f"the sending process cannot be started: {os.strerror(error.errno or 0).lower()}"
         return _none_took(targets, reason)
     try:
-        said, _ = await asyncio.wait_for(child.communicate(json.dumps(order).encode()), SEND_S)
-        return _understood(said, targets)
+        output, _ = await asyncio.wait_for(child.communicate(json.dumps(order).encode()), SEND_S)
+        return _understood(output, targets)
     except TimeoutError:
         return _none_took(targets, f"not accepted within {SEND_S:.0f} s")
     finally:
@@ -50,12 +50,12 @@ async def post(
             await child.wait()
 
 
-def _understood(said: bytes, targets: Mapping[str, str]) -> list[dict[str, object]]:
+def _understood(output: bytes, targets: Mapping[str, str]) -> list[dict[str, object]]:
     try:
-        answers = json.loads(said[:ANSWER_MOST])
+        answers = json.loads(output[:ANSWER_MOST])
     except ValueError:
         return _none_took(targets, "the sending process failed")
-    known = {str(each["mark"]): each for each in answers if isinstance(each, dict) and "mark" in each}
+    known = {str(answer["mark"]): answer for answer in answers if isinstance(answer, dict) and "mark" in answer}
     return [known.get(mark, {"mark": mark, "ok": False, "reason": "no answer"}) for mark in targets]
 
 

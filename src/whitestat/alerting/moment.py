@@ -1,4 +1,4 @@
-"""The time at which rules are asked, with the zone that their sentences use."""
+"""The time at which rules are evaluated, with the zone that their sentences use."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ def mark(url: str) -> str:
 
 def due(messages: Iterable[Message], now_ms: int, *, quiet: bool) -> list[Message]:
     """Return the messages to send now, oldest first."""
-    return sorted(each for each in messages if each.next_ms <= now_ms and (each.urgent or not quiet))
+    return sorted(message for message in messages if message.next_ms <= now_ms and (message.urgent or not quiet))
 
 
 def joined(messages: Sequence[Message]) -> tuple[str, str]:
     """Return (title, body) of several messages sent as one, as after quiet hours."""
     if len(messages) == 1:
         return messages[0].title, messages[0].body
-    body = "\n\n".join(f"{each.title}\n{each.body}" if each.body else each.title for each in messages)
+    body = "\n\n".join(f"{message.title}\n{message.body}" if message.body else message.title for message in messages)
     return f"{len(messages)} messages from WhiteStat", body[:BODY_MOST]
 
 
@@ -43,5 +43,5 @@ def after(message: Message, failed: frozenset[str], now_ms: int) -> Message | No
 
 def results(marks: Mapping[str, str], answers: Sequence[Mapping[str, object]]) -> frozenset[str]:
     """Return the marks of the addresses that did not accept a message, those without an answer included."""
-    took = {str(each.get("mark")) for each in answers if each.get("ok") is True}
+    took = {str(answer.get("mark")) for answer in answers if answer.get("ok") is True}
     return frozenset(marks) - took

@@ -39,7 +39,7 @@ class AlertInputs(Protocol):
         """Return by point since when it fails and why; None where it works."""
 
     def coverage(self) -> Mapping[str, Coverage]:
-        """Return the last hour's coverage of each point that tells devices apart."""
+        """Return the last hour's coverage of each point that counts single devices."""
 
     def new_devices(self) -> Sequence[NewDevice]: ...
 
@@ -49,7 +49,7 @@ class AlertInputs(Protocol):
     def past_periods(self) -> Sequence[PastPeriod]: ...
 
     def limits(self) -> Sequence[Condition]:
-        """Return the conditions of the limits that plans ask for."""
+        """Return the conditions of the limits that plans require."""
 
 
 class AlertRule(NamedTuple, Generic[T]):

@@ -18,10 +18,10 @@ def send(order: dict[str, Any]) -> list[dict[str, object]]:
         import apprise
     except ImportError:
         reason = "Apprise is not installed: pip install 'whitestat[notify]'"
-        return [{"mark": each["mark"], "ok": False, "reason": reason} for each in order["targets"]]
+        return [{"mark": target["mark"], "ok": False, "reason": reason} for target in order["targets"]]
     logging.getLogger("apprise").disabled = True
     logging.disable(logging.CRITICAL)
-    return [_one(apprise, each, order) for each in order["targets"]]
+    return [_one(apprise, target, order) for target in order["targets"]]
 
 
 def _one(apprise: Any, target: dict[str, str], order: dict[str, Any]) -> dict[str, object]:

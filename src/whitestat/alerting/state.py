@@ -1,8 +1,8 @@
-"""When something is told: once when it begins to hold, and again only after it was over; pure.
+"""State of alerts: a condition is reported once when it begins, and again only after it ended; pure.
 
 A condition has two edges. It holds above the upper one and is over below the lower one, so that a figure that
-wavers about an edge is told once. Of conditions in one group that begin together (50, 80 and 100 percent after a
-week without contact) the one of the highest rank is told; the others are noted.
+wavers about an edge is reported once. Of conditions in one group that begin together (50, 80 and 100 percent after a
+week without contact) the one of the highest rank is reported; the others are recorded.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 KEPT_MS = 400 * 86_400_000
-"""What was raised so long ago, and is asked about no more, is forgotten."""
+"""Age at which alarms without a condition are removed."""
 
 
 class Condition(NamedTuple):
-    """Something that may be told. `key` names it for good: what is to be told anew each period has that in it.
+    """A condition to report. `key` identifies it for good; one that is reported in each period contains the period.
 
-    `text` is the sentence, `device` whom it is about, `urgent` whether it may be told in quiet hours. With `has_title`
+    `text` is the sentence, `device` the device concerned, `urgent` whether it is sent in quiet hours. With `has_title`
     the first line of the text is the title of its message; `is_event` is whether its event exists already.
     """
 
@@ -35,36 +35,36 @@ class Condition(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """A condition that was told; `cleared_ms` is when it was over, None while it still may hold."""
+    """A reported condition; `cleared_ms` is its end, None while it may still hold."""
 
     raised_ms: int
     cleared_ms: int | None = None
 
 
 class AlarmStep(NamedTuple):
-    """What is told now, and how what is remembered changes (None: is forgotten)."""
+    """Conditions to report now, and changes to the alarms (None to remove one)."""
 
-    told: tuple[Condition, ...]
+    reported: tuple[Condition, ...]
     alarms: Mapping[str, Alarm | None]
 
 
 def step(alarms: Mapping[str, Alarm], conditions: Iterable[Condition], now_ms: int) -> AlarmStep:
-    """Compare what holds now with what was told before."""
+    """Compare the current conditions with the alarms."""
     changed: dict[str, Alarm | None] = {}
     fresh: dict[str, Condition] = {}
     seen = set()
-    for each in conditions:
-        seen.add(each.key)
-        held = alarms.get(each.key)
-        raised = held is not None and held.cleared_ms is None
-        if each.holds and not raised:
-            changed[each.key] = Alarm(now_ms)
-            group = each.group or each.key
-            if group not in fresh or fresh[group].rank < each.rank:
-                fresh[group] = each
-        elif raised and held is not None and each.over:
-            changed[each.key] = Alarm(held.raised_ms, now_ms)
-    for key, held in alarms.items():
-        if key not in seen and now_ms - max(held.raised_ms, held.cleared_ms or 0) > KEPT_MS:
+    for condition in conditions:
+        seen.add(condition.key)
+        alarm = alarms.get(condition.key)
+        raised = alarm is not None and alarm.cleared_ms is None
+        if condition.holds and not raised:
+            changed[condition.key] = Alarm(now_ms)
+            group = condition.group or condition.key
+            if group not in fresh or fresh[group].rank < condition.rank:
+                fresh[group] = condition
+        elif raised and alarm is not None and condition.over:
+            changed[condition.key] = Alarm(alarm.raised_ms, now_ms)
+    for key, alarm in alarms.items():
+        if key not in seen and now_ms - max(alarm.raised_ms, alarm.cleared_ms or 0) > KEPT_MS:
             changed[key] = None
     return AlarmStep(tuple(fresh.values()), changed)

@@ -70,7 +70,9 @@ def daily(
     """Return (title, body) for the past `day`, a text; `watched` is False if no point ran then."""
     nothing = "no data used" if watched else "not watched"
     title = f"{day}: {octets_text(total)}" if total else f"{day}: {nothing}"
-    return title, "\n".join([*_users(users), *(_left(each) for each in plan_statuses if each.pots)])
+    return title, "\n".join(
+        [*_users(users), *(_left(plan_status) for plan_status in plan_statuses if plan_status.pots)]
+    )
 
 
 def period(plan_status: PlanStatus, zone: tzinfo) -> tuple[str, str]:
@@ -80,23 +82,23 @@ def period(plan_status: PlanStatus, zone: tzinfo) -> tuple[str, str]:
     of = "" if available is None else f" of {octets_text(available)}"
     first, last = (instant_text(at_s, zone)[:10] for at_s in (plan_status.start_s, plan_status.end_s - 1))
     title = f"{plan_status.plan.name}, {first} to {last}: {octets_text(used)}{of}"
-    users = [Used(each.person or "no owner", each.octets) for each in plan_status.persons if each.octets]
-    tariffs = [f"{each.name}: {octets_text(each.octets)}" for each in plan_status.tariffs if each.octets]
+    users = [Used(person.person or "no owner", person.octets) for person in plan_status.persons if person.octets]
+    tariffs = [f"{tariff.name}: {octets_text(tariff.octets)}" for tariff in plan_status.tariffs if tariff.octets]
     return title, "\n".join([*_users(users), *(tariffs if len(plan_status.tariffs) > 1 else [])])
 
 
 def _users(users: Sequence[Used]) -> list[str]:
-    ordered = sorted((each for each in users if each.octets), key=lambda each: -each.octets)
-    lines = [f"{each.name}: {octets_text(each.octets)}" for each in ordered[:MOST]]
-    rest = sum(each.octets for each in ordered[MOST:])
+    ordered = sorted((user for user in users if user.octets), key=lambda user: -user.octets)
+    lines = [f"{user.name}: {octets_text(user.octets)}" for user in ordered[:MOST]]
+    rest = sum(user.octets for user in ordered[MOST:])
     return [*lines, f"others: {octets_text(rest)}"] if rest else lines
 
 
 def _left(plan_status: PlanStatus) -> str:
     left, available = plan_status.total("left"), plan_status.total("available")
     if left is None or available is None:
-        return f"{plan_status.plan.name}: {octets_text(sum(each.used for each in plan_status.pots))} used"
-    may = sum(each.today.may or 0 for each in plan_status.pots)
+        return f"{plan_status.plan.name}: {octets_text(sum(allowance.used for allowance in plan_status.pots))} used"
+    may = sum(allowance.today.may or 0 for allowance in plan_status.pots)
     days = f"{plan_status.days_left} days left" if plan_status.days_left != 1 else "last day"
     state = f"{octets_text(left)} of {octets_text(available)} left" if left >= 0 else f"{octets_text(-left)} over"
     return f"{plan_status.plan.name}: {state}, {days}, {octets_text(may)} per day"

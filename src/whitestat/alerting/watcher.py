@@ -77,9 +77,9 @@ class Watcher:
     async def look(self) -> list[Condition]:
         """Record conditions that began or ended; return those reported."""
         now_ms = self._sources.now_ms()
-        found = await asyncio.to_thread(self._conditions, now_ms)
-        told: list[Condition] = await self._sources.written(lambda writer: self._note(writer, found, now_ms))
-        return told
+        conditions = await asyncio.to_thread(self._conditions, now_ms)
+        reported: list[Condition] = await self._sources.written(lambda writer: self._note(writer, conditions, now_ms))
+        return reported
 
     async def send(self) -> None:
         """Send all due messages as one to each address that has not accepted them."""
@@ -91,12 +91,14 @@ class Watcher:
         due = outbox.due(waiting, now_ms, quiet=quiet)
         if not due:
             return
-        targets = {mark: url for mark, url in self._urls.items() if any(mark in each.waiting for each in due)}
+        targets = {mark: url for mark, url in self._urls.items() if any(mark in message.waiting for message in due)}
         answers = await post(targets, *outbox.joined(due)) if targets else []
         failed = outbox.results(targets, answers)
-        for each in answers:
-            if each.get("ok") is not True:
-                self._say(f"a message was refused by an address of the scheme {self._scheme(each)}: {each['reason']}")
+        for answer in answers:
+            if answer.get("ok") is not True:
+                self._say(
+                    f"a message was refused by an address of the scheme {self._scheme(answer)}: {answer['reason']}"
+                )
         await self._sources.written(lambda writer: _acknowledge(writer, due, failed, now_ms))
 
     def _conditions(self, now_ms: int) -> list[Condition]:
@@ -107,32 +109,32 @@ class Watcher:
         return [condition for rule, value in self._rules for condition in rule.conditions(inputs, value, moment)]
 
     def _limits(self, plan_statuses: Sequence[PlanStatus], moment: Moment) -> list[Condition]:
-        """Put the limits in force that plans ask for now; return the conditions to report."""
+        """Put the limits in force that plans require now; return the conditions to report."""
         if self._sources.keeper is None:
             return []
         lifted = self._sources.queries.alarms("lifted/")
         look = self._sources.keeper.look
         return list(look(plan_statuses, lambda key: _holds(lifted.get(f"lifted/{key}")), moment.text))
 
-    def _note(self, writer: Writer, found: Sequence[Condition], now_ms: int) -> list[Condition]:
+    def _note(self, writer: Writer, conditions: Sequence[Condition], now_ms: int) -> list[Condition]:
         with writer.transaction("warnings") as connection:
-            held = {key: Alarm(*row) for key, row in alarms.alarms(connection).items()}
-            done = step(held, found, now_ms)
+            raised = {key: Alarm(*row) for key, row in alarms.alarms(connection).items()}
+            done = step(raised, conditions, now_ms)
             if done.alarms:
                 alarms.note(connection, done.alarms)
-            for each in done.told:
-                if not each.is_event:
-                    people.add_event(connection, now_ms, each.kind, each.device, {"text": each.text})
-                self._post(connection, each, now_ms)
-        return list(done.told)
+            for condition in done.reported:
+                if not condition.is_event:
+                    people.add_event(connection, now_ms, condition.kind, condition.device, {"text": condition.text})
+                self._post(connection, condition, now_ms)
+        return list(done.reported)
 
-    def _post(self, connection: Any, told: Condition, now_ms: int) -> None:
+    def _post(self, connection: Any, condition: Condition, now_ms: int) -> None:
         if not self._urls:
             return
-        title, body = title_of(told.kind), told.text
-        if told.has_title:
-            title, _, body = told.text.partition("\n")
-        row = MessageRow(0, now_ms, title, body, told.urgent, frozenset(self._urls), 0, now_ms)
+        title, body = title_of(condition.kind), condition.text
+        if condition.has_title:
+            title, _, body = condition.text.partition("\n")
+        row = MessageRow(0, now_ms, title, body, condition.urgent, frozenset(self._urls), 0, now_ms)
         alarms.post(connection, row)
 
     def _scheme(self, answer: Mapping[str, object]) -> str:
@@ -155,5 +157,5 @@ def _read(writer: Writer, what: Callable[[Any], T]) -> T:
 
 def _acknowledge(writer: Writer, tried: Sequence[MessageRow], failed: frozenset[str], now_ms: int) -> None:
     with writer.transaction("messages") as connection:
-        for each in tried:
-            alarms.update_message(connection, each.id, outbox.after(each, failed, now_ms))
+        for message in tried:
+            alarms.update_message(connection, message.id, outbox.after(message, failed, now_ms))

@@ -45,7 +45,9 @@ def _quiet(value: str) -> Quiet:
     return quiet
 
 
-PERCENTS = ValueKind("whole numbers from 1 to 1000", (int,), _percent, lambda each: json.dumps(list(each)), many=True)
+PERCENTS = ValueKind(
+    "whole numbers from 1 to 1000", (int,), _percent, lambda percents: json.dumps(list(percents)), many=True
+)
 PERCENT = ValueKind("a whole number from 1 to 1000", (int,), _percent)
 AMOUNT = ValueKind(
     'an amount like "500MB" or "1GiB"', (str,), octets_of, lambda octets: json.dumps(octets_written(octets))

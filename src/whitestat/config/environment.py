@@ -16,7 +16,7 @@ from whitestat.core.units import mac_bytes
 
 
 class Variable(NamedTuple):
-    """A variable of the environment: the section and field it sets, what it is and how it is read."""
+    """A variable of the environment: the section and field it sets, its description and its reader."""
 
     section: str
     field: str

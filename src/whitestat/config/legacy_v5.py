@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 
 NAME = "WhiteStatConfig.json"
 COLLECTOR = POINT = "darkstat"
-"""The one meter of WhiteStat 5, and what its point is called here."""
+"""The only meter of WhiteStat 5, and the name of its point."""
 
 _ANY_IPV4 = r"([\d]+\.){3,3}\d+"
-"""The filter that WhiteStat 5 wrote into every file: IPv4 addresses, since it read no others."""
+"""The default filter of WhiteStat 5: IPv4 addresses only."""
 _FILES = {
     "DBFile": ("store", "old", "WhiteStat.db"),
     "IP_MAC_REWRITE": ("lan", "ip_mac", "IP_MAC.txt"),
     "MAC_MAC_REWRITE": ("lan", "mac_mac", "MAC_MAC.txt"),
     "MAC_HOST_MAP": ("lan", "mac_host", "MAC_HOST.txt"),
 }
-"""The table and key that name a file here, and what it was called unless somebody changed it."""
+"""The table and key that name a file here, and its default name in version 5."""
 MAP_FILES = tuple(usual for table, _, usual in _FILES.values() if table == "lan")
 _KNOWN = frozenset({"DATA_STORE", "DARKSTAT_URL", "IdleSeconds", "UpdateDBSeconds", "SERVER_PORT", *_FILES})
 _KNOWN |= {"LAN_SEGMENT_MASKS", "LAN_ROUTERS_TO_SKIP", "IPFilter", "LOGFile", "TRACEFile"}
@@ -57,40 +57,40 @@ class Legacy(NamedTuple):
 
 
 def document(text: str) -> Legacy:
-    """ValueError when it is not JSON, or a value is none that WhiteStat 5 took."""
+    """Return the tables of the file. Raises ValueError if it is not JSON, or WhiteStat 5 did not accept a value."""
     try:
-        found = json.loads(text.removeprefix("\ufeff"))
+        values = json.loads(text.removeprefix("\ufeff"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         raise ValueError("not an object of keys")
-    notices = [f"{key} is not a key of WhiteStat 5 and has no effect" for key in found if key not in _KNOWN]
-    given, found = found, {key: _number(value) if key in _NUMBERS else value for key, value in found.items()}
+    notices = [f"{key} is not a key of WhiteStat 5 and has no effect" for key in values if key not in _KNOWN]
+    given, values = values, {key: _number(value) if key in _NUMBERS else value for key, value in values.items()}
     point = {"name": POINT, "collector": COLLECTOR}
     tables: dict[str, Any] = {"web": {}, "store": {}, "lan": {}, "point": []}
-    if "DARKSTAT_URL" in found:
-        point["url"] = found["DARKSTAT_URL"]
+    if "DARKSTAT_URL" in values:
+        point["url"] = values["DARKSTAT_URL"]
         tables["point"].append(point)
-    if found.get("IPFilter", _ANY_IPV4) != _ANY_IPV4:
-        point["only"] = found["IPFilter"]
+    if values.get("IPFilter", _ANY_IPV4) != _ANY_IPV4:
+        point["only"] = values["IPFilter"]
     for key, (table, name, usual) in _FILES.items():
-        if found.get(key) and found[key] != usual:  # beside the configuration, as it was, or a whole path
-            tables[table][name] = found[key]
-    if "IdleSeconds" in found:
-        point["interval"] = found["IdleSeconds"]
-    if "UpdateDBSeconds" in found:
-        tables["store"]["flush"] = found["UpdateDBSeconds"]
-    if found.get("DATA_STORE"):
-        tables["store"]["path"] = f"{found['DATA_STORE']}/whitestat.db"
-    if "SERVER_PORT" in found:
-        tables["web"]["listen"] = f"0.0.0.0:{found['SERVER_PORT']}"
-    tables["lan"]["segments"] = list(networks(str(found.get("LAN_SEGMENT_MASKS", ""))))
-    tables["lan"]["routers"] = list(routers(str(found.get("LAN_ROUTERS_TO_SKIP", ""))))
+        if values.get(key) and values[key] != usual:  # beside the configuration, as it was, or a whole path
+            tables[table][name] = values[key]
+    if "IdleSeconds" in values:
+        point["interval"] = values["IdleSeconds"]
+    if "UpdateDBSeconds" in values:
+        tables["store"]["flush"] = values["UpdateDBSeconds"]
+    if values.get("DATA_STORE"):
+        tables["store"]["path"] = f"{values['DATA_STORE']}/whitestat.db"
+    if "SERVER_PORT" in values:
+        tables["web"]["listen"] = f"0.0.0.0:{values['SERVER_PORT']}"
+    tables["lan"]["segments"] = list(networks(str(values.get("LAN_SEGMENT_MASKS", ""))))
+    tables["lan"]["routers"] = list(routers(str(values.get("LAN_ROUTERS_TO_SKIP", ""))))
     return Legacy(tables, tuple(notices), given)
 
 
 def fault(place: str, given: Mapping[str, object]) -> str | None:
-    """What is wrong at a place of our tables, in the words of the file; None for a place that is not of it."""
+    """Return the fault at a place of our tables by the file's own key; None if the file does not set that place."""
     key, words = _PLACES.get(place, ("", ""))
     if key not in given:
         return None
@@ -98,7 +98,7 @@ def fault(place: str, given: Mapping[str, object]) -> str | None:
 
 
 def first(environ: Mapping[str, str], interval_s: int, flush_s: int) -> str:
-    """The file of a first start: what version 5 wrote, with what holds; without keys that would change that."""
+    """Return the file of a first start: the keys of version 5 with the current values."""
     values: dict[str, object] = {
         "DATA_STORE": environ.get("DATA_STORE", ""),
         "DBFile": "WhiteStat.db",
@@ -119,26 +119,26 @@ def first(environ: Mapping[str, str], interval_s: int, flush_s: int) -> str:
 
 
 def _number(value: object) -> object:
-    """A number that stands in quotes, as a number."""
+    """Return a number in quotes as a number."""
     return int(value) if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value) else value
 
 
 def networks(masks: str) -> tuple[str, ...]:
-    """`192.168.1|10.` as networks; empty means none. ValueError for what is not the beginning of an address.
+    """Return `192.168.1|10.` as networks; empty means none. Raises ValueError if a part is no beginning of an address.
 
     In WhiteStat 5 `192.168.1` was the beginning of `192.168.100.7` too; here it is 192.168.1.0/24.
     """
-    found = []
+    prefixes = []
     for mask in _parts(masks):
         octets = mask.rstrip(".").split(".")
         if not _MASK.fullmatch(mask) or any(int(octet) > 255 for octet in octets):
             raise ValueError(f"LAN_SEGMENT_MASKS: {mask[:40]!r} is not the beginning of an IPv4 address like 192.168.1")
-        found.append(f"{'.'.join([*octets, '0', '0', '0'][:4])}/{8 * len(octets)}")
-    return tuple(found)
+        prefixes.append(f"{'.'.join([*octets, '0', '0', '0'][:4])}/{8 * len(octets)}")
+    return tuple(prefixes)
 
 
 def routers(macs: str) -> tuple[str, ...]:
-    """MAC addresses with `|` between them; empty means none, where WhiteStat 5 then skipped everybody."""
+    """Return the MAC addresses with `|` between them; empty means none, where WhiteStat 5 then skipped all devices."""
     return _parts(macs)
 
 

@@ -1,4 +1,4 @@
-"""Reads the configuration: `whitestat.toml` and the environment to frozen values."""
+"""Reader of the configuration: `whitestat.toml` and the environment to frozen values."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ AT_HOME = tuple(map(ip_network, _AT_HOME.split()))
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config:
-    """The values of the file, or of none, under those of the environment and over the defaults.
+    """Return the settings: the environment overrides the file, and the file overrides the defaults.
 
-    Without a file, one of WhiteStat 5 in the folder `DATA_STORE` is read. `root` picks the default place of the
-    database. Raises ConfigError with every fault there is.
+    Without a file, one of WhiteStat 5 in the folder `DATA_STORE` is read. `root` selects the default path of the
+    database. Raises ConfigError with all faults.
     """
     path = path or _left_behind(environ)
     reader, notices, given = TableParser(path, homes()), list[str](), dict[str, object]()
     values = _read(reader, _document(path, notices, given) if path else {})
     _follow_v5(path, environ, values["web"], notices)
     faults = [
-        *(_of_v5(path, each, given) for each in reader.faults),
+        *(_of_v5(path, fault, given) for fault in reader.faults),
         *_exposed(path, values["point"]),
         *take(environ, values, notices),
     ]
@@ -78,11 +78,11 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
 
 
 def _csv_fault(config: Config) -> str:
-    """Why rows cannot be added so often, as figures change less often; empty where they can."""
-    counting = [each for each in config.points if each.counts]
+    """Return why rows cannot be added so often (figures change less often), else an empty text."""
+    counting = [point for point in config.points if point.counts]
     least_s, why = config.store.flush_s, "that is how often usage is written ([store] flush)"
-    if counting and all(spec_of(each.collector).is_polled for each in counting):
-        interval_s = min(each.interval_s for each in counting)
+    if counting and all(spec_of(point.collector).is_polled for point in counting):
+        interval_s = min(point.interval_s for point in counting)
         if interval_s > least_s:
             least_s, why = interval_s, "that is how often the points are read ([[point]] interval)"
     if config.csv.folder is None or config.csv.every_s >= least_s:
@@ -104,27 +104,27 @@ def _follow_v5(path: Path | None, environ: Mapping[str, str], web: dict[str, Any
 
 def _plan(row: Mapping[str, Any]) -> PlanConfig:
     parts = {
-        "tariffs": tuple(TariffConfig(**each) for each in row["tariffs"]),
-        "given": tuple(ShareConfig(**each) for each in row["given"]),
+        "tariffs": tuple(TariffConfig(**tariff) for tariff in row["tariffs"]),
+        "given": tuple(ShareConfig(**share) for share in row["given"]),
     }
     return PlanConfig(**{**row, **parts})
 
 
 def _left_behind(environ: Mapping[str, str]) -> Path | None:
-    """The file of WhiteStat 5, where there is one."""
+    """Return the file of WhiteStat 5, None if there is none."""
     path = Path(environ.get("DATA_STORE", "")) / legacy_v5.NAME
     return path if environ.get("DATA_STORE") and path.exists() else None
 
 
 def _of_v5(path: Path | None, fault: str, given: Mapping[str, object]) -> str:
-    """The same fault with the keys of the file that was read, where that is WhiteStat 5's."""
+    """Return the fault, with WhiteStat 5's keys if its file was read."""
     place = fault.removeprefix(f"{path}: ").partition(": ")[0]
-    told = legacy_v5.fault(place, given)
-    return f"{path}: {told}" if told else fault
+    text = legacy_v5.fault(place, given)
+    return f"{path}: {text}" if text else fault
 
 
 def _document(path: Path, notices: list[str], given: dict[str, object]) -> dict[str, Any]:
-    """The tables of the file; `given` gets what WhiteStat 5's has itself."""
+    """Return the tables of the file; `given` receives the keys of a WhiteStat 5 file."""
     try:
         text = path.read_bytes().decode()
     except OSError as error:
@@ -134,27 +134,27 @@ def _document(path: Path, notices: list[str], given: dict[str, object]) -> dict[
     try:
         if path.suffix == ".json":
             legacy = legacy_v5.document(text)
-            notices += [f"{path}: {each}" for each in ("read as WhiteStat 5 wrote it", *legacy.notices)]
+            notices += [f"{path}: {notice}" for notice in ("read as WhiteStat 5 wrote it", *legacy.notices)]
             given.update(legacy.given)
             return legacy.document
-        import tomllib  # half a megabyte that who starts by the environment alone never needs
+        import tomllib  # half a megabyte, not needed with the environment alone
 
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        said = str(error) if path.suffix == ".json" else _syntax(str(error), text)
-        raise ConfigError(f"{path}: {said}") from None
+        message = str(error) if path.suffix == ".json" else _syntax(str(error), text)
+        raise ConfigError(f"{path}: {message}") from None
 
 
-def _syntax(said: str, text: str) -> str:
-    """What the parser said, with the place in front, where people and editors look for it."""
-    found = re.fullmatch(r"(.*) \(at (.*)\)", said, re.DOTALL)
-    what, place = found.groups() if found else (said, "not TOML")
+def _syntax(message: str, text: str) -> str:
+    """Return the parser's message with the place in front, where people and editors look for it."""
+    match = re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL)
+    what, place = match.groups() if match else (message, "not TOML")
     place = place.replace("end of document", f"line {len(text.splitlines())}")
     return f"{place}: {what[:1].lower()}{what[1:]}"
 
 
 def _read(reader: TableParser, document: Mapping[str, Any]) -> dict[str, Any]:
-    """By section what the document gives: field values, or a list of them; the top level is section ''."""
+    """Return the field values, or a list of them, by section; the top level is section ''."""
     values: dict[str, Any] = {"": reader.table(Config, document, "", within(""))}
     for section in SECTIONS:
         if section.name.startswith("plan."):  # within each plan
@@ -167,9 +167,9 @@ def _read(reader: TableParser, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_plans(reader: TableParser, raw: object, values: Mapping[str, list[dict[str, Any]]]) -> None:
-    """The tables within each plan, and what does not go together."""
+    """Read the tables within each plan, and report contradictions."""
     plans = values["plan"]
-    points = [str(each["name"]) for each in values["point"] if "name" in each]
+    points = [str(point["name"]) for point in values["point"] if "name" in point]
     if len(plans) > PLANS_MAX:
         reader.fault("plan", f"there may be at most {PLANS_MAX}, got {len(plans)}")
     for number, (table, row) in enumerate(zip(raw if isinstance(raw, list) else (), plans, strict=False), 1):
@@ -186,12 +186,12 @@ def _found(document: Mapping[str, Any], section: Section) -> object:
     *parents, name = section.name.split(".")
     for parent in parents:
         within = document.get(parent, {})
-        document = within if isinstance(within, dict) else {}  # told where the parent is read
+        document = within if isinstance(within, dict) else {}  # reported where the parent is read
     return document.get(name, [] if section.many else {})
 
 
 def _check_retention(reader: TableParser, kept: Mapping[str, int | None], store: dict[str, Any]) -> None:
-    """Seconds are as true as flushes are short, so where they are kept a flush is a second."""
+    """Check the retention; usage by second needs a flush every second, which becomes the default."""
     for name, least_s in LEAST_KEPT_S.items():
         kept_s = kept.get(name)
         off = name == "second" and kept_s == 0
@@ -210,7 +210,7 @@ def _table(reader: TableParser, section: Section, raw: object) -> dict[str, Any]
 
 
 def _rows(reader: TableParser, section: Section, raw: object, place: str = "") -> list[dict[str, Any]]:
-    """`place` is where the tables are, where that is not the section's name."""
+    """Return the rows of a list of tables; `place` is their place if it is not the section's name."""
     place = place or section.name
     if not isinstance(raw, list) or not all(isinstance(row, dict) for row in raw):
         reader.fault(place, f"must be tables under [[{section.name}]], got {shown(raw)}")
@@ -226,20 +226,20 @@ def _rows(reader: TableParser, section: Section, raw: object, place: str = "") -
 
 
 def _missing(path: Path | None, points: list[dict[str, Any]], faults: list[str]) -> Iterator[str]:
-    """What collectors need and nothing gives; a key that is at fault already is not missing."""
+    """Yield the missing keys of collectors; a key with another fault is not missing."""
     for number, point in enumerate(points, 1):
         if "collector" not in point:
             continue
         try:
             for place, fault in missing(number, point):
-                if not any(f"{place}: " in each for each in faults):
+                if not any(f"{place}: " in other for other in faults):
                     yield f"{path or 'environment'}: {place}: {fault}"
         except ConfigError as error:
             yield f"{path}: point[{number}].collector: {error}"
 
 
 def _exposed(path: Path | None, points: list[dict[str, Any]]) -> Iterator[str]:
-    """Passwords in a file that others may read."""
+    """Yield a fault for each password in a file that others may read."""
     for number, point in enumerate(points, 1):
         if path and "password" in point and path.stat().st_mode & 0o077:
             yield f"{path}: point[{number}].password: others may read this file: chmod 600 {path}, or use password_file"

@@ -34,9 +34,9 @@ def _word(*words: str) -> ValueKind:
 
 
 def _period(value: str) -> tuple[str, int]:
-    found = re.fullmatch(r"([0-9]{1,3})d", value)
-    if found and 1 <= int(found[1]) <= 400:
-        return "days", int(found[1])
+    match = re.fullmatch(r"([0-9]{1,3})d", value)
+    if match and 1 <= int(match[1]) <= 400:
+        return "days", int(match[1])
     if value not in ("day", "week", "month"):
         raise ValueError(value)
     return value, 1
@@ -66,8 +66,8 @@ def _carry(value: str) -> int | None:
 
 
 def _factor(value: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,4})\s*%", value)
-    percent = int(found[1]) if found else _FACTORS.get(value, -1)
+    match = re.fullmatch(r"([0-9]{1,4})\s*%", value)
+    percent = int(match[1]) if match else _FACTORS.get(value, -1)
     if not 0 <= percent <= 1000:
         raise ValueError(value)
     return percent
@@ -89,26 +89,26 @@ def _weekdays(text: str) -> Iterator[int]:
         first, _, last = part.partition("-")
         low = _weekday(first)
         high = _weekday(last) if "-" in part else low
-        yield from ((low + each) % 7 for each in range((high - low) % 7 + 1))
+        yield from ((low + offset) % 7 for offset in range((high - low) % 7 + 1))
 
 
 def _minute(text: str, most: int) -> int:
     hour, _, minute = text.partition(":")
-    found = int(hour) * 60 + int(minute)
-    if int(minute) > 59 or found > most:
+    minutes = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or minutes > most:
         raise ValueError(text)
-    return found
+    return minutes
 
 
 def _when(value: str) -> Window:
     """`mon-fri 22:00-06:00`, `sat,sun` or `00:00-06:00`; a window over midnight belongs to the day it began on."""
-    found = _WHEN.fullmatch(value.strip().lower())
-    if not found or not found[0]:
+    match = _WHEN.fullmatch(value.strip().lower())
+    if not match or not match[0]:
         raise ValueError(value)
-    days = frozenset(_weekdays(found["days"])) if found["days"] else frozenset(range(7))
-    if not found["low"]:
+    days = frozenset(_weekdays(match["days"])) if match["days"] else frozenset(range(7))
+    if not match["low"]:
         return Window("", days, 0, MINUTES_A_DAY)
-    low, high = _minute(found["low"], MINUTES_A_DAY - 1), _minute(found["high"], MINUTES_A_DAY)
+    low, high = _minute(match["low"], MINUTES_A_DAY - 1), _minute(match["high"], MINUTES_A_DAY)
     if low == high:
         raise ValueError(value)
     return Window("", days, low, high)
@@ -150,7 +150,7 @@ FACTOR = ValueKind(
     '"free", "half", "full", "double" or a percentage like "25%"',
     (str,),
     _factor,
-    lambda percent: json.dumps(next((word for word, each in _FACTORS.items() if each == percent), f"{percent}%")),
+    lambda percent: json.dumps(next((word for word, value in _FACTORS.items() if value == percent), f"{percent}%")),
 )
 PARTS = ValueKind("a whole number from 1 to 1000", (int,), _parts)
 WHEN = ValueKind('times like "mon-fri 22:00-06:00", "sat,sun" or "00:00-06:00"', (str,), _when, many=True)
@@ -259,8 +259,13 @@ class PlanConfig:
 def plan_of(config: PlanConfig) -> Plan:
     kind, whose = config.of
     tariffs = (
-        Tariff(each.name, tuple(window._replace(tariff=each.name) for window in each.when), each.factor, each.allowance)
-        for each in config.tariffs
+        Tariff(
+            tariff.name,
+            tuple(window._replace(tariff=tariff.name) for window in tariff.when),
+            tariff.factor,
+            tariff.allowance,
+        )
+        for tariff in config.tariffs
     )
     return Plan(
         config.name,
@@ -271,7 +276,7 @@ def plan_of(config: PlanConfig) -> Plan:
         config.otherwise,
         config.carry_over,
         config.shares == "equal",
-        tuple(Share(each.person, each.parts, each.allowance) for each in config.given),
+        tuple(Share(share.person, share.parts, share.allowance) for share in config.given),
         config.point,
         **({} if kind == "everyone" else {kind: whose}),
     )
@@ -294,13 +299,13 @@ def faults(row: Mapping[str, Any], points: Sequence[str]) -> Iterator[tuple[str,
     if point and points and point not in points:
         yield "point", f"there is no [[point]] named {point!r}; there are: {', '.join(points)}"
     otherwise = row.get("otherwise", "standard")
-    if otherwise in [each.get("name") for each in row["tariffs"]]:
+    if otherwise in [tariff.get("name") for tariff in row["tariffs"]]:
         yield "otherwise", f"{otherwise!r} is the name of a [[plan.tariff]] too"
     if row.get("spare") and row.get("when_over") != 0:
         yield "spare", 'has a meaning only where when_over is "block"'
     if row["given"] and row.get("shares") == "equal":
         yield "shares", "cannot be equal where [[plan.share]] sets shares"
-    fixed = sum(each.get("allowance") or 0 for each in row["given"])
+    fixed = sum(share.get("allowance") or 0 for share in row["given"])
     if row.get("allowance") and fixed > row["allowance"]:
         yield "share", f"the fixed shares are {octets_written(fixed)}, more than the plan's allowance"
     for key, name, most in (("tariffs", "tariff", TARIFFS_MAX), ("given", "share", SHARES_MAX)):
@@ -318,14 +323,14 @@ _BEGIN_WITH: dict[str, tuple[type, str] | None] = {
 
 def _begins_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     period = row.get("period", ("month", 1))
-    wanted = _BEGIN_WITH[period[0]]
-    if wanted is None:
+    expected = _BEGIN_WITH[period[0]]
+    if expected is None:
         if "begins" in row:
             yield "begins", "has no meaning for a period of a day; `hour` sets its beginning"
-    elif "begins" in row and not isinstance(row["begins"], wanted[0]):
-        yield "begins", f"must be {wanted[1]} where the period is {_period_words(period)}"
+    elif "begins" in row and not isinstance(row["begins"], expected[0]):
+        yield "begins", f"must be {expected[1]} where the period is {_period_words(period)}"
     elif period[0] == "days" and "begins" not in row:
-        yield "begins", f"is missing: a period of {_period_words(period)} needs a first day, {wanted[1]}"
+        yield "begins", f"is missing: a period of {_period_words(period)} needs a first day, {expected[1]}"
 
 
 def _period_words(period: tuple[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""What a key of the configuration may be, and the reader that judges tables by it."""
+"""Kinds of configuration values, and the reader that checks tables by them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TYPES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or fa
 
 
 class ValueKind(NamedTuple):
-    """What a value may be: in words, as TOML types, read (ValueError where it is not) and written as TOML."""
+    """Kind of a value: its description, TOML types, reader (ValueError if invalid) and writer of TOML."""
 
     words: str
     types: tuple[type, ...]
@@ -36,9 +36,9 @@ class ValueKind(NamedTuple):
 
 
 class ConfigKey(NamedTuple):
-    """One key, annotated to the field it fills: what it is for, what it may be and an example in TOML.
+    """Annotation of a field that a key sets: its description, kind of value and an example in TOML.
 
-    `name` is the key's where it is not the field's, `otherwise` tells a default that depends on the
+    `name` is the key if it differs from the field, `otherwise` describes a default that depends on the
     machine, and a `hidden` value may hold a secret: it is never printed.
     """
 
@@ -51,7 +51,7 @@ class ConfigKey(NamedTuple):
 
 
 class DeclaredKey(NamedTuple):
-    """A key with the field it fills and that field's default (MISSING: there is none)."""
+    """A key with its field and the field's default (MISSING if there is none)."""
 
     key: ConfigKey
     field: str
@@ -67,7 +67,7 @@ class DeclaredKey(NamedTuple):
 
     @property
     def default_text(self) -> str:
-        """The default as Markdown: TOML, or words where it has none."""
+        """The default as Markdown: TOML, or words if it has no TOML form."""
         if self.key.otherwise is not None:
             return self.key.otherwise
         if self.default is MISSING or (self.default is None and self.key.kind is not KEEPING):
@@ -81,14 +81,14 @@ class DeclaredKey(NamedTuple):
 
 
 def declared(holds: type) -> tuple[DeclaredKey, ...]:
-    """The keys of a dataclass in their order; fields that are no keys are left out."""
+    """Return the keys of a dataclass in order; other fields are left out."""
     hints = get_type_hints(holds, include_extras=True)
     notes = {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
     return tuple(DeclaredKey(notes[f.name], f.name, f.default) for f in fields(holds) if f.name in notes)
 
 
 def _text(value: str) -> str:
-    """Control characters would reach terminals and log lines."""
+    """Return one line of text; control characters would reach terminals and log lines."""
     if not value.strip() or re.search(r"[\x00-\x1f\x7f-\x9f]", value):
         raise ValueError(value)
     return value
@@ -240,9 +240,9 @@ NETWORKS = ValueKind(
 
 
 class TableParser:
-    """Turns TOML tables into values and keeps every fault on the way.
+    """Reader of TOML tables that collects all faults.
 
-    A relative path starts at the folder of `file`; `homes` tells for a key's name where it belongs.
+    A relative path starts at the folder of `file`; `homes` maps a key's name to its full name.
     """
 
     def __init__(self, file: Path | None, homes: Mapping[str, str]) -> None:
@@ -254,7 +254,7 @@ class TableParser:
         self.faults.append(f"{self._file}: {where}: {what}")
 
     def table(self, holds: type, table: Mapping[str, Any], where: str, others: Iterable[str] = ()) -> dict[str, Any]:
-        """The values given for the fields of a dataclass; `others` are names its table may have besides."""
+        """Return the values for the fields of a dataclass; `others` are further names allowed in the table."""
         names = [*(one.name for one in declared(holds)), *others]
         for name in table:
             if name not in names:
@@ -279,13 +279,13 @@ class TableParser:
             values[one.field] = self._file.parent / value if self._file and isinstance(value, Path) else value
 
     def _near(self, name: str, names: Iterable[str]) -> str:
-        """The right key: a very similar one, else that name in another table, else the most similar one."""
+        """Return the suggested key: a very similar one, else that name in another table, else the most similar one."""
         known, word = list(names), name.lower()
         return nearest(word, known, 0.8) or self._homes.get(name) or nearest(word, known, 0.0) or known[0]
 
 
 def _value(key: ConfigKey, raw: object) -> object:
-    """The value of a key from TOML, or ValueError saying what it must be."""
+    """Return the value of a key from TOML. Raises ValueError with the expected kind."""
     if key.kind.many:
         return _values(key, raw)
     if type(raw) not in key.kind.types:  # A bool is an int to isinstance.
@@ -317,12 +317,12 @@ def _refused(key: ConfigKey, words: str, *raw: object) -> ValueError:
 
 
 def _bare(name: str) -> str:
-    """A key as it is written in TOML, on one line whatever it holds."""
+    """Return a key as written in TOML, always on one line."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else repr(name)
 
 
 def shown(raw: object) -> str:
-    """A TOML value for a message: short, on one line, without what is in lists and tables."""
+    """Return a TOML value for a message: short, on one line, without the contents of lists and tables."""
     if isinstance(raw, list | dict):
         return "a list" if isinstance(raw, list) else "a table"
     if isinstance(raw, bool | date | time):

@@ -360,7 +360,7 @@ class Config:
     @property
     def needs_tls(self) -> bool:
         """Whether the service serves TLS, or a collector may use TLS or other cryptography."""
-        asked = any(
+        reads_tls = any(
             spec_of(point.collector).needs_tls or (point.url or "").startswith("https") for point in self.points
         )
-        return self.web.certificate is not None or self.web.https_mode != "off" or asked
+        return self.web.certificate is not None or self.web.https_mode != "off" or reads_tls

@@ -1,4 +1,4 @@
-"""The tables of `whitestat.toml`, in the order that they are printed in."""
+"""Tables of `whitestat.toml` in the order of the printed example."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def split(counts: Counts, start_ms: int, end_ms: int, finest_s: int = MINUTE_S) 
 def split_integers(
     amounts: Sequence[int], start_ms: int, end_ms: int, finest_s: int = MINUTE_S
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """As `split`, for any row of amounts: (minute start, share of each) whose columns add up to them."""
+    """Return (minute start, shares) pairs of amounts, as `split` does; their columns add up to the amounts."""
     if end_ms <= start_ms:
         edges = [end_ms, end_ms + 1]
     elif start_ms // (1_000 * finest_s) == (end_ms - 1) // (1_000 * finest_s):
@@ -120,10 +120,10 @@ def span(word: str, now_s: int, zone: tzinfo, cycle: Cycle = CALENDAR_MONTHS) ->
 
 
 def parse_instant(text: str, zone: tzinfo) -> int:
-    """UTC seconds of an ISO 8601 date (its first instant in the zone) or date-time, local without offset.
+    """Return UTC seconds of an ISO 8601 date (its first instant in the zone) or date-time, local without offset.
 
-    Of a local time that occurs twice the first is meant. ValueError tells what is expected, and that there was no such
-    day where clocks passed over it (Apia, 2011-12-30).
+    A local time that occurs twice means the first. Raises ValueError with the expected form, or for a day that the
+    clocks skipped (Apia, 2011-12-30).
     """
     match = _INSTANT.fullmatch(text)
     day = None
@@ -149,7 +149,7 @@ def parse_instant(text: str, zone: tzinfo) -> int:
 
 
 def wall_time(at_s: int, zone: tzinfo) -> datetime:
-    """The instant in the zone. `fromtimestamp` asks the C library, whose time ends in 2038 where it has 32 bits."""
+    """Return the instant in the zone. `fromtimestamp` uses the C library, where a time of 32 bits ends in 2038."""
     return (_EPOCH + timedelta(seconds=at_s)).astimezone(zone)
 
 
@@ -263,7 +263,7 @@ _SPANS = {
     "last-year": ("year", True),
 }
 SPAN_WORDS = tuple(_SPANS)
-"""The words `span` knows."""
+"""The words that `span` accepts."""
 
 
 def _bounds(step: str, cycle: Cycle) -> _Bounds:

@@ -42,7 +42,7 @@ class CollectorSpec(NamedTuple):
 
     @property
     def is_polled(self) -> bool:
-        """Whether it asks its meter every `interval`."""
+        """Whether it reads its meter every `interval`."""
         return "url" in self.needs
 
 

@@ -14,7 +14,7 @@ from collections.abc import Container
 from whitestat.core.model import CounterReading, Counts, Delta, Quality
 
 CEILING_BPS = 10_000_000_000
-"""Link speed assumed where nobody says better, bits per second."""
+"""Link speed assumed if none is given, bits per second."""
 
 WRAP = 1 << 32
 SLIP = 1 << 24
@@ -68,17 +68,17 @@ def _fits(counts: Counts, span_ms: int, ceiling_bps: int) -> bool:
 
 
 def grown(before: Counts, now: Counts) -> Counts:
-    """What a counter grew by. One that fell starts from zero, unless it was full.
+    """Return the growth of a counter. A smaller value counts from zero, unless the counter wrapped.
 
-    On 32-bit kernels some drivers count to 2^32 and begin again (RFC 2578, section 7.1.6). Packets tell that from a
-    reset: they go on, or wrap themselves by less than half of their range. An octet counter that falls by little
-    is a driver's uncertainty.
+    On 32-bit kernels some drivers count to 2^32 and begin again (RFC 2578, section 7.1.6). Packet counters show the
+    difference from a reset: they continue, or wrap themselves by less than half of their range. A small decrease of
+    an octet counter is a driver's uncertainty.
     """
     steps = Counts(*(b - a for a, b in zip(before, now, strict=True)))
     packets = [_on(*pair) for pair in zip(before[2:4], steps[2:4], strict=True)]
     if min(*packets, steps.octets_unsplit) < 0 or max(packets) >= WRAP // 2:
         return now
-    octets = [step if step > -SLIP else _on(held, step) for held, step in zip(before[:2], steps[:2], strict=True)]
+    octets = [step if step > -SLIP else _on(start, step) for start, step in zip(before[:2], steps[:2], strict=True)]
     return Counts(*octets, *packets)._replace(octets_unsplit=steps.octets_unsplit)
 
 

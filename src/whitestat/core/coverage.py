@@ -24,7 +24,7 @@ OPEN_MAX = 1 << 16
 
 
 class CoverageStep(NamedTuple):
-    """What one more audit of a point says: frame octets of the span, and what nobody metered.
+    """Result of one more audit of a point: frame octets of the span, and the traffic that was not metered.
 
     `unmetered` is IP octets and packets that passed since `since_ms`, to be booked as unattributed.
     `baseline` is the audit to keep for the next step, with what is still owed.

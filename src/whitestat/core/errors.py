@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class WhiteStatError(Exception):
-    """Anything the user is told in a sentence; the command ends with `exit_status`."""
+    """An error reported to the user as a sentence; the command ends with `exit_status`."""
 
     exit_status = 1
 
@@ -44,14 +44,14 @@ class DamagedLedger(LedgerError):
 
 
 class AnswerCancelled(LedgerError):
-    """An answer was ended because nobody waits for it any more."""
+    """An answer was ended because its client has left."""
 
     def __init__(self) -> None:
         super().__init__("the answer is not wanted any more")
 
 
 class AnswerTooLong(LedgerError):
-    """An answer took longer than it may; the message says what to ask for instead."""
+    """An answer exceeded its time limit; the message suggests a smaller query."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(

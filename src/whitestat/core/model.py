@@ -62,7 +62,7 @@ class Point:
 class Counts(NamedTuple):
     """Octets and packets seen from the side named in the key; additive.
 
-    `octets_unsplit` holds what a meter cannot tell apart into in and out (TP-Link's `totalBytes`).
+    `octets_unsplit` holds octets that a meter counts without direction (TP-Link's `totalBytes`).
     """
 
     octets_in: int = 0
@@ -206,7 +206,7 @@ class Audit(NamedTuple):
 
 
 class HostName(NamedTuple):
-    """What a router's DHCP server was told a device is called; as sent, so clean it before it is shown."""
+    """Name that a device sent to a router's DHCP server; unchanged, so clean it before it is shown."""
 
     mac: Mac | None
     address: Address | None
@@ -239,9 +239,9 @@ class ReadResult:
 
 
 class Poll(NamedTuple):
-    """What a polled meter counted between its last two polls, `span_ms` apart, the later one at `at_ms`.
+    """Counts of a polled meter between its last two polls, `span_ms` apart, the later one at `at_ms`.
 
-    `number` tells one poll from the next.
+    `number` is different for each poll.
     """
 
     number: int
@@ -251,7 +251,7 @@ class Poll(NamedTuple):
 
 
 class UsageKey(NamedTuple):
-    """Whose traffic, of which scope, at which point; `episode` 0 is what nobody could be found for."""
+    """Device episode, scope and point of usage; `episode` 0 is unattributed usage."""
 
     episode: int
     point: str
@@ -271,7 +271,7 @@ class ServiceKey(NamedTuple):
 
 
 class PeerKey(NamedTuple):
-    """Whom a device's usage was with, empty for all others together."""
+    """Remote peer of a device's usage, empty for all other peers together."""
 
     usage: UsageKey
     peer: Address
@@ -279,7 +279,7 @@ class PeerKey(NamedTuple):
 
 OTHER_SERVICE = (-1, -1)
 OTHER_PEER = b""
-"""What stands for services and peers that are not told apart."""
+"""The key for all services and peers that are not listed."""
 
 
 class Coverage(NamedTuple):
@@ -335,7 +335,7 @@ class PointStatus:
 
 
 class Hold(NamedTuple):
-    """Since when usage is held because the clock is not believed, all by the monotonic clock of one boot, ms.
+    """Start of the time that usage is held as the clock is not trusted, by the monotonic clock of one boot, ms.
 
     `offset_ms` is how far the instants it is noted by are ahead of that clock, `wall_offset_ms` how far the wall clock
     is, and `steady_ms` since when it is so.

@@ -49,7 +49,7 @@ _SERVICES = """
 """
 
 SERVICES = {int(port): name for port, name in (entry.split() for entry in _SERVICES.split(","))}
-"""Ports by IANA's name, or by what everybody calls the program where IANA has none or another's."""
+"""Ports by IANA's name, or by the usual name of the program if IANA has none or another's."""
 
 _PORT = re.compile(r"[0-9]{1,5}")
 

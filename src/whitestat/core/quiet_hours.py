@@ -1,4 +1,4 @@
-"""When nobody is to be disturbed; pure."""
+"""Quiet hours: times without messages that can wait; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from whitestat.core.calendar import wall_time
 
 
 class Quiet(NamedTuple):
-    """Minutes of the local day between which nobody is disturbed; over midnight where the end is before the start."""
+    """Start and end of quiet hours in minutes of the local day; over midnight if the end is before the start."""
 
     start: int
     end: int

@@ -21,7 +21,7 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?\s*([kKMGTP]i?B)")
 _RATE = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?\s*([kMG])bit/s")
 SLOWEST_BPS, FASTEST_BPS = 8_000, 100_000_000_000
-"""Rates that may be asked for, bits per second."""
+"""Allowed rates, bits per second."""
 
 _RATES = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s")
 

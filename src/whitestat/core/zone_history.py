@@ -43,7 +43,7 @@ class ZoneHistory(tzinfo):
                 yield span
 
     def utcoffset(self, moment: datetime | None) -> timedelta | None:
-        """Return how far local clocks are ahead of UTC; of a time that occurs twice, `fold` tells which is meant."""
+        """Return how far local clocks are ahead of UTC; of a time that occurs twice, `fold` selects one."""
         if moment is None:
             return None
         wall = moment.replace(tzinfo=None)
@@ -51,15 +51,15 @@ class ZoneHistory(tzinfo):
         near = [span for span in self.spans if span.start_s - _WIDEST_S <= at_s < span.end_s + _WIDEST_S]
         if len(near) == 1:
             return near[0].zone.utcoffset(wall.replace(fold=moment.fold))
-        found = sorted(
+        candidates = sorted(
             (at_s - offset.total_seconds(), offset)
             for span in near
             for fold in (0, 1)
             if (offset := span.zone.utcoffset(wall.replace(fold=fold))) is not None
             and span.start_s <= at_s - offset.total_seconds() < span.end_s
         )
-        if found:
-            return found[-1 if moment.fold else 0][1]
+        if candidates:
+            return candidates[-1 if moment.fold else 0][1]
         return self._before_gap(at_s, wall.replace(fold=moment.fold), near)
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""Slowing down or cutting off who went over: on a gateway, by tc and nftables, with nothing of others touched."""
+"""Slowing down or cutting off devices over their plan: on a gateway, by tc and nftables, without changes to others."""

@@ -1,4 +1,4 @@
-"""The service's end of the helper: started while there are privileges, told the limits, ended with the service."""
+"""The service's end of the helper: started while there are privileges, sent the limits, ended with the service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The one process that keeps CAP_NET_ADMIN: it takes limits on its standard input and puts them in force.
+"""The only process that keeps CAP_NET_ADMIN: it reads limits from its standard input and puts them in force.
 
-It can do nothing else, and takes everything back when its input ends, however the service ended. What is ours is
-found by its name: two intermediate devices, filters of our numbers, one table. All else is left as it is.
+It can do nothing else, and removes everything when its input ends, however the service ended. Our parts have fixed
+names: two intermediate devices, filters of our numbers, one table. All else is left as it is.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ COMMAND_S = 20
 
 
 class CommandFailed(Exception):
-    """A command of the system said no; the message is its own."""
+    """A command of the system failed; the message is its own."""
 
 
 class LimitsInForce(NamedTuple):
-    """What is in force: where (with the numbers of the interfaces, which change when one is made anew), and what."""
+    """Limits in force, with names and numbers of the interfaces (a new interface of the same name has a new number)."""
 
     interfaces: tuple[tuple[str, int], ...] = ()
     own: tuple[str, ...] = ()
@@ -36,15 +36,15 @@ class LimitsInForce(NamedTuple):
 
 
 class Throttle:
-    """Puts limits in force and takes them back."""
+    """Installer of limits in the kernel."""
 
     def __init__(self) -> None:
         self.state = LimitsInForce()
         self._ours: set[str] = set()  # interfaces whose clsact queue we made
 
     def clear(self) -> None:
-        """What a helper that was killed may have left, and what this one did."""
-        present = {str(each["ifname"]) for each in _links()}
+        """Remove all limits, also those of an earlier helper that was killed."""
+        present = {str(link["ifname"]) for link in _links()}
         for name in present - {UP, DOWN}:
             self._unhook(name)
         for device in (UP, DOWN):
@@ -55,45 +55,45 @@ class Throttle:
         self.state = LimitsInForce()
 
     def put(self, interfaces: Sequence[str], limits: Sequence[Limit]) -> None:
-        """Make these the limits. Nothing is touched where they are in force already."""
+        """Make these the limits. Change nothing if they are in force already."""
         links = _links()
-        numbers = {str(each["ifname"]): int(each["ifindex"]) for each in links}
-        missing = [each for each in interfaces if each not in numbers]
+        numbers = {str(link["ifname"]): int(link["ifindex"]) for link in links}
+        missing = [name for name in interfaces if name not in numbers]
         if missing:
             raise CommandFailed(f"there is no interface {missing[0]}")
-        wanted = LimitsInForce(tuple((each, numbers[each]) for each in interfaces), _own(links), tuple(limits))
-        if wanted == self.state:
+        target = LimitsInForce(tuple((name, numbers[name]) for name in interfaces), _own(links), tuple(limits))
+        if target == self.state:
             return
         self.clear()
-        if any(each.rate_bps is not None for each in limits):
-            self._shape(wanted)
-        if any(each.rate_bps is None for each in limits):
+        if any(limit.rate_bps is not None for limit in limits):
+            self._shape(target)
+        if any(limit.rate_bps is None for limit in limits):
             if not _has("nft"):
                 raise CommandFailed("cutting off takes nftables (Debian: nftables)")
             _run("nft", "-f", "-", stdin=blocking(limits))
-        self.state = wanted
+        self.state = target
 
-    def _shape(self, wanted: LimitsInForce) -> None:
+    def _shape(self, target: LimitsInForce) -> None:
         for device in (UP, DOWN):
             _run("ip", "link", "add", "dev", device, "type", "ifb")
             _run("ip", "link", "set", "dev", device, "up")
-        names = [name for name, _ in wanted.interfaces]
+        names = [name for name, _ in target.interfaces]
         for name in names:
             if "clsact" not in _queues(name):
                 _run("tc", "qdisc", "add", "dev", name, "clsact")
                 self._ours.add(name)
-        lines = shaping(names, wanted.limits, wanted.own, _best_queue())
+        lines = shaping(names, target.limits, target.own, _best_queue())
         _run("tc", "-batch", "-", stdin="\n".join(lines) + "\n")
 
     def _unhook(self, interface: str) -> None:
-        """Our filters go; the queue they hang on goes where it is ours and nobody else has filters there."""
+        """Remove our filters, and their queue if it is ours and has no other filters."""
         if "clsact" not in _queues(interface):
             self._ours.discard(interface)
             return
         others = False
         for hook in ("ingress", "egress"):
             filters = json.loads(_run("tc", "-j", "filter", "show", "dev", interface, hook) or "[]")
-            prefs = {int(each["pref"]) for each in filters if "pref" in each}
+            prefs = {int(row["pref"]) for row in filters if "pref" in row}
             for pref in prefs.intersection(PREFERENCES):
                 _run("tc", "filter", "delete", "dev", interface, hook, "pref", str(pref))
             others |= bool(prefs.difference(PREFERENCES))
@@ -103,9 +103,9 @@ class Throttle:
 
 
 def main(orders: BinaryIO, answers: BinaryIO) -> int:
-    """Until the input ends: one order a line, one answer a line."""
-    for each in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)  # the service says when to end
+    """Answer each line of the input, an order, with a line, until the input ends."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the service says when to end
     keep_only(frozenset({CAP_NET_ADMIN}))
     throttle = Throttle()
     try:
@@ -130,7 +130,7 @@ def _answer(throttle: Throttle, line: bytes) -> dict[str, object]:
 
 
 def _best_queue() -> str:
-    """Fair between the flows of a device where the kernel can."""
+    """Return a queue that is fair between the flows of a device if the kernel has one."""
     try:
         _run("tc", "qdisc", "add", "dev", UP, "root", "fq_codel")
     except CommandFailed:
@@ -140,20 +140,20 @@ def _best_queue() -> str:
 
 
 def _links() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(_run("ip", "-j", "address", "show"))
-    return found
+    links: list[dict[str, Any]] = json.loads(_run("ip", "-j", "address", "show"))
+    return links
 
 
 def _own(links: Iterable[dict[str, Any]]) -> tuple[str, ...]:
-    """Every address of this machine."""
-    found = set()
+    """Return all addresses of this machine."""
+    addresses = set()
     for link in links:
-        found |= {str(row["local"]) for row in link.get("addr_info", ()) if "local" in row}
-    return tuple(sorted(found))
+        addresses |= {str(row["local"]) for row in link.get("addr_info", ()) if "local" in row}
+    return tuple(sorted(addresses))
 
 
 def _queues(interface: str) -> set[str]:
-    return {str(each.get("kind")) for each in json.loads(_run("tc", "-j", "qdisc", "show", "dev", interface) or "[]")}
+    return {str(queue.get("kind")) for queue in json.loads(_run("tc", "-j", "qdisc", "show", "dev", interface) or "[]")}
 
 
 def _has(program: str) -> bool:
@@ -166,8 +166,8 @@ def _run(*words: str, stdin: str = "") -> str:
     except TimeoutExpired:
         raise CommandFailed(f"{words[0]} did not end within {COMMAND_S} s") from None
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
-        raise CommandFailed(f"{' '.join(words[:3])}: {said[:300]}")
+        output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
+        raise CommandFailed(f"{' '.join(words[:3])}: {output[:300]}")
     return done.stdout.decode(errors="replace")
 
 

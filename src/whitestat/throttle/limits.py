@@ -1,4 +1,4 @@
-"""What is to be slowed, and the scripts of tc(8) and nft(8) that do it; pure.
+"""Limits of devices, and the scripts of tc(8) and nft(8) for them; pure.
 
 Devices are found by their link address on the LAN's interface, so IPv4 and IPv6 are slowed alike, and by their IP
 address where links have none. Their packets take a detour over two intermediate devices (IFB) with a hierarchical
@@ -31,10 +31,10 @@ _QUEUE_S = 0.1
 
 
 class Limit(NamedTuple):
-    """One person's or device's: all its devices share the rate, in bits per second; None cuts them off.
+    """Limit of a person or device: all its devices share the rate, in bits per second; None cuts them off.
 
-    A packet is theirs by a link address or, of devices that show none, by an IP address; who is cut off should
-    be named by both. `spared` networks stay reachable for who is cut off.
+    Packets match by link address or, for devices without one, by IP address; for a cut-off both should
+    be given. `spared` networks stay reachable after a cut-off.
     """
 
     name: str
@@ -62,7 +62,7 @@ def shaping(interfaces: Sequence[str], limits: Sequence[Limit], own: Sequence[st
     `own` are the gateway's addresses. `queue` is what waits behind each class: `fq_codel`, or `pfifo` where the
     kernel has nothing better.
     """
-    slowed = [each for each in limits if each.rate_bps is not None]
+    slowed = [limit for limit in limits if limit.rate_bps is not None]
     for way in _WAYS:
         yield f"qdisc add dev {way.device} root handle 1: htb"
         yield from _spare(way, own)
@@ -79,8 +79,8 @@ def shaping(interfaces: Sequence[str], limits: Sequence[Limit], own: Sequence[st
 
 
 def blocking(limits: Iterable[Limit]) -> str:
-    """The whole of our table for `nft -f`, put in place of the one before in one step; removed where nobody is cut
-    off. It judges what the gateway forwards and nothing else."""
+    """Return our whole table for `nft -f`, which replaces the one before in one step; removed if no device is cut
+    off. It applies only to forwarded traffic."""
     rules = [rule for limit in limits if limit.rate_bps is None for rule in _block(limit)]
     removed = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
     if not rules:
@@ -114,7 +114,7 @@ def _spare(way: Way, own: Sequence[str]) -> Iterator[str]:
 
 
 def _matches(limit: Limit, side: str) -> Iterator[tuple[str, str]]:
-    """(kind, what of a packet tells that it is the device's)."""
+    """Return (kind, match of the packets of a device)."""
     for mac in limit.macs:
         yield "all", f"ether {side} {mac_text(mac)}"
     for address in limit.addresses:

@@ -1,6 +1,6 @@
-"""What the service may tell the helper that holds CAP_NET_ADMIN: the limits there are to be, and nothing else; pure.
+"""Protocol of the service with the helper that holds CAP_NET_ADMIN: the limits to be in force, nothing else; pure.
 
-The helper trusts the service with nothing: each word is judged before it comes near a command.
+The helper does not trust the service: each word is checked before it is used in a command.
 """
 
 from __future__ import annotations
@@ -19,52 +19,52 @@ _ADDRESSES_MOST = 256
 
 
 def order(interfaces: Sequence[str], limits: Sequence[Limit]) -> bytes:
-    """One line."""
-    told = [
+    """Return the order as one line of JSON."""
+    rows = [
         {
-            "name": each.name,
-            "macs": [mac_text(mac) for mac in each.macs],
-            "addresses": [address_text(address) for address in each.addresses],
-            "rate_bps": each.rate_bps,
-            "spared": [str(network) for network in each.spared],
+            "name": limit.name,
+            "macs": [mac_text(mac) for mac in limit.macs],
+            "addresses": [address_text(address) for address in limit.addresses],
+            "rate_bps": limit.rate_bps,
+            "spared": [str(network) for network in limit.spared],
         }
-        for each in limits
+        for limit in limits
     ]
-    return json.dumps({"interfaces": list(interfaces), "limits": told}).encode() + b"\n"
+    return json.dumps({"interfaces": list(interfaces), "limits": rows}).encode() + b"\n"
 
 
 def read_order(line: bytes) -> tuple[list[str], list[Limit]]:
-    """(interfaces, limits) of a line; ValueError for anything else."""
+    """Return (interfaces, limits) of a line. Raises ValueError if it is no order."""
     try:
-        told = json.loads(line)
+        document = json.loads(line)
     except RecursionError:
         raise ValueError("too deep") from None
-    if not isinstance(told, dict) or set(told) != {"interfaces", "limits"}:
+    if not isinstance(document, dict) or set(document) != {"interfaces", "limits"}:
         raise ValueError("not an order")
-    interfaces, limits = _list(told["interfaces"], str), _list(told["limits"], dict)
-    if any(not _INTERFACE.fullmatch(each) for each in interfaces):
+    interfaces, limits = _list(document["interfaces"], str), _list(document["limits"], dict)
+    if any(not _INTERFACE.fullmatch(name) for name in interfaces):
         raise ValueError("not the name of an interface")
     if len(limits) > MOST:
         raise ValueError(f"more than {MOST} limits")
-    return interfaces, [_limit(each) for each in limits]
+    return interfaces, [_limit(row) for row in limits]
 
 
-def _limit(told: dict[str, Any]) -> Limit:
-    rate_bps = told["rate_bps"]
+def _limit(row: dict[str, Any]) -> Limit:
+    rate_bps = row["rate_bps"]
     if rate_bps is not None and (type(rate_bps) is not int or not SLOWEST_BPS <= rate_bps <= FASTEST_BPS):
         raise ValueError("not a rate")
     return Limit(
-        str(told["name"]),
-        tuple(mac_bytes(each) for each in _list(told["macs"], str)),
-        tuple(address_bytes(each) for each in _list(told["addresses"], str)),
+        str(row["name"]),
+        tuple(mac_bytes(text) for text in _list(row["macs"], str)),
+        tuple(address_bytes(text) for text in _list(row["addresses"], str)),
         rate_bps,
-        tuple(network_of(each) for each in _list(told["spared"], str)),
+        tuple(network_of(text) for text in _list(row["spared"], str)),
     )
 
 
-def _list(found: object, of: type) -> list[Any]:
-    if not isinstance(found, list) or len(found) > max(MOST, _ADDRESSES_MOST):
+def _list(value: object, of: type) -> list[Any]:
+    if not isinstance(value, list) or len(value) > max(MOST, _ADDRESSES_MOST):
         raise ValueError("not a list")
-    if any(type(each) is not of for each in found):
+    if any(type(item) is not of for item in value):
         raise ValueError(f"not a list of {of.__name__}")
-    return found
+    return value

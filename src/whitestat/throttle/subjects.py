@@ -1,4 +1,4 @@
-"""Who is slowed now: whoever has nothing left of what is drawn on now; pure."""
+"""Devices to slow now: those with nothing left of the allowance that is in use now; pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:  # loaded where there are plans
 
 
 class Rule(NamedTuple):
-    """What happens to who went over a plan: a rate in bits per second, or (None) nothing passes but to `spared`."""
+    """Action when a plan is used up: a rate in bits per second, or None to block all but `spared`."""
 
     rate_bps: int | None
     spared: tuple[Network, ...] = ()
 
 
 class Subject(NamedTuple):
-    """Who is slowed under a plan: `person` None is all that the plan is about."""
+    """Devices slowed under a plan: those of `person`, or if None all devices of the plan."""
 
     plan: str
     person: str | None
@@ -33,34 +33,37 @@ class Subject(NamedTuple):
 
 
 def over(plan_statuses: Iterable[PlanStatus], rules: Mapping[str, Rule]) -> list[Subject]:
-    """Those who have nothing left in the tariff that holds now, under plans that slow (by name in `rules`).
+    """Return the subjects with nothing left in the current tariff, of plans with a rule (by name in `rules`).
 
-    A plan with shares slows each person by what is left of the person's own; any other all that it is about.
+    A plan with shares applies to each person's own share; any other plan to all its devices.
     """
     return [
-        subject for each in plan_statuses if each.plan.name in rules for subject in _over(each, rules[each.plan.name])
+        subject
+        for plan_status in plan_statuses
+        if plan_status.plan.name in rules
+        for subject in _over(plan_status, rules[plan_status.plan.name])
     ]
 
 
 def limits(
     subjects: Iterable[Subject], episodes: Sequence[Episode], addresses: Mapping[int, Sequence[Address]]
 ) -> list[Limit]:
-    """As many as there may be. `episodes` are those of all devices, `addresses` are those seen at devices lately.
+    """Return the limits, at most MOST. `episodes` are those of all devices, `addresses` the recent ones of each device.
 
     A device under several plans is slowed by the first of them.
     """
-    found: list[Limit] = []
+    result: list[Limit] = []
     taken: set[int] = set()
     for subject in subjects:
         devices = subject.devices - taken
         taken |= devices
-        own = [each for each in episodes if each.device in devices]
-        found_by = {each.address for each in own if each.mac is None and each.address}
+        own = [episode for episode in episodes if episode.device in devices]
+        device_addresses = {episode.address for episode in own if episode.mac is None and episode.address}
         if subject.rule.rate_bps is None:
-            found_by |= {address for device in devices for address in addresses.get(device, ())}
-        macs = tuple(sorted({each.mac for each in own if each.mac}))
-        found.append(Limit(subject.name, macs, tuple(sorted(found_by)), *subject.rule))
-    return found[:MOST]
+            device_addresses |= {address for device in devices for address in addresses.get(device, ())}
+        macs = tuple(sorted({episode.mac for episode in own if episode.mac}))
+        result.append(Limit(subject.name, macs, tuple(sorted(device_addresses)), *subject.rule))
+    return result[:MOST]
 
 
 def _over(plan_status: PlanStatus, rule: Rule) -> Iterator[Subject]:
@@ -70,12 +73,12 @@ def _over(plan_status: PlanStatus, rule: Rule) -> Iterator[Subject]:
             left = next((part.left for part in person.parts if part.name == pot), None)
             if person.person is not None and left is not None and left <= 0:
                 devices = frozenset(
-                    each.device for each in plan_status.devices if each.device and each.person == person.person
+                    row.device for row in plan_status.devices if row.device and row.person == person.person
                 )
                 yield Subject(plan_status.plan.name, person.person, devices, rule)
         return
-    left = next((each.left for each in plan_status.pots if each.name == pot), None)
+    left = next((allowance.left for allowance in plan_status.pots if allowance.name == pot), None)
     if left is not None and left <= 0:
         yield Subject(
-            plan_status.plan.name, None, frozenset(each.device for each in plan_status.devices if each.device), rule
+            plan_status.plan.name, None, frozenset(row.device for row in plan_status.devices if row.device), rule
         )

@@ -64,13 +64,13 @@ def _is_safe(name: str, owners: set[int]) -> bool:
     """Whether a folder, and each folder above it, can be changed by these owners alone."""
     try:
         folder = Path(name).resolve()
-        found = [each.stat() for each in (folder, *folder.parents)]
+        statuses = [path.stat() for path in (folder, *folder.parents)]
         is_current = folder.samefile(".")
     except OSError:
         return False
-    return not is_current and all(each.st_uid in owners and not _is_open(each) for each in found)
+    return not is_current and all(status.st_uid in owners and not _is_open(status) for status in statuses)
 
 
-def _is_open(found: os.stat_result) -> bool:
+def _is_open(status: os.stat_result) -> bool:
     """Whether group or others can replace what is in a folder: not where it is sticky, as /tmp is."""
-    return bool(found.st_mode & 0o022) and not found.st_mode & stat.S_ISVTX
+    return bool(status.st_mode & 0o022) and not status.st_mode & stat.S_ISVTX

@@ -23,9 +23,9 @@ class SystemClock:
         return time.monotonic_ns() // 1_000_000
 
     def synchronised(self) -> bool:
-        """Whether the kernel (adjtimex(2), which knows of ntpd, chrony and systemd-timesyncd) or timesyncd says so.
+        """Whether the kernel (adjtimex(2), set by ntpd, chrony and systemd-timesyncd) or timesyncd says so.
 
-        In a container neither may be asked: then it is not known, and False.
+        In a container neither may be available: then False.
         """
         import ctypes  # commands never ask
 
@@ -38,7 +38,7 @@ TIMESYNCD = Path("/run/systemd/timesync/synchronized")
 """Made by systemd-timesyncd when it has set the clock, gone at each boot."""
 
 _TIMEX_OCTETS = 256
-"""More than struct timex has on any machine; all zeros, it asks and changes nothing."""
+"""More octets than struct timex has on any machine; all zeros, which reads and changes nothing."""
 
 _IN_STEP = range(5)
 """What adjtimex(2) returns for a clock that is synchronised, leap seconds included; 5 is not, -1 an error."""
@@ -47,7 +47,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """What tells this boot, and so its monotonic clock, from others; empty where the kernel does not say."""
+    """Return the identifier of this boot, and so of its monotonic clock; empty if the kernel has none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:

@@ -16,7 +16,7 @@ _KNOWN_OF_SSL: Mapping[str, object] = {
     "SSLContext": type("SSLContext", (), {}),
     "TLSVersion": type("TLSVersion", (), {}),
 }
-"""What uvicorn, anyio and Prometheus' client ask for as they are imported: defaults and types of parameters."""
+"""Names that uvicorn, anyio and Prometheus' client use as they are imported: defaults and types of parameters."""
 
 
 _OWN_HASHES = ("_md5", "_sha1", "_sha3", "_blake2")
@@ -24,7 +24,7 @@ _OWN_HASHES = ("_md5", "_sha1", "_sha3", "_blake2")
 
 
 class _Later(ModuleType):
-    """Stands for a module. Who asks it for more than these names has the module loaded, and gets what that has."""
+    """Placeholder of a module. Any name other than the given ones loads the module."""
 
     def __init__(self, name: str, known: Mapping[str, object]) -> None:
         super().__init__(name)
@@ -41,10 +41,10 @@ class _Later(ModuleType):
 
 
 def without_tls() -> None:
-    """Import asyncio and hashlib without OpenSSL, and let everybody else believe in it until it is used.
+    """Import asyncio and hashlib without OpenSSL, with a placeholder that loads it when it is used.
 
-    To be called before anything imports them. From then on asyncio cannot serve or ask by TLS, and `hashlib` knows
-    neither scrypt nor PBKDF2, which `_hashlib` still has. Of no effect where one of them is loaded already.
+    Call it before anything imports them. After it asyncio has no TLS, and `hashlib` has neither scrypt nor PBKDF2,
+    which `_hashlib` still has. Without effect if one of them is loaded already.
     """
     if not sys.modules.keys().isdisjoint({"asyncio", "hashlib", "ssl"}) or not all(map(find_spec, _OWN_HASHES)):
         return
@@ -58,7 +58,7 @@ def without_tls() -> None:
 def without_command_line() -> None:
     """Import uvicorn without its command line, which brings click and multiprocessing, or its files of loggers.
 
-    The loggers' files bring configparser; uvicorn only asks if a value is a `RawConfigParser`, which ours never is.
+    The loggers' files bring configparser; uvicorn only checks if a value is a `RawConfigParser`, which ours never is.
     """
     if "uvicorn" in sys.modules:
         return
@@ -107,7 +107,7 @@ _SERVERS: Mapping[str, Mapping[str, object]] = {
     },
     "wsgiref.simple_server": {"make_server": None, "WSGIRequestHandler": object, "WSGIServer": object},
 }
-"""What Prometheus' client asks of Python to serve its figures itself, and to push them."""
+"""Modules that Prometheus' client imports to serve its figures itself, and to push them."""
 
 
 def without_servers() -> None:

@@ -44,23 +44,23 @@ def give(folder: Path, user: ServiceUser, name: str, *, is_ours: bool = False) -
 
 
 def _give(folder: Path, user: ServiceUser, name: str, *, is_ours: bool) -> None:
-    with _opened(folder) as (place, found):
+    with _opened(folder) as (place, status):
         owners = {0, RESERVED, *_number_of("nobody")}
-        if found.st_uid not in {*owners, user.uid}:
-            raise ConfigError(_foreign(folder, found.st_uid, user))
-        if user.uid not in (0, found.st_uid):
+        if status.st_uid not in {*owners, user.uid}:
+            raise ConfigError(_foreign(folder, status.st_uid, user))
+        if user.uid not in (0, status.st_uid):
             others = [] if is_ours or folder.name == "whitestat" else _others(place)
-            if others or found.st_mode & stat.S_ISVTX:
+            if others or status.st_mode & stat.S_ISVTX:
                 what = f"holds other files too ({', '.join(others[:3])})" if others else "is shared by all users"
                 raise ConfigError(
                     f"{folder}: {what}, so it is not given to the service's user: name a folder of its own, or do it "
                     f"yourself: chown {user.uid}:{user.gid} {folder}"
                 )
-        if found.st_uid != user.uid:
+        if status.st_uid != user.uid:
             os.chown(place, user.uid, user.gid)
-        safe = found.st_uid == 0 or _links_are_guarded()
+        safe = status.st_uid == 0 or _links_are_guarded()
         for entry in _files(place, name):
-            if entry.st_uid in owners and entry.st_uid != user.uid and (safe or entry.st_uid == found.st_uid):
+            if entry.st_uid in owners and entry.st_uid != user.uid and (safe or entry.st_uid == status.st_uid):
                 os.chown(entry.path, user.uid, user.gid)
 
 
@@ -71,12 +71,12 @@ def close_to_others(folder: Path, name: str, user: int, *, folder_too: bool) -> 
     """
     wide: list[str] = []
     try:
-        with _opened(folder) as (place, found):
+        with _opened(folder) as (place, status):
             for entry in _files(place, name):
                 if entry.st_mode & 0o077 and entry.st_uid == user and _chmod(entry.path, entry.st_mode & ~0o077):
                     wide.append(entry.name)
-            is_shared = found.st_mode & stat.S_ISVTX or found.st_uid != user
-            if folder_too and found.st_mode & 0o077 and not is_shared and _chmod(place, found.st_mode & ~0o077):
+            is_shared = status.st_mode & stat.S_ISVTX or status.st_uid != user
+            if folder_too and status.st_mode & 0o077 and not is_shared and _chmod(place, status.st_mode & ~0o077):
                 wide.insert(0, "the folder")
     except OSError:
         return []
@@ -107,9 +107,9 @@ def make_folder(folder: Path) -> None:
 class _Entry:
     """A regular file of one name in a folder, held by descriptor: `path` is that file even if the name is reused."""
 
-    def __init__(self, name: str, descriptor: int, found: os.stat_result) -> None:
+    def __init__(self, name: str, descriptor: int, status: os.stat_result) -> None:
         self.name, self.path = name, f"/proc/self/fd/{descriptor}"
-        self.st_uid, self.st_mode = found.st_uid, stat.S_IMODE(found.st_mode)
+        self.st_uid, self.st_mode = status.st_uid, stat.S_IMODE(status.st_mode)
 
 
 @contextmanager
@@ -122,20 +122,20 @@ def _opened(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _files(place: str, name: str) -> Iterator[_Entry]:
-    """Yield the regular files that begin with `name`; a link, and a file of two names, is told and left."""
-    for each in _names(place):
-        if not each.startswith(name):
+    """Yield the regular files that begin with `name`; a link, and a file of two names, is reported and skipped."""
+    for entry in _names(place):
+        if not entry.startswith(name):
             continue
         try:
-            descriptor = os.open(f"{place}/{each}", _FLAGS)
+            descriptor = os.open(f"{place}/{entry}", _FLAGS)
         except OSError:
             continue
         try:
-            found = os.fstat(descriptor)
-            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-                yield _Entry(each, descriptor, found)
-            elif not stat.S_ISSOCK(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-                log.warning("%s: is a link or no plain file: it is left as it is", each)
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                yield _Entry(entry, descriptor, status)
+            elif not stat.S_ISSOCK(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+                log.warning("%s: is a link or no plain file: it is left as it is", entry)
         finally:
             os.close(descriptor)
 

@@ -1,6 +1,6 @@
 """A way to code and data in a private home, for a user that cannot go into that home.
 
-A clone in root's home is run by `sudo make run`: its files may be read by everybody, the home above it by root alone.
+A clone in root's home is run by `sudo make run`: its files may be read by all users, the home above it by root alone.
 The process gets a mount namespace of its own, in which each such home is an empty folder that shows, under their old
 names, the folders needed and nothing else (mount_namespaces(7)). The machine's own view stays as it was.
 """
@@ -39,11 +39,11 @@ def make_way(user: ServiceUser, folders: Iterable[Path], also: Iterable[Path] = 
 
     Raises ConfigError where the system refuses a namespace of mounts,
     or a folder itself may not be read."""
-    wanted = sorted({folder.resolve() for folder in folders})
+    targets = sorted({folder.resolve() for folder in folders})
     shown = {path.resolve() for path in also if path.exists()}
-    packages = _import_folders().difference(wanted)
+    packages = _import_folders().difference(targets)
     for count in range(ROUNDS):
-        blocked = _blocked(user, wanted, packages)
+        blocked = _blocked(user, targets, packages)
         if not blocked:
             return
         try:
@@ -62,20 +62,20 @@ def make_way(user: ServiceUser, folders: Iterable[Path], also: Iterable[Path] = 
     raise ConfigError(f"{blocked[0][1]}: more than {ROUNDS} folders above it are private")
 
 
-def _blocked(user: ServiceUser, wanted: Iterable[Path], packages: set[Path]) -> list[tuple[Path, Path]]:
+def _blocked(user: ServiceUser, targets: Iterable[Path], packages: set[Path]) -> list[tuple[Path, Path]]:
     """Return the topmost folder that the user cannot go through, for each folder that it cannot reach."""
     with acting_as(user):
-        found = []
-        for folder in (*wanted, *packages):
-            above = [each for each in reversed(folder.parents) if not _may(each, os.X_OK)]
+        blocked = []
+        for folder in (*targets, *packages):
+            above = [path for path in reversed(folder.parents) if not _may(path, os.X_OK)]
             if above:
-                found.append((above[0], folder))
+                blocked.append((above[0], folder))
             elif folder not in packages and not _may(folder, os.R_OK | os.X_OK):
                 raise ConfigError(
                     f"{folder}: cannot be read by {user.name}, which the service runs as: chmod -R go+rX {folder}, or "
                     'set user = "root" in [service]'
                 )
-    return found
+    return blocked
 
 
 def _may(path: Path, mode: int) -> bool:
@@ -90,12 +90,12 @@ def _own_mounts() -> None:
 
 def _cover(home: Path, paths: Iterable[Path]) -> None:
     """Put an empty folder in the place of a private one, with what is needed in it."""
-    held = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths}
+    descriptors = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths}
     current = Path.cwd()
     try:
         _mount("tmpfs", str(home), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711,size=256k")
-        for path, descriptor in sorted(held.items()):
-            if any(other in path.parents for other in held):
+        for path, descriptor in sorted(descriptors.items()):
+            if any(other in path.parents for other in descriptors):
                 continue  # it is within another one, and comes with that
             is_folder = Path(f"/proc/self/fd/{descriptor}").is_dir()
             for above in _chain(home, path if is_folder else path.parent):
@@ -106,19 +106,19 @@ def _cover(home: Path, paths: Iterable[Path]) -> None:
                 path.touch()
             _mount(f"/proc/self/fd/{descriptor}", str(path), None, MS_BIND | MS_REC)
     finally:
-        for descriptor in held.values():
+        for descriptor in descriptors.values():
             os.close(descriptor)
     os.chdir(current if current.is_dir() else "/")
 
 
 def _chain(home: Path, folder: Path) -> list[Path]:
     """Return the folders below `home` that lead to a folder, and that folder, the topmost first."""
-    return [each for each in reversed((folder, *folder.parents)) if home in each.parents]
+    return [path for path in reversed((folder, *folder.parents)) if home in path.parents]
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    words = [each.encode() if each else None for each in (source, target, kind)]
+    words = [word.encode() if word else None for word in (source, target, kind)]
     _done(libc.mount(*words, ctypes.c_ulong(flags), data.encode() if data else None))
 
 

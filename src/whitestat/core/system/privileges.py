@@ -100,14 +100,14 @@ def effective() -> frozenset[int]:
     for line in Path("/proc/thread-self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("CapEff:"):
             mask = int(line.split()[1], 16)
-            return frozenset(each for each in range(CAP_LAST + 1) if mask >> each & 1)
+            return frozenset(number for number in range(CAP_LAST + 1) if mask >> number & 1)
     return frozenset()
 
 
 def missing_for_metering() -> list[str]:
     """Names of the capabilities that opening the kernel meter lacks here; CAP_SYS_ADMIN stands for the last two."""
-    held = effective()
-    enough = held | ({CAP_BPF, CAPABILITIES["CAP_PERFMON"]} if CAP_SYS_ADMIN in held else frozenset())
+    present = effective()
+    enough = present | ({CAP_BPF, CAPABILITIES["CAP_PERFMON"]} if CAP_SYS_ADMIN in present else frozenset())
     return [name for name, number in CAPABILITIES.items() if number not in enough]
 
 
@@ -140,9 +140,9 @@ def _prctl(option: int, value: int, more: int = 0, *, may_fail: bool = False) ->
 
 def _set_capabilities(keep: frozenset[int], inheritable: frozenset[int] = frozenset()) -> None:
     """capset(2): effective and permitted become `keep`."""
-    held, passed = (sum(1 << each for each in some) for some in (keep, inheritable))
+    kept, passed = (sum(1 << number for number in some) for some in (keep, inheritable))
     header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
-    words = [mask >> shift & 0xFFFFFFFF for shift in (0, 32) for mask in (held, held, passed)]
+    words = [mask >> shift & 0xFFFFFFFF for shift in (0, 32) for mask in (kept, kept, passed)]
     data = struct.pack("=6I", *words)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.capset(header, data) != 0:

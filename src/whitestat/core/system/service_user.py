@@ -120,7 +120,7 @@ def acting_as(user: ServiceUser | None) -> Iterator[None]:
 
 @contextmanager
 def as_root() -> Iterator[None]:
-    """Be root within `acting_as`, for what takes capabilities. Of no effect for who never was root."""
+    """Be root within `acting_as`, for work that needs capabilities. Without effect in a process that never was root."""
     user, group = os.geteuid(), os.getegid()
     if os.getuid() != 0 or user == 0:
         yield
@@ -142,7 +142,7 @@ def as_owner(folder: Path) -> Iterator[None]:
     """
     owner: ServiceUser | None = None
     with suppress(OSError):
-        if os.geteuid() == 0 and (found := folder.stat()).st_uid != 0 and {CAP_SETUID, CAP_SETGID} <= effective():
-            owner = ServiceUser(f"user {found.st_uid}", found.st_uid, found.st_gid)
+        if os.geteuid() == 0 and (status := folder.stat()).st_uid != 0 and {CAP_SETUID, CAP_SETGID} <= effective():
+            owner = ServiceUser(f"user {status.st_uid}", status.st_uid, status.st_gid)
     with acting_as(owner):
         yield

@@ -1,6 +1,6 @@
-"""What the kernel refuses this process and all that it starts, once it has given up its rights (seccomp(2)).
+"""System calls that the kernel refuses to this process and its children once rights are dropped (seccomp(2)).
 
-A short list of what nobody without rights needs here and what weaknesses of the kernel are reached by: mounts,
+A short list of calls that a process without rights does not need and that reach weaknesses of the kernel: mounts,
 namespaces, tracing, modules, new BPF programs. Everything else stays as it was. It answers EPERM, so a library that
 tries goes on without.
 """
@@ -89,7 +89,7 @@ def program(architecture: Architecture) -> bytes:
     lines += [(_EQUAL, 0, 1, architecture.clone3), missing]  # its flags are out of reach: C libraries take clone then
     flags = [(_LOAD, 0, 0, _ARGUMENT), (_ANY_OF, 0, 1, NAMESPACES), refuse, allow]
     lines += [(_EQUAL, 0, len(flags), architecture.clone), *flags]
-    commands = [line for each in BPF_REFUSED for line in ((_EQUAL, 0, 1, each), refuse)]
+    commands = [line for number in BPF_REFUSED for line in ((_EQUAL, 0, 1, number), refuse)]
     lines += [(_EQUAL, 0, len(commands) + 1, architecture.bpf), (_LOAD, 0, 0, _ARGUMENT), *commands, allow]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 

@@ -23,7 +23,7 @@ _FAULTS = (ZoneInfoNotFoundError, OSError, ValueError, IndexError, struct.error)
 
 
 class Zone(NamedTuple):
-    """A time zone, and what to tell where it is no more than a guess, else empty."""
+    """A time zone, and a notice if it is a guess, else empty."""
 
     zone: tzinfo
     notice: str = ""
@@ -47,9 +47,10 @@ def name_in(path: str) -> str:
 
 
 def system_zone(root: Path = Path("/")) -> Zone:
-    """The zone that /etc/localtime links to, else of the rules in it, else that /etc/timezone names, else UTC.
+    """Return the zone that /etc/localtime links to, else of the rules in it, else that /etc/timezone names, else UTC.
 
-    The C library knows /etc/localtime alone (tzset(3)), so /etc/timezone may be out of date. `root` is where /etc is.
+    The C library reads /etc/localtime only (tzset(3)), so /etc/timezone may be out of date. `root` is the parent of
+    /etc.
     """
     localtime = root / "etc/localtime"
     rules, written = _octets_of(localtime), _octets_of(root / "etc/timezone").decode("ascii", "replace").strip()
@@ -126,9 +127,9 @@ def _names(folder: Path) -> Iterator[str]:
 def _folders(root: Path) -> Iterator[Path]:
     """Where there is zone data: the system's, then that of the package tzdata."""
     package = find_spec("tzdata")
-    yield from (folder for each in TZPATH if (folder := root / each.lstrip("/")).is_dir())
+    yield from (folder for name in TZPATH if (folder := root / name.lstrip("/")).is_dir())
     if package and package.submodule_search_locations:
-        yield from (Path(each) / "zoneinfo" for each in package.submodule_search_locations)
+        yield from (Path(name) / "zoneinfo" for name in package.submodule_search_locations)
 
 
 def _has_data() -> bool:
