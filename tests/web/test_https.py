@@ -150,7 +150,7 @@ def test_a_browser_from_before_https_stays_logged_in(house: House, own_browser: 
 def test_a_browser_that_does_not_trust_the_authority_warns(house: House, browser: Browser) -> None:
     with contextlib.closing(browser.open(f"{house.url}login")) as page:
         page.ask("Page.navigate", url=house.url_tls)
-        page.wait_for("document.body.innerText.includes('ERR_CERT_AUTHORITY_INVALID')")
+        page.wait_for("document.body?.innerText.includes('ERR_CERT_AUTHORITY_INVALID')")
 
 
 @pytest.mark.browser

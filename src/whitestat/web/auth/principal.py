@@ -103,7 +103,7 @@ def cookie_name(request: HTTPConnection, name: str) -> str:
     Browsers let no page of http:// replace a cookie that is `Secure`, so with one name a log-in at one would fail or
     end that at the other. Those of `__Secure-` come from TLS alone (RFC 6265bis, sections 4.1.3.1 and 5.7).
     """
-    return f"__Secure-{name}" if request.url.scheme == "https" else name
+    return f"__Secure-{name}" if request.scope.get("scheme") == "https" else name
 
 
 def is_control(request: HTTPConnection) -> bool:
