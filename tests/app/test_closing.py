@@ -44,6 +44,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_closes_what_it_opened(config: Path, command: str) -> None:
     more = [str(config.with_name("copy.db"))] if command == "backup" else []

@@ -161,7 +161,7 @@ def test_who_meters_itself_alone_is_told_after_some_minutes_and_no_more_when_oth
         pass_by(own, minute)
         assert recorder.notices == ()
     pass_by(own, 6)
-    assert [notice for notice in recorder.notices if "nobody's Internet traffic but its own" in notice]
+    assert [notice for notice in recorder.notices if "no Internet traffic but its own" in notice]
     pass_by(UP, 7)
     assert recorder.notices == ()
 

@@ -102,6 +102,7 @@ CONFIRMED: tuple[tuple[str, str, dict[str, str]], ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "path", "body"), CONFIRMED)
 def test_a_stolen_session_changes_no_accounts_and_tokens(
     closed: House, method: str, path: str, body: dict[str, str]
@@ -221,6 +222,7 @@ def test_a_new_password_needs_the_present_one_and_ends_other_sessions(closed: Ho
     assert other.log_in(password=new).status == 303
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/login", "/logout", "/first", "/password"])
 @pytest.mark.parametrize(
     ("headers", "status"),
@@ -239,6 +241,7 @@ def test_no_form_is_taken_from_another_site(closed: House, path: str, headers: d
     assert closed.accounts.by_session(session, closed.now_s * 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["a" * 9_000, "&".join(f"a{n}=1" for n in range(99)), "password=%ff%fe", "\x00=%"])
 def test_a_form_that_is_none_is_refused(closed: House, body: str) -> None:
     owned(closed)
@@ -328,6 +331,7 @@ PROXY_HEADERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", PROXY_HEADERS)
 @pytest.mark.parametrize("proxies", [(), (HOME,)])
 def test_what_comes_through_a_proxy_is_never_open(tmp_path: Path, header: str, proxies: tuple[object, ...]) -> None:

@@ -88,6 +88,7 @@ def test_an_answer_that_takes_too_long_says_what_to_ask_instead(house: House, mo
     assert "ask for a shorter span, a longer step" in answer.json["error"]["reason"]
 
 
+@pytest.mark.slow
 def test_an_account_with_endless_questions_keeps_no_other_account_waiting(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,6 +205,7 @@ def ended_without_a_word(line: socket.socket, more: bytes) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\nX: ", FORM + b"Content-Length: 9999\r\n\r\na"])
 def test_a_request_that_does_not_come_to_its_end_is_ended(
     house: House, begin: bytes, monkeypatch: pytest.MonkeyPatch
@@ -226,6 +227,7 @@ def test_a_request_after_an_answer_may_take_no_longer(house: House, monkeypatch:
         assert ended_without_a_word(line, b"x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/login", "/first", "/api/v1/people"])
 @pytest.mark.parametrize("end", ["hangs up", "resets"])
 def test_requests_that_end_halfway_leave_no_line_in_the_log(

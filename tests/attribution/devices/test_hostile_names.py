@@ -84,6 +84,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize(
     "source", [source if source == "dhcp" else pytest.param(source, marks=pytest.mark.slow) for source in SOURCES]

@@ -71,6 +71,7 @@ def test_a_token_is_told_once_and_may_what_its_scope_says(closed: House) -> None
     assert owner.get("/api/v1/edits").json["edits"][0]["by"] == "token edit"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "field"),
     [
