@@ -106,15 +106,15 @@ class Http:
 
     def abort(self) -> None:
         """End an exchange that another thread waits for; of no consequence when there is none."""
-        if held := self._socket:
+        if connection := self._socket:
             with suppress(OSError):
-                held.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _reply(self, response: HTTPResponse) -> Reply:
         headers: dict[str, str] = {}
         for name, value in response.getheaders():  # one list, whatever they came in (RFC 9110, section 5.2)
-            held = headers.get(name.lower())
-            headers[name.lower()] = value if held is None else f"{held}, {value}"
+            present = headers.get(name.lower())
+            headers[name.lower()] = value if present is None else f"{present}, {value}"
         coding = headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("identity", "gzip", "x-gzip", ""):
             raise ValueError(f"answers in the coding {coding[:20]!r}")

@@ -73,7 +73,7 @@ class InterfaceCollector:
                 self._foreign = self._last if self._newcomers.had_another_name(link.index) else Counts()
                 self._told = self._foreign
         self._link = link
-        self._newcomers.look(each.index for each in known.values())
+        self._newcomers.look(link.index for link in known.values())
 
     def acknowledge(self, receipt: Receipt) -> None:
         """Nothing is kept here: the counters run on."""

@@ -37,9 +37,11 @@ def completed(deltas: Iterable[Delta]) -> Iterator[Delta]:
         if _is_whole(key):
             yield delta._replace(key=key)
             continue
-        held = waiting.get(key)
-        counts = Counts(*map(sum, zip(held.counts, delta.counts, strict=True))) if held else delta.counts
-        waiting[key] = (held or delta)._replace(key=key, counts=counts)
+        waiting_delta = waiting.get(key)
+        counts = (
+            Counts(*map(sum, zip(waiting_delta.counts, delta.counts, strict=True))) if waiting_delta else delta.counts
+        )
+        waiting[key] = (waiting_delta or delta)._replace(key=key, counts=counts)
         if len(waiting) >= WAITING_MAX:
             yield from hosts.settled(waiting)
             waiting.clear()
@@ -57,10 +59,10 @@ class _Hosts:
         if key.address is None:
             return
         if key.mac is not None and not key.mac[0] & 1:
-            held = self._known.get(key.address)
-            if held is None and len(self._known) >= HOSTS_MAX:
+            sighting = self._known.get(key.address)
+            if sighting is None and len(self._known) >= HOSTS_MAX:
                 return
-            if held is None or held[0] == key.mac or at_ms - held[1] > HANDED_ON_MS:
+            if sighting is None or sighting[0] == key.mac or at_ms - sighting[1] > HANDED_ON_MS:
                 self._known[key.address] = key.mac, at_ms
         if key.peer_mac == _TO_ALL and key.peer is not None and len(self._broadcasts) < HOSTS_MAX:
             self._broadcasts.add(key.peer)

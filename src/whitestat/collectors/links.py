@@ -64,7 +64,7 @@ class NetworkInterface:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        return tuple(address_bytes(str(each.ip)) for each in self.interfaces)
+        return tuple(address_bytes(str(interface.ip)) for interface in self.interfaces)
 
 
 def links() -> dict[str, NetworkInterface]:
@@ -115,13 +115,13 @@ def routed(ipv4: str | None = None, ipv6: str | None = None) -> dict[str, tuple[
     Texts of `/proc/net/route` and `/proc/net/ipv6_route` (proc(5)), `ROUTES_MAX` lines of each: a table of the whole
     Internet is none of a home's.
     """
-    found: dict[str, dict[IPv4Network | IPv6Network, None]] = {}
+    networks_by_name: dict[str, dict[IPv4Network | IPv6Network, None]] = {}
     for text, read in ((ipv4, _route_4), (ipv6, _route_6)):
         for line in text.splitlines() if text is not None else _lines(ROUTES[read is _route_6]):
             route = read(line.split())
             if route is not None and route[1].prefixlen:
-                found.setdefault(route[0], {})[route[1]] = None
-    return {name: tuple(networks) for name, networks in found.items()}
+                networks_by_name.setdefault(route[0], {})[route[1]] = None
+    return {name: tuple(networks) for name, networks in networks_by_name.items()}
 
 
 def _lines(path: Path) -> list[str]:
@@ -179,13 +179,13 @@ def counters(text: str | None = None) -> dict[str, Counts]:
     """The interface counters of `/proc/net/dev` (proc(5)): in is received; 64 bit, or as `kernel_width` says."""
     if text is None:
         text = Path("/proc/net/dev").read_text(encoding="utf-8", errors="replace")
-    found = {}
+    counts_by_name = {}
     for line in text.splitlines()[2:]:
         name, _, figures = line.rpartition(":")
         column = figures.split()
         if len(column) >= 10:
-            found[name.strip()] = Counts(int(column[0]), int(column[8]), int(column[1]), int(column[9]))
-    return found
+            counts_by_name[name.strip()] = Counts(int(column[0]), int(column[8]), int(column[1]), int(column[9]))
+    return counts_by_name
 
 
 def frames(link: NetworkInterface, seen: Counts) -> Counts:

@@ -19,9 +19,9 @@ def inside(known: Mapping[str, NetworkInterface], outward: Collection[str]) -> l
 
 def lan_sides(known: Mapping[str, NetworkInterface], outward: Collection[str]) -> list[NetworkInterface]:
     """Those of them with a private IPv4 network; a VLAN's frames are seen on the link below, so that one is enough."""
-    found = [link for link in inside(known, outward) if _private(link)]
-    names = {link.name for link in found}
-    return [link for link in found if link.below not in names]
+    links = [link for link in inside(known, outward) if _private(link)]
+    names = {link.name for link in links}
+    return [link for link in links if link.below not in names]
 
 
 def metered_instead(sides: Iterable[NetworkInterface], outward: str) -> str:
@@ -64,8 +64,8 @@ def _sentence(point: Point, sides: list[str], metered: list[str]) -> str:
 def _has_hosts(link: NetworkInterface) -> bool:
     """Whether it is up, has room for other hosts in a network of its own, and people on it."""
     room = any(
-        not each.is_link_local and each.network.prefixlen <= (29 if each.version == 4 else 64)
-        for each in link.interfaces
+        not address.is_link_local and address.network.prefixlen <= (29 if address.version == 4 else 64)
+        for address in link.interfaces
     )
     return room and link.up and link.type == "ether" and not MACHINES_WITHIN.match(link.name)
 
@@ -73,7 +73,7 @@ def _has_hosts(link: NetworkInterface) -> bool:
 def _private(link: NetworkInterface) -> list[str]:
     """Its addresses in private IPv4 networks of some size."""
     return [
-        str(each)
-        for each in link.interfaces
-        if each.version == 4 and each.is_private and not each.is_link_local and each.network.prefixlen <= 29
+        str(address)
+        for address in link.interfaces
+        if address.version == 4 and address.is_private and not address.is_link_local and address.network.prefixlen <= 29
     ]

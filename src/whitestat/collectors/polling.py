@@ -288,4 +288,4 @@ def sums(
     counts: Mapping[DeviceAddresses, Counts], more: Mapping[DeviceAddresses, Counts]
 ) -> dict[DeviceAddresses, Counts]:
     """Return the counts of both, added up by device."""
-    return {**counts, **{key: counts[key].plus(each) if key in counts else each for key, each in more.items()}}
+    return {**counts, **{key: counts[key].plus(part) if key in counts else part for key, part in more.items()}}

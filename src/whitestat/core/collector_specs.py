@@ -19,8 +19,8 @@ class CollectorSpec(NamedTuple):
     """One kind of collector.
 
     `build` is "module:function"; the function takes a `collectors.settings.PointSettings` and returns a `Collector`.
-    `measures` is "devices" if devices can be told apart, "line" if only totals of the line are known.
-    `needs_tls` is for a collector that uses TLS or OpenSSL's cryptography whatever its URL.
+    `measures` is "devices" if it counts single devices, "line" if only totals of the line.
+    `needs_tls` marks a collector that uses TLS or OpenSSL's cryptography with any URL.
     `extra` is the optional dependency of this package that it needs, empty for none.
     `is_shared` makes one collector of all its points: the function takes them all.
     `stand_ins` are the collectors that count instead where this one cannot be opened, the best first.

@@ -31,7 +31,7 @@ FIRST_S, LAST_S = 1_262_304_000, 7_258_118_400
 _HEADER = ["time", "total bytes", "delta", "on-peak", "off-peak"]
 _NAME = re.compile(r"((?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2})_([0-9.]{7,15})\.csv")
 _UNKNOWN = -9_999_999_999
-"""What it wrote where it did not know."""
+"""Placeholder of an unknown value."""
 
 
 class LogRow(NamedTuple):
@@ -111,7 +111,7 @@ def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool], now_s: i
     if log.bad.count and not log.rows:
         raise ImportFault(f"{log.bad.first}; nothing is imported")
     days = [HostDay(day, host, Counts(octets_unsplit=octets), at_s) for (day, host), (octets, at_s) in log.days.items()]
-    days.sort(key=lambda each: each.day)
+    days.sort(key=lambda summary: summary.day)
     return ImportedHistory(POINT, len(days), lambda: iter(days), log.hosts, tuple(_left_out(log)))
 
 
@@ -126,7 +126,7 @@ def _files(path: Path) -> list[Path]:
     """The logs of devices, oldest folder first; those of users and of all are sums of them."""
     if not path.is_dir():
         raise ImportFault(f"{path}: there is no such folder")
-    folders = [path / "devices", *sorted(each / "devices" for each in path.iterdir() if each.is_dir())]
+    folders = [path / "devices", *sorted(folder / "devices" for folder in path.iterdir() if folder.is_dir())]
     files = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.csv"))]
     if not files:
         raise ImportFault(f"{path}: there is no folder 'devices' with logs in it, nor in the folders of it")
@@ -152,13 +152,13 @@ def _rows(file: Path, bad: BadRows, cut: list[str], now_s: int) -> Iterator[LogR
 
 
 def _is_header(text: str | None) -> bool:
-    return [each.strip().lower() for each in (text or "").split(",")] == _HEADER
+    return [cell.strip().lower() for cell in (text or "").split(",")] == _HEADER
 
 
 def _row(text: str | None, now_s: int) -> LogRow | None:
     """None for what is no row, or of a time that cannot be."""
-    cells = [each.strip() for each in (text or "").split(",")]
-    if len(cells) != 5 or not all(re.fullmatch("-?[0-9]{1,18}", each) for each in cells):
+    cells = [cell.strip() for cell in (text or "").split(",")]
+    if len(cells) != 5 or not all(re.fullmatch("-?[0-9]{1,18}", cell) for cell in cells):
         return None
     at_s, total, delta, on_peak, off_peak = map(int, cells)
     if not FIRST_S <= at_s <= now_s or min(total, on_peak, off_peak) < 0 or delta < _UNKNOWN:
@@ -168,16 +168,16 @@ def _row(text: str | None, now_s: int) -> LogRow | None:
 
 def _address(text: str, is_local: Callable[[Address], bool]) -> Address:
     """As it was: dalla-stats cut the number into octets from its left end, so 10.0.0.5 stands there as 160.0.0.5."""
-    found = address_bytes(text)
-    if is_local(found):
-        return found
+    address = address_bytes(text)
+    if is_local(address):
+        return address
     head, last = int(IPv4Address(text)) >> 8, int(IPv4Address(text)) & 0xFF
     for lost in range(1, 8):
         if last < 1 << (8 - lost):
             right = address_bytes(str(IPv4Address(head << (8 - lost) | last)))
             if is_local(right):
                 return right
-    return found
+    return address
 
 
 def _left_out(log: _Log) -> Iterator[str]:

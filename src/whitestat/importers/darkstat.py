@@ -1,6 +1,6 @@
-"""What darkstat leaves behind: export files (`--export`, formats 1 to 4) and day logs (`--daylog`).
+"""Files of darkstat: exports (`--export`, formats 1 to 4) and day logs (`--daylog`).
 
-An export holds each host's running totals, of which nobody knows the days: they are a baseline, and no usage. Its
+An export holds each host's running totals without their days: they are a baseline, and no usage. Its
 graph holds the local network's traffic of the last 31 days, a day log that of every day, both for all hosts together.
 """
 
@@ -62,7 +62,7 @@ def read_source(source: ImportSource) -> ImportedHistory:
 
 
 def read(content: bytes, name: str, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:
-    """An export or a day log, told apart by their first octets; ImportFault says where it broke."""
+    """Read an export or a day log, recognised by the first octets. Raises ImportFault with the place of a fault."""
     try:
         if content.startswith(MAGIC):
             return _from_export(export(content), zone, is_local)
@@ -97,13 +97,13 @@ def day_log(content: bytes, bad: BadRows) -> dict[int, Counts]:
     for line in lines(BytesIO(content), LINE_MAX):
         if line.text and line.text.startswith("#"):
             begun = True
-        elif found := _LINE.fullmatch(line.text or ""):
+        elif match := _LINE.fullmatch(line.text or ""):
             try:
-                day = _number(date.fromisoformat(found["day"]))
+                day = _number(date.fromisoformat(match["day"]))
             except ValueError as fault:
                 bad.add(f"line {line.number}", str(fault))
                 continue
-            counts = Counts(*map(int, found["counts"].split("|")))
+            counts = Counts(*map(int, match["counts"].split("|")))
             days[day] = days[day].plus(counts) if day in days else counts
         else:
             bad.add(f"line {line.number}", f"not a line of a day log: {(line.text or '')[:80]!r}")
@@ -115,7 +115,7 @@ def day_log(content: bytes, bad: BadRows) -> dict[int, Counts]:
 
 
 class _Cursor:
-    """Reads forward; a ValueError names the octet where something else stands than was expected."""
+    """Forward reader; a ValueError names the octet with an unexpected value."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -133,8 +133,8 @@ class _Cursor:
 
     def expect(self, mark: bytes, what: str) -> None:
         at = self._at
-        if (found := self.take(len(mark))) != mark:
-            raise ValueError(f"octet {at}: expected {what}, found {found.hex(' ')}")
+        if (octets := self.take(len(mark))) != mark:
+            raise ValueError(f"octet {at}: expected {what}, found {octets.hex(' ')}")
 
     def skip_table(self, mark: bytes, what: str, count_octets: int, row_octets: int) -> None:
         self.expect(mark, what)
@@ -169,49 +169,49 @@ def _host(cursor: _Cursor) -> ExportHost:
 
 
 def _graph(cursor: _Cursor, bars: int) -> tuple[int, tuple[Counts, ...]]:
-    found, pos = cursor.number(1), cursor.number(1)
-    if found != bars or pos >= bars:
-        raise ValueError(f"a graph of {found} bars at {pos}, where {bars} were expected")
+    bar_count, pos = cursor.number(1), cursor.number(1)
+    if bar_count != bars or pos >= bars:
+        raise ValueError(f"a graph of {bar_count} bars at {pos}, where {bars} were expected")
     return pos, tuple(Counts(cursor.number(8), cursor.number(8)) for _ in range(bars))
 
 
-def _from_export(found: Export, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:
+def _from_export(export: Export, zone: tzinfo, is_local: Callable[[Address], bool]) -> ImportedHistory:
     left_out = []
-    if found.hosts:
-        octets = octets_text(sum(each.counts.octets for each in found.hosts))
+    if export.hosts:
+        octets = octets_text(sum(host.counts.octets for host in export.hosts))
         left_out.append(
-            f"the running totals of {len(found.hosts)} hosts ({octets}): the days of these figures are unknown"
+            f"the running totals of {len(export.hosts)} hosts ({octets}): the days of these figures are unknown"
         )
-    days = list(_dated(found, zone))
-    if not days and any(map(any, found.days)):
+    days = list(_dated(export, zone))
+    if not days and any(map(any, export.days)):
         left_out.append("the graph of days: it does not say of which month they are")
-    return _totals(days, tuple(left_out), _sights(found, is_local))
+    return _totals(days, tuple(left_out), _sights(export, is_local))
 
 
-def _dated(found: Export, zone: tzinfo) -> Iterator[tuple[int, Counts]]:
+def _dated(export: Export, zone: tzinfo) -> Iterator[tuple[int, Counts]]:
     """The bars as dates, up to that of the last. Nothing where it does not fit the clock.
 
     darkstat empties the bars it passes, so after a short month those of the days that it lacks are empty.
     """
-    last = wall_time(min(found.last_s, _LATEST_S), zone).date()
-    if not found.last_s or last.day != found.pos + 1:
+    last = wall_time(min(export.last_s, _LATEST_S), zone).date()
+    if not export.last_s or last.day != export.pos + 1:
         return
     before = last.replace(day=1) - timedelta(days=1)
     for back in range(_BARS[-1] - 1, -1, -1):
         day = last - timedelta(days=back)
         of = last if day.day <= last.day else before
-        if (day.year, day.month) == (of.year, of.month) and any(found.days[day.day - 1]):
-            yield _number(day), found.days[day.day - 1]
+        if (day.year, day.month) == (of.year, of.month) and any(export.days[day.day - 1]):
+            yield _number(day), export.days[day.day - 1]
 
 
-def _sights(found: Export, is_local: Callable[[Address], bool]) -> dict[ImportedHost, HostSummary]:
-    """Local hosts that sent: darkstat knows the last sight of no others."""
+def _sights(export: Export, is_local: Callable[[Address], bool]) -> dict[ImportedHost, HostSummary]:
+    """Return the local hosts that sent: darkstat has the last sight of no others."""
     sights = {}
-    for each in found.hosts:
-        name = clean(each.name)
-        if each.seen_s and each.counts.octets_out and device_mac(each.mac) and is_local(each.address):
+    for host in export.hosts:
+        name = clean(host.name)
+        if host.seen_s and host.counts.octets_out and device_mac(host.mac) and is_local(host.address):
             known = ShownName(name.split(".", 1)[0], "dns") if name and not name.startswith(("(", ".")) else None
-            sights[ImportedHost(device_mac(each.mac), each.address)] = HostSummary(known, each.seen_s, each.seen_s)
+            sights[ImportedHost(device_mac(host.mac), host.address)] = HostSummary(known, host.seen_s, host.seen_s)
     return sights
 
 

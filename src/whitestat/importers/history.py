@@ -1,4 +1,4 @@
-"""What a reader of old data yields: hosts as the other program told them apart, and their usage by day."""
+"""Result of a reader of old data: hosts as the other program listed them, and their usage by day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from whitestat.core.model import Address, Counts, Mac
 
 
 class ImportedHost(NamedTuple):
-    """One line of the other program's table; without both it is what belongs to nobody."""
+    """One line of the other program's table; without both addresses it is unattributed usage."""
 
     mac: Mac | None = None
     address: Address | None = None
@@ -55,7 +55,7 @@ class ImportedHistory:
     """Old data, read through once and found sound.
 
     `days` reads the rows again, oldest day first, each host once a day; `rows` is how many it yields. `point` is
-    where they were counted. `left_out` says what is not imported, and why. `spans` are totals of NOBODY's that
+    where they were counted. `left_out` lists what is not imported, and why. `spans` are totals of NOBODY that
     are longer than days, each after those that lie in it.
     """
 

@@ -1,7 +1,7 @@
 """Which device an old host is: by its MAC, else by its address, else by its name; pure.
 
-An address tells a device only where one of the two has no MAC: two MACs at one address are two devices that had
-it one after the other. A name tells one only where no other device, old or known, has it.
+An address identifies a device only if one of the two has no MAC: two MACs at one address are two devices that had
+it one after the other. A name identifies one only if no other device, old or known, has it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from whitestat.ledger.write.writer import DeviceRecord
 
 _UNSPECIFIED = (address_bytes("0.0.0.0"), address_bytes("::"))  # noqa: S104 - no socket is bound
 _GIVEN = RANKS["dns"]
-"""Names weaker than these (vendor, MAC) are our own last resort and tell nothing."""
+"""Names weaker than these (vendor, MAC) are our own last resort and identify nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The episode of each host (0: nobody's), with the devices and episodes that are new."""
+    """The episode of each host (0: unattributed), with the new devices and episodes."""
 
     episodes: dict[ImportedHost, int] = field(default_factory=dict)
     devices: dict[int, int] = field(default_factory=lambda: {UNATTRIBUTED: UNATTRIBUTED})
@@ -42,10 +42,10 @@ def match(
     *,
     now_s: int | None = None,
 ) -> Matched:
-    """Finds or begins an episode for each host; no sight is after `now_s`.
+    """Find or begin an episode for each host; no sight is after `now_s`.
 
-    Hosts of one MAC are one device, whatever addresses it had; those behind one of the `routers` are told apart
-    by address, where there are several of them.
+    Hosts of one MAC are one device, whatever addresses it had; several hosts behind one of the `routers` are
+    separate devices by address.
     """
     if now_s is not None:
         hosts = {host: sight.until(now_s) for host, sight in hosts.items()}
@@ -67,33 +67,35 @@ def match(
 
 
 class _Known:
-    """What the ledger knows, by what a host may be found by; open episodes go before ended ones."""
+    """Episodes and devices of the ledger by identity, address and name; open episodes go before ended ones."""
 
     def __init__(self, episodes: Sequence[Episode], devices: Sequence[DeviceRow]) -> None:
-        ordered = sorted(episodes, key=lambda each: (each.end_ms is None, each.id))
-        self.by_identity = {ImportedHost(each.mac, None if each.mac else each.address): each for each in ordered}
-        self.by_address = _unique((address, each) for each in devices for address in each.addresses)
+        ordered = sorted(episodes, key=lambda episode: (episode.end_ms is None, episode.id))
+        self.by_identity = {
+            ImportedHost(episode.mac, None if episode.mac else episode.address): episode for episode in ordered
+        }
+        self.by_address = _unique((address, device) for device in devices for address in device.addresses)
         self.by_name = _unique(
-            (each.name.casefold(), each)
-            for each in devices
-            if each.name and RANKS.get(each.name_source or "", 0) >= _GIVEN
+            (device.name.casefold(), device)
+            for device in devices
+            if device.name and RANKS.get(device.name_source or "", 0) >= _GIVEN
         )
-        self.next = 1 + max((max(each.id, each.device) for each in episodes), default=0)
-        self.next = max(self.next, 1 + max((each.id for each in devices), default=0))
+        self.next = 1 + max((max(episode.id, episode.device) for episode in episodes), default=0)
+        self.next = max(self.next, 1 + max((device.id for device in devices), default=0))
 
 
 def _unique(pairs: Iterable[tuple[str, DeviceRow]]) -> dict[str, DeviceRow]:
-    """Only what one device alone has."""
-    found: dict[str, list[DeviceRow]] = {}
+    """Return the devices by the keys that only one device has."""
+    devices_by_key: dict[str, list[DeviceRow]] = {}
     for key, device in pairs:
-        found.setdefault(key, []).append(device)
-    return {key: devices[0] for key, devices in found.items() if len(devices) == 1}
+        devices_by_key.setdefault(key, []).append(device)
+    return {key: devices[0] for key, devices in devices_by_key.items() if len(devices) == 1}
 
 
 def _groups(
     hosts: Mapping[ImportedHost, HostSummary], routers: frozenset[Mac]
 ) -> dict[ImportedHost, tuple[list[ImportedHost], HostSummary]]:
-    """Hosts that are one device, by their MAC or else their address, with what is known of them together."""
+    """Group the hosts of one device, by MAC or else by address, with their combined summary."""
     carried = Counter(host.mac for host in hosts if host.address not in _UNSPECIFIED)
     groups: dict[ImportedHost, tuple[list[ImportedHost], HostSummary]] = {}
     for host, sight in hosts.items():
@@ -115,14 +117,14 @@ def _together(one: HostSummary, other: HostSummary) -> HostSummary:
 def _episode(
     known: _Known, matched: Matched, identity: ImportedHost, members: list[ImportedHost], sight: HostSummary
 ) -> Episode:
-    """The one that is there; else a new one, of a known device or of a new one."""
-    if found := known.by_identity.get(identity):
-        return found
+    """Return the existing episode; else a new one, of a known device or of a new one."""
+    if known_episode := known.by_identity.get(identity):
+        return known_episode
     number = known.next + len(matched.new_episodes)
     device = _device(known, identity, members, sight.name)
     if device is None:
         matched.new_devices.append(DeviceRecord(number, *(sight.name or (None, None))))
-    # A device that shows its MAC by now is not found by an address that is somebody else's tomorrow.
+    # A device that shows its MAC by now is not found by an address that belongs to another device tomorrow.
     ended_ms = sight.last_s * 1000 if device and identity.mac is None else None
     episode = Episode(number, device or number, identity.mac, identity.address, sight.first_s * 1000, ended_ms)
     matched.new_episodes.append(episode)

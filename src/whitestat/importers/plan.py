@@ -30,7 +30,7 @@ MOST_OCTETS = 400_000_000_000 // 8 * 86_400
 """What 400 Gbit/s carry in a day: more is a counter that was misread."""
 
 BookedOctets = dict[tuple[int, str], Counts]
-"""What is in the ledger for one day, by device (0: nobody's) and point."""
+"""Usage in the ledger on one day, by device (0: unattributed) and point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ImportPlan:
     names: Mapping[int, DeviceName]
 
     def by_device(self) -> dict[int, Counts]:
-        """What would be booked to each device; 0 is what is nobody's."""
+        """Usage to be booked to each device; 0 is unattributed."""
         sums: dict[int, Counts] = {}
         for (_, key), counts in self.flush.usage.items():
             device = self.matched.devices[key.episode]
@@ -62,9 +62,9 @@ def plan(
     routers: frozenset[Mac] = frozenset(),
     tick: Callable[[int], None] = lambda rows: None,
 ) -> ImportPlan:
-    """Reads the history a second time, day by day; `queries` is None where there is no ledger yet.
+    """Plan the import by a second read of the history, day by day; `queries` is None if there is no ledger yet.
 
-    `tick` is told the number of rows done. A day's usage is placed at its last sight: the ledger adds it
+    `tick` receives the number of rows done. A day's usage is placed at its last sight: the ledger adds it
     to that minute's hour and day.
     """
     episodes, devices = (queries.episodes(), queries.devices()) if queries else ([], [])
@@ -77,15 +77,15 @@ def plan(
     ours: list[int] = []
     done = 0
     for day, rows in groupby(_days(history, sound, ledger), key=lambda row: row.day):
-        found = list(rows)
-        if ledger.counted_itself(found):
+        day_rows = list(rows)
+        if ledger.counted_itself(day_rows):
             ours.append(day)
-        elif booked := _rest(found, matched, ledger.booked(day), history.point):
+        elif booked := _rest(day_rows, matched, ledger.booked(day), history.point):
             days.append(day)
             for episode, (counts, seen_s) in booked.items():
                 at_s = _minute(day, seen_s, now_s, zone)
                 usage[at_s, UsageKey(episode, history.point, Scope.WAN)] = counts
-        done += len(found)
+        done += len(day_rows)
         tick(done)
     flush = Flush(
         usage=usage,
@@ -133,21 +133,21 @@ class _Sound:
 
 
 def _days(history: ImportedHistory, sound: _Sound, ledger: _Ledger) -> Iterator[HostDay]:
-    """The sound rows, and what spans have more than they; oldest day first."""
+    """Yield the valid rows, and the further usage of spans; oldest day first."""
     rows = sound.rows(history.days())
     if not history.spans:
         return rows
-    told: dict[int, Counts] = {}
+    totals: dict[int, Counts] = {}
     for row in rows:
-        told[row.day] = told.get(row.day, Counts()).plus(row.counts)
-    shares = spread(told, history.spans, sound.today, ledger.totals_of, ledger.has_others)
+        totals[row.day] = totals.get(row.day, Counts()).plus(row.counts)
+    shares = spread(totals, history.spans, sound.today, ledger.totals_of, ledger.has_others)
     for day, share in shares.items():
-        told[day] = _most(told.get(day), ledger.totals_of(day)).plus(share)
-    return sound.rows(HostDay(day, NOBODY, counts) for day, counts in sorted(told.items()))
+        totals[day] = _most(totals.get(day), ledger.totals_of(day)).plus(share)
+    return sound.rows(HostDay(day, NOBODY, counts) for day, counts in sorted(totals.items()))
 
 
 class _Ledger:
-    """What is there already, asked month by month; of nobody's, all that was asked is kept."""
+    """Usage in the ledger, read month by month; unattributed usage of all months read is kept."""
 
     def __init__(self, queries: Queries | None, zone: tzinfo, point: str) -> None:
         self._queries = queries
@@ -170,7 +170,7 @@ class _Ledger:
         return self._days.get(day, {})
 
     def totals_of(self, day: int) -> Counts:
-        """What is nobody's of this source on a day."""
+        """Return the unattributed usage of this source on a day."""
         return self._total(day)[0]
 
     def has_others(self, day: int) -> bool:
@@ -181,9 +181,9 @@ class _Ledger:
         if day // 100 not in self._asked:
             self.booked(day)
             self._asked.add(day // 100)
-            for each, booked in self._days.items():
+            for booked_day, booked in self._days.items():
                 others = any(point != self._point for _, point in booked)
-                self._totals[each] = booked.get((UNATTRIBUTED, self._point), Counts()), others
+                self._totals[booked_day] = booked.get((UNATTRIBUTED, self._point), Counts()), others
         return self._totals.get(day, (Counts(), False))
 
     def counted_itself(self, rows: list[HostDay]) -> bool:
@@ -201,27 +201,27 @@ class _Ledger:
         start_s, end_s = day_bounds(day, self._zone)
         sights = [row.seen_s for row in rows if row.seen_s is not None]
         until_s = min(max(start_s + 1, *sights), end_s) if sights else end_s
-        found = self._queries.usage(UsageQuery(start_s, until_s, by=("point",)))
-        return any(not is_imported(row.point or "") and row.counts.octets for row in found)
+        usage_rows = self._queries.usage(UsageQuery(start_s, until_s, by=("point",)))
+        return any(not is_imported(row.point or "") and row.counts.octets for row in usage_rows)
 
 
 def is_imported(point: str) -> bool:
-    """By its name: those of the configuration have no blank."""
+    """Return whether the point was imported, by its name: those of the configuration have no blank."""
     return point.endswith(" import")
 
 
 def _rest(
     rows: Iterable[HostDay], matched: Matched, booked: BookedOctets, point: str
 ) -> dict[int, tuple[Counts, int | None]]:
-    """By episode what is not booked yet, and the last sight; what is booked is known by device alone."""
-    told: dict[int, tuple[Counts, int | None]] = {}
+    """Return unbooked usage and the last sight by episode; booked usage is known by device only."""
+    totals: dict[int, tuple[Counts, int | None]] = {}
     for row in rows:
         episode = matched.episodes[row.host]
-        counts, seen_s = told.get(episode, (Counts(), None))
-        told[episode] = counts.plus(row.counts), max(seen_s or 0, row.seen_s or 0) or None
+        counts, seen_s = totals.get(episode, (Counts(), None))
+        totals[episode] = counts.plus(row.counts), max(seen_s or 0, row.seen_s or 0) or None
     there = {device: counts for (device, name), counts in booked.items() if name == point}
     rest: dict[int, tuple[Counts, int | None]] = {}
-    for episode, (counts, seen_s) in told.items():
+    for episode, (counts, seen_s) in totals.items():
         device = matched.devices[episode]
         known = there.get(device, Counts())
         taken = Counts(*map(min, counts, known))
@@ -232,12 +232,12 @@ def _rest(
 
 
 def _names(devices: Iterable[DeviceRow], matched: Matched) -> dict[int, DeviceName]:
-    names = {each.id: DeviceName(each.id, each.name, each.mac) for each in devices}
-    given = {each.id: each.name for each in matched.new_devices}
-    for each in matched.new_episodes:
-        address = address_text(each.address) if each.address else None
-        mac = mac_text(each.mac) if each.mac else None
-        names.setdefault(each.device, DeviceName(each.device, given.get(each.device) or address, mac))
+    names = {device.id: DeviceName(device.id, device.name, device.mac) for device in devices}
+    given = {device.id: device.name for device in matched.new_devices}
+    for episode in matched.new_episodes:
+        address = address_text(episode.address) if episode.address else None
+        mac = mac_text(episode.mac) if episode.mac else None
+        names.setdefault(episode.device, DeviceName(episode.device, given.get(episode.device) or address, mac))
     return names
 
 
@@ -256,12 +256,12 @@ def _minute(day: int, seen_s: int | None, now_s: int, zone: tzinfo) -> int:
 def _ours(days: list[int]) -> tuple[str, ...]:
     if not days:
         return ()
-    said = "already in the ledger, counted by WhiteStat itself or taken over from elsewhere"
-    return (f"{_number(len(days), 'day')} ({_dates(days)}): {said}",)
+    reason = "already in the ledger, counted by WhiteStat itself or taken over from elsewhere"
+    return (f"{_number(len(days), 'day')} ({_dates(days)}): {reason}",)
 
 
 def _dates(days: Sequence[int]) -> str:
-    """`2026-11-20`, or `2026-11-20 to 2026-11-24`."""
+    """Return `2026-11-20`, or `2026-11-20 to 2026-11-24`."""
     return " to ".join(map(_date, dict.fromkeys((days[0], days[-1]))))
 
 

@@ -19,13 +19,13 @@ def report(plan: ImportPlan, *, done: bool) -> str:
     new = len(plan.flush.devices)
     if new:
         lines.append(f"{'New devices' if done else 'Devices that would be new'}: {new}.\n")
-    lines += [f"Left out: {each}.\n" for each in plan.left_out]
+    lines += [f"Left out: {reason}.\n" for reason in plan.left_out]
     return "".join(lines)
 
 
 def _line(plan: ImportPlan, device: int, counts: Counts) -> ReportRow:
-    found = plan.names.get(device)
-    return ReportRow((found.name or found.mac) if found else None, found.mac if found else None, None, counts)
+    name = plan.names.get(device)
+    return ReportRow((name.name or name.mac) if name else None, name.mac if name else None, None, counts)
 
 
 def _date(day: int) -> str:

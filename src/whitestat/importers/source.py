@@ -1,4 +1,4 @@
-"""What a reader of old data is given: the path, the options, and what the ledger knows of time and of the network."""
+"""Input of a reader of old data: the path, the options, and the ledger's time zone and networks."""
 
 from __future__ import annotations
 

@@ -12,29 +12,29 @@ Days = Mapping[int, Counts]
 
 
 def spread(
-    told: Days,
+    day_totals: Days,
     spans: Sequence[Span],
     today: int,
     booked: Callable[[int], Counts] = lambda day: Counts(),
     is_ours: Callable[[int], bool] = lambda day: False,
 ) -> dict[int, Counts]:
-    """What each day gets of spans, beside what is told of it.
+    """Return each day's share of spans, beyond the day's own totals.
 
-    `booked` is what this source was booked for on a day before, and `is_ours` says that a day was counted here: its
-    share is lost. A span never gives more than it has over what is told of and booked to its days, so that the
+    `booked` returns the earlier bookings of this source on a day, `is_ours` whether a day was counted here: its
+    share is lost. A span never gives more than its surplus over the totals and bookings of its days, so that the
     same spans once more give nothing.
     """
     shares: dict[int, Counts] = {}
-    alone = dict(told)  # as if nothing had been booked before: what days of ours lose does not change with a run
+    alone = dict(day_totals)  # as if nothing had been booked before: what days of ours lose does not change with a run
     for span in spans:
         days = [day for day in _days(span) if day <= today]
-        there = {day: _most(told.get(day), booked(day)).plus(shares.get(day, Counts())) for day in days}
+        there = {day: _most(day_totals.get(day), booked(day)).plus(shares.get(day, Counts())) for day in days}
         lost = Counts()
         for day, share in _shared(span.counts, days, alone):
             alone[day] = alone.get(day, Counts()).plus(share)
             lost = lost.plus(share) if is_ours(day) else lost
         open_days = [day for day in days if not is_ours(day)]
-        known = {day: counts for day, counts in there.items() if day in told or any(counts)}
+        known = {day: counts for day, counts in there.items() if day in day_totals or any(counts)}
         beside = lost.plus(_sum(known[day] for day in known if is_ours(day)))
         for day, share in _shared(_less(span.counts, beside), open_days, known):
             shares[day] = shares.get(day, Counts()).plus(share)
@@ -42,11 +42,11 @@ def spread(
 
 
 def _shared(total: Counts, days: Sequence[int], known: Days) -> Iterator[tuple[int, Counts]]:
-    """What a total has more than its known days: evenly to those that are not known, or else to the last."""
+    """Yield the surplus of a total over its known days: evenly for unknown days, or else for the last day."""
     rest = _less(total, _sum(known[day] for day in days if day in known))
     places = [day for day in days if day not in known] or list(days[-1:])
     for at, day in enumerate(places):
-        yield day, Counts(*((at + 1) * each // len(places) - at * each // len(places) for each in rest))
+        yield day, Counts(*((at + 1) * amount // len(places) - at * amount // len(places) for amount in rest))
 
 
 def _days(span: Span) -> Iterator[int]:

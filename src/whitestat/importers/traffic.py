@@ -82,7 +82,7 @@ class _Sums:
         for day in range(first, last + 1):
             until_ms = min(end_ms, (day + 1) * _DAY_MS)
             part = (until_ms - start_ms, max(1, end_ms - start_ms))
-            upto = counts if day == last else Counts(*(each * part[0] // part[1] for each in counts))
+            upto = counts if day == last else Counts(*(amount * part[0] // part[1] for amount in counts))
             share = Counts(*(a - b for a, b in zip(upto, given, strict=True)))
             given = upto
             self.days[day] = self.days.get(day, Counts()).plus(share)
@@ -130,10 +130,10 @@ def _documents(path: Path, opened: BinaryIO, bad: BadRows) -> Iterator[tuple[str
         if path.stat().st_size > ARRAY_MAX:
             raise ImportFault(f"{path}: an array of more than {ARRAY_MAX >> 20} MiB; export it without --jsonArray")
         try:
-            found = json.loads(opened.read().decode("utf-8-sig", "replace"))
+            documents = json.loads(opened.read().decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError) as fault:
             raise ImportFault(f"{path}, line 1: not JSON: {fault}; nothing is imported") from None
-        yield from ((f"row {number}", document) for number, document in enumerate(found, 1))
+        yield from ((f"row {number}", document) for number, document in enumerate(documents, 1))
         return
     names: list[str] = []
     for line in lines(opened, LINE_MAX):
@@ -152,7 +152,7 @@ def _documents(path: Path, opened: BinaryIO, bad: BadRows) -> Iterator[tuple[str
 
 
 def _names(path: Path, line: Line) -> list[str]:
-    names = [each.strip() for each in next(csv.reader([line.text or ""]), [])]
+    names = [name.strip() for name in next(csv.reader([line.text or ""]), [])]
     if not all(any(name in names for name in either) for either in _COLUMNS.values()):
         raise ImportFault(
             f"{path}, line {line.number}: no columns uplink, downlink and time, nor UplinkVolume, DownlinkVolume, Time"
@@ -188,8 +188,8 @@ def _figure(value: Any) -> int:
 
 
 def _number(day: int) -> int:
-    found = _EPOCH + timedelta(days=day)
-    return found.year * 10_000 + found.month * 100 + found.day
+    moment = _EPOCH + timedelta(days=day)
+    return moment.year * 10_000 + moment.month * 100 + moment.day
 
 
 def _instant(wall_ms: int, zone: tzinfo) -> int:

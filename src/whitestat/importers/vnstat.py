@@ -46,15 +46,15 @@ def read(
     """
     bad = BadRows()
     try:
-        version, found = _interface(_parsed(content), interface)
-        totals = _totals(version, found, bad)
+        version, interface_row = _interface(_parsed(content), interface)
+        totals = _totals(version, interface_row, bad)
         if faces_lan:
             totals = totals.turned()
         spans = spans_of(totals, month_rotate)
     except ValueError as fault:
         raise ImportFault(f"{name}: {fault}; nothing is imported") from None
     rows = tuple(HostDay(number(day), NOBODY, counts) for day, counts in sorted(totals.days.items()) if any(counts))
-    point = f"vnstat {found['name']} import"
+    point = f"vnstat {interface_row['name']} import"
     return ImportedHistory(point, len(rows), lambda: iter(rows), left_out=bad.left_out(), spans=spans)
 
 
@@ -84,18 +84,18 @@ def _json(text: str) -> Any:
         return json.loads(mended)
 
 
-def _interface(document: dict[str, Any], wanted: str | None) -> tuple[str, dict[str, Any]]:
+def _interface(document: dict[str, Any], chosen: str | None) -> tuple[str, dict[str, Any]]:
     version = document["jsonversion"]
     key = "id" if version == "1" else "name"
     listed = document.get("interfaces")
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+    if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
         raise ValueError("interfaces: must be a list of objects")
-    by_name = {str(each.get(key)): each for each in listed}
+    by_name = {str(row.get(key)): row for row in listed}
     if not by_name:
         raise ValueError("interfaces: there are none")
-    if wanted is None and len(by_name) > 1:
+    if chosen is None and len(by_name) > 1:
         raise ValueError(f"interfaces: there are {', '.join(by_name)}; choose one with --interface")
-    name = wanted if wanted is not None else next(iter(by_name))
+    name = chosen if chosen is not None else next(iter(by_name))
     if name not in by_name:
         raise ValueError(f"interfaces: there is no {name!r}, but {', '.join(by_name)}")
     return version, {**by_name[name], "name": name}
@@ -126,7 +126,7 @@ def _rows(traffic: dict[str, Any], key: str, version: str, fields: int, bad: Bad
         raise ValueError(f"{key}: must be a list, got {str(rows)[:60]!r}")
     for at, row in enumerate(rows, 1):
         try:
-            when = [int(row["date"][each]) for each in ("year", "month", "day")[:fields]]
+            when = [int(row["date"][field]) for field in ("year", "month", "day")[:fields]]
             counts = _counts(row, version)
             if when[0] not in _YEARS:
                 raise ValueError("its date cannot be")
@@ -138,14 +138,14 @@ def _rows(traffic: dict[str, Any], key: str, version: str, fields: int, bad: Bad
 
 
 def _counts(row: dict[str, Any], version: str) -> Counts:
-    amounts = [int(row[each]) * _UNIT[version] for each in ("rx", "tx")]
+    amounts = [int(row[field]) * _UNIT[version] for field in ("rx", "tx")]
     if min(amounts) < 0:
         raise ValueError("less than nothing")
     return Counts(*amounts)
 
 
 def _whole(traffic: dict[str, Any], version: str) -> Counts | None:
-    """All that the interface ever counted, None where it is not told."""
+    """Return all that the interface ever counted, None if unknown."""
     try:
         return _counts(traffic["total"], version)
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -153,10 +153,10 @@ def _whole(traffic: dict[str, Any], version: str) -> Counts | None:
 
 
 def _date(interface: dict[str, Any], key: str) -> date | None:
-    """None for one that cannot be: it bounds months alone, and days say for themselves when they were."""
+    """Return the date, None if it is impossible: it bounds months only, and days have their own dates."""
     try:
-        found = interface[key].get("date", interface[key])
-        day = date(*(int(found[each]) for each in ("year", "month", "day")))
+        fields = interface[key].get("date", interface[key])
+        day = date(*(int(fields[field]) for field in ("year", "month", "day")))
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
     return day if day.year in _YEARS else None

@@ -21,9 +21,9 @@ _FOR_EVER = 99_991_231
 
 
 class InterfaceTotals(NamedTuple):
-    """Buckets by label (the first day, were it not for `MonthRotate`), and all that was ever counted where it is told.
+    """Buckets by label (the first day, were it not for `MonthRotate`), and all that was ever counted if known.
 
-    `created` and `updated` are when vnStat began and when it counted last, None where it is not known.
+    `created` and `updated` are when vnStat began and when it counted last, None if unknown.
     """
 
     days: Mapping[date, Counts]
@@ -34,9 +34,10 @@ class InterfaceTotals(NamedTuple):
     updated: date | None
 
     def turned(self) -> InterfaceTotals:
-        """The same seen from the other side."""
+        """Return the same totals with download and upload exchanged."""
         days, months, years = (
-            {key: counts.turned() for key, counts in each.items()} for each in (self.days, self.months, self.years)
+            {key: counts.turned() for key, counts in buckets.items()}
+            for buckets in (self.days, self.months, self.years)
         )
         return InterfaceTotals(days, months, years, self.whole and self.whole.turned(), self.created, self.updated)
 
@@ -66,7 +67,9 @@ def number(day: date) -> int:
 
 
 def _agrees(totals: InterfaceTotals, rotate: int) -> bool:
-    return any(_disagreement(totals, _spans(totals, rotate, with_years=each)) is None for each in (False, True))
+    return any(
+        _disagreement(totals, _spans(totals, rotate, with_years=with_years)) is None for with_years in (False, True)
+    )
 
 
 def _spans(totals: InterfaceTotals, rotate: int, *, with_years: bool) -> tuple[Span, ...]:
@@ -108,11 +111,11 @@ def _disagreement(totals: InterfaceTotals, spans: tuple[Span, ...]) -> str | Non
 def _larger(what: str, days: Mapping[int, Counts], span: Span) -> str | None:
     inside = [counts for day, counts in days.items() if span.first <= day <= span.last]
     for at, way in enumerate(("received", "sent")):
-        there, told = sum(counts[at] for counts in inside), span.counts[at]
-        if there > told:
+        there, whole = sum(counts[at] for counts in inside), span.counts[at]
+        if there > whole:
             return (
                 f"its {what} from {_text(span.first)} to {_text(span.last)} come to {there:,} octets {way} "
-                f"({octets_text(there)}), and vnStat's own sum of that time is {told:,} ({octets_text(told)})"
+                f"({octets_text(there)}), and vnStat's own sum of that time is {whole:,} ({octets_text(whole)})"
             )
     return None
 

@@ -96,7 +96,7 @@ class _Database:
     def _last(self, rows: list[tuple[HostDay, StoredRow]]) -> tuple[HostDay, StoredRow]:
         """Usage of a day only grows: of what stands twice in the table that counts the largest is the last."""
         table = rows[0][1].table
-        return max((each for each in rows if each[1].table == table), key=lambda each: each[0].counts.octets)
+        return max((row for row in rows if row[1].table == table), key=lambda row: row[0].counts.octets)
 
     def _day(self, row: StoredRow) -> HostDay:
         address = address_bytes(str(row.ip).strip())
@@ -154,10 +154,10 @@ def _host_and_day(row: StoredRow) -> tuple[int, str, str]:
 
 
 def _number(text: Any) -> int:
-    found = _DATE.fullmatch(str(text).strip())
-    if not found:
+    match = _DATE.fullmatch(str(text).strip())
+    if not match:
         raise ValueError(f"DATE: not a date like 2021-01-30 00:00:00: {str(text)[:40]!r}")
-    day = date(*map(int, found.group(1, 3, 4)))
+    day = date(*map(int, match.group(1, 3, 4)))
     if day.year < _FIRST_YEAR:
         raise ValueError(f"DATE: of a clock that was not set: {str(text)[:40]!r}")
     return int(day.strftime("%Y%m%d"))
@@ -204,8 +204,8 @@ def _mac(text: Any) -> Mac | None:
 def _name(row: StoredRow, by_mac: dict[Any, Any], by_address: dict[Any, Any]) -> ShownName | None:
     if given := _cleaned(by_mac.get(row.mac)):
         return ShownName(given, "user")
-    found = _cleaned(row.name) or _cleaned(by_address.get(row.ip))
-    return ShownName(found.split(".", 1)[0], "dns") if found else None
+    name = _cleaned(row.name) or _cleaned(by_address.get(row.ip))
+    return ShownName(name.split(".", 1)[0], "dns") if name else None
 
 
 def _cleaned(text: Any) -> str:

@@ -42,15 +42,15 @@ def read(path: Path, zone: tzinfo, is_local: Callable[[Address], bool]) -> Impor
 
 
 def _names(config: Path) -> list[str]:
-    """Those of the database and the three map files."""
+    """Return the names of the database and the three map files."""
     try:
         with config.open("rb") as opened:
-            found = json.loads(opened.read(CONFIG_MOST_OCTETS).decode("utf-8-sig", "replace"))
+            document = json.loads(opened.read(CONFIG_MOST_OCTETS).decode("utf-8-sig", "replace"))
     except FileNotFoundError:
-        found = {}
+        document = {}
     except OSError as error:
         raise ImportFault(f"{config}: cannot be read: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, RecursionError) as fault:
         raise ImportFault(f"{config}: {fault}; nothing is imported") from None
-    given = found if isinstance(found, dict) else {}
+    given = document if isinstance(document, dict) else {}
     return [str(given.get(key) or name) for key, name in _NAMES.items()]

@@ -1,6 +1,6 @@
 """Five generations of WhiteStat's SQLite tables, and the one statement that reads any of them.
 
-`user_version` is 0 in all and the case of names changed, so a table is told by its columns: WhiteStat 1 and 2, 3
+`user_version` is 0 in all and the case of names changed, so a table is recognised by its columns: WhiteStat 1 and 2, 3
 and 4, 5, 6, and 7 to 11. Times and dates are local text, amounts are KB of 1024 octets as floats.
 """
 
@@ -42,7 +42,7 @@ _GENERATIONS = {
     "IS_LOCAL": _Columns("Hostname", "LastSeen", "KBIn", "KBOut", "IS_LOCAL"),
     "LastSeen": _Columns("Hostname", "LastSeen", "KBIn", "KBOut", None),
 }
-"""By the column that tells a generation from those after it; 3, 4 and 5 differ in a key alone."""
+"""Columns of each generation by the column that later ones lack; 3, 4 and 5 differ in a key only."""
 
 
 def statement(connection: sqlite3.Connection) -> str:
@@ -58,7 +58,7 @@ def statement(connection: sqlite3.Connection) -> str:
 
 def names(connection: sqlite3.Connection) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Names by MAC, which people gave (since 9), and by address, from the DNS (since 6)."""
-    by_address = next((each for each in ("NAME", "DNAME") if each.lower() in _columns(connection, "dname")), None)
+    by_address = next((column for column in ("NAME", "DNAME") if column.lower() in _columns(connection, "dname")), None)
     by_mac = "NAME" if _columns(connection, "mname") else None
     return (
         dict(connection.execute(f"SELECT MAC, {by_mac} FROM mname")) if by_mac else {},  # noqa: S608
@@ -72,11 +72,11 @@ def _part(connection: sqlite3.Connection, table: str, order: int) -> str:
     if mark is None:
         raise ValueError(f"there is no table {table} of WhiteStat 1 to 11")
     columns = _GENERATIONS[mark]
-    missing = [each for each in ("DATE", "IP", "MAC", *columns) if each and each.lower() not in has]
+    missing = [column for column in ("DATE", "IP", "MAC", *columns) if column and column.lower() not in has]
     if missing:
         raise ValueError(f"table {table} has no column {missing[0]}")
     # The names are this module's own; IN is a word of SQL.
-    listed = ", ".join(f'"{each}"' if each else "NULL" for each in columns)
+    listed = ", ".join(f'"{column}"' if column else "NULL" for column in columns)
     keys = "plain_day(DATE), plain_host(IP), plain_host(MAC)"
     return f"SELECT '{table}', rowid, DATE, IP, MAC, {listed}, {order}, {keys} FROM {table}"  # noqa: S608
 

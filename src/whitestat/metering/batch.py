@@ -94,8 +94,8 @@ class PendingBatch:
 
 
 def _add(to: dict[K, A], key: K, part: A) -> None:
-    held = to.get(key)
-    to[key] = held.plus(part) if held else part
+    present = to.get(key)
+    to[key] = present.plus(part) if present else part
 
 
 def _minute_start(at_s: int, _: tzinfo) -> int:

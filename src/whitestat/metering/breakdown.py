@@ -1,4 +1,4 @@
-"""What usage was on and with whom, gathered in memory until it is handed to the ledger; pure.
+"""Usage by service and peer, collected in memory until it is given to the ledger; pure.
 
 Detail is kept by the hour, and apart from usage: it may be lost (a power cut, a clock that was set), and what is lost
 is shown as unknown. Beyond a bound, new services and peers are counted as others.
@@ -15,7 +15,7 @@ from whitestat.core.calendar import hour_start, split
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Counts, PeerKey, ServiceKey
 
 MOST_KEYS = 5_000
-"""Services, and peers, that are told apart between two hand-ins: about 2 MB of each."""
+"""Most services, and most peers, counted between two hand-ins: about 2 MB of each."""
 
 K = TypeVar("K")
 
@@ -67,5 +67,5 @@ def _hours(counts: Counts, span: tuple[int, int], whole: int | None, zone: tzinf
 
 
 def _add(to: dict[K, Counts], key: K, part: Counts) -> None:
-    held = to.get(key)
-    to[key] = held.plus(part) if held else part
+    present = to.get(key)
+    to[key] = present.plus(part) if present else part

@@ -1,4 +1,4 @@
-"""The loop: asks all collectors in time, books what they yield in one flush, keeps going; its one catch-all is here.
+"""The loop: it reads all collectors in time and books the results in one flush; its only catch-all is here.
 
 All booking runs in one thread of its own, so the web's event loop never waits for a meter or a disk.
 """
@@ -77,7 +77,7 @@ class Engine:
         synchronised: Callable[[], bool] = bool,
     ) -> None:
         """`boot` is the boot whose monotonic clock it is, `synchronised` whether the system calls its wall clock so."""
-        self._polls = tuple(PollState(each) for each in collectors)
+        self._polls = tuple(PollState(collector) for collector in collectors)
         self._writer = writer
         self._recorder = recorder
         self._flush_ms = flush_s * 1000
@@ -126,8 +126,8 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # A poll that is under way ends while the rest is booked: what was polled is held until it is read.
-        polled = [each.collector for each in self._polls if each.collector.facts().is_polled]
-        others = [each.collector for each in self._polls if not each.collector.facts().is_polled]
+        polled = [poll.collector for poll in self._polls if poll.collector.facts().is_polled]
+        others = [poll.collector for poll in self._polls if not poll.collector.facts().is_polled]
         closing = _closing(polled)
         await self._in_booking_thread(self.tick, True)
         closing += _closing(others)
@@ -152,7 +152,7 @@ class Engine:
         return await self._in_booking_thread(self._known().undo, number, by, self.now_ms())
 
     async def forget(self, device: int, by: str) -> None:
-        """Remove what tells who a device was; errors as those of `edit`."""
+        """Remove the names, addresses and owner of a device; errors as those of `edit`."""
         await self._in_booking_thread(self._known().forget, device, by, self.now_ms())
 
     async def reprice(self, plan: int, from_s: int | None) -> int:
@@ -189,35 +189,35 @@ class Engine:
             booked = self._recorder.is_booked
             self._show(
                 [
-                    each.collector
-                    for each in self._polls
-                    if not each.failure and not each.busy and not (each.receipt and booked(each.receipt))
+                    poll.collector
+                    for poll in self._polls
+                    if not poll.failure and not poll.busy and not (poll.receipt and booked(poll.receipt))
                 ]
             )
             self._unflushed_ms = self._clock.monotonic_ms()
 
     def _show(self, readable: Sequence[Collector] = ()) -> None:
-        """Answers are given from this and what is in the ledger."""
+        """Show counts that are not in the ledger yet in answers."""
         with self._guarded("what is not written yet"):
             self._unflushed = self._recorder.unflushed(readable, self.now_ms(), dated=not self._timeline.held)
 
     async def today(self) -> LiveUsage:
         """Usage of the local day by device, what the meters still hold included, and that of the last polls."""
-        counting = {point.name for each in self._polls for point in each.collector.points if point.counts}
+        counting = {point.name for poll in self._polls for point in poll.collector.points if point.counts}
         return await self._in_booking_thread(self._today, counting)
 
     def _today(self, counting: set[str]) -> LiveUsage:
-        readable = [each.collector for each in self._polls if not each.failure and not each.busy]
+        readable = [poll.collector for poll in self._polls if not poll.failure and not poll.busy]
         devices = self._recorder.live(readable, counting, self.now_ms())
-        every = [each.collector for each in self._polls]
+        every = [poll.collector for poll in self._polls]
         return LiveUsage(devices, self._recorder.spreads(every, counting, self.now_ms()))
 
     def health(self) -> dict[str, object]:
         """The engine's part of /api/v1/health; `status` is ok once every collector was read and all is booked.
 
-        While the clock is not believed it is `degraded`, yet `healthy`: nothing is lost, and a restart would not help.
+        While the clock is not trusted it is `degraded`, yet `healthy`: nothing is lost, and a restart would not help.
         """
-        waiting = any(each.read_ms is None for each in self._polls)
+        waiting = any(poll.read_ms is None for poll in self._polls)
         points = self.points()
         failing = any(point["state"] == PointState.FAILED for point in points) or bool(self._unwritten)
         return {
@@ -226,7 +226,7 @@ class Engine:
             "version": __version__,
             "uptime_s": (self._clock.monotonic_ms() - self._started_ms) // 1000,
             "memory_resident_octets": resident_octets(),
-            "memory_kernel_octets": sum(each.collector.memory() for each in self._polls),
+            "memory_kernel_octets": sum(poll.collector.memory() for poll in self._polls),
             "cpu_seconds": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
             "clock": str(self._timeline.state),
             "flushes": self._recorder.tally.flushes,
@@ -298,7 +298,7 @@ class Engine:
                     self._show()
 
     def identify(self) -> None:
-        """Hear what devices say of themselves; once a minute tell of new ones and look for those that are one."""
+        """Read the names that devices announce; once a minute report new devices and look for devices to merge."""
         self._hear()
         if self._identity is None:
             return
@@ -348,14 +348,14 @@ class Engine:
         return PollSpan(since_ms, now_ms, observed_ms, ticks_ms)
 
     def _gather(self, poll: PollState, limit_s: float) -> bool:
-        """What the collector yields goes into the flush; False where it is there already."""
+        """Add the collector's result to the flush; return False if it is there already."""
         result, span = poll.end(limit_s)
         gathered = self._recorder.gather(poll.collector, result, span.observed_ms)
         if gathered:
             poll.read_ms = span.ticks_ms
             if result.hosts and self._identity:
-                said = [Evidence("dhcp", span.now_ms, each.mac, each.address, each.name) for each in result.hosts]
-                self._identity.hear(said)
+                evidence = [Evidence("dhcp", span.now_ms, host.mac, host.address, host.name) for host in result.hosts]
+                self._identity.hear(evidence)
         poll.receipt = result.receipt
         self._acknowledge(poll)
         return gathered
@@ -410,7 +410,7 @@ class Engine:
 
     @contextmanager
     def _guarded(self, name: str, poll: PollState | None = None, *, mends: bool = True) -> Iterator[None]:
-        """What fails inside is shown and tried again, and delays nobody else."""
+        """Report a failure inside, to be tried again, without delay of other work."""
         try:
             yield
         except (CollectorError, LedgerError, OSError) as error:
@@ -437,17 +437,17 @@ class Engine:
             log.error("%s", text)
 
     async def _name_devices(self) -> None:
-        """Ask the DNS for one device at a time, politely: each again after hours."""
-        asked: dict[int, int] = {}
+        """Query the DNS for one device at a time, each again after hours."""
+        asked_ms: dict[int, int] = {}
         while True:
             await asyncio.sleep(NAME_EVERY_S)
             now_ms = self._clock.monotonic_ms()
             unnamed = await self._in_booking_thread(self._recorder.known.unnamed)
-            due = [each for each in unnamed if asked.get(each[0], -NAME_AGAIN_MS) + NAME_AGAIN_MS <= now_ms]
+            due = [row for row in unnamed if asked_ms.get(row[0], -NAME_AGAIN_MS) + NAME_AGAIN_MS <= now_ms]
             if not due:
                 continue
             device, address = due[0]
-            asked[device] = now_ms
+            asked_ms[device] = now_ms
             name = await asyncio.to_thread(by_dns, address, self._resolver)
             if name:
                 await self._in_booking_thread(self._name, device, name)
@@ -494,8 +494,8 @@ class Engine:
     def _close(self, closing: Sequence[threading.Thread]) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
         until_s = time.monotonic() + CLOSE_S
-        for each in closing:
-            each.join(max(0.0, until_s - time.monotonic()))
+        for thread in closing:
+            thread.join(max(0.0, until_s - time.monotonic()))
         if self._gatherer:
             self._gatherer.close()
         if self._identity:
@@ -505,8 +505,8 @@ class Engine:
 
 
 def _closing(collectors: Iterable[Collector]) -> list[threading.Thread]:
-    """Threads that close them, all at once; one that hangs ends with the process."""
-    threads = [threading.Thread(target=each.close, name="closing", daemon=True) for each in collectors]
+    """Return the threads that close the collectors, all at once; one that hangs ends with the process."""
+    threads = [threading.Thread(target=collector.close, name="closing", daemon=True) for collector in collectors]
     for thread in threads:
         thread.start()
     return threads

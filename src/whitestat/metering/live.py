@@ -1,4 +1,4 @@
-"""The live view: once a second, for as long as somebody looks, today's usage and the rates of the second.
+"""The live view: today's usage and the rates of the second, once a second while there are listeners.
 
 A polled meter has no figures of a second: its rates are the mean between its last two polls, until the next one.
 """
@@ -18,7 +18,7 @@ from whitestat.metering.rates import QUIET, RateHistory, Rates, RateSample, fiel
 from whitestat.metering.today import DeviceToday, LiveUsage
 
 STALE_MS = 10_000
-"""After a longer pause there are no rates: they would be averages over the time nobody looked."""
+"""Longest pause after which rates are shown; after longer ones they would be averages of the pause."""
 
 LEAST_MS = 500
 """A sample that was late is followed by one a whole second later: of a few milliseconds, the rates are chance."""
@@ -40,7 +40,7 @@ class _Listener:
 
 
 class Live:
-    """Samples `today` once a second while there are listeners, and tells each of them what changed."""
+    """Sampler of `today`, once a second while there are listeners, which receive the changes."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Live:
         self._at_ms = 0
 
     async def listen(self) -> AsyncGenerator[dict[str, object], None]:
-        """Items, one a second; the first holds every device of today, later ones those that changed.
+        """Yield items, one a second; the first holds all devices of today, later ones those that changed.
 
-        `missed` holds the seconds that no item told of: in the first, those of the last minute and more that were
-        sampled, its own included, and later those a page was too slow for.
+        `missed` holds the seconds without an item of their own: in the first, those sampled in the last minute
+        and more, its own included, and later those a page was too slow for.
         """
         if self._task is None:
             await self._sample()
@@ -98,7 +98,7 @@ class Live:
         changed, listener.changed = listener.changed, set()
         # What a first item says of its own second is no news to draw, so it is among the missed: there is no gap then.
         until_ms = self._at_ms if listener.told_ms else self._at_ms + 1
-        missed = [self._second(each) for each in self._seconds.between(listener.told_ms, until_ms)]
+        missed = [self._second(second) for second in self._seconds.between(listener.told_ms, until_ms)]
         listener.told_ms = self._at_ms
         return self._item(changed) | ({"missed": missed} if missed else {})
 
@@ -108,29 +108,29 @@ class Live:
             if 0 <= self._now_ms() - self._at_ms < LEAST_MS:
                 continue
             changed = await self._sample()
-            # A page that cannot keep up gets what changed since its last item in one, and holds up nobody.
-            for each in self._listeners:
-                each.changed.update(changed)
-                each.news.set()
+            # A slow page gets all changes since its last item in one, and delays no other.
+            for listener in self._listeners:
+                listener.changed.update(changed)
+                listener.news.set()
 
     async def _sample(self) -> set[int]:
-        """Take today's usage; returns the devices whose figures or rates changed."""
+        """Take today's usage; return the devices with changed figures or rates."""
         usage, now_ms = await self._today(), self._now_ms()
         rows, span_ms = usage.devices, now_ms - self._at_ms
         is_watched = 0 < span_ms < STALE_MS
         parts = _parts(usage, self._rows, span_ms if is_watched else None)
-        found = _sums((device, each) for (device, _), each in parts.items())
-        points = dict.fromkeys(usage.polled, QUIET) | _sums((point, each) for (_, point), each in parts.items())
+        device_rates = _sums((device, part) for (device, _), part in parts.items())
+        points = dict.fromkeys(usage.polled, QUIET) | _sums((point, part) for (_, point), part in parts.items())
         points |= {name: None for name, spread in usage.polled.items() if spread is None}
         if is_watched:
-            self._seconds.add(self._at_ms, now_ms, found, points)
+            self._seconds.add(self._at_ms, now_ms, device_rates, points)
         changed = {
             device
             for device, row in rows.items()
-            if row != self._rows.get(device) or found.get(device, QUIET) != self._rates.get(device, QUIET)
+            if row != self._rows.get(device) or device_rates.get(device, QUIET) != self._rates.get(device, QUIET)
         }
         changed |= self._rows.keys() - rows.keys()
-        self._rows, self._rates, self._points, self._at_ms = rows, found, points, now_ms
+        self._rows, self._rates, self._points, self._at_ms = rows, device_rates, points, now_ms
         return changed
 
     def _item(self, devices: set[int]) -> dict[str, object]:
@@ -147,8 +147,8 @@ class Live:
             "octets_in": everything.octets_in,
             "octets_out": everything.octets_out,
             "coverage": 1 - nobody / everything.octets if everything.octets else None,
-            "devices": [self._device(self._rows[each]) for each in sorted(devices) if each in self._rows],
-            "gone": [each for each in sorted(devices) if each not in self._rows],
+            "devices": [self._device(self._rows[device]) for device in sorted(devices) if device in self._rows],
+            "gone": [device for device in sorted(devices) if device not in self._rows],
             "points": _points(self._points),
         }
 
@@ -172,7 +172,7 @@ class Live:
             "at": self._text(second.at_ms),
             "since": self._text(second.since_ms),
             **fields(together(second.points.values())),
-            "devices": [{"id": device or None, **fields(each)} for device, each in devices.items()],
+            "devices": [{"id": device or None, **fields(device_rates)} for device, device_rates in devices.items()],
             "points": _points(second.points),
         }
 
@@ -194,17 +194,17 @@ def _parts(
                 parts[device, name] = rates(last.get(name), counts, span_ms) if span_ms else QUIET
     for name, spread in usage.polled.items():
         if spread:
-            parts |= {(device, name): rates(None, each, spread.span_ms) for device, each in spread.counts.items()}
+            parts |= {(device, name): rates(None, counts, spread.span_ms) for device, counts in spread.counts.items()}
     return parts
 
 
 def _sums(parts: Iterable[tuple[K, Rates | None]]) -> dict[K, Rates | None]:
-    """Sums of the parts of one key, as far as they are known."""
-    found: dict[K, list[Rates | None]] = {}
-    for key, each in parts:
-        found.setdefault(key, []).append(each)
-    return {key: together(each) for key, each in found.items()}
+    """Return the sum of the known parts of each key."""
+    rates_by_key: dict[K, list[Rates | None]] = {}
+    for key, part in parts:
+        rates_by_key.setdefault(key, []).append(part)
+    return {key: together(several) for key, several in rates_by_key.items()}
 
 
 def _points(of: Mapping[str, Rates | None]) -> list[dict[str, object]]:
-    return [{"point": name, **fields(each)} for name, each in of.items()]
+    return [{"point": name, **fields(point_rates)} for name, point_rates in of.items()]

@@ -1,4 +1,4 @@
-"""One collector's turn at being read: in a thread, so that a meter that does not answer holds up nobody."""
+"""State of the reads of one collector, in a thread, so that a meter without an answer delays no other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from whitestat.core.model import PointState, PointStatus, ReadResult, Receipt
 
 @dataclass(slots=True)
 class PollSpan:
-    """From when to when a read counts, instants in UTC milliseconds; `ticks_ms` is when it was asked for."""
+    """Span of a read, instants in UTC milliseconds; `ticks_ms` is its start by the monotonic clock."""
 
     since_ms: int
     now_ms: int
@@ -64,7 +64,7 @@ class PollState:
         return rows
 
     def begin(self, span: PollSpan, threads: Executor) -> None:
-        """Ask the collector, unless it still owes an answer."""
+        """Begin a read, unless the last one still runs."""
         if self._reading is None:
             self._reading = threads.submit(self.collector.read, span.since_ms, span.now_ms), span
 

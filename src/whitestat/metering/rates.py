@@ -16,7 +16,7 @@ _WIDTH = 6
 
 
 class Rates(NamedTuple):
-    """Bits and packets per second; `unsplit_bps` is what a meter cannot tell apart into in and out."""
+    """Bits and packets per second; `unsplit_bps` is traffic that a meter counts without direction."""
 
     in_bps: int
     out_bps: int
@@ -52,11 +52,11 @@ def rates(before: Counts | None, now: Counts, span_ms: int) -> Rates:
 
 
 def together(of: Iterable[Rates | None]) -> Rates | None:
-    """Their sum as far as they are known; None where there are some, and all of them are unknown."""
-    found = tuple(of)
-    known = [each for each in found if each is not None]
+    """Return the sum of the known rates; None if there are rates and all are unknown."""
+    parts = tuple(of)
+    known = [part for part in parts if part is not None]
     if not known:
-        return None if found else QUIET
+        return None if parts else QUIET
     return Rates(*(sum(column) for column in zip(*known, strict=True)))
 
 
@@ -85,20 +85,20 @@ class RateHistory:
     def add(
         self, since_ms: int, at_ms: int, devices: Mapping[int, Rates | None], points: Mapping[str, Rates | None]
     ) -> None:
-        """One more; those that are over for long, or lie ahead after a clock was set back, go."""
+        """Add a sample; remove old ones, and those in the future after a clock was set back."""
         while self._kept and not at_ms - KEPT_MS <= self._kept[0].at_ms < at_ms:
             self._kept.popleft()
         rows, unknown = array("Q"), array("Q")
-        for device, each in devices.items():
-            if each is None:
+        for device, device_rates in devices.items():
+            if device_rates is None:
                 unknown.append(device)
-            elif each != QUIET:
-                rows.extend((device, *each))
+            elif device_rates != QUIET:
+                rows.extend((device, *device_rates))
         self._kept.append(RateSample(since_ms, at_ms, rows, unknown, dict(points)))
 
     def between(self, after_ms: int, before_ms: int) -> Iterator[RateSample]:
-        """Those after an instant and before another."""
-        return (each for each in self._kept if after_ms < each.at_ms < before_ms)
+        """Return the samples after an instant and before another."""
+        return (second for second in self._kept if after_ms < second.at_ms < before_ms)
 
     def last(self, at_ms: int) -> RateSample | None:
         """That of the instant, None where it was not added."""

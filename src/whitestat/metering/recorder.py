@@ -61,8 +61,8 @@ class RecorderCounts:
 
 
 FIRST_DETAIL_MS = 60_000
-"""Services and peers are handed in after so long when the service starts, then after twice that each time, until
-`detail_s`: who looks at the page for the first time sees what the traffic is."""
+"""Time after the start until services and peers are handed in first; it doubles each time, up to `detail_s`, so that
+the page shows them soon after a start."""
 
 
 class Recorder:
@@ -94,7 +94,7 @@ class Recorder:
         self._replaced = writer.replaced
         self._locality = locality
         state = writer.state()
-        self._readings: dict[FlowKey, CounterReading] = {each.key: each for each in state.readings}
+        self._readings: dict[FlowKey, CounterReading] = {reading.key: reading for reading in state.readings}
         self._audits: dict[str, Audit] = dict(state.audits)
         self._booked = dict(state.receipts)
         self._finest_s = finest_s
@@ -197,7 +197,7 @@ class Recorder:
 
     def _written(self, flush: Flush) -> None:
         self.tally.flushes += bool(self._draft.results)
-        self._booked.update((each.meter, each.epoch) for each in flush.receipts)
+        self._booked.update((receipt.meter, receipt.epoch) for receipt in flush.receipts)
         self._draft = PendingBatch(self._finest_s)
         self._held.clear()
         self._new_points = ()
@@ -228,7 +228,7 @@ class Recorder:
         self.known.move(at)
 
     def release(self, boot: str, offset_ms: int, now_ms: int) -> bool:
-        """Book what was held, now that the clock is believed, and whether anything was; LedgerError: it stays held."""
+        """Book the held usage once the clock is trusted; return whether there was any. LedgerError leaves it held."""
         if not self._writer.is_holding:
             return False
         self._writer.release(boot, offset_ms, now_ms)
@@ -242,14 +242,14 @@ class Recorder:
         used = {key.episode for key in attributed.usage if key.scope is Scope.WAN and key.point in counting}
         own = {episode for episode in used if episode and self._is_own(episode)}
         self._shape.saw_users(own=bool(own), others=bool(used - own - {UNATTRIBUTED}), at_ms=now_ms)
-        told, routers = self._shape_told, self._attributor.routers.learned
+        reported, routers = self._shape_told, self._attributor.routers.learned
         self._shape_told = self._shape.notices(self.known.called, routers, now_ms)
-        for notice in set(self._shape_told).difference(told):
+        for notice in set(self._shape_told).difference(reported):
             log.warning("%s", notice)
 
     def _is_own(self, episode: int) -> bool:
-        found, locality = self._attributor.devices.by_id(episode), self._attributor.locality
-        return found.mac in locality.own_macs or found.address in locality.own_addresses
+        row, locality = self._attributor.devices.by_id(episode), self._attributor.locality
+        return row.mac in locality.own_macs or row.address in locality.own_addresses
 
     def live(self, collectors: Iterable[Collector], counting: Container[str], now_ms: int) -> dict[int, DeviceToday]:
         """Wide-area usage of the local day so far by device, what the meters still hold included."""
@@ -282,14 +282,16 @@ class Recorder:
             coverage=coverage,
             services=dict(self._detail.services),
             peers=dict(self._detail.peers),
-            devices={each.id: self._device_name(each) for each in episodes},
+            devices={episode.id: self._device_name(episode) for episode in episodes},
             sighted=self.known.sighted(),
         )
 
     def _look(self, collectors: Iterable[Collector], now_ms: int) -> Mapping[str, PointSum]:
-        """What meters hold beyond what is gathered; returns the octets of points of which nothing is."""
+        """Look at counts in meters beyond those collected; return the octets of points without any collected."""
         readable = list(collectors)
-        since = {point.name: self.last_read_ms(each) or now_ms for each in readable for point in each.points}
+        since = {
+            point.name: self.last_read_ms(collector) or now_ms for collector in readable for point in collector.points
+        }
         attributed = self._attribute_pending(readable, now_ms)
         gathered: dict[UsageKey, Counts] = {}
         for (_, key), part in self._draft.usage.items():
@@ -298,13 +300,13 @@ class Recorder:
         for key, counts in attributed.counts().items():
             more = Counts(*map(sub, counts, gathered.get(key, Counts())))
             self._shown.look(key, more, since.get(key.point, now_ms), now_ms)
-        return {name: each for name, each in attributed.points.items() if name not in self._held}
+        return {name: point for name, point in attributed.points.items() if name not in self._held}
 
     def _attribute_pending(self, collectors: Collection[Collector], now_ms: int) -> Attributed:
         """Attribute what these meters hold, and note which devices have sent more since the look before."""
-        pending = chain.from_iterable(each.peek() for each in collectors)
+        pending = chain.from_iterable(collector.peek() for collector in collectors)
         attributed = self._attributor.attribute(pending, now_ms)
-        points = {point.name for each in collectors for point in each.points}
+        points = {point.name for collector in collectors for point in collector.points}
         self._attributor.sender_times.look(attributed.sent, now_ms, points)
         return attributed
 
@@ -316,14 +318,14 @@ class Recorder:
         self, collectors: Iterable[Collector], counting: Container[str], now_ms: int
     ) -> dict[str, Spread | None]:
         """Wide-area usage between the last two polls of each polled point, None where it is unknown."""
-        found: dict[str, Spread | None] = {}
+        result: dict[str, Spread | None] = {}
         for collector in collectors:
             facts = collector.facts()
             if facts.is_polled:
                 for point in collector.points:
                     if point.name in counting:
-                        found[point.name] = self._spread(point.name, facts.last_poll, now_ms)
-        return found
+                        result[point.name] = self._spread(point.name, facts.last_poll, now_ms)
+        return result
 
     def _spread(self, point: str, poll: Poll | None, now_ms: int) -> Spread | None:
         if poll is None:
@@ -340,8 +342,8 @@ class Recorder:
         return Spread(poll.span_ms, by_device)
 
     def _unwritten(self, readable: Iterable[Collector]) -> Iterator[tuple[UsageKey, Counts]]:
-        """Today's part of the draft, without the points whose meters still show it themselves."""
-        shown = self._held.intersection(point.name for each in readable for point in each.points)
+        """Yield today's part of the draft, without points still shown by their meters."""
+        shown = self._held.intersection(point.name for collector in readable for point in collector.points)
         for (minute, key), counts in self._draft.usage.items():
             if key.point not in shown and self._today.has(minute):
                 yield key, counts
@@ -371,10 +373,10 @@ class Recorder:
     def _add_detail(
         self, result: ReadResult, services: Mapping[ServiceKey, list[int]], peers: Mapping[PeerKey, list[int]]
     ) -> None:
-        """What usage was on and with whom; a point says it with its deltas or beside them, never both."""
+        """Add usage by service and peer; a point reports it with its deltas or beside them, never both."""
         self._detail.add(
-            {service: Counts._make(held) for service, held in services.items()},
-            {peer: Counts._make(held) for peer, held in peers.items()},
+            {service: Counts._make(row) for service, row in services.items()},
+            {peer: Counts._make(row) for peer, row in peers.items()},
             (result.start_ms, result.end_ms),
             self._zone,
         )
@@ -403,13 +405,13 @@ class Recorder:
 
     def _differences(self, readings: Iterable[CounterReading]) -> Iterator[Delta]:
         for reading in readings:
-            found = counters.delta(self._readings.get(reading.key), reading)
-            if found is None:
+            growth = counters.delta(self._readings.get(reading.key), reading)
+            if growth is None:
                 continue
-            if found.quality in (Quality.IMPLAUSIBLE, Quality.AMBIGUOUS):
+            if growth.quality in (Quality.IMPLAUSIBLE, Quality.AMBIGUOUS):
                 discarded = self.tally.deltas_discarded
-                discarded[found.quality] = discarded.get(found.quality, 0) + 1
-            yield found
+                discarded[growth.quality] = discarded.get(growth.quality, 0) + 1
+            yield growth
 
     def _steps(self, result: ReadResult) -> dict[str, coverage.CoverageStep]:
         """What the referees say of each point."""

@@ -1,8 +1,8 @@
-"""Which instants usage is booked to: those of the wall clock while it can be believed; pure.
+"""Instants that usage is booked to: those of the wall clock while it can be trusted; pure.
 
 Spans come from the monotonic clock; the wall clock only says where they lie. A board without a battery starts
 in 1970, or where it was last switched off; a clock may be a year ahead, or jump a day forward and come back. So a
-clock is believed when it is not before the build date and
+clock is trusted when it is not before the build date and
 
 - not before what is booked, nor long after it, or it comes back to where the monotonic clock would be had an earlier
   jump forward not been, or
@@ -29,23 +29,23 @@ LATEST_MS = 7_258_118_400_000
 """The year 2200, where questions end."""
 
 SLACK_MS = 120_000
-"""So far behind what is booked a clock is believed: one with a battery, after a restart, before the network sets it."""
+"""Largest lag behind the bookings of a trusted clock: one with a battery, after a restart, not yet set by network."""
 
 FAR_MS = 30 * 86_400_000
 """A clock so far ahead of what is booked is looked at for a while first: this machine was off, or it is wrong."""
 
 JUMP_MS = 10_000
-"""A step from here on is told; a smaller one is a time service at its work."""
+"""Smallest step that is reported; a smaller one is the work of a time service."""
 
 STEADY_MS = 10 * 60_000
-"""A clock that went as the monotonic clock did for so long is believed, whatever is booked. A board whose clock goes on
-from where it was switched off is set sooner than that where it is set at all."""
+"""Time after which a clock that agrees with the monotonic clock is trusted, whatever is booked. A board with a clock
+that continues from its last stop is set sooner than that if it is set at all."""
 
 SETTLED_MS = 30 * 60_000
 """A jump forward that did not come back in this time was right."""
 
 TOLD_MS = 3_600_000
-"""For how long a jump is told."""
+"""Duration of the notice of a jump."""
 
 MINUTE_MS = 60_000
 
@@ -114,7 +114,7 @@ class Timekeeper:
 
     @property
     def news(self) -> tuple[ClockState, int]:
-        """Differs after each change that a user should be told of."""
+        """State of the clock and number of its last jump; a change of either is reported."""
         return self.state, self._jump[0]
 
     @property
@@ -127,7 +127,7 @@ class Timekeeper:
         return ticks_ms + self._offset_ms
 
     def is_proven(self, ticks_ms: int) -> bool:
-        """Whether the clock is believed and went steadily for some minutes: enough to drop by it what is old."""
+        """Whether the clock is trusted and ran steadily for some minutes: enough to remove old data by it."""
         return not self.held and ticks_ms - self._steady[1] >= STEADY_MS
 
     def look(self, wall_ms: int, ticks_ms: int, *, synchronised: bool = False) -> Correction | None:
@@ -171,7 +171,7 @@ class Timekeeper:
         return None
 
     def notice(self, ticks_ms: int) -> str:
-        """What a user should know of the clock, in a sentence; empty while all is well."""
+        """Return the notice about the clock in a sentence; empty while all is well."""
         says = f"the clock says {_text(self._wall_ms)}"
         booked = _text(self._newest_ms)
         if self.held and not BUILT_MS <= self._wall_ms < LATEST_MS:

@@ -42,7 +42,7 @@ class LiveUsage(NamedTuple):
 
 
 class TodayUsage:
-    """Holds what is booked of the day that `begin` began, so that nobody who looks asks the ledger."""
+    """Booked usage of the day that `begin` began, so that a view needs no read of the ledger."""
 
     def __init__(self, writer: Writer, known: DeviceRegistry, zone: tzinfo) -> None:
         self._writer = writer
@@ -67,24 +67,24 @@ class TodayUsage:
         return calendar.day_of(at_s, self._zone) == self._day
 
     def add(self, usage: Mapping[tuple[int, UsageKey], Counts]) -> None:
-        """Usage by minute was booked."""
+        """Add booked usage by minute."""
         for (minute, key), counts in usage.items():
             if self.has(minute):
-                held = self._booked.get(key)
-                self._booked[key] = held.plus(counts) if held else counts
+                present = self._booked.get(key)
+                self._booked[key] = present.plus(counts) if present else counts
 
     def by_device(
         self, unbooked: Iterable[tuple[UsageKey, Counts]], counting: Container[str]
     ) -> dict[int, DeviceToday]:
-        """Wide-area usage at these points, with today's that is not booked."""
+        """Return wide-area usage at these points, with today's unbooked usage."""
         rows: dict[int, DeviceToday] = {}
         points: dict[int, dict[str, Counts]] = {}
         for key, counts in chain(self._booked.items(), unbooked):
             if key.scope is Scope.WAN and key.point in counting:
                 row = self._row(key.episode)
-                held = rows.setdefault(row.device, row)
-                rows[row.device] = held._replace(
-                    counts=held.counts.plus(counts), last_seen_ms=max(held.last_seen_ms, row.last_seen_ms)
+                present = rows.setdefault(row.device, row)
+                rows[row.device] = present._replace(
+                    counts=present.counts.plus(counts), last_seen_ms=max(present.last_seen_ms, row.last_seen_ms)
                 )
                 at_points = points.setdefault(row.device, {})
                 at_points[key.point] = at_points[key.point].plus(counts) if key.point in at_points else counts
@@ -93,5 +93,5 @@ class TodayUsage:
     def _row(self, episode: int) -> DeviceToday:
         if episode == UNATTRIBUTED:
             return DeviceToday(UNATTRIBUTED, "", None, 0, Counts())
-        found, known = self._known.by_id(episode), self._known
-        return DeviceToday(found.device, known.called(episode), found.mac, known.last_seen_ms(episode), Counts())
+        device, known = self._known.by_id(episode), self._known
+        return DeviceToday(device.device, known.called(episode), device.mac, known.last_seen_ms(episode), Counts())

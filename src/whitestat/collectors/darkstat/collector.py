@@ -243,9 +243,9 @@ def _sight_of(kept: Mapping[Address | None, CounterReading]) -> TableSnapshot | 
     if totals is None or not totals.epoch.removeprefix("-").isdigit():
         return None
     rows = {
-        address: HostTotals(each.counts.octets_in, each.counts.octets_out)
-        for address, each in kept.items()
-        if address is not None and each.epoch == totals.epoch
+        address: HostTotals(reading.counts.octets_in, reading.counts.octets_out)
+        for address, reading in kept.items()
+        if address is not None and reading.epoch == totals.epoch
     }
     octets_in, octets_out, packets, dropped, passed = totals.counts
     return TableSnapshot(totals.at_ms, int(totals.epoch), rows, octets_in, octets_out, passed, passed, packets, dropped)

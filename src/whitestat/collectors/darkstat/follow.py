@@ -83,7 +83,7 @@ class TableFollower:
         """The traffic between the sight before and this one; none at the first."""
         before = self.before
         if before:
-            self._joined.update((each, before.at_ms) for each in now.rows.keys() & before.others)
+            self._joined.update((address, before.at_ms) for address in now.rows.keys() & before.others)
         if before is None:
             step = NOTHING
         elif same_life(before, now):
@@ -130,7 +130,7 @@ class TableFollower:
                 grown[address] = counts
             self._gone.pop(address, None)
         if room is None and now.whole:
-            self._gone.update((each, host) for each, host in before.rows.items() if each not in now.rows)
+            self._gone.update((gone, host) for gone, host in before.rows.items() if gone not in now.rows)
         return TableChange(grown, 0, refused)
 
     def _restored_from(self, before: TableSnapshot, now: TableSnapshot) -> TableChange:
@@ -187,8 +187,8 @@ def _restored(now: TableSnapshot) -> bool:
 
 
 def _from_zero(now: TableSnapshot) -> TableChange:
-    grown = {each: Counts(host.octets_in, host.octets_out) for each, host in now.rows.items()}
-    return TableChange({each: counts for each, counts in grown.items() if counts.octets})
+    grown = {address: Counts(host.octets_in, host.octets_out) for address, host in now.rows.items()}
+    return TableChange({address: counts for address, counts in grown.items() if counts.octets})
 
 
 def _more(base: HostTotals | None, host: HostTotals) -> Counts:

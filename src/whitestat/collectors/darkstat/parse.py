@@ -115,16 +115,16 @@ _NO_MAC = bytes(6)
 
 def front(page: str) -> FrontPage:
     """The front page; DarkstatError when it does not say since when it counts."""
-    found = _SINCE.search(page)
-    if not found:
+    match = _SINCE.search(page)
+    if not match:
         raise DarkstatError(f"the front page is not darkstat's: {_excerpt(page)}")
-    day, sign, hours, minutes = found.groups()
+    day, sign, hours, minutes = match.groups()
     try:
         offset = timedelta(hours=int(hours), minutes=int(minutes)) * (1 if sign == "+" else -1)
         since = datetime.strptime(day, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone(offset))
         since_s = int(since.timestamp())
     except (ValueError, OverflowError):
-        raise DarkstatError(f"the front page counts since {found[0][9:60]!r}") from None
+        raise DarkstatError(f"the front page counts since {match[0][9:60]!r}") from None
     figures = {name: _number(text) for name, text in _SPAN.findall(page)}
     version = _VERSION.search(page)
     octets, packets, dropped = figures.get("tb"), figures.get("tp"), figures.get("pd") or 0
@@ -142,7 +142,7 @@ def hosts(page: str) -> Hosts:
     places = _places(header, ("ip", "in", "out"))
     mac, total, named = places.get("mac address"), places.get("total"), places.get("hostname")
     columns = places["ip"], places["in"], places["out"]
-    found: dict[Address, HostTotals] = {}
+    rows_by_address: dict[Address, HostTotals] = {}
     names: dict[Address, str] = {}
     rows = unreadable = 0
     for row in cells:
@@ -150,17 +150,19 @@ def hosts(page: str) -> Hosts:
         if rows > ROWS_MAX:
             raise DarkstatError(f"the table of hosts has more than {ROWS_MAX} rows")
         read = _host(row, columns, mac, total) if len(row) == len(header) else None
-        if read is None or read[0] in found:
+        if read is None or read[0] in rows_by_address:
             unreadable += 1
         else:
-            found[read[0]] = read[1]
+            rows_by_address[read[0]] = read[1]
             if named is not None and (name := _name(row[named])):
                 names[read[0]] = name
-    if (said := _OF.search(page)) and (said[1] != "1" or said[2] != said[3] or int(said[3]) != rows):
-        raise DarkstatError(f"the page says it has hosts {said[0][1:-1]} and holds {rows}")
-    if unreadable and not found:
+    if (range_match := _OF.search(page)) and (
+        range_match[1] != "1" or range_match[2] != range_match[3] or int(range_match[3]) != rows
+    ):
+        raise DarkstatError(f"the page says it has hosts {range_match[0][1:-1]} and holds {rows}")
+    if unreadable and not rows_by_address:
         raise DarkstatError(f"none of {unreadable} rows can be read: {_excerpt(page)}")
-    return Hosts(found, unreadable, names)
+    return Hosts(rows_by_address, unreadable, names)
 
 
 def metrics(text: str) -> Hosts:
@@ -202,7 +204,9 @@ def detail(page: str) -> HostDetail:
         name = title.strip().lower()
         if name != "ip protocols" and name not in _SECTIONS:
             continue
-        if ((said := _OF.search(body)) and said[1] == "1" and said[2] == said[3]) or "The table is empty." in body:
+        if (
+            (range_match := _OF.search(body)) and range_match[1] == "1" and range_match[2] == range_match[3]
+        ) or "The table is empty." in body:
             whole.add(_SECTIONS.get(name, PROTOCOLS))
         if name in _SECTIONS:
             protocol, remote = _SECTIONS[name]
@@ -210,8 +214,8 @@ def detail(page: str) -> HostDetail:
                 ports[PortKey(protocol, port, remote)] = counts.turned() if remote else counts
         else:
             protocols.update(_numbered(body, "#", 255))
-    said = _HOSTNAME.search(sections[0])
-    return HostDetail(ports, protocols, frozenset(whole), _name(said[1]) if said else "")
+    range_match = _HOSTNAME.search(sections[0])
+    return HostDetail(ports, protocols, frozenset(whole), _name(range_match[1]) if range_match else "")
 
 
 def _numbered(section: str, column: str, most: int) -> Iterator[tuple[int, Counts]]:
@@ -280,17 +284,17 @@ def _host(
 
 
 def _metric(line: str) -> tuple[Address, Mac | None, bool, int] | None:
-    found = _METRIC.fullmatch(line)
-    if not found or int(found[2]) > LARGEST:
+    match = _METRIC.fullmatch(line)
+    if not match or int(match[2]) > LARGEST:
         return None
-    labels: Mapping[str, str] = dict(_LABEL.findall(found[1]))
+    labels: Mapping[str, str] = dict(_LABEL.findall(match[1]))
     try:
         mac = mac_bytes(labels["mac"]) if "mac" in labels else None
         address = address_bytes(labels["ip"])
         outward = ("in", "out").index(labels["dir"])
     except (ValueError, KeyError):
         return None
-    return address, None if mac == _NO_MAC else mac, bool(outward), int(found[2])
+    return address, None if mac == _NO_MAC else mac, bool(outward), int(match[2])
 
 
 def _name(cell: str) -> str:

@@ -23,16 +23,16 @@ def networks(rows: Mapping[Address, HostTotals], local: Collection[Address]) -> 
     """The /64 networks among the rows that are not `local`, by the MACs of those that are."""
     outside = {host.mac for address, host in rows.items() if address.startswith(MAPPED_IPV4) and address not in local}
     ours = {rows[address].mac for address in local} - outside - {None}
-    found: dict[bytes, set[Mac | None]] = {}
+    macs_by_prefix: dict[bytes, set[Mac | None]] = {}
     for address, host in rows.items():
         if host.mac in ours and address not in local and _is_global(address):
-            found.setdefault(address[:8], set()).add(host.mac)
-    return frozenset(_network(prefix) for prefix, macs in found.items() if len(macs) >= DEVICES_MIN)
+            macs_by_prefix.setdefault(address[:8], set()).add(host.mac)
+    return frozenset(_network(prefix) for prefix, macs in macs_by_prefix.items() if len(macs) >= DEVICES_MIN)
 
 
 def of_addresses(addresses: Iterable[Address | None]) -> frozenset[IPv6Network]:
     """The networks of hosts that were ours before."""
-    return frozenset(_network(each[:8]) for each in addresses if each and _is_global(each))
+    return frozenset(_network(address[:8]) for address in addresses if address and _is_global(address))
 
 
 def _is_global(address: Address) -> bool:

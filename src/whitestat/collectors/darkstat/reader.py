@@ -61,10 +61,10 @@ class TableReader:
         """The host's own page, None where darkstat has forgotten the host; CollectorError without one."""
         path = f"/hosts/{address_text(address)}/"
         reply = self._http.get(path)
-        found = None if reply.status == 404 else self._read(parse.detail, reply)
-        if found and found.name:
-            self._know({address: found.name})
-        return found
+        page = None if reply.status == 404 else self._read(parse.detail, reply)
+        if page and page.name:
+            self._know({address: page.name})
+        return page
 
     def _know(self, names: Mapping[Address, str]) -> None:
         if len(self.names) > NAMES_MAX:

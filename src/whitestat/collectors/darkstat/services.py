@@ -79,8 +79,8 @@ class Services:
 
     def forget(self) -> None:
         """Nothing seen so far is compared with what comes."""
-        for each in (self._looks, self._pages, self._found, self._unexplained):
-            each.clear()
+        for memory in (self._looks, self._pages, self._found, self._unexplained):
+            memory.clear()
 
     def explain(
         self, usage: Mapping[HostKey, Counts], start_ms: int, end_ms: int
@@ -95,13 +95,13 @@ class Services:
         _add_all(self._unexplained, usage)
         explained: dict[tuple[HostKey, UsedService], Counts] = {}
         for host in self._unexplained:
-            found = self._found.get(host[1], {}) if host[1] else {}
-            for on in sorted(found, key=lambda each: each.port):
-                part = _least(found[on], self._unexplained[host])
+            rest = self._found.get(host[1], {}) if host[1] else {}
+            for on in sorted(rest, key=lambda used: used.port):
+                part = _least(rest[on], self._unexplained[host])
                 if part.octets:
                     explained[host, on] = part
                     self._unexplained[host] = _minus(self._unexplained[host], part)
-                    found[on] = _minus(found[on], part)
+                    rest[on] = _minus(rest[on], part)
         return explained
 
 
@@ -111,19 +111,19 @@ def services(before: HostDetail, now: HostDetail) -> dict[UsedService, Counts]:
         number: _grown(before.protocols.get(number), counts, PROTOCOLS in before.whole)
         for number, counts in now.protocols.items()
     }
-    found = {UsedService(number, 0): counts for number, counts in protocols.items() if number not in WITH_PORTS}
+    explained = {UsedService(number, 0): counts for number, counts in protocols.items() if number not in WITH_PORTS}
     ports: dict[UsedService, Counts] = {}
-    for each, counts in now.ports.items():
-        if each.port < EPHEMERAL:
-            grown = _grown(before.ports.get(each), counts, (each.protocol, each.remote) in before.whole)
-            on = UsedService(each.protocol, each.port)
+    for port_key, counts in now.ports.items():
+        if port_key.port < EPHEMERAL:
+            grown = _grown(before.ports.get(port_key), counts, (port_key.protocol, port_key.remote) in before.whole)
+            on = UsedService(port_key.protocol, port_key.port)
             # The same port on both sides is one packet in both tables.
             ports[on] = _most(ports[on], grown) if on in ports else grown
-    for on in sorted(ports, key=lambda each: each.port):
+    for on in sorted(ports, key=lambda used: used.port):
         room = protocols.get(on.protocol, Counts())
-        found[on] = _least(ports[on], room)
-        protocols[on.protocol] = _minus(room, found[on])
-    return {on: counts for on, counts in found.items() if counts.octets}
+        explained[on] = _least(ports[on], room)
+        protocols[on.protocol] = _minus(room, explained[on])
+    return {on: counts for on, counts in explained.items() if counts.octets}
 
 
 def _grown(before: Counts | None, now: Counts, whole: bool) -> Counts:
@@ -148,5 +148,5 @@ def _most(a: Counts, b: Counts) -> Counts:
 
 def _add_all(to: dict[K, Counts], more: Mapping[K, Counts]) -> None:
     for key, counts in more.items():
-        held = to.get(key)
-        to[key] = held.plus(counts) if held else counts
+        present = to.get(key)
+        to[key] = present.plus(counts) if present else counts

@@ -232,7 +232,7 @@ class KernelCollector:
             else:
                 self.meter.unwatch(index)
                 self._lives.setdefault(name, []).append(_Life(index, index not in present, Counts()))
-        lives = {name: list(each) for name, each in self._lives.items()}
+        lives = {name: list(life_list) for name, life_list in self._lives.items()}
         self._audits = {} if self._ended is None else self._audits_of(self._ended, {})
         self._links, self._lives = {}, lives  # which are in the running epoch too
 
@@ -269,7 +269,7 @@ class KernelCollector:
             with contextlib.suppress(OSError):
                 self._promiscuous.ask(link.index)
         lives = self._lives.get(point.name, [])
-        here = [each for each in lives if each.interface == link.index]  # it has its name again
+        here = [life for life in lives if life.interface == link.index]  # it has its name again
         is_fresh = not here and link.index not in self.meter.watched()
         begun = frames(link, counters().get(link.name, Counts())) if is_fresh else None
         try:
@@ -326,7 +326,7 @@ class KernelCollector:
 
     def _audits_of(self, epoch: int, seen: Mapping[str, Counts]) -> dict[str, Audit]:
         """What the meter saw in an epoch that has ended, beside the interfaces' own counters, `seen` as it ended."""
-        totals = {index: each for index, _, each in self.meter.carried(epoch)}
+        totals = {index: carried for index, _, carried in self.meter.carried(epoch)}
         lives, self._lives = self._lives, {}
         audits = {}
         for name, interface in self._interfaces.items():

@@ -100,8 +100,8 @@ class Meter:
         OSError where the interface has gone meanwhile: then it is not watched.
         """
         place = self._places.get(index)
-        held = None if place is None else self._points.get(_INDEX.pack(place))
-        if held is None or _POINT.unpack(held)[:2] != (link, point):
+        value = None if place is None else self._points.get(_INDEX.pack(place))
+        if value is None or _POINT.unpack(value)[:2] != (link, point):
             place = self._free_place(index) if place is None else place
             self._points.put(_INDEX.pack(place), _POINT.pack(link, point, index, place))
             self._places[index] = place
@@ -109,8 +109,8 @@ class Meter:
 
     def watched(self) -> dict[int, int]:
         """The number of the point by index of the interface, of this process or of one before it that left its maps."""
-        held = {index: self._points.get(_INDEX.pack(place)) for index, place in self._places.items()}
-        return {index: _POINT.unpack(value)[1] for index, value in held.items() if value}
+        values = {index: self._points.get(_INDEX.pack(place)) for index, place in self._places.items()}
+        return {index: _POINT.unpack(value)[1] for index, value in values.items() if value}
 
     def unwatch(self, index: int) -> None:
         """Stop counting. What was counted is in `totals` until its epoch is cleared."""
@@ -143,7 +143,7 @@ class Meter:
         place = self._places[index] if index in self._places else self._left[index][0] if index in self._left else None
         if place is None:
             return None
-        return Totals(*(self._way(place, each) for each in _totals_of(epoch)))
+        return Totals(*(self._way(place, half) for half in _totals_of(epoch)))
 
     def _way(self, place: int, half: int) -> WayTotals:
         value = self._totals.get(_INDEX.pack(place + half * POINTS)) or b""
@@ -175,7 +175,7 @@ class Meter:
         self._pairs[epoch & 1].clear()
         for place in range(POINTS):
             self._forget(place, epoch)
-        self._left = {index: each for index, each in self._left.items() if each[1] > epoch}
+        self._left = {index: left for index, left in self._left.items() if left[1] > epoch}
 
     def memory(self) -> int:
         """Octets of kernel memory of the maps, by their sizes (the kernel allocates them at once)."""
@@ -274,23 +274,23 @@ class Meter:
 
     def _held_places(self) -> dict[int, int]:
         """Place by interface index: what a process before this one watched goes on with its totals."""
-        held = {}
+        places = {}
         for place in range(POINTS):
             value = self._points.get(_INDEX.pack(place))
             index = _POINT.unpack(value)[2] if value else 0
             if index:
-                held[index] = place
-        return held
+                places[index] = place
+        return places
 
     def _free_place(self, index: int) -> int:
         """One that holds nothing, or what the interface counted there before; else one that another interface left."""
         if index in self._left:
             return self._left.pop(index)[0]
-        taken, left = set(self._places.values()), {each[0]: index for index, each in self._left.items()}
-        free = [place for place in ((index + each) % POINTS for each in range(PLACES)) if place not in taken]
+        taken, left = set(self._places.values()), {left_place[0]: index for index, left_place in self._left.items()}
+        free = [place for place in ((index + offset) % POINTS for offset in range(PLACES)) if place not in taken]
         if not free:
             raise CollectorError(f"interface {index} finds no place beside {len(taken)} others that are watched")
-        place = min(free, key=lambda each: each in left)
+        place = min(free, key=lambda number: number in left)
         if place in left:
             del self._left[left[place]]
             for epoch in (0, 1):

@@ -68,15 +68,15 @@ def folder(ledger: Path, shape: bytes) -> Pins | None:
 
 def _fault_of(root: Path, parent: Path) -> str:
     """Why another user could change what is kept in `parent`, which is made if need be; empty where none could."""
-    found = root.stat()
-    if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+    status = root.stat()
+    if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
         return f"{root}: other users can change it (mount -o remount,mode=0700 {root})"
     if not os.path.lexists(parent):
         parent.mkdir(mode=0o700)
-    found = parent.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    status = parent.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         return f"{parent}: is a link, or another user's"
-    return f"{parent}: other users can change it" if found.st_mode & 0o022 else ""
+    return f"{parent}: other users can change it" if status.st_mode & 0o022 else ""
 
 
 def _taken_back(mine: Path) -> int:
@@ -89,8 +89,8 @@ def _taken_back(mine: Path) -> int:
     descriptor = os.open(mine, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o700)
-        found = [os.stat(name, dir_fd=descriptor, follow_symlinks=False) for name in _names(descriptor)]
-        if not all(stat.S_ISREG(each.st_mode) and each.st_nlink == 1 for each in found):
+        statuses = [os.stat(name, dir_fd=descriptor, follow_symlinks=False) for name in _names(descriptor)]
+        if not all(stat.S_ISREG(status.st_mode) and status.st_nlink == 1 for status in statuses):
             log.warning("%s: holds links, which are not followed: what it held is forgotten", mine)
             _empty(descriptor)
     except BaseException:
@@ -125,9 +125,9 @@ def _bpf_file_system() -> Path | None:
 
 def _mounted() -> set[str]:
     """Mount points of BPF file systems (proc(5), mountinfo)."""
-    found = set()
+    mounts = set()
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
         fields, _, tail = line.partition(" - ")
         if tail.startswith("bpf "):
-            found.add(fields.split()[4])
-    return found
+            mounts.add(fields.split()[4])
+    return mounts

@@ -278,7 +278,7 @@ class PacketCollector:
             self._status = PointStatus(PointState.WAITING, f"interface {link.name} is down")
         else:
             self._status = PointStatus(PointState.OK, ONE_BY_ONE if self._opened().tells_giants else GIANTS)
-        self._newcomers.look(each.index for each in known.values())
+        self._newcomers.look(link.index for link in known.values())
 
     def _bound(self, link: NetworkInterface) -> bool:
         """Bind anew: a new life of the meter, because the interface's counters have a new one.
@@ -331,7 +331,7 @@ class PacketCollector:
 
     def _parted(self, known: Mapping[str, NetworkInterface]) -> bool:
         """Whether the interface is gone for good; said once."""
-        if self._link or self._is_parted or self._index in {each.index for each in known.values()}:
+        if self._link or self._is_parted or self._index in {link.index for link in known.values()}:
             return False
         self._is_parted, self._gone, self._unread = True, self._gone.plus(self._unread), Counts()
         return True

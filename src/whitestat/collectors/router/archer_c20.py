@@ -82,7 +82,7 @@ class ArcherC20:
         """Each poll has logged out."""
 
     def _read(self, blocks: list[ReplyBlock], names: list[HostName]) -> RouterTotals:
-        settings = next((each.fields for each in blocks if each.request == 0), {})
+        settings = next((block.fields for block in blocks if block.request == 0), {})
         if settings.get("enable") == "0":
             raise TemporarilyUnavailable(f"{self.url}: {OFF}")
         totals: dict[RouterKey, Counts] = {}

@@ -102,9 +102,9 @@ class RouterCollector(PolledCollector):
             self._has_new_rows = step.new_rows > 0 and not closely
             if closely:
                 self._closely_s = at_s
-            self._names.update((each.mac, each) for each in look.names[:NAMES_MAX] if each.mac)
+            self._names.update((name.mac, name) for name in look.names[:NAMES_MAX] if name.mac)
             if len(self._names) > NAMES_MAX:
-                self._names = {each.mac: each for each in look.names[:NAMES_MAX] if each.mac}
+                self._names = {name.mac: name for name in look.names[:NAMES_MAX] if name.mac}
         self._figures_doubt = _doubt_of(step, look) or self._figures_doubt
         self._progress = _progress_of(look)
         self._doubt = "; ".join(filter(None, (look.doubt, self._figures_doubt)))

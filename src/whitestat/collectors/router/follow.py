@@ -65,7 +65,9 @@ class TotalsFollower:
     def __init__(self, point: str, ceiling_bps: int, kept: Iterable[CounterReading] = ()) -> None:
         self._point = point
         self._ceiling_bps = ceiling_bps
-        self._last: dict[RouterKey, CounterReading] = {(each.key.mac, each.key.address): each for each in kept}
+        self._last: dict[RouterKey, CounterReading] = {
+            (reading.key.mac, reading.key.address): reading for reading in kept
+        }
         self._rows: frozenset[RouterKey] = frozenset(self._last)
         self._seen: dict[RouterKey, deque[Counts]] = {}
         self._fallen: _Fallen | None = None
@@ -81,7 +83,7 @@ class TotalsFollower:
         """Another that remembers the same, and goes its own way."""
         other = TotalsFollower(self._point, self._ceiling_bps)
         other._last, other._rows = self._last.copy(), self._rows
-        other._seen = {who: each.copy() for who, each in self._seen.items()}
+        other._seen = {row: counts.copy() for row, counts in self._seen.items()}
         other._fallen, other._counted_s = self._fallen, self._counted_s
         return other
 
@@ -92,57 +94,57 @@ class TotalsFollower:
         changed = [self._reading(LINE, Counts(), at_ms, 64)] if LINE not in look.totals else []
         implausible = unsure = 0
         restored, new_rows, spanned_ms = False, 0, elapsed_ms
-        for who, counts in look.totals.items():
-            now = self._reading(who, counts, at_ms, look.width)
-            before = None if first else self._before(who, now, look)
-            held = self._last.get(who)
-            if before and self._is_stale(who, before, now, look, elapsed_ms):
-                restored |= who == LINE
+        for row, counts in look.totals.items():
+            now = self._reading(row, counts, at_ms, look.width)
+            before = None if first else self._before(row, now, look)
+            last = self._last.get(row)
+            if before and self._is_stale(row, before, now, look, elapsed_ms):
+                restored |= row == LINE
                 continue
             passed_ms = elapsed_ms
-            if who == LINE and before and self._fallen:
+            if row == LINE and before and self._fallen:
                 before, passed_ms = self._told_by(before, self._fallen, now, look, elapsed_ms)
                 self._fallen = None
-            new_rows += held is None
-            if who == LINE or held is None or held.counts != counts or at_ms - held.at_ms > REFRESH_MS:
+            new_rows += last is None
+            if row == LINE or last is None or last.counts != counts or at_ms - last.at_ms > REFRESH_MS:
                 changed.append(now)
             if before is None:
                 continue
-            span_ms = passed_ms if who in self._rows else max(passed_ms, at_ms - before.at_ms)
+            span_ms = passed_ms if row in self._rows else max(passed_ms, at_ms - before.at_ms)
             since = before._replace(at_ms=at_ms - span_ms)
             spanned_ms = max(spanned_ms, passed_ms)
-            restored |= who == LINE and self._is_restored(since, now, look, passed_ms)
-            delta = self._line(since, now, look, passed_ms) if who == LINE else self._row(since, now)
+            restored |= row == LINE and self._is_restored(since, now, look, passed_ms)
+            delta = self._line(since, now, look, passed_ms) if row == LINE else self._row(since, now)
             implausible += delta is not None and delta.quality is Quality.IMPLAUSIBLE
             if delta and delta.counts.octets:
                 unsure += self._may_miss_a_wrap(since, now, delta)
-                deltas.append(delta._replace(counts=_booked(who, delta.counts)))
+                deltas.append(delta._replace(counts=_booked(row, delta.counts)))
         self._remember(changed, look)
         if self._fallen is None:
             self._counted_s = look.counted_s
         return TotalsChange(deltas, changed, implausible, unsure, restored, new_rows, spanned_ms)
 
-    def _reading(self, who: RouterKey, counts: Counts, at_ms: int, width: int) -> CounterReading:
-        return CounterReading(FlowKey(self._point, *who), counts, at_ms, "", width)
+    def _reading(self, row: RouterKey, counts: Counts, at_ms: int, width: int) -> CounterReading:
+        return CounterReading(FlowKey(self._point, *row), counts, at_ms, "", width)
 
-    def _before(self, who: RouterKey, now: CounterReading, look: RouterTotals) -> CounterReading | None:
+    def _before(self, row: RouterKey, now: CounterReading, look: RouterTotals) -> CounterReading | None:
         """What the row goes on from: its own past, that of a row it took the place of, or zero."""
-        if who in self._last or who == LINE:
-            return self._last.get(who)
+        if row in self._last or row == LINE:
+            return self._last.get(row)
         for gone, last in self._last.items():
-            alike = gone != LINE and (gone[1] == who[1] or (gone[0] is not None and gone[0] == who[0]))
+            alike = gone != LINE and (gone[1] == row[1] or (gone[0] is not None and gone[0] == row[0]))
             if alike and gone not in look.totals and _goes_on(last.counts, now.counts):
                 return last
         return now._replace(counts=Counts(), epoch="new")
 
     def _is_stale(
-        self, who: RouterKey, before: CounterReading, now: CounterReading, look: RouterTotals, elapsed_ms: int
+        self, row: RouterKey, before: CounterReading, now: CounterReading, look: RouterTotals, elapsed_ms: int
     ) -> bool:
         """Whether nothing is taken from these figures, for they may be older than those before."""
         if _goes_on(before.counts, now.counts):
             return False
-        if who != LINE:
-            return any(now.counts) and now.counts in self._seen.get(who, ())
+        if row != LINE:
+            return any(now.counts) and now.counts in self._seen.get(row, ())
         if self._fallen and _goes_on(self._fallen.reading.counts, now.counts):
             return self._fallen.reading.counts == now.counts
         goes_on = look.session_s is None or look.session_s * 1000 > elapsed_ms + SLACK_MS
@@ -191,11 +193,11 @@ class TotalsFollower:
         return now.width < 64 and packets * PACKET_OCTETS_MAX // 2 >= delta.counts.octets + (1 << now.width)
 
     def _remember(self, changed: Sequence[CounterReading], look: RouterTotals) -> None:
-        for each in changed:
-            who = each.key.mac, each.key.address
-            if who != LINE and who in self._last and self._last[who].counts != each.counts:
-                self._seen.setdefault(who, deque(maxlen=SEEN_KEPT)).append(self._last[who].counts)
-        self._last.update(((each.key.mac, each.key.address), each) for each in changed)
+        for reading in changed:
+            row = reading.key.mac, reading.key.address
+            if row != LINE and row in self._last and self._last[row].counts != reading.counts:
+                self._seen.setdefault(row, deque(maxlen=SEEN_KEPT)).append(self._last[row].counts)
+        self._last.update(((reading.key.mac, reading.key.address), reading) for reading in changed)
         self._rows = frozenset(look.totals)
         for gone in list(self._forgettable(look)):
             del self._last[gone]
@@ -205,8 +207,8 @@ class TotalsFollower:
         """The rows that went longest ago, where there are too many."""
         room = len(self._last) - ROWS_MAX - len(look.totals)
         if room > 0:
-            gone = sorted((each.at_ms, who) for who, each in self._last.items() if who not in look.totals)
-            yield from [who for _, who in gone if who != LINE][:room]
+            gone = sorted((reading.at_ms, row) for row, reading in self._last.items() if row not in look.totals)
+            yield from [row for _, row in gone if row != LINE][:room]
 
 
 def _goes_on(before: Counts, now: Counts) -> bool:
@@ -225,6 +227,6 @@ def _is_reset(before: Counts, now: Counts, width: int) -> bool:
     return packets > PACKETS_MAX or octets > packets * PACKET_OCTETS_MAX
 
 
-def _booked(who: RouterKey, counts: Counts) -> Counts:
+def _booked(row: RouterKey, counts: Counts) -> Counts:
     """Without a row's packets, which are of both directions."""
-    return counts if who == LINE else counts._replace(packets_in=0, packets_out=0)
+    return counts if row == LINE else counts._replace(packets_in=0, packets_out=0)

@@ -203,16 +203,16 @@ class HiLink:
     def _month_of(self, connection: HiLinkSession) -> str:
         """The router's own count of this month, for people; nothing where it does not tell."""
         try:
-            told = Monitoring(connection).month_statistics()
+            statistics = Monitoring(connection).month_statistics()
         except ResponseErrorNotSupportedException:
             self._tells_month = False
             return ""
         except ResponseErrorLoginRequiredException:  # worth no login of its own
             return ""
-        down, up = _figure(told, "CurrentMonthDownload"), _figure(told, "CurrentMonthUpload")
+        down, up = _figure(statistics, "CurrentMonthDownload"), _figure(statistics, "CurrentMonthUpload")
         if down is None or up is None:
             return ""
-        since = str(told.get("MonthLastClearTime") or "")
+        since = str(statistics.get("MonthLastClearTime") or "")
         begun = f" since {since}" if re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}", since) else ""
         return f"; by its own count of the month{begun}: {octets_text(down)} down, {octets_text(up)} up"
 
@@ -246,9 +246,9 @@ class HiLink:
         return CollectorError(f"{self.url}: answers error {error.code}")
 
 
-def _figure(told: Mapping[str, Any], name: str) -> int | None:
+def _figure(fields: Mapping[str, Any], name: str) -> int | None:
     """A figure; None where the element is empty or not there, which is "unknown" and not nothing."""
-    text = told.get(name)
+    text = fields.get(name)
     if not isinstance(text, str) or not re.fullmatch("[0-9]{1,18}", text.strip()):
         return None
     return int(text)

@@ -54,12 +54,14 @@ class B593:
     def look(self, closely: bool) -> RouterTotals:
         if self._unit is None:
             self._unit = "bytes" if pages.front(self._text("/", "")).csrf else "kB"
-        found = self._read(self._text(OPEN, ""))
-        if found is None:
-            found = self._inside()
+        statistics = self._read(self._text(OPEN, ""))
+        if statistics is None:
+            statistics = self._inside()
         scale = UNITS[self._unit]
-        counts = Counts(found.down * scale, found.up * scale)
-        return RouterTotals({LINE: counts}, counted_s=found.live_s, notice=NOTICE, doubt=self._doubt(found, counts))
+        counts = Counts(statistics.down * scale, statistics.up * scale)
+        return RouterTotals(
+            {LINE: counts}, counted_s=statistics.live_s, notice=NOTICE, doubt=self._doubt(statistics, counts)
+        )
 
     def abort(self) -> None:
         self._http.abort()
@@ -76,9 +78,9 @@ class B593:
         try:
             for page in dict.fromkeys((self._page, *PAGES)):
                 text = self._text(page, self._session.cookie)
-                if found := self._read(text):
+                if statistics := self._read(text):
                     self._page = page
-                    return found
+                    return statistics
                 # Some firmware answers so on a page that it does not show: another one may work.
                 replaced |= pages.is_replaced(text)
         finally:
@@ -102,14 +104,14 @@ class B593:
         except ValueError as fault:
             raise CollectorError(f"{self.url}: {fault}") from None
 
-    def _doubt(self, found: VolumeStatistics, counts: Counts) -> str:
+    def _doubt(self, statistics: VolumeStatistics, counts: Counts) -> str:
         """Why the unit cannot be right: firmware of one name was seen with either.
 
         Rates are in the unit's bits, thousands of them or one by one, and the mean since they were cleared is of both.
         """
-        octets, live_s = counts.octets, found.live_s or 0
+        octets, live_s = counts.octets, statistics.live_s or 0
         if self._unit == "kB":
-            rate_bps = max(found.up_rate, found.down_rate) * 1000
+            rate_bps = max(statistics.up_rate, statistics.down_rate) * 1000
             mean_bps = octets * 8 // live_s if live_s else 0
             if max(rate_bps, mean_bps) > LTE_BPS:
                 return "unit 'kB' cannot be right, for no such line is so fast: set unit = \"bytes\""

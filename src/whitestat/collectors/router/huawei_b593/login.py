@@ -50,10 +50,10 @@ class RouterSession:
                 300.0,
             )
         reply = self._ask("/index/login.cgi", urlencode(self._form(front)).encode(), _FORM)
-        found = _SESSION.search(reply.headers.get("set-cookie", ""))
-        if found is None or not pages.let_in(reply.text):
+        match = _SESSION.search(reply.headers.get("set-cookie", ""))
+        if match is None or not pages.let_in(reply.text):
             raise self._refusal()
-        self._id = found[1]
+        self._id = match[1]
 
     def leave(self) -> None:
         """Log out, so that people can log in; of no consequence where we are not in."""

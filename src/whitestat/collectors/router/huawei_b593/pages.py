@@ -86,8 +86,8 @@ def front(text: str) -> LoginPage:
 
 def rsa_key(script: str) -> RsaKey | None:
     """The key in `/js/rsa.js`, whose modulus goes on over several lines; None where there is none."""
-    found = _HEXADECIMAL.search(script)
-    digits = "".join(re.findall("[0-9A-Fa-f]+", found[1])) if found else ""
+    match = _HEXADECIMAL.search(script)
+    digits = "".join(re.findall("[0-9A-Fa-f]+", match[1])) if match else ""
     if not 128 <= len(digits) <= 1024:  # 512 to 4096 bits
         return None
     exponent = _EXPONENT.search(script)
@@ -124,8 +124,8 @@ def hashed_password(username: str, password: str, csrf: tuple[str, str]) -> str:
 
 
 def _variable(text: str, name: str) -> str:
-    found = re.search(_VARIABLE % name, text)
-    return found[1] if found else ""
+    match = re.search(_VARIABLE % name, text)
+    return match[1] if match else ""
 
 
 def _figure(name: str, text: str) -> int:
