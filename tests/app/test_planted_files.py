@@ -195,3 +195,34 @@ def test_what_the_service_makes_is_for_its_user_alone(place: Path) -> None:
     assert stat.S_IMODE((place / "data").stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (place / "data").iterdir()}
     assert modes and set(modes.values()) == {0o600}
+
+
+def test_a_command_of_another_user_says_how_to_run_it_instead_of_a_traceback(place: Path) -> None:
+    """The ledger is private to the service's user."""
+    file = config(place)
+    file.chmod(0o644)
+    other = ["setpriv", "--reuid=60999", "--regid=60999", "--clear-groups"]
+    for command in (["today"], ["devices"], ["check"], ["run"]):
+        done = subprocess.run(
+            [*other, sys.executable, "-m", "whitestat", "--config", str(file), *command],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done
+        assert "run this as root" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_way_is_made_by_root_that_may_not_look_into_the_folder(place: Path) -> None:
+    """As in a container without CAP_DAC_READ_SEARCH, where the data folder is the service's user's."""
+    call = (
+        "from pathlib import Path; from whitestat.core.system.passage import make_way; "
+        "from whitestat.core.system.service_user import ServiceUser; "
+        f"make_way(ServiceUser('tester', {RESERVED}, {RESERVED}), [Path('/usr')], [Path('{place}/data/old.json')])"
+    )
+    drop = "--bounding-set=-dac_override,-dac_read_search"
+    done = subprocess.run(
+        ["setpriv", drop, "--inh-caps=-all", sys.executable, "-c", call], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -30,6 +30,9 @@ def run_command(arguments: Sequence[str]) -> int:
     except WhiteStatError as error:
         print(f"whitestat: {error}", file=sys.stderr)
         return error.exit_status
+    except PermissionError as error:
+        print(f"whitestat: {_refused(error)}", file=sys.stderr)
+        return EXIT_FAILURE
     except (RuntimeError, BlockingIOError) as error:
         if not _is_no_thread(error):
             raise
@@ -47,6 +50,15 @@ NO_THREAD = (
     "the system refuses another thread or process: raise the limit of this user (ulimit -u), service (TasksMax=) or "
     "container (--pids-limit)"
 )
+
+
+def _refused(error: PermissionError) -> str:
+    """Return what to do about a file or folder that belongs to another user, as the ledger of a service does."""
+    if not error.filename:
+        return f"permission denied ({error})"
+    own = os.geteuid() == 0
+    advice = "root has no capability to read it here" if own else "if it is the service's, run this as root (sudo)"
+    return f"{os.fsdecode(error.filename)}: permission denied: it is private to its user: {advice}"
 
 
 def _is_no_thread(error: Exception) -> bool:

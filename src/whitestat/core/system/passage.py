@@ -40,7 +40,7 @@ def make_way(user: ServiceUser, folders: Iterable[Path], also: Iterable[Path] = 
     Raises ConfigError where the system refuses a namespace of mounts,
     or a folder itself may not be read."""
     targets = sorted({folder.resolve() for folder in folders})
-    shown = {path.resolve() for path in also if path.exists()}
+    shown = {path.resolve() for path in also if os.path.exists(path)}  # noqa: PTH110 - False where root may not look
     packages = _import_folders().difference(targets)
     for count in range(ROUNDS):
         blocked = _blocked(user, targets, packages)
