@@ -80,8 +80,8 @@ class Resolution(StrEnum):
         """Chunks with the numbers of their buckets and their offsets; the numbers are in ascending order."""
         length, unit = _CHUNKS[self], _UNITS.get(self, 1)
         for chunk, several in groupby(numbers, lambda number: number // length):
-            found = list(several)
-            yield chunk, found, [number % length // unit for number in found]
+            pieces = list(several)
+            yield chunk, pieces, [number % length // unit for number in pieces]
 
     def buckets(self, chunk: int, offsets: Sequence[int]) -> list[int]:
         """The numbers of a chunk's buckets."""
@@ -121,8 +121,8 @@ def folded(rows: Rows, bucket: Callable[[int], int]) -> Rows:
 def _folded(steps: Steps, bucket: Callable[[int], int]) -> Steps:
     sums: dict[int, Sequence[int]] = {}
     for place, several in groupby(sorted(steps), bucket):
-        found = [steps[at] for at in several]
-        sums[place] = found[0] if len(found) == 1 else [sum(column) for column in zip(*found, strict=True)]
+        part = [steps[at] for at in several]
+        sums[place] = part[0] if len(part) == 1 else [sum(column) for column in zip(*part, strict=True)]
     return sums
 
 

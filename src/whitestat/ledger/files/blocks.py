@@ -85,8 +85,8 @@ class Blocks:
 
     def is_at(self, database: Path) -> bool:
         """Whether this is still the file beside the database."""
-        held = os.fstat(self._file)
-        return place_of(file_of(database)) == (held.st_dev, held.st_ino)
+        status = os.fstat(self._file)
+        return place_of(file_of(database)) == (status.st_dev, status.st_ino)
 
     def erase(self) -> None:
         """Zeros everywhere, on the disk when this returns."""
@@ -158,11 +158,11 @@ class Blocks:
 
     def newest_chain(self) -> tuple[int, int] | None:
         """The chain that was written last, and its first sequence; None without a block."""
-        found = [block for place in range(BLOCKS) if (block := self._read(place))]
-        if not found:
+        blocks = [block for place in range(BLOCKS) if (block := self._read(place))]
+        if not blocks:
             return None
-        chain = max(found, key=lambda block: block.sequence).chain
-        return chain, min(block.sequence for block in found if block.chain == chain)
+        chain = max(blocks, key=lambda block: block.sequence).chain
+        return chain, min(block.sequence for block in blocks if block.chain == chain)
 
     def _is_damaged(self, sequence: int) -> bool:
         """Whether there is something in the place that is no block; zeros too, where the disk should have written."""
@@ -198,8 +198,8 @@ def _write(file: int, data: bytes, at: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(held)
+        os.fsync(descriptor)
     finally:
-        os.close(held)
+        os.close(descriptor)

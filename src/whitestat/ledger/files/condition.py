@@ -19,13 +19,13 @@ _REMEDY = "the service sets it aside when it starts; whitestat recover brings ba
 def aside(path: Path) -> list[Path]:
     """What was set aside and not recovered yet, the oldest first."""
     real = path.resolve()
-    return sorted(each for each in real.parent.glob(f"{real.name}{ASIDE}*Z") if each.is_file())
+    return sorted(path for path in real.parent.glob(f"{real.name}{ASIDE}*Z") if path.is_file())
 
 
 def set_aside(path: Path) -> list[str]:
     """A sentence for each damaged ledger that waits to be recovered."""
     return [
-        f"{each}: was damaged and is set aside; whitestat recover brings back what can be read" for each in aside(path)
+        f"{path}: was damaged and is set aside; whitestat recover brings back what can be read" for path in aside(path)
     ]
 
 
@@ -48,7 +48,7 @@ def faults(path: Path, *, runs: bool) -> list[str]:
 def _outside(path: Path, connection: sqlite3.Connection) -> list[str]:
     """After a clean stop there is neither a log nor a flush beside the file: it can be copied alone."""
     log = log_of(path)
-    found = [log.name] if log.exists() and log.stat().st_size else []
+    names = [log.name] if log.exists() and log.stat().st_size else []
     damaged: list[int] = []
     if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'chain'").fetchone()[0]:
         folded, flushes = journal.folded(connection), 0
@@ -60,11 +60,13 @@ def _outside(path: Path, connection: sqlite3.Connection) -> list[str]:
             for _ in journal.entries(connection, blocks, folded, folded, lose, thorough=True):
                 flushes += 1
         if flushes and blocks:
-            found.append(f"{file_of(path).name} ({flushes} flushes)")
-    told = [f"{path}: {len(damaged)} flushes of the journal are damaged; the others can be read"] if damaged else []
-    if found:
-        told.append(
-            f"{path}: the service was not stopped cleanly: part of the ledger is in {' and '.join(found)}; its next "
+            names.append(f"{file_of(path).name} ({flushes} flushes)")
+    sentences = (
+        [f"{path}: {len(damaged)} flushes of the journal are damaged; the others can be read"] if damaged else []
+    )
+    if names:
+        sentences.append(
+            f"{path}: the service was not stopped cleanly: part of the ledger is in {' and '.join(names)}; its next "
             "start takes it in; until then, copy these files too, or use whitestat backup"
         )
-    return told
+    return sentences

@@ -51,7 +51,7 @@ def copy(source: sqlite3.Connection, to: Path) -> int:
 def copy_before_migration(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     """Keep the database of an older version beside the new one. LedgerError where there is no room for it."""
     to = path.with_name(f"{path.name}.v{version}")
-    pages, octets = (connection.execute(f"PRAGMA {each}").fetchone()[0] for each in ("page_count", "page_size"))
+    pages, octets = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     disk = os.statvfs(path.parent)
     free, needed = disk.f_bavail * disk.f_frsize, pages * octets + _ROOM_KEPT
     if free < needed:
@@ -138,8 +138,8 @@ def _check(part: Path) -> None:
 
 def _sync(folder: Path) -> None:
     """The name of a new file is on the disk only when its folder is."""
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(held)
+        os.fsync(descriptor)
     finally:
-        os.close(held)
+        os.close(descriptor)

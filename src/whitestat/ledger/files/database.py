@@ -73,13 +73,13 @@ def lock(path: Path) -> int:
     The lock (flock(2)) is on a file of its own, as closing the database's would drop SQLite's locks, and ends
     with the process, however that ends.
     """
-    held = open_plain(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT)
+    descriptor = open_plain(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(held)
+        os.close(descriptor)
         raise LedgerError(f"{path}: another whitestat keeps usage here; stop it first") from None
-    return held
+    return descriptor
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -316,7 +316,7 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == len(MIGRATIONS):
         return
-    held = lock(path)
+    descriptor = lock(path)
     try:
         if version:
             log.info("%s: brought from version %d to %d; years of usage take minutes", path, version, len(MIGRATIONS))
@@ -328,12 +328,12 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _compact(connection)
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def _compact(connection: sqlite3.Connection) -> None:
     """Give back what a migration left free, if it is much; where there is no room to do so, it is used in time."""
-    free, pages = (connection.execute(f"PRAGMA {each}").fetchone()[0] for each in ("freelist_count", "page_count"))
+    free, pages = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
     if free > pages // 4:
         with suppress(sqlite3.Error):
             connection.execute("VACUUM")

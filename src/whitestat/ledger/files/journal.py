@@ -65,7 +65,7 @@ def packed(entry: JournalEntry) -> bytes:
     for row in (*entry.usage, *entry.coverage):
         if max(row) >= MOST or min(row) < 0:
             raise OverflowError(f"a count of {max(row)} cannot be booked")
-    for number in (each for row in (*entry.readings, *entry.receipts) for each in row if isinstance(each, int)):
+    for number in (value for row in (*entry.readings, *entry.receipts) for value in row if isinstance(value, int)):
         if not -(2**63) <= number < 2**63:
             raise OverflowError(f"{number} has more than 64 bits")
     # By columns, which compress better than rows do: a minute, a time and its neighbours are nearly the same in all.
@@ -98,12 +98,12 @@ def by_columns(connection: sqlite3.Connection) -> None:
     What cannot be read is left where it is, for the fold to tell. Call it in a transaction.
     """
     before = folded(connection)
-    held: list[tuple[int, bytes]] = []
-    while found := _in_table(connection, before, held[-1][0] if held else before):
-        held.append(found)
+    rows: list[tuple[int, bytes]] = []
+    while row := _in_table(connection, before, rows[-1][0] if rows else before):
+        rows.append(row)
     connection.execute("DELETE FROM journal")
     sequence = before
-    for _, content in held:
+    for _, content in rows:
         with suppress(ValueError):
             content = _by_columns(content)  # noqa: PLW2901
         sequence = append(connection, before, sequence, content)
@@ -175,14 +175,14 @@ def contents(
     """
     mark = chain(connection)
     while True:
-        found = _in_table(connection, folded, sequence) or (blocks and blocks.entry(mark, sequence))
-        if found:
-            sequence = found[0]
-            yield found
+        row = _in_table(connection, folded, sequence) or (blocks and blocks.entry(mark, sequence))
+        if row:
+            sequence = row[0]
+            yield row
             continue
         # Not the next one again: where its row lies in another slot, it would be found here and above never.
         starts = (_later_row(connection, sequence + 1), blocks and blocks.later(mark, sequence, thorough=thorough))
-        start = min((each for each in starts if each), default=None)
+        start = min((start for start in starts if start), default=None)
         if start is None:
             return
         lost(sequence + 1, start - 1)
@@ -191,8 +191,8 @@ def contents(
 
 def _later_row(connection: sqlite3.Connection, sequence: int) -> int | None:
     """The sequence of the next entry in the table, which is whole, as it came in one transaction."""
-    found: int | None = connection.execute(_NEXT, (sequence,)).fetchone()[0]
-    return found
+    following: int | None = connection.execute(_NEXT, (sequence,)).fetchone()[0]
+    return following
 
 
 def _in_table(connection: sqlite3.Connection, folded: int, sequence: int) -> tuple[int, bytes] | None:

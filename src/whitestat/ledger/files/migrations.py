@@ -97,7 +97,7 @@ def _journal_and_chunks(connection: sqlite3.Connection) -> None:
     for statement in _SECOND:
         connection.execute(statement)
     for kind, (key, columns) in _COLUMNS.items():
-        names = ", ".join(each.split()[0] for each in columns.split(","))
+        names = ", ".join(column.split()[0] for column in columns.split(","))
         for resolution, length in _CHUNKS.items():
             table = f"{kind}_{resolution}"
             connection.execute(f"ALTER TABLE {table} RENAME TO old")
@@ -216,7 +216,7 @@ def _packed_buckets(connection: sqlite3.Connection) -> None:
         for resolution in ("minute", "hour", "day", "month"):
             table, unit = f"{kind}_{resolution}", 60 if resolution == "minute" else 1
             length = _CHUNKS.get(resolution, 100)
-            names = ", ".join(each.split()[0] for each in columns.split(","))
+            names = ", ".join(column.split()[0] for column in columns.split(","))
             connection.execute(f"ALTER TABLE {table} RENAME TO old")
             connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT")
             rows = connection.execute(

@@ -53,10 +53,10 @@ Place = tuple[int, int]
 def place_of(path: Path) -> Place | None:
     """None where nothing is."""
     try:
-        found = path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def knows_alike(one: sqlite3.Connection, other: sqlite3.Connection) -> bool:

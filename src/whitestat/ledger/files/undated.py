@@ -124,7 +124,7 @@ def batches(connection: sqlite3.Connection) -> Iterator[Batch]:
 
 def _replace(connection: sqlite3.Connection, batches: Iterable[Batch]) -> None:
     connection.execute("DELETE FROM held")
-    rows = [(each.boot, each.offset_ms, packed(each.moved(0))) for each in batches]
+    rows = [(batch.boot, batch.offset_ms, packed(batch.moved(0))) for batch in batches]
     connection.executemany(_PUT, rows)
 
 

@@ -45,21 +45,21 @@ GroupSums = dict[Group | None, dict[int, Counts]]
 """Sums by group, REST too, then by the start of the step, UTC seconds."""
 
 
-def add_to(found: GroupSums, group: Group | None, steps: Iterable[tuple[int, Counts]]) -> None:
+def add_to(sums: GroupSums, group: Group | None, steps: Iterable[tuple[int, Counts]]) -> None:
     """Add sums of steps to those of a group."""
-    held = found.setdefault(group, {})
+    steps_of_group = sums.setdefault(group, {})
     for step_s, counts in steps:
-        held[step_s] = held[step_s].plus(counts) if step_s in held else counts
+        steps_of_group[step_s] = steps_of_group[step_s].plus(counts) if step_s in steps_of_group else counts
 
 
-def add_columns(found: GroupSums, group: Group | None, starts: Sequence[int], amounts: Columns) -> None:
+def add_columns(sums: GroupSums, group: Group | None, starts: Sequence[int], amounts: Columns) -> None:
     """The same for sums in columns. They are taken in all at once where each is the first of its step."""
-    held = found.setdefault(group, {})
-    if held.keys().isdisjoint(starts) and len(set(starts)) == len(starts):
-        held.update(zip(starts, Counts.in_columns(amounts), strict=True))
+    steps_of_group = sums.setdefault(group, {})
+    if steps_of_group.keys().isdisjoint(starts) and len(set(starts)) == len(starts):
+        steps_of_group.update(zip(starts, Counts.in_columns(amounts), strict=True))
         return
     for step_s, row in zip(starts, zip(*amounts, strict=True), strict=True):
-        held[step_s] = held[step_s].plus(row) if step_s in held else Counts._make(row)
+        steps_of_group[step_s] = steps_of_group[step_s].plus(row) if step_s in steps_of_group else Counts._make(row)
 
 
 class Cursor(NamedTuple):
@@ -77,10 +77,10 @@ class Cursor(NamedTuple):
     @classmethod
     def read(cls, text: str) -> Cursor:
         """The cursor of a text; QueryError where it is none."""
-        found = _CURSOR.fullmatch(text)
-        if not found:
+        match = _CURSOR.fullmatch(text)
+        if not match:
             raise QueryError("cursor", "is not one that an answer gave as the cursor of its next page")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +128,18 @@ def top_of(totals: Mapping[Group, Counts], top: int | None) -> frozenset[Group] 
     return frozenset(ranked[:top])
 
 
-def rows_of(found: GroupSums, names: Mapping[int, DeviceName]) -> Iterable[UsageRow]:
+def rows_of(sums: GroupSums, names: Mapping[int, DeviceName]) -> Iterable[UsageRow]:
     """The rows of steps: by start, then octets, most first, the rest last; those of equal octets by group."""
-    groups = sorted((each for each in found if each), key=lambda each: each.order)
-    by_group = (_rows(group, found[group], names) for group in groups)
-    if len(found) == 1 and groups:
+    groups = sorted((group for group in sums if group), key=lambda group: group.order)
+    by_group = (_rows(group, sums[group], names) for group in groups)
+    if len(sums) == 1 and groups:
         return next(by_group)  # made as they are taken: few are in memory then
-    told = list(chain.from_iterable(by_group))
-    told.sort(key=lambda row: row.counts.octets, reverse=True)
-    if REST in found:
-        told += [UsageRow(step_s, None, None, None, counts, rest=True) for step_s, counts in found[REST].items()]
-    told.sort(key=itemgetter(0))
-    return told
+    rows = list(chain.from_iterable(by_group))
+    rows.sort(key=lambda row: row.counts.octets, reverse=True)
+    if REST in sums:
+        rows += [UsageRow(step_s, None, None, None, counts, rest=True) for step_s, counts in sums[REST].items()]
+    rows.sort(key=itemgetter(0))
+    return rows
 
 
 _ROW = partial(tuple.__new__, UsageRow)

@@ -70,16 +70,16 @@ class BreakdownReader:
         self._sums = sums
         self._tail = details.DetailTail(connection, sums.booked)
 
-    def plan(self, asked: UsageQuery) -> BreakdownPlan:
+    def plan(self, query: UsageQuery) -> BreakdownPlan:
         """What is known before the first row. QueryError where there would be too many."""
         self._tail.follow()
-        kept = details.kept(self._connection, self._booked, KINDS[asked.about or ""])
-        question, notices = self._settled(asked, kept)
+        kept = details.kept(self._connection, self._booked, KINDS[query.about or ""])
+        question, notices = self._settled(query, kept)
         top, kinds = self._kinds(question, kept)
         handed_in = self._connection.execute("SELECT min(id), max(id) FROM detail").fetchone()
         return BreakdownPlan(
             question,
-            asked.start_s,
+            query.start_s,
             ", ".join(notices) or None,
             top,
             kinds,
@@ -97,14 +97,14 @@ class BreakdownReader:
         if start_s >= end_s:
             return {}
         question = replace(plan.question, start_s=start_s, end_s=end_s)
-        found: GroupSums = {}
+        totals: GroupSums = {}
         for span in self._spans(question, kept):
             part = replace(question, start_s=span.start_s, end_s=span.end_s)
             known = self._known(part, span, kept, plan.top)
             for group, steps in self._with_unknown(part, span, known, plan.top).items():
                 total = question.step is TimeStep.TOTAL
-                add_to(found, group, ((plan.asked_s if total else step_s, counts) for step_s, counts in steps.items()))
-        return found
+                add_to(totals, group, ((plan.asked_s if total else step_s, counts) for step_s, counts in steps.items()))
+        return totals
 
     def _whole(self, question: UsageQuery, kept: DetailRetention, at_s: int) -> int:
         """Return the instant, or the edge nearest to it of a bucket that another time zone than that of steps has."""
@@ -113,27 +113,27 @@ class BreakdownReader:
         parts = details.parts(kept, question.span, self._booked, _levels(kept, question))[:-1]
         return whole_edge([part.piece for part in parts], self._booked, self._zone, at_s)
 
-    def _settled(self, asked: UsageQuery, kept: DetailRetention) -> tuple[UsageQuery, list[str]]:
+    def _settled(self, query: UsageQuery, kept: DetailRetention) -> tuple[UsageQuery, list[str]]:
         kind, name = kept.kind, f"{kept.kind.name}s"
-        step, notices = asked.step, []
+        step, notices = query.step, []
         if _is_shorter(step, kind.fine):
             step = TimeStep(kind.fine.value)
             notices.append(f"{name} are kept by the {step}")
         cycles = step is TimeStep.CYCLE and kind is PEER
-        if asked.start_s < kept.fine_s and (cycles or _is_shorter(step, kind.coarse)):
+        if query.start_s < kept.fine_s and (cycles or _is_shorter(step, kind.coarse)):
             step = TimeStep(kind.coarse.value)
             notices.append(f"{name} of each {kind.fine} are kept since {self._text(kept.fine_s)}")
-        if step is not asked.step:
+        if step is not query.step:
             notices.append(f"so each row is {'an' if step is TimeStep.HOUR else 'a'} {step}")
-        if asked.start_s < kept.coarse_s:
+        if query.start_s < kept.coarse_s:
             notices.append(f"{name} are kept since {self._text(kept.coarse_s)}")
-        start_s, end_s = kept.floor(asked.start_s, self._booked), kept.ceiling(asked.end_s, self._booked)
-        if start_s < minute_start(asked.start_s):
+        start_s, end_s = kept.floor(query.start_s, self._booked), kept.ceiling(query.end_s, self._booked)
+        if start_s < minute_start(query.start_s):
             notices.append(f"start moved back to {self._text(start_s)}, as no finer {name} are kept there")
-        if end_s > asked.end_s:
+        if end_s > query.end_s:
             notices.append(f"end moved to {self._text(end_s)}, as no finer {name} are kept there")
-        found = replace(asked, start_s=start_s, end_s=end_s, step=step)
-        return found, [*notices, *zone_notices(self._booked, self._zone, found)]
+        settled = replace(query, start_s=start_s, end_s=end_s, step=step)
+        return settled, [*notices, *zone_notices(self._booked, self._zone, settled)]
 
     def _text(self, at_s: int) -> str:
         return instant_text(at_s, self._zone)
@@ -143,12 +143,12 @@ class BreakdownReader:
         owned = self._sums.owners(question)
         changes = [at_s for at_s, _ in owners.cut(owned, self._zone, *question.span)[1:]]
         edges = {edge(at_s, self._booked) for at_s in changes for edge in (kept.floor, kept.ceiling)}
-        inside = sorted(each for each in edges if question.start_s < each < question.end_s)
+        inside = sorted(edge_s for edge_s in edges if question.start_s < edge_s < question.end_s)
         for low_s, high_s in pairwise([question.start_s, *inside, question.end_s]):
             holders = [
                 owners.at(owned, self._zone, at_s) for at_s in (low_s, *(c for c in changes if low_s < c < high_s))
             ]
-            steady = {d: who for d, who in holders[0].items() if all(each.get(d) == who for each in holders)}
+            steady = {d: owner for d, owner in holders[0].items() if all(holder.get(d) == owner for holder in holders)}
             groups = self._sums.groups(question, None, steady)
             yield OwnerSpan(low_s, high_s, {group: series for group, series in groups.items() if group})
 
@@ -167,9 +167,9 @@ class BreakdownReader:
         """Fill the table with the octets of each kind; groups are told by their place in the list."""
         numbers: dict[Group, int] = {}
         by, names = told_apart(question), ", ".join(COLUMNS)
-        columns = "".join(f"{COLUMNS[each] if each in by else 'NULL'} AS {each}, " for each in COLUMNS) + _OCTETS
+        columns = "".join(f"{COLUMNS[name] if name in by else 'NULL'} AS {name}, " for name in COLUMNS) + _OCTETS
         for span in self._spans(question, kept):
-            for group in sorted(span.groups, key=lambda each: each.order):
+            for group in sorted(span.groups, key=lambda group: group.order):
                 numbers.setdefault(group, len(numbers))
             selection = Selection(question, span.groups, numbers)
             for part, _ in self._cuts(replace(question, start_s=span.start_s, end_s=span.end_s), kept):
@@ -191,11 +191,11 @@ class BreakdownReader:
         """What is not told apart is none of the largest, however much it is."""
         by = told_apart(question)
         names = ", ".join(["number", *by])
-        known = " AND ".join(f"{each} <> ?" for each in by) or "1"
+        known = " AND ".join(f"{name} <> ?" for name in by) or "1"
         sql = f"""SELECT {names} FROM kinds WHERE {known} GROUP BY {names}
             ORDER BY sum(octets) DESC, {names} LIMIT ?"""  # noqa: S608 - words of this module
-        found = self._connection.execute(sql, (*(_OTHERS[each] for each in by), question.top))
-        return frozenset(told(groups[number], by, about) for number, *about in found)
+        rows = self._connection.execute(sql, (*(_OTHERS[name] for name in by), question.top))
+        return frozenset(told(groups[number], by, about) for number, *about in rows)
 
     def _known(
         self, question: UsageQuery, span: OwnerSpan, kept: DetailRetention, top: frozenset[Group] | None
@@ -204,7 +204,7 @@ class BreakdownReader:
         by, base, sums = told_apart(question), list(span.groups), GroupSums()
         only = top if not question.is_narrowed else None
         selection = Selection(question, span.groups, {group: number for number, group in enumerate(base)}, only)
-        columns = "".join(f"{COLUMNS[each]} AS {each}, " for each in by) + _SUMS
+        columns = "".join(f"{COLUMNS[name]} AS {name}, " for name in by) + _SUMS
         groups: dict[tuple[Any, ...], Group | None] = {}
         for part, cut in self._cuts(question, kept):
             for bucket, number, *rest in self._connection.execute(*selection.sql(part, cut.expression, columns)):
@@ -238,11 +238,13 @@ class BreakdownReader:
     def _cuts(self, question: UsageQuery, kept: DetailRetention) -> Iterator[tuple[TablePart, Cut]]:
         step, levels = question.step, _levels(kept, question)
 
-        def found(start_s: int, end_s: int) -> list[TablePart]:
+        def parts_between(start_s: int, end_s: int) -> list[TablePart]:
             low_s, high_s = (kept.floor(at_s, self._booked) for at_s in (start_s, end_s))
             return details.parts(kept, (low_s, high_s), self._booked, levels)
 
-        return cuts(question, self._zone, self._cycle, found, each=step is TimeStep.CYCLE, booked=self._booked)
+        return cuts(
+            question, self._zone, self._cycle, parts_between, one_by_one=step is TimeStep.CYCLE, booked=self._booked
+        )
 
 
 def _subtract(whole: dict[int, Counts], known: Mapping[int, Counts]) -> None:
@@ -264,8 +266,8 @@ def _subtract_over_steps(whole: dict[int, Counts], known: Mapping[int, Counts]) 
 def _taken(whole: dict[int, Counts], step_s: int, amounts: Iterable[int]) -> list[int]:
     """Take the amounts from a step; return what it lacks."""
     rest = list(map(sub, whole.get(step_s, Counts()), amounts))
-    whole[step_s] = Counts(*(max(0, each) for each in rest))
-    return [max(0, -each) for each in rest]
+    whole[step_s] = Counts(*(max(0, part) for part in rest))
+    return [max(0, -part) for part in rest]
 
 
 def _levels(kept: DetailRetention, question: UsageQuery) -> tuple[Resolution, ...]:

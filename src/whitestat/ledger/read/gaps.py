@@ -60,15 +60,15 @@ def gaps(connection: sqlite3.Connection, zone: tzinfo, kept: RetainedSpans, star
     for resolution, low_s, high_s in ((Resolution.HOUR, start_s, middle_s), (Resolution.MINUTE, middle_s, end_s)):
         for point, bucket, observed_ms, before in _incomplete(connection, resolution, low_s, high_s):
             before_s = None if before is None else resolution.ceiling(before + 1, zone)
-            each = Watched(bucket, resolution.ceiling(bucket + 1, zone), observed_ms, before_s)
-            watched.setdefault(point, []).append(each)
+            seen = Watched(bucket, resolution.ceiling(bucket + 1, zone), observed_ms, before_s)
+            watched.setdefault(point, []).append(seen)
     hours = buckets.read(connection, buckets.COVERAGE, Resolution.HOUR, (0, Resolution.HOUR.floor(start_s, zone)))
     earlier = {point for _, point, _ in hours}
-    found = {
+    gaps_by_point = {
         name: between(watched.get(point, ()), start_s if point in earlier else None, end_s)
         for point, name in connection.execute("SELECT id, name FROM point ORDER BY name")
     }
-    return Gaps(start_s, end_s, found)
+    return Gaps(start_s, end_s, gaps_by_point)
 
 
 def _incomplete(
@@ -102,10 +102,10 @@ def between(watched: Iterable[Watched], start_s: int | None, end_s: int) -> list
     """The gaps of one point; `start_s` is where the span begins if the point was watched earlier, else None."""
     runs = _Runs()
     last_s = start_s
-    for each in watched:
-        runs.skip(last_s if each.before_s is None else each.before_s, each.start_s)
-        runs.add(each.start_s, each.end_s, (each.end_s - each.start_s) * 1000 - each.observed_ms)
-        last_s = each.end_s
+    for bucket in watched:
+        runs.skip(last_s if bucket.before_s is None else bucket.before_s, bucket.start_s)
+        runs.add(bucket.start_s, bucket.end_s, (bucket.end_s - bucket.start_s) * 1000 - bucket.observed_ms)
+        last_s = bucket.end_s
     runs.skip(last_s, end_s)
     return [_joined(run, end_s) for run in runs.found]
 
@@ -115,13 +115,13 @@ def by_step(observed_ms: Mapping[int, int], starts: Sequence[int], start_s: int,
 
     `starts` are the steps of a span from `start_s`, in which the first may have begun earlier, to `end_s`.
     """
-    found: list[Gap] = []
+    missing: list[Gap] = []
     for step_s, following_s in zip(starts, [*starts[1:], end_s], strict=True):
         low_s, high_s = max(step_s, start_s), min(following_s, end_s)
         missed_ms = (high_s - low_s) * 1000 - observed_ms.get(step_s, 0)
         if missed_ms >= LEAST_MS:
-            found.append(Gap(low_s, high_s, missed_ms))
-    return found
+            missing.append(Gap(low_s, high_s, missed_ms))
+    return missing
 
 
 class _Runs:
@@ -151,7 +151,7 @@ class _Runs:
 def _joined(run: list[Gap], end_s: int) -> Gap:
     """One longer than a bucket began at the end of its first and ended at the start of its last, or goes on."""
     first, last = run[0], run[-1]
-    missed_ms = sum(each.missed_ms for each in run)
+    missed_ms = sum(gap.missed_ms for gap in run)
     if len(run) == 1:
         return Gap(first.start_s, last.end_s, missed_ms)
     until_s = end_s if last.end_s == end_s else last.start_s + _seconds(last.missed_ms)

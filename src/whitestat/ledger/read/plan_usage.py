@@ -60,8 +60,8 @@ class _Reader:
         daily: dict[UsageCell, Counts] = {}
         for cell, _, counts in self._of_plan(chain(self._booked(since_s, by), self._tail())):
             daily[cell] = daily[cell].plus(counts) if cell in daily else counts
-        topups = [TopUp(*each) for each in self._connection.execute(_TOPUPS, (self._row.id,))]
-        terms = json.dumps([each.id for each in self._row.terms])
+        topups = [TopUp(*row) for row in self._connection.execute(_TOPUPS, (self._row.id,))]
+        terms = json.dumps([terms_row.id for terms_row in self._row.terms])
         watched = [day_s for (day_s,) in self._connection.execute(_WATCHED, (terms,))]
         # A clock that said 1970 when the plan began, and days that are past their time, do not count as watched.
         since_s = max(self._row.since_s, min(watched, default=self._now_s))
@@ -75,7 +75,7 @@ class _Reader:
             series
             for series, device in self._device_of.items()
             if any(
-                first < day for held in self._owned.get(device or 0, ()) for day in (held.from_day, held.until_day or 0)
+                first < day for span in self._owned.get(device or 0, ()) for day in (span.from_day, span.until_day or 0)
             )
         }
         # `now_s` may be of a period that is over, so what came after it is left out.
@@ -84,19 +84,19 @@ class _Reader:
         )
         moved = self._booked(self._start_s, "series", moving, until_s=self._end_s)
         fresh = (row for row in self._tail() if self._start_s <= row[0].day_s < self._end_s)
-        found: dict[tuple[UsageCell, Owner], Counts] = {}
+        sums: dict[tuple[UsageCell, Owner], Counts] = {}
         for cell, who, counts in self._of_plan(chain(still, moved, fresh)):
             key = cell, who
-            found[key] = found[key].plus(counts) if key in found else counts
-        return found
+            sums[key] = sums[key].plus(counts) if key in sums else counts
+        return sums
 
     def usage(self, start_s: int) -> dict[tuple[UsageCell, Owner], Counts]:
         """That of days that begin since, and all of the journal's tail."""
-        found: dict[tuple[UsageCell, Owner], Counts] = {}
+        sums: dict[tuple[UsageCell, Owner], Counts] = {}
         for cell, who, counts in self._of_plan(chain(self._booked(start_s, "series"), self._tail())):
             key = cell, who
-            found[key] = found[key].plus(counts) if key in found else counts
-        return found
+            sums[key] = sums[key].plus(counts) if key in sums else counts
+        return sums
 
     def _of_plan(self, rows: Iterable[PlanUsageRow]) -> Iterator[tuple[UsageCell, Owner, Counts]]:
         for cell, series, counts in rows:
@@ -106,12 +106,12 @@ class _Reader:
 
     def _series(self) -> dict[int, int | None]:
         """The devices of the series that may be about the plan."""
-        plan, wanted = self._plan, _devices(self._connection, self._plan, self._owned)
-        found = self._connection.execute(_SERIES, (SCOPES.index(Scope.WAN),))
+        plan, devices = self._plan, _devices(self._connection, self._plan, self._owned)
+        rows = self._connection.execute(_SERIES, (SCOPES.index(Scope.WAN),))
         return {
             id: device
-            for id, device, point, counts in found
-            if (point == plan.point if plan.point else counts) and (wanted is None or device in wanted)
+            for id, device, point, counts in rows
+            if (point == plan.point if plan.point else counts) and (devices is None or device in devices)
         }
 
     def _tail(self) -> Iterator[PlanUsageRow]:
@@ -131,9 +131,9 @@ class _Reader:
         sql = f"""SELECT terms, {day}, tariff, {by}, {_AMOUNTS} FROM plan_usage
             WHERE terms IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
             AND series IN (SELECT value FROM json_each(?)) GROUP BY 1, 2, 3, 4"""  # noqa: S608 - words from above
-        terms = json.dumps([each.id for each in self._row.terms])
-        for each in self._connection.execute(sql, (terms, since_s, until_s, series)):
-            yield UsageCell(each[1], each[0], each[2]), each[3], _counts(*each[4:])
+        terms = json.dumps([terms_row.id for terms_row in self._row.terms])
+        for row in self._connection.execute(sql, (terms, since_s, until_s, series)):
+            yield UsageCell(row[1], row[0], row[2]), row[3], _counts(*row[4:])
 
     def _who(self, day_s: int, series: int) -> Owner:
         device = self._device_of.get(series)
@@ -142,8 +142,8 @@ class _Reader:
         return Owner(device, _owner(self._owned.get(device, ()), _number(day_s, self._zone, self._plan.period.hour)))
 
     def _is_of(self, who: Owner) -> bool:
-        wanted = self._plan.person
-        return wanted is None or (who.person or "").casefold() == wanted.casefold()
+        person = self._plan.person
+        return person is None or (who.person or "").casefold() == person.casefold()
 
 
 def _counts(into: int, out: int, unsplit: int) -> Counts:
@@ -156,18 +156,18 @@ def _number(day_s: int, zone: tzinfo, hour: int) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _owner(held: Iterable[owners.OwnershipSpan], day: int) -> str | None:
-    for each in held:
-        if each.from_day <= day and (each.until_day is None or day < each.until_day):
-            return each.person
+def _owner(spans: Iterable[owners.OwnershipSpan], day: int) -> str | None:
+    for span in spans:
+        if span.from_day <= day and (span.until_day is None or day < span.until_day):
+            return span.person
     return None
 
 
 def _devices(connection: sqlite3.Connection, plan: Plan, owned: owners.Owners) -> set[int] | None:
     """Whose usage can be about the plan; None: everybody's, what nobody was found for too."""
     if plan.person is not None:
-        wanted = plan.person.casefold()
-        return {device for device, held in owned.items() if any(each.person.casefold() == wanted for each in held)}
+        name = plan.person.casefold()
+        return {device for device, spans in owned.items() if any(span.person.casefold() == name for span in spans)}
     if plan.label is not None:
         return {
             device
@@ -179,14 +179,14 @@ def _devices(connection: sqlite3.Connection, plan: Plan, owned: owners.Owners) -
 
 def _named(connection: sqlite3.Connection, word: str) -> set[int]:
     """The devices of a MAC, an address or a name: the first of them that some have."""
-    found: Mapping[str, set[int]] = {"mac": set(), "address": set(), "name": set()}
-    wanted = word.casefold()
+    devices: Mapping[str, set[int]] = {"mac": set(), "address": set(), "name": set()}
+    folded_word = word.casefold()
     for device, mac, address in connection.execute("SELECT device, mac, address FROM episode"):
-        if mac and mac_text(mac) == wanted.replace("-", ":"):
-            found["mac"].add(device)
-        if address and address_text(address) == wanted:
-            found["address"].add(device)
+        if mac and mac_text(mac) == folded_word.replace("-", ":"):
+            devices["mac"].add(device)
+        if address and address_text(address) == folded_word:
+            devices["address"].add(device)
     for device, name in connection.execute("SELECT id, name FROM device WHERE name IS NOT NULL"):
-        if name.casefold() == wanted:
-            found["name"].add(device)
-    return found["mac"] or found["address"] or found["name"]
+        if name.casefold() == folded_word:
+            devices["name"].add(device)
+    return devices["mac"] or devices["address"] or devices["name"]

@@ -176,17 +176,17 @@ class Queries:
             names = self._names(reader, question.devices) if "device" in question.by else {}
             owned = sorted(reader.sums.owners(question).items())
             coverage = self._coverage(reader, question.start_s, question.end_s, question.points)
-        found = sorted(
+        ordered = sorted(
             (group.order, group, counts) for group, steps in totals.items() if group for counts in steps.values()
         )
-        top = top_of({group: counts for _, group, counts in found}, question.top)
-        shown = [names.get(group.device) for _, group, _ in found if group.device is not None]
-        tag = tag_of(question, notice, str(self._zone), self._cycle, found, shown, owned, coverage)
+        top = top_of({group: counts for _, group, counts in ordered}, question.top)
+        shown = [names.get(group.device) for _, group, _ in ordered if group.device is not None]
+        tag = tag_of(question, notice, str(self._zone), self._cycle, ordered, shown, owned, coverage)
         if step is TimeStep.TOTAL and top is None:
             return UsageResult(question, step, notice, coverage, tag, lambda _: iter([rows_of(totals, names)]))
-        asked = replace(question, step=step)
+        query = replace(question, step=step)
         kinds = (len(totals) if top is None else len(top) + 1) + len(owned)
-        windows = partial(self._windows, asked, partial(self._usage_from, asked, top, kinds), names)
+        windows = partial(self._windows, query, partial(self._usage_from, query, top, kinds), names)
         return UsageResult(question, step, notice, coverage, tag, windows)
 
     def _detailed_answer(self, question: UsageQuery) -> UsageResult:
@@ -263,9 +263,9 @@ class Queries:
     def held(self, person: str) -> dict[int, tuple[tuple[int, int | None], ...]]:
         """Devices that are the person's or were: from when up to and without when, UTC seconds; None is still."""
         with self._snapshot() as reader:
-            found = owners.owners(reader.connection)
-        spans = {device: owners.spans(held, person, self._zone) for device, held in found.items()}
-        return {device: each for device, each in spans.items() if each}
+            owned = owners.owners(reader.connection)
+        spans = {device: owners.spans(ownership, person, self._zone) for device, ownership in owned.items()}
+        return {device: parts for device, parts in spans.items() if parts}
 
     def episodes(self) -> list[Episode]:
         """Every episode, by id."""
@@ -300,8 +300,8 @@ class Queries:
     def alarms(self, prefix: str) -> dict[str, alarms.AlarmRow]:
         """What was told, or noted, under keys that begin so."""
         with self._snapshot() as reader:
-            found = alarms.alarms(reader.connection)
-        return {key: row for key, row in found.items() if key.startswith(prefix)}
+            rows = alarms.alarms(reader.connection)
+        return {key: row for key, row in rows.items() if key.startswith(prefix)}
 
     def plan_statuses(self, now_s: int) -> dict[int, PlanStatus]:
         """Where each plan that is agreed stands, by its number."""
@@ -310,14 +310,14 @@ class Queries:
             if not rows:
                 return {}
             books_of, _, plan_status = load_plans()
-            found = {row.id: books_of(reader.connection, self._zone, row, now_s) for row in rows}
-        return {id: plan_status(books, now_s, self._zone) for id, books in found.items()}
+            books_by_plan = {row.id: books_of(reader.connection, self._zone, row, now_s) for row in rows}
+        return {id: plan_status(books, now_s, self._zone) for id, books in books_by_plan.items()}
 
     def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
         """The plan, and usage on its days that begin in the span, by tariff and whose it was; Missing without it."""
         check_span(start_s, end_s)
         with self._snapshot() as reader:
-            row = next((each for each in plans.plans(reader.connection) if each.id == plan), None)
+            row = next((plan_row for plan_row in plans.plans(reader.connection) if plan_row.id == plan), None)
             if row is None:
                 raise Missing("plan", f"there is no plan {plan}")
             return row, load_plans().usage_of(reader.connection, self._zone, row, start_s, end_s)
@@ -504,11 +504,11 @@ class Queries:
                 if limit and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT and limit.is_over():
                     reader.is_spent = True
                     raise limit.fault() from None
-                told = f"{self._path}: cannot be read: {error}"
+                message = f"{self._path}: cannot be read: {error}"
                 if is_damage(error):
-                    self.tell(told, reader.place)
-                    raise DamagedLedger(told) from error
-                raise LedgerError(told) from error
+                    self.tell(message, reader.place)
+                    raise DamagedLedger(message) from error
+                raise LedgerError(message) from error
 
 
 @contextmanager

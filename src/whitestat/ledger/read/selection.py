@@ -22,7 +22,7 @@ COLUMNS = {
 
 def told_apart(question: UsageQuery) -> list[str]:
     """What of protocol, service and peer the question tells apart, in the order of COLUMNS."""
-    return [each for each in COLUMNS if each in question.by]
+    return [name for name in COLUMNS if name in question.by]
 
 
 def told(group: Group, by: Iterable[str], about: Iterable[Any]) -> Group:
@@ -46,35 +46,43 @@ class Selection:
     def sql(self, part: TablePart, expression: str, columns: str) -> tuple[str, tuple[object, ...]]:
         """The sums of a part by the expression, the group's number and what is told apart; and what to bind."""
         table, piece = part
-        series = [each for several in self.groups.values() for each in several]
+        series = [number_of_series for several in self.groups.values() for number_of_series in several]
         chunks, bound = chunked(table, piece, len(series))
         source, number = table, str(next(iter(self.numbers.values()), 0))
         first: tuple[str, ...] = ()
         if len(self.numbers) > 1:
             source = f"""{table} JOIN (SELECT json_extract(value, '$[0]') AS whose,
                 json_extract(value, '$[1]') AS number FROM json_each(?)) ON whose = series"""  # noqa: S608
-            pairs = [(each, self.numbers[group]) for group, several in self.groups.items() for each in several]
+            pairs = [
+                (number_of_series, self.numbers[group])
+                for group, several in self.groups.items()
+                for number_of_series in several
+            ]
             number, first = "number", (json.dumps(pairs),)
         conditions, values = self._conditions()
         if len(self.numbers) == 1 or len(series) <= SEEKS_MAX:
             conditions = ["series IN (SELECT value FROM json_each(?))", *conditions]
             values = [json.dumps(series), *values]
         where = " AND ".join(["bucket >= ? AND bucket < ?", *conditions])
-        names = "".join(f", {COLUMNS[each]}" for each in told_apart(self.question))
+        names = "".join(f", {COLUMNS[name]}" for name in told_apart(self.question))
         sql = f"""SELECT {expression} AS step, {number} AS number, {columns} FROM {source}
             WHERE {chunks} {where} GROUP BY step, number{names}"""  # noqa: S608 - words of this module
         return sql, (*first, *bound, piece.low, piece.high, *values)
 
     def _conditions(self) -> tuple[list[str], list[object]]:
         """What narrows services and peers, as parts of a condition, and their values."""
-        asked, only = self.question, self.only or ()
-        wanted: list[tuple[str, Sequence[Any]]] = [
-            ("service", asked.services),
-            ("protocol", asked.protocols),
-            ("peer", [details.stored(each) for each in asked.peers]),
-            ("service", sorted({each.service for each in only if each.service is not None})),
-            ("protocol", sorted({each.protocol for each in only if each.protocol is not None})),
-            ("peer", sorted({details.stored(each.peer) for each in only if each.peer is not None})),
+        query, only = self.question, self.only or ()
+        values_by_name: list[tuple[str, Sequence[Any]]] = [
+            ("service", query.services),
+            ("protocol", query.protocols),
+            ("peer", [details.stored(peer) for peer in query.peers]),
+            ("service", sorted({group.service for group in only if group.service is not None})),
+            ("protocol", sorted({group.protocol for group in only if group.protocol is not None})),
+            ("peer", sorted({details.stored(group.peer) for group in only if group.peer is not None})),
         ]
-        found = [(f"{COLUMNS[word]} IN ({', '.join('?' * len(values))})", values) for word, values in wanted if values]
-        return [condition for condition, _ in found], [value for _, values in found for value in values]
+        parts = [
+            (f"{COLUMNS[word]} IN ({', '.join('?' * len(values))})", values)
+            for word, values in values_by_name
+            if values
+        ]
+        return [condition for condition, _ in parts], [value for _, values in parts for value in values]

@@ -66,8 +66,12 @@ class SumReader:
         """Those of the devices asked for, where the question is about persons."""
         if "person" not in question.by and not question.persons:
             return {}
-        found = owners.owners(self._connection)
-        return {each: held for each, held in found.items() if not question.devices or each in question.devices}
+        owned = owners.owners(self._connection)
+        return {
+            device: ownership
+            for device, ownership in owned.items()
+            if not question.devices or device in question.devices
+        }
 
     def groups(
         self, question: UsageQuery, top: frozenset[Group] | None, person_of: Mapping[int, str]
@@ -101,9 +105,9 @@ class SumReader:
         yield from self._connection.execute(sql, bound)
         if self._overlay.series:
             counting = {name for (name,) in self._connection.execute("SELECT name FROM point WHERE counts")}
-            for each in self._overlay.series:
-                if each[3] in counting and (not devices or each[1] in devices):
-                    yield each
+            for row in self._overlay.series:
+                if row[3] in counting and (not devices or row[1] in devices):
+                    yield row
 
     def usage(self, question: UsageQuery, top: frozenset[Group] | None = None) -> GroupSums:
         """By the start of the step and the group; the rows of a span add up to its total, whatever the step.
@@ -118,16 +122,16 @@ class SumReader:
             if not sums:
                 sums = part
                 continue
-            for group, found in part.items():
-                add_to(sums, group, found.items())
+            for group, step_sums in part.items():
+                add_to(sums, group, step_sums.items())
         if question.step is TimeStep.TOTAL:
-            return {group: {question.start_s: _sum(found)} for group, found in sums.items()}
+            return {group: {question.start_s: _sum(step_sums)} for group, step_sums in sums.items()}
         return sums
 
     def within(self, question: UsageQuery, groups: Mapping[Group | None, list[int]]) -> GroupSums:
         """The sums of series that are grouped already."""
         sums: GroupSums = {}
-        group_of = {each: group for group, series in groups.items() for each in series}
+        group_of = {number: group for group, series in groups.items() for number in series}
         for (table, piece), cut in self._cuts(question):
             if table == TAIL:
                 self._in_tail(sums, piece, cut, group_of)
@@ -166,10 +170,10 @@ class SumReader:
     def watched(self, question: UsageQuery) -> dict[str, dict[int, int]]:
         """For how long each point was watched, ms, by its name and the start of the step."""
         names = dict(self._connection.execute("SELECT id, name FROM point"))
-        found: dict[str, dict[int, int]] = {}
+        steps_by_point: dict[str, dict[int, int]] = {}
 
         def add(point: int, start_s: int, observed_ms: int) -> None:
-            steps = found.setdefault(names[point], {})
+            steps = steps_by_point.setdefault(names[point], {})
             steps[start_s] = steps.get(start_s, 0) + observed_ms
 
         for (table, piece), cut in self._cuts(question):
@@ -186,7 +190,7 @@ class SumReader:
                 starts = cut.starts(piece.resolution.buckets(chunk, columns[0]))
                 for start_s, observed_ms in zip(starts, columns[1], strict=True):
                     add(point, start_s, observed_ms)
-        return found
+        return steps_by_point
 
     def since_s(self) -> int | None:
         """Where the first usage begins: the first bucket of the finest resolution that goes back to it."""
@@ -226,9 +230,9 @@ class SumReader:
 
     def _by_step(self, sums: GroupSums, piece: Piece, cut: Cut, group_of: Mapping[int, Group | None]) -> None:
         """The series of a group are added up chunk by chunk."""
-        for chunk, found in groupby(self._read(buckets.USAGE, piece, group_of), itemgetter(0)):
+        for chunk, rows in groupby(self._read(buckets.USAGE, piece, group_of), itemgetter(0)):
             by_group: dict[Group | None, list[Columns]] = {}
-            for _, series, columns in found:
+            for _, series, columns in rows:
                 by_group.setdefault(group_of[series], []).append(columns)
             for group, several in by_group.items():
                 for offsets, *amounts in several if len(several) <= FEW else [together(several)]:
@@ -263,14 +267,16 @@ class SumReader:
     def _cuts(self, question: UsageQuery) -> Iterator[tuple[TablePart, Cut]]:
         """Cycles are summed one by one, as a cycle may begin within a day."""
         levels = _LEVELS.get(question.step, COARSEST_FIRST)
-        each = question.step is TimeStep.CYCLE
-        return cuts(question, self._zone, self._cycle, partial(self._parts, levels), each=each, booked=self.booked)
+        one_by_one = question.step is TimeStep.CYCLE
+        return cuts(
+            question, self._zone, self._cycle, partial(self._parts, levels), one_by_one=one_by_one, booked=self.booked
+        )
 
     def _parts(self, levels: tuple[Resolution, ...], start_s: int, end_s: int) -> list[TablePart]:
         """Closed buckets as coarse as they come, then finer ones, then the journal's tail."""
         whole = self._pieces(start_s, end_s, levels)
         return [
-            *(TablePart(f"usage_{each.resolution}", each) for each in whole),
+            *(TablePart(f"usage_{piece.resolution}", piece) for piece in whole),
             TablePart(TAIL, self._tail_piece(start_s, end_s)),
         ]
 
@@ -297,5 +303,5 @@ class SumReader:
         return Piece(Resolution.SECOND, low, high, low, max(high, low + 1))
 
 
-def _sum(found: Mapping[int, Counts]) -> Counts:
-    return reduce(Counts.plus, found.values())
+def _sum(steps: Mapping[int, Counts]) -> Counts:
+    return reduce(Counts.plus, steps.values())

@@ -98,7 +98,7 @@ class JournalTail:
     def _miss(self, first: int, _: int) -> None:
         """Begin anew where entries are not there; what the next snapshot does not have either was damaged."""
         if (self._chain, first) not in self._missed:
-            self._missed = {each for each in self._missed if each[0] == self._chain} | {(self._chain, first)}
+            self._missed = {miss for miss in self._missed if miss[0] == self._chain} | {(self._chain, first)}
             raise OvertakenError
 
     def _opened(self) -> Blocks | None:

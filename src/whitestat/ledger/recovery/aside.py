@@ -28,13 +28,13 @@ def set_aside(path: Path, reason: str, now_ms: int) -> Path:
     The writer's connection to it must be closed. Devices, people, plans and the last readings of meters are those that
     can still be read, under the same numbers, so that what is recovered later belongs to them.
     """
-    held = lock(path)
+    descriptor = lock(path)
     try:
         return _set_aside(path, reason, now_ms)
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"{path}: {reason}; and it cannot be set aside: {error}") from error
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def _set_aside(path: Path, reason: str, now_ms: int) -> Path:
@@ -45,9 +45,9 @@ def _set_aside(path: Path, reason: str, now_ms: int) -> Path:
         salvage(path, new, lambda table: not table.is_usage)
         with closing(open_for_writing(new)) as connection, transaction(connection):
             _go_on(connection, path)
-            told = reason.removeprefix(f"{path}: ")
+            message = reason.removeprefix(f"{path}: ")
             text = (
-                f"the ledger was damaged ({told}) and is set aside as {to.name}; a new one goes on with "
+                f"the ledger was damaged ({message}) and is set aside as {to.name}; a new one goes on with "
                 "the devices, people and plans that could be read; whitestat recover brings back what usage can be read"
             )
             troubles.note(connection, now_ms, text, aside=to.name)
@@ -72,7 +72,7 @@ def _go_on(connection: sqlite3.Connection, path: Path) -> None:
     with suppress(OSError):
         blocks = Blocks(path)
     try:
-        entries = [each for _, each in journal.entries(connection, blocks, folded, folded, lost, thorough=True)]
+        entries = [entry for _, entry in journal.entries(connection, blocks, folded, folded, lost, thorough=True)]
     finally:
         if blocks:
             blocks.close()
@@ -102,9 +102,9 @@ def temporary(path: Path) -> Iterator[Path]:
     """Yield a file of that name; it is removed afterwards with all that SQLite and the ledger put beside it."""
 
     def remove() -> None:
-        for each in path.parent.glob(f"{path.name}*"):
+        for file in path.parent.glob(f"{path.name}*"):
             with suppress(OSError):
-                each.unlink()
+                file.unlink()
 
     remove()
     try:
@@ -114,15 +114,15 @@ def temporary(path: Path) -> Iterator[Path]:
 
 
 def copy_owner(path: Path, new: Path) -> None:
-    found = path.stat()
+    status = path.stat()
     if os.geteuid() == 0:
         with suppress(OSError):
-            os.chown(new, found.st_uid, found.st_gid, follow_symlinks=False)
+            os.chown(new, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def sync_folder(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(held)
+        os.fsync(descriptor)
     finally:
-        os.close(held)
+        os.close(descriptor)

@@ -72,7 +72,7 @@ def merge(to: sqlite3.Connection, of: sqlite3.Connection, zone: tzinfo) -> None:
 
 
 def _close(to: sqlite3.Connection, of: sqlite3.Connection, zone: tzinfo) -> None:
-    newest = [buckets.newest(each, Resolution.MINUTE) or 0 for each in (to, of)]
+    newest = [buckets.newest(connection, Resolution.MINUTE) or 0 for connection in (to, of)]
     at_s = max(*newest, buckets.closed(to).hours_s, buckets.closed(of).hours_s)
     buckets.close(to, zones.booked_zone(to, zone), at_s)
     of.execute("BEGIN")
@@ -95,8 +95,8 @@ def _numbers(to: sqlite3.Connection, of: sqlite3.Connection) -> _Numbers:
         if point in points:
             row = episodes.get(episode, episode), points[point], scope
             to.execute("INSERT OR IGNORE INTO series (episode, point, scope) VALUES (?, ?, ?)", row)
-            found = to.execute("SELECT id FROM series WHERE episode = ? AND point = ? AND scope = ?", row)
-            series[number] = found.fetchone()[0]
+            rows = to.execute("SELECT id FROM series WHERE episode = ? AND point = ? AND scope = ?", row)
+            series[number] = rows.fetchone()[0]
     alike = all(old == new for old, new in episodes.items())
     return _Numbers(points, episodes, series, alike)
 
@@ -111,15 +111,15 @@ def _episodes(to: sqlite3.Connection, of: sqlite3.Connection) -> dict[int, int]:
     episodes: dict[int, int] = {}
     devices: dict[int, int] = {}
     for number, device, mac, address, start_ms, end_ms, seen_ms in rows:
-        held = there.get(number)
-        if held and (held[2:5] == (mac, address, start_ms) or held[2] is held[3] is None):
+        present = there.get(number)
+        if present and (present[2:5] == (mac, address, start_ms) or present[2] is present[3] is None):
             episodes[number] = number
-            devices.setdefault(device, held[1])
+            devices.setdefault(device, present[1])
             continue
-        episodes[number] = unused if held else number
+        episodes[number] = unused if present else number
         if device not in devices:
-            devices[device] = known.get(mac, episodes[number] if held or device in there else device)
-        unused += bool(held)
+            devices[device] = known.get(mac, episodes[number] if present or device in there else device)
+        unused += bool(present)
         row = episodes[number], devices[device], mac, address, start_ms, end_ms, seen_ms
         to.execute("INSERT INTO episode VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     for device, *row in of.execute("SELECT id, name, name_source, person FROM device").fetchall():
@@ -141,17 +141,17 @@ def _add(to: sqlite3.Connection, of: sqlite3.Connection, table: str, columns: in
         if key is None:
             continue
         place = number >> CHUNK_BITS << CHUNK_BITS | key
-        held = to.execute(get, (place,)).fetchone()
-        if held:
+        present = to.execute(get, (place,)).fetchone()
+        if present:
             rows = list(zip(*packed.unpacked(content, columns), strict=True))
-            content = packed.added(held[0], rows, columns)  # noqa: PLW2901
+            content = packed.added(present[0], rows, columns)  # noqa: PLW2901
         to.execute(put, (place, content))
 
 
 def _add_details(
     to: sqlite3.Connection, of: sqlite3.Connection, table: str, keys: int, series: Mapping[int, int]
 ) -> None:
-    sums = ", ".join(f"{each} = {each} + excluded.{each}" for each in Counts._fields)
+    sums = ", ".join(f"{column} = {column} + excluded.{column}" for column in Counts._fields)
     places = ", ".join("?" * (keys + len(Counts._fields)))
     put = f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO UPDATE SET {sums}"  # noqa: S608
     for chunk, number, *row in of.execute(f"SELECT * FROM {table}"):  # noqa: S608

@@ -81,15 +81,15 @@ class Pages:
 
     def free(self) -> set[int]:
         """Pages that hold nothing any more, as far as the list of them can be read."""
-        first, found = self.page(1), set[int]()
+        first, numbers = self.page(1), set[int]()
         trunk = unpack_from(">I", first, 32)[0] if first and self.has_header else 0
-        while trunk and trunk not in found and (page := self.page(trunk)):
-            found.add(trunk)
+        while trunk and trunk not in numbers and (page := self.page(trunk)):
+            numbers.add(trunk)
             trunk, length = unpack_from(">II", page)
             if length > self.size // 4 - 2:
-                return found
-            found.update(unpack_from(f">{length}I", page, 8))
-        return found
+                return numbers
+            numbers.update(unpack_from(f">{length}I", page, 8))
+        return numbers
 
     def kind(self, number: int) -> int | None:
         """The kind of b-tree page that it says it is; None for another."""
@@ -113,15 +113,15 @@ class Pages:
         start = at + (12 if is_node else 8)
         if kind not in _KINDS or fragments > 60 or start + 2 * count > len(page):
             raise ValueError(kind)
-        found: list[Cell] = []
+        cells: list[Cell] = []
         overflow: list[int] = []
         for place in unpack_from(f">{count}H", page, start):
             if place < start + 2 * count:
                 raise ValueError(place)
-            found.append(self._cell(page, kind, place, overflow))
+            cells.append(self._cell(page, kind, place, overflow))
         if is_node:
-            found.append(Cell(unpack_from(">I", page, at + 8)[0], 0, None))
-        return kind, found, overflow
+            cells.append(Cell(unpack_from(">I", page, at + 8)[0], 0, None))
+        return kind, cells, overflow
 
     def _cell(self, page: bytes, kind: int, at: int, overflow: list[int]) -> Cell:
         child = rowid = 0
@@ -175,11 +175,11 @@ class Pages:
         """Which part of the first pages are of a b-tree when pages are of that size."""
         self.size = size
         numbers = range(2, min(_SAMPLE, self._octets // size + 1))
-        found = 0
+        hits = 0
         for number in numbers:
             with contextlib.suppress(Damaged):
-                found += bool(self.cells(number)[1])
-        return found / max(1, len(numbers))
+                hits += bool(self.cells(number)[1])
+        return hits / max(1, len(numbers))
 
 
 def record(data: bytes) -> list[Value]:
@@ -192,7 +192,7 @@ def record(data: bytes) -> list[Value]:
 
 def _record(data: bytes) -> list[Value]:
     end, at = varint(data, 0)
-    place, found = end, list[Value]()
+    place, values = end, list[Value]()
     while at < end:
         kind, at = varint(data, at)
         length = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)[kind] if kind < 10 else (kind - 12) // 2
@@ -203,12 +203,12 @@ def _record(data: bytes) -> list[Value]:
         if kind == 7:
             raise ValueError(kind)  # no table here has numbers with a fraction
         if kind < 10:
-            found.append(None if kind == 0 else kind - 8 if kind > 7 else int.from_bytes(piece, "big", signed=True))
+            values.append(None if kind == 0 else kind - 8 if kind > 7 else int.from_bytes(piece, "big", signed=True))
         else:
-            found.append(piece.decode() if kind % 2 else piece)
+            values.append(piece.decode() if kind % 2 else piece)
     if at != end or place != len(data):
         raise ValueError(place)
-    return found
+    return values
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
@@ -233,7 +233,7 @@ def _logged(log: Path, size: int) -> dict[int, bytes]:
     if magic & ~1 != 0x377F0682 or page_size != size or _summed(data[:24], order, 0, 0) != tuple(sums):
         return {}
     one, two = sums
-    found: dict[int, bytes] = {}
+    pages: dict[int, bytes] = {}
     begun: dict[int, bytes] = {}
     for at in range(_WAL_HEADER.size, len(data) - _FRAME.size - size + 1, _FRAME.size + size):
         number, commits, salted, *sums = _FRAME.unpack_from(data, at)
@@ -243,9 +243,9 @@ def _logged(log: Path, size: int) -> dict[int, bytes]:
             break
         begun[number] = page
         if commits:
-            found |= begun
+            pages |= begun
             begun.clear()
-    return found
+    return pages
 
 
 def _summed(data: bytes, order: str, one: int, two: int) -> tuple[int, int]:
@@ -257,20 +257,20 @@ def _summed(data: bytes, order: str, one: int, two: int) -> tuple[int, int]:
     return one, two
 
 
-def trees(pages: Pages, root: int, found: set[int], bad: list[int]) -> Iterator[Cell]:
+def trees(pages: Pages, root: int, seen: set[int], bad: list[int]) -> Iterator[Cell]:
     """The cells with records of a tree, in no order; pages come into `found`, those that cannot be read into `bad`."""
     waiting = [root]
     while waiting:
         number = waiting.pop()
-        if number in found:
+        if number in seen:
             continue
-        found.add(number)
+        seen.add(number)
         try:
             kind, cells, overflow = pages.cells(number)
         except Damaged:
             bad.append(number)
             continue
-        found.update(overflow)
+        seen.update(overflow)
         if kind in (INDEX_NODE, TABLE_NODE):
             waiting.extend(cell.child for cell in cells)
         yield from (cell for cell in cells if cell.record is not None)

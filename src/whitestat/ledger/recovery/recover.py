@@ -40,13 +40,13 @@ class Recovered(NamedTuple):
     days: int
     missing: int
     missing_days: int
-    found: Salvage
+    salvaged: Salvage
 
     def text(self) -> str:
         lost = "nothing is missing"
-        if self.found.bad or self.missing:
-            tables = f" (in {', '.join(self.found.tables)})" if self.found.tables else ""
-            pages = "1 page" if self.found.bad == 1 else f"{self.found.bad} pages"
+        if self.salvaged.bad or self.missing:
+            tables = f" (in {', '.join(self.salvaged.tables)})" if self.salvaged.tables else ""
+            pages = "1 page" if self.salvaged.bad == 1 else f"{self.salvaged.bad} pages"
             lost = f"{pages} could not be read{tables}"
             if self.missing:
                 lost += f"; at least {octets_text(self.missing)} of {self.missing_days} days are missing"
@@ -71,10 +71,10 @@ def recover(
         raise LedgerError(f"{to}: exists; name another file")
     if to and len(sources) > 1:
         raise LedgerError(f"several ledgers were set aside; say which with --from: {', '.join(map(str, sources))}")
-    for each in sources:
-        if not each.is_file():
-            raise LedgerError(f"{each}: there is no such file")
-        yield _recover(path, zone, each, to)
+    for ledger in sources:
+        if not ledger.is_file():
+            raise LedgerError(f"{ledger}: there is no such file")
+        yield _recover(path, zone, ledger, to)
 
 
 def _set_aside_if_damaged(path: Path, now_ms: int) -> None:
@@ -102,35 +102,35 @@ def _check_all(path: Path) -> None:
 
 def _recover(path: Path, zone: tzinfo, source: Path, to: Path | None) -> Recovered:
     place = to or path
-    held = lock(path) if to is None else -1
+    descriptor = lock(path) if to is None else -1
     try:
         with temporary(place.with_name(f"{place.name}.recovering")) as part:
-            found = _rebuilt(source, part, zone)
-            told = _told(source, part, zone, found)
+            salvaged = _rebuilt(source, part, zone)
+            result = _told(source, part, zone, salvaged)
             if to or not path.exists():
                 part.rename(place)
             else:
-                if held >= 0:
-                    os.close(held)
-                    held = -1
-                _add(path, part, source, zone, told)
+                if descriptor >= 0:
+                    os.close(descriptor)
+                    descriptor = -1
+                _add(path, part, source, zone, result)
             if to is None:
                 source.rename(source.with_name(source.name + DONE))
                 for file in (log_of(source), file_of(source)):
                     with suppress(FileNotFoundError):
                         file.rename(file.with_name(file.name + DONE))
             sync_folder(place.parent)
-            return told
+            return result
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"{source}: cannot be recovered: {error}") from error
     finally:
-        if held >= 0:
-            os.close(held)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _rebuilt(source: Path, part: Path, zone: tzinfo) -> Salvage:
     """All that can be read, with the flushes beside it, as a ledger of today's version that is folded."""
-    found = salvage(source, part, lambda table: True)
+    salvaged = salvage(source, part, lambda table: True)
     with suppress(FileNotFoundError):
         shutil.copyfile(file_of(source), file_of(part))
     with closing(sqlite3.connect(part)) as connection, connection:
@@ -138,23 +138,23 @@ def _rebuilt(source: Path, part: Path, zone: tzinfo) -> Salvage:
     with closing(Writer(part, zone)) as writer:
         writer.state()
         writer.fold_details()
-    return found
+    return salvaged
 
 
-def _add(path: Path, part: Path, source: Path, zone: tzinfo, told: Recovered) -> None:
+def _add(path: Path, part: Path, source: Path, zone: tzinfo, result: Recovered) -> None:
     with closing(Writer(path, zone)) as writer, closing(open_for_writing(part)) as other:
         writer.fold_details()
         with writer.transaction("recovering") as connection:
             merge(connection, other, zone)
-            troubles.acknowledge(connection, source.name, told.text())
+            troubles.acknowledge(connection, source.name, result.text())
 
 
-def _told(source: Path, part: Path, zone: tzinfo, found: Salvage) -> Recovered:
+def _told(source: Path, part: Path, zone: tzinfo, salvaged: Salvage) -> Recovered:
     """What the recovered ledger holds; what its coverage counted and no row has is missing, at least."""
     with closing(open_for_reading(part)) as connection:
-        ends = [newest(connection, each) or 0 for each in (Resolution.MINUTE, Resolution.HOUR)]
+        ends = [newest(connection, resolution) or 0 for resolution in (Resolution.MINUTE, Resolution.HOUR)]
     if not any(ends):
-        return Recovered(source, 0, 0, 0, 0, found)
+        return Recovered(source, 0, 0, 0, 0, salvaged)
     with closing(Queries(part, zone)) as queries:
         start_s, end_s = queries.since_s() or max(ends), max(ends) + 2 * HOUR_S
         used: dict[int, int] = {}
@@ -165,16 +165,16 @@ def _told(source: Path, part: Path, zone: tzinfo, found: Salvage) -> Recovered:
             for day_s, covered in _covered(queries, start_s, end_s, zone).items()
             if covered > used.get(day_s, 0)
         }
-    return Recovered(source, sum(used.values()), len(used), sum(missing.values()), len(missing), found)
+    return Recovered(source, sum(used.values()), len(used), sum(missing.values()), len(missing), salvaged)
 
 
 def _covered(queries: Queries, start_s: int, end_s: int, zone: tzinfo) -> dict[int, int]:
     """Octets that were counted at points, by the start of each day from the first to the last."""
-    found: dict[int, int] = {}
+    octets_by_day: dict[int, int] = {}
     at_s = start_s
     while at_s < end_s:
         at_s, day_end_s = day_bounds(day_of(at_s, zone), zone)
         day = queries.coverage(at_s, day_end_s).values()
-        found[at_s] = sum(each.octets_attributed + each.octets_unattributed for each in day)
+        octets_by_day[at_s] = sum(coverage.octets_attributed + coverage.octets_unattributed for coverage in day)
         at_s = day_end_s
-    return found
+    return octets_by_day

@@ -124,7 +124,7 @@ def tables_of(version: int) -> list[Table]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for migration in MIGRATIONS[:version]:
             migration(connection)
-        found = []
+        tables = []
         for name, rowless in connection.execute("SELECT name, wr FROM pragma_table_list WHERE type = 'table'"):
             if name.startswith("sqlite_"):
                 continue
@@ -132,11 +132,13 @@ def tables_of(version: int) -> list[Table]:
             keys = [place for place, (kind, _, key) in enumerate(columns) if key and kind == "INTEGER"]
             rowid = keys[0] if not rowless and sum(bool(key) for *_, key in columns) == 1 and keys else None
             shape = tuple(Column(_PYTHON[kind], not needed and not key) for kind, needed, key in columns)
-            found.append(Table(name, shape, rowid))
-        return found
+            tables.append(Table(name, shape, rowid))
+        return tables
 
 
-def salvage(path: Path, to: Path, wanted: Callable[[Table], bool], pause: Callable[[], None] = lambda: None) -> Salvage:
+def salvage(
+    path: Path, to: Path, is_wanted: Callable[[Table], bool], pause: Callable[[], None] = lambda: None
+) -> Salvage:
     """Write the rows of wanted tables into a new database, of the same version, that has all tables. OSError.
 
     The version before today's that the ledger had is kept: the writer brings it to the newest.
@@ -151,10 +153,10 @@ def salvage(path: Path, to: Path, wanted: Callable[[Table], bool], pause: Callab
                 migration(connection)
             connection.execute(f"PRAGMA user_version = {version}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            found = _Reader(pages, version, wanted).copy(connection, pause)
+            salvaged = _Reader(pages, version, is_wanted).copy(connection, pause)
             connection.execute("COMMIT")
     _sync(to)
-    return found
+    return salvaged
 
 
 def has_content_of_ours(path: Path) -> bool:
@@ -165,11 +167,11 @@ def has_content_of_ours(path: Path) -> bool:
 
 
 class _Reader:
-    def __init__(self, pages: Pages, version: int, wanted: Callable[[Table], bool]) -> None:
+    def __init__(self, pages: Pages, version: int, is_wanted: Callable[[Table], bool]) -> None:
         self._pages = pages
         self._version = version
         self._tables = {table.name: table for table in tables_of(version)}
-        self._wanted = {name for name, table in self._tables.items() if wanted(table)}
+        self._wanted = {name for name, table in self._tables.items() if is_wanted(table)}
         self._found: set[int] = set()
         self._bad: list[int] = []
 
@@ -187,9 +189,9 @@ class _Reader:
                     lost.add(name)
             for root in others:
                 collections.deque(trees(self._pages, root, self._found, []), maxlen=0)
-            for name, found in self._orphans([self._tables[each] for each in self._tables if each in lost], pause):
+            for name, orphans in self._orphans([self._tables[name] for name in self._tables if name in lost], pause):
                 if name in self._wanted:
-                    rows[name] += _put(connection, self._tables[name], iter(found), pause)
+                    rows[name] += _put(connection, self._tables[name], iter(orphans), pause)
         return Salvage(rows, len(self._bad), tuple(sorted(lost)) if schema_bad or lost else ())
 
     def _walk(
@@ -226,10 +228,10 @@ class _Reader:
                 continue
             with suppress(Damaged):
                 kind, cells, _ = self._pages.cells(number)
-                held = [cell for cell in cells if cell.record is not None]
+                full = [cell for cell in cells if cell.record is not None]
                 for table in tables:
-                    if held and (table.rowid is not None) == (kind == TABLE_LEAF):
-                        rows = [table.row(cell, self._version) for cell in held]
+                    if full and (table.rowid is not None) == (kind == TABLE_LEAF):
+                        rows = [table.row(cell, self._version) for cell in full]
                         whole = [row for row in rows if row is not None]
                         if len(whole) == len(rows):
                             yield table.name, whole
@@ -252,19 +254,19 @@ def _put(connection: sqlite3.Connection, table: Table, rows: Iterator[list[Value
 
 
 def _roots(
-    pages: Pages, found: set[int] | None = None, bad: list[int] | None = None
+    pages: Pages, seen: set[int] | None = None, bad: list[int] | None = None
 ) -> tuple[dict[str, int], list[int]]:
     """Where tables begin, by name, and where indexes do: from the tree of the schema, and from pages of its shape."""
-    found = set() if found is None else found
+    seen = set() if seen is None else seen
     bad = [] if bad is None else bad
-    rows = [row for cell in trees(pages, 1, found, bad) if (row := _schema_row(cell))]
+    rows = [row for cell in trees(pages, 1, seen, bad) if (row := _schema_row(cell))]
     if bad:
         for number in range(2, pages.count + 1):
-            if number not in found and pages.kind(number) == TABLE_LEAF:
+            if number not in seen and pages.kind(number) == TABLE_LEAF:
                 with suppress(Damaged):
                     several = [_schema_row(cell) for cell in pages.cells(number)[1]]
                     if several and all(several):
-                        found.add(number)
+                        seen.add(number)
                         rows += [row for row in several if row]
     tables = {name: root for name, root, sql in rows if sql.startswith("CREATE TABLE")}
     return tables, [root for name, root, sql in rows if not sql.startswith("CREATE TABLE")]
@@ -301,8 +303,8 @@ def _inflates(value: Value) -> bool:
 
 
 def _sync(path: Path) -> None:
-    held = os.open(path, os.O_RDWR)
+    descriptor = os.open(path, os.O_RDWR)
     try:
-        os.fsync(held)
+        os.fsync(descriptor)
     finally:
-        os.close(held)
+        os.close(descriptor)

@@ -39,18 +39,16 @@ def note(connection: sqlite3.Connection, changed: Mapping[str, tuple[int, int | 
     """What was raised, cleared (raised_ms, cleared_ms) or is forgotten (None)."""
     gone = [(key,) for key, row in changed.items() if row is None]
     connection.executemany("DELETE FROM alarm WHERE key = ?", gone)
-    held = [(key, *row) for key, row in changed.items() if row is not None]
-    connection.executemany("INSERT OR REPLACE INTO alarm (key, raised_ms, cleared_ms) VALUES (?, ?, ?)", held)
+    rows = [(key, *row) for key, row in changed.items() if row is not None]
+    connection.executemany("INSERT OR REPLACE INTO alarm (key, raised_ms, cleared_ms) VALUES (?, ?, ?)", rows)
 
 
 def messages(connection: sqlite3.Connection) -> list[MessageRow]:
     """Those still to be sent, the oldest first."""
-    found = connection.execute(
-        "SELECT id, at_ms, title, body, urgent, waiting, tries, next_ms FROM message ORDER BY id"
-    )
+    rows = connection.execute("SELECT id, at_ms, title, body, urgent, waiting, tries, next_ms FROM message ORDER BY id")
     return [
         MessageRow(id, at_ms, title, body, bool(urgent), frozenset(json.loads(waiting)), tries, next_ms)
-        for id, at_ms, title, body, urgent, waiting, tries, next_ms in found
+        for id, at_ms, title, body, urgent, waiting, tries, next_ms in rows
     ]
 
 

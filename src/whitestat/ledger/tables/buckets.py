@@ -67,8 +67,8 @@ class ClosedUntil(NamedTuple):
 
 
 def closed(connection: sqlite3.Connection) -> ClosedUntil:
-    found = dict(connection.execute("SELECT resolution, until FROM closed"))
-    return ClosedUntil(found.get(Resolution.DAY, 0), found.get(Resolution.MONTH, 0))
+    until = dict(connection.execute("SELECT resolution, until FROM closed"))
+    return ClosedUntil(until.get(Resolution.DAY, 0), until.get(Resolution.MONTH, 0))
 
 
 def kept(connection: sqlite3.Connection, zone: tzinfo) -> RetainedSpans:
@@ -76,16 +76,16 @@ def kept(connection: sqlite3.Connection, zone: tzinfo) -> RetainedSpans:
     hours_s, day = closed(connection)
     until = {Resolution.DAY: hours_s, Resolution.MONTH: day_bounds(day, zone)[0] if day else 0}
     since = dict(connection.execute("SELECT resolution, since FROM kept"))  # tables of detail have theirs there too
-    return RetainedSpans({each: since[each] for each in Resolution if each in since}, until)
+    return RetainedSpans({resolution: since[resolution] for resolution in Resolution if resolution in since}, until)
 
 
-def keep_seconds(connection: sqlite3.Connection, *, wanted: bool) -> None:
+def keep_seconds(connection: sqlite3.Connection, *, keep: bool) -> None:
     """Keep each second from now on, which is what comes behind the newest minute, or no second at all any more."""
-    held = connection.execute("SELECT 1 FROM kept WHERE resolution = ?", (Resolution.SECOND,)).fetchone()
-    if wanted and not held:
+    row = connection.execute("SELECT 1 FROM kept WHERE resolution = ?", (Resolution.SECOND,)).fetchone()
+    if keep and not row:
         last = newest(connection, Resolution.MINUTE)
         connection.execute(_PUT_KEPT, (Resolution.SECOND, 0 if last is None else last + MINUTE_S))
-    elif held and not wanted:
+    elif row and not keep:
         connection.execute("DELETE FROM kept WHERE resolution = ?", (Resolution.SECOND,))
         for kind in (USAGE, COVERAGE):
             connection.execute(f"DELETE FROM {kind.name}_{Resolution.SECOND}")  # noqa: S608 - words of this module
@@ -246,9 +246,9 @@ def _add(
     for number, id in enumerate(sorted(chunks)):
         if number % ROWS_A_PAUSE == 0:
             pause()
-        held = connection.execute(get, (id,)).fetchone()
+        row = connection.execute(get, (id,)).fetchone()
         try:
-            content = packed.added(held[0], chunks[id], len(kind.columns)) if held else packed.packed(chunks[id])
+            content = packed.added(row[0], chunks[id], len(kind.columns)) if row else packed.packed(chunks[id])
         except ValueError as error:
             raise _damaged(kind, resolution, id, error) from error
         connection.execute(put, (id, content))

@@ -46,14 +46,14 @@ Parts = Callable[[int, int], Sequence[TablePart]]
 
 
 def cuts(
-    question: UsageQuery, zone: tzinfo, cycle: Cycle, parts: Parts, *, each: bool, booked: tzinfo
+    question: UsageQuery, zone: tzinfo, cycle: Cycle, parts: Parts, *, one_by_one: bool, booked: tzinfo
 ) -> Iterator[tuple[TablePart, Cut]]:
     """The parts of the question's span with how; those of each step apart where `each` asks for it.
 
     Steps are those of `zone`, buckets those of `booked`.
     """
     start_s, end_s = question.span
-    if not each:
+    if not one_by_one:
         for part in parts(start_s, end_s):
             if is_foreign(booked, zone, part.piece.start_s, part.piece.end_s):
                 yield part, _by_middle(question, part.piece, zone, cycle, booked)

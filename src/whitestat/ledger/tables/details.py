@@ -42,7 +42,7 @@ class DetailKind(NamedTuple):
 
 SERVICE = DetailKind("service", ("protocol", "service"), Resolution.HOUR, Resolution.DAY, OTHER_SERVICE, 100)
 PEER = DetailKind("peer", ("peer",), Resolution.DAY, Resolution.MONTH, (OTHER_PEER,), 50)
-KINDS = {each.name: each for each in (SERVICE, PEER)}
+KINDS = {kind.name: kind for kind in (SERVICE, PEER)}
 
 KEPT_S: dict[str, int | None] = {
     "service_hour": 31 * 86_400,
@@ -192,24 +192,24 @@ def parts(
     kind, (start_s, end_s) = kept.kind, span
     levels = levels or (kind.coarse, kind.fine)
     whole_s = levels[0].ceiling(end_s, zone) if end_s > kept.newest_s else end_s
-    found = [
-        TablePart(kind.table(each.resolution), each)
-        for each in pieces(start_s, whole_s, zone, levels)
+    several = [
+        TablePart(kind.table(piece.resolution), piece)
+        for piece in pieces(start_s, whole_s, zone, levels)
         if start_s < end_s
     ]
     low, high = (kind.fine.bucket(at_s, zone) for at_s in span)
-    return [*found, TablePart(f"tail_{kind.name}", Piece(kind.fine, low, high, start_s, max(end_s, start_s + 1)))]
+    return [*several, TablePart(f"tail_{kind.name}", Piece(kind.fine, low, high, start_s, max(end_s, start_s + 1)))]
 
 
 def fold(connection: sqlite3.Connection, zone: tzinfo, pause: Callable[[], None]) -> None:
     """Move what was handed in into the tables. Call it in a transaction; `pause` is called every few milliseconds."""
-    found = list(entries(connection))
-    if not found:
+    rows = list(entries(connection))
+    if not rows:
         return
     for kind in KINDS.values():
         fine: DetailRows = {}
         bucket = cache(partial(kind.fine.bucket, zone=zone))
-        for _, entry in found:
+        for _, entry in rows:
             pause()
             add_to(fine, kind, entry, bucket)
         coarse: DetailRows = {}
@@ -218,7 +218,7 @@ def fold(connection: sqlite3.Connection, zone: tzinfo, pause: Callable[[], None]
             _add(coarse, (bucket_of(place), series, about), amounts)
         _merge(connection, kind, kind.fine, fine, pause)
         _merge(connection, kind, kind.coarse, coarse, pause)
-    connection.execute("DELETE FROM detail WHERE id <= ?", (found[-1][0],))
+    connection.execute("DELETE FROM detail WHERE id <= ?", (rows[-1][0],))
 
 
 def expire(connection: sqlite3.Connection, zone: tzinfo, now_s: int, kept_s: Mapping[str, int | None] = KEPT_S) -> None:
@@ -268,7 +268,7 @@ def _largest(kind: DetailKind, rows: DetailRows) -> list[tuple[DetailId, list[in
     """In the order of the table."""
     by_size = sorted(
         ((about, amounts) for (_, _, about), amounts in rows.items() if about != kind.other),
-        key=lambda each: (-Counts(*each[1]).octets, each[0]),
+        key=lambda item: (-Counts(*item[1]).octets, item[0]),
     )
     kept = dict(by_size[: kind.most])
     rest = [amounts for _, amounts in by_size[kind.most :]]
@@ -279,9 +279,9 @@ def _largest(kind: DetailKind, rows: DetailRows) -> list[tuple[DetailId, list[in
 
 
 def _add(sums: DetailRows, place: tuple[int, int, DetailId], amounts: Iterable[int]) -> None:
-    held = sums.get(place)
-    if held is None:
+    present = sums.get(place)
+    if present is None:
         sums[place] = list(amounts)
     else:
         for at, amount in enumerate(amounts):
-            held[at] += amount
+            present[at] += amount

@@ -45,11 +45,11 @@ def added(content: bytes, rows: Iterable[Sequence[int]], amounts: int) -> bytes:
     """What is packed already, with rows of offset and amounts added to their buckets."""
     sums = {row[0]: list(row) for row in zip(*unpacked(content, amounts), strict=True)}
     for row in rows:
-        held = sums.get(row[0])
-        if held is None:
+        present = sums.get(row[0])
+        if present is None:
             sums[row[0]] = list(row)
         else:
-            held[1:] = [a + b for a, b in zip(held[1:], row[1:], strict=True)]
+            present[1:] = [a + b for a, b in zip(present[1:], row[1:], strict=True)]
     return packed([sums[offset] for offset in sorted(sums)])
 
 
@@ -105,7 +105,7 @@ def _layout(head: bytes) -> _Layout:
         raise ValueError(f"{rows} buckets of {list(widths)} octets cannot be")
     columns: list[slice | None] = []
     for width in widths:
-        at = rows * sum(each is not None for each in columns)
+        at = rows * sum(column is not None for column in columns)
         columns.append(slice(at, at + rows) if width else None)
     return _Layout(rows, _form(rows, widths), tuple(columns))
 

@@ -85,13 +85,13 @@ class ProposalRow(NamedTuple):
 
 def rows(connection: sqlite3.Connection) -> dict[str, dict[RowKey, RowValues]]:
     """All that edits look at, by table and key."""
-    found: dict[str, dict[RowKey, RowValues]] = {}
+    rows_by_table: dict[str, dict[RowKey, RowValues]] = {}
     for word, table in _TABLES.items():
         columns = ", ".join((*table.key, *table.value))
         width = len(table.key)
         selected = connection.execute(f"SELECT {columns} FROM {table.name}")  # noqa: S608 - words of this module
-        found[word] = {tuple(row[:width]): tuple(row[width:]) for row in selected}
-    return found
+        rows_by_table[word] = {tuple(row[:width]): tuple(row[width:]) for row in selected}
+    return rows_by_table
 
 
 def apply(connection: sqlite3.Connection, edit: EditRow) -> int:
@@ -108,8 +108,8 @@ def apply(connection: sqlite3.Connection, edit: EditRow) -> int:
 
 def _apply(connection: sqlite3.Connection, table: _Table, key: RowKey, before: RowValues, after: RowValues) -> None:
     columns = ", ".join(table.value) or "1"
-    held = connection.execute(f"SELECT {columns} FROM {table.name} WHERE {table.where}", key).fetchone()  # noqa: S608
-    now = None if held is None else tuple(held) if table.value else ()
+    row = connection.execute(f"SELECT {columns} FROM {table.name} WHERE {table.where}", key).fetchone()  # noqa: S608
+    now = None if row is None else tuple(row) if table.value else ()
     if now != before:
         raise EditError("edit", f"{table.name} {key[0]} was changed since; undo the later edit first")
     if after is None and not table.fixed:
@@ -125,10 +125,10 @@ def _apply(connection: sqlite3.Connection, table: _Table, key: RowKey, before: R
 
 def edits(connection: sqlite3.Connection, most: int = 200) -> list[EditRow]:
     """The latest first."""
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT id, at_ms, by, action, changes, undoes FROM edit ORDER BY id DESC LIMIT ?", (most,)
     )
-    return [EditRow(id, at_ms, by, action, _changes(text), undoes) for id, at_ms, by, action, text, undoes in found]
+    return [EditRow(id, at_ms, by, action, _changes(text), undoes) for id, at_ms, by, action, text, undoes in rows]
 
 
 def edit_of(connection: sqlite3.Connection, number: int) -> EditRow:
@@ -164,45 +164,45 @@ def add_event(
 
 def events(connection: sqlite3.Connection, after: int = 0, most: int = 200) -> list[EventRow]:
     """Those after a number, the latest first."""
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT id, at_ms, kind, device, content FROM event WHERE id > ? ORDER BY id DESC LIMIT ?", (after, most)
     )
-    return [EventRow(id, at_ms, kind, device, json.loads(content)) for id, at_ms, kind, device, content in found]
+    return [EventRow(id, at_ms, kind, device, json.loads(content)) for id, at_ms, kind, device, content in rows]
 
 
-def add_proposal(connection: sqlite3.Connection, found: ProposalRow) -> int:
+def add_proposal(connection: sqlite3.Connection, proposal: ProposalRow) -> int:
     """Returns its number; that of the row given does not count."""
-    reasons = json.dumps(found.reasons, ensure_ascii=False)
+    reasons = json.dumps(proposal.reasons, ensure_ascii=False)
     cursor = connection.execute(
         "INSERT INTO proposal (at_ms, device, into_device, percent, reasons, state) VALUES (?, ?, ?, ?, ?, ?)",
-        (found.at_ms, found.device, found.into, found.percent, reasons, found.state),
+        (proposal.at_ms, proposal.device, proposal.into, proposal.percent, reasons, proposal.state),
     )
     return int(cursor.lastrowid or 0)
 
 
 def proposals(connection: sqlite3.Connection) -> list[ProposalRow]:
     """The latest first."""
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT id, at_ms, device, into_device, percent, reasons, state FROM proposal ORDER BY id DESC"
     )
     return [
         ProposalRow(id, at_ms, device, into, percent, tuple(json.loads(reasons)), state)
-        for id, at_ms, device, into, percent, reasons, state in found
+        for id, at_ms, device, into, percent, reasons, state in rows
     ]
 
 
-def hear(connection: sqlite3.Connection, heard: Mapping[tuple[int, str, str], int]) -> None:
+def hear(connection: sqlite3.Connection, names: Mapping[tuple[int, str, str], int]) -> None:
     """What episodes said of themselves: (episode, kind, text) with the time."""
     connection.executemany(
         """INSERT INTO heard VALUES (?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)""",
-        [(*key, at_ms) for key, at_ms in heard.items()],
+        [(*key, at_ms) for key, at_ms in names.items()],
     )
     connection.executemany(
         """DELETE FROM heard WHERE episode = :episode AND kind = :kind AND text NOT IN
             (SELECT text FROM heard WHERE episode = :episode AND kind = :kind
                 ORDER BY last_ms DESC, text LIMIT :kept)""",
-        [{"episode": episode, "kind": kind, "kept": HEARD_KEPT} for episode, kind in {key[:2] for key in heard}],
+        [{"episode": episode, "kind": kind, "kept": HEARD_KEPT} for episode, kind in {key[:2] for key in names}],
     )
 
 
@@ -215,7 +215,7 @@ def heard(connection: sqlite3.Connection) -> dict[tuple[int, str, str], int]:
 
 def unhear(connection: sqlite3.Connection, episodes: Iterable[int]) -> None:
     """Forget what these episodes said of themselves."""
-    connection.executemany("DELETE FROM heard WHERE episode = ?", [(each,) for each in episodes])
+    connection.executemany("DELETE FROM heard WHERE episode = ?", [(episode,) for episode in episodes])
 
 
 def last_seen(connection: sqlite3.Connection) -> dict[int, int]:

@@ -103,13 +103,13 @@ def follow(connection: sqlite3.Connection, zone: tzinfo, agreed: Sequence[Plan],
     changed = []
     known = {name: (id, since_s) for id, name, since_s, _ in connection.execute(_PLANS)}
     running = {terms.plan_id: terms for terms, _ in _running(connection)}
-    wanted = {plan.name: plan for plan in agreed}
+    agreed_by_name = {plan.name: plan for plan in agreed}
     for name, (id, _) in known.items():
-        if name not in wanted and id in running:
+        if name not in agreed_by_name and id in running:
             connection.execute("UPDATE terms SET until_s = ? WHERE id = ?", (now_s, running[id].id))
             connection.execute("UPDATE plan SET pots = '' WHERE id = ?", (id,))
             changed.append(name)
-    for name, plan in wanted.items():
+    for name, plan in agreed_by_name.items():
         id = known[name][0] if name in known else None
         if id is not None and id in running and running[id].plan == plan:
             continue
@@ -127,15 +127,15 @@ def reprice(connection: sqlite3.Connection, zone: tzinfo, plan_id: int, from_s: 
 
     Returns the instant from which on it was done (UTC seconds): as far as hours are kept. The journal must be folded.
     """
-    row = next((each for each in plans(connection) if each.id == plan_id), None)
+    row = next((plan_row for plan_row in plans(connection) if plan_row.id == plan_id), None)
     if row is None:
         raise Missing("plan", f"there is no plan {plan_id}")
     terms = row.terms[-1]
     start_s = _whole_days(connection, zone, row, row.since_s if from_s is None else from_s)
-    ids = json.dumps([each.id for each in row.terms])
+    ids = json.dumps([terms_row.id for terms_row in row.terms])
     connection.execute(f"DELETE FROM plan_usage WHERE {_OF_TERMS} AND day >= ?", (ids, start_s))  # noqa: S608
     counted = _series(connection, terms.plan)
-    _add(connection, terms.id, (each for each in _history(connection, zone, terms, start_s) if each[2] in counted))
+    _add(connection, terms.id, (row for row in _history(connection, zone, terms, start_s) if row[2] in counted))
     if from_s is not None:
         since_s = max(start_s, _first_s(connection, zone))
         connection.execute("UPDATE plan SET since_s = min(since_s, ?) WHERE id = ?", (since_s, plan_id))
@@ -144,7 +144,7 @@ def reprice(connection: sqlite3.Connection, zone: tzinfo, plan_id: int, from_s: 
 
 def _whole_days(connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, from_s: int) -> int:
     """The instant, moved to where no day that is booked reaches over it: back, or on where hours have aged out."""
-    hour_of = {each.id: each.plan.period.hour for each in row.terms}
+    hour_of = {terms_row.id: terms_row.plan.period.hour for terms_row in row.terms}
     booked = connection.execute(
         f"SELECT DISTINCT terms, day FROM plan_usage WHERE {_OF_TERMS}",  # noqa: S608
         (json.dumps(list(hour_of)),),
@@ -176,25 +176,25 @@ def _running(connection: sqlite3.Connection) -> Iterator[tuple[Terms, int]]:
 def _terms(row: Sequence[object]) -> Terms:
     id, plan, from_s, until_s, content = row
     try:
-        held = Plan.of(str(content))
+        stored = Plan.of(str(content))
     except ValueError as error:
         raise LedgerError(f"the terms of plan {plan} cannot be read: {error}") from error
-    return Terms(int(str(id)), int(str(plan)), int(str(from_s)), None if until_s is None else int(str(until_s)), held)
+    return Terms(int(str(id)), int(str(plan)), int(str(from_s)), None if until_s is None else int(str(until_s)), stored)
 
 
 def _series(connection: sqlite3.Connection, plan: Plan) -> set[int]:
     """Usage with the outside, at the plan's point where it has one."""
-    found = connection.execute(_SERIES, (SCOPES.index(Scope.WAN),))
-    return {id for id, point in found if plan.point in (None, point)}
+    rows = connection.execute(_SERIES, (SCOPES.index(Scope.WAN),))
+    return {id for id, point in rows if plan.point in (None, point)}
 
 
 def _add(connection: sqlite3.Connection, terms: int, rows: Iterable[tuple[int, int, int, Octets]]) -> None:
     """Rows of day, tariff, series and octets."""
     sums: dict[tuple[int, int, int], list[int]] = {}
     for day_s, tariff, series, octets in rows:
-        held = sums.setdefault((day_s, tariff, series), [0, 0, 0])
-        for at, each in enumerate(octets):
-            held[at] += each
+        sums_of_key = sums.setdefault((day_s, tariff, series), [0, 0, 0])
+        for at, amount in enumerate(octets):
+            sums_of_key[at] += amount
     connection.executemany(_ADD, [(terms, *key, *octets) for key, octets in sorted(sums.items()) if any(octets)])
 
 
@@ -232,7 +232,7 @@ def _history(
     while last_s is not None and day_s <= last_s:
         end_s = day_bounds(day_s, zone, terms.plan.period.hour)[1]
         for _, low_s, high_s in clock.spans(day_s, end_s):
-            first_s, until_s = (Resolution.HOUR.floor(each, zone) for each in (low_s, high_s))
+            first_s, until_s = (Resolution.HOUR.floor(at_s, zone) for at_s in (low_s, high_s))
             edges |= {hour_s for hour_s, edge_s in ((first_s, low_s), (until_s, high_s)) if start_s <= hour_s < edge_s}
             first_s = Resolution.HOUR.ceiling(low_s, zone)
             if first_s < until_s:
@@ -254,8 +254,8 @@ def _hours(connection: sqlite3.Connection, low_s: int, high_s: int) -> Iterator[
     """Series and the sums of its octets, of hours that start from the one instant up to the other."""
     sums: dict[int, list[int]] = {}
     for _, series, columns in buckets.read(connection, buckets.USAGE, Resolution.HOUR, (low_s, high_s)):
-        held = sums.setdefault(series, [0, 0, 0])
-        held[:] = map(add, held, map(sum, _octets(columns)))
+        octets = sums.setdefault(series, [0, 0, 0])
+        octets[:] = map(add, octets, map(sum, _octets(columns)))
     return ((series, *octets) for series, octets in sums.items())
 
 

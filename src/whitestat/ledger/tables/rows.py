@@ -41,8 +41,8 @@ def reading_row(point: int, reading: CounterReading) -> SqlRow:
 def reading_of(row: Sequence[Any]) -> CounterReading:
     """From the columns of `reading_row`, with the point's name in front."""
     point, mac, address, peer_mac, peer, protocol, service, vlan, *totals = row
-    names = [each or None for each in (mac, address, peer_mac, peer)]
-    numbers = [None if each < 0 else each for each in (protocol, service)]
+    names = [text or None for text in (mac, address, peer_mac, peer)]
+    numbers = [None if number < 0 else number for number in (protocol, service)]
     at_ms, epoch, width = totals[5:]
     key = FlowKey._make([point, *names, *numbers, vlan])
     return CounterReading(key, Counts(*(total & _MASK for total in totals[:5])), at_ms, epoch, width)

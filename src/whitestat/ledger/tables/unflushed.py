@@ -82,72 +82,72 @@ class Overlay:
         """The same for as long as the services and peers that are shown are."""
         return self._shown[:1] + self._shown[2:] if self._shown else ()
 
-    def show(self, found: Unflushed | None, sequence: int) -> bool:
+    def show(self, unflushed: Unflushed | None, sequence: int) -> bool:
         """Show what the snapshot does not have, whose last flush this is. Call it in its transaction.
 
         False where the snapshot has a later flush, so that usage there may be since is not shown.
         """
-        is_next = found is not None and found.sequence == sequence
-        has_details = found is not None and found.handed_in == handed_in(self._connection)
-        wanted = (found.number, is_next, has_details) if found else None
-        if wanted != self._shown:
+        is_next = unflushed is not None and unflushed.sequence == sequence
+        has_details = unflushed is not None and unflushed.handed_in == handed_in(self._connection)
+        shown = (unflushed.number, is_next, has_details) if unflushed else None
+        if shown != self._shown:
             self._shown = None  # until all is in
             self._clear()
-            if found and (is_next or has_details):
-                self._take(found, is_next=is_next, has_details=has_details)
-            self._shown = wanted
-        return found is None or is_next
+            if unflushed and (is_next or has_details):
+                self._take(unflushed, is_next=is_next, has_details=has_details)
+            self._shown = shown
+        return unflushed is None or is_next
 
     def _clear(self) -> None:
         for name in NAMES:
             self._connection.execute(f"DELETE FROM {name}")  # noqa: S608 - a name from above
         self.series, self.devices, self.sighted = [], {}, {}
 
-    def _take(self, found: Unflushed, *, is_next: bool, has_details: bool) -> None:
+    def _take(self, unflushed: Unflushed, *, is_next: bool, has_details: bool) -> None:
         fresh: dict[UsageKey, int] = {}
-        self.devices = {each.id: each for each in found.devices.values()}
+        self.devices = {name.id: name for name in unflushed.devices.values()}
 
         def number(key: UsageKey) -> int:
-            held = self._number(key) or fresh.get(key)
-            if held is None:
-                held = fresh[key] = FIRST_NUMBER + len(fresh)
-                device = found.devices.get(key.episode)
-                self.series.append((held, device and device.id, SCOPES.index(key.scope), key.point))
-            return held
+            series_number = self._number(key) or fresh.get(key)
+            if series_number is None:
+                series_number = fresh[key] = FIRST_NUMBER + len(fresh)
+                device = unflushed.devices.get(key.episode)
+                self.series.append((series_number, device and device.id, SCOPES.index(key.scope), key.point))
+            return series_number
 
         if is_next:
-            self.sighted = found.sighted
-            self._put("memory_usage", ((at_s, number(key), *counts) for (at_s, key), counts in found.usage.items()))
-            self._put("memory_coverage", self._covered(found.coverage))
+            self.sighted = unflushed.sighted
+            self._put("memory_usage", ((at_s, number(key), *counts) for (at_s, key), counts in unflushed.usage.items()))
+            self._put("memory_coverage", self._covered(unflushed.coverage))
         if has_details:
             hour, day = details.SERVICE.fine.bucket, details.PEER.fine.bucket
             self._put(
                 "memory_service",
                 (
                     (hour(hour_s, self._zone), number(key.usage), key.protocol, key.service, *counts)
-                    for (hour_s, key), counts in found.services.items()
+                    for (hour_s, key), counts in unflushed.services.items()
                 ),
             )
-            days = {hour_s: day(hour_s, self._zone) for hour_s in {hour_s for hour_s, _ in found.peers}}
+            days = {hour_s: day(hour_s, self._zone) for hour_s in {hour_s for hour_s, _ in unflushed.peers}}
             self._put(
                 "memory_peer",
                 (
                     (days[hour_s], number(key.usage), details.stored(key.peer), *counts)
-                    for (hour_s, key), counts in found.peers.items()
+                    for (hour_s, key), counts in unflushed.peers.items()
                 ),
             )
 
     def _covered(self, coverage: Mapping[tuple[int, str], Coverage]) -> Iterator[tuple[int, ...]]:
         points = dict(self._connection.execute("SELECT name, id FROM point"))
-        for (at_s, name), each in coverage.items():
+        for (at_s, name), coverage_row in coverage.items():
             if name in points:
-                yield (at_s, points[name], *each)
+                yield (at_s, points[name], *coverage_row)
 
     def _put(self, table: str, rows: Iterable[tuple[object, ...]]) -> None:
-        held = list(rows)
-        if held:
-            places = ", ".join("?" * len(held[0]))
-            self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", held)  # noqa: S608
+        values = list(rows)
+        if values:
+            places = ", ".join("?" * len(values[0]))
+            self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608
 
     def _number(self, key: UsageKey) -> int | None:
         """That of a series the ledger knows, None for one it does not."""
@@ -161,9 +161,9 @@ class Overlay:
         return self._numbers[key]
 
 
-def names_of(devices: Mapping[int, DeviceName], wanted: Iterable[int]) -> dict[int, DeviceName]:
+def names_of(devices: Mapping[int, DeviceName], ids: Iterable[int]) -> dict[int, DeviceName]:
     """Names of devices that the ledger may not know yet: of those wanted, or of all where none are named."""
-    only = set(wanted)
+    only = set(ids)
     return {id: name for id, name in devices.items() if not only or id in only}
 
 
@@ -179,7 +179,7 @@ def with_sighting(row: DeviceRow, seen: DeviceRow) -> DeviceRow:
     """A device with a later sighting of it."""
     return row._replace(
         mac=seen.mac or row.mac,
-        addresses=(*seen.addresses, *(each for each in row.addresses if each not in seen.addresses)),
+        addresses=(*seen.addresses, *(address for address in row.addresses if address not in seen.addresses)),
         first_seen_ms=_edge(min, row.first_seen_ms, seen.first_seen_ms),
         last_seen_ms=_edge(max, row.last_seen_ms, seen.last_seen_ms),
     )

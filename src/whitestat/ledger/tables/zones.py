@@ -26,7 +26,7 @@ def booked_zone(connection: sqlite3.Connection, zone: tzinfo) -> tzinfo:
     A zone of which this machine has no rules any more counts as `zone`.
     """
     zones = [(since_s, _named(name, zone)) for since_s, name in connection.execute(_ZONES)]
-    if all(each is zone for _, each in zones):
+    if all(zone_row is zone for _, zone_row in zones):
         return zone
     return ZoneHistory(zones)
 

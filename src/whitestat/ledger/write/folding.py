@@ -102,14 +102,14 @@ def fold(
 
 def _is_known(connection: sqlite3.Connection, entry: JournalEntry) -> bool:
     """Whether the database knows the series and points that the entry names."""
-    wanted = {
+    named = {
         "series": {row[1] for row in entry.usage},
         "point": {row[1] for row in entry.coverage}
         | {row[0] for table in (entry.readings, entry.audits) for row in table},
     }
     return all(
         numbers <= {number for (number,) in connection.execute(f"SELECT id FROM {table}")}  # noqa: S608 - a word from above
-        for table, numbers in wanted.items()
+        for table, numbers in named.items()
     )
 
 
@@ -132,24 +132,24 @@ def gather(sums: FoldedSums, rows: Iterable[Sequence[int]]) -> None:
         steps = sums.get(key)
         if steps is None:
             steps = sums[key] = {}
-        held = steps.get(at_s)
-        if held is None:
+        present = steps.get(at_s)
+        if present is None:
             steps[at_s] = amounts
         else:
-            held[:] = map(add, held, amounts)
+            present[:] = map(add, present, amounts)
 
 
 def _see(connection: sqlite3.Connection, entries: list[JournalEntry], again: Mapping[tuple[int, Address], int]) -> None:
     """When episodes and their addresses were last seen."""
     run = connection.executemany
     seen: dict[int, int] = {}
-    for episode, at_ms in (row for each in entries for row in each.seen):
+    for episode, at_ms in (row for entry in entries for row in entry.seen):
         seen[episode] = max(at_ms, seen.get(episode, at_ms))
     run(_SEE_EPISODE, [{"episode": episode, "at_ms": at_ms} for episode, at_ms in seen.items()])
     addresses = [
         {"episode": episode, "address": bytes.fromhex(address), "at_ms": at_ms}
-        for each in entries
-        for episode, address, at_ms in each.addresses
+        for entry in entries
+        for episode, address, at_ms in entry.addresses
     ]
     run(_SEE_ADDRESS, addresses)
     run(
@@ -157,16 +157,17 @@ def _see(connection: sqlite3.Connection, entries: list[JournalEntry], again: Map
         [{"episode": episode, "address": address, "at_ms": at_ms} for (episode, address), at_ms in again.items()],
     )
     run(
-        _FORGET_ADDRESSES, [{"episode": each, "kept": ADDRESSES_KEPT} for each in {row["episode"] for row in addresses}]
+        _FORGET_ADDRESSES,
+        [{"episode": entry, "kept": ADDRESSES_KEPT} for entry in {row["episode"] for row in addresses}],
     )
 
 
 def _go_on(connection: sqlite3.Connection, entries: list[JournalEntry]) -> None:
     """Of readings, audits and receipts the latest counts."""
     run = connection.executemany
-    run(_PUT_READING, [_reading(row) for each in entries for row in each.readings])
-    run(_PUT_AUDIT, [row for each in entries for row in each.audits])
-    run(_PUT_RECEIPT, [row for each in entries for row in each.receipts])
+    run(_PUT_READING, [_reading(row) for entry in entries for row in entry.readings])
+    run(_PUT_AUDIT, [row for entry in entries for row in entry.audits])
+    run(_PUT_RECEIPT, [row for entry in entries for row in entry.receipts])
 
 
 def _reading(row: list[Any]) -> list[Any]:

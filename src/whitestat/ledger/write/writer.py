@@ -131,8 +131,8 @@ class Writer:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-        for each in (self._points, self._series, self._addresses, self._seen_again):
-            each.clear()
+        for cache in (self._points, self._series, self._addresses, self._seen_again):
+            cache.clear()
         self._hour_s = None
 
     def give_way(self, pause: Callable[[], None]) -> None:
@@ -186,10 +186,10 @@ class Writer:
         if not self._is_open:
             self._open()
             return
-        found = place_of(self._path)
-        if found is None:
+        place = place_of(self._path)
+        if place is None:
             self._put_back()
-        elif found != self.place:
+        elif place != self.place:
             self._take_over()
         elif self._blocks and not self._blocks.is_at(self._path):
             self.fold()
@@ -212,8 +212,8 @@ class Writer:
 
     def _remove_log(self) -> None:
         path = self._path.resolve()
-        for each in (log_of(path), path.with_name(f"{path.name}-shm")):
-            each.unlink(missing_ok=True)
+        for log in (log_of(path), path.with_name(f"{path.name}-shm")):
+            log.unlink(missing_ok=True)
 
     def _take_over(self) -> None:
         """Another ledger was put in the place of the one that is open, as from a backup."""
@@ -315,7 +315,11 @@ class Writer:
         """Whether there is nothing in it but figures of series and points that have numbers."""
         if flush.points or flush.devices or flush.episodes or flush.services or flush.peers:
             return False
-        points = {*(name for _, name in flush.coverage), *flush.audits, *(each.key.point for each in flush.readings)}
+        points = {
+            *(name for _, name in flush.coverage),
+            *flush.audits,
+            *(reading.key.point for reading in flush.readings),
+        }
         return points <= self._points.keys() and {key for _, key in flush.usage} <= self._series.keys()
 
     def fold(self) -> None:
@@ -324,10 +328,10 @@ class Writer:
             return
         with self._writing("fold"):
             done = self._folded_journal()
-            found = self._note(done.losses)
+            sentences = self._note(done.losses)
             chain = journal.new_chain(self._connection)
         self._sequence = self._folded = done.sequence
-        self._tell(found)
+        self._tell(sentences)
         self._chain = chain
         self._hour_s = None
         if self._details >= DETAILS_MAX:
@@ -432,35 +436,35 @@ class Writer:
             done = self._folded_journal()
             self._sequence = self._folded = done.sequence
             if Resolution.SECOND in self._kept_s:
-                buckets.keep_seconds(self._connection, wanted=self._kept_s[Resolution.SECOND] != 0)
-            found = self._note(done.losses)
+                buckets.keep_seconds(self._connection, keep=self._kept_s[Resolution.SECOND] != 0)
+            sentences = self._note(done.losses)
             self._chain = journal.new_chain(self._connection)
             self._know(receipts(self._connection))
             self._details = self._connection.execute("SELECT count(*) FROM detail").fetchone()[0]
             newest_s = buckets.newest(self._connection, Resolution.MINUTE) or 0
             self.notices = troubles.told(self._connection, newest_s * 1000)
             self.hold, self.is_holding = undated.hold_of(self._connection), undated.is_any(self._connection)
-        for each in found:
-            log.error("%s", each)
+        for sentence in sentences:
+            log.error("%s", sentence)
 
-    def _know(self, told: Mapping[str, int]) -> None:
+    def _know(self, booked: Mapping[str, int]) -> None:
         """What this writer booked to the ledger before is not booked again to the one that took its place."""
-        newer = {meter: epoch for meter, epoch in self._receipts.items() if epoch > told.get(meter, epoch - 1)}
+        newer = {meter: epoch for meter, epoch in self._receipts.items() if epoch > booked.get(meter, epoch - 1)}
         self._connection.executemany("INSERT OR REPLACE INTO receipt VALUES (?, ?)", newer.items())
-        self._receipts = {**told, **newer}
+        self._receipts = {**booked, **newer}
 
     def _note(self, losses: Iterable[Loss]) -> list[str]:
         """Keep what a fold could not read, so that it is told after a restart too; returns the sentences."""
-        found = []
-        for each in losses:
-            found.append(troubles.of_journal(each, self._zone))
-            troubles.note(self._connection, each.before_s * 1000, found[-1])
-        return found
+        sentences = []
+        for loss in losses:
+            sentences.append(troubles.of_journal(loss, self._zone))
+            troubles.note(self._connection, loss.before_s * 1000, sentences[-1])
+        return sentences
 
-    def _tell(self, found: Iterable[str]) -> None:
-        for each in found:
-            log.error("%s", each)
-            self.notices = (each, *self.notices)[: troubles.TOLD]
+    def _tell(self, sentences: Iterable[str]) -> None:
+        for sentence in sentences:
+            log.error("%s", sentence)
+            self.notices = (sentence, *self.notices)[: troubles.TOLD]
 
     def _is_due(self, newest_s: int | None) -> bool:
         """Whether to fold before the next flush: an hour is whole, or the journal is full."""
@@ -469,7 +473,9 @@ class Writer:
         return self._hour_s is not None and newest_s is not None and hour_start(newest_s, self._zone) > self._hour_s
 
     def _is_booked(self, receipts: Sequence[Receipt]) -> bool:
-        known = [each for each in receipts if each.epoch <= self._receipts.get(each.meter, each.epoch - 1)]
+        known = [
+            receipt for receipt in receipts if receipt.epoch <= self._receipts.get(receipt.meter, receipt.epoch - 1)
+        ]
         if known and len(known) < len(receipts):
             meter, epoch = known[0]
             raise LedgerError(f"{self._path}: epoch {epoch} of {meter} is booked, others of its flush are not")
@@ -482,12 +488,12 @@ class Writer:
         self._connection.executemany(_PUT_EPISODE, map(episode_row, flush.episodes))
         return journal.JournalEntry(
             usage=[[at_s, self._series_of(key), *counts] for (at_s, key), counts in flush.usage.items()],
-            coverage=[[at_s, self._point(name), *each] for (at_s, name), each in flush.coverage.items()],
+            coverage=[[at_s, self._point(name), *coverage] for (at_s, name), coverage in flush.coverage.items()],
             seen=[[episode, at_ms] for episode, at_ms in flush.seen.items()],
             addresses=list(self._fresh(flush)),
-            readings=[_hexadecimal(reading_row(self._point(each.key.point), each)) for each in flush.readings],
-            audits=[[self._point(name), audit_text(each)] for name, each in flush.audits.items()],
-            receipts=[list(each) for each in flush.receipts],
+            readings=[_hexadecimal(reading_row(self._point(reading.key.point), reading)) for reading in flush.readings],
+            audits=[[self._point(name), audit_text(audit)] for name, audit in flush.audits.items()],
+            receipts=[list(receipt) for receipt in flush.receipts],
         )
 
     def _append_detail(self, flush: Flush) -> None:
@@ -513,24 +519,24 @@ class Writer:
                 self._seen_again[key] = at_ms
 
     def _put_points(self, points: Sequence[Point]) -> None:
-        rows = [(each.name, each.collector, each.interface, each.counts) for each in points]
+        rows = [(point.name, point.collector, point.interface, point.counts) for point in points]
         self._connection.executemany(_PUT_POINT, rows)
 
     def _point(self, name: str) -> int:
         if name not in self._points:
             self._connection.execute("INSERT OR IGNORE INTO point VALUES (NULL, ?, '', NULL, 1)", (name,))
-            found = self._connection.execute("SELECT id FROM point WHERE name = ?", (name,))
-            self._points[name] = found.fetchone()[0]
+            row = self._connection.execute("SELECT id FROM point WHERE name = ?", (name,))
+            self._points[name] = row.fetchone()[0]
         return self._points[name]
 
     def _series_of(self, key: UsageKey) -> int:
         if key not in self._series:
             columns = key.episode, self._point(key.point), SCOPES.index(key.scope)
             self._connection.execute("INSERT OR IGNORE INTO series VALUES (NULL, ?, ?, ?)", columns)
-            found = self._connection.execute(
+            row = self._connection.execute(
                 "SELECT id FROM series WHERE episode = ? AND point = ? AND scope = ?", columns
             )
-            self._series[key] = found.fetchone()[0]
+            self._series[key] = row.fetchone()[0]
         return self._series[key]
 
     def _expire(self, now_s: int) -> None:
@@ -575,4 +581,4 @@ class Writer:
 
 
 def _hexadecimal(row: Sequence[object]) -> list[object]:
-    return [each.hex() if isinstance(each, bytes) else each for each in row]
+    return [value.hex() if isinstance(value, bytes) else value for value in row]
