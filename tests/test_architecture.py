@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -216,6 +217,33 @@ VAGUE = {"each", "found", "held", "made", "told", "asked", "said", "wanted", "he
 
 PLAIN = (
     *("alerting", "collectors", "config", "core", "importers", "metering", "plans", "query", "testing", "throttle"),
+    *(
+        f"app.{name}"
+        for name in (
+            "alerting",
+            "banner",
+            "build",
+            "collectors",
+            "command_parser",
+            "control",
+            "csv_logs",
+            "healthcheck",
+            "household_parser",
+            "https",
+            "ledger",
+            "legacy_v5_files",
+            "local_network",
+            "local_time",
+            "main",
+            "own_place",
+            "parser",
+            "passwords",
+            "service",
+            "takeover",
+            "throttle_controller",
+            "throttle_place",
+        )
+    ),
     *(f"ledger.{name}" for name in ("files", "recovery", "resolutions", "tables", "usage_query", "write")),
     *(
         f"ledger.read.{name}"
@@ -251,3 +279,23 @@ def test_a_local_name_says_the_type_of_the_thing(room: str) -> None:
     paths = [path for path in MODULES if f"{name_of(path)}.".startswith(f"{room}.")]
     assert paths
     assert not {f"{name_of(path)}: {name}" for path in paths for name in local_names(path) if name in VAGUE}
+
+
+PERSONAL = re.compile(r"(?<!`)\b([Ww]hom?|[Nn]obody|[Ss]omebody|[Ee]verybody|[Aa]nybody)\b|^Whose\b")
+"""Words about people; a thing is named by its type. The user `nobody` of Unix is in backticks."""
+
+ABOUT_PEOPLE = {"ledger.read.queries": 2}
+"""Modules with docstrings that are really about people, and how many they have."""
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    for node in nodes(path):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+@pytest.mark.parametrize("room", [room for room in PLAIN if room != "collectors"])
+def test_a_docstring_names_things_without_words_for_people(room: str) -> None:
+    paths = [path for path in MODULES if f"{name_of(path)}.".startswith(f"{room}.")]
+    found = {name_of(path): [text for text in docstrings(path) if PERSONAL.search(text)] for path in paths}
+    assert not {name: texts for name, texts in found.items() if len(texts) > ABOUT_PEOPLE.get(name, 0)}

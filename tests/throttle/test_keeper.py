@@ -63,14 +63,14 @@ def test_a_router_alone_slows_nobody_and_says_so(monkeypatch: Any) -> None:
     helper = Helper()
     keeper, conditions = looked(monkeypatch, helper, (), ANNA)
     assert helper.held == []
-    assert [each.fault for each in keeper.report.found] == [NO_INTERFACE]
+    assert [each.fault for each in keeper.report.subjects] == [NO_INTERFACE]
     assert keeper.report.fault == NO_INTERFACE
     assert told(conditions) == ["throttle-failed"]
 
 
 def test_a_limit_that_does_not_exist_is_told_with_the_nearest_name(monkeypatch: Any) -> None:
     keeper, _ = looked(monkeypatch, Helper(), ("br0",), ANNA)
-    assert keeper.report.key("Anna (line)") == keeper.report.found[0].key
+    assert keeper.report.key("Anna (line)") == keeper.report.subjects[0].key
     fault = r"no active limit named 'Ana \(line\)' \(did you mean 'Anna \(line\)'\?\); whitestat throttle lists them"
     with pytest.raises(Missing, match=fault):
         keeper.report.key("Ana (line)")
@@ -82,7 +82,7 @@ def test_who_has_no_address_here_is_not_slowed_and_others_are(monkeypatch: Any) 
     helper = Helper()
     keeper, conditions = looked(monkeypatch, helper, ("br0",), ANNA, BEN)
     assert helper.held == ["Anna (line)"]
-    assert [each.fault for each in keeper.report.found] == ["", f"Ben (line): {NO_ADDRESS}"]
+    assert [each.fault for each in keeper.report.subjects] == ["", f"Ben (line): {NO_ADDRESS}"]
     assert told(conditions) == ["throttle-failed", "slowed"]
     assert [each.key for each in conditions if each.kind == "slowed"] == ["slowed/line/Anna/now"]
 
@@ -90,7 +90,7 @@ def test_who_has_no_address_here_is_not_slowed_and_others_are(monkeypatch: Any) 
 def test_what_the_helper_refuses_is_not_in_force(monkeypatch: Any) -> None:
     for client, fault in ((Helper("tc: no"), "tc: no"), (None, "no rights")):
         keeper, conditions = looked(monkeypatch, client, ("br0",), ANNA)
-        assert [each.fault for each in keeper.report.found] == [fault]
+        assert [each.fault for each in keeper.report.subjects] == [fault]
         assert told(conditions) == ["throttle-failed"]
 
 
@@ -99,9 +99,9 @@ def test_limits_are_withdrawn_where_the_machine_forwards_no_longer(monkeypatch: 
     helper = Helper()
     keeper, _ = looked(monkeypatch, helper, (), ANNA, places=places)
     assert helper.held == ["Anna (line)"]
-    assert [each.fault for each in keeper.report.found] == [""]
+    assert [each.fault for each in keeper.report.subjects] == [""]
     plan_status = SimpleNamespace(plan=SimpleNamespace(name="line"), start_s=0, end_s=100)
     conditions = list(keeper.look(cast(Any, [plan_status]), lambda _: False, lambda _: "now"))
     assert helper.held == []
-    assert [each.fault for each in keeper.report.found] == [NOT_FORWARDING.format("br0")]
+    assert [each.fault for each in keeper.report.subjects] == [NOT_FORWARDING.format("br0")]
     assert told(conditions) == ["throttle-failed"]

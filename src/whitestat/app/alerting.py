@@ -1,4 +1,4 @@
-"""Wires what is told and who is slowed to the running service."""
+"""Connection of alerts and limits with the running service."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AlertService:
     """Made while there are privileges, started once they are given up."""
 
     def __init__(self, config: Config, points: Sequence[PointConfig], throttle_user: ServiceUser | None = None) -> None:
-        """Start the process that slows devices as that user, where a plan asks for it.
+        """Start the process that slows devices as that user, if a plan requires it.
 
         Raises ConfigError for addresses and alerts.
         """
@@ -69,26 +69,26 @@ class AlertService:
         self._task = asyncio.create_task(self._watcher.run())
 
     def slowed(self) -> Mapping[str, object]:
-        """Who has nothing left under plans that slow, as the API tells it; `fault` is why limits are not in force."""
+        """Return the subjects over plans that slow, for the API; `fault` is why limits are not in force."""
         if self._keeper is None:
             return {"slowed": [], "fault": None}
-        found = self._keeper.report
+        report = self._keeper.report
         rows = [
             {
-                "name": each.subject.name,
-                "plan": each.subject.plan,
-                "person": each.subject.person,
-                "devices": sorted(each.subject.devices),
-                "rate_bps": each.subject.rule.rate_bps,
-                "until": instant_text(each.until_s, self._zone),
-                "lifted": each.lifted,
-                "in_force": not each.lifted and not each.fault,
-                "reason": each.fault or None,
-                "interfaces": [] if each.lifted or each.fault else interfaces(self._points),
+                "name": slowed_subject.subject.name,
+                "plan": slowed_subject.subject.plan,
+                "person": slowed_subject.subject.person,
+                "devices": sorted(slowed_subject.subject.devices),
+                "rate_bps": slowed_subject.subject.rule.rate_bps,
+                "until": instant_text(slowed_subject.until_s, self._zone),
+                "lifted": slowed_subject.lifted,
+                "in_force": not slowed_subject.lifted and not slowed_subject.fault,
+                "reason": slowed_subject.fault or None,
+                "interfaces": [] if slowed_subject.lifted or slowed_subject.fault else interfaces(self._points),
             }
-            for each in found.found
+            for slowed_subject in report.subjects
         ]
-        return {"slowed": rows, "fault": found.fault or None}
+        return {"slowed": rows, "fault": report.fault or None}
 
     async def lift(self, name: str, *, lifted: bool) -> None:
         """Lift a limit until the period ends, or put it in force again. Raises Missing for a name without a limit."""
@@ -101,7 +101,7 @@ class AlertService:
         await self._watcher.look()
 
     async def stop(self) -> None:
-        """Nobody is slowed any more when this returns."""
+        """Stop; no device is slowed when this returns."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

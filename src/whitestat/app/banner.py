@@ -35,7 +35,7 @@ def announce(
     more: Sequence[str] = (),
 ) -> None:
     metered = ", ".join(
-        f"{point.interface or point.name} ({_how(each)})" for each in collectors for point in each.points
+        f"{point.interface or point.name} ({_how(collector)})" for collector in collectors for point in collector.points
     )
     print(f"WhiteStat {__version__} counts {metered}, keeps it in {config.store.path} and runs as {user}")
     for notice in notices:

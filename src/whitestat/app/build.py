@@ -129,7 +129,7 @@ def metering(
     previous = PreviousState(state.receipts, state.readings, config.store.path)
     first = [*default_notices(config), *notices]
     with as_root():
-        collectors, found = open_collectors(points, devices.attributor.is_local, previous, first)
+        collectors, notices_of_collectors = open_collectors(points, devices.attributor.is_local, previous, first)
 
     def local() -> Locality:
         return locality(config, points, gatherer.networks(clock.monotonic_ms()), networks_of(collectors))
@@ -141,21 +141,21 @@ def metering(
         recording,
         flush_s=config.store.flush_s,
         clock=clock,
-        notices=found,
+        notices=notices_of_collectors,
         identity=identity(config, writer, recording, clock.now_ms()),
         gatherer=gatherer,
         boot=boot_id(),
         synchronised=clock.synchronised,
     )
-    return Metering(engine, collectors, found)
+    return Metering(engine, collectors, notices_of_collectors)
 
 
 def queries(config: Config, zone: tzinfo, engine: Engine, writer: Writer) -> Queries:
     """Return queries that include what the engine has not written, and that the writer makes way for."""
-    made = Queries(config.store.path, zone, cycle_of(config), engine)
-    made.tell = engine.damaged
-    writer.give_way(made.let_pass)
-    return made
+    ledger_queries = Queries(config.store.path, zone, cycle_of(config), engine)
+    ledger_queries.tell = engine.damaged
+    writer.give_way(ledger_queries.let_pass)
+    return ledger_queries
 
 
 def sources(
@@ -227,18 +227,18 @@ def certificate(config: Config) -> Certificate | None:
 
     if config.web.certificate is None:
         return None
-    made = Certificate(config.web.certificate, config.web.key)
+    pair = Certificate(config.web.certificate, config.web.key)
 
     def read_again() -> None:
         try:
-            made.read()
+            pair.read()
         except WhiteStatError as fault:
             log.error("%s; the previous certificate stays in use", fault)
         else:
             log.info("the certificate was read again")
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
-    return made
+    return pair
 
 
 def csv_logs(config: Config, zone: tzinfo, memory: Memory | None = None) -> CsvLogs | None:

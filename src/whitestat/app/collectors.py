@@ -99,15 +99,15 @@ def open_collectors(
         if point.interface is not None and point.interface not in known and not point.wait:
             raise unknown_interface(point.interface, known)
     collectors: list[Collector] = []
-    told = list(notices)
+    all_notices = list(notices)
     for spec, group in _groups(points):
-        collectors += _open(spec, [settings_of(point, local, before) for point in group], before.receipts, told)
-    told += [notice for collector in collectors for notice in collector.facts().notices]
+        collectors += _open(spec, [settings_of(point, local, before) for point in group], before.receipts, all_notices)
+    all_notices += [notice for collector in collectors for notice in collector.facts().notices]
     specs = [spec_of(point.collector) for point in points]
     if os.geteuid() != 0 and any(spec.counts_packets_here and spec.measures == "line" for spec in specs):
-        told.append(NOT_ROOT)
-    told += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards())
-    return collectors, told
+        all_notices.append(NOT_ROOT)
+    all_notices += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards())
+    return collectors, all_notices
 
 
 def _groups(points: Sequence[PointConfig]) -> list[tuple[CollectorSpec, list[PointConfig]]]:

@@ -24,28 +24,28 @@ def path_of(ledger: Path) -> Path:
 
 
 def control_socket(ledger: Path) -> socket.socket | None:
-    """Listening, for its owner alone; None on a file system that has no sockets.
+    """Return a listening socket for its owner only; None on a file system without sockets.
 
-    Who asks for it holds the ledger's lock, so a socket that is there already was left behind.
+    The caller holds the ledger's lock, so an existing socket was left behind.
     """
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
         path_of(ledger).unlink(missing_ok=True)
         with _short(path_of(ledger)) as address:
-            held.bind(address)
-        held.listen(16)
+            listener.bind(address)
+        listener.listen(16)
     except OSError:
-        held.close()
+        listener.close()
         return None
     finally:
         os.umask(before)
-    return held
+    return listener
 
 
-def close_control(ledger: Path, held: socket.socket | None) -> None:
-    if held is not None:
-        held.close()
+def close_control(ledger: Path, listener: socket.socket | None) -> None:
+    if listener is not None:
+        listener.close()
         with contextlib.suppress(OSError):  # the folder may be one that its user cannot change
             path_of(ledger).unlink(missing_ok=True)
 
@@ -58,7 +58,7 @@ class ControlConnection(http.client.HTTPConnection):
         self._path = path_of(ledger)
 
     def connect(self) -> None:
-        """WhiteStatError for one that is another user's, OSError where nobody answers."""
+        """Connect. Raises WhiteStatError for another user's socket, OSError without an answer."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         try:

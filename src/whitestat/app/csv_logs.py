@@ -32,13 +32,13 @@ AT_NIGHT = Window(OFF_PEAK, frozenset(range(7)), 0, 6 * 60)
 HEADER = "Time, Total Bytes, Delta, On-Peak, Off-Peak"
 SUMMARY = "summary.csv"
 UNKNOWN = "Unknown"
-"""The user of all that is nobody's."""
+"""The user of unattributed usage."""
 _TAIL = 256
 _MONTH = re.compile("[0-9]{4}-[0-9]{2}")
 _NO_MAC = "00:00:00:00:00:00"
 
 LogSubject = tuple[int | None, str | None]
-"""A device and the person whose it was; None is nobody's."""
+"""A device and its owner; None for neither."""
 
 
 class Figures(NamedTuple):
@@ -57,7 +57,7 @@ class Figures(NamedTuple):
 
 
 class Times(Protocol):
-    """What the engine knows of the time."""
+    """The engine's clock."""
 
     @property
     def clock_is_held(self) -> bool: ...
@@ -91,15 +91,15 @@ class CsvLogs:
         if now_s <= start_s:
             return
         month = self.folder / f"{local.year:04}-{local.month:02}"
-        found = self._figures(start_s, now_s)
-        devices, users = _by_device(found), _by_user(found)
-        names = {each.id: each for each in self._queries.devices()}
+        by_subject = self._figures(start_s, now_s)
+        devices, users = _by_device(by_subject), _by_user(by_subject)
+        names = {device.id: device for device in self._queries.devices()}
         for device, figures in devices.items():
             if device in names:
                 _append(_device_log(month / "devices", names[device]), now_s, figures)
         for user, figures in users.items():
             _append(month / "users" / f"{user}.csv", now_s, figures)
-        everything = _sum(found)
+        everything = _sum(by_subject)
         _append(month / "total.csv", now_s, everything)
         _write_summary(month / SUMMARY, everything, users)
         self._forget(local.year * 12 + local.month - 1)
@@ -111,10 +111,10 @@ class CsvLogs:
                 try:
                     await asyncio.to_thread(self.write, engine.now_ms() // 1000)
                 except (OSError, LedgerError) as error:
-                    told = f"csv: {error}; the next row has what this one would have had"
-                    if told not in notices:
-                        notices.append(told)
-                        log.error("%s", told)
+                    message = f"csv: {error}; the next row has what this one would have had"
+                    if message not in notices:
+                        notices.append(message)
+                        log.error("%s", message)
             await asyncio.sleep(every_s - engine.now_ms() / 1000 % every_s)
 
     def close(self) -> None:
@@ -150,26 +150,26 @@ class CsvLogs:
                         empty.rmdir()
 
 
-def _by_device(found: Mapping[LogSubject, Figures]) -> dict[int, Figures]:
+def _by_device(by_subject: Mapping[LogSubject, Figures]) -> dict[int, Figures]:
     sums: dict[int, Figures] = {}
-    for (device, _), figures in found.items():
+    for (device, _), figures in by_subject.items():
         if device is not None:
             sums[device] = sums.get(device, Figures()).plus(figures)
     return sums
 
 
-def _by_user(found: Mapping[LogSubject, Figures]) -> dict[str, Figures]:
+def _by_user(by_subject: Mapping[LogSubject, Figures]) -> dict[str, Figures]:
     """By a name that can be a file's; people whose names are alike there are one user."""
     sums: dict[str, Figures] = {}
-    for (_, person), figures in found.items():
+    for (_, person), figures in by_subject.items():
         name = _plain(person) if person else UNKNOWN
         sums[name] = sums.get(name, Figures()).plus(figures)
     return sums
 
 
-def _sum(found: Mapping[LogSubject, Figures]) -> Figures:
+def _sum(by_subject: Mapping[LogSubject, Figures]) -> Figures:
     everything = Figures()
-    for figures in found.values():
+    for figures in by_subject.values():
         everything = everything.plus(figures)
     return everything
 
@@ -185,7 +185,7 @@ def _device_log(folder: Path, device: DeviceRow) -> Path:
     if device.mac:
         for there in sorted(folder.glob(f"{mac}_*.csv")):
             return there
-    address = next((each for each in device.addresses if ":" not in each), None)
+    address = next((address_text for address_text in device.addresses if ":" not in address_text), None)
     return folder / f"{mac}_{address or f'device-{device.id}'}.csv"
 
 
@@ -222,9 +222,9 @@ def _month_of(tail: bytes) -> int | None:
 
 
 def _write_summary(path: Path, everything: Figures, users: Mapping[str, Figures]) -> None:
-    ordered = sorted(users.items(), key=lambda each: (-each[1].month, each[0]))
+    ordered = sorted(users.items(), key=lambda item: (-item[1].month, item[0]))
     rows = [("TOTAL", everything), *ordered]
-    lines = [f"{name}, {each.month}, {each.on_peak}, {each.off_peak}" for name, each in rows]
+    lines = [f"{name}, {figures.month}, {figures.on_peak}, {figures.off_peak}" for name, figures in rows]
     make_folder(path.parent)
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)

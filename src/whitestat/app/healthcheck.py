@@ -1,4 +1,4 @@
-"""Whether the service on this machine is well, for a container's engine: asked all the time, it loads next to nothing.
+"""Whether the service on this machine is well, for a container's engine: run often, so it loads next to nothing.
 
 SERVER_PORT=777 python3 -m whitestat.app.healthcheck      exit status 0: it is, 1: it is not or does not answer
 """
@@ -20,8 +20,8 @@ def main() -> int:
     port = int(os.environ["SERVER_PORT"])
     # By TLS only where it speaks nothing else: to load OpenSSL takes longer than all the rest.
     answer = _ask(port, tls=False) or _ask(port, tls=True)
-    if found := _REDIRECT.search(answer):
-        answer = _ask(int(found[1] or 443), tls=True)
+    if match := _REDIRECT.search(answer):
+        answer = _ask(int(match[1] or 443), tls=True)
     return 0 if answer.partition(b" ")[2].startswith(b"200") else 1
 
 
@@ -35,7 +35,7 @@ def _ask(port: int, *, tls: bool) -> bytes:
 
 
 def _in_tls(line: socket.socket) -> socket.socket:
-    """This machine asks itself: whom the certificate is for does not matter."""
+    """Wrap a connection to this machine in TLS; the names of the certificate do not matter."""
     import ssl
 
     context = ssl.create_default_context()
@@ -46,10 +46,10 @@ def _in_tls(line: socket.socket) -> socket.socket:
 
 def _answer(line: socket.socket) -> bytes:
     line.sendall(_REQUEST)
-    found = b""
-    while len(found) < _MOST and (part := line.recv(_MOST)):
-        found += part
-    return found
+    received = b""
+    while len(received) < _MOST and (part := line.recv(_MOST)):
+        received += part
+    return received
 
 
 if __name__ == "__main__":

@@ -128,12 +128,12 @@ def lines(config: Config, state: Https, page: str) -> list[str]:
     """Return what the start says of HTTPS: its address, and the fingerprint by which devices come to trust it."""
     if not state.port or not (state.authority or config.web.certificate):
         return []
-    said = [f"HTTPS is at port {state.port}" + (", to which HTTP redirects" if state.only else "")]
+    sentences = [f"HTTPS is at port {state.port}" + (", to which HTTP redirects" if state.only else "")]
     if state.authority:
         from whitestat.web.tls.store import fingerprint
 
-        said.append(f"To trust it on a device, open {page}https; SHA-256 {fingerprint(state.authority)}")
-    return said
+        sentences.append(f"To trust it on a device, open {page}https; SHA-256 {fingerprint(state.authority)}")
+    return sentences
 
 
 def check(config: Config, say: Callable[[str], None]) -> bool:
@@ -160,8 +160,8 @@ def check(config: Config, say: Callable[[str], None]) -> bool:
 
 def own_addresses() -> list[IpAddress]:
     """Return the addresses of this machine's interfaces."""
-    found = [each.ip for link in links().values() for each in link.interfaces]
-    return [address for address in found if not (address.version == 6 and address.is_link_local)]
+    interfaces = [interface.ip for link in links().values() for interface in link.interfaces]
+    return [address for address in interfaces if not (address.version == 6 and address.is_link_local)]
 
 
 def _names_first(names: frozenset[str]) -> list[str]:

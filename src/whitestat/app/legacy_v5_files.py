@@ -16,7 +16,7 @@ MODE = 0o600
 
 
 def make_files(config: Config, environ: Mapping[str, str]) -> None:
-    """Make those that are missing in the folder `DATA_STORE`; a folder that cannot be written is told, and no fault.
+    """Make the missing files in the folder `DATA_STORE`; a folder that cannot be written is logged, and no fault.
 
     The map files are empty: those of version 5 named devices of its author. A `whitestat.toml` needs none of them.
     """
@@ -26,15 +26,15 @@ def make_files(config: Config, environ: Mapping[str, str]) -> None:
     interval_s = next((point.interval_s for point in config.points if point.collector == legacy_v5.COLLECTOR), 30)
     texts = {legacy_v5.NAME: legacy_v5.first(environ, interval_s, config.store.flush_s)}
     texts |= dict.fromkeys(legacy_v5.MAP_FILES, "")
-    made = []
+    names = []
     for name, text in texts.items():
         try:
             if _make(Path(folder) / name, text):
-                made.append(name)
+                names.append(name)
         except OSError as error:
             log.info("%s: is not made: %s", Path(folder) / name, (error.strerror or str(error)).lower())
-    if made:
-        log.info("%s: made for the first start, as WhiteStat 5 did: %s", folder, ", ".join(made))
+    if names:
+        log.info("%s: made for the first start, as WhiteStat 5 did: %s", folder, ", ".join(names))
 
 
 def _make(path: Path, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is local and who is who there, as the configuration, this machine and map files tell."""
+"""Local networks and device identities by the configuration, this machine and map files."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def listening_on(config: Config, points: Sequence[PointConfig], known: Mapping[s
     local = Locality(tuple(config.lan.networks) or PRIVATE)
 
     def is_local(link: NetworkInterface) -> bool:
-        own = [address_bytes(str(each.ip)) for each in link.interfaces if not each.is_link_local]
-        return link.type == "ether" and any(local.kind(each) == "local" for each in own)
+        own = [address_bytes(str(interface.ip)) for interface in link.interfaces if not interface.is_link_local]
+        return link.type == "ether" and any(local.kind(address) == "local" for address in own)
 
     return named + [link.name for link in known.values() if is_local(link)]
 
@@ -69,7 +69,7 @@ def locality(
 ) -> Locality:
     """What is local now: configured networks, or those of the points that count, segments, and private space.
 
-    `advertised` are those that routers tell of, local in any case; `shown` those in tables of other programs.
+    `advertised` are those that routers announce, local in any case; `shown` those in tables of other programs.
     """
     known, outward, routes = links(), default_interfaces(), routed()
     counting = [point for point in points if point.counts]
@@ -89,10 +89,12 @@ def locality(
         routers=frozenset(config.lan.routers),
         outward=frozenset(point.name for point in points if point.interface in outward),
         counting=tuple(point.name for point in counting),
-        on_link=tuple(each.network for link in known.values() for each in link.interfaces if not each.is_link_local),
+        on_link=tuple(
+            interface.network for link in known.values() for interface in link.interfaces if not interface.is_link_local
+        ),
         segments=config.lan.segments,
         uplinks=away,
-        metered=tuple(dict.fromkeys(each for link in metered for each in _behind(link, routes))),
+        metered=tuple(dict.fromkeys(network for link in metered for network in _behind(link, routes))),
     )
 
 
@@ -111,14 +113,14 @@ def _homes(
     # Another program's table tells of the network this machine is in, as far as we know.
     default = None if all(point.interface for point in counting) else default_interface()
     sides = inside(known, outward) if forwards() else []
-    found: list[NetworkInterface] = []
+    homes: list[NetworkInterface] = []
     for point in counting:
         link = known.get(str(point.interface or default))
         if point.name in away or (point.interface is None and sides):
-            found += sides
+            homes += sides
         elif link:
-            found.append(link)
-    return found
+            homes.append(link)
+    return homes
 
 
 def _uplinks(
@@ -127,18 +129,20 @@ def _uplinks(
     """The points on a way to the outside of a machine that forwards for hosts on other links."""
     if not inside(known, outward) or not forwards():
         return {}
-    found = [(point.name, known[point.interface]) for point in points if point.interface in known.keys() & set(outward)]
-    return {name: Uplink(link.mac, _address(link)) for name, link in found}
+    pairs = [(point.name, known[point.interface]) for point in points if point.interface in known.keys() & set(outward)]
+    return {name: Uplink(link.mac, _address(link)) for name, link in pairs}
 
 
 def _address(link: NetworkInterface) -> Address | None:
     """The first that is not link-local."""
-    return next((address_bytes(str(each.ip)) for each in link.interfaces if not each.is_link_local), None)
+    return next(
+        (address_bytes(str(interface.ip)) for interface in link.interfaces if not interface.is_link_local), None
+    )
 
 
 def _behind(link: NetworkInterface, routes: Mapping[str, Sequence[Network]]) -> list[Network]:
     """The networks on the link, and those that this machine reaches over it."""
-    return [*(each.network for each in link.interfaces), *routes.get(link.name, ())]
+    return [*(interface.network for interface in link.interfaces), *routes.get(link.name, ())]
 
 
 def networks_of(collectors: Iterable[Collector]) -> Iterable[Network]:

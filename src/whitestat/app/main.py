@@ -157,7 +157,7 @@ def _history(options: argparse.Namespace) -> int:
     from whitestat.app.commands import usage
 
     given = vars(options)
-    texts = {each.name: given[each.name] for each in QUESTION if given[each.name] is not None}
+    texts = {parameter.name: given[parameter.name] for parameter in QUESTION if given[parameter.name] is not None}
     return _printed(usage.usage(_load(options), texts, options.form))
 
 

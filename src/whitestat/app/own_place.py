@@ -66,9 +66,9 @@ def _folders(config: Config) -> Iterator[Path]:
 
 def _log_folders(folder: Path) -> list[Path]:
     """Return the folders of CSV logs that root made in its own folder, the deepest first."""
-    months = [each for each in folder.glob("[0-9]*-[0-9]*") if folder.owner() == "root"]
-    found = [*(month / name for month in months for name in ("devices", "users")), *months]
-    return [each for each in found if each.is_dir() and not each.is_symlink()]
+    months = [month for month in folder.glob("[0-9]*-[0-9]*") if folder.owner() == "root"]
+    folders = [*(month / name for month in months for name in ("devices", "users")), *months]
+    return [path for path in folders if path.is_dir() and not path.is_symlink()]
 
 
 def _files(config: Config) -> Iterator[Path]:

@@ -33,8 +33,8 @@ def command_line() -> CommandParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (_add_usage, _add_plan, add_devices, add_people, add_edits, add_access, _add_limits, _add_service):
         add(commands)
-    for each in parsers(parser):
-        each._actions[0].help = HELP
+    for command in parsers(parser):
+        command._actions[0].help = HELP
     return parser
 
 

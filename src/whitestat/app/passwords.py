@@ -1,4 +1,4 @@
-"""Passwords of meters that want a log-in, from the configuration or the file that it names."""
+"""Passwords of meters that require a log-in, from the configuration or the file that it names."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def import_old(config: Config, zone: tzinfo, user: ServiceUser | None = None) ->
     """On the first start beside a WhiteStat.db of version 1 to 11, its history becomes ours.
 
     A child does it, before there are any threads: years of history take 100 MB, which this process would keep. It
-    becomes `user`, of whom the files are.
+    becomes `user`, the owner of the files.
     """
     store = config.store.path
     old = config.store.old or store.with_name(OLD_STORE)

@@ -1,4 +1,4 @@
-"""Keeps the limits in force that plans ask for, and tells who is slowed."""
+"""Controller that keeps the limits of plans in force, and reports slowed subjects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ADDRESSES_MOST = 16
 
 
 class LimitSetter(Protocol):
-    """Who puts limits in force; ThrottleFault where they are not."""
+    """Installer of limits; raises ThrottleFault on failure."""
 
     def put(self, interfaces: Sequence[str], limits: Sequence[Limit]) -> None: ...
 
@@ -33,9 +33,9 @@ NO_ADDRESS = "none of its devices is known by a link or IP address here"
 
 
 class Slowed(NamedTuple):
-    """Who has nothing left; `key` stands for that in the running period, which ends at `until_s` (UTC seconds).
+    """A subject with nothing left; `key` identifies it in the current period, which ends at `until_s` (UTC seconds).
 
-    `fault` is why its limit is not in force; empty where the limit was put in force, and for one that is lifted.
+    `fault` is why its limit is not in force; empty if it is in force or lifted.
     """
 
     subject: Subject
@@ -46,14 +46,14 @@ class Slowed(NamedTuple):
 
 
 class ThrottleReport(NamedTuple):
-    """Who has nothing left, with limits and without, and what keeps limits from being in force."""
+    """Subjects with nothing left, and the fault that keeps limits from being in force."""
 
-    found: tuple[Slowed, ...] = ()
+    subjects: tuple[Slowed, ...] = ()
     fault: str = ""
 
     def key(self, name: str) -> str:
         """Return the key of the limit of this name. Raises Missing if there is none."""
-        keys = {slowed.subject.name: slowed.key for slowed in self.found}
+        keys = {slowed.subject.name: slowed.key for slowed in self.subjects}
         if name not in keys:
             raise Missing(
                 "name", f"no active limit named {name!r}{did_you_mean(name, keys)}; whitestat throttle lists them"
@@ -62,7 +62,7 @@ class ThrottleReport(NamedTuple):
 
 
 class ThrottleController:
-    """Asked with every look at the plans; blocks while limits are put in force."""
+    """Controller, run with every look at the plans; blocks while limits are put in force."""
 
     def __init__(
         self,
@@ -80,36 +80,38 @@ class ThrottleController:
     def look(
         self, plan_statuses: Sequence[PlanStatus], lifted: Callable[[str], bool], text_of: Callable[[int], str]
     ) -> Iterator[Condition]:
-        """Put in force what holds now; what is worth telling. `lifted` says of a key whether its limit is."""
-        ruled = {each.plan.name: each for each in plan_statuses if each.plan.name in self._rules}
-        found = []
+        """Put the current limits in force and yield conditions to report. `lifted` returns whether a key is lifted."""
+        ruled = {
+            plan_status.plan.name: plan_status for plan_status in plan_statuses if plan_status.plan.name in self._rules
+        }
+        slowed = []
         for subject in over(ruled.values(), self._rules):
             key = key_of(subject, text_of(ruled[subject.plan].start_s))
-            found.append(Slowed(subject, key, ruled[subject.plan].end_s, lifted(key)))
-        limits = self._limits([each.subject for each in found if not each.lifted])
-        held = [each for each in limits if each.macs or each.addresses]
-        fault = self._put(held, bool(limits))
-        names = {each.name for each in held}
-        told = [each._replace(fault=self._fault_of(each, names, fault)) for each in found]
-        self.report = ThrottleReport(tuple(told), fault)
-        faults = list(dict.fromkeys(each.fault for each in told if each.fault))
+            slowed.append(Slowed(subject, key, ruled[subject.plan].end_s, lifted(key)))
+        limits = self._limits([subject.subject for subject in slowed if not subject.lifted])
+        addressed = [limit for limit in limits if limit.macs or limit.addresses]
+        fault = self._put(addressed, bool(limits))
+        names = {limit.name for limit in addressed}
+        rows = [row._replace(fault=self._fault_of(row, names, fault)) for row in slowed]
+        self.report = ThrottleReport(tuple(rows), fault)
+        faults = list(dict.fromkeys(row.fault for row in rows if row.fault))
         text = f"Devices over their allowance are not slowed: {'; '.join(faults) or fault}"
         yield Condition("throttle", "throttle-failed", bool(fault or faults), not (fault or faults), text)
-        for each in told:
-            if not each.lifted and not each.fault:
-                yield Condition(each.key, "slowed", True, False, sentence(each.subject))
+        for row in rows:
+            if not row.lifted and not row.fault:
+                yield Condition(row.key, "slowed", True, False, sentence(row.subject))
 
-    def _fault_of(self, slowed: Slowed, held: set[str], fault: str) -> str:
+    def _fault_of(self, slowed: Slowed, names: set[str], fault: str) -> str:
         if slowed.lifted:
             return ""
-        return fault or ("" if slowed.subject.name in held else f"{slowed.subject.name}: {NO_ADDRESS}")
+        return fault or ("" if slowed.subject.name in names else f"{slowed.subject.name}: {NO_ADDRESS}")
 
-    def _put(self, held: Sequence[Limit], is_wanted: bool) -> str:
-        """Make these the limits; why they are not, empty where they are."""
+    def _put(self, addressed: Sequence[Limit], is_wanted: bool) -> str:
+        """Make these the limits; return the fault, empty if they are in force."""
         interfaces, fault = self._place() if is_wanted else ThrottlePlace(())
         if self._client is None:
             return fault or (self._why_not if is_wanted else "")
-        limits = [] if fault else held
+        limits = [] if fault else addressed
         try:
             self._client.put(interfaces if limits else (), limits)
         except ThrottleFault as refusal:
@@ -123,7 +125,7 @@ class ThrottleController:
 
     def _addresses(self) -> dict[int, list[Address]]:
         return {
-            row.id: [address_bytes(each) for each in row.addresses[:ADDRESSES_MOST]] for row in self._queries.devices()
+            row.id: [address_bytes(text) for text in row.addresses[:ADDRESSES_MOST]] for row in self._queries.devices()
         }
 
 

@@ -47,6 +47,6 @@ def place(points: Sequence[PointConfig]) -> ThrottlePlace:
 
 def notices(config: Config, points: Sequence[PointConfig]) -> list[str]:
     """Return why plans that slow have no effect here, a sentence for each."""
-    ruled = [each.name for each in config.plans if each.when_over is not None]
+    ruled = [plan.name for plan in config.plans if plan.when_over is not None]
     fault = place(points).fault if ruled else ""
     return [f"plan {name!r}: when_over: {fault}" for name in ruled] if fault else []

@@ -22,7 +22,7 @@ LATEST_S = 7_258_118_400
 class Resolution(StrEnum):
     """How long a bucket is. Hours are local (a zone may be 45 minutes off), days and months are local dates.
 
-    Seconds are kept where somebody asks for them.
+    Seconds are kept if the configuration says so.
     """
 
     SECOND = "second"

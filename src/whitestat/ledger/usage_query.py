@@ -1,4 +1,4 @@
-"""What may be asked of the ledger, and what is answered."""
+"""Queries of the ledger and their answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from whitestat.ledger.resolutions import EARLIEST_S, LATEST_S
 USAGE_WORDS = ("device", "scope", "point", "person")
 DETAIL_WORDS = ("service", "protocol", "peer")
 BY_WORDS = USAGE_WORDS + DETAIL_WORDS
-"""What usage can be told apart by: whose and where it was, and what is known of what it was on and with whom."""
+"""Words that usage can be split by: device, person, point and scope, and service, protocol and peer."""
 
 
 class TimeStep(StrEnum):
@@ -90,12 +90,12 @@ class UsageQuery:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether it leaves out what nobody knows the service or peer of."""
+        """Whether it leaves out usage with unknown service or peer."""
         return bool(self.services or self.protocols or self.peers)
 
 
 class DeviceName(NamedTuple):
-    """How a device is shown; `name` is None where nobody has named it, `mac` where none was seen."""
+    """Name of a device for display; `name` is None if it has none, `mac` if none was seen."""
 
     id: int
     name: str | None
@@ -103,9 +103,9 @@ class DeviceName(NamedTuple):
 
 
 class UsageRow(NamedTuple):
-    """One answer. `device` is None for what nobody could be found for, and like `scope` and `point` where
-    the question does not tell them apart. `rest` is all that is not among the top of a question.
-    `person` is None for what was nobody's. Protocol, service and peer are None where nobody knows them, and
+    """One row of an answer. `device` is None if unattributed, and like `scope` and `point` if the query does not
+    split by it. `rest` is all that is not among the top of a query.
+    `person` is None without an owner. Protocol, service and peer are None if unknown, and
     OTHER_SERVICE or OTHER_PEER for the smaller ones of a device, which are kept as one."""
 
     start_s: int

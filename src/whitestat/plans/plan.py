@@ -1,4 +1,4 @@
-"""What a plan is: whose usage it counts, its period, its allowances and tariffs, as text and back; pure."""
+"""Plans: the usage they count, their period, allowances and tariffs, as text and back; pure."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class UsageCell(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Whose usage: a device (None: nobody could be found for it), and the person it was on that day."""
+    """Owner of usage: a device (None if unattributed), and its person on that day."""
 
     device: int | None
     person: str | None
@@ -46,9 +46,9 @@ class TopUp(NamedTuple):
 class PlanUsage:
     """All that is known of a plan's usage.
 
-    `daily` is of everybody it is about, as far back as matters; `usage` of the running period by whose it is, where all
-    days may be one. `since_s` is from where on usage is classed, and `watched` are starts of days on which anybody used
-    anything (None: all): of others nobody knows how much a day takes.
+    `daily` is of all owners it applies to, as far back as matters; `usage` of the running period by owner, where all
+    days may be one. `since_s` is from where on usage is classed, and `watched` are starts of days with any usage
+    (None: all): the usage of other days is unknown.
     """
 
     terms: Sequence[Terms]
@@ -119,7 +119,7 @@ class AllowanceShare(NamedTuple):
 
 
 class PersonPart(NamedTuple):
-    """A person of the plan; `person` None is what is nobody's."""
+    """A person of the plan; `person` None is usage without an owner."""
 
     person: str | None
     octets: int
@@ -371,7 +371,7 @@ def _spelled(person: str | None, sharing: Iterable[str]) -> str | None:
 
 
 def _weights(plan: Plan, persons: Sequence[str]) -> dict[str, int]:
-    """Who has a share, and how many parts of what is shared out."""
+    """Return the people with a share, and their parts of the shared allowance."""
     if plan.equal:
         return dict.fromkeys(persons, 1)
     return {share.person: 0 if share.allowance is not None else share.parts for share in plan.shares}

@@ -129,8 +129,8 @@ class UsageAnswer:
         by, device = self.question.by, row.device
         cells: list[TableCell] = []
         if "device" in by:
-            nobody = "rest" if row.rest else "unattributed"
-            cells += (device.id, device.name or device.mac, device.mac) if device else (None, nobody, None)
+            placeholder = "rest" if row.rest else "unattributed"
+            cells += (device.id, device.name or device.mac, device.mac) if device else (None, placeholder, None)
         cells.append(row.scope or self.question.scope)
         if "point" in by:
             cells.append(row.point)
@@ -196,8 +196,10 @@ def covered_points(coverage: Mapping[str, Coverage]) -> list[dict[str, object]]:
 
 
 def about_text(row: UsageRow, word: str) -> str | None:
-    """What a row says by `service`, `protocol` or `peer`: a name, a number or an address, `other` for the smaller
-    ones of a device together, None where nobody knows."""
+    """Return the value of a row for `service`, `protocol` or `peer`: a name, a number or an address.
+
+    `other` stands for the smaller ones of a device together, None if unknown.
+    """
     if word == "peer":
         return None if row.peer is None else address_text(row.peer) if row.peer else OTHER
     number, text = (row.service, service_text) if word == "service" else (row.protocol, protocol_text)

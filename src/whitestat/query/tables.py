@@ -1,4 +1,4 @@
-"""Tables for the terminal: text, CSV and JSON of who used how much."""
+"""Tables of usage for the terminal: text, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOT_WATCHED_YET = "Not watched today. Is whitestat running? `whitestat check` sa
 
 
 class ReportRow(NamedTuple):
-    """One line of a report; `device` is None for what nobody could be found for."""
+    """One line of a report; `device` is None for unattributed usage."""
 
     device: str | None
     mac: str | None

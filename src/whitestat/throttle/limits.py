@@ -2,8 +2,8 @@
 
 Devices are found by their link address on the LAN's interface, so IPv4 and IPv6 are slowed alike, and by their IP
 address where links have none. Their packets take a detour over two intermediate devices (IFB) with a hierarchical
-token bucket on each: the interface keeps the queue that it has, and its rules stay whoever's they are. What is for the
-gateway itself is never slowed, so nobody is locked out of it.
+token bucket on each: the interface keeps its queue, and the rules of other programs stay. Traffic for the gateway
+itself is never slowed, so it always stays reachable.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ PAGES = 256
 """How many pages a step copies: 1 MiB."""
 
 _ROOM_KEPT = 1 << 20
-"""What must be left when a copy was made without being asked for."""
+"""Free space that must remain after an automatic copy."""
 
 
 def copy(source: sqlite3.Connection, to: Path) -> int:

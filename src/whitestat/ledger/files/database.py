@@ -27,7 +27,7 @@ __all__ = ["APPLICATION_ID", "MIGRATIONS", "lock", "open_for_reading", "open_for
 log = logging.getLogger("whitestat")
 
 SMALLEST_OCTETS = 512
-"""The smallest page SQLite knows, and so the smallest database."""
+"""The smallest page of SQLite, and so the smallest database."""
 
 CHECKED_AT_ONCE_OCTETS = 32 * 1024 * 1024
 """Up to here a ledger is checked before it is written (0.1 s); a larger one after the start, see `inspection`."""
@@ -254,10 +254,10 @@ def _reason(path: Path, error: sqlite3.DatabaseError) -> str:
 
 
 def _reading_mode(path: Path) -> str:
-    """How to open for reading without leaving anything behind.
+    """Return the mode that opens for reading without leaving anything behind.
 
-    Without a write-ahead log nobody is writing in WAL mode, and `immutable` needs no shared memory file
-    beside the database: so a user who may only read the folder can read the ledger of a stopped service.
+    Without a write-ahead log no process writes in WAL mode, and `immutable` needs no shared memory file
+    beside the database: so a user with read access to the folder only can read the ledger of a stopped service.
     """
     return "mode=ro" if log_of(path).exists() else "mode=ro&immutable=1"
 
@@ -312,7 +312,7 @@ def _set_up(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:
-    """Nobody else may write meanwhile, and the old version is kept beside the new one."""
+    """Migrate under the lock of the writer; the old version is kept beside the new one."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == len(MIGRATIONS):
         return

@@ -74,7 +74,7 @@ _CHUNKS = {"minute": 3_600, "hour": 86_400, "day": 100}
 
 def _clustered(kind: str, resolution: str) -> str:
     """A device's span is read by seeks, and what is booked together lies together: chunk (the UTC hour of minutes,
-    the UTC day of hours, the month of days, the year of months), then whose, then when."""
+    the UTC day of hours, the month of days, the year of months), then series, then start."""
     key, columns = _COLUMNS[kind]
     return f"""CREATE TABLE {kind}_{resolution} (chunk INTEGER NOT NULL, {key} INTEGER NOT NULL,
         bucket INTEGER NOT NULL, {columns}, PRIMARY KEY (chunk, {key}, bucket)) STRICT, WITHOUT ROWID"""

@@ -21,7 +21,7 @@ _CURSOR = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})")
 
 
 class Group(NamedTuple):
-    """What a row is told apart by; None where the question does not ask, or nobody knows."""
+    """Key of a row; None for parts that the query does not split by, or that are unknown."""
 
     device: int | None
     scope: Scope | None

@@ -1,4 +1,4 @@
-"""Answers about services, protocols and peers: what is known of them, and the usage that nobody knows them of."""
+"""Answers about services, protocols and peers: known ones, and usage for which they are unknown."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class BreakdownReader:
         return instant_text(at_s, self._zone)
 
     def _spans(self, question: UsageQuery, kept: DetailRetention) -> Iterator[OwnerSpan]:
-        """What a device did in a bucket within which it changed hands is nobody's: no owner sees another's peers."""
+        """Yield spans of constant owners. A device has none in a bucket of a change: owners see no others' peers."""
         owned = self._sums.owners(question)
         changes = [at_s for at_s, _ in owners.cut(owned, self._zone, *question.span)[1:]]
         edges = {edge(at_s, self._booked) for at_s in changes for edge in (kept.floor, kept.ceiling)}
@@ -164,7 +164,7 @@ class BreakdownReader:
             self._connection.execute("DELETE FROM kinds")
 
     def _gather_kinds(self, question: UsageQuery, kept: DetailRetention) -> list[Group]:
-        """Fill the table with the octets of each kind; groups are told by their place in the list."""
+        """Fill the table with the octets of each kind; groups are numbered by their place in the list."""
         numbers: dict[Group, int] = {}
         by, names = told_apart(question), ", ".join(COLUMNS)
         columns = "".join(f"{COLUMNS[name] if name in by else 'NULL'} AS {name}, " for name in COLUMNS) + _OCTETS
@@ -188,7 +188,7 @@ class BreakdownReader:
         return number
 
     def _top(self, question: UsageQuery, groups: list[Group]) -> frozenset[Group]:
-        """What is not told apart is none of the largest, however much it is."""
+        """Return the largest groups; usage for which services or peers are unknown is none of them."""
         by = told_apart(question)
         names = ", ".join(["number", *by])
         known = " AND ".join(f"{name} <> ?" for name in by) or "1"

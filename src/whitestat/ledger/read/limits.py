@@ -23,7 +23,7 @@ class AnswerLimit:
         self._until_s = time.monotonic() + self.seconds
 
     def cancel(self) -> None:
-        """End the answer: nobody waits for it any more."""
+        """End the answer: its client has left."""
         self.is_cancelled = True
 
     def is_over(self) -> bool:

@@ -1,4 +1,4 @@
-"""Sentences that tell where an answer is not what was asked for."""
+"""Sentences about differences between a query and its answer."""
 
 from __future__ import annotations
 

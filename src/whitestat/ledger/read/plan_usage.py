@@ -38,7 +38,7 @@ def books_of(connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, now_s: 
 def usage_of(
     connection: sqlite3.Connection, zone: tzinfo, row: PlanRow, start_s: int, end_s: int
 ) -> dict[tuple[UsageCell, Owner], Counts]:
-    """Usage on the plan's days that begin in a span, by where it is booked and whose it is."""
+    """Return usage on the plan's days that begin in a span, by cell and owner."""
     usage = _Reader(connection, zone, row, start_s).usage(start_s)
     return {key: counts for key, counts in usage.items() if start_s <= key[0].day_s < end_s}
 
@@ -69,7 +69,7 @@ class _Reader:
         return PlanUsage(self._row.terms, since_s, daily, self._whose(), topups, persons, watched)
 
     def _whose(self) -> dict[tuple[UsageCell, Owner], Counts]:
-        """Usage of the period by whose it is: all days as one where the device did not change hands meanwhile."""
+        """Return usage of the period by owner: all days as one if the owner of the device did not change."""
         first = _number(self._start_s, self._zone, self._plan.period.hour)
         moving = {
             series
@@ -164,7 +164,7 @@ def _owner(spans: Iterable[owners.OwnershipSpan], day: int) -> str | None:
 
 
 def _devices(connection: sqlite3.Connection, plan: Plan, owned: owners.Owners) -> set[int] | None:
-    """Whose usage can be about the plan; None: everybody's, what nobody was found for too."""
+    """Return the devices that the plan applies to; None for all, unattributed usage too."""
     if plan.person is not None:
         name = plan.person.casefold()
         return {device for device, spans in owned.items() if any(span.person.casefold() == name for span in spans)}

@@ -256,7 +256,7 @@ class Queries:
         return [AddressTimes(address_text(address), first_ms, last_ms) for address, first_ms, last_ms in rows]
 
     def persons(self) -> list[str]:
-        """The names of everybody who owns or may own a device."""
+        """Return the names of all people who own or may own a device."""
         with self._snapshot() as reader:
             return owners.persons(reader.connection)
 
@@ -298,7 +298,7 @@ class Queries:
             return people.events(reader.connection, most=most)
 
     def alarms(self, prefix: str) -> dict[str, alarms.AlarmRow]:
-        """What was told, or noted, under keys that begin so."""
+        """Return the alarms with keys that begin so."""
         with self._snapshot() as reader:
             rows = alarms.alarms(reader.connection)
         return {key: row for key, row in rows.items() if key.startswith(prefix)}
@@ -314,7 +314,7 @@ class Queries:
         return {id: plan_status(books, now_s, self._zone) for id, books in books_by_plan.items()}
 
     def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
-        """The plan, and usage on its days that begin in the span, by tariff and whose it was; Missing without it."""
+        """Return the plan, and usage on its days that begin in the span, by tariff and owner. Raises Missing."""
         check_span(start_s, end_s)
         with self._snapshot() as reader:
             row = next((plan_row for plan_row in plans.plans(reader.connection) if plan_row.id == plan), None)
@@ -376,7 +376,7 @@ class Queries:
             return reader.sums.since_s()
 
     def octets_free(self) -> int:
-        """What is left on the disk of the database for who may write there."""
+        """Return the free octets on the disk of the database for its user."""
         return disk_usage(self._path.parent).free
 
     def octets_on_disk(self) -> int:
@@ -532,7 +532,7 @@ class _PlanParts(NamedTuple):
 
 
 def load_plans() -> _PlanParts:
-    """What who has no plan never loads."""
+    """Load the code of plans, which is needed only with plans."""
     from whitestat.ledger.read.plan_usage import books_of, usage_of
     from whitestat.plans.status import plan_status
 

@@ -1,4 +1,4 @@
-"""The statements that read rows of services and peers: whose, which of them, and what they are told apart by."""
+"""Statements that read rows of services and peers: series, conditions and the columns to group by."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = {
 
 
 def told_apart(question: UsageQuery) -> list[str]:
-    """What of protocol, service and peer the question tells apart, in the order of COLUMNS."""
+    """Return the columns that the query splits by, of protocol, service and peer, in the order of COLUMNS."""
     return [name for name in COLUMNS if name in question.by]
 
 

@@ -1,4 +1,4 @@
-"""Setting a damaged ledger aside: it is renamed as it is, and a new one knows the same devices, people and plans."""
+"""Setting a damaged ledger aside: it is renamed as it is, and a new one has the same devices, people and plans."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from whitestat.ledger.write.folding import mark
 
 
 def set_aside(path: Path, reason: str, now_ms: int) -> Path:
-    """Rename a damaged ledger with its log and journal, and begin a new one that knows who is who; LedgerError.
+    """Rename a damaged ledger with its log and journal, and begin a new one with the same devices. Raises LedgerError.
 
     The writer's connection to it must be closed. Devices, people, plans and the last readings of meters are those that
     can still be read, under the same numbers, so that what is recovered later belongs to them.

@@ -62,7 +62,7 @@ class Table(NamedTuple):
 
     @property
     def is_usage(self) -> bool:
-        """Whether it grows with what was metered; the others say who is who, and what was agreed."""
+        """Whether it holds metered usage; the others hold devices, people and plans."""
         return self.name.startswith(("usage_", "coverage_", "service_", "peer_")) or self.name in (
             "detail",
             "plan_usage",

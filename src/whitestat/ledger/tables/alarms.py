@@ -1,4 +1,4 @@
-"""What was told and what is still to be sent, in the ledger, so that a restart tells nothing twice and forgets nothing.
+"""Reported alarms and unsent messages in the ledger, so that a restart repeats nothing and loses nothing.
 
 Every function takes a connection, the writing one's in `Writer.transaction`; times are UTC milliseconds.
 """
@@ -19,7 +19,7 @@ class AlarmRow(NamedTuple):
 
 
 class MessageRow(NamedTuple):
-    """A message for the addresses whose marks are `waiting`."""
+    """A message for the addresses with marks in `waiting`."""
 
     id: int
     at_ms: int

@@ -56,7 +56,7 @@ BucketRange = tuple[int, int, Columns]
 
 
 def go_on() -> None:
-    """Nobody is waiting."""
+    """Continue without a pause."""
 
 
 class ClosedUntil(NamedTuple):

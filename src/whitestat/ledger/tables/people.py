@@ -1,4 +1,4 @@
-"""Who owns which device, what users changed, and what was heard: the tables beside usage.
+"""Owners of devices, changes by users and announced names: the tables beside usage.
 
 Every function takes a connection, the writing one's in `Writer.transaction`; times are UTC milliseconds.
 """

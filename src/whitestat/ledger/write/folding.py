@@ -1,4 +1,4 @@
-"""Moves what was journaled into the tables that questions are asked of."""
+"""Fold of the journal into the tables that queries read."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _instant(entry: JournalEntry) -> int:
 def mark(
     connection: sqlite3.Connection, entries: list[JournalEntry], addresses: Mapping[tuple[int, Address], int]
 ) -> None:
-    """What entries say besides usage: who was seen, and where meters stand."""
+    """Fold the parts of entries besides usage: seen devices, and counters of meters."""
     _see(connection, entries, addresses)
     _go_on(connection, entries)
 

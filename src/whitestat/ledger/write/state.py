@@ -1,4 +1,4 @@
-"""Reads what the ledger knows from before, when its writer starts."""
+"""State of the ledger from before, read when its writer starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened to the ledger itself, kept among its events, so that it is told after a restart too."""
+"""Faults of the ledger itself, kept among its events, so that they are reported after a restart too."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Writer:
         self._hour_s = None
 
     def give_way(self, pause: Callable[[], None]) -> None:
-        """From now on `pause` is called every few milliseconds of a fold: it returns when nobody is in a hurry."""
+        """From now on `pause` is called every few milliseconds of a fold: it returns when no other work is urgent."""
         self._pause = pause
 
     def _opened_blocks(self) -> Blocks | None:
@@ -168,7 +168,7 @@ class Writer:
             self._shut()
 
     def set_aside(self, reason: str, now_ms: int) -> None:
-        """The ledger is damaged: go on with a new one that knows what this writer knows. LedgerError."""
+        """The ledger is damaged: go on with a new one that has this writer's state. Raises LedgerError."""
         from whitestat.ledger.recovery.aside import set_aside  # of use where a disk failed, and else not loaded
 
         if self._is_open and "table " not in reason:
@@ -454,7 +454,7 @@ class Writer:
         self._receipts = {**booked, **newer}
 
     def _note(self, losses: Iterable[Loss]) -> list[str]:
-        """Keep what a fold could not read, so that it is told after a restart too; returns the sentences."""
+        """Record the unreadable parts of a fold, to be reported after a restart too; return the sentences."""
         sentences = []
         for loss in losses:
             sentences.append(troubles.of_journal(loss, self._zone))
