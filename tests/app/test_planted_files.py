@@ -14,9 +14,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from whitestat.core.errors import ConfigError
+from whitestat.core.errors import ConfigError, LedgerError
 from whitestat.core.system.own_files import close_to_others, give
 from whitestat.core.system.service_user import RESERVED, RESERVED_THROTTLE, ServiceUser, choose, throttle_user
+from whitestat.ledger.files.database import open_for_writing
+from whitestat.ledger.recovery.restore import restore
 
 pytestmark = pytest.mark.needs("setpriv")
 
@@ -226,3 +228,16 @@ def test_a_way_is_made_by_root_that_may_not_look_into_the_folder(place: Path) ->
         ["setpriv", drop, "--inh-caps=-all", sys.executable, "-c", call], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_root_restores_nothing_through_a_link_of_the_services_user(place: Path) -> None:
+    """The link leads to a file of root, which would be renamed."""
+    link, backup = place / "data" / "whitestat.db", place / "backup.db"
+    open_for_writing(backup).close()
+    link.symlink_to(place / "secret")
+    os.chown(link, RESERVED, RESERVED, follow_symlinks=False)
+    names = sorted(place.iterdir())
+    with pytest.raises(LedgerError, match="is a link"):
+        restore(link, backup, 0)
+    assert untouched(place)
+    assert sorted(place.iterdir()) == names

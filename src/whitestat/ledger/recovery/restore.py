@@ -27,6 +27,10 @@ def restore(path: Path, backup: Path, now_ms: int) -> Path | None:
     """
     if not path.parent.is_dir():
         raise LedgerError(f"{path}: the folder {path.parent} does not exist; create it for the user of the service")
+    if path.is_symlink() and os.geteuid() == 0 and path.lstat().st_uid != 0:  # root would write where it leads
+        raise LedgerError(
+            f"{path}: is a link that another user than root made: remove it, or name in [store] its target"
+        )
     path = path.resolve()
     if path.exists() and backup.exists() and path.samefile(backup):
         raise LedgerError(f"{backup}: is the ledger in use")
