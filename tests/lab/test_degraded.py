@@ -107,6 +107,27 @@ def test_forged_addresses_cost_detail_never_octets_or_memory(home: Home, tmp_pat
         assert slowest < 5
 
 
+def test_a_new_phone_is_a_device_soon_after_forged_addresses_filled_the_table(home: Home, tmp_path: Path) -> None:
+    with running(home.gateway, tmp_path) as service:
+        before, booked_before = service.at_rest()
+        forge(home[PHONE], GATEWAY_MAC, 20_000)
+        service.settle()
+        service.settle()
+        flood(home[LAPTOP], INTERNET4, packets=100, payload=1000)
+        after, booked = service.at_rest()
+        assert after[1] - before[1] >= 20_100
+        assert booked - booked_before == after[0] - before[0]
+        usage = service.usage("wan")
+        assert usage["laptop"].octets_out >= 100 * 1028
+        assert usage["unattributed"].packets_out > 16_000
+        devices = len(service.get("/api/v1/devices").json["devices"])
+        assert devices < 4096
+        health = service.get("/api/v1/health").json
+        assert health["status"] == "ok"
+        assert any("sends with forged addresses" in each for each in health["notices"])
+        print(f"20,000 forged frames: {devices} devices, {memory(service) / 1e6:.1f} MB resident")
+
+
 def test_tables_as_small_as_configured_tell_less_apart_and_count_every_octet(home: Home, tmp_path: Path) -> None:
     config = settings(tmp_path).replace('interface = "br0"', 'interface = "br0"\nflows = 64\ndevices = 16')
     with running(home.gateway, tmp_path, config) as service:

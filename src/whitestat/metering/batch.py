@@ -46,7 +46,8 @@ class PendingBatch:
 
     @property
     def octets(self) -> int:
-        return sum(counts.octets for counts in self.usage.values())
+        # Another thread may ask meanwhile: the copy is made in one step.
+        return sum(counts.octets for counts in tuple(self.usage.values()))
 
     def add_usage(self, key: UsageKey, counts: Counts, start_ms: int, end_ms: int) -> None:
         self.add_parts(key, calendar.split(counts, start_ms, end_ms, self.finest_s))

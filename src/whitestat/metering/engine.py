@@ -219,9 +219,10 @@ class Engine:
         """
         waiting = any(poll.read_ms is None for poll in self._polls)
         points = self.points()
+        full = self._identity is not None and self._identity.is_full
         failing = any(point["state"] == PointState.FAILED for point in points) or bool(self._unwritten)
         return {
-            "status": "starting" if waiting else "degraded" if failing or self._timeline.held else "ok",
+            "status": "starting" if waiting else "degraded" if failing or self._timeline.held or full else "ok",
             "healthy": not waiting and not failing,
             "version": __version__,
             "uptime_s": (self._clock.monotonic_ms() - self._started_ms) // 1000,
@@ -239,7 +240,7 @@ class Engine:
         }
 
     def _troubles(self) -> Iterator[str]:
-        """What keeps usage from being booked now, in sentences."""
+        """What keeps usage from being booked, or from being that of devices, now, in sentences."""
         clock = self._timeline.notice(self._clock.monotonic_ms())
         if clock:
             yield clock
@@ -249,6 +250,8 @@ class Engine:
             since_ms, reason = self._unwritten
             minutes = (self._clock.monotonic_ms() - since_ms) // 60_000
             yield f"usage of the last {minutes + 1} min is kept in memory until it can be written: {reason}"
+        if self._identity:
+            yield from self._identity.notices(self.now_ms())
 
     async def _poll(self) -> None:
         while True:
@@ -271,8 +274,16 @@ class Engine:
         if self._flush(last) and held_back:
             self._read(held_back, last=last)
             self._flush(last)
+        if not last and not self._timeline.held and not self._unwritten:
+            self._make_room()
         if self._unflushed:
             self._show()
+
+    def _make_room(self) -> None:
+        """A new device finds room in the table of devices at the next flush."""
+        if self._identity:
+            with self._guarded("room for new devices"):
+                self._identity.make_room(self.now_ms())
 
     def _halt(self) -> None:
         """Let the meters count nothing more, so that what is read next is all that they counted."""

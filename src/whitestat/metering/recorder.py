@@ -337,7 +337,7 @@ class Recorder:
         by_device: dict[int, Counts] = {}
         for key, counts in usage.items():
             if key.scope is Scope.WAN:
-                device = self.known.device_of(key.episode) if key.episode != UNATTRIBUTED else UNATTRIBUTED
+                device = self.known.device_of(key.episode) if self.known.is_episode(key.episode) else UNATTRIBUTED
                 by_device[device] = by_device.get(device, Counts()).plus(counts)
         return Spread(poll.span_ms, by_device)
 

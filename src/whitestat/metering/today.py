@@ -91,7 +91,7 @@ class TodayUsage:
         return {device: row._replace(points=points[device]) for device, row in rows.items()}
 
     def _row(self, episode: int) -> DeviceToday:
-        if episode == UNATTRIBUTED:
+        if episode == UNATTRIBUTED or not self._known.is_episode(episode):  # it may have been removed since
             return DeviceToday(UNATTRIBUTED, "", None, 0, Counts())
         device, known = self._known.by_id(episode), self._known
         return DeviceToday(device.device, known.called(episode), device.mac, known.last_seen_ms(episode), Counts())

@@ -100,6 +100,26 @@ class EpisodeTable:
         self._addresses.pop(episode, None)
 
     @property
+    def limit(self) -> int:
+        """How many addresses are devices at most."""
+        return self._limit
+
+    def drop(self, episodes: Iterable[int]) -> None:
+        """These, each all that its device is, were never there; what has their addresses next is a new device."""
+        gone = set(episodes)
+        for each in gone:
+            episode = self._by_id.pop(each)
+            if episode.mac is not None and self._by_mac.get(episode.mac) == episode:
+                del self._by_mac[episode.mac]
+            if episode.address is not None and self._by_address.get(episode.address) == episode:
+                del self._by_address[episode.address]
+            self._since.pop(episode.device, None)
+            for table in (self._unwritten, self._addresses, self._seen):
+                table.pop(each, None)
+        self._new -= gone
+        self._changed = {key: at_ms for key, at_ms in self._changed.items() if key[0] not in gone}
+
+    @property
     def is_full(self) -> bool:
         """Whether no address can be handed on, for want of room."""
         return len(self._by_id) >= EPISODES_MAX

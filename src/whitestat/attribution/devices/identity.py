@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from whitestat.attribution.devices import edits
 from whitestat.attribution.devices.address_ownership import SETTLES_MS, AddressOwnership
@@ -31,11 +31,20 @@ from whitestat.ledger.tables import people
 from whitestat.ledger.tables.people import EditRow, ProposalRow, RowValues
 from whitestat.ledger.write.writer import Writer
 
+if TYPE_CHECKING:
+    from whitestat.attribution.devices.eviction import Eviction
+
 NAMING = frozenset(("dhcp", "mdns", "llmnr", "netbios"))
 _DNS = "dns"
 """A name that others gave: remembered, and no sign that two devices are one."""
 HEARD_MAX = 4096
 PROPOSALS_MAX = 200
+ROOM_SHARE = 8
+"""A table of devices with less than this part of it free is nearly full."""
+FULL = (
+    "the table of devices is full ({}): what a new device uses is unattributed. Something may send with forged "
+    "addresses; whitestat devices lists all, and whitestat forget removes one that is none"
+)
 EARLY_MAX = 1024
 """Statements of who is not metered yet: a device says its name before its first packets are booked."""
 
@@ -83,6 +92,7 @@ class Identity:
                 self._known.call(int(device), str(row[0]))
         self._fresh: dict[tuple[int, str, str], int] = {}
         self._early: dict[Evidence, Evidence] = {}
+        self._eviction: Eviction | None = None
         self.is_curious = False
         """Whether something is new since `tend`: two devices may be known for one by it, or one has an owner."""
         self._named = {key[:2] for key in self._heard}
@@ -163,6 +173,38 @@ class Identity:
         self._holding.forget(set(episodes))
         self._known.forget(device, episodes)
         self._recorder.keep_names()
+
+    def make_room(self, now_ms: int) -> None:
+        """Remove forged devices once the table is nearly full, after a flush; LedgerError, and all are kept."""
+        if self._known.room >= self._known.limit // ROOM_SHARE:
+            return
+        from whitestat.attribution.devices.eviction import Eviction, Life  # of use in a flood, and else not loaded
+
+        self._eviction = self._eviction or Eviction()
+        with self._writer.transaction("reading of names") as connection:
+            picture = Snapshot(people.rows(connection))
+        touched = {key[0] for table in (edits.NAME, edits.OWNER, edits.LABEL) for key in picture.tables[table]}
+        lives = [
+            Life(each.id, each.start_ms, max(each.start_ms, self._last_seen_ms(each)))
+            for each in self._known.nameless()
+            if each.device not in touched and not self._is_owned(each)
+        ]
+        removed = self._eviction.unanswered(self._writer, lives, now_ms)
+        if removed:
+            self._eviction.remove(self._writer, removed, now_ms)
+            self._forget_heard(set(removed))
+            self._holding.forget(set(removed))
+            self._known.drop(removed)
+
+    def notices(self, now_ms: int) -> list[str]:
+        """What the page should say of the room for devices. Any thread may ask."""
+        told = self._eviction.notice(now_ms) if self._eviction else None
+        return [each for each in (FULL.format(self._known.limit) if self.is_full else None, told) if each]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether an address that was never seen can be no device."""
+        return self._known.room <= 0
 
     def keep(self) -> None:
         """Write what was heard since the last time; LedgerError, and it is kept for the next."""
@@ -359,6 +401,13 @@ class Identity:
         with self._writer.transaction("reading of names") as connection:
             return people.rows(connection)[edits.NAME].get((device,))
 
+    def _last_seen_ms(self, episode: Episode) -> int:
+        return max(self._known.last_seen_ms(episode.id), self._last_seen.get(episode.id, 0))
+
+    def _is_owned(self, episode: Episode) -> bool:
+        """Whether the configuration gives the device to a person."""
+        return (episode.mac or self._holding.mac_of(episode.id)) in self._owners
+
     def _facts(self) -> list[DeviceFacts]:
         """What is known of each device."""
         said: dict[int, dict[str, list[tuple[int, str]]]] = {}
@@ -377,7 +426,7 @@ class Identity:
         self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
     ) -> DeviceFacts:
         macs = [each.mac or self._holding.mac_of(each.id) for each in episodes]
-        seen = [max(self._known.last_seen_ms(each.id), self._last_seen.get(each.id, 0)) for each in episodes]
+        seen = [self._last_seen_ms(each) for each in episodes]
         return DeviceFacts(
             device,
             first_ms,

@@ -6,6 +6,7 @@ What changed is kept until the ledger has it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from whitestat.attribution.attribute import Attributor
@@ -136,6 +137,46 @@ class DeviceRegistry:
         self._attributor.judge_again()
         self._keep(DeviceRecord(device, FORGOTTEN, "user", None))
 
+    def drop(self, episodes: Iterable[int]) -> None:
+        """These, each all that its device is, are no devices any more."""
+        dropped = set(episodes)
+        for episode in dropped:
+            device = self.device_of(episode)
+            self._records.pop(device, None)
+            self._changed_records.pop(device, None)
+            self._seen.pop(episode, None)
+        self._attributor.devices.drop(dropped)
+        self._attributor.judge_again()
+
+    @property
+    def limit(self) -> int:
+        """How many addresses are devices at most."""
+        return self._attributor.devices.limit
+
+    @property
+    def room(self) -> int:
+        """How many more addresses can be devices."""
+        return self.limit - len(self._attributor.devices)
+
+    def nameless(self) -> list[Episode]:
+        """The running episodes that are all of their device, which neither the configuration nor this machine names.
+
+        What devices say of themselves is no name here, since it can be forged. The newest is not among them: its
+        number tells the next process which were given.
+        """
+        devices = self._attributor.devices
+        every = devices.ever()
+        newest = max((each.id for each in every), default=0)
+        count = Counter(each.device for each in every)
+        alone = (each for each in devices.episodes() if count[each.device] == 1 and each.id != newest)
+        return [each for each in alone if self._is_nameless(each)]
+
+    def _is_nameless(self, episode: Episode) -> bool:
+        record = self._records.get(episode.device) or DeviceRecord(episode.device)
+        if record.person or record.name_source in ("user", "config", "host") or self.is_configured(episode.mac):
+            return False
+        return episode.mac is None or not self.stands_for_others(episode.mac)
+
     def found_at(self, episode: int, mac: Mac, *, is_new: bool) -> None:
         """Where an address alone is seen: the MAC that holds it names its device, by the configuration or its vendor.
 
@@ -152,7 +193,7 @@ class DeviceRegistry:
 
     def called(self, episode: int) -> str:
         """What the device of an episode is called, from now on at the latest; empty for what is unattributed."""
-        if episode == UNATTRIBUTED:
+        if episode == UNATTRIBUTED or not self.is_episode(episode):
             return ""
         found = self._attributor.devices.by_id(episode)
         return (self._records.get(found.device) or self._name(found)).name or ""

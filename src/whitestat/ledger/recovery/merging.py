@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import NamedTuple
 
-from whitestat.core.model import Counts
+from whitestat.core.model import UNATTRIBUTED, Counts
 from whitestat.ledger.resolutions import Resolution
 from whitestat.ledger.tables import buckets, packed, zones
 from whitestat.ledger.tables.buckets import CHUNK_BITS, COVERAGE, USAGE
@@ -93,7 +93,7 @@ def _numbers(to: sqlite3.Connection, of: sqlite3.Connection) -> _Numbers:
     series = {}
     for number, episode, point, scope in of.execute("SELECT id, episode, point, scope FROM series"):
         if point in points:
-            row = episodes.get(episode, episode), points[point], scope
+            row = episodes.get(episode, UNATTRIBUTED), points[point], scope
             to.execute("INSERT OR IGNORE INTO series (episode, point, scope) VALUES (?, ?, ?)", row)
             rows = to.execute("SELECT id FROM series WHERE episode = ? AND point = ? AND scope = ?", row)
             series[number] = rows.fetchone()[0]
