@@ -218,6 +218,12 @@ VAGUE = {"each", "found", "held", "made", "told", "asked", "said", "wanted", "he
 PLAIN = (
     *("alerting", "collectors", "config", "core", "importers", "metering", "plans", "query", "testing", "throttle"),
     *(
+        "web.handlers",
+        "web.legacy_v5",
+        "web.schemas",
+        *(f"web.{name}" for name in ("answers", "connections", "server")),
+    ),
+    *(
         f"app.{name}"
         for name in (
             "alerting",

@@ -81,24 +81,24 @@ class AnswerQueue:
                 job.answer.set_exception(AnswerCancelled())
                 continue
             self._running[account] += 1
-            made = asyncio.get_running_loop().run_in_executor(self._threads, _answer, job)
-            made.add_done_callback(partial(self._ended, account, job))
+            future = asyncio.get_running_loop().run_in_executor(self._threads, _answer, job)
+            future.add_done_callback(partial(self._ended, account, job))
 
     def _next(self) -> str | None:
         most = max(1, self._workers - 1)
         return next((account for account in self._waiting if self._running[account] < most), None)
 
-    def _ended(self, account: str, job: _Job, made: asyncio.Future[Any]) -> None:
+    def _ended(self, account: str, job: _Job, future: asyncio.Future[Any]) -> None:
         self._running[account] -= 1
         self._running += Counter()  # without those of zero
         self._start()
-        if made.cancelled() or job.answer.done():
+        if future.cancelled() or job.answer.done():
             return
-        fault = made.exception()
+        fault = future.exception()
         if fault:
             job.answer.set_exception(fault)
         else:
-            job.answer.set_result(made.result())
+            job.answer.set_result(future.result())
 
 
 def _answer(job: _Job) -> object:

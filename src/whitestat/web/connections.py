@@ -117,10 +117,10 @@ def _source(host: str) -> str:
 def allow_descriptors() -> None:
     """Many systems allow 1,024 unless asked: a flood of connections must leave some for the meter and the ledger."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    limit = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 class Certificate:
@@ -139,16 +139,16 @@ class Certificate:
         import ssl
 
         certificate, key = self._files
-        for each in filter(None, self._files):
+        for file in filter(None, self._files):
             try:
-                each.read_bytes()
+                file.read_bytes()
             except OSError as fault:
                 reason = (fault.strerror or str(fault)).lower()
-                raise WhiteStatError(f"web.certificate: {each}: cannot be read: {reason}") from None
+                raise WhiteStatError(f"web.certificate: {file}: cannot be read: {reason}") from None
         # A fresh context first: one that failed halfway would have a certificate without its key.
         for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
             try:
                 context.load_cert_chain(certificate, key, password="")  # asks nobody at the terminal
             except (ssl.SSLError, OSError, ValueError) as fault:
-                said = f"{certificate} and its key cannot be used: {fault}"
-                raise WhiteStatError(f"web.certificate: {said}") from None
+                message = f"{certificate} and its key cannot be used: {fault}"
+                raise WhiteStatError(f"web.certificate: {message}") from None

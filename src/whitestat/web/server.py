@@ -30,7 +30,7 @@ _WAITING = 1_024
 """Connections that the kernel keeps until they are accepted: with a full queue it drops the first packet of others,
 which come again after 1 s, 3 s and 7 s (RFC 6298)."""
 _TURN_S = 0.0005
-"""How long a computing thread keeps the interpreter while others wait (5 ms if nobody says): an answer gives it away
+"""How long a computing thread keeps the interpreter while others wait (5 ms by default): an answer gives it away
 with each row that SQLite hands over, and would wait for it as often."""
 
 
@@ -97,7 +97,7 @@ class Server(UvicornServer):
         await self.serve([self._listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """The control socket has no TLS: nobody is between it and its owner."""
+        """The control socket has no TLS: only its owner can reach it."""
         self.servers = []
         for listening in sockets or ():
             await self._begin(listening, self.config.ssl)
@@ -110,8 +110,8 @@ class Server(UvicornServer):
         self.started = True
 
     def _connection(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = Connection(self.config, self.server_state, self.lifespan.state)
-        return made
+        connection: asyncio.Protocol = Connection(self.config, self.server_state, self.lifespan.state)
+        return connection
 
     async def main_loop(self) -> None:
         """As uvicorn's, which looks ten times a second whether to stop: a third of what an idle process takes."""
@@ -181,31 +181,31 @@ def serve(
 def bind_secure(host: str, port: int) -> socket.socket:
     """Return a socket that has the address and refuses connections until it listens. Raises WhiteStatError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family)
+    listener = socket.socket(family)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
-        made.bind((host, port))
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        listener.bind((host, port))
     except OSError as fault:
-        made.close()
+        listener.close()
         reason = (fault.strerror or str(fault)).lower()
         raise WhiteStatError(f"web.https_listen: cannot listen on {_authority(host, port)}: {reason}") from None
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as below
-    return made
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as below
+    return listener
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        made = socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=host == "::")
+        listener = socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=host == "::")
     except OSError as fault:
         reason = (fault.strerror or str(fault)).lower()
         raise WhiteStatError(f"web.listen: cannot listen on {_authority(host, port)}: {reason}") from None
     # What is accepted here inherits it. asyncio sets it on sockets of its own making alone; without, the body of a
     # small answer waits 40 ms for the acknowledgement of its head (RFC 896 with RFC 1122, section 4.2.3.2).
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return made
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _authority(host: str, port: int) -> str:

@@ -49,8 +49,10 @@ _IN_PATH = ("account", "token", "session")
 def template() -> Template:
     from jinja2 import Environment, PackageLoader
 
-    made = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True, lstrip_blocks=True)
-    return made.get_template("access.html")
+    environment = Environment(
+        autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("access.html")
 
 
 def show(context: RequestContext) -> Response:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def template() -> Template:
     from jinja2 import Environment, PackageLoader
 
-    made = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True, lstrip_blocks=True)
-    return made.get_template("https.html")
+    environment = Environment(
+        autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("https.html")
 
 
 async def show(context: RequestContext) -> Response:

@@ -58,8 +58,10 @@ def template() -> Template:
     """Return the template of all these pages. Jinja takes 2 MB and is loaded with the first request for one."""
     from jinja2 import Environment, PackageLoader
 
-    made = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True, lstrip_blocks=True)
-    return made.get_template("login.html")
+    environment = Environment(
+        autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("login.html")
 
 
 def is_for_people(request: Request) -> bool:

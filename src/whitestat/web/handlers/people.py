@@ -22,11 +22,11 @@ from whitestat.web.sources import Sources
 
 def device(context: RequestContext) -> Response:
     """Return a device with its owners, episodes and addresses."""
-    sources, wanted = context.sources, context.number("device")
+    sources, number = context.sources, context.number("device")
     rows = {row.id: row for row in sources.queries.devices()}
     picture = Snapshot(sources.queries.picture())
-    if wanted not in picture.devices() or wanted not in rows:
-        raise Missing("device", f"there is no device {wanted}")
+    if number not in picture.devices() or number not in rows:
+        raise Missing("device", f"there is no device {number}")
     episodes = [
         {
             "id": episode.id,
@@ -36,10 +36,10 @@ def device(context: RequestContext) -> Response:
             "end": None if episode.end_ms is None else instant_text(episode.end_ms // 1000, sources.zone),
         }
         for episode in sources.queries.episodes()
-        if picture.row(EPISODE, (episode.id,)) == (wanted,)
+        if picture.row(EPISODE, (episode.id,)) == (number,)
     ]
     more: Json = {
-        "owners": _owners(picture, wanted),
+        "owners": _owners(picture, number),
         "episodes": episodes,
         "address_times": [
             {
@@ -47,29 +47,29 @@ def device(context: RequestContext) -> Response:
                 "first": None if row.first_ms is None else _instant(row.first_ms, sources.zone),
                 "last": _instant(row.last_ms, sources.zone),
             }
-            for row in sources.queries.address_times(wanted)
+            for row in sources.queries.address_times(number)
         ],
     }
-    return json_answer(device_fields(rows[wanted], sources.zone) | more)
+    return json_answer(device_fields(rows[number], sources.zone) | more)
 
 
 def export(context: RequestContext) -> Response:
     """Return all data about a device."""
-    sources, wanted = context.sources, context.number("device")
-    if wanted not in Snapshot(sources.queries.picture()).devices():
-        raise Missing("device", f"there is no device {wanted}")
-    return json_answer(_exported(sources, wanted))
+    sources, number = context.sources, context.number("device")
+    if number not in Snapshot(sources.queries.picture()).devices():
+        raise Missing("device", f"there is no device {number}")
+    return json_answer(_exported(sources, number))
 
 
 def export_person(context: RequestContext) -> Response:
     """Return all data about a person and about the devices that the person owned at any time."""
-    sources, wanted = context.sources, context.number("person")
+    sources, number = context.sources, context.number("person")
     picture = Snapshot(sources.queries.picture())
-    if picture.row(PERSON, (wanted,)) is None:
-        raise Missing("person", f"there is no person {wanted}")
-    owned = {int(key[0]) for key, row in picture.tables[OWNER].items() if row and row[0] == wanted}
+    if picture.row(PERSON, (number,)) is None:
+        raise Missing("person", f"there is no person {number}")
+    owned = {int(key[0]) for key, row in picture.tables[OWNER].items() if row and row[0] == number}
     exports = [_exported(sources, device) for device in sorted(owned)]
-    return json_answer({"id": wanted, "name": _name(picture, wanted), "devices": exports})
+    return json_answer({"id": number, "name": _name(picture, number), "devices": exports})
 
 
 def _exported(sources: Sources, device: int) -> Json:

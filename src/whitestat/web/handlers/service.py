@@ -36,10 +36,10 @@ def gaps(context: RequestContext) -> Response:
     """
     sources, now = context.sources, context.sources.now
     start_s, end_s = asked_span(context.texts, now)
-    found = _household(sources).gaps(start_s, end_s, now.at_s)
+    gaps_by_point = _household(sources).gaps(start_s, end_s, now.at_s)
     ok_points, rows = _ok_points(sources), []
-    for point, all_gaps in found.points.items():
-        is_open = bool(all_gaps) and all_gaps[-1].end_s == found.end_s and end_s >= now.at_s
+    for point, all_gaps in gaps_by_point.points.items():
+        is_open = bool(all_gaps) and all_gaps[-1].end_s == gaps_by_point.end_s and end_s >= now.at_s
         point_gaps = all_gaps[:-1] if is_open and point in ok_points else all_gaps
         shown = [
             {
@@ -51,7 +51,10 @@ def gaps(context: RequestContext) -> Response:
         ]
         missed_ms = sum(gap.missed_ms for gap in point_gaps)
         rows.append({"point": point, "missed_ms": missed_ms, "more": len(point_gaps) - len(shown), "gaps": shown})
-    span = {"start": instant_text(found.start_s, sources.zone), "end": instant_text(found.end_s, sources.zone)}
+    span = {
+        "start": instant_text(gaps_by_point.start_s, sources.zone),
+        "end": instant_text(gaps_by_point.end_s, sources.zone),
+    }
     return json_answer({**span, "points": rows})
 
 

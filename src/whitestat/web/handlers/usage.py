@@ -23,9 +23,9 @@ def usage(context: RequestContext) -> Response:
     sources = context.sources
     answer = _usage(sources, context.texts, "/api/v1/usage")
     if household := sources.queries.household:  # a person sees no coverage
-        asked = replace(answer.question, step=answer.resolution or answer.question.step)
-        missed = household.not_watched(asked, sources.now.at_s)
-        length_ms = sum(gap.missed_ms for found in (missed or {}).values() for gap in found)
+        query = replace(answer.question, step=answer.resolution or answer.question.step)
+        missed = household.not_watched(query, sources.now.at_s)
+        length_ms = sum(gap.missed_ms for point_gaps in (missed or {}).values() for gap in point_gaps)
         answer = replace(answer, not_watched=missed, tag=f"{answer.tag} {length_ms}")
     return in_pieces(answer.as_json(), "application/json", headers(answer))
 

@@ -19,8 +19,8 @@ def template() -> Template:
     """The page; what makes it takes 2 MB, and is loaded when the first table is asked for."""
     from jinja2 import Environment, PackageLoader
 
-    made = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True)
-    return made.get_template("usage.html")
+    environment = Environment(autoescape=True, loader=PackageLoader("whitestat.web"), trim_blocks=True)
+    return environment.get_template("usage.html")
 
 
 def as_html(answer: UsageAnswer, base: str) -> Iterator[str]:

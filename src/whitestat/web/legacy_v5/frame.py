@@ -62,7 +62,9 @@ def as_table(rows: Iterable[FrameRow]) -> Iterator[str]:
     """
     two = [False] * 4
     for piece in _pieces(rows):
-        two = [known or any(map(_needs_two, kb_texts(each))) for known, each in zip(two, _octets(piece), strict=True)]
+        two = [
+            known or any(map(_needs_two, kb_texts(column))) for known, column in zip(two, _octets(piece), strict=True)
+        ]
         if all(two):
             break
     yield _HEAD

@@ -79,14 +79,14 @@ def segments(networks: Iterable[Network]) -> list[str]:
     A network that does not end at a dot becomes all its smaller parts that do; one of under 256 addresses becomes the
     256 around it.
     """
-    found: dict[str, None] = {}
+    prefixes: dict[str, None] = {}
     for network in networks:
         if network.version == 4:
             length = min(network.prefixlen, _LONGEST_PREFIX)
             numbers = max(1, -(-length // 8))
             parts = network.supernet(new_prefix=length).subnets(new_prefix=numbers * 8)
-            found |= dict.fromkeys(str(part).rsplit(".", 4 - numbers)[0] for part in parts)
-    return list(found)
+            prefixes |= dict.fromkeys(str(part).rsplit(".", 4 - numbers)[0] for part in parts)
+    return list(prefixes)
 
 
 def _today(sources: Sources) -> list[FrameRow]:
@@ -157,11 +157,11 @@ class _Known:
     """Devices in the order in which rows of a day stand that are alike in download: by address, then by MAC."""
 
     def __init__(self, devices: Iterable[DeviceRow]) -> None:
-        found = [(*_who(each), each.last_seen_ms, each.id) for each in devices]
-        found.sort(key=itemgetter(0, 1, 4))
-        self.by_place = [each[:4] for each in found]
-        self.places = {each[4]: place for place, each in enumerate(found)}
-        self.ids = [each[4] for each in found]
+        rows = [(*_who(device), device.last_seen_ms, device.id) for device in devices]
+        rows.sort(key=itemgetter(0, 1, 4))
+        self.by_place = [row[:4] for row in rows]
+        self.places = {row[4]: place for place, row in enumerate(rows)}
+        self.ids = [row[4] for row in rows]
 
 
 def _rows(
@@ -209,7 +209,7 @@ def _in_out(row: UsageRow) -> tuple[int, int]:
 
 def _who(device: DeviceRow) -> tuple[str, str, str]:
     """Its latest IPv4 address, as v5 listed no others, else the latest of all; its MAC and its name."""
-    four = (each for each in device.addresses if ":" not in each)
+    four = (address for address in device.addresses if ":" not in address)
     address = next(four, device.addresses[0] if device.addresses else NO_ADDRESS)
     return address, device.mac or NO_MAC, device.name or NO_NAME
 

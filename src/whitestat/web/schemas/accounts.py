@@ -12,7 +12,7 @@ SCHEMAS: Schema = {
     "Me": an_object(
         {
             "name": or_null("string", description="null for an open network without a log-in"),
-            "role": {"enum": [str(each) for each in Role]},
+            "role": {"enum": [str(role) for role in Role]},
             "person": or_null("string", description="the person that all data is limited to"),
             "can_edit": {"type": "boolean"},
             "expires": or_null("string", format="date-time", description="latest end of the session"),
