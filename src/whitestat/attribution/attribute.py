@@ -184,8 +184,8 @@ class Attributor:
             result.point(double.point).repeated += double.octets
         result.debts, result.seen, result.duplicates = crossings.debts(), sightings.seen, sightings.duplicates
         if sees:
-            for sender, last_ms in self.sender_times.when(result.sent, at_ms):
-                self.devices.saw(sender.episode, sender.address, last_ms)
+            for (_, episode, address), last_ms in self.sender_times.when(result.sent, at_ms):
+                self.devices.saw(episode, address, last_ms)
         return result
 
     def commit(self, result: Attributed) -> None:
@@ -210,7 +210,7 @@ class Attributor:
             result.book(sender, counts)
             if sender.episode:
                 if amount := counts.packets_out + counts.octets_out + counts.octets_unsplit:
-                    who = Sender(delta.key.point, sender.episode, verdict.source)
+                    who = delta.key.point, sender.episode, verdict.source
                     result.sent[who] = result.sent.get(who, 0) + amount
                 if detail:
                     result.book_detail(sender, delta.key, delta.key.peer, counts)
@@ -226,5 +226,9 @@ def _add(to: dict[K, list[int]], key: K, counts: Counts) -> None:
     if held is None:
         to[key] = list(counts)
     else:
-        for at, amount in enumerate(counts):
-            held[at] += amount
+        octets_in, octets_out, packets_in, packets_out, unsplit = counts
+        held[0] += octets_in
+        held[1] += octets_out
+        held[2] += packets_in
+        held[3] += packets_out
+        held[4] += unsplit

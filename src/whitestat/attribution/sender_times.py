@@ -7,17 +7,14 @@ before is silent since, and so it is where the read finds what the last look fou
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from whitestat.core.model import Address
 
+Sender = tuple[str, int, Address | None]
+"""Point, a device's episode there, and one of its addresses (None: not an IP packet).
 
-class Sender(NamedTuple):
-    """A device's episode at a point, by one of its addresses (None: not an IP packet)."""
-
-    point: str
-    episode: int
-    address: Address | None
+A plain tuple, because one is made for each flow of each look and a named one takes longer to make.
+"""
 
 
 class SenderTimes:
@@ -34,12 +31,12 @@ class SenderTimes:
 
     def look(self, sent: Mapping[Sender, int], at_ms: int, points: Collection[str]) -> None:
         """Remember a look at these points: all that their meters show."""
-        others = {sender: look for sender, look in self._looks.items() if sender.point not in points}
+        others = {sender: look for sender, look in self._looks.items() if sender[0] not in points}
         self._looks = others | {sender: (sent[sender], last_ms) for sender, last_ms in self.when(sent, at_ms)}
 
     def forget(self, points: Collection[str]) -> None:
         """These points were read: their meters begin anew."""
-        self._looks = {sender: look for sender, look in self._looks.items() if sender.point not in points}
+        self._looks = {sender: look for sender, look in self._looks.items() if sender[0] not in points}
 
     def clear(self) -> None:
         """The clock was set: no instant noted before holds."""
