@@ -220,3 +220,8 @@ def test_an_import_prints_no_listing(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_an_amount_to_take_off_is_no_option_wherever_others_stand(words: str) -> None:
     options = parse(words.split())
     assert (options.plan, options.amount, options.config) == ("home", "-5GB", Path("mine"))
+
+
+@pytest.mark.parametrize("group", ["users", "token", "people", "proposals", "throttle"])
+def test_list_is_the_same_as_the_name_of_a_group_alone(group: str) -> None:
+    assert vars(parse([group, "list", "--json"])) == vars(parse([group, "--json"]))

@@ -86,6 +86,11 @@ def add_command(
     return parser
 
 
+def add_list(kinds: Commands, listed: str) -> None:
+    """Add `list` to a group of commands: the same as the group's name alone, which leaves `what` None."""
+    add_command(kinds, "list", f"List the {listed} (the default).", LISTING, what=None)
+
+
 def add_config(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument(
         "--config",

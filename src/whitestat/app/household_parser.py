@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from whitestat.app.command_parser import COMMON, LISTING, SINCE, CommandParser, Commands, add_command
+from whitestat.app.command_parser import COMMON, LISTING, SINCE, CommandParser, Commands, add_command, add_list
 
 DEVICE = "The device: its number, its MAC, one of its addresses, or its name."
 PERSON = "The person: a number or a name."
@@ -37,6 +37,7 @@ def add_people(commands: Commands) -> None:
     people = _add_edit(commands, "people", "List people, change them, or set which devices they own.", lists=True)
     people.set_defaults(what=None)
     kinds = people.add_subparsers(title="actions", dest="what", metavar="ACTION")
+    add_list(kinds, "people")
     add = add_command(kinds, "add", "Add a person.", COMMON)
     rename = add_command(kinds, "rename", "Rename a person.", COMMON)
     remove = add_command(kinds, "remove", "Remove a person; their devices have no owner afterwards.", COMMON)
@@ -56,6 +57,7 @@ def add_edits(commands: Commands) -> None:
     proposals = _add_edit(commands, "proposals", "List devices that are probably the same, or answer.", lists=True)
     proposals.set_defaults(what=None, proposal=None)
     kinds = proposals.add_subparsers(title="answers", dest="what", metavar="ANSWER")
+    add_list(kinds, "proposals")
     for kind, sentence in ("confirm", "Merge the two devices."), ("refuse", "Never propose these two again."):
         answer = add_command(kinds, kind, sentence, COMMON)
         answer.add_argument("proposal", nargs="?", type=int, metavar="NUMBER", help="The number of the proposal.")
@@ -84,6 +86,7 @@ def add_access(commands: Commands) -> None:
         commands, "users", "List, add or remove accounts.", LISTING, command="logins", about="users", what=None
     )
     kinds = users.add_subparsers(title="actions", dest="what", metavar="ACTION")
+    add_list(kinds, "accounts")
     for kind, sentence in (
         ("add", "Add an account, and print a link to set its password."),
         ("link", "Print a link to set a new password."),
@@ -109,7 +112,7 @@ def _add_tokens(commands: Commands) -> None:
         what=None,
     )
     kinds = token.add_subparsers(title="actions", dest="what", metavar="ACTION")
-    add_command(kinds, "list", "List the tokens (the default).", LISTING)
+    add_list(kinds, "tokens")
     add = add_command(kinds, "add", "Add a token and print its text, which is shown only once.", COMMON)
     add.add_argument("name", metavar="NAME", help="A name that says what the token is for.")
     add.add_argument(

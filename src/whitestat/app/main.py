@@ -24,7 +24,7 @@ def run_command(arguments: Sequence[str]) -> int:
         if isinstance(stream, TextIOWrapper):  # a name may have letters that the terminal has not
             stream.reconfigure(errors="replace")
     os.umask(0o077)  # usage is private: what is made here is for its user alone
-    options = parse(arguments)
+    options = _as_utf8(parse(arguments))
     try:
         return COMMANDS[options.command](options)
     except WhiteStatError as error:
@@ -44,6 +44,20 @@ def run_command(arguments: Sequence[str]) -> int:
         return EXIT_OK
     except KeyboardInterrupt:
         return 130
+
+
+def _as_utf8(options: argparse.Namespace) -> argparse.Namespace:
+    """Return options with names read as UTF-8 where the locale is ASCII; paths stay as the system knows them."""
+    for name, value in vars(options).items():
+        if isinstance(value, str):
+            setattr(options, name, _text(value))
+        elif isinstance(value, list):
+            setattr(options, name, [_text(word) for word in value])
+    return options
+
+
+def _text(word: str) -> str:
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 NO_THREAD = (

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from whitestat import __version__
-from whitestat.app.command_parser import COMMON, LISTING, SINCE, CommandParser, Commands, add_command, add_config
+from whitestat.app.command_parser import (
+    COMMON,
+    LISTING,
+    SINCE,
+    CommandParser,
+    Commands,
+    add_command,
+    add_config,
+    add_list,
+)
 from whitestat.app.household_parser import add_access, add_devices, add_edits, add_people
 from whitestat.query.parameters import QUESTION
 
@@ -111,6 +120,7 @@ def _add_limits(commands: Commands) -> None:
     )
     throttle.set_defaults(name=None)
     kinds = throttle.add_subparsers(title="actions", dest="what", metavar="ACTION")
+    add_list(kinds, "limits")
     for kind, sentence in (
         ("lift", "Lift a limit until the period ends."),
         ("restore", "Put a lifted limit in force again."),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -147,3 +150,15 @@ def test_words_that_name_nobody_or_several_are_told(tell: Tell) -> None:
         "people", "own", "1", "Celo", status=EXIT_USAGE
     )
     assert "there is no person 'Eve'" in tell("people", "own", "1", "Eve", status=EXIT_USAGE)
+
+
+def test_a_name_that_arrives_in_an_ascii_locale_is_stored_as_utf_8(tell: Tell, home: Path) -> None:
+    ascii_locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    config = ("--config", str(home / "whitestat.toml"))
+    for words in (["name", PHONE_MAC, "Zoë"], ["label", PHONE_MAC, "Küche"]):
+        command = [sys.executable, "-m", "whitestat", *words, *config]
+        ended = subprocess.run(command, env=ascii_locale, capture_output=True, timeout=60, check=False)
+        assert ended.returncode == 0, ended.stderr
+    devices = tell("devices", "--json")
+    assert "Zoë" in json.dumps(json.loads(devices), ensure_ascii=False)
+    assert "Küche" in json.dumps(json.loads(devices), ensure_ascii=False)
