@@ -125,7 +125,8 @@ def metering(
     """Open the collectors of the points and return them with their engine. Raises CollectorError."""
     (writer, state), clock = ledger, SystemClock()
     devices = attribution(config, state, locality(config, points), socket.gethostname())
-    gatherer = gatherer_of(config, points)
+    with as_root():
+        gatherer = gatherer_of(config, points)
     previous = PreviousState(state.receipts, state.readings, config.store.path)
     first = [*default_notices(config), *notices]
     with as_root():

@@ -77,6 +77,8 @@ def _files(config: Config) -> Iterator[Path]:
     maps = (config.lan.ip_mac, config.lan.mac_mac, config.lan.mac_host)
     others = (config.web.certificate, config.web.key, config.notify.file, config.store.old, config.source)
     yield from (Path(path) for path in (*points, *maps, *others, *(config.lan.leases or ())) if path)
+    # A lease or map file may be made or replaced later, which only its folder shows.
+    yield from (Path(path).absolute().parent for path in (*maps, *(config.lan.leases or ())) if path)
 
 
 def _owner(folder: Path) -> int:
