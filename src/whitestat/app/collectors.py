@@ -49,7 +49,7 @@ def points_of(config: Config) -> tuple[PointConfig, ...]:
         raise CollectorError(
             f"there is no default route that shows which interface to meter; name one in a [[point]]: {names}"
         )
-    kind = BEST if os.geteuid() == 0 or privileges.may_meter() else UNPRIVILEGED
+    kind = BEST if os.getuid() == 0 or privileges.may_meter() else UNPRIVILEGED
     interfaces = [link.name for link in sides] or [str(outward)]
     return tuple(PointConfig(name=interface, collector=kind, interface=interface) for interface in interfaces)
 
@@ -104,7 +104,7 @@ def open_collectors(
         collectors += _open(spec, [settings_of(point, local, before) for point in group], before.receipts, all_notices)
     all_notices += [notice for collector in collectors for notice in collector.facts().notices]
     specs = [spec_of(point.collector) for point in points]
-    if os.geteuid() != 0 and any(spec.counts_packets_here and spec.measures == "line" for spec in specs):
+    if os.getuid() != 0 and any(spec.counts_packets_here and spec.measures == "line" for spec in specs):
         all_notices.append(NOT_ROOT)
     all_notices += misplaced(map(point_of, points), known, default_interfaces(), forwards=forwards())
     return collectors, all_notices
