@@ -91,10 +91,11 @@ def main(version: str) -> None:
     if version != f"{sys.version_info.major}.{sys.version_info.minor}":
         raise SystemExit(f"this is Python {sys.version.split()[0]}, not {version}")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+        log = Path(name) / "log"
+        folder = log.with_name("whitestat")
+        Path(name).chmod(0o755)
+        folder.mkdir(mode=0o755)
         (folder / "whitestat.toml").write_text(CONFIG.format(folder=folder), encoding="ascii")
-        log = folder / "log"
         with log.open("wb") as output:
             command = [sys.executable, "-m", "whitestat", "run", "--config", str(folder / "whitestat.toml")]
             service = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ)

@@ -52,6 +52,10 @@ def post(machine: Machine, source: str, path: str, cookie: str = "", **fields: s
 def own(service: Service, machine: Machine) -> None:
     """The owner's password, by the link that was printed."""
     (key,) = re.findall(r"/first\?key=(\S+)", service.log)
+    line = HTTPConnection("127.0.0.1", PORT, timeout=10)
+    line.request("GET", f"/first?key={key}")
+    assert line.getresponse().status == 200
+    line.close()
     assert post(machine, "127.0.0.1", "/first", key=key, password=PASSWORD, again=PASSWORD)[0] == 303
 
 
