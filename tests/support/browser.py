@@ -206,7 +206,8 @@ class Page:
         self.ask("Input.dispatchKeyEvent", type="keyUp", **same)
 
     def type(self, text: str) -> None:
-        """Text into whatever has the focus."""
+        """Text into the field that has the focus; a document that is still loading is waited for until one has it."""
+        self.wait_for("document.readyState === 'complete' && document.activeElement.matches('input, textarea')")
         self.ask("Input.insertText", text=text)
 
     def click(self, selector: str, times: int = 1) -> None:
