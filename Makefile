@@ -16,7 +16,7 @@ test: packages $(VENV)/test.stamp lint ## everything: style, types, unit, proper
 	$(BIN)/python -m pytest -rs --numprocesses 3 --dist loadscope $(ARGS)
 
 quick: $(VENV)/test.stamp ## what needs no root, browser or network namespace, in a minute; ARGS=tests/ledger for a part
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest --numprocesses 2 \
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest --numprocesses 3 \
 		-m 'not lab and not needs and not browser and not slow' $(ARGS)
 
 packages: ## install the Debian packages that the tests need and that are missing, as root

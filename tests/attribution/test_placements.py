@@ -136,8 +136,11 @@ def test_coverage_is_what_rows_hold_whatever_is_metered_where(where: Locality, f
 def may_repeat(delta: Delta, where: Locality) -> bool:
     """Whether it is forwarded for a host that is metered, or by a router that the configuration leaves out."""
     for mac, address in ((delta.key.mac, delta.key.address), (delta.key.peer_mac, delta.key.peer)):
-        if address and where.kind(address) == "local" and (where.is_metered(address) or mac in where.routers):
+        kind = where.kind(address) if address else ""
+        if address and kind == "local" and (where.is_metered(address) or mac in where.routers):
             return True
+        if kind == "own" and mac in where.routers and not delta.key.peer:
+            return True  # this machine's address behind a configured router: left out as that router's
     return False
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -321,14 +321,21 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
         if version:
             log.info("%s: brought from version %d to %d; years of usage take minutes", path, version, len(MIGRATIONS))
             copy_before_migration(connection, path, version)
-        for number in range(version, len(MIGRATIONS)):
-            with transaction(connection):
-                MIGRATIONS[number](connection)
-                connection.execute(f"PRAGMA user_version = {number + 1}")
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        steps = range(version, len(MIGRATIONS))
+        for several in [[number] for number in steps] if version else [steps]:
+            _migrate_at_once(connection, several)
         _compact(connection)
     finally:
         os.close(descriptor)
+
+
+def _migrate_at_once(connection: sqlite3.Connection, steps: Iterable[int]) -> None:
+    """Several steps in one transaction: a new ledger is whole or absent, with one sync instead of one for each."""
+    with transaction(connection):
+        for number in steps:
+            MIGRATIONS[number](connection)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def _compact(connection: sqlite3.Connection) -> None:

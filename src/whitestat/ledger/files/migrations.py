@@ -93,6 +93,13 @@ _SECOND = (
 )
 
 
+def _set_aside(connection: sqlite3.Connection, table: str) -> bool:
+    """Rename a table to `old`, for its rows; drop an empty one, since a new ledger would spend most of its time so."""
+    filled = connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - words of this module
+    connection.execute(f"ALTER TABLE {table} RENAME TO old" if filled else f"DROP TABLE {table}")
+    return bool(filled)
+
+
 def _journal_and_chunks(connection: sqlite3.Connection) -> None:
     for statement in _SECOND:
         connection.execute(statement)
@@ -100,13 +107,14 @@ def _journal_and_chunks(connection: sqlite3.Connection) -> None:
         names = ", ".join(column.split()[0] for column in columns.split(","))
         for resolution, length in _CHUNKS.items():
             table = f"{kind}_{resolution}"
-            connection.execute(f"ALTER TABLE {table} RENAME TO old")
+            filled = _set_aside(connection, table)
             connection.execute(_clustered(kind, resolution))
-            connection.execute(
-                f"""INSERT INTO {table} SELECT bucket / {length}, {key}, bucket, {names}
-                    FROM old ORDER BY 1, 2, 3"""  # noqa: S608 - words of this module
-            )
-            connection.execute("DROP TABLE old")
+            if filled:
+                connection.execute(
+                    f"""INSERT INTO {table} SELECT bucket / {length}, {key}, bucket, {names}
+                        FROM old ORDER BY 1, 2, 3"""  # noqa: S608 - words of this module
+                )
+                connection.execute("DROP TABLE old")
         connection.execute(_clustered(kind, "month"))
 
 
@@ -217,8 +225,10 @@ def _packed_buckets(connection: sqlite3.Connection) -> None:
             table, unit = f"{kind}_{resolution}", 60 if resolution == "minute" else 1
             length = _CHUNKS.get(resolution, 100)
             names = ", ".join(column.split()[0] for column in columns.split(","))
-            connection.execute(f"ALTER TABLE {table} RENAME TO old")
+            filled = _set_aside(connection, table)
             connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT")
+            if not filled:
+                continue
             rows = connection.execute(
                 f"""SELECT chunk << 32 | {_COLUMNS[kind][0]}, bucket % {length} / {unit}, {names}
                     FROM old ORDER BY 1, 2"""  # noqa: S608 - words of this module
