@@ -95,6 +95,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
             yield Home(path, writer, queries)
 
 
+@pytest.mark.slow
 def test_a_month_tells_each_thing_once_though_the_service_starts_anew_every_day(home: Home) -> None:
     for day in range(30):
         home.at_s = BEGIN_S + day * DAY_S + 12 * HOUR_S

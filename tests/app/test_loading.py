@@ -41,6 +41,7 @@ def loaded(statements: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_parts_that_many_never_need_are_loaded_when_they_are_asked_for() -> None:
     assert (
         not loaded("import whitestat.app.main, whitestat.app.service, whitestat.web.app, whitestat.web.server") & HEAVY

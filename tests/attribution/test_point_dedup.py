@@ -99,6 +99,7 @@ def test_one_point_alone_compares_nothing() -> None:
     assert not result.seen
 
 
+@pytest.mark.slow
 def test_a_flood_of_flows_is_compared_up_to_a_bound() -> None:
     flows = [at("lan", up(10, f"203.0.{n >> 8}.{n & 255}")) for n in range(FLOWS_MAX + 500)]
     result = attributor("lan", "port").attribute(flows, 0)

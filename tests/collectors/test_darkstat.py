@@ -160,6 +160,7 @@ def test_rubbish_is_shown_told_once_and_asked_again(
         assert collector.read(0, 1).receipt
 
 
+@pytest.mark.slow
 def test_a_darkstat_that_fails_is_asked_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     backoff_s = DarkstatCollector.backoff_s
     assert list(backoff_s) == sorted(backoff_s)

@@ -154,6 +154,7 @@ def test_a_thousand_hosts_are_read_in_well_under_60_ms() -> None:
     assert min(took) < 0.06
 
 
+@pytest.mark.slow
 def test_a_hostile_page_of_a_megabyte_takes_no_longer_than_a_large_one() -> None:
     began = time.thread_time()
     for piece in ("<td", "<", "<tr><td>&", "<table><tr><th>IP<th>In<th>Out"):

@@ -267,6 +267,7 @@ def test_deeply_nested_answers_are_refused_or_hold_no_totals() -> None:
         watch.poll()
 
 
+@pytest.mark.slow
 def test_a_slow_router_is_cut_off() -> None:
     def slow(request: Request) -> bytes:
         time.sleep(1)

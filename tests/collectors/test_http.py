@@ -54,6 +54,7 @@ def test_says_what_is_wrong_with_an_answer(reply: bytes, reason: str) -> None:
     assert reason in str(error.value) or "reset" in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_slow_is_cut_off() -> None:
     def slow(path: str) -> bytes:
         time.sleep(1)

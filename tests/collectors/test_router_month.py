@@ -54,6 +54,7 @@ def test_a_month_of_wraps_and_reboots_of_a_router_with_32_bits() -> None:
     assert booked == passed
 
 
+@pytest.mark.slow
 def test_a_month_of_a_line_with_a_week_without_contact() -> None:
     dice, clock, follower = random.Random(8), Clock(), TotalsFollower("line", B593.ceiling_bps)
     down = up = live_s = passed = booked = lost = 0

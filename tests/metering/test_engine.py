@@ -55,6 +55,7 @@ def test_a_failing_collector_is_shown_and_costs_the_others_nothing(path: Path) -
     assert service.engine.health()["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_a_collector_that_does_not_answer_holds_up_nobody_and_is_booked_when_it_does(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,7 @@ def test_usage_that_has_no_date_is_in_no_answer(path: Path) -> None:
     asyncio.run(service.engine.stop())
 
 
+@pytest.mark.slow
 def test_an_answer_never_falls_while_flushes_hand_ins_and_folds_go_on(path: Path) -> None:
     """Asked by one thread all the time while another counts, flushes and folds."""
     ring = Looked(named("lan"))

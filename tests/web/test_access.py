@@ -74,6 +74,7 @@ def test_the_link_of_the_first_start_leads_to_a_password_and_the_page(closed: Ho
     assert visitor.get("/api/v1/edits").json["edits"][0]["by"] == "owner"
 
 
+@pytest.mark.slow
 def test_a_link_sets_one_password_however_many_use_it_at_once(closed: House) -> None:
     key = str(closed.accounts.first_link(closed.now_s * 1000))
     statuses = list[int]()
@@ -125,6 +126,7 @@ def test_all_routes_for_owners_that_change_something_need_the_password_again() -
     assert len(CONFIRMED) == len(confirmed)
 
 
+@pytest.mark.slow
 def test_the_password_holds_for_five_minutes_and_for_its_session(closed: House) -> None:
     owner, other = owned(closed), Visitor(closed)
     other.log_in()
@@ -145,6 +147,7 @@ def test_passwords_cannot_be_guessed_by_confirming(closed: House, monkeypatch: p
     assert "too many wrong passwords" in answers[-1].json["error"]["reason"]
 
 
+@pytest.mark.slow
 def test_the_page_of_accounts_changes_nothing_without_the_password_again(closed: House) -> None:
     owner = owned(closed)
     assert "enter your password again" in owner.get("/access").text
@@ -173,6 +176,7 @@ def test_a_cookie_is_for_the_server_alone(closed: House) -> None:
         assert "secure" not in visitor.flags[name], "it would not come back over plain HTTP"
 
 
+@pytest.mark.slow
 def test_log_in_and_out(closed: House) -> None:
     owned(closed)
     visitor = Visitor(closed)

@@ -41,6 +41,7 @@ def kept(config: Path) -> Accounts:
     return Accounts(file.path_of(config.with_name("whitestat.db")))
 
 
+@pytest.mark.slow
 def test_the_owner_s_password_is_read_from_the_input(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

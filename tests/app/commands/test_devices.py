@@ -48,6 +48,7 @@ def usage(tell: Tell, by: str = "device") -> dict[str | None, int]:
     return {row[by]["name"] if isinstance(row[by], dict) else row[by]: row["octets"] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_device_is_named_labelled_and_given_and_all_is_taken_back(tell: Tell) -> None:
     before = usage(tell)
     assert "To take it back: whitestat undo 1" in tell("name", PHONE_MAC, "Anna's phone")
@@ -73,6 +74,7 @@ def test_a_device_is_named_labelled_and_given_and_all_is_taken_back(tell: Tell) 
     assert usage(tell) == before
 
 
+@pytest.mark.slow
 def test_devices_are_merged_split_and_an_address_is_given_to_another(tell: Tell) -> None:
     before = usage(tell)
     tell("merge", LAPTOP_MAC, "phone")
@@ -85,6 +87,7 @@ def test_devices_are_merged_split_and_an_address_is_given_to_another(tell: Tell)
     assert "is none of the device's; there are: " in tell("split", "phone", "02:50:00:00:00:99", status=EXIT_USAGE)
 
 
+@pytest.mark.slow
 def test_a_tablet_that_was_handed_down_counts_for_both(tell: Tell) -> None:
     for person in ("Cleo", "Dan"):
         tell("people", "add", person)
@@ -128,6 +131,7 @@ def _refused(tell: Tell, home: Path, text: str) -> str:
     return tell("devices", "--import", str(home / "bad.csv"), status=1)
 
 
+@pytest.mark.slow
 def test_a_forgotten_device_has_no_name_and_forgetting_is_asked_twice(tell: Tell, home: Path) -> None:
     before = usage(tell)
     tell("name", "phone", "Anna's phone")
@@ -152,6 +156,7 @@ def test_words_that_name_nobody_or_several_are_told(tell: Tell) -> None:
     assert "there is no person 'Eve'" in tell("people", "own", "1", "Eve", status=EXIT_USAGE)
 
 
+@pytest.mark.slow
 def test_a_name_that_arrives_in_an_ascii_locale_is_stored_as_utf_8(tell: Tell, home: Path) -> None:
     ascii_locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     config = ("--config", str(home / "whitestat.toml"))

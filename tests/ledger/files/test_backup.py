@@ -28,6 +28,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "whitestat" / "whitestat.db"
 
 
+@pytest.mark.slow
 def test_a_backup_of_a_running_writer_holds_whole_flushes_and_never_holds_it_up(tmp_path: Path, path: Path) -> None:
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(flush_of({(NOON_S - 86_400 + 60 * n, key(e)): 0 for n in range(300) for e in range(100)}))
@@ -92,6 +93,7 @@ def test_what_cannot_be_the_place_of_a_backup_is_refused(tmp_path: Path, path: P
     assert flushes_in(path) == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_ledger_makes_no_backup_and_leaves_the_old_one(tmp_path: Path, path: Path) -> None:
     with closing(Writer(path, STOCKHOLM)) as writer:
         writer.commit(flush_of({(NOON_S + 60 * n, key(e)): 1 for n in range(20) for e in range(900)}))

@@ -44,6 +44,7 @@ def test_a_sound_ledger_is_told_nothing_of(large: Path) -> None:
         assert found_in(large) == []
 
 
+@pytest.mark.slow
 def test_a_damaged_page_is_told_while_the_service_runs(large: Path) -> None:
     with large.open("r+b") as file:
         file.seek(large.stat().st_size - 3 * 4096)

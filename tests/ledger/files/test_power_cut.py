@@ -161,6 +161,7 @@ def told_by(records: list[Record]) -> int:
     return max((each.data[-1] for each in records if each.name == "told"), default=0)
 
 
+@pytest.mark.slow
 def test_the_record_is_complete(records: Records) -> None:
     """Without this, a write that escaped the notes would make the tests below mean nothing."""
     files = files_after(records, random.Random(0), 1)
@@ -187,6 +188,7 @@ def test_a_power_cut_at_any_write_leaves_every_flush_that_was_told(
         assert told_by(before) <= found <= told_by(before) + 1
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([0, 0.5, 0.9, 1]), st.integers(0, 30))
 def test_a_power_cut_under_traffic_costs_one_flush_at_most_and_doubles_none(

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,6 +139,7 @@ def ordered(booked: list[tuple[ZoneInfo, dict[int, int]]]) -> list[tuple[ZoneInf
     return [(zone, {next(numbers): amount for amount in octets.values()}) for zone, octets in booked]
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     eras,
@@ -173,6 +175,7 @@ def test_every_octet_is_counted_once_whatever_the_zones_the_span_and_the_step(
                     assert total == sum(amount for at_s, amount in truth.items() if start_s <= at_s < end_s)
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     eras,

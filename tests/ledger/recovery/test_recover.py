@@ -344,6 +344,7 @@ def test_the_commands_find_the_damage_and_get_out_of_it(tmp_path: Path, small: P
     assert again.stderr == f"whitestat: {path}: is sound, and nothing was set aside; there is nothing to recover\n"
 
 
+@pytest.mark.slow
 def test_recover_needs_no_start_before_and_refuses_a_running_writer(tmp_path: Path, small: Path) -> None:
     path = tmp_path / "whitestat.db"
     shutil.copy(small, path)

@@ -329,6 +329,7 @@ def version_1(path: Path, all_minutes: dict[tuple[int, int], int]) -> None:
         connection.commit()
 
 
+@pytest.mark.slow
 def test_a_ledger_of_version_1_keeps_its_sums_and_goes_on(path: Path) -> None:
     ages = [*range(0, 40 * DAY_S, 5_000), *range(40 * DAY_S, 800 * DAY_S, 100_000)]
     booked = {(NOON_S - age // 60 * 60, 1 + age % 2): age + 1 for age in ages}

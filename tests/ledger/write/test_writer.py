@@ -204,6 +204,7 @@ def test_minutes_expire_after_a_week_hours_after_400_days_and_days_never(writer:
     assert kept == [("hour", day_start_s), ("minute", day_bounds(20261114, STOCKHOLM)[0])]
 
 
+@pytest.mark.slow
 def test_a_full_disk_books_nothing_and_the_same_flush_goes_in_later(writer: Writer, path: Path) -> None:
     writer.commit(whole(1))
     before = tables(path)
@@ -219,6 +220,7 @@ def test_a_full_disk_books_nothing_and_the_same_flush_goes_in_later(writer: Writ
     assert len(usage(path, Resolution.DAY)) == 3_000
 
 
+@pytest.mark.slow
 def test_a_locked_database_books_nothing_and_the_same_flush_goes_in_later(writer: Writer, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

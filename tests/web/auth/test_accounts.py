@@ -263,6 +263,7 @@ def test_a_password_that_cannot_be_written_is_not_taken_but_one_can_log_in(path:
     assert accounts.by_session(accounts.begin(1, NOW_MS), NOW_MS)
 
 
+@pytest.mark.slow
 def test_a_password_is_kept_as_scrypt_with_a_salt_of_its_own() -> None:
     first, second = passwords.kept(PASSWORD), passwords.kept(PASSWORD)
     assert first != second

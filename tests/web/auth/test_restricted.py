@@ -87,6 +87,7 @@ def test_csv_html_and_version_5_s_forms_are_cut_alike(home: House) -> None:
     assert [row[2] for row in anna(home, "/json")["data"]] == ["Annas laptop"]
 
 
+@pytest.mark.slow
 def test_a_device_that_was_given_away_tells_nothing_of_after(home: House) -> None:
     (laptop,) = anna(home, "/api/v1/devices")["devices"]
     assert laptop["person"] == "Anna"

@@ -99,6 +99,7 @@ def test_what_cannot_be_done_names_the_field(
     assert len(closed.accounts.accounts) == 1
 
 
+@pytest.mark.slow
 def test_answers_are_as_the_description_says(closed: House) -> None:
     owner = confirmed(closed)
     document = owner.get("/openapi.json").json
@@ -119,6 +120,7 @@ def test_answers_are_as_the_description_says(closed: House) -> None:
 FIREFOX = {"User_Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 
 
+@pytest.mark.slow
 def test_sessions_are_listed_with_address_browser_and_last_use_and_ended(closed: House) -> None:
     owner, anna = owned(closed), Visitor(closed)
     account = closed.accounts.add("anna", Role.PERSON, "Anna", 0)

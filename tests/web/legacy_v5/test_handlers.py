@@ -258,6 +258,7 @@ rows = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(rows, max_size=4), st.sampled_from([1, 300]))
 def test_json_and_table_say_the_same_of_any_rows(found: list[FrameRow], times: int) -> None:
