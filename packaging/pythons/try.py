@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from whitestat.app.control import ControlConnection
+from whitestat.app.control_client import ControlConnection
 
 PORT = 7777
 START_LIMIT_S, METER_LIMIT_S, STOP_LIMIT_S = 60, 60, 30

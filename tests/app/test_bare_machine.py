@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from whitestat.app.control import ControlConnection
+from whitestat.app.control_client import ControlConnection
 from whitestat.app.main import NO_THREAD
 
 STRANGER = 54_321

@@ -12,10 +12,11 @@ import pytest
 from tests.support.control import controlled
 from tests.support.household import booked, household
 from whitestat.app import control
+from whitestat.app.control_client import ControlConnection
 
 
 def ask(ledger: Path, method: str, path: str, body: object = None) -> tuple[int, object]:
-    with closing(control.ControlConnection(ledger)) as line:
+    with closing(ControlConnection(ledger)) as line:
         line.request(method, path, json.dumps(body or {}), {"content-type": "application/json"})
         reply = line.getresponse()
         return reply.status, json.loads(reply.read())

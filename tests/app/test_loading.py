@@ -30,6 +30,7 @@ HEAVY = {
     "whitestat.web.openapi",
     "whitestat.web.schemas",
     "zeroconf",
+    "zipfile",
     "rich",
 }
 
@@ -50,7 +51,8 @@ def test_parts_that_many_never_need_are_loaded_when_they_are_asked_for() -> None
 
 LEAN = (
     "from whitestat.app import main; from whitestat.core.system import lazy_imports as lazy; "
-    "lazy.without_tls(); lazy.without_command_line(); lazy.without_entities()"
+    "lazy.without_tls(); lazy.without_command_line(); lazy.without_http_client(); "
+    "lazy.without_entities()"
 )
 SERVED = (
     "import whitestat.app.service, whitestat.web.app, whitestat.web.server, whitestat.web.handlers.metrics, "
@@ -75,6 +77,19 @@ def test_what_was_left_out_is_there_for_who_uses_it() -> None:
     without = "from whitestat.web.auth import passwords; passwords._libcrypt = lambda: None"
     same = "assert type(ssl.create_default_context()) is ssl.SSLContext is http.client.ssl.SSLContext"
     assert {"_ssl", "_hashlib"} <= loaded(f"{LEAN}; {SERVED}; {uses}; {same}; {without}; {PASSWORD}")
+
+
+@pytest.mark.slow
+def test_starlette_comes_without_an_http_client_until_somebody_uses_one() -> None:
+    client = {"http.client", "email.message"}
+    phrase = "from starlette.exceptions import HTTPException; assert HTTPException(404).detail == 'Not Found'"
+    assert (
+        not loaded(f"{LEAN}; import whitestat.app.service, whitestat.web.app, whitestat.web.server; {phrase}") & client
+    )
+    assert client <= loaded("import starlette.exceptions"), "what was kept out is what would come"
+    assert client <= loaded(
+        f"{LEAN}; import whitestat.web.app, http.client; assert http.client.HTTPConnection; {phrase}"
+    )
 
 
 SCRAPED = "lazy.without_servers(); import whitestat.web.handlers.metrics"

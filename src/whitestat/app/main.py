@@ -105,6 +105,7 @@ def _run(options: argparse.Namespace) -> int:
     if not config.needs_tls:
         lazy_imports.without_tls()
     lazy_imports.without_command_line()
+    lazy_imports.without_http_client()
     lazy_imports.without_entities()
     from whitestat.app.service import run
 

@@ -6,8 +6,7 @@ import base64
 import gzip
 import hashlib
 from collections.abc import Iterator
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -59,7 +58,7 @@ class StaticFiles:
     """The files of `web/static` by path; `page` is `index.html` with the version filled in."""
 
     def __init__(self, version: str) -> None:
-        self._files = {path: StaticFile.of(*file) for path, file in _read(files(__package__) / "static")}
+        self._files = {path: StaticFile.of(*file) for path, file in _read(Path(__file__).parent / "static")}
         page = self._files.pop("index.html").plain.replace(b"{{version}}", version.encode())
         self.page = StaticFile.of(page, _MEDIA_TYPES["html"])
 
@@ -89,7 +88,7 @@ def import_map_hash(page: bytes) -> str:
     return "sha256-" + base64.b64encode(digest).decode()
 
 
-def _read(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, tuple[bytes, str]]]:
+def _read(folder: Path, prefix: str = "") -> Iterator[tuple[str, tuple[bytes, str]]]:
     for entry in folder.iterdir():
         kind = entry.name.rpartition(".")[2]
         if entry.is_dir():

@@ -10,7 +10,7 @@ from contextlib import closing
 from whitestat.alerting.rules import RULES, active, check_names
 from whitestat.app import build, passwords
 from whitestat.app.collectors import default_notices, open_collectors, points_of
-from whitestat.app.control import is_running
+from whitestat.app.control_client import is_running
 from whitestat.app.https import check as check_https
 from whitestat.app.https import check_keys
 from whitestat.app.local_network import locality, maps_of

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from whitestat.app import build
-from whitestat.app.control import ControlConnection
+from whitestat.app.control_client import ControlConnection
 from whitestat.app.local_network import locality
 from whitestat.app.local_time import cycle_of, zone_of
 from whitestat.attribution.devices.edits import Edit

@@ -9,7 +9,7 @@ from contextlib import closing
 
 from whitestat.app.commands.named import named
 from whitestat.app.commands.usage import now_of, plan_documents, queries_of
-from whitestat.app.control import json_answer_to
+from whitestat.app.control_client import json_answer_to
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Json

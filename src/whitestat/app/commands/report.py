@@ -18,7 +18,7 @@ from typing import Any
 from whitestat import __version__
 from whitestat.app.commands.check import check
 from whitestat.app.commands.client import asked
-from whitestat.app.control import is_running
+from whitestat.app.control_client import is_running
 from whitestat.config import alerts, plans, schema
 from whitestat.config.schema import ValueKind, declared
 from whitestat.config.sections import Config

@@ -11,7 +11,7 @@ from http.client import HTTPResponse
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from whitestat.app.control import answer_to, json_answer_to
+from whitestat.app.control_client import answer_to, json_answer_to
 from whitestat.app.local_time import cycle_of, zone_of
 from whitestat.config.sections import Config
 from whitestat.core.errors import LedgerError

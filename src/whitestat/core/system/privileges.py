@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import pwd
 import signal
 import struct
@@ -36,7 +35,7 @@ def drop(user: tuple[int, int] | None) -> None:
     None, and root itself, give up capabilities alone. Must be called while there is one thread: capabilities are a
     thread's own.
     """
-    keep = needed_to_read(platform.release()) & effective()
+    keep = needed_to_read(os.uname().release) & effective()
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     if CAP_SETPCAP in effective():
         for capability in range(CAP_LAST + 1):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
+import os
 import struct
 from typing import NamedTuple
 
@@ -99,7 +99,9 @@ def install() -> bool:
 
     To be called while there is one thread.
     """
-    machine = "arm" if struct.calcsize("P") == 4 and platform.machine() in ARM else platform.machine()
+    machine = os.uname().machine
+    if struct.calcsize("P") == 4 and machine in ARM:
+        machine = "arm"
     architecture = ARCHITECTURES.get((machine, struct.calcsize("P")))
     if architecture is None:
         return False
