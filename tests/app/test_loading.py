@@ -92,6 +92,8 @@ def test_starlette_comes_without_an_http_client_until_somebody_uses_one() -> Non
     )
 
 
+PAGE = "import whitestat.app.service, whitestat.web.app, whitestat.web.server"
+
 SCRAPED = "lazy.without_servers(); import whitestat.web.handlers.metrics"
 
 
