@@ -70,10 +70,10 @@ class Attributed:
     sent: dict[Sender, int] = field(default_factory=dict)
 
     def point(self, name: str) -> PointSum:
-        found = self.points.get(name)
-        if found is None:
-            found = self.points[name] = PointSum()
-        return found
+        point_sum = self.points.get(name)
+        if point_sum is None:
+            point_sum = self.points[name] = PointSum()
+        return point_sum
 
     def book(self, key: UsageKey, counts: Counts) -> None:
         _add(self.usage, key, counts)
@@ -92,7 +92,7 @@ class Attributed:
             _add(self.peers, whom, counts)
 
     def counts(self) -> dict[UsageKey, Counts]:
-        return {key: Counts(*held) for key, held in self.usage.items()}
+        return {key: Counts(*counts) for key, counts in self.usage.items()}
 
 
 class Attributor:
@@ -193,7 +193,7 @@ class Attributor:
         others = {path: amount for path, amount in self._debts.items() if path.point not in result.points}
         self._debts = others | result.debts
         self.sender_times.forget(result.points)
-        elsewhere = {flow: each for flow, each in self._seen.items() if each.point not in result.points}
+        elsewhere = {flow: sighting for flow, sighting in self._seen.items() if sighting.point not in result.points}
         self._seen = elsewhere | result.seen if len(elsewhere) < VERDICTS_MAX else result.seen
 
     def _book(self, result: Attributed, delta: Delta, verdict: Verdict, detail: bool) -> None:
@@ -222,13 +222,13 @@ class Attributor:
 
 
 def _add(to: dict[K, list[int]], key: K, counts: Counts) -> None:
-    held = to.get(key)
-    if held is None:
+    sums = to.get(key)
+    if sums is None:
         to[key] = list(counts)
     else:
         octets_in, octets_out, packets_in, packets_out, unsplit = counts
-        held[0] += octets_in
-        held[1] += octets_out
-        held[2] += packets_in
-        held[3] += packets_out
-        held[4] += unsplit
+        sums[0] += octets_in
+        sums[1] += octets_out
+        sums[2] += packets_in
+        sums[3] += packets_out
+        sums[4] += unsplit

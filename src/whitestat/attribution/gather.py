@@ -71,21 +71,21 @@ class EvidenceGatherer:
 
         Tables and files are looked into every half a minute, and every five seconds while somebody is `eager`.
         """
-        found: list[Evidence] = []
+        evidence: list[Evidence] = []
         if self._listener:
             self._listener.follow()
-            for each in self._listener.hear(at_ms):
-                if isinstance(each, Prefix):
-                    self._take(each, ticks_ms)
+            for item in self._listener.hear(at_ms):
+                if isinstance(item, Prefix):
+                    self._take(item, ticks_ms)
                 else:
-                    found.append(each)
+                    evidence.append(item)
         every_ms = LOOK_SOON_MS if eager else LOOK_EVERY_MS
         if self._looked_ms is None or ticks_ms - self._looked_ms >= every_ms:
             self._looked_ms = ticks_ms
-            found += neighbours.read(self._table(), at_ms)
+            evidence += neighbours.read(self._table(), at_ms)
             for file in self._all_files():
-                found += self._leases(file, at_ms)
-        return [each for each in found if self._is_news(each, ticks_ms)]
+                evidence += self._leases(file, at_ms)
+        return [item for item in evidence if self._is_news(item, ticks_ms)]
 
     def networks(self, ticks_ms: int) -> tuple[IPv6Network, ...]:
         """Networks that routers advertise for the links that are listened on."""
@@ -105,7 +105,7 @@ class EvidenceGatherer:
         for file in self._files:
             try:
                 with os.scandir(file) as folder:
-                    yield from sorted(file / each.name for each in islice(folder, FOLDER_MAX))
+                    yield from sorted(file / entry.name for entry in islice(folder, FOLDER_MAX))
             except OSError:
                 yield file
 
@@ -116,7 +116,7 @@ class EvidenceGatherer:
             if self._stamps.get(file) == stamp:
                 return []
             with file.open("rb") as opened:
-                found = leases.read(opened.read(leases.FILE_OCTETS_MAX), at_ms)
+                evidence = leases.read(opened.read(leases.FILE_OCTETS_MAX), at_ms)
         except FileNotFoundError:
             self._stamps.pop(file, None)
             self.faults.pop(file, None)
@@ -126,23 +126,23 @@ class EvidenceGatherer:
             return []
         self._stamps[file] = stamp
         self.faults.pop(file, None)
-        return found
+        return evidence
 
-    def _changed_hands(self, each: Evidence) -> bool:
+    def _changed_hands(self, claim: Evidence) -> bool:
         """Whether the address was another MAC's by the latest word of that source."""
-        if each.mac is None or each.address is None:
+        if claim.mac is None or claim.address is None:
             return False
-        return self._held_by.get((each.source, each.address), each.mac) != each.mac
+        return self._held_by.get((claim.source, claim.address), claim.mac) != claim.mac
 
-    def _is_news(self, each: Evidence, ticks_ms: int) -> bool:
-        statement = each._replace(at_ms=0, until_ms=None)
-        told = self._told.get(statement)
-        if told is not None and ticks_ms - told < REPEAT_MS and not self._changed_hands(each):
+    def _is_news(self, claim: Evidence, ticks_ms: int) -> bool:
+        statement = claim._replace(at_ms=0, until_ms=None)
+        told_ms = self._told.get(statement)
+        if told_ms is not None and ticks_ms - told_ms < REPEAT_MS and not self._changed_hands(claim):
             return False
         if len(self._told) >= REMEMBERED_MAX:
             self._told.clear()
             self._held_by.clear()
-        if each.mac is not None and each.address is not None:
-            self._held_by[each.source, each.address] = each.mac
+        if claim.mac is not None and claim.address is not None:
+            self._held_by[claim.source, claim.address] = claim.mac
         self._told[statement] = ticks_ms
         return True

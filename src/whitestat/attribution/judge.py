@@ -109,12 +109,12 @@ class Judge:
 
     def decide(self, key: FlowKey, at_ms: int, last: bool = False) -> Verdict:
         """The same for a flow that none of the `verdicts` is about."""
-        found = self._judge(key, at_ms, last)
-        if found.known and not last:
+        verdict = self._judge(key, at_ms, last)
+        if verdict.known and not last:
             if len(self.verdicts) >= VERDICTS_MAX:
                 self.forget()
-            self.verdicts[key] = found
-        return found
+            self.verdicts[key] = verdict
+        return verdict
 
     def _judge(self, key: FlowKey, at_ms: int, last: bool) -> Verdict:
         if key.mac is None and key.address is None:
@@ -196,10 +196,10 @@ class Judge:
     def _ends(self, point: str, here: End, there: End, at_ms: int) -> tuple[int | None, int | None]:
         """The episodes of sender and receiver; None for what is none of ours, or was only forwarded."""
         if here.kind == there.kind == "outside":
-            near = [each for each in (here, there) if self.learned.carriers.is_neighbour(each.mac, each.address)]
+            near = [side for side in (here, there) if self.learned.carriers.is_neighbour(side.mac, side.address)]
             if len(near) == 1:
-                found = self._find(near[0].mac, None, at_ms)
-                return (found, None) if near[0] is here else (None, found)
+                episode = self._find(near[0].mac, None, at_ms)
+                return (episode, None) if near[0] is here else (None, episode)
             return self._opposite_of_router(point, here.mac, there.mac, at_ms)
         sender, receiver = self._side(here, at_ms), self._side(there, at_ms)
         if sender is None and receiver is None:
@@ -297,11 +297,11 @@ class Judge:
     def _judge_uplink_frame(self, key: FlowKey, scope: Scope, at_ms: int) -> Verdict:
         """The same on an uplink: this machine's, or what it hears."""
         home, own = self.locality.uplinks[key.point], self.locality.own_macs
-        heard = key.peer_mac in own or (key.peer_mac is not None and is_group_mac(key.peer_mac))
-        found = self.devices.find(home.mac, home.address, at_ms) if key.mac in own or heard else None
-        if found is None:
+        is_received = key.peer_mac in own or (key.peer_mac is not None and is_group_mac(key.peer_mac))
+        episode = self.devices.find(home.mac, home.address, at_ms) if key.mac in own or is_received else None
+        if episode is None:
             return _nobody(key, inside=False)
-        usage = UsageKey(found, key.point, scope)
+        usage = UsageKey(episode, key.point, scope)
         return Verdict(usage, None, True) if key.mac in own else Verdict(None, usage, True)
 
     def _judge_row(self, key: FlowKey, address: Address, at_ms: int) -> Verdict:
@@ -321,10 +321,10 @@ class Judge:
         own = kind == "local" and mac in self.locality.own_macs and not mapped
         behind = mac is None or is_group_mac(mac) or routed or own
         nameless = address in UNSPECIFIED  # a device that has no address yet
-        found = None if behind and nameless else self.devices.find(None if behind else mac, address, at_ms)
-        if found is None:
+        episode = None if behind and nameless else self.devices.find(None if behind else mac, address, at_ms)
+        if episode is None:
             return _nobody(key, inside=True)
-        return Verdict(UsageKey(found, key.point, Scope.WAN), None, True, None if nameless else address)
+        return Verdict(UsageKey(episode, key.point, Scope.WAN), None, True, None if nameless else address)
 
     def _side(self, end: End, at_ms: int) -> int | None:
         """The episode of one side, or None when it is none of ours, or was only forwarded."""
@@ -375,8 +375,8 @@ class Judge:
             if mac is None or is_group_mac(mac) or not self._carries(router):
                 continue
             if not self._carries(mac) or (mac in own and router not in own):
-                found = self._find(mac, None, at_ms)
-                return (found, None) if is_sender else (None, found)
+                episode = self._find(mac, None, at_ms)
+                return (episode, None) if is_sender else (None, episode)
         return None, None
 
     def _carries(self, mac: Mac | None) -> bool:

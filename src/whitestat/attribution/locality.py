@@ -85,7 +85,7 @@ class Locality:
     def is_elsewhere(self, address: Address) -> bool:
         """Whether the address is of no network that this machine is on, where it is on one of that family."""
         version = 4 if is_ipv4(address) else 6
-        return any(each.version == version for each in self.on_link) and not _is_in(address, self._near)
+        return any(network.version == version for network in self.on_link) and not _is_in(address, self._near)
 
     def is_left_out(self, address: Address) -> bool:
         """Whether a host of this address behind a configured router is somebody else's."""
@@ -124,8 +124,8 @@ def is_group_mac(mac: Mac) -> bool:
 
 def _table(networks: Sequence[Network]) -> _Table:
     return (
-        _masks(each for each in networks if each.version == 6),
-        _masks(each for each in networks if each.version == 4),
+        _masks(network for network in networks if network.version == 6),
+        _masks(network for network in networks if network.version == 4),
     )
 
 
@@ -139,10 +139,10 @@ def _is_in(address: Address, table: _Table) -> bool:
 
 def _masks(networks: Iterable[Network]) -> tuple[tuple[int, int], ...]:
     """(mask, prefix) of each network as 128-bit numbers, IPv4 in its IPv4-mapped place."""
-    found = []
+    masks = []
     for network in networks:
         bits = 128 - network.max_prefixlen + network.prefixlen
         mask = (1 << 128) - (1 << (128 - bits))
         prefix = int(network.network_address)
-        found.append((mask, prefix | (0xFFFF << 32) if network.version == 4 else prefix))
-    return tuple(found)
+        masks.append((mask, prefix | (0xFFFF << 32) if network.version == 4 else prefix))
+    return tuple(masks)

@@ -39,14 +39,14 @@ class MapFiles:
 
     def look(self) -> Maps:
         """What the files say now; the same object again when none of them changed."""
-        changed = [each.look() for each in self._files()]
+        changed = [file.look() for file in self._files()]
         if any(changed):
             self._now = Maps(self._by_address.entries, self._by_mac.entries, self._names.entries)
         return self._now
 
     @property
     def notices(self) -> tuple[str, ...]:
-        return tuple(notice for each in self._files() for notice in each.notices)
+        return tuple(notice for file in self._files() for notice in file.notices)
 
     def _files(self) -> Iterable[_Followed[Any, Any]]:
         return self._by_address, self._by_mac, self._names

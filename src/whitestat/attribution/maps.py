@@ -54,12 +54,12 @@ def mac_mac(content: bytes) -> tuple[dict[Mac, Mac], list[str]]:
 def mac_host(content: bytes) -> tuple[dict[Mac, str], list[str]]:
     """`f8:c4:f3:50:53:68|Airtel Router`; a name that is itself a MAC is ignored, since version 5 made this file
     as a copy of MAC_MAC."""
-    found, faults = _entries(content, _mac, _name)
-    return {mac: name for mac, name in found.items() if name}, faults
+    entries, faults = _entries(content, _mac, _name)
+    return {mac: name for mac, name in entries.items() if name}, faults
 
 
 def _entries(content: bytes, key: Callable[[str], K], value: Callable[[str], V]) -> tuple[dict[K, V], list[str]]:
-    found: dict[K, V] = {}
+    entries: dict[K, V] = {}
     faults: list[str] = []
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")  # Windows' editors put a mark in front
     if len(lines) > LINES_MAX:
@@ -67,10 +67,10 @@ def _entries(content: bytes, key: Callable[[str], K], value: Callable[[str], V])
     for number, line in enumerate(lines[:LINES_MAX], 1):
         try:
             if pair := _pair(line):
-                found[key(pair[0])] = value(pair[1])
+                entries[key(pair[0])] = value(pair[1])
         except ValueError as error:
             faults.append(f"line {number}: left out: {error}")
-    return found, faults
+    return entries, faults
 
 
 def _pair(line: bytes) -> tuple[str, str] | None:

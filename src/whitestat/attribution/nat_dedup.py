@@ -101,4 +101,4 @@ def _sum(a: Amount | None, b: Amount | None) -> Amount:
 
 
 def _within(amount: Amount, bound: Amount) -> Amount:
-    return Amount(*(max(-abs(most), min(abs(most), each)) for each, most in zip(amount, bound, strict=True)))
+    return Amount(*(max(-abs(most), min(abs(most), value)) for value, most in zip(amount, bound, strict=True)))

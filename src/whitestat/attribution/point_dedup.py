@@ -79,8 +79,8 @@ class FlowSightings:
 
     def rest(self) -> Iterator[Delta]:
         """What was held back and seen nowhere else."""
-        for held in self._held:
-            yield from (delta for flow, delta in held if self._first(flow, delta))
+        for sightings in self._held:
+            yield from (delta for flow, delta in sightings if self._first(flow, delta))
 
     def _first(self, flow: Flow, delta: Delta) -> bool:
         sighting = FlowSighting(delta.key.point, delta.counts.octets, delta.end_ms)
@@ -94,8 +94,8 @@ class FlowSightings:
 
     def _earlier(self, flow: Flow, delta: Delta) -> FlowSighting | None:
         """The sighting in another harvest of about the same time."""
-        found = self._booked.get(flow)
-        return found if found and 2 * found.end_ms > delta.start_ms + delta.end_ms > 0 else None
+        sighting = self._booked.get(flow)
+        return sighting if sighting and 2 * sighting.end_ms > delta.start_ms + delta.end_ms > 0 else None
 
 
 def _alike(a: int, b: int, share: int) -> bool:

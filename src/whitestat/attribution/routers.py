@@ -50,7 +50,7 @@ class Routers:
             return False
         behind = self._answered(mac, address, at_ms, sent=sent)
         lost = address in behind and self._moved(address)
-        elsewhere = any(address in each for each in self._learned.values())
+        elsewhere = any(address in prefixes for prefixes in self._learned.values())
         if len(self._learned) >= ROUTERS_MAX or (len(behind) < HOSTS and (elsewhere or not known)):
             return lost
         self._learned[mac] = dict.fromkeys(behind or (address,), at_ms)
@@ -70,7 +70,7 @@ class Routers:
         if address not in hosts and len(hosts) >= ADDRESSES_MAX:
             del hosts[next(iter(hosts))]
         hosts.setdefault(address, [None, None])[sent] = at_ms
-        return [each for each, times in hosts.items() if all(at is not None and _recent(at, at_ms) for at in times)]
+        return [host for host, times in hosts.items() if all(at is not None and _recent(at, at_ms) for at in times)]
 
     def _moved(self, address: Address) -> bool:
         """The address is answered behind another MAC: evidence of it against the others; true when one is lost."""
@@ -128,11 +128,11 @@ class Carriers:
     def expire(self, at_ms: int) -> None:
         """Forget what was not seen for a day."""
         carried = {
-            mac: {address: at for address, at in held.items() if _recent(at, at_ms)}
-            for mac, held in self._carried.items()
+            mac: {address: at for address, at in times.items() if _recent(at, at_ms)}
+            for mac, times in self._carried.items()
         }
-        self._carried = {mac: held for mac, held in carried.items() if held}
-        self._neighbours = {each: at for each, at in self._neighbours.items() if _recent(at, at_ms)}
+        self._carried = {mac: times for mac, times in carried.items() if times}
+        self._neighbours = {neighbour: at for neighbour, at in self._neighbours.items() if _recent(at, at_ms)}
 
 
 def _recent(then_ms: int, at_ms: int) -> bool:

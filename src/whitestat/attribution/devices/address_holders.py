@@ -29,22 +29,22 @@ class AddressHolders:
         self._mac_of: dict[int, Mac] = {}
         self._latest: dict[Mac, int] = {}
 
-    def hear(self, said: Evidence) -> None:
+    def hear(self, evidence: Evidence) -> None:
         """Take in who holds an address; what tells of none is passed over. The oldest goes where there is no room."""
-        if said.mac is None or said.address is None or said.source not in (LEASE, NEIGHBOUR):
+        if evidence.mac is None or evidence.address is None or evidence.source not in (LEASE, NEIGHBOUR):
             return
-        held = self._held.get(said.address)
-        if held and said.source == NEIGHBOUR and held.leased and not _is_over(held, said.at_ms):
+        holder = self._held.get(evidence.address)
+        if holder and evidence.source == NEIGHBOUR and holder.leased and not _is_over(holder, evidence.at_ms):
             return
-        self._held.pop(said.address, None)
+        self._held.pop(evidence.address, None)
         if len(self._held) >= HOLDERS_MAX:
             del self._held[next(iter(self._held))]
-        self._held[said.address] = _Held(said.mac, said.source == LEASE, said.until_ms)
+        self._held[evidence.address] = _Held(evidence.mac, evidence.source == LEASE, evidence.until_ms)
 
     def news_of(self, episode: Episode) -> Mac | None:
         """The MAC that holds the address of a running episode; None where none does, or where that is known."""
-        held = self._held.get(episode.address) if episode.address is not None else None
-        return held.mac if held and held.mac != self._mac_of.get(episode.id) else None
+        holder = self._held.get(episode.address) if episode.address is not None else None
+        return holder.mac if holder and holder.mac != self._mac_of.get(episode.id) else None
 
     def note(self, episode: int, mac: Mac) -> None:
         """The episode was found at that MAC."""
@@ -69,5 +69,5 @@ class AddressHolders:
         }
 
 
-def _is_over(held: _Held, at_ms: int) -> bool:
-    return held.until_ms is not None and held.until_ms <= at_ms
+def _is_over(holder: _Held, at_ms: int) -> bool:
+    return holder.until_ms is not None and holder.until_ms <= at_ms

@@ -42,11 +42,11 @@ class AddressOwnership:
     def forget(self, episodes: set[int]) -> None:
         self._holders.forget(episodes)
 
-    def hear(self, each: Evidence) -> list[tuple[int, Mac]]:
+    def hear(self, evidence: Evidence) -> list[tuple[int, Mac]]:
         """Take in who holds an address."""
-        self._holders.hear(each)
-        running = self._known.addressed(each.address) if each.address is not None else ()
-        return list(self._commit(running, each.at_ms))
+        self._holders.hear(evidence)
+        running = self._known.addressed(evidence.address) if evidence.address is not None else ()
+        return list(self._commit(running, evidence.at_ms))
 
     def follow(self, now_ms: int) -> list[tuple[int, Mac]]:
         """Addresses that began since the last call are those of their holders."""
@@ -55,8 +55,8 @@ class AddressOwnership:
     def wonders(self, now_ms: int) -> bool:
         """Whether an address began a moment ago, and nobody said yet whose it is."""
         return any(
-            now_ms - each.start_ms < SETTLES_MS and self._holders.mac_of(each.id) is None
-            for each in self._known.addressed()
+            now_ms - running.start_ms < SETTLES_MS and self._holders.mac_of(running.id) is None
+            for running in self._known.addressed()
         )
 
     def retire(self, now_ms: int, last_seen: Mapping[int, int]) -> set[int]:
@@ -66,29 +66,29 @@ class AddressOwnership:
         its device by its MAC. `last_seen` is when episodes were seen by the processes before this one.
         """
         silent: set[int] = set()
-        for each in filter(is_fleeting, self._known.addressed()):
-            seen_ms = max(each.start_ms, self._known.last_seen_ms(each.id), last_seen.get(each.id, 0))
+        for running in filter(is_fleeting, self._known.addressed()):
+            seen_ms = max(running.start_ms, self._known.last_seen_ms(running.id), last_seen.get(running.id, 0))
             if now_ms - seen_ms > SILENT_MS:
-                self._known.end(each.id, seen_ms)
-                silent.add(each.id)
+                self._known.end(running.id, seen_ms)
+                silent.add(running.id)
         self._holders.forget(silent)
         return silent
 
     def _commit(self, running: Iterable[Episode], at_ms: int) -> Iterator[tuple[int, Mac]]:
         """An address that changed hands begins a new episode, of whom it is now."""
-        for each in running:
-            mac = self._holders.news_of(each)
+        for current in running:
+            mac = self._holders.news_of(current)
             if mac is None or self._known.stands_for_others(mac):
                 continue
-            before, whose, episode = self._holders.mac_of(each.id), self._whose(mac), each.id
-            if before is not None and whose != each.device:
+            before, whose, episode = self._holders.mac_of(current.id), self._whose(mac), current.id
+            if before is not None and whose != current.device:
                 if not self._may_hand_on(at_ms):
                     continue
                 episode = self._known.hand_on(episode, whose, at_ms).id
-            elif whose not in (None, each.device) and self._is_fresh(each, at_ms):
+            elif whose not in (None, current.device) and self._is_fresh(current, at_ms):
                 self._known.reassign(episode, whose or 0)
             self._holders.note(episode, mac)
-            self._known.found_at(episode, mac, is_new=episode != each.id and whose is None)
+            self._known.found_at(episode, mac, is_new=episode != current.id and whose is None)
             yield episode, mac
 
     def _may_hand_on(self, at_ms: int) -> bool:
@@ -108,6 +108,6 @@ class AddressOwnership:
         """Whether the device is nothing but this address, was just seen, and no user said anything of it."""
         if episode.device != episode.id or at_ms - episode.start_ms >= SETTLES_MS:
             return False
-        if any(each.device == episode.device and each.id != episode.id for each in self._known.episodes()):
+        if any(other.device == episode.device and other.id != episode.id for other in self._known.episodes()):
             return False
         return self._is_untouched(episode.device)

@@ -41,38 +41,38 @@ def read_map(path: Path, left_out: list[str] | None = None) -> list[MapLine]:
         raise ImportFault(f"{path}: larger than {MOST_OCTETS} octets")
     text = raw.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"").decode("utf-8", "surrogateescape")
     try:
-        found, faults = _lines(path, text)
+        lines, faults = _lines(path, text)
     except csv.Error as fault:
         raise ImportFault(f"{path}: not CSV: {fault}") from None
-    if faults and (left_out is None or not found):
+    if faults and (left_out is None or not lines):
         raise ImportFault(faults[0])
     if left_out is not None:
         left_out += faults
-    return found
+    return lines
 
 
 def _lines(path: Path, text: str) -> tuple[list[MapLine], list[str]]:
     """The lines, and what is wrong with others."""
     table = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     rows = [(table.line_num, [cell.strip() for cell in row]) for row in table if any(cell.strip() for cell in row)]
-    names = [each.lower() for each in rows[0][1]] if rows else []
+    names = [title.lower() for title in rows[0][1]] if rows else []
     if names == ["name", "mac"] or _is_of_users(names, [row for _, row in rows[1:]] or [names]):
         rows = rows if _has_mac(names) else rows[1:]
         names = ["person", "mac"]
     else:
         _check(path, names)
         rows = rows[1:]
-    found, faults = [], []
+    lines, faults = [], []
     for number, row in rows:
         try:
             if len(row) != len(names):
                 raise ValueError(f"has {len(row)} cells, and the first line {len(names)}")
-            found.append(_line(dict(zip(names, row, strict=True))))
+            lines.append(_line(dict(zip(names, row, strict=True))))
         except ValueError as fault:
             faults.append(f"{path}: line {number}: {fault}")
-    if len(found) > MOST_LINES:
+    if len(lines) > MOST_LINES:
         raise ImportFault(f"{path}: more than {MOST_LINES} devices; take several files")
-    return found, faults
+    return lines, faults
 
 
 def _is_of_users(names: list[str], rows: list[list[str]]) -> bool:
@@ -86,7 +86,7 @@ def _has_mac(row: list[str]) -> bool:
 
 
 def _check(path: Path, names: list[str]) -> None:
-    unknown = [each for each in names if each not in COLUMNS]
+    unknown = [name for name in names if name not in COLUMNS]
     if unknown or len(set(names)) < len(names):
         raise ImportFault(f"{path}: line 1: must name columns, each once, of {', '.join(COLUMNS)}, got {names}")
     if not {"device", "mac", "address"} & set(names) or not {"name", "person"} & set(names):
@@ -95,7 +95,7 @@ def _check(path: Path, names: list[str]) -> None:
 
 def _line(row: dict[str, str]) -> MapLine:
     """ValueError says what is wrong with it."""
-    if any(not each.isprintable() for each in row.values()):  # an octet that is not UTF-8 is a lone surrogate
+    if any(not cell.isprintable() for cell in row.values()):  # an octet that is not UTF-8 is a lone surrogate
         raise ValueError("is not UTF-8 text")
     fields = {name: row[name] for name in ("name", "person", "from") if row.get(name)}
     if dated := _DATE.fullmatch(fields.get("from", "")):

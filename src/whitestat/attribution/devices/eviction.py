@@ -59,12 +59,12 @@ class Eviction:
             return []
         writer.fold()  # the rows of what is journaled are read, and go
         days = groupby(candidates, key=lambda life: life.first_ms // 1000 // _DAY_S)
-        found: list[int] = []
+        episodes: list[int] = []
         for day, group in islice(days, DAYS_AT_ONCE):
-            found += self._unanswered_of(writer, day, [life.episode for life in group], now_ms // 1000)
-            if len(found) >= allowed:
+            episodes += self._unanswered_of(writer, day, [life.episode for life in group], now_ms // 1000)
+            if len(episodes) >= allowed:
                 break
-        return found[:allowed]
+        return episodes[:allowed]
 
     def _unanswered_of(self, writer: Writer, day: int, episodes: Collection[int], now_s: int) -> Iterator[int]:
         with writer.transaction("reading of forged devices") as connection:
@@ -81,7 +81,7 @@ class Eviction:
         """Remove them from the ledger, where their usage stays; LedgerError, and all are kept."""
         with writer.transaction("removal of forged devices") as connection:
             removal.remove(connection, episodes)
-        kept = [each for each in self._removed if now_ms - each[0] < TOLD_MS]
+        kept = [entry for entry in self._removed if now_ms - entry[0] < TOLD_MS]
         self._removed = [*kept, (now_ms, len(episodes))]
         log.warning("%d devices that sent little and were never answered were removed to make room", len(episodes))
 

@@ -35,7 +35,7 @@ class ShownName(NamedTuple):
 
 def clean(text: str) -> str:
     """A name from the wire made harmless to show: no control, format or bidirectional characters, bounded."""
-    kept = "".join(each for each in text if unicodedata.category(each)[0] != "C")
+    kept = "".join(character for character in text if unicodedata.category(character)[0] != "C")
     return " ".join(kept.split())[:NAME_MAX]
 
 
@@ -57,13 +57,13 @@ def by_address(mac: Mac | None, address: Address | None, vendor: Callable[[str],
 
 def by_dns(address: Address, resolve: Callable[[str], str | None]) -> ShownName | None:
     """The first label of the address's name in the DNS (PTR), None without one."""
-    found = resolve(address_text(address))
-    return in_dns(found) if found else None
+    host_name = resolve(address_text(address))
+    return in_dns(host_name) if host_name else None
 
 
-def in_dns(found: str) -> ShownName | None:
+def in_dns(host_name: str) -> ShownName | None:
     """The first label of a name in the DNS; none where that is an address again."""
-    label = clean(found.split(".", 1)[0])
+    label = clean(host_name.split(".", 1)[0])
     return ShownName(label, "dns") if label and not label.isdigit() and ":" not in label else None
 
 
@@ -84,5 +84,5 @@ def stronger(name: ShownName | None, than: ShownName | None) -> bool:
 
 def configured(names: Mapping[Mac, str], mac: Mac | None) -> ShownName | None:
     """The name the configuration gives this MAC."""
-    found = names.get(mac) if mac is not None else None
-    return ShownName(found, "config") if found else None
+    name = names.get(mac) if mac is not None else None
+    return ShownName(name, "config") if name else None

@@ -44,8 +44,8 @@ class Prefix(NamedTuple):
 
 def text_of(raw: bytes) -> str | None:
     """Text as a device sent it; None where nothing is left of it."""
-    found = raw.split(b"\x00", 1)[0].decode("utf-8", "replace").strip()
-    return found or None
+    text = raw.split(b"\x00", 1)[0].decode("utf-8", "replace").strip()
+    return text or None
 
 
 def first_label(name: str) -> str:

@@ -26,37 +26,37 @@ def decode(message: bytes, at_ms: int) -> Evidence | None:
     if cookie != _COOKIE or (hardware, length) != (1, 6):
         return None
     mac = address[:6]
-    found = _options(message[_HEADER.size :], file, server)
-    kind = found.get(_TYPE, b"")[:1]
+    options = _options(message[_HEADER.size :], file, server)
+    kind = options.get(_TYPE, b"")[:1]
     if op == 1 and kind in (bytes([_DISCOVER]), bytes([_REQUEST]), bytes([_INFORM])):
         return Evidence(
             "dhcp",
             at_ms,
             mac,
-            name=_name(found),
-            client=found.get(_CLIENT, b"")[:IDENTITY_MAX] or None,
-            vendor_class=text_of(found.get(_VENDOR_CLASS, b"")),
+            name=_name(options),
+            client=options.get(_CLIENT, b"")[:IDENTITY_MAX] or None,
+            vendor_class=text_of(options.get(_VENDOR_CLASS, b"")),
         )
     if op == 2 and kind == bytes([_ACK]) and any(given):
-        lease_s = int.from_bytes(found.get(_LEASE_TIME, b"")[:4], "big")
+        lease_s = int.from_bytes(options.get(_LEASE_TIME, b"")[:4], "big")
         ends = 0 < lease_s < _LEASE_FOR_EVER
         # The name in an acknowledgement is the server's; it is as good as the client's own.
         return Evidence(
-            "dhcp", at_ms, mac, MAPPED_IPV4 + given, _name(found), until_ms=at_ms + lease_s * 1000 if ends else None
+            "dhcp", at_ms, mac, MAPPED_IPV4 + given, _name(options), until_ms=at_ms + lease_s * 1000 if ends else None
         )
     return None
 
 
 def _options(field: bytes, file: bytes, server: bytes) -> dict[int, bytes]:
     """Options by code; parts of a long one are joined (RFC 3396), spare fields taken in where one says so."""
-    found: dict[int, bytes] = {}
-    _read(field, found)
-    overload = found.get(_OVERLOAD, b"\x00")[:1]
+    options: dict[int, bytes] = {}
+    _read(field, options)
+    overload = options.get(_OVERLOAD, b"\x00")[:1]
     if overload in (b"\x01", b"\x03"):
-        _read(file, found)
+        _read(file, options)
     if overload in (b"\x02", b"\x03"):
-        _read(server, found)
-    return found
+        _read(server, options)
+    return options
 
 
 def _read(field: bytes, into: dict[int, bytes]) -> None:

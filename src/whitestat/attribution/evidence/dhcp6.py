@@ -26,14 +26,14 @@ def decode(message: bytes, client: Mac, at_ms: int) -> list[Evidence]:
     start, end = options.get(_FULL_NAME, (0, 0))
     full = name_at(message[start + 1 : end], 0)[0] if end > start + 1 else None
     name = (first_label(full) or None) if full else None
-    found = Evidence("dhcp", at_ms, client, name=name, client=_identity(message, options, duid))
+    claim = Evidence("dhcp", at_ms, client, name=name, client=_identity(message, options, duid))
     if message[0] != _REPLY:
-        return [found]
+        return [claim]
     given = [
-        found._replace(address=address, until_ms=at_ms + valid_s * 1000 if valid_s < _FOR_EVER else None)
+        claim._replace(address=address, until_ms=at_ms + valid_s * 1000 if valid_s < _FOR_EVER else None)
         for address, valid_s in _given(message)
     ]
-    return given[:_ADDRESSES_MAX] or [found]
+    return given[:_ADDRESSES_MAX] or [claim]
 
 
 def _identity(message: bytes, options: dict[int, tuple[int, int]], duid: bytes) -> bytes | None:

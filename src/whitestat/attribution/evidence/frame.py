@@ -41,8 +41,8 @@ def decode(frame: bytes, at_ms: int) -> FrameEvidence:
 
 
 def _dhcp(message: _Message, at_ms: int) -> FrameEvidence:
-    found = dhcp.decode(message.content, at_ms)
-    return [found] if found else []
+    evidence = dhcp.decode(message.content, at_ms)
+    return [evidence] if evidence else []
 
 
 def _dhcp6(message: _Message, at_ms: int) -> FrameEvidence:
@@ -59,8 +59,8 @@ def _llmnr(message: _Message, at_ms: int) -> FrameEvidence:
 
 
 def _netbios(message: _Message, at_ms: int) -> FrameEvidence:
-    found = netbios.decode(message.content, message.sender, at_ms)
-    return [found] if found else []
+    evidence = netbios.decode(message.content, message.sender, at_ms)
+    return [evidence] if evidence else []
 
 
 def _advertisement(message: _Message, at_ms: int) -> FrameEvidence:

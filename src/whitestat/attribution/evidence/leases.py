@@ -34,11 +34,11 @@ def read(content: bytes, at_ms: int) -> list[Evidence]:
     content = content[:FILE_OCTETS_MAX]
     if not content.strip():
         return []
-    found: list[Evidence] = []
+    evidence: list[Evidence] = []
     for lease in _reader(content)(content, at_ms):
-        if (lease.until_ms is None or lease.until_ms > at_ms) and len(found) < LEASES_MAX:
-            found.append(lease)
-    return found
+        if (lease.until_ms is None or lease.until_ms > at_ms) and len(evidence) < LEASES_MAX:
+            evidence.append(lease)
+    return evidence
 
 
 def _reader(content: bytes) -> Callable[[bytes, int], Iterator[Evidence]]:
@@ -80,8 +80,8 @@ def _isc(content: bytes, at_ms: int) -> Iterator[Evidence]:
         fields = line.split()
         if fields[:1] == ["lease"] and fields[2:] == ["{"]:
             block = blocks[fields[1]] = {}
-        elif found := _ISC_LINE.match(line):
-            block[found[1]] = found[2]
+        elif statement := _ISC_LINE.match(line):
+            block[statement[1]] = statement[2]
     for address, lines in blocks.items():
         if lines.get("binding state", "active") != "active":
             continue
@@ -106,8 +106,8 @@ def _isc_time(text: str) -> int | None:
 
 
 def _isc_octets(text: str) -> bytes:
-    def plain(found: re.Match[str]) -> str:
-        escaped = found[1]
+    def plain(escape: re.Match[str]) -> str:
+        escaped = escape[1]
         return chr(int(escaped, 8) & 0xFF) if len(escaped) == 3 else escaped
 
     return _ISC_ESCAPE.sub(plain, text.strip('"')).encode("latin-1", "replace")
@@ -138,8 +138,8 @@ def _networkd(content: bytes, at_ms: int) -> Iterator[Evidence]:
         leases = json.loads(content)["Leases"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("not a lease file of systemd-networkd") from None
-    for each in leases if isinstance(leases, list) else ():
-        lease = _networkd_lease(each, at_ms) if isinstance(each, dict) else None
+    for entry in leases if isinstance(leases, list) else ():
+        lease = _networkd_lease(entry, at_ms) if isinstance(entry, dict) else None
         if lease:
             yield lease
 

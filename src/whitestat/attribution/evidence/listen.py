@@ -90,7 +90,7 @@ class Listener:
 
     def hear(self, at_ms: int) -> FrameEvidence:
         """All that was said since the last call, at most FRAMES_MAX frames of each interface."""
-        found: FrameEvidence = []
+        evidence: FrameEvidence = []
         for name, sock in self._sockets.items():
             for _ in range(FRAMES_MAX if name in self._bound else 0):
                 try:
@@ -99,8 +99,8 @@ class Listener:
                     break
                 except OSError:  # the interface went away or down; follow() will see
                     continue
-                found += decode(frame, at_ms)
-        return found
+                evidence += decode(frame, at_ms)
+        return evidence
 
     def close(self) -> None:
         for sock in self._sockets.values():
@@ -110,7 +110,7 @@ class Listener:
 def _filtered() -> socket.socket:
     """A packet socket that is bound to nothing, so that not one frame comes before its filter."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-    program = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*each) for each in PROGRAM))
+    program = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*instruction) for instruction in PROGRAM))
     filled = Struct("@HP").pack(len(PROGRAM), ctypes.addressof(program))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filled)
     return sock

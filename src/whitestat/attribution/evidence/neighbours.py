@@ -21,13 +21,15 @@ def read(answer: bytes, at_ms: int) -> list[Evidence]:
         entries = json.loads(answer or b"[]")
     except (ValueError, RecursionError):
         return []
-    found: list[Evidence] = []
+    evidence: list[Evidence] = []
     for entry in entries if isinstance(entries, list) else ():
         try:
-            if _KNOWN.intersection(entry.get("state", ())) and len(found) < NEIGHBOURS_MAX:
+            if _KNOWN.intersection(entry.get("state", ())) and len(evidence) < NEIGHBOURS_MAX:
                 address, mac = address_bytes(entry["dst"]), mac_bytes(entry["lladdr"])
-                found.append(Evidence("neighbour", at_ms, mac, address))
+                evidence.append(Evidence("neighbour", at_ms, mac, address))
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
-    held = Counter(mac for _, _, mac, address, *_ in dict.fromkeys(found) if address and address[:12] == MAPPED_IPV4)
-    return [each for each in found if each.mac is None or held[each.mac] < 2]
+    addresses = Counter(
+        mac for _, _, mac, address, *_ in dict.fromkeys(evidence) if address and address[:12] == MAPPED_IPV4
+    )
+    return [neighbour for neighbour in evidence if neighbour.mac is None or addresses[neighbour.mac] < 2]

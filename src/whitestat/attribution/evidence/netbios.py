@@ -36,7 +36,7 @@ def decode(message: bytes, sender: Mac, at_ms: int) -> Evidence | None:
 def _name(encoded: bytes) -> str | None:
     """Sixteen octets as pairs of the letters A to P (RFC 1001, section 14.1); the last one tells the service."""
     letters = encoded[1:33]
-    if encoded[0] != 32 or encoded[33] != 0 or any(not 0x41 <= each <= 0x50 for each in letters):
+    if encoded[0] != 32 or encoded[33] != 0 or any(not 0x41 <= letter <= 0x50 for letter in letters):
         return None
     plain = bytes((high - 0x41) << 4 | low - 0x41 for high, low in zip(letters[::2], letters[1::2], strict=True))
     if plain[15] not in (_WORKSTATION, _SERVER):
