@@ -92,9 +92,9 @@ def _check_store(config: Config, say: Callable[[str], None]) -> bool:
 def _check_maps(config: Config, say: Callable[[str], None]) -> bool:
     """What map files say; a line that would be left out falls short."""
     files = maps_of(config)
-    found = files.look()
-    if any(found):
-        say(f"map files: {len(found.by_address)} addresses, {len(found.by_mac)} MACs, {len(found.names)} names")
+    maps = files.look()
+    if any(maps):
+        say(f"map files: {len(maps.by_address)} addresses, {len(maps.by_mac)} MACs, {len(maps.names)} names")
     for notice in files.notices:
         say(f"map file: {notice}")
     return not files.notices
@@ -105,7 +105,7 @@ def _check_csv(config: Config, say: Callable[[str], None]) -> bool:
     folder = config.csv.folder
     if folder is None:
         return True
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     works = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
     say(f"csv: {folder}: {'can be written' if works else 'cannot be written by this user'}")
     return works

@@ -93,7 +93,7 @@ async def _answer(app: ASGIApp, method: str, path: str, body: bytes) -> tuple[in
         sent.append(message)
 
     await app(scope, receive, send)
-    return sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:])
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
 class _Direct:

@@ -42,18 +42,19 @@ def _merge(ask: Call, options: argparse.Namespace) -> str:
 
 def _split(ask: Call, options: argparse.Namespace) -> str:
     device = ask("GET", f"/api/v1/devices/{_device(ask, options.device)['id']}", None)
-    wanted = [_episode(device["episodes"], word) for word in options.addresses]
+    numbers = [_episode(device["episodes"], word) for word in options.addresses]
     into = {"into": _device(ask, options.into)["id"]} if options.into else {}
-    made = ask("POST", f"/api/v1/devices/{device['id']}/split", {"episodes": wanted, **into})
-    return _done(made, f"split: device {made['device']} has them" if into else f"split: device {made['device']} is new")
+    answer = ask("POST", f"/api/v1/devices/{device['id']}/split", {"episodes": numbers, **into})
+    done = f"split: device {answer['device']} {'has them' if into else 'is new'}"
+    return _done(answer, done)
 
 
 def _episode(episodes: Sequence[Json], word: str) -> int:
     text = _plain(word)
-    for each in episodes:
-        if text in (each["mac"], each["address"], str(each["id"])):
-            return int(each["id"])
-    known = ", ".join(str(each["mac"] or each["address"] or each["id"]) for each in episodes)
+    for episode in episodes:
+        if text in (episode["mac"], episode["address"], str(episode["id"])):
+            return int(episode["id"])
+    known = ", ".join(str(episode["mac"] or episode["address"] or episode["id"]) for episode in episodes)
     raise QueryError("address", f"{word!r} is none of the device's; there are: {known}")
 
 
@@ -73,9 +74,9 @@ def _people(ask: Call, options: argparse.Namespace) -> str:
         return _done(ask("PATCH", f"/api/v1/people/{person['id']}", {"name": options.name}), "renamed")
     if options.what == "remove":
         return _done(ask("DELETE", f"/api/v1/people/{_person(ask, options.person)['id']}", None), "removed")
-    found = ask("GET", "/api/v1/people", None)["people"]
-    rows = [{**each, "devices": ", ".join(_owned(one) for one in each["devices"])} for each in found]
-    return tables.listing("people", ("id", "name", "devices"), found, rows, options.form)
+    people = ask("GET", "/api/v1/people", None)["people"]
+    rows = [{**person, "devices": ", ".join(_owned(one) for one in person["devices"])} for person in people]
+    return tables.listing("people", ("id", "name", "devices"), people, rows, options.form)
 
 
 def _owned(device: Json) -> str:
@@ -86,45 +87,45 @@ def _owned(device: Json) -> str:
 
 def _proposals(ask: Call, options: argparse.Namespace) -> str:
     if options.what:
-        made = ask("POST", f"/api/v1/proposals/{options.proposal}", {"answer": options.what})
-        return _done(made, "merged" if options.what == "confirm" else "refused for good")
-    found = ask("GET", "/api/v1/proposals", None)["proposals"]
+        answer = ask("POST", f"/api/v1/proposals/{options.proposal}", {"answer": options.what})
+        return _done(answer, "merged" if options.what == "confirm" else "refused for good")
+    proposals = ask("GET", "/api/v1/proposals", None)["proposals"]
     rows = [
         {
-            **each,
-            "device": each["device"]["name"],
-            "into": each["into"]["name"],
-            "reasons": "; ".join(each["reasons"]),
+            **proposal,
+            "device": proposal["device"]["name"],
+            "into": proposal["into"]["name"],
+            "reasons": "; ".join(proposal["reasons"]),
         }
-        for each in found
+        for proposal in proposals
     ]
     fields = ("id", "at", "device", "into", "percent", "state", "reasons")
-    return tables.listing("proposals", fields, found, rows, options.form)
+    return tables.listing("proposals", fields, proposals, rows, options.form)
 
 
 def _edits(ask: Call, options: argparse.Namespace) -> str:
-    found = ask("GET", "/api/v1/edits", None)["edits"]
-    rows = [{**each, "changes": "; ".join(map(_change, each["changes"]))} for each in found]
+    edits = ask("GET", "/api/v1/edits", None)["edits"]
+    rows = [{**edit, "changes": "; ".join(map(_change, edit["changes"]))} for edit in edits]
     fields = ("id", "at", "by", "action", "changes", "undone_by")
-    return tables.listing("edits", fields, found, rows, options.form)
+    return tables.listing("edits", fields, edits, rows, options.form)
 
 
 def _change(change: Json) -> str:
-    before, after = (_shown(change[each]) for each in ("before", "after"))
+    before, after = (_shown(change[side]) for side in ("before", "after"))
     return f"{change['what']} {' '.join(map(str, change['key']))}: {before} to {after}"
 
 
 def _shown(row: Sequence[object] | None) -> str:
-    return "nothing" if row is None else " ".join(str(each) for each in row if each is not None) or "set"
+    return "nothing" if row is None else " ".join(str(value) for value in row if value is not None) or "set"
 
 
 def _undo(ask: Call, options: argparse.Namespace) -> str:
     number = options.edit
     if number is None:
         open_ones = [
-            each["id"]
-            for each in ask("GET", "/api/v1/edits", None)["edits"]
-            if each["undone_by"] is None and each["undoes"] is None and each["changes"]
+            edit["id"]
+            for edit in ask("GET", "/api/v1/edits", None)["edits"]
+            if edit["undone_by"] is None and edit["undoes"] is None and edit["changes"]
         ]
         if not open_ones:
             raise QueryError("edit", "there is nothing to undo")
@@ -153,28 +154,28 @@ def _import(ask: Call, options: argparse.Namespace) -> str:
     rows, unknown = [], []
     left_out: list[str] = []
     for line in read_map(options.file, left_out):
-        found = [each for each in devices if line.key in (each["mac"], str(each["id"]), *each["addresses"])]
-        if found:
-            rows.append({"device": found[0]["id"], **line.fields})
+        matches = [device for device in devices if line.key in (device["mac"], str(device["id"]), *device["addresses"])]
+        if matches:
+            rows.append({"device": matches[0]["id"], **line.fields})
         else:
             unknown.append(line.key)
-    said = f"{len(rows)} devices in {options.file}"
+    summary = f"{len(rows)} devices in {options.file}"
     for fault in left_out[:FAULTS_SHOWN]:
         print(f"whitestat: {fault}; left out", file=sys.stderr)
     if len(left_out) > FAULTS_SHOWN:
         more = len(left_out) - FAULTS_SHOWN
         print(f"whitestat: {options.file}: {more} more lines are left out", file=sys.stderr)
-    for each in unknown:
-        print(f"whitestat: {options.file}: no device {each} was ever seen; left out", file=sys.stderr)
+    for key in unknown:
+        print(f"whitestat: {options.file}: no device {key} was ever seen; left out", file=sys.stderr)
     if not rows:
         return f"No device of {options.file} was ever seen; nothing is changed.\n"
-    return _done(ask("PATCH", "/api/v1/devices", {"devices": rows}), said)
+    return _done(ask("PATCH", "/api/v1/devices", {"devices": rows}), summary)
 
 
-def _done(made: Json, said: str) -> str:
-    if not made["edit"]:
+def _done(answer: Json, summary: str) -> str:
+    if not answer["edit"]:
         return "No change.\n"
-    return f"Done: {tables.printable(said)}. To take it back: whitestat undo {made['edit']}\n"
+    return f"Done: {tables.printable(summary)}. To take it back: whitestat undo {answer['edit']}\n"
 
 
 def _device(ask: Call, word: str) -> Json:

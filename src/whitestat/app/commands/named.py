@@ -21,15 +21,15 @@ def named(
     Raises QueryError where there is none or several; `listing` is the command that lists them.
     """
     names = {str(row["id"]): row["name"] or "" for row in rows}
-    found = (
+    matches = (
         [row for row in rows if str(row["id"]) == word]
         or [row for row in rows if word in keys(row)]
         or [row for row in rows if names[str(row["id"])].casefold() == word.casefold()]
     )
-    if len(found) == 1:
-        return found[0]
-    if found:
-        numbers = ", ".join(str(row["id"]) for row in found)
-        raise QueryError(kind, f"{len(found)} are called {word!r}; name one by its number: {numbers}")
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        numbers = ", ".join(str(row["id"]) for row in matches)
+        raise QueryError(kind, f"{len(matches)} are called {word!r}; name one by its number: {numbers}")
     near = did_you_mean(word, filter(None, names.values()))
     raise QueryError(kind, f"there is no {kind} {word!r}{near}; whitestat {listing} lists them")

@@ -29,6 +29,6 @@ def notify(config: Config, say: Callable[[str], None], *, test: bool) -> int:
         return 0
     answers = asyncio.run(post(urls, TITLE, BODY))
     for number, (url, answer) in enumerate(zip(urls.values(), answers, strict=True), 1):
-        said = "delivered" if answer["ok"] is True else str(answer["reason"])
-        say(f"{number}. {url.partition(':')[0]}: {said}")
-    return 0 if all(each["ok"] is True for each in answers) else 1
+        result = "delivered" if answer["ok"] is True else str(answer["reason"])
+        say(f"{number}. {url.partition(':')[0]}: {result}")
+    return 0 if all(answer["ok"] is True for answer in answers) else 1

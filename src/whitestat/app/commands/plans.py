@@ -100,14 +100,14 @@ def _ahead(pot: Json) -> str:
 
 def _people(plan: Json) -> Iterator[str]:
     """Who used how much, and what is left of shares."""
-    for each in plan["persons"]:
-        name = "no owner" if each["person"] is None else tables.printable(each["person"])
+    for part in plan["persons"]:
+        name = "no owner" if part["person"] is None else tables.printable(part["person"])
         share = ""
-        if each["available"] is not None:
-            left = each["left"]
+        if part["available"] is not None:
+            left = part["left"]
             rest = f"{octets_text(left)} left" if left >= 0 else f"{octets_text(-left)} over"
-            share = f" of {octets_text(each['available'])}, {rest}"
-        yield f"    {name}: {octets_text(each['used'])}{share}"
+            share = f" of {octets_text(part['available'])}, {rest}"
+        yield f"    {name}: {octets_text(part['used'])}{share}"
 
 
 def _rows(plan: Json) -> Iterator[Json]:
@@ -130,11 +130,11 @@ def _rows(plan: Json) -> Iterator[Json]:
                 "runs_out": cast.get("runs_out"),
             }
         )
-        for each in plan["persons"]:
-            for part in each["allowances"]:
+        for share in plan["persons"]:
+            for part in share["allowances"]:
                 if part["name"] == pot["name"]:
                     figures = {name: part[name] for name in ("available", "used", "left")}
-                    yield empty | head | {"allowance": pot["name"], "person": each["person"] or "nobody", **figures}
+                    yield empty | head | {"allowance": pot["name"], "person": share["person"] or "nobody", **figures}
 
 
 def change(config: Config, options: argparse.Namespace) -> str:
@@ -147,11 +147,11 @@ def change(config: Config, options: argparse.Namespace) -> str:
         path = f"/api/v1/plans/{plan['id']}"
         if options.what == "topup":
             body = {"octets": octets} | ({"allowance": options.allowance} if options.allowance else {})
-            made = ask("POST", f"{path}/topups", body)
+            answer = ask("POST", f"{path}/topups", body)
             done = "topped up" if octets > 0 else "taken off"
-            return f"Done: {octets_text(abs(octets))} {done}. To take it back: whitestat undo {made['edit']}\n"
-        made = ask("POST", f"{path}/reprice", {"from": options.since} if options.since else {})
-        return f"Done: what was used since {made['since'][:16].replace('T', ' ')} counts as the plan is now.\n"
+            return f"Done: {octets_text(abs(octets))} {done}. To take it back: whitestat undo {answer['edit']}\n"
+        answer = ask("POST", f"{path}/reprice", {"from": options.since} if options.since else {})
+        return f"Done: what was used since {answer['since'][:16].replace('T', ' ')} counts as the plan is now.\n"
 
 
 def _amount(text: str) -> int:

@@ -62,7 +62,7 @@ def replay(path: Path, config: Config) -> Replayed:
 
 def notices(replayed: Replayed) -> list[str]:
     """What is to be said beside the usage."""
-    return [each for each in (_left_out(replayed.left_out), replayed.fault) if each]
+    return [notice for notice in (_left_out(replayed.left_out), replayed.fault) if notice]
 
 
 def _left_out(packets: Counter[int]) -> str | None:

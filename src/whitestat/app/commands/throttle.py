@@ -29,21 +29,21 @@ def run(config: Config, what: str | None, name: str | None, form: str) -> str:
     return f"{printable(name)} is {'not ' if what == 'lift' else ''}slowed {until}\n"
 
 
-def listing(found: Mapping[str, Any], form: str) -> str:
+def listing(limits: Mapping[str, Any], form: str) -> str:
     if form == "json":
-        return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+        return json.dumps(limits, ensure_ascii=False, indent=1) + "\n"
     if form == "csv":
-        rows = [{**row, "devices": " ".join(map(str, row["devices"]))} for row in found["slowed"]]
+        rows = [{**row, "devices": " ".join(map(str, row["devices"]))} for row in limits["slowed"]]
         return csv_of(FIELDS, rows)
-    return "".join(f"{line}\n" for line in _lines(found))
+    return "".join(f"{line}\n" for line in _lines(limits))
 
 
-def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    if found["fault"]:
-        yield f"No limit is in force: {found['fault']}"
-    for row in found["slowed"] if not found["fault"] else ():
+def _lines(limits: Mapping[str, Any]) -> Iterator[str]:
+    if limits["fault"]:
+        yield f"No limit is in force: {limits['fault']}"
+    for row in limits["slowed"] if not limits["fault"] else ():
         rate = "cut off" if row["rate_bps"] is None else f"slowed to {rate_text(row['rate_bps'])}"
         state = "lifted" if row["lifted"] else rate if row["in_force"] else f"not slowed, {row['reason']}"
         yield f"{printable(row['name'])}: {state}, until {row['until'][:16].replace('T', ' ')}"
-    if not found["slowed"] and not found["fault"]:
+    if not limits["slowed"] and not limits["fault"]:
         yield "No active limits."

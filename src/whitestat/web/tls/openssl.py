@@ -116,7 +116,7 @@ def _remove(work: Path) -> None:
 
 def _signed(work: Path, section: str, validity: Validity, *signer: str) -> Pair:
     """Make a key and a certificate for it."""
-    settings, key, request, certificate = (str(work / each) for each in ("settings", "key", "request", "certificate"))
+    settings, key, request, certificate = (str(work / name) for name in ("settings", "key", "request", "certificate"))
     _run("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
     _run("req", "-new", "-batch", "-config", settings, "-key", key, "-out", request)
     dates = ("-startdate", _date(validity.begin_s), "-enddate", _date(validity.end_s))

@@ -81,22 +81,22 @@ class CertificateStore:
         try:
             self._make_folder()
             authority = self._ensure_authority(names, now_s)
-            wanted = [each for each in subjects(names, addresses) if covers(authority.subjects, each)]
-            return self._ensure_server(authority, wanted, now_s)
+            covered = [subject for subject in subjects(names, addresses) if covers(authority.subjects, subject)]
+            return self._ensure_server(authority, covered, now_s)
         except OSError as fault:
             raise WhiteStatError(f"{self._folder}: {(fault.strerror or str(fault)).lower()}") from None
 
     def not_covered(self, names: Iterable[str]) -> list[str]:
         """Return names that the authority must not vouch for: those that this machine got after it was made."""
         limits = self._authority.subjects if self._authority else ()
-        return [each.partition(":")[2] for each in subjects(names, ()) if not covers(limits, each)]
+        return [subject.partition(":")[2] for subject in subjects(names, ()) if not covers(limits, subject)]
 
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        found = os.lstat(self._folder)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        status = os.lstat(self._folder)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise WhiteStatError(f"{self._folder}: must be a folder that belongs to the user of the service")
-        if found.st_mode & 0o077:
+        if status.st_mode & 0o077:
             self._folder.chmod(0o700)
 
     def _ensure_authority(self, names: Sequence[str], now_s: int) -> _Kept:
@@ -105,8 +105,8 @@ class CertificateStore:
         if kept is None:
             limits, validity = constraints(names), Validity(now_s - _EARLIER_S, now_s + AUTHORITY_S)
             of = next((name for name in names if dns_names([name])), "this network")
-            made = openssl.authority(self._folder, f"WhiteStat authority of {of}"[:64], limits, validity)
-            kept = _Kept(limits, validity.end_s, "", made)
+            pair = openssl.authority(self._folder, f"WhiteStat authority of {of}"[:64], limits, validity)
+            kept = _Kept(limits, validity.end_s, "", pair)
             _write(path, kept)
         elif kept.end_s < now_s + LEAF_S:
             advice = "if the clock is right, remove it: a new one is made, which each device must be set to trust"
@@ -114,17 +114,17 @@ class CertificateStore:
         self._authority = kept
         return kept
 
-    def _ensure_server(self, authority: _Kept, wanted: Sequence[str], now_s: int) -> bool:
+    def _ensure_server(self, authority: _Kept, names: Sequence[str], now_s: int) -> bool:
         by, kept = fingerprint(authority.pair.certificate), None
         with contextlib.suppress(_Damaged):
             kept = _read(self.server_file)
         # One with more time left than a new one was made while the clock was ahead, and is not valid yet.
         is_current = kept and kept.by == by and RENEW_S < kept.end_s - now_s <= LEAF_S
-        if kept and is_current and set(wanted) <= set(kept.subjects):
+        if kept and is_current and set(names) <= set(kept.subjects):
             return False
         validity = Validity(now_s - _EARLIER_S, now_s + LEAF_S)
-        made = openssl.server(self._folder, "WhiteStat", wanted, validity, authority.pair)
-        _write(self.server_file, _Kept(tuple(wanted), validity.end_s, by, made))
+        pair = openssl.server(self._folder, "WhiteStat", names, validity, authority.pair)
+        _write(self.server_file, _Kept(tuple(names), validity.end_s, by, pair))
         return True
 
 
