@@ -33,6 +33,10 @@ def configuration() -> str:
 names the nearest known one. `whitestat config --example` prints a file with every key and its default;
 `whitestat check` tries a configuration without starting the service.
 
+What this file and the environment leave open may stand in `whitestat.db.settings.toml` beside the database too, the
+page's file of the service's user; `page` says which keys it may set. It has no paths, no ports below 1024 and no
+collectors of other packages. Of a list of tables, a row that this file has is fixed as a whole.
+
 A key such as `web.listen` is `listen` in the section `[web]`. `point`, `device`, `plan` and other sections that
 may be there several times are written with double brackets: `[[point]]`.
 

@@ -50,8 +50,7 @@ def take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str])
     """Override the file's values by the environment's, with notices, and yield the faults. Empty counts as unset."""
     for name, variable in VARIABLES.items():
         text = environ.get(name, "")
-        # Some systems name TZ's own default in every process's environment.
-        if not text or text.removeprefix(":") == "/etc/localtime":
+        if not _counts(text):
             continue
         try:
             value = variable.read(text)
@@ -62,6 +61,17 @@ def take(environ: Mapping[str, str], values: dict[str, Any], notices: list[str])
         if fields.get(variable.field, value) != value:
             notices.append(f"{name} of the environment overrides the configuration file")
         fields[variable.field] = value
+
+
+def _counts(text: str) -> bool:
+    """Some systems name TZ's own default in every process's environment."""
+    return bool(text) and text.removeprefix(":") != "/etc/localtime"
+
+
+def keys_set(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys that the environment sets, like `web.listen`, with their variables."""
+    given = ((name, variable) for name, variable in VARIABLES.items() if _counts(environ.get(name, "")))
+    return {f"{variable.section}.{variable.field}".lstrip("."): name for name, variable in given}
 
 
 def take_passwords(environ: Mapping[str, str], points: list[dict[str, Any]], notices: list[str]) -> Iterator[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from whitestat.config import legacy_v5
+from whitestat.config import page_file as page_files
 from whitestat.config.alerts import NotifyConfig, WatchConfig
-from whitestat.config.environment import store_path, take, take_passwords
+from whitestat.config.environment import keys_set, store_path, take, take_passwords
+from whitestat.config.layers import Layers, Values
 from whitestat.config.plans import PLANS_MAX, PlanConfig, ShareConfig, TariffConfig, faults
 from whitestat.config.points import PointConfig, missing
 from whitestat.config.schema import TableParser, declared, shown
@@ -26,6 +29,7 @@ from whitestat.config.sections import (
     Store,
     Web,
 )
+from whitestat.config.settings import merged
 from whitestat.config.tables import PARTS, SECTIONS, Section, homes, within
 from whitestat.core.errors import ConfigError
 from whitestat.core.system.collector_plugins import spec_of
@@ -39,12 +43,24 @@ AT_HOME = tuple(map(ip_network, _AT_HOME.split()))
 def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config:
     """Return the settings: the environment overrides the file, and the file overrides the defaults.
 
-    Without a file, one of WhiteStat 5 in the folder `DATA_STORE` is read. `root` selects the default path of the
-    database. Raises ConfigError with all faults.
+    The page's file beside the database has what these two leave open. Without a file, one of WhiteStat 5 in the
+    folder `DATA_STORE` is read. `root` selects the default path of the database. Raises ConfigError with all faults.
     """
     path = path or _left_behind(environ)
-    reader, notices, given = TableParser(path, homes()), list[str](), dict[str, object]()
-    values = _read(reader, _document(path, notices, given) if path else {})
+    notices = list[str]()
+    values, document = _roots(path, environ, notices)
+    if not values["store"].get("path"):
+        values["store"]["path"] = store_path(environ, root=root)
+    page_file = page_files.path_of(values["store"]["path"])
+    layers = Layers(values, document, path, keys_set(environ), page_file)
+    return _follow_page(_config(values, layers, notices), layers)
+
+
+def _roots(path: Path | None, environ: Mapping[str, str], notices: list[str]) -> tuple[Values, Mapping[str, Any]]:
+    """Return the values of the file and the environment, and the tables of the file. Raises ConfigError."""
+    reader, given = TableParser(path, homes()), dict[str, object]()
+    document = _document(path, notices, given) if path else {}
+    values = _read(reader, document)
     _follow_v5(path, environ, values["web"], notices)
     faults = [
         *(_of_v5(path, fault, given) for fault in reader.faults),
@@ -55,15 +71,20 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
     faults += _missing(path, values["point"], faults)
     if faults:
         raise ConfigError(*faults)
+    return values, document
+
+
+def _config(values: Values, layers: Layers, notices: Iterable[str]) -> Config:
+    """Return the settings with these values. Raises ConfigError."""
     loaded = Config(
         timezone=values[""].get("timezone"),
         web=Web(**values["web"]),
         service=ServiceConfig(**values["service"]),
-        store=Store(**{"path": values["store"].get("path") or store_path(environ, root=root), **values["store"]}),
+        store=Store(**values["store"]),
         lan=Lan(**values["lan"]),
         points=tuple(PointConfig(**row) for row in values["point"]),
         devices=tuple(DeviceConfig(**row) for row in values["device"]),
-        source=str(path) if path else None,
+        source=str(layers.file) if layers.file else None,
         billing=Billing(**values["billing"]),
         retention=Retention(**values["store.retention"]),
         plans=tuple(map(_plan, values["plan"])),
@@ -71,10 +92,63 @@ def load(path: Path | None, environ: Mapping[str, str], *, root: bool) -> Config
         watch=WatchConfig(**values["watch"]),
         notify=NotifyConfig(**values["notify"]),
         notices=tuple(notices),
+        layers=layers,
     )
     if fault := _csv_fault(loaded):
-        raise ConfigError(f"{path or 'environment'}: {fault}")
+        raise ConfigError(f"{layers.file or 'environment'}: {fault}")
     return loaded
+
+
+def _follow_page(loaded: Config, layers: Layers) -> Config:
+    """Return the settings with those of the page's file; with those it last started with if the file is faulty."""
+    page = layers.page_file
+    try:
+        text = page_files.read(page)
+        return with_page(loaded, parsed(page, text)) if text is not None else loaded
+    except ConfigError as error:
+        fault = str(error)
+    try:
+        text = page_files.read(page_files.good_of(page))
+        before = with_page(loaded, parsed(page, text or ""))
+    except ConfigError:
+        before = loaded
+    kept = before.layers or layers
+    notice = f"{fault}; the settings before are in use"
+    return replace(before, layers=kept._replace(fault=fault), notices=(*before.notices, *notice.splitlines()))
+
+
+def parsed(page: Path, text: str) -> dict[str, Any]:
+    """Return the tables of the page's file. Raises ConfigError."""
+    if not text.strip():
+        return {}
+    import tomllib  # half a megabyte
+
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{page}: {_syntax(str(error), text)}") from None
+
+
+def with_page(base: Config, document: Mapping[str, Any]) -> Config:
+    """Return the settings of root's layers with these tables of the page's file. Raises ConfigError with all faults."""
+    layers = base.layers
+    if layers is None:
+        raise ConfigError("settings: these were not loaded from files")
+    reader = TableParser(layers.page_file, homes(), is_roots=False)
+    page = _read(reader, document, [str(row["name"]) for row in layers.values["point"]])
+    values, notices = merged(layers, page)
+    if len(values["plan"]) > PLANS_MAX:
+        reader.fault("plan", f"there may be at most {PLANS_MAX}, got {len(values['plan'])}")
+    if not reader.faults:
+        _check_retention(reader, values["store.retention"], values["store"])
+    faults = [*reader.faults, *_missing(layers.page_file, page["point"], reader.faults)]
+    if faults:
+        raise ConfigError(*faults)
+    try:
+        return _config(values, layers._replace(page=document, fault=""), (*base.notices, *notices))
+    except ConfigError as error:
+        text = str(error).removeprefix(f"{layers.file or 'environment'}: ")
+        raise ConfigError(f"{layers.page_file}: {text}") from None
 
 
 def _csv_fault(config: Config) -> str:
@@ -153,23 +227,25 @@ def _syntax(message: str, text: str) -> str:
     return f"{place}: {what[:1].lower()}{what[1:]}"
 
 
-def _read(reader: TableParser, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the field values, or a list of them, by section; the top level is section ''."""
-    values: dict[str, Any] = {"": reader.table(Config, document, "", within(""))}
+def _read(reader: TableParser, document: Mapping[str, Any], points: Iterable[str] = ()) -> Values:
+    """Return the values of the tables; `points` are the names of further points, of another file."""
+    values: Values = {"": reader.table(Config, document, "", within(""))}
     for section in SECTIONS:
         if section.name.startswith("plan."):  # within each plan
             continue
         raw = _found(document, section)
         values[section.name] = (_rows if section.many else _table)(reader, section, raw)
     _check_retention(reader, values["store.retention"], values["store"])
-    _read_plans(reader, document.get("plan", []), values)
+    _read_plans(reader, document.get("plan", []), values, points)
     return values
 
 
-def _read_plans(reader: TableParser, raw: object, values: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Read the tables within each plan, and report contradictions."""
+def _read_plans(
+    reader: TableParser, raw: object, values: Mapping[str, list[dict[str, Any]]], others: Iterable[str]
+) -> None:
+    """Read the tables within each plan, and report contradictions; `others` are points of another file."""
     plans = values["plan"]
-    points = [str(point["name"]) for point in values["point"] if "name" in point]
+    points = [*others, *(str(point["name"]) for point in values["point"] if "name" in point)]
     if len(plans) > PLANS_MAX:
         reader.fault("plan", f"there may be at most {PLANS_MAX}, got {len(plans)}")
     for number, (table, row) in enumerate(zip(raw if isinstance(raw, list) else (), plans, strict=False), 1):

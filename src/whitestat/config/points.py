@@ -13,7 +13,9 @@ from whitestat.config.schema import (
     FIRMWARE,
     FLAG,
     LISTEN,
+    LISTEN_UNPRIVILEGED,
     NAME,
+    OWN_COLLECTOR,
     PATH,
     PATTERN,
     SIZE,
@@ -33,7 +35,7 @@ class PointConfig:
     """A place where usage is counted."""
 
     name: Annotated[str, ConfigKey("Name of the point.", NAME, '"lan"')]
-    collector: Annotated[str, ConfigKey("Method of counting.", COLLECTOR, '"kernel"')]
+    collector: Annotated[str, ConfigKey("Method of counting.", COLLECTOR, '"kernel"', narrowed=OWN_COLLECTOR)]
     interface: Annotated[
         str | None,
         ConfigKey("The network interface; kernel, packet and interface need it.", TEXT, '"br0"'),
@@ -47,7 +49,10 @@ class PointConfig:
     listen: Annotated[
         str | None,
         ConfigKey(
-            "Address and port on which a collector of another package receives figures.", LISTEN, '"0.0.0.0:2055"'
+            "Address and port on which a collector of another package receives figures.",
+            LISTEN,
+            '"0.0.0.0:2055"',
+            narrowed=LISTEN_UNPRIVILEGED,
         ),
     ] = None
     interval_s: Annotated[int, ConfigKey("How often a router or a darkstat is read.", DURATION, name="interval")] = 30
@@ -57,6 +62,7 @@ class PointConfig:
             "Only hosts with this pattern in their IP address; darkstat only.",
             PATTERN,
             r"'^192\.168\.1\.'",
+            roots=True,
         ),
     ] = None
     username: Annotated[
@@ -74,6 +80,7 @@ class PointConfig:
             TEXT,
             '"as on the label"',
             hidden=True,
+            secret=True,
         ),
     ] = field(default=None, repr=False)
     firmware: Annotated[

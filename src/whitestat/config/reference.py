@@ -12,27 +12,28 @@ from whitestat.config.tables import SECTIONS
 
 
 def example() -> str:
-    """Return a configuration file that sets only defaults; other keys are comments."""
-    lines = ["# Remove the # in front of a key to set it; a key without # shows its default.", ""]
+    """Return a configuration file in which every key is a comment: what a file sets, the page cannot change."""
+    lines = ["# Remove the # in front of a key to set it. A key shows its default, or an example if it has none.", ""]
     lines += _lines(Config)
     for section in SECTIONS:
         title = f"#[[{section.name}]]" if section.many else f"[{section.name}]"
-        lines += ["", f"# {section.sentence}", title, *_lines(section.holds, off=section.many)]
+        lines += ["", f"# {section.sentence}", title, *_lines(section.holds)]
     return "\n".join(lines) + "\n"
 
 
-def _lines(holds: type, *, off: bool = False) -> Iterator[str]:
+def _lines(holds: type) -> Iterator[str]:
     for one in declared(holds):
         yield f"# {one.key.sentence} ({one.key.kind.words})"
-        yield f"{'#' if off or one.key.example else ''}{one.name} = {one.toml}"
+        yield f"#{one.name} = {one.toml}"
 
 
 def reference() -> str:
     """Return all keys and environment variables as Markdown tables."""
-    lines = ["| key | value | default | description |", "|---|---|---|---|"]
+    lines = ["| key | value | default | page | description |", "|---|---|---|---|---|"]
     for prefix, holds in [("", Config), *((f"{section.name}.", section.holds) for section in SECTIONS)]:
         for one in declared(holds):
-            cells = (f"`{prefix}{one.name}`", one.key.kind.words, one.default_text, one.key.sentence)
+            page = "no" if one.is_roots else "yes"
+            cells = (f"`{prefix}{one.name}`", one.key.kind.words, one.default_text, page, one.key.sentence)
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| variable | value | key that it overrides |", "|---|---|---|"]
     for name, variable in VARIABLES.items():

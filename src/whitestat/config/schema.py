@@ -40,7 +40,9 @@ class ConfigKey(NamedTuple):
     """Annotation of a field that a key sets: its description, kind of value and an example in TOML.
 
     `name` is the key if it differs from the field, `otherwise` describes a default that depends on the
-    machine, and a `hidden` value may hold a secret: it is never printed.
+    machine, and a `hidden` value may hold a secret: it is never printed. Only the file of root may set a
+    `roots` key; a `secret` is written through the page and never answered. `narrowed` is the kind of value that the
+    page's file may have, if it is less than what root's file may.
     """
 
     sentence: str
@@ -49,6 +51,9 @@ class ConfigKey(NamedTuple):
     name: str | None = None
     otherwise: str | None = None
     hidden: bool = False
+    roots: bool = False
+    secret: bool = False
+    narrowed: ValueKind | None = None
 
 
 class DeclaredKey(NamedTuple):
@@ -65,6 +70,16 @@ class DeclaredKey(NamedTuple):
     @property
     def required(self) -> bool:
         return self.default is MISSING and self.key.otherwise is None
+
+    @property
+    def is_roots(self) -> bool:
+        """Whether only the file of root may set it: paths always, as they would open files for the page."""
+        return self.key.roots or self.key.kind.read is _path
+
+    @property
+    def for_page(self) -> ConfigKey:
+        """The key as the page's file may have it."""
+        return self.key._replace(kind=self.key.narrowed or self.key.kind)
 
     @property
     def default_text(self) -> str:
@@ -114,6 +129,12 @@ def _listen(value: str) -> str:
     elif re.fullmatch(r"[0-9.]+", host):
         IPv4Address(host)
     elif not re.fullmatch(_NAME_OF_HOST, host):
+        raise ValueError(value)
+    return value
+
+
+def _listen_unprivileged(value: str) -> str:
+    if int(_listen(value).rpartition(":")[2]) < 1_024:
         raise ValueError(value)
     return value
 
@@ -205,6 +226,9 @@ PATH = ValueKind(
 PATHS = PATH._replace(words="paths", write=lambda paths: json.dumps([str(path) for path in paths]), many=True)
 PATTERN = ValueKind("a regular expression", (str,), _pattern)
 LISTEN = ValueKind("host:port like 127.0.0.1:7777 or [::1]:7777", (str,), _listen)
+LISTEN_UNPRIVILEGED = LISTEN._replace(
+    words="host:port with a port from 1024 (smaller ones only in the configuration file)", read=_listen_unprivileged
+)
 HTTPS = ValueKind("one of off, both, only", (str,), lambda value: _one_of(value, ("off", "both", "only")))
 ZONE = ValueKind("a time zone like Europe/Stockholm", (str,), _zone)
 DURATION = ValueKind('a duration from "1s" to "1h"', (str, int), _interval, lambda s: json.dumps(duration_text(s)))
@@ -229,6 +253,7 @@ NAME = ValueKind("1 to 32 of a-z, 0-9, - and _", (str,), _point_name)
 FIRMWARE = ValueKind(f"one of {', '.join(FIRMWARES)}", (str,), lambda value: _one_of(value, FIRMWARES))
 UNIT = ValueKind(f"one of {', '.join(UNITS)}", (str,), lambda value: _one_of(value, UNITS))
 COLLECTOR = ValueKind(f"one of {', '.join(NAMES)}, or of an installed package", (str,), _collector)
+OWN_COLLECTOR = ValueKind(f"one of {', '.join(NAMES)}", (str,), lambda value: _one_of(value, tuple(NAMES)))
 MAC = ValueKind("a MAC address like 02:50:00:00:00:11", (str,), mac_bytes, lambda mac: json.dumps(mac_text(mac)))
 MACS = MAC._replace(
     words="MAC addresses like 02:50:00:00:00:11",
@@ -252,8 +277,10 @@ class TableParser:
     A relative path starts at the folder of `file`; `homes` maps a key's name to its full name.
     """
 
-    def __init__(self, file: Path | None, homes: Mapping[str, str]) -> None:
+    def __init__(self, file: Path | None, homes: Mapping[str, str], *, is_roots: bool = True) -> None:
+        """Without `is_roots` it is the page's file, which may not set everything."""
         self.faults: list[str] = []
+        self._is_roots = is_roots
         self._file = file
         self._homes = homes
 
@@ -278,8 +305,11 @@ class TableParser:
         return values
 
     def _take(self, one: DeclaredKey, raw: object, where: str, values: dict[str, Any]) -> None:
+        if one.is_roots and not self._is_roots:
+            self.fault(f"{where}{one.name}", "only root's configuration file may set it (whitestat.toml)")
+            return
         try:
-            value = _value(one.key, raw)
+            value = _value(one.key if self._is_roots else one.for_page, raw)
         except ValueError as error:
             self.fault(f"{where}{one.name}", str(error))
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from whitestat.config.alerts import NotifyConfig, WatchConfig
+from whitestat.config.layers import Layers
 from whitestat.config.plans import PlanConfig
 from whitestat.config.points import PointConfig
 from whitestat.config.schema import (
@@ -20,6 +21,7 @@ from whitestat.config.schema import (
     KEEPING,
     KEEPING_OR_NOT,
     LISTEN,
+    LISTEN_UNPRIVILEGED,
     MAC,
     MACS,
     MONTH_DAY,
@@ -39,7 +41,12 @@ class Web:
     """The page and the API."""
 
     listen: Annotated[
-        str, ConfigKey("Address and port of the page and the API; port 0 takes any free port.", LISTEN)
+        str,
+        ConfigKey(
+            "Address and port of the page and the API; port 0 takes any free port.",
+            LISTEN,
+            narrowed=LISTEN_UNPRIVILEGED,
+        ),
     ] = "127.0.0.1:7777"
     open: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
@@ -94,6 +101,7 @@ class Web:
             LISTEN,
             example='"0.0.0.0:7778"',
             otherwise="the host of `listen` and the port after its port; 443 after 80",
+            narrowed=LISTEN_UNPRIVILEGED,
         ),
     ] = None
     hsts: Annotated[
@@ -106,7 +114,7 @@ class Web:
     ] = False
     proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
-        ConfigKey("Trusted proxies: their X-Forwarded-For and X-Forwarded-Proto are used.", NETWORKS),
+        ConfigKey("Trusted proxies: their X-Forwarded-For and X-Forwarded-Proto are used.", NETWORKS, roots=True),
     ] = ()
 
     @property
@@ -157,6 +165,7 @@ class ServiceConfig:
             TEXT,
             example='"whitestat"',
             otherwise="`whitestat` if that user exists, else the number 60777",
+            roots=True,
         ),
     ] = None
 
@@ -356,6 +365,8 @@ class Config:
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     notices: tuple[str, ...] = ()
     """Notices for the log about how the settings were read."""
+    layers: Layers | None = field(default=None, compare=False, repr=False)
+    """The files and variables that they come from."""
 
     @property
     def needs_tls(self) -> bool:
