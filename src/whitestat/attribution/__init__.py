@@ -1,1 +1,1 @@
-"""Who and what: from deltas to usage. Happens once, when a delta arrives."""
+"""Devices and directions: from deltas to usage. Happens once, when a delta arrives."""

@@ -79,7 +79,7 @@ class Attributed:
         _add(self.usage, key, counts)
 
     def book_detail(self, key: UsageKey, flow: FlowKey, peer: Address | None, counts: Counts) -> None:
-        """What the usage was on, and with whom, where the meter can tell."""
+        """Services and peers of the usage, where the meter can tell."""
         if flow.protocol is not None:
             service = ServiceKey(key, flow.protocol, flow.service or 0)
             if len(self.services) >= DETAILS_MAX and service not in self.services:

@@ -69,7 +69,7 @@ class EvidenceGatherer:
     def gather(self, at_ms: int, ticks_ms: int, *, eager: bool = False) -> list[Evidence]:
         """What is new since the last call; `at_ms` labels it (UTC), `ticks_ms` is a monotonic clock.
 
-        Tables and files are looked into every half a minute, and every five seconds while somebody is `eager`.
+        Tables and files are looked into every half a minute, and every five seconds while `eager`.
         """
         evidence: list[Evidence] = []
         if self._listener:

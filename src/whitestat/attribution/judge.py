@@ -38,7 +38,7 @@ VERDICTS_MS = 3_600_000
 
 
 class Verdict(NamedTuple):
-    """Whose a flow is: the usage of its sender's side, of its receiver's; neither where it is booked already.
+    """Verdict about a flow: the usage of its sender's side, of its receiver's; neither where it is booked already.
 
     `known` is false for what no device was found for. `source` is the sender's own address, where it can be one;
     `crossing` the flow's place on a gateway's only arm.
@@ -104,7 +104,7 @@ class Judge:
         self.forget()
 
     def verdict(self, key: FlowKey, at_ms: int, *, last: bool = False) -> Verdict:
-        """Whose the flow is; UNDECIDED where others of the interval may tell, unless this is the `last` time."""
+        """Return the devices of the flow; UNDECIDED where later flows may tell, unless it is the `last` time."""
         return self.verdicts.get(key) or self.decide(key, at_ms, last)
 
     def decide(self, key: FlowKey, at_ms: int, last: bool = False) -> Verdict:
@@ -271,7 +271,7 @@ class Judge:
     def _judge_link(self, key: FlowKey, at_ms: int, last: bool) -> Verdict:
         """Frames that are not IP, and what found the flow map full: by link address alone.
 
-        Only ARP begins a device here: spanning tree and its like come from boxes nobody would name.
+        Only ARP begins a device here: spanning tree and its like come from devices without users.
         """
         full, own = key.protocol is None, self.locality.own_macs
         routed = full and bool({key.mac, key.peer_mac} & own)
@@ -305,9 +305,9 @@ class Judge:
         return Verdict(usage, None, True) if key.mac in own else Verdict(None, usage, True)
 
     def _judge_row(self, key: FlowKey, address: Address, at_ms: int) -> Verdict:
-        """A host in the table of another program, which knows no peers: the wide area, as far as anybody can tell.
+        """A host in the table of another program, which knows no peers: the wide area, as far as is known.
 
-        A known router's MAC stands for somebody behind it, who is left out as configured; this machine's own
+        A known router's MAC stands for a host behind it, which is left out as configured; this machine's own
         MAC at a host's address only says that the table was made beyond this machine.
         """
         kind = self.locality.kind(address)

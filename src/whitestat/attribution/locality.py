@@ -35,7 +35,7 @@ _Table = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
 class Locality:
     """What lies inside: `networks`, and this machine by its MACs and addresses.
 
-    `routers` are MACs that forward for others: what they carry belongs to somebody behind or beyond.
+    `routers` are MACs that forward for others: what they carry belongs to hosts behind or beyond.
     `outward` are the points that have the way to the outside on their own interface, `counting` those that are
     summed for people, in the order of the configuration. `on_link` are the networks that this machine is on. `segments`
     are networks to which a configured router's leaving out is limited in a table of hosts; empty limits nothing.
@@ -88,7 +88,7 @@ class Locality:
         return any(network.version == version for network in self.on_link) and not _is_in(address, self._near)
 
     def is_left_out(self, address: Address) -> bool:
-        """Whether a host of this address behind a configured router is somebody else's."""
+        """Whether a host of this address behind a configured router is not of the home."""
         return not self.segments or _is_in(address, self._left_out)
 
     def is_metered(self, address: Address) -> bool:

@@ -20,7 +20,7 @@ Parse = Callable[[bytes], tuple[dict[K, V], list[str]]]
 
 
 class MapFile(NamedTuple):
-    """Where a map is; one that is not `named` by anybody may be missing."""
+    """Where a map is; one that is not `named` in the configuration may be missing."""
 
     path: Path
     named: bool = False

@@ -32,7 +32,7 @@ class Maps(NamedTuple):
     names: Mapping[Mac, str] = _NO_NAMES
 
     def mac(self, mac: Mac | None, address: Address | None) -> Mac | None:
-        """Whose a packet or a row counts as: that of its address goes before the one that was seen.
+        """Device that a packet or a row counts as: that of its address goes before the one that was seen.
 
         Each file is looked into once, in this order, so a chain of MACs is not followed.
         """

@@ -30,7 +30,7 @@ class NatPath(NamedTuple):
 class NatCrossing(NamedTuple):
     """A flow on a road: +1 a device's through this machine, -1 one that crosses again untranslated.
 
-    0 is this machine's own address: its own traffic, or the second crossing of somebody else's.
+    0 is this machine's own address: its own traffic, or the second crossing of another's.
     """
 
     path: NatPath

@@ -2,7 +2,7 @@
 
 `Routers` are MACs that stand for several hosts behind them. The evidence: `HOSTS` local IPv4 addresses, none of them of
 a network that this machine is on, each of which was sent from behind that MAC and answered to it within a day; or one,
-where it was a device of its own before the service started again. Nobody answers ARP for such an address here, so a
+where it was a device of its own before the service started again. No host answers ARP for such an address here, so a
 phone with several addresses of this network, or with ten of IPv6, never looks like it; and a forged source gets
 no answer. An address that is answered behind another MAC is evidence no more, and neither is one that was silent for a
 day.

@@ -40,7 +40,7 @@ class Shape:
                 self._doubled[first, point] = episode, at_ms
 
     def saw_users(self, *, own: bool, others: bool, at_ms: int) -> None:
-        """Who used the outside of late: this machine's own address, and anybody else. Others that were seen once
+        """Recent users of the outside: this machine's own address, and others. Others that were seen once
         may sleep: they are not forgotten."""
         self._others |= others
         if own and self._alone_ms is None:

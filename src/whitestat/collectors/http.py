@@ -45,7 +45,7 @@ class Http:
     """Asks one server under `url`, whose path goes before every other; a new connection for each question.
 
     `timeout_s` bounds a whole exchange, not a single read: a server that sends an octet a second is cut off.
-    Blocks for as long, so it belongs in a thread that nobody waits for.
+    Blocks for as long, so it belongs in a thread of its own.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ VIRTUAL_WITHOUT_HEADER = {"bridge", "vlan"}
 """Kinds whose `rx_bytes` leave out the Ethernet header that their `tx_bytes` have (seen in Linux 6.1 to 6.18)."""
 
 COUNT_SEGMENTS = {"", "wireguard"}
-"""Kinds whose counters see the segments of a giant packet: hardware (no kind), and who encrypts each by itself."""
+"""Kinds whose counters see the segments of a giant packet: hardware (no kind), and tunnels that encrypt each."""
 
 WIFI_MORE = 34
 """Octets that a packet sent by Wi-Fi has at most beyond its Ethernet frame: 30 of IEEE 802.11 and 2 of QoS, 6 of SNAP,

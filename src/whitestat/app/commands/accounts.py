@@ -25,13 +25,13 @@ def run(config: Config, options: argparse.Namespace) -> str:
 def _password(ask: Call, options: argparse.Namespace, config: Config) -> str:
     accounts = _accounts(ask)
     if options.name is None:
-        found = [each for each in accounts if each["role"] == "owner"][:1]
+        owners = [row for row in accounts if row["role"] == "owner"][:1]
     else:
-        found = [named("account", options.name, accounts, "users")]
+        owners = [named("account", options.name, accounts, "users")]
     password = _read()
-    account = found[0]["id"] if found else _first_owner(ask)
+    account = owners[0]["id"] if owners else _first_owner(ask)
     ask("POST", f"/api/v1/accounts/{account}/password", {"password": password})
-    name = found[0]["name"] if found else "owner"
+    name = owners[0]["name"] if owners else "owner"
     return f"The password of {tables.printable(name)} is set. Its open sessions have ended.\n"
 
 
@@ -50,23 +50,23 @@ def _read() -> str:
 
 
 def _users(ask: Call, options: argparse.Namespace, config: Config) -> str:
-    found = _accounts(ask)
-    rows = [{**each, "password": "set" if each["has_password"] else "not set"} for each in found]
+    accounts = _accounts(ask)
+    rows = [{**account, "password": "set" if account["has_password"] else "not set"} for account in accounts]
     fields = ("id", "name", "role", "person", "password", "sessions", "created")
-    return tables.listing("accounts", fields, found, rows, options.form)
+    return tables.listing("accounts", fields, accounts, rows, options.form)
 
 
 def _add_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     role = "person" if options.person else options.role
     person = {"person": options.person} if options.person else {}
-    made = ask("POST", "/api/v1/accounts", {"name": options.name, "role": role, **person})
-    return f"Added. This link sets the password; it works once, within a week:\n{_address(config, made['link'])}\n"
+    answer = ask("POST", "/api/v1/accounts", {"name": options.name, "role": role, **person})
+    return f"Added. This link sets the password; it works once, within a week:\n{_address(config, answer['link'])}\n"
 
 
 def _link_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     account = named("account", options.name, _accounts(ask), "users")
-    made = ask("POST", f"/api/v1/accounts/{account['id']}/link", None)
-    return f"This link sets a new password; it works once, within a week:\n{_address(config, made['link'])}\n"
+    answer = ask("POST", f"/api/v1/accounts/{account['id']}/link", None)
+    return f"This link sets a new password; it works once, within a week:\n{_address(config, answer['link'])}\n"
 
 
 def _remove_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
@@ -76,19 +76,19 @@ def _remove_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
 
 
 def _tokens(ask: Call, options: argparse.Namespace, config: Config) -> str:
-    found = ask("GET", "/api/v1/tokens", None)["tokens"]
-    return tables.listing("tokens", ("id", "name", "scope", "person", "created"), found, found, options.form)
+    tokens = ask("GET", "/api/v1/tokens", None)["tokens"]
+    return tables.listing("tokens", ("id", "name", "scope", "person", "created"), tokens, tokens, options.form)
 
 
 def _add_token(ask: Call, options: argparse.Namespace, config: Config) -> str:
     scope = "person" if options.person else options.scope
     person = {"person": options.person} if options.person else {}
-    made = ask("POST", "/api/v1/tokens", {"name": options.name, "scope": scope, **person})
+    answer = ask("POST", "/api/v1/tokens", {"name": options.name, "scope": scope, **person})
     print(
         "This token is shown only once. Send it as `Authorization: Bearer`, or as the password with any user name.",
         file=sys.stderr,
     )
-    return f"{made['text']}\n"
+    return f"{answer['text']}\n"
 
 
 def _revoke_token(ask: Call, options: argparse.Namespace, config: Config) -> str:
@@ -98,8 +98,8 @@ def _revoke_token(ask: Call, options: argparse.Namespace, config: Config) -> str
 
 
 def _accounts(ask: Call) -> Sequence[Json]:
-    found: Sequence[Json] = ask("GET", "/api/v1/accounts", None)["accounts"]
-    return found
+    accounts: Sequence[Json] = ask("GET", "/api/v1/accounts", None)["accounts"]
+    return accounts
 
 
 def _address(config: Config, path: str) -> str:

@@ -77,7 +77,7 @@ def book(history: ImportedHistory, home: ImportTarget) -> str:
 def import_once(writer: Writer, old: Path, home: ImportTarget) -> None:
     """A WhiteStat.db beside a ledger that has never seen one: its history is booked, the file left as it is.
 
-    A fault is logged and tried again at the next start: it keeps nobody from metering.
+    A fault is logged and tried again at the next start: metering goes on.
     """
     if not old.is_file() or any(point.name == whitestat.POINT for point in writer.state().points):
         return

@@ -99,7 +99,7 @@ def _ahead(pot: Json) -> str:
 
 
 def _people(plan: Json) -> Iterator[str]:
-    """Who used how much, and what is left of shares."""
+    """Usage of each person, and what is left of shares."""
     for part in plan["persons"]:
         name = "no owner" if part["person"] is None else tables.printable(part["person"])
         share = ""

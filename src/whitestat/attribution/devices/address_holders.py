@@ -1,4 +1,4 @@
-"""Who holds an address now, where a meter sees nothing but addresses: leases and neighbours name a MAC; pure.
+"""Current holders of addresses, where a meter sees nothing but addresses: leases and neighbours name a MAC; pure.
 
 A lease in force goes before the neighbour table: a repeater answers ARP with its own MAC, and the table lags behind.
 What was said last of an address is kept, whether or not anything was metered there yet.
@@ -30,7 +30,7 @@ class AddressHolders:
         self._latest: dict[Mac, int] = {}
 
     def hear(self, evidence: Evidence) -> None:
-        """Take in who holds an address; what tells of none is passed over. The oldest goes where there is no room."""
+        """Take in a lease or neighbour; other evidence is passed over. The oldest goes where there is no room."""
         if evidence.mac is None or evidence.address is None or evidence.source not in (LEASE, NEIGHBOUR):
             return
         holder = self._held.get(evidence.address)

@@ -23,7 +23,7 @@ class AddressOwnership:
     """Ends and begins episodes where a meter sees addresses alone; what it finds is an episode and its MAC."""
 
     def __init__(self, known: DeviceRegistry, is_untouched: Callable[[int], bool]) -> None:
-        """`is_untouched` says of a device whether no user named it, gave it to anybody or labelled it."""
+        """`is_untouched` says of a device whether no user named it, gave it to a person or labelled it."""
         self._known = known
         self._is_untouched = is_untouched
         self._holders = AddressHolders()
@@ -43,7 +43,7 @@ class AddressOwnership:
         self._holders.forget(episodes)
 
     def hear(self, evidence: Evidence) -> list[tuple[int, Mac]]:
-        """Take in who holds an address."""
+        """Take in the holder of an address."""
         self._holders.hear(evidence)
         running = self._known.addressed(evidence.address) if evidence.address is not None else ()
         return list(self._commit(running, evidence.at_ms))
@@ -53,7 +53,7 @@ class AddressOwnership:
         return list(self._commit(self._known.addressed(), now_ms))
 
     def wonders(self, now_ms: int) -> bool:
-        """Whether an address began a moment ago, and nobody said yet whose it is."""
+        """Whether an address began a moment ago, and its device is not known yet."""
         return any(
             now_ms - running.start_ms < SETTLES_MS and self._holders.mac_of(running.id) is None
             for running in self._known.addressed()
@@ -75,7 +75,7 @@ class AddressOwnership:
         return silent
 
     def _commit(self, running: Iterable[Episode], at_ms: int) -> Iterator[tuple[int, Mac]]:
-        """An address that changed hands begins a new episode, of whom it is now."""
+        """An address that changed hands begins a new episode, of its present holder."""
         for current in running:
             mac = self._holders.news_of(current)
             if mac is None or self._known.stands_for_others(mac):
@@ -92,7 +92,7 @@ class AddressOwnership:
             yield episode, mac
 
     def _may_hand_on(self, at_ms: int) -> bool:
-        """At most so many in an hour: who forges leases makes a few episodes; what is left waits for its turn."""
+        """At most so many in an hour: forged leases make a few episodes; what is left waits for its turn."""
         recent = self._handed_on
         if not self._known.may_hand_on or (len(recent) == recent.maxlen and at_ms - recent[0] < HOUR_MS):
             return False

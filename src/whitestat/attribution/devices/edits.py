@@ -1,7 +1,7 @@
 """What a person may change about devices and people, as changes of rows that can be turned back; pure.
 
-An edit never touches usage: it changes which device an episode belongs to, what a device is called, and who owns
-it since when. A change holds the row before and after, so undoing it is the same change the other way round.
+An edit never touches usage: it changes which device an episode belongs to, what a device is called, and its
+owners over time. A change holds the row before and after, so undoing it is the same change the other way round.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Snapshot:
     | topup | (id) | (plan, instant in UTC seconds, allowance, octets) |
     """
 
-    tables: Mapping[str, Mapping[RowKey, RowValues]] = field(default_factory=lambda: {each: {} for each in TABLES})
+    tables: Mapping[str, Mapping[RowKey, RowValues]] = field(default_factory=lambda: {table: {} for table in TABLES})
     now_s: int = 0
 
     def row(self, table: str, key: RowKey) -> RowValues:
@@ -90,7 +90,7 @@ class Rename(NamedTuple):
 
 
 class AssignOwner(NamedTuple):
-    """Give a device to a person (None: to nobody) from a day on, YYYYMMDD; ALWAYS is its whole history."""
+    """Give a device to a person (None: to no person) from a day on, YYYYMMDD; ALWAYS is its whole history."""
 
     device: int
     person: int | None
@@ -98,7 +98,7 @@ class AssignOwner(NamedTuple):
 
 
 class AssignToPerson(NamedTuple):
-    """Give a device to the person of that name, who is added where there is none."""
+    """Give a device to the person of that name; a missing person is added."""
 
     device: int
     name: str
@@ -144,7 +144,7 @@ class RenamePerson(NamedTuple):
 
 
 class RemovePerson(NamedTuple):
-    """What the person owned is nobody's."""
+    """The person's devices have no owner then."""
 
     person: int
 
@@ -189,13 +189,13 @@ Edit = (
 
 def changes(edit: Edit, now: Snapshot) -> list[RowChange]:
     """What the edit changes, empty where all is so already; EditError names the field at fault."""
-    made = _BY_KIND[type(edit)](edit, now)
-    return [each for each in made if each.before != each.after]
+    rows = _BY_KIND[type(edit)](edit, now)
+    return [row for row in rows if row.before != row.after]
 
 
-def undone(made: Iterable[RowChange]) -> list[RowChange]:
+def undone(rows: Iterable[RowChange]) -> list[RowChange]:
     """The changes that take these back."""
-    return [RowChange(table, key, after, before) for table, key, before, after in reversed(list(made))]
+    return [RowChange(table, key, after, before) for table, key, before, after in reversed(list(rows))]
 
 
 def _set(now: Snapshot, table: str, key: RowKey, after: RowValues) -> RowChange:
@@ -213,10 +213,10 @@ def _person(now: Snapshot, person: int) -> None:
 
 
 def _text(text: str, what: str) -> str:
-    found = clean(text)
-    if not found:
+    cleaned = clean(text)
+    if not cleaned:
         raise EditError(what, "must have at least one letter or digit")
-    return found
+    return cleaned
 
 
 def _rename(edit: Rename, now: Snapshot) -> list[RowChange]:
@@ -230,18 +230,18 @@ def _own(edit: AssignOwner, now: Snapshot) -> list[RowChange]:
     _known(now, edit.device)
     if edit.person is not None:
         _person(now, edit.person)
-    made = []
+    rows = []
     for key in now.of_device(OWNER, edit.device):
         since, row = int(key[1]), now.row(OWNER, key)
         if row and since >= edit.from_day:
-            made.append(_set(now, OWNER, key, None))
+            rows.append(_set(now, OWNER, key, None))
         elif row and (row[1] is None or int(row[1]) > edit.from_day):
-            made.append(_set(now, OWNER, key, (row[0], edit.from_day)))
+            rows.append(_set(now, OWNER, key, (row[0], edit.from_day)))
     if edit.person is not None:
         key = (edit.device, edit.from_day)
-        made = [each for each in made if each.key != key]
-        made.append(_set(now, OWNER, key, (edit.person, None)))
-    return made
+        rows = [change for change in rows if change.key != key]
+        rows.append(_set(now, OWNER, key, (edit.person, None)))
+    return rows
 
 
 def _give(edit: AssignToPerson, now: Snapshot) -> list[RowChange]:
@@ -254,21 +254,21 @@ def _give(edit: AssignToPerson, now: Snapshot) -> list[RowChange]:
 
 
 def _together(edit: CompositeEdit, now: Snapshot) -> list[RowChange]:
-    made: list[RowChange] = []
-    for each in edit.edits:
-        step = changes(each, now)
-        made += step
+    rows: list[RowChange] = []
+    for part in edit.edits:
+        step = changes(part, now)
+        rows += step
         now = now.with_changes(step)
-    return made
+    return rows
 
 
 def _label(edit: SetLabels, now: Snapshot) -> list[RowChange]:
     _known(now, edit.device)
-    texts = {_text(each, "labels") for each in edit.texts}
+    texts = {_text(text, "labels") for text in edit.texts}
     if len(texts) > LABELS_MAX:
         raise EditError("labels", f"at most {LABELS_MAX} for one device")
     had = {str(key[1]) for key in now.of_device(LABEL, edit.device)}
-    return [_set(now, LABEL, (edit.device, each), () if each in texts else None) for each in sorted(texts ^ had)]
+    return [_set(now, LABEL, (edit.device, text), () if text in texts else None) for text in sorted(texts ^ had)]
 
 
 def _merge(edit: Merge, now: Snapshot) -> list[RowChange]:
@@ -277,48 +277,48 @@ def _merge(edit: Merge, now: Snapshot) -> list[RowChange]:
     _known(now, edit.into, "into")
     if edit.device == edit.into:
         raise EditError("into", "a device cannot be merged into itself")
-    made = [_set(now, EPISODE, (each,), (edit.into,)) for each in now.episodes(edit.device)]
+    rows = [_set(now, EPISODE, (episode,), (edit.into,)) for episode in now.episodes(edit.device)]
     name = now.row(NAME, (edit.device,))
     if name and not now.row(NAME, (edit.into,)):
-        made.append(_set(now, NAME, (edit.into,), name))
+        rows.append(_set(now, NAME, (edit.into,), name))
     if not now.of_device(OWNER, edit.into):
         for key in now.of_device(OWNER, edit.device):
-            made.append(_set(now, OWNER, (edit.into, key[1]), now.row(OWNER, key)))
+            rows.append(_set(now, OWNER, (edit.into, key[1]), now.row(OWNER, key)))
     if not now.of_device(LABEL, edit.into):
-        made += [_set(now, LABEL, (edit.into, key[1]), ()) for key in now.of_device(LABEL, edit.device)]
-    return [*made, *_asked_anew(edit, now)]
+        rows += [_set(now, LABEL, (edit.into, key[1]), ()) for key in now.of_device(LABEL, edit.device)]
+    return [*rows, *_asked_anew(edit, now)]
 
 
 def _asked_anew(merged: Merge, now: Snapshot) -> list[RowChange]:
     """Open proposals about a device that is merged: into it is into the one that stays; what it was to be is over."""
-    made = []
+    rows = []
     for key, row in now.tables[PROPOSAL].items():
         if row is None or row[0] != OPEN or merged.device not in row[1:]:
             continue
         _, device, into = row
         stays = into == merged.device and device != merged.into
-        made.append(_set(now, PROPOSAL, key, (OPEN, device, merged.into) if stays else (OVER, device, into)))
-    return made
+        rows.append(_set(now, PROPOSAL, key, (OPEN, device, merged.into) if stays else (OVER, device, into)))
+    return rows
 
 
 def _split(edit: Split, now: Snapshot) -> list[RowChange]:
     _known(now, edit.device)
     own = set(now.episodes(edit.device))
-    wanted = set(edit.episodes)
-    if not wanted or not wanted <= own:
+    episodes = set(edit.episodes)
+    if not episodes or not episodes <= own:
         raise EditError("episodes", f"must be some of the device's own: {', '.join(map(str, sorted(own)))}")
-    if wanted == own:
+    if episodes == own:
         raise EditError("episodes", "at least one must stay with the device")
     if edit.into is not None:
         _known(now, edit.into, "into")
-    target = edit.into if edit.into is not None else _unused(now, wanted)
-    return [_set(now, EPISODE, (each,), (target,)) for each in sorted(wanted)]
+    target = edit.into if edit.into is not None else _unused(now, episodes)
+    return [_set(now, EPISODE, (episode,), (target,)) for episode in sorted(episodes)]
 
 
 def _unused(now: Snapshot, episodes: set[int]) -> int:
     """A device's number is that of its first episode where that is free, so a split turns a merge back."""
     taken = now.devices()
-    free = next((each for each in sorted(episodes) if each not in taken), None)
+    free = next((episode for episode in sorted(episodes) if episode not in taken), None)
     return free if free is not None else 1 + max(taken | {int(key[0]) for key in now.tables[EPISODE]})
 
 
@@ -365,7 +365,7 @@ def _answer(edit: AnswerProposal, now: Snapshot) -> list[RowChange]:
         raise EditError("proposal", f"was {state} already")
     answered = (CONFIRMED if edit.confirmed else REFUSED, device, into)
     merged = _merge(Merge(int(device or 0), int(into or 0)), now) if edit.confirmed else []
-    merged = [each for each in merged if (each.table, each.key) != (PROPOSAL, (edit.proposal,))]
+    merged = [change for change in merged if (change.table, change.key) != (PROPOSAL, (edit.proposal,))]
     return [*merged, _set(now, PROPOSAL, (edit.proposal,), answered)]
 
 
@@ -374,13 +374,13 @@ def _top_up(edit: AddTopUp, now: Snapshot) -> list[RowChange]:
     allowances = str(row[1]).split(",") if row and row[1] else []
     if not allowances:
         raise Missing("plan", f"there is no plan {edit.plan}")
-    wanted = edit.allowance if edit.allowance is not None else allowances[0]
-    if wanted not in allowances:
-        raise EditError("allowance", f"the plan has none named {wanted!r}; it has: {', '.join(allowances)}")
+    allowance = edit.allowance if edit.allowance is not None else allowances[0]
+    if allowance not in allowances:
+        raise EditError("allowance", f"the plan has none named {allowance!r}; it has: {', '.join(allowances)}")
     if not 0 < abs(edit.octets) < TOPUP_MOST:
         raise EditError("octets", f"must be more or fewer than none, and less than {TOPUP_MOST}, got {edit.octets}")
     number = 1 + max((int(key[0]) for key in now.tables[TOPUP]), default=0)
-    return [_set(now, TOPUP, (number,), (edit.plan, now.now_s, wanted, edit.octets))]
+    return [_set(now, TOPUP, (number,), (edit.plan, now.now_s, allowance, edit.octets))]
 
 
 _BY_KIND: dict[type, Callable[..., list[RowChange]]] = {

@@ -54,7 +54,7 @@ class EpisodeTable:
 
     def ever(self, device: int | None = None) -> list[Episode]:
         """All episodes, those that ended too, or those of one device."""
-        return [each for each in self._by_id.values() if device in (None, each.device)]
+        return [episode for episode in self._by_id.values() if device in (None, episode.device)]
 
     def is_episode(self, episode: int) -> bool:
         return episode in self._by_id
@@ -94,7 +94,7 @@ class EpisodeTable:
         return dict(self._since)
 
     def end(self, episode: int, at_ms: int) -> None:
-        """The address is nobody's any more: who has it next begins anew. The ledger alone remembers it."""
+        """End the episodes of an address: its next device begins a new one. The ledger alone remembers it."""
         self._keep(replace(self._by_id[episode], end_ms=at_ms))
         self._unwritten[episode] = self._by_id.pop(episode)
         self._addresses.pop(episode, None)
@@ -107,15 +107,15 @@ class EpisodeTable:
     def drop(self, episodes: Iterable[int]) -> None:
         """These, each all that its device is, were never there; what has their addresses next is a new device."""
         gone = set(episodes)
-        for each in gone:
-            episode = self._by_id.pop(each)
+        for number in gone:
+            episode = self._by_id.pop(number)
             if episode.mac is not None and self._by_mac.get(episode.mac) == episode:
                 del self._by_mac[episode.mac]
             if episode.address is not None and self._by_address.get(episode.address) == episode:
                 del self._by_address[episode.address]
             self._since.pop(episode.device, None)
             for table in (self._unwritten, self._addresses, self._seen):
-                table.pop(each, None)
+                table.pop(number, None)
         self._new -= gone
         self._changed = {key: at_ms for key, at_ms in self._changed.items() if key[0] not in gone}
 
@@ -149,13 +149,13 @@ class EpisodeTable:
             return
         known = self._addresses.setdefault(episode, {})
         if address not in known and len(known) >= ADDRESSES_MAX:
-            del known[min(known, key=lambda each: known[each])]
+            del known[min(known, key=lambda other: known[other])]
         known[address] = self._changed[episode, address] = max(at_ms, known.get(address, 0))
 
     def addresses(self, episode: int) -> list[Address]:
         """Addresses of the episode seen by this process, the latest first."""
         known = self._addresses.get(episode, {})
-        return sorted(known, key=lambda each: -known[each])
+        return sorted(known, key=lambda address: -known[address])
 
     def changes(self) -> tuple[list[Episode], dict[int, int], dict[tuple[int, Address], int]]:
         """What was learned since `forget_changes`: episodes new or changed, last seen, addresses with their time."""
@@ -181,20 +181,20 @@ class EpisodeTable:
         self._unwritten[episode] = self._by_id[episode]
 
     def forget(self, episodes: Iterable[int]) -> None:
-        """Addresses of these episodes are nobody's: whoever has them next is a new device."""
-        for each in episodes:
-            episode = self._by_id.get(each)
+        """Free the addresses of these episodes: their next holder is a new device."""
+        for number in episodes:
+            episode = self._by_id.get(number)
             if episode is None:
                 continue
             if episode.mac is not None and self._by_mac.get(episode.mac) == episode:
                 del self._by_mac[episode.mac]
             if episode.address is not None and self._by_address.get(episode.address) == episode:
                 del self._by_address[episode.address]
-            self._by_id[each] = replace(episode, mac=None, address=None)
-            self._unwritten.pop(each, None)
-            self._addresses.pop(each, None)
-            self._seen.pop(each, None)
-            self._changed = {key: at_ms for key, at_ms in self._changed.items() if key[0] != each}
+            self._by_id[number] = replace(episode, mac=None, address=None)
+            self._unwritten.pop(number, None)
+            self._addresses.pop(number, None)
+            self._seen.pop(number, None)
+            self._changed = {key: at_ms for key, at_ms in self._changed.items() if key[0] != number}
 
     def renew(self) -> None:
         """The ledger may know none of them."""
@@ -209,15 +209,15 @@ class EpisodeTable:
 
     def move(self, correct: Callable[[int], int]) -> None:
         """The clock was set: instants that it said before are corrected."""
-        self._seen = {episode: correct(at_ms) for episode, at_ms in self._seen.items()}
+        self._seen = {number: correct(at_ms) for number, at_ms in self._seen.items()}
         self._changed = {key: correct(at_ms) for key, at_ms in self._changed.items()}
-        for (episode, address), at_ms in self._changed.items():
-            self._addresses[episode][address] = at_ms
-        for each in list(self._by_id.values()):
-            start_ms = correct(each.start_ms)
-            if start_ms != each.start_ms:
-                self._keep(replace(each, start_ms=start_ms))
-                self._unwritten[each.id] = self._by_id[each.id]
+        for (number, address), at_ms in self._changed.items():
+            self._addresses[number][address] = at_ms
+        for episode in list(self._by_id.values()):
+            start_ms = correct(episode.start_ms)
+            if start_ms != episode.start_ms:
+                self._keep(replace(episode, start_ms=start_ms))
+                self._unwritten[episode.id] = self._by_id[episode.id]
 
     def _note_beginning(self, episode: Episode) -> None:
         self._since[episode.device] = min(episode.start_ms, self._since.get(episode.device, episode.start_ms))

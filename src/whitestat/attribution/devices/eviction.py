@@ -1,6 +1,6 @@
 """Room in the table of devices: forged addresses give way, so that a new phone is a device.
 
-Anybody on the network can send frames with any source address. What was never answered, sent little within a day and
+Any host on the network can send frames with any source address. What was never answered, sent little within a day and
 is of no meaning to a user is removed once the table is nearly full; its usage is unattributed from then on.
 """
 

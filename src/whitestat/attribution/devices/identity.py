@@ -1,4 +1,4 @@
-"""Who a device is: hears names, applies what users change, and proposes which devices are one.
+"""Identity of devices: hears names, applies what users change, and proposes which devices are one.
 
 All of it happens in the booking thread, beside the recorder. An edit is committed at once, in one transaction with its
 entry in the list of edits; memory follows the ledger, never the other way round.
@@ -46,7 +46,7 @@ FULL = (
     "addresses; whitestat devices lists all, and whitestat forget removes one that is none"
 )
 EARLY_MAX = 1024
-"""Statements of who is not metered yet: a device says its name before its first packets are booked."""
+"""Statements of devices that are not metered yet: a device says its name before its first packets are booked."""
 
 _CLIENT, _CLASS, _OWNER, _HOLDER = "client", "class", "owner", "holder"
 
@@ -55,7 +55,7 @@ class EditResult(NamedTuple):
     """An edit that was made: its number, 0 where nothing had to change, and what it changed."""
 
     edit: int
-    made: tuple[RowChange, ...] = ()
+    changes: tuple[RowChange, ...] = ()
 
 
 class UsageRecorder(Protocol):
@@ -77,7 +77,7 @@ class Identity:
     def __init__(
         self, writer: Writer, recorder: UsageRecorder, known_ms: int, owners: Mapping[Mac, str] | None = None
     ) -> None:
-        """`owners` are the people whom the configuration gives devices to."""
+        """`owners` are the people that the configuration gives devices to."""
         self._owners = dict(owners or {})
         self._writer = writer
         self._recorder = recorder
@@ -97,21 +97,21 @@ class Identity:
         """Whether something is new since `tend`: two devices may be known for one by it, or one has an owner."""
         self._named = {key[:2] for key in self._heard}
         self._holding = AddressOwnership(self._known, self._is_untouched)
-        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: each[1]):
+        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda item: item[1]):
             if kind == _HOLDER:
                 self._holding.remember(episode, bytes.fromhex(text))
 
-    def hear(self, found: Iterable[Evidence]) -> None:
+    def hear(self, evidence: Iterable[Evidence]) -> None:
         """Take in what devices said. What one says before it is metered is kept for two minutes."""
-        for each in found:
-            self._found(self._holding.hear(each), each.at_ms)
-            if not self._hear(each) and len(self._early) < EARLY_MAX:
-                self._early[each._replace(at_ms=0, until_ms=None)] = each
+        for claim in evidence:
+            self._found(self._holding.hear(claim), claim.at_ms)
+            if not self._hear(claim) and len(self._early) < EARLY_MAX:
+                self._early[claim._replace(at_ms=0, until_ms=None)] = claim
 
     def resolved(self, device: int, name: ShownName, now_ms: int) -> None:
         """What the DNS calls an address of the device."""
         self._known.rename(device, name)
-        episode = next((each.id for each in self._known.episodes() if each.device == device), None)
+        episode = next((running.id for running in self._known.episodes() if running.device == device), None)
         if episode is not None:
             self._heard[episode, _DNS, name.text] = self._fresh[episode, _DNS, name.text] = now_ms
 
@@ -120,22 +120,23 @@ class Identity:
         self._found(self._holding.follow(now_ms), now_ms)
         self.is_curious = self.is_curious or any(self._unowned())
         early, self._early = self._early, {}
-        for statement, each in early.items():
-            if not self._hear(each) and now_ms - each.at_ms < SETTLES_MS:
-                self._early[statement] = each
+        for statement, claim in early.items():
+            if not self._hear(claim) and now_ms - claim.at_ms < SETTLES_MS:
+                self._early[statement] = claim
 
     def wonders(self, now_ms: int) -> bool:
-        """Whether an address began a moment ago, and nobody said yet whose it is."""
+        """Whether an address began a moment ago, and its device is not known yet."""
         return self._holding.wonders(now_ms)
 
     def edit(self, edit: Edit, by: str, now_ms: int) -> EditResult:
         """Apply an edit and note it. EditError for one that cannot be made, LedgerError where it cannot be kept."""
         self._recorder.flush()  # an edit may be about a device that the ledger has not seen yet
         with self._writer.transaction("edit") as connection:
-            made = edits.changes(edit, Snapshot(people.rows(connection), now_ms // 1000))
-            number = people.apply(connection, EditRow(0, now_ms, by, action_of(edit), tuple(made), None)) if made else 0
-        self._follow(made)
-        return EditResult(number, tuple(made))
+            changed = edits.changes(edit, Snapshot(people.rows(connection), now_ms // 1000))
+            row = EditRow(0, now_ms, by, action_of(edit), tuple(changed), None)
+            number = people.apply(connection, row) if changed else 0
+        self._follow(changed)
+        return EditResult(number, tuple(changed))
 
     def undo(self, number: int, by: str, now_ms: int) -> EditResult:
         """Take an edit back, as an edit of its own; undoing that one does it again."""
@@ -143,13 +144,13 @@ class Identity:
             edit = people.edit_of(connection, number)
             if not edit.changes:
                 raise EditError("edit", f"edit {number} cannot be undone: what was forgotten is gone")
-            later = [each for each in people.edits(connection, most=1_000_000) if each.undoes == number]
+            later = [row for row in people.edits(connection, most=1_000_000) if row.undoes == number]
             if later:
                 raise EditError("edit", f"edit {number} was undone already, by edit {later[0].id}")
-            made = edits.undone(RowChange(*each) for each in edit.changes)
-            done = people.apply(connection, EditRow(0, now_ms, by, f"undo: {edit.action}", tuple(made), number))
-        self._follow(made)
-        return EditResult(done, tuple(made))
+            changed = edits.undone(RowChange(*change) for change in edit.changes)
+            done = people.apply(connection, EditRow(0, now_ms, by, f"undo: {edit.action}", tuple(changed), number))
+        self._follow(changed)
+        return EditResult(done, tuple(changed))
 
     def reprice(self, plan: int, from_s: int | None) -> int:
         """Class a plan's usage anew, and say from which instant on; LedgerError, EditError where there is none."""
@@ -157,7 +158,7 @@ class Identity:
         return self._writer.reprice(plan, from_s)
 
     def forget(self, device: int, by: str, now_ms: int) -> None:
-        """Remove what tells who a device was; its usage stays. EditError where there is none.
+        """Remove what identifies a device; its usage stays. EditError where there is none.
 
         The list of edits says that it was done, and nothing of what the device was.
         """
@@ -185,9 +186,9 @@ class Identity:
             picture = Snapshot(people.rows(connection))
         touched = {key[0] for table in (edits.NAME, edits.OWNER, edits.LABEL) for key in picture.tables[table]}
         lives = [
-            Life(each.id, each.start_ms, max(each.start_ms, self._last_seen_ms(each)))
-            for each in self._known.nameless()
-            if each.device not in touched and not self._is_owned(each)
+            Life(nameless.id, nameless.start_ms, max(nameless.start_ms, self._last_seen_ms(nameless)))
+            for nameless in self._known.nameless()
+            if nameless.device not in touched and not self._is_owned(nameless)
         ]
         removed = self._eviction.unanswered(self._writer, lives, now_ms)
         if removed:
@@ -198,8 +199,8 @@ class Identity:
 
     def notices(self, now_ms: int) -> list[str]:
         """What the page should say of the room for devices. Any thread may ask."""
-        told = self._eviction.notice(now_ms) if self._eviction else None
-        return [each for each in (FULL.format(self._known.limit) if self.is_full else None, told) if each]
+        evicted = self._eviction.notice(now_ms) if self._eviction else None
+        return [notice for notice in (FULL.format(self._known.limit) if self.is_full else None, evicted) if notice]
 
     @property
     def is_full(self) -> bool:
@@ -219,38 +220,40 @@ class Identity:
         self._retire(now_ms)
         self._own(now_ms)
         facts = self._facts()
-        new = [each for each in facts if self._told_ms < each.first_ms <= now_ms - SETTLES_MS]
+        new = [fact for fact in facts if self._told_ms < fact.first_ms <= now_ms - SETTLES_MS]
         with self._writer.transaction("names and proposals") as connection:
             people.hear(connection, self._fresh)
-            held = people.proposals(connection)
+            kept = people.proposals(connection)
             settled = {
                 frozenset(pair)
-                for each in held
-                for pair in ((each.device, each.into), tuple(map(self._now, each[2:4])))
+                for proposal in kept
+                for pair in ((proposal.device, proposal.into), tuple(map(self._now, proposal[2:4])))
             }
-            asked = {each.device for each in held if each.state == edits.OPEN}  # one question about each at a time
-            found = [
-                each
-                for each in self._confirmed(connection, proposals(facts, settled))
-                if each.certain or (each.device not in asked and len(asked) < PROPOSALS_MAX)
+            # One question about each at a time.
+            pending = {proposal.device for proposal in kept if proposal.state == edits.OPEN}
+            new_proposals = [
+                proposal
+                for proposal in self._confirmed(connection, proposals(facts, settled))
+                if proposal.certain or (proposal.device not in pending and len(pending) < PROPOSALS_MAX)
             ]
-            for each in found:
-                state = "automatic" if each.certain else edits.OPEN
-                people.add_proposal(connection, ProposalRow(0, now_ms, *each, state))
-            probably = {each.device: each for each in found} | {
-                each.device: Proposal(each.device, each.into, each.percent, each.reasons) for each in held
+            for proposal in new_proposals:
+                state = "automatic" if proposal.certain else edits.OPEN
+                people.add_proposal(connection, ProposalRow(0, now_ms, *proposal, state))
+            probably = {proposal.device: proposal for proposal in new_proposals} | {
+                proposal.device: Proposal(proposal.device, proposal.into, proposal.percent, proposal.reasons)
+                for proposal in kept
             }
-            for device in (each for each in new if not self._is_configured(each.device)):
+            for device in (fact for fact in new if not self._is_configured(fact.device)):
                 self._tell(connection, now_ms, device, probably.get(device.device))
         self._fresh = {}
-        self._told_ms = max([self._told_ms, *(each.first_ms for each in new)])
-        for each in found:
-            if each.certain:
-                self._merge(each, now_ms)
+        self._told_ms = max([self._told_ms, *(fact.first_ms for fact in new)])
+        for proposal in new_proposals:
+            if proposal.certain:
+                self._merge(proposal, now_ms)
 
-    def _found(self, found: Iterable[tuple[int, Mac]], at_ms: int) -> None:
+    def _found(self, holders: Iterable[tuple[int, Mac]], at_ms: int) -> None:
         """Remember at which MAC an episode was found."""
-        for episode, mac in found:
+        for episode, mac in holders:
             self.is_curious = True
             self._heard[episode, _HOLDER, mac.hex()] = self._fresh[episode, _HOLDER, mac.hex()] = at_ms
 
@@ -265,16 +268,16 @@ class Identity:
         self._heard = {key: at_ms for key, at_ms in self._heard.items() if key[0] not in episodes}
         self._named = {key[:2] for key in self._heard}
 
-    def _confirmed(self, connection: Connection, found: Sequence[Proposal]) -> Iterator[Proposal]:
+    def _confirmed(self, connection: Connection, candidates: Sequence[Proposal]) -> Iterator[Proposal]:
         """Yield the proposals, as a question where a device of one has an owner or a name that a user gave.
 
         A DHCP identity can be forged, and a merge gives one device's history to the other's owner.
         """
-        picture = Snapshot(people.rows(connection)) if any(each.certain for each in found) else None
-        for proposal in found:
+        picture = Snapshot(people.rows(connection)) if any(item.certain for item in candidates) else None
+        for proposal in candidates:
             if picture and proposal.certain:
                 devices = (proposal.device, proposal.into)
-                if any(_is_touched(picture, each) or self._is_configured(each) for each in devices):
+                if any(_is_touched(picture, item) or self._is_configured(item) for item in devices):
                     yield proposal.uncertain()
                     continue
             yield proposal
@@ -291,7 +294,7 @@ class Identity:
     def add_people(self, now_ms: int) -> None:
         """Make the people of the configuration before any device of theirs is seen; LedgerError where that fails.
 
-        One who had a device already, and was removed, stays so.
+        A person that had a device already, and was removed, stays removed.
         """
         had = {text for _, kind, text in self._heard if kind == _OWNER}
         for person in dict.fromkeys(self._owners.values()):
@@ -299,15 +302,15 @@ class Identity:
                 self._person(person, now_ms)
 
     def _person(self, name: str, now_ms: int) -> int:
-        """The number of the person, who is there from now on at the latest."""
+        """The number of the person, added if missing."""
         if name.casefold() not in self._people():
             self.edit(AddPerson(name), "configuration", now_ms)
         return self._people()[name.casefold()]
 
     def _is_configured(self, device: int) -> bool:
         """Whether the configuration names an address of the device: it was expected, and is no news."""
-        found = (each for each in self._known.episodes() if each.device == device)
-        return any(self._known.is_configured(each.mac or self._holding.mac_of(each.id)) for each in found)
+        episodes = (episode for episode in self._known.episodes() if episode.device == device)
+        return any(self._known.is_configured(episode.mac or self._holding.mac_of(episode.id)) for episode in episodes)
 
     def _own(self, now_ms: int) -> None:
         """What the configuration says of owners, once for each device and person: a later edit of the user's holds."""
@@ -317,7 +320,7 @@ class Identity:
             self._heard[episode, _OWNER, person] = self._fresh[episode, _OWNER, person] = now_ms
 
     def _unowned(self) -> Iterator[tuple[int, str]]:
-        """The devices, by an episode of each, that the configuration gives to a person who does not have them yet."""
+        """The devices, by an episode of each, that the configuration gives to a person without them so far."""
         for mac, person in self._owners.items():
             episode = self._known.episode_of(mac, None) or self._holding.latest_at(mac)
             if episode is not None and (episode, _OWNER, person) not in self._heard:
@@ -325,8 +328,8 @@ class Identity:
 
     def _people(self) -> dict[str, int]:
         with self._writer.transaction("reading of people") as connection:
-            found = people.rows(connection)[edits.PERSON]
-        return {str(row[0]).casefold(): int(key[0]) for key, row in found.items() if row}
+            rows = people.rows(connection)[edits.PERSON]
+        return {str(row[0]).casefold(): int(key[0]) for key, row in rows.items() if row}
 
     def _tell(self, connection: Connection, now_ms: int, device: DeviceFacts, probably: Proposal | None) -> None:
         content: dict[str, object] = {"name": self._known.name_of(device.device)}
@@ -347,27 +350,27 @@ class Identity:
             content = {"name": name, "reasons": list(certain.reasons), "edit": done.edit}
             people.add_event(connection, now_ms, "merged", certain.into, content)
 
-    def _hear(self, each: Evidence) -> bool:
-        """Note what a device said; False where nobody has that address yet."""
-        episode = self._known.episode_of(each.mac, each.address)
-        if episode is None and each.mac is not None:
-            episode = self._holding.latest_at(each.mac)
+    def _hear(self, claim: Evidence) -> bool:
+        """Note what a device said; False where no device has that address yet."""
+        episode = self._known.episode_of(claim.mac, claim.address)
+        if episode is None and claim.mac is not None:
+            episode = self._holding.latest_at(claim.mac)
         if episode is None:
             return False
-        name = clean(each.name) if each.name else ""
-        said = [
-            (each.source if each.source in NAMING else "", name),
-            (_CLIENT, each.client.hex() if each.client else ""),
-            (_CLASS, clean(each.vendor_class or "")),
+        name = clean(claim.name) if claim.name else ""
+        statements = [
+            (claim.source if claim.source in NAMING else "", name),
+            (_CLIENT, claim.client.hex() if claim.client else ""),
+            (_CLASS, clean(claim.vendor_class or "")),
         ]
-        for kind, text in said:
+        for kind, text in statements:
             if kind and text and len(self._heard) < HEARD_MAX * 4:
                 key = episode, kind, text
                 self.is_curious |= key not in self._heard
                 self._named.add(key[:2])
-                self._heard[key] = self._fresh[key] = each.at_ms
-        if name and each.source in NAMING and not self._is_named_by_its_first(episode, each.source):
-            self._known.rename(self._known.device_of(episode), ShownName(name, each.source))
+                self._heard[key] = self._fresh[key] = claim.at_ms
+        if name and claim.source in NAMING and not self._is_named_by_its_first(episode, claim.source):
+            self._known.rename(self._known.device_of(episode), ShownName(name, claim.source))
         return True
 
     def _is_named_by_its_first(self, episode: int, kind: str) -> bool:
@@ -377,11 +380,11 @@ class Identity:
             return False
         return (device, kind) in self._named
 
-    def _follow(self, made: Sequence[RowChange]) -> None:
+    def _follow(self, changed: Sequence[RowChange]) -> None:
         """Memory follows what the ledger has; a device is called by what its own episodes say, or by the user."""
-        named = {int(key[0]): after for table, key, _, after in made if table == edits.NAME}
+        named = {int(key[0]): after for table, key, _, after in changed if table == edits.NAME}
         gained, lost = set(named), set(named)
-        for table, key, before, after in made:
+        for table, key, before, after in changed:
             if table == edits.EPISODE and before and after:
                 self._known.reassign(int(key[0]), int(after[0] or 0))
                 lost.add(int(before[0] or 0))
@@ -393,7 +396,7 @@ class Identity:
 
     def _call(self, device: int, own: RowValues, *, afresh: bool) -> None:
         self._known.call(device, str(own[0]) if own else None, afresh=afresh)
-        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda each: (each[0][0] == device, each[1])):
+        for (episode, kind, text), _ in sorted(self._heard.items(), key=lambda item: (item[0][0] == device, item[1])):
             if kind in NAMING | {_DNS} and self._known.device_of(episode) == device:
                 self._known.rename(device, ShownName(text, kind))
 
@@ -410,32 +413,35 @@ class Identity:
 
     def _facts(self) -> list[DeviceFacts]:
         """What is known of each device."""
-        said: dict[int, dict[str, list[tuple[int, str]]]] = {}
-        for (episode, kind, text), at_ms in self._heard.items():
-            device = self._known.device_of(episode)
-            said.setdefault(device, {}).setdefault(kind, []).append((at_ms, text))
+        statements: dict[int, dict[str, list[tuple[int, str]]]] = {}
+        for (number, kind, text), at_ms in self._heard.items():
+            device = self._known.device_of(number)
+            statements.setdefault(device, {}).setdefault(kind, []).append((at_ms, text))
         by_device: dict[int, list[Episode]] = {}
-        for each in self._known.episodes():
-            by_device.setdefault(each.device, []).append(each)
+        for episode in self._known.episodes():
+            by_device.setdefault(episode.device, []).append(episode)
         first = self._known.first_seen_ms()
         return [
-            self._fact(device, episodes, said.get(device, {}), first[device]) for device, episodes in by_device.items()
+            self._fact(device, episodes, statements.get(device, {}), first[device])
+            for device, episodes in by_device.items()
         ]
 
     def _fact(
-        self, device: int, episodes: list[Episode], said: dict[str, list[tuple[int, str]]], first_ms: int
+        self, device: int, episodes: list[Episode], statements: dict[str, list[tuple[int, str]]], first_ms: int
     ) -> DeviceFacts:
-        macs = [each.mac or self._holding.mac_of(each.id) for each in episodes]
-        seen = [self._last_seen_ms(each) for each in episodes]
+        macs = [episode.mac or self._holding.mac_of(episode.id) for episode in episodes]
+        seen = [self._last_seen_ms(episode) for episode in episodes]
         return DeviceFacts(
             device,
             first_ms,
             max(seen),
-            max((each for kind in NAMING for each in said.get(kind, ())), default=(0, ""))[1] or None,
-            frozenset(bytes.fromhex(text) for _, text in said.get(_CLIENT, [])),
-            max(said.get(_CLASS, [(0, "")]))[1] or None,
+            max((entry for kind in NAMING for entry in statements.get(kind, ())), default=(0, ""))[1] or None,
+            frozenset(bytes.fromhex(text) for _, text in statements.get(_CLIENT, [])),
+            max(statements.get(_CLASS, [(0, "")]))[1] or None,
             all(mac is not None and is_private_mac(mac) for mac in macs),
-            frozenset(mac for mac, each in zip(macs, episodes, strict=True) if mac is not None and each.mac is None),
+            frozenset(
+                mac for mac, episode in zip(macs, episodes, strict=True) if mac is not None and episode.mac is None
+            ),
         )
 
 

@@ -66,23 +66,23 @@ def proposals(devices: Iterable[DeviceFacts], settled: Collection[frozenset[int]
     for older, newer in _pairs(list(devices)):
         if frozenset((older.device, newer.device)) in settled:
             continue
-        found = _judge(older, newer)
-        held = best.get(newer.device)
-        if found and (held is None or found.percent > held.percent):
-            best[newer.device] = found
-    return sorted(best.values(), key=lambda each: (-each.percent, each.device))
+        proposal = _judge(older, newer)
+        best_yet = best.get(newer.device)
+        if proposal and (best_yet is None or proposal.percent > best_yet.percent):
+            best[newer.device] = proposal
+    return sorted(best.values(), key=lambda proposal: (-proposal.percent, proposal.device))
 
 
 def _pairs(devices: list[DeviceFacts]) -> Iterable[tuple[DeviceFacts, DeviceFacts]]:
     """Pairs that share a name or an identity, the older first; a bounded number."""
     shared: dict[bytes | str, list[DeviceFacts]] = {}
-    for each in devices:
-        for duid in {_duid(client) for client in each.clients} - {None}:
-            shared.setdefault(duid or b"", []).append(each)
-        for mac in each.macs:
-            shared.setdefault(mac, []).append(each)
-        if each.name:
-            shared.setdefault(each.name.casefold(), []).append(each)
+    for fact in devices:
+        for duid in {_duid(client) for client in fact.clients} - {None}:
+            shared.setdefault(duid or b"", []).append(fact)
+        for mac in fact.macs:
+            shared.setdefault(mac, []).append(fact)
+        if fact.name:
+            shared.setdefault(fact.name.casefold(), []).append(fact)
     for sharers in shared.values():
         if len(sharers) <= SHARERS_MAX:
             for one, other in combinations(sharers, 2):
@@ -127,6 +127,6 @@ def _same_host(one: Iterable[bytes], other: Iterable[bytes], *, together: bool) 
 def _duid(client: bytes) -> bytes | None:
     """The host's part of an identity in the form of RFC 4361, section 6.1; None for all others.
 
-    A client identifier that is a MAC tells no more than the MAC, and one of another form is anybody's choice.
+    A client identifier that is a MAC tells no more than the MAC, and one of another form is chosen freely.
     """
     return client[5:] if len(client) > 8 and client[0] == 0xFF else None

@@ -90,13 +90,13 @@ class DeviceRegistry:
 
     def unnamed(self) -> list[tuple[int, Address]]:
         """(device, an address of it) where the DNS may know a better name than ours."""
-        devices, found = self._attributor.devices, []
+        devices, pairs = self._attributor.devices, []
         for episode in devices.episodes():
             record = self._records.get(episode.device)
             addresses = devices.addresses(episode.id)
             if addresses and (record is None or record.name_source in ("vendor", "mac", "dns", None)):
-                found.append((episode.device, addresses[0]))
-        return found
+                pairs.append((episode.device, addresses[0]))
+        return pairs
 
     def rename(self, device: int, name: ShownName) -> None:
         """Give the device a name from a source at least as strong as that of the one it has, or of what it could have.
@@ -108,9 +108,9 @@ class DeviceRegistry:
         if not stronger(name, old):
             return
         episodes = self._attributor.devices.ever(device)
-        said = [self._said_of(each) for each in episodes if each.mac or each.address]
-        best = max([name, *said], key=lambda each: RANKS.get(each.source, 0))
-        owners = [self._people[each.mac] for each in episodes if each.mac and each.mac in self._people]
+        claimed = [self._said_of(episode) for episode in episodes if episode.mac or episode.address]
+        best = max([name, *claimed], key=lambda shown: RANKS.get(shown.source, 0))
+        owners = [self._people[episode.mac] for episode in episodes if episode.mac and episode.mac in self._people]
         person = owners[0] if owners else record.person
         if stronger(best, old):
             self._keep(DeviceRecord(device, best.text, best.source, person))
@@ -127,12 +127,12 @@ class DeviceRegistry:
         if afresh or old.name_source == "user":
             self._keep(DeviceRecord(device, None, None, old.person))
         # An address that was handed on names nobody while there is another.
-        for episode in sorted(self._attributor.devices.ever(device), key=lambda each: (each.end_ms is None, -each.id)):
+        for episode in sorted(self._attributor.devices.ever(device), key=lambda life: (life.end_ms is None, -life.id)):
             if episode.mac or episode.address:
                 self._name(episode)
 
     def forget(self, device: int, episodes: Iterable[int]) -> None:
-        """The device keeps its usage and nothing that tells who it was."""
+        """The device keeps its usage and nothing that identifies it."""
         self._attributor.devices.forget(episodes)
         self._attributor.judge_again()
         self._keep(DeviceRecord(device, FORGOTTEN, "user", None))
@@ -166,10 +166,10 @@ class DeviceRegistry:
         """
         devices = self._attributor.devices
         every = devices.ever()
-        newest = max((each.id for each in every), default=0)
-        count = Counter(each.device for each in every)
-        alone = (each for each in devices.episodes() if count[each.device] == 1 and each.id != newest)
-        return [each for each in alone if self._is_nameless(each)]
+        newest = max((episode.id for episode in every), default=0)
+        count = Counter(episode.device for episode in every)
+        alone = (episode for episode in devices.episodes() if count[episode.device] == 1 and episode.id != newest)
+        return [episode for episode in alone if self._is_nameless(episode)]
 
     def _is_nameless(self, episode: Episode) -> bool:
         record = self._records.get(episode.device) or DeviceRecord(episode.device)
@@ -187,7 +187,7 @@ class DeviceRegistry:
             self.rename(self.device_of(episode), name)
 
     def name_of(self, device: int) -> str:
-        """As it is shown, empty where nobody knows one."""
+        """As it is shown, empty where none is known."""
         record = self._records.get(device)
         return (record.name if record else None) or ""
 
@@ -195,8 +195,8 @@ class DeviceRegistry:
         """What the device of an episode is called, from now on at the latest; empty for what is unattributed."""
         if episode == UNATTRIBUTED or not self.is_episode(episode):
             return ""
-        found = self._attributor.devices.by_id(episode)
-        return (self._records.get(found.device) or self._name(found)).name or ""
+        known = self._attributor.devices.by_id(episode)
+        return (self._records.get(known.device) or self._name(known)).name or ""
 
     def saw(self, seen: Mapping[int, int]) -> None:
         """When episodes were seen last."""
@@ -221,12 +221,12 @@ class DeviceRegistry:
         by_episode: dict[int, list[tuple[int, Address]]] = {}
         for (episode, address), at_ms in addresses.items():
             by_episode.setdefault(episode, []).append((-at_ms, address))
-        began = {each.id: each.start_ms for each in unwritten}
+        began = {life.id: life.start_ms for life in unwritten}
         rows: dict[int, DeviceRow] = {}
-        for episode in sorted({*began, *seen}, key=lambda each: (seen.get(each, 0), each)):
+        for episode in sorted({*began, *seen}, key=lambda number: (seen.get(number, 0), number)):
             if self.is_episode(episode):
-                found = [address for _, address in sorted(by_episode.get(episode, ()))]
-                row = self._sighting(self.by_id(episode), found, began.get(episode), seen.get(episode))
+                latest_first = [address for _, address in sorted(by_episode.get(episode, ()))]
+                row = self._sighting(self.by_id(episode), latest_first, began.get(episode), seen.get(episode))
                 before = rows.get(row.id)
                 rows[row.id] = with_sighting(before, row) if before else row
         return rows
@@ -272,8 +272,8 @@ class DeviceRegistry:
 
     def episode_of(self, mac: Mac | None, address: Address | None) -> int | None:
         """The running episode of an address, None where no device has it."""
-        found = self._attributor.devices.episode_of(mac, address)
-        return found.id if found else None
+        episode = self._attributor.devices.episode_of(mac, address)
+        return episode.id if episode else None
 
     def is_episode(self, episode: int) -> bool:
         """Whether there ever was one of that number."""
@@ -304,7 +304,7 @@ class DeviceRegistry:
             self._name(self._attributor.devices.by_id(episode))
 
     def end(self, episode: int, at_ms: int) -> None:
-        """The address is nobody's any more; who has it next is found anew."""
+        """Free an address; its next holder is determined anew."""
         self._attributor.devices.end(episode, at_ms)
         self._attributor.judge_again()
 
@@ -323,24 +323,24 @@ class DeviceRegistry:
         return begun
 
     def stands_for_others(self, mac: Mac) -> bool:
-        """Whether a MAC is this machine's or a router's, so that an address behind it is somebody else's."""
+        """Whether a MAC is this machine's or a router's, so that an address behind it is another device's."""
         routers = self._attributor.routers.learned
         return mac in self._attributor.locality.own_macs | self._attributor.locality.routers or mac in routers
 
     def _name(self, episode: Episode) -> DeviceRecord:
-        """The best name known without asking anybody, kept for the next flush when it is new."""
+        """The best name known without a look-up, kept for the next flush when it is new."""
         old = self._records.get(episode.device)
         devices = self._attributor.devices
         first = devices.by_id(episode.device) if devices.is_episode(episode.device) else episode
         if first.device != episode.device or first.end_ms is not None:
             first = episode
         # Of equal names that of the device's own first address holds: who is merged into it does not rename it.
-        name = max(self._said_of(first), self._said_of(episode), key=lambda each: RANKS[each.source])
+        name = max(self._said_of(first), self._said_of(episode), key=lambda shown: RANKS[shown.source])
         person = self._people.get(episode.mac) if episode.mac else None
-        held = ShownName(old.name, old.name_source) if old and old.name and old.name_source else None
-        if old and not stronger(name, held) and person in (None, old.person):
+        current = ShownName(old.name, old.name_source) if old and old.name and old.name_source else None
+        if old and not stronger(name, current) and person in (None, old.person):
             return old
-        best = name if stronger(name, held) or held is None else held
+        best = name if stronger(name, current) or current is None else current
         return self._keep(DeviceRecord(episode.device, best.text, best.source, person or (old.person if old else None)))
 
     def _said_of(self, episode: Episode) -> ShownName:

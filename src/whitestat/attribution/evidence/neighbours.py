@@ -15,7 +15,7 @@ _KNOWN = frozenset(("REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT"))
 def read(answer: bytes, at_ms: int) -> list[Evidence]:
     """Entries of `ip -j neigh show` that have a link address; empty where the answer is none.
 
-    A MAC with several IPv4 addresses is left out: a router, or a repeater that lends its own to whom it carries.
+    A MAC with several IPv4 addresses is left out: a router, or a repeater that lends its own to hosts.
     """
     try:
         entries = json.loads(answer or b"[]")

@@ -8,7 +8,7 @@ What makes counters fall or rows vanish, and what is booked then:
   table, which then holds more than has passed since darkstat began. What the rows held in the export is found
   by that difference among the sights that are remembered: exactly where no traffic passed between two sights around
   the export. Otherwise the rows are booked from the later sight, so nothing is booked twice, and what is left is
-  nobody's, since nobody can tell.
+  of no host, since it is not known.
 
 No row may grow by more than passed in the meantime: what would is not booked.
 """
@@ -49,7 +49,7 @@ class TableSnapshot(NamedTuple):
 
 
 class TableChange(NamedTuple):
-    """Traffic since the sight before: by address, and what passed but is nobody's. `refused` rows are not in it."""
+    """Traffic since the sight before: by address, and what passed but is of no host. `refused` rows are not in it."""
 
     grown: dict[Address, Counts]
     nobodys: int = 0

@@ -44,7 +44,7 @@ _NO_NAMES: Mapping[Address, str] = MappingProxyType({})
 
 
 class Hosts(NamedTuple):
-    """The whole table by address; `unreadable` rows were left out. `names` are from the DNS, as somebody wrote them."""
+    """The whole table by address; `unreadable` rows were left out. `names` are from the DNS, unchecked."""
 
     rows: dict[Address, HostTotals]
     unreadable: int = 0

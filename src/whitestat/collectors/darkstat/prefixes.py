@@ -1,6 +1,6 @@
 """Which IPv6 networks are on darkstat's link, told by its table; pure.
 
-Who reads darkstat from elsewhere, or in a container, has no address of these networks. A host beyond a router is shown
+A reader on another machine, or in a container, has no address of these networks. A host beyond a router is shown
 with the router's MAC, so a network whose hosts have MACs of several of our devices is on the link. A MAC that stands
 for IPv4 addresses of the outside is a router's, and proves nothing.
 """

@@ -42,7 +42,7 @@ class UsedService(NamedTuple):
 
 
 class Services:
-    """Whose page is due, and what the pages said that were looked at."""
+    """Host whose page is due, and what the pages read so far said."""
 
     def __init__(self) -> None:
         self._due: dict[Address, None] = {}
@@ -53,7 +53,7 @@ class Services:
         self._quarter = 0
 
     def due(self) -> Address | None:
-        """Whose page is to be looked at next; those that waited longest go first."""
+        """Hosts whose pages are to be looked at next; those that waited longest go first."""
         for address in self._due:
             del self._due[address]
             return address

@@ -34,7 +34,7 @@ PINNED = ("flows_0", "flows_1", "pairs_0", "pairs_1", "points", "totals", "state
 
 SO_ATTACH_BPF = 50
 ETH_P_ALL, ETH_P_NONE = 3, 0x88B5
-"""Every packet (packet(7)); an EtherType that nobody sends: IEEE 802 keeps it for experiments of one's own."""
+"""Every packet (packet(7)); an EtherType that is never sent: IEEE 802 keeps it for experiments of one's own."""
 
 
 LAYOUT = 2

@@ -250,7 +250,7 @@ class PacketCollector:
         self._mark, self._cut, self._table = None, self._table, _Table()
 
     def _deltas(self, table: _Table, start_ms: int, end_ms: int) -> Iterator[Delta]:
-        """Counts are the sender's: out is what it sent. The rest is nobody's, seen from the people's side."""
+        """Counts are the sender's: out is what it sent. The rest is of no device, seen from the people's side."""
         point = self._point.name
         for flow, (octets, packets) in table.flows.items():
             src_mac, dst_mac, src, dst, protocol, service, vlan = flow

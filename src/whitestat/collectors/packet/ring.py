@@ -25,7 +25,7 @@ _SOL_PACKET = 263
 _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION, _PACKET_VNET_HDR = 5, 6, 10, 15
 _TPACKET_V3 = 2
 _ETH_P_ALL, _ETH_P_NONE = 3, 0x88B5
-"""Every packet (packet(7)); an EtherType that nobody sends: IEEE 802 keeps it for experiments of one's own."""
+"""Every packet (packet(7)); an EtherType that is never sent: IEEE 802 keeps it for experiments of one's own."""
 _SO_ATTACH_FILTER = 26
 _RETURN = 0x06  # BPF_RET | BPF_K: capture as many octets of every packet
 _TP_STATUS_USER = 1

@@ -1,6 +1,6 @@
 """Huawei's HiLink routers and sticks, through the library huawei-lte-api (LGPL-3.0), which is loaded for it alone.
 
-Totals of the line since somebody cleared them, without devices. Most show them to anybody; a login is used where they
+Totals of the line since they were cleared, without devices. Most show them without a login; one is used where they
 do not, and kept, as logging in costs more than all else. Error codes are those of the library's enumerations.
 """
 
@@ -45,7 +45,7 @@ from whitestat.core.units import octets_text
 
 OCTETS_MAX = 1024 * 1024
 TAKEN_S = 300.0
-"""How long somebody who took the session is left alone."""
+"""Pause after another client took the session."""
 NOTICE = "totals only: this router's counters do not show single devices"
 
 

@@ -221,7 +221,7 @@ class Queries:
             return [name for (name,) in reader.connection.execute(_COUNTING)]
 
     def devices(self) -> list[DeviceRow]:
-        """Every device that has episodes, by id; `person` is who owns it now. One that was merged has none."""
+        """Every device that has episodes, by id; `person` is its present owner. One that was merged has none."""
         with self._snapshot() as reader:
             rows = reader.connection.execute(_DEVICES).fetchall()
             owned = owners.owners(reader.connection)
@@ -256,7 +256,7 @@ class Queries:
         return [AddressTimes(address_text(address), first_ms, last_ms) for address, first_ms, last_ms in rows]
 
     def persons(self) -> list[str]:
-        """Return the names of all people who own or may own a device."""
+        """Return the names of all people that own or may own a device."""
         with self._snapshot() as reader:
             return owners.persons(reader.connection)
 

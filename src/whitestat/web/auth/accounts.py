@@ -1,4 +1,4 @@
-"""Accounts, sessions, tokens and one-time links: who somebody is by a secret, and how these come and go."""
+"""Accounts, sessions, tokens and one-time links: what a secret stands for, and how these come and go."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CredentialT = TypeVar("CredentialT", Account, Token)
 class Accounts:
     """Kept in a file, or in memory alone without one. Any thread may ask.
 
-    A file that cannot be read lets nobody in and is never written over: `fault` says what is wrong.
+    A file that cannot be read allows no log-in and is never written over: `fault` says what is wrong.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -66,14 +66,14 @@ class Accounts:
 
     @property
     def has_owner(self) -> bool:
-        return any(each.role is Role.OWNER and each.password for each in self._kept.accounts)
+        return any(account.role is Role.OWNER and account.password for account in self._kept.accounts)
 
     def sessions_of(self, account: int) -> int:
-        return sum(each.account == account for each in self._kept.sessions)
+        return sum(session.account == account for session in self._kept.sessions)
 
     def named(self, name: str) -> Account | None:
-        wanted = name.strip().casefold()
-        return next((each for each in self._kept.accounts if each.name.casefold() == wanted), None)
+        folded = name.strip().casefold()
+        return next((account for account in self._kept.accounts if account.name.casefold() == folded), None)
 
     def account(self, number: int) -> Account:
         """Missing where there is none."""
@@ -82,20 +82,20 @@ class Accounts:
     # Who asks
 
     def by_session(self, text: str, now_ms: int) -> Principal | None:
-        """Who logged in with the cookie, None when the session is over; it goes on from now."""
+        """Return the principal of a cookie, None when the session is over; it goes on from now."""
         with self._lock:
-            held = next((each for each in self._kept.sessions if each.digest == digest(text)), None)
-            if held is None or _is_over(held, now_ms):
+            current = next((session for session in self._kept.sessions if session.digest == digest(text)), None)
+            if current is None or _is_over(current, now_ms):
                 return None
-            if abs(now_ms - held.seen_ms) > SEEN_EVERY_MS:
-                changed = [each._replace(seen_ms=now_ms) if each is held else each for each in self._kept.sessions]
+            if abs(now_ms - current.seen_ms) > SEEN_EVERY_MS:
+                changed = [row._replace(seen_ms=now_ms) if row is current else row for row in self._kept.sessions]
                 self._set(sessions=tuple(changed), quiet=True)
-            return _principal(self.account(held.account), held)
+            return _principal(self.account(current.account), current)
 
     def by_token(self, text: str, now_ms: int) -> Principal | None:
         """Return the principal of a token; None for one that is unknown or has expired."""
-        wanted = digest(text.strip())
-        token = next((token for token in self._kept.tokens if token.digest == wanted), None)
+        mark = digest(text.strip())
+        token = next((token for token in self._kept.tokens if token.digest == mark), None)
         if token is None or (token.expires_ms is not None and now_ms >= token.expires_ms):
             return None
         if token.seen_ms is None or abs(now_ms - token.seen_ms) > SEEN_EVERY_MS:
@@ -121,24 +121,24 @@ class Accounts:
         """Log an account in; returns the secret of its new session, which is kept nowhere."""
         with self._lock:
             text = secret()
-            others = [each for each in self._kept.sessions if not _is_over(each, now_ms)]
-            own = sorted((each for each in others if each.account == account), key=lambda each: each.seen_ms)
+            others = [session for session in self._kept.sessions if not _is_over(session, now_ms)]
+            own = sorted((row for row in others if row.account == account), key=lambda row: row.seen_ms)
             gone = own[: max(0, len(own) - SESSIONS_EACH + 1)]
             new = Session(digest(text), self.account(account).id, now_ms, now_ms, address, browser)
-            self._set(sessions=(*(each for each in others if each not in gone), new), quiet=True)
+            self._set(sessions=(*(session for session in others if session not in gone), new), quiet=True)
             return text
 
     def end(self, text: str) -> None:
         """Log out."""
         with self._lock:
-            self._set(sessions=tuple(each for each in self._kept.sessions if each.digest != digest(text)), quiet=True)
+            self._set(sessions=tuple(row for row in self._kept.sessions if row.digest != digest(text)), quiet=True)
 
     def know(self, account: int) -> str:
         """The secret by which a browser that logged in is known at its next log-in."""
         with self._lock:
             text = secret()
-            own = [each for each in self._kept.known if each.account == account][-SESSIONS_EACH + 1 :]
-            others = [each for each in self._kept.known if each.account != account]
+            own = [browser for browser in self._kept.known if browser.account == account][-SESSIONS_EACH + 1 :]
+            others = [browser for browser in self._kept.known if browser.account != account]
             self._set(known=(*others, *own, KnownBrowser(digest(text), account)), quiet=True)
             return text
 
@@ -160,7 +160,7 @@ class Accounts:
         """The secret of a link that sets an account's password; the one before is of no use any more."""
         with self._lock:
             text = secret()
-            others = tuple(each for each in self._kept.links if each.account != account)
+            others = tuple(link for link in self._kept.links if link.account != account)
             self._set(links=(*others, PasswordLink(digest(text), self.account(account).id, now_ms + LINK_MS)))
             return text
 
@@ -187,8 +187,8 @@ class Accounts:
         return bool(self._first and self._first[0] == digest(text) and now_ms < self._first[1] and not self.has_owner)
 
     def _of_link(self, text: str, now_ms: int) -> Account | None:
-        wanted = digest(text)
-        link = next((link for link in self._kept.links if link.digest == wanted and now_ms < link.until_ms), None)
+        mark = digest(text)
+        link = next((link for link in self._kept.links if link.digest == mark and now_ms < link.until_ms), None)
         return self.account(link.account) if link else None
 
     # The password again
@@ -211,9 +211,9 @@ class Accounts:
         with self._lock:
             changed = self.account(account)._replace(password=hashed)
             self._set(
-                accounts=tuple(changed if each.id == account else each for each in self._kept.accounts),
-                sessions=tuple(each for each in self._kept.sessions if each.account != account),
-                links=tuple(each for each in self._kept.links if each.account != account),
+                accounts=tuple(changed if row.id == account else row for row in self._kept.accounts),
+                sessions=tuple(row for row in self._kept.sessions if row.account != account),
+                links=tuple(row for row in self._kept.links if row.account != account),
             )
 
     def owner(self, now_ms: int) -> Account:
@@ -231,22 +231,22 @@ class Accounts:
                 raise EditError("name", f"there is an account {name.strip()!r} already")
             if len(self._kept.accounts) >= MOST_ACCOUNTS:
                 raise EditError("name", f"there are {MOST_ACCOUNTS} accounts already")
-            made = Account(self._kept.next, name.strip(), role, person, None, now_ms)
-            self._set(accounts=(*self._kept.accounts, made), next=made.id + 1)
-            return made
+            account = Account(self._kept.next, name.strip(), role, person, None, now_ms)
+            self._set(accounts=(*self._kept.accounts, account), next=account.id + 1)
+            return account
 
     def remove(self, account: int) -> None:
         """With its sessions. The last owner stays."""
         with self._lock:
             gone = self.account(account)
-            owners = [each for each in self._kept.accounts if each.role is Role.OWNER and each.password]
+            owners = [row for row in self._kept.accounts if row.role is Role.OWNER and row.password]
             if owners == [gone]:
                 raise EditError("account", "is the only owner, who cannot be removed")
             self._set(
-                accounts=tuple(each for each in self._kept.accounts if each is not gone),
-                sessions=tuple(each for each in self._kept.sessions if each.account != account),
-                links=tuple(each for each in self._kept.links if each.account != account),
-                known=tuple(each for each in self._kept.known if each.account != account),
+                accounts=tuple(row for row in self._kept.accounts if row is not gone),
+                sessions=tuple(row for row in self._kept.sessions if row.account != account),
+                links=tuple(row for row in self._kept.links if row.account != account),
+                known=tuple(row for row in self._kept.known if row.account != account),
             )
 
     def add_token(
@@ -266,14 +266,14 @@ class Accounts:
                 raise EditError("name", f"there are {MOST_TOKENS} tokens already; revoke one that is of no use")
             text = TOKEN_MARK + secret()
             expires_ms = None if days is None else now_ms + days * DAY_MS
-            made = Token(self._kept.next, name.strip(), role, person, digest(text), now_ms, expires_ms)
-            self._set(tokens=(*self._kept.tokens, made), next=made.id + 1)
-            return made, text
+            token = Token(self._kept.next, name.strip(), role, person, digest(text), now_ms, expires_ms)
+            self._set(tokens=(*self._kept.tokens, token), next=token.id + 1)
+            return token, text
 
     def revoke(self, token: int) -> None:
         with self._lock:
             gone = _found(self._kept.tokens, "token", token)
-            self._set(tokens=tuple(each for each in self._kept.tokens if each is not gone))
+            self._set(tokens=tuple(row for row in self._kept.tokens if row is not gone))
 
     def follow(self, before: str, after: str | None) -> None:
         """Give the accounts and tokens of a person the new name, or none (None) if the person was removed.
@@ -282,7 +282,7 @@ class Accounts:
         """
 
         def renamed(rows: Sequence[CredentialT]) -> tuple[CredentialT, ...]:
-            return tuple(each._replace(person=after) if each.person == before else each for each in rows)
+            return tuple(row._replace(person=after) if row.person == before else row for row in rows)
 
         with self._lock:
             accounts, tokens = renamed(self._kept.accounts), renamed(self._kept.tokens)
@@ -298,11 +298,11 @@ class Accounts:
             return self._storage.notice
 
     def _owner(self, now_ms: int) -> Account:
-        held = next((each for each in self._kept.accounts if each.role is Role.OWNER), None)
-        return held or self.add(OWNER, Role.OWNER, None, now_ms)
+        owner = next((account for account in self._kept.accounts if account.role is Role.OWNER), None)
+        return owner or self.add(OWNER, Role.OWNER, None, now_ms)
 
     def _set(self, *, quiet: bool = False, **changes: object) -> None:
-        """Change what is kept, in the file first; with `quiet`, a file that cannot be written keeps nobody out."""
+        """Change what is kept, in the file first; with `quiet`, a file that cannot be written ends no session."""
         if self.fault:
             raise LedgerError(self.fault)
         new = self._kept._replace(**changes)  # type: ignore[arg-type]
@@ -316,10 +316,10 @@ class Accounts:
 
 
 def _found(rows: Sequence[CredentialT], what: str, number: int) -> CredentialT:
-    held = next((each for each in rows if each.id == number), None)
-    if held is None:
+    match = next((row for row in rows if row.id == number), None)
+    if match is None:
         raise Missing(what, f"there is no {what} {number}")
-    return held
+    return match
 
 
 def _check(name: str, role: Role, person: str | None) -> None:

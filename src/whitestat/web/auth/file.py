@@ -17,7 +17,7 @@ VERSION = 2
 
 
 class Account(NamedTuple):
-    """Somebody who may log in; `password` as `passwords.kept` writes it, None until it is set."""
+    """A user that may log in; `password` as `passwords.kept` writes it, None until it is set."""
 
     id: int
     name: str
@@ -115,7 +115,7 @@ def read(path: Path) -> AccountsFile:
     try:
         if content["version"] > VERSION:
             raise LedgerError(f"{path}: was written by a newer WhiteStat (version {content['version']})")
-        rows = {name: tuple(_row(kind, each) for each in content[name]) for name, kind in _ROWS.items()}
+        rows = {name: tuple(_row(kind, cells) for cells in content[name]) for name, kind in _ROWS.items()}
         return AccountsFile(int(content["next"]), **rows)
     except (KeyError, TypeError, ValueError):
         raise LedgerError(f"{path}: {_DAMAGED}") from None
@@ -132,17 +132,17 @@ def _row(kind: Any, given: dict[str, Any]) -> Any:
 def write(path: Path, kept: AccountsFile) -> None:
     """All of it or nothing, for its owner alone; LedgerError where it cannot be written."""
     content: dict[str, object] = {"version": VERSION, "next": kept.next}
-    content |= {name: [each._asdict() for each in getattr(kept, name)] for name in _ROWS}
+    content |= {name: [row._asdict() for row in getattr(kept, name)] for name in _ROWS}
     new = path.with_name(f"{path.name}.new")
     try:
         with contextlib.suppress(FileNotFoundError):
             new.unlink()
-        held = _open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        with os.fdopen(held, "w", encoding="utf-8") as file:
+        descriptor = _open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=1)
             file.flush()
-            os.fsync(held)
-            _belongs(held, path)
+            os.fsync(descriptor)
+            _belongs(descriptor, path)
         new.rename(path)
         _sync(path.parent)
     except OSError as fault:
@@ -151,16 +151,16 @@ def write(path: Path, kept: AccountsFile) -> None:
 
 
 def _sync(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(held)
+        os.fsync(descriptor)
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
-def _belongs(held: int, path: Path) -> None:
+def _belongs(descriptor: int, path: Path) -> None:
     """What root writes for the service, by a command, stays the service's."""
     if os.geteuid() == 0:
         folder = path.parent.stat()
         with contextlib.suppress(OSError):  # root without capabilities may give nothing away
-            os.fchown(held, folder.st_uid, folder.st_gid)
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)

@@ -36,21 +36,21 @@ def kept(password: str, account: str = "") -> str:
         raise EditError("password", "is one of those that are tried first; take another, such as four words")
     # Letters, since crypt(3) takes no other salt: 132 random bits.
     salt = bytes(secrets.choice(_LETTERS) for _ in range(_SALT_LETTERS))
-    made = _scrypt(_octets(password), salt, _LOG_N, _R, _P)
-    return f"scrypt${_LOG_N}${_R}${_P}${b64encode(salt).decode()}${b64encode(made).decode()}"
+    digest = _scrypt(_octets(password), salt, _LOG_N, _R, _P)
+    return f"scrypt${_LOG_N}${_R}${_P}${b64encode(salt).decode()}${b64encode(digest).decode()}"
 
 
-def matches(password: str, held: str | None) -> bool:
+def matches(password: str, stored: str | None) -> bool:
     """Whether it is the password; without one to compare with the same time passes, and it is not."""
     if len(password) > MOST_LETTERS or "\0" in password or len(_octets(password)) > MOST_OCTETS:
         return False
-    _, log_n, r, p, salt, hashed = (held or _NOBODYS).split("$")
-    made = _scrypt(_octets(password), b64decode(salt), int(log_n), int(r), int(p))
-    return hmac.compare_digest(made, b64decode(hashed)) and held is not None
+    _, log_n, r, p, salt, hashed = (stored or _NOBODYS).split("$")
+    digest = _scrypt(_octets(password), b64decode(salt), int(log_n), int(r), int(p))
+    return hmac.compare_digest(digest, b64decode(hashed)) and stored is not None
 
 
 def load() -> None:
-    """Load what makes scrypt, for who may not be able to read it later."""
+    """Load what makes scrypt, for a process that may not be able to read it later."""
     if _libcrypt() is None:
         import _hashlib  # noqa: F401 - loading is all
 
@@ -79,11 +79,11 @@ def _by_libcrypt(password: bytes, salt: bytes, log_n: int, r: int, p: int) -> by
     if crypt is None or not set(salt) <= set(_LETTERS):
         return None
     setting = b"$7$" + _LETTERS[log_n : log_n + 1] + _digits(r, 5) + _digits(p, 5) + salt
-    said = crypt(password, setting, ctypes.create_string_buffer(_CRYPT_DATA_OCTETS), _CRYPT_DATA_OCTETS)
-    if not said or not said.startswith(setting + b"$"):
+    hashed = crypt(password, setting, ctypes.create_string_buffer(_CRYPT_DATA_OCTETS), _CRYPT_DATA_OCTETS)
+    if not hashed or not hashed.startswith(setting + b"$"):
         return None
-    digits = said[len(setting) + 1 :]
-    value = sum(_LETTERS.index(each) << 6 * place for place, each in enumerate(digits))
+    digits = hashed[len(setting) + 1 :]
+    value = sum(_LETTERS.index(letter) << 6 * place for place, letter in enumerate(digits))
     return value.to_bytes(len(digits) * 6 // 8 + 1, "little")[:_HASH_OCTETS]
 
 

@@ -41,14 +41,14 @@ class RestrictedQueries:
         return self._queries.usage(self._own(question))
 
     def answer(self, question: UsageQuery) -> UsageResult:
-        """Without coverage, which is of everybody's usage."""
-        found = self._queries.answer(self._own(question))
-        return replace(found, coverage={}, tag=f"own {found.tag}")
+        """Without coverage, which is of the usage of all."""
+        answer = self._queries.answer(self._own(question))
+        return replace(answer, coverage={}, tag=f"own {answer.tag}")
 
     def days(self, start_s: int, end_s: int) -> dict[tuple[int, int], tuple[int, int]]:
-        held = self._held()
-        found = self._queries.days(start_s, end_s)
-        return {key: octets for key, octets in found.items() if _was_held(held.get(key[1], ()), key[0])}
+        owned = self._held()
+        octets_of = self._queries.days(start_s, end_s)
+        return {key: octets for key, octets in octets_of.items() if _was_held(owned.get(key[1], ()), key[0])}
 
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """None: how much of all was attributed tells how much all was."""
@@ -61,8 +61,8 @@ class RestrictedQueries:
             return {}
         from whitestat.plans.status import own_part  # who has no plan never needs it
 
-        found = {id: own_part(each, self._person) for id, each in whole.items()}
-        return {id: each for id, each in found.items() if each is not None}
+        parts = {id: own_part(status, self._person) for id, status in whole.items()}
+        return {id: status for id, status in parts.items() if status is not None}
 
     def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
         """Of days on which a device was the person's."""
@@ -77,8 +77,8 @@ class RestrictedQueries:
 
     def devices(self) -> list[DeviceRow]:
         """Those that are the person's or were, with the times and addresses of that."""
-        held = self._held()
-        return [_of_time(row, held[row.id]) for row in self._queries.devices() if row.id in held]
+        owned = self._held()
+        return [_of_time(row, owned[row.id]) for row in self._queries.devices() if row.id in owned]
 
     def address_times(self, device: int) -> list[AddressTimes]:
         """Those of a device that was never another's."""
@@ -89,16 +89,16 @@ class RestrictedQueries:
         return {device for device, spans in self._held().items() if _is_held(spans)}
 
     def episodes(self) -> list[Episode]:
-        held = self._held()
-        return [part for each in self._queries.episodes() for part in _cut(each, held.get(each.device, ()))]
+        owned = self._held()
+        return [part for episode in self._queries.episodes() for part in _cut(episode, owned.get(episode.device, ()))]
 
     def picture(self) -> dict[str, dict[RowKey, RowValues]]:
-        held, whole = self._held(), self._queries.picture()
+        owned, whole = self._held(), self._queries.picture()
         me = {key[0] for key, row in whole[PERSON].items() if row and row[0] == self._person}
-        now = {device for device, spans in held.items() if _is_held(spans)}
+        now = {device for device, spans in owned.items() if _is_held(spans)}
         own: dict[str, dict[RowKey, RowValues]] = {table: {} for table in TABLES}
-        own[EPISODE] = {key: row for key, row in whole[EPISODE].items() if row and row[0] in held}
-        own[NAME] = {key: row for key, row in whole[NAME].items() if key[0] in held}
+        own[EPISODE] = {key: row for key, row in whole[EPISODE].items() if row and row[0] in owned}
+        own[NAME] = {key: row for key, row in whole[NAME].items() if key[0] in owned}
         own[LABEL] = {key: row for key, row in whole[LABEL].items() if key[0] in now}
         own[OWNER] = {key: row for key, row in whole[OWNER].items() if row and row[0] in me}
         own[PERSON] = {key: row for key, row in whole[PERSON].items() if key[0] in me}
@@ -109,32 +109,32 @@ class RestrictedQueries:
         spans = self._held().get(device, ())
         if spans != ((0, None),):
             return {}
-        found = self._queries.export(device)
-        return {table: rows for table, rows in found.items() if table not in ("proposal", "event")}
+        tables = self._queries.export(device)
+        return {table: rows for table, rows in tables.items() if table not in ("proposal", "event")}
 
     def proposals(self) -> list[ProposalRow]:
         now = self.devices_now()
-        return [each for each in self._queries.proposals() if {each.device, each.into} <= now]
+        return [proposal for proposal in self._queries.proposals() if {proposal.device, proposal.into} <= now]
 
     def edits(self, most: int = 200) -> list[EditRow]:
         """Those of own devices alone, since they are the person's."""
-        held, whole = self._held(), self._queries.picture()
+        owned, whole = self._held(), self._queries.picture()
         me = {key[0] for key, row in whole[PERSON].items() if row and row[0] == self._person}
 
         def is_own(edit: EditRow) -> bool:
-            return all(_is_own_change(each, edit.at_ms // 1000, held, me) for each in edit.changes)
+            return all(_is_own_change(change, edit.at_ms // 1000, owned, me) for change in edit.changes)
 
-        return [each for each in self._queries.edits(most) if is_own(each)]
+        return [edit for edit in self._queries.edits(most) if is_own(edit)]
 
     def events(self, most: int = 200) -> list[EventRow]:
         """Those of own devices at the time that tell of no other's."""
-        held = self._held()
+        owned = self._held()
 
         def is_own(event: EventRow) -> bool:
             devices = {event.device, event.content.get("of", event.device)}
-            return all(isinstance(each, int) and _was_held(held.get(each, ()), event.at_ms // 1000) for each in devices)
+            return all(isinstance(id, int) and _was_held(owned.get(id, ()), event.at_ms // 1000) for id in devices)
 
-        return [each for each in self._queries.events(most) if is_own(each)]
+        return [event for event in self._queries.events(most) if is_own(event)]
 
     def _own(self, question: UsageQuery) -> UsageQuery:
         return replace(question, persons=(self._person,))
@@ -148,34 +148,34 @@ async def own_live(
 ) -> AsyncIterator[dict[str, object]]:
     """The live items of what is the person's now; totals are those of these devices, and there is no coverage."""
     rows: dict[int, Json] = {}
-    told: set[int] = set()
+    sent: set[int] = set()
     try:
         async for item in items:
             changed = {row["id"]: row for row in item["devices"] if row["id"] is not None}
             gone = set(item["gone"]) if "gone" in item else set()
             rows = {device: row for device, row in (rows | changed).items() if device not in gone}
             shown = await own() & rows.keys()
-            yield _own_item(item, {each: rows[each] for each in shown}, changed.keys() | (shown - told), told - shown)
-            told = shown
+            yield _own_item(item, {id: rows[id] for id in shown}, changed.keys() | (shown - sent), sent - shown)
+            sent = shown
     finally:
         if hasattr(items, "aclose"):
             await items.aclose()
 
 
 def _own_item(item: Json, own: Mapping[int, Json], changed: set[int], gone: set[int]) -> dict[str, object]:
-    missed = [_own_second(each, own) for each in item.get("missed", ())]
+    missed = [_own_second(second, own) for second in item.get("missed", ())]
     return {
         **{name: item[name] for name in _INSTANTS if name in item},
         **_totals(own.values(), (*_RATES, "octets", "octets_in", "octets_out")),
         "coverage": None,
-        "devices": [own[each] for each in sorted(own) if each in changed],
+        "devices": [own[number] for number in sorted(own) if number in changed],
         "gone": sorted(gone),
         **({"missed": missed} if missed else {}),
     }
 
 
 def _own_second(second: Json, own: Mapping[int, Json]) -> dict[str, object]:
-    """A second that was missed, of own devices alone; what a point counted is of everybody's."""
+    """A second that was missed, of own devices alone; what a point counted is of all people."""
     rows = [row for row in second["devices"] if row["id"] in own]
     instants = {name: second[name] for name in _INSTANTS if name in second}
     return {**instants, **_totals(rows, _RATES), "devices": rows, "points": []}
@@ -183,23 +183,23 @@ def _own_second(second: Json, own: Mapping[int, Json]) -> dict[str, object]:
 
 def _totals(rows: Iterable[Json], names: Sequence[str]) -> dict[str, int | None]:
     """Sums of what is known; None where there are rows, and none of them knows."""
-    found = list(rows)
-    known = {name: [row[name] for row in found if row.get(name) is not None] for name in names}
-    return {name: sum(each) if each or not found else None for name, each in known.items()}
+    given = list(rows)
+    known = {name: [row[name] for row in given if row.get(name) is not None] for name in names}
+    return {name: sum(values) if values or not given else None for name, values in known.items()}
 
 
 def _is_own_change(
-    change: tuple[str, RowKey, RowValues, RowValues], at_s: int, held: Mapping[int, Spans], me: set[int | str]
+    change: tuple[str, RowKey, RowValues, RowValues], at_s: int, owned: Mapping[int, Spans], me: set[int | str]
 ) -> bool:
     table, key, before, after = change
     rows = [row for row in (before, after) if row]
     if table == PERSON:
         return key[0] in me
     if table == EPISODE:
-        return all(_was_held(held.get(int(row[0] or 0), ()), at_s) for row in rows)
+        return all(_was_held(owned.get(int(row[0] or 0), ()), at_s) for row in rows)
     if table == OWNER and any(row[0] not in me for row in rows):
         return False
-    return table in (OWNER, NAME, LABEL) and _was_held(held.get(int(key[0]), ()), at_s)
+    return table in (OWNER, NAME, LABEL) and _was_held(owned.get(int(key[0]), ()), at_s)
 
 
 def _is_held(spans: Spans) -> bool:
@@ -224,6 +224,6 @@ def _cut(episode: Episode, spans: Spans) -> Iterator[Episode]:
     """The parts of an episode in which the device was the person's."""
     for start_s, end_s in spans:
         start_ms = max(episode.start_ms, start_s * 1000)
-        ends = [each for each in (episode.end_ms, None if end_s is None else end_s * 1000) if each is not None]
+        ends = [moment for moment in (episode.end_ms, None if end_s is None else end_s * 1000) if moment is not None]
         if not ends or start_ms < min(ends):
             yield replace(episode, start_ms=start_ms, end_ms=min(ends, default=None))

@@ -37,15 +37,15 @@ class Storage:
     def save(self, content: AccountsFile) -> None:
         """Write the content. Raises LedgerError if it cannot be written or another file is in the place."""
         try:
-            found = _mark_of(self._path)
-            if found not in (None, self._mark) and not self._is_own():
+            mark = _mark_of(self._path)
+            if mark not in (None, self._mark) and not self._is_own():
                 raise LedgerError(
                     f"{self._path}: accounts cannot be written: another file was put in its place while the service "
                     "ran; restart the service to use that file, or move it away to keep the accounts in use"
                 )
             self._attempted = content  # in the file even if only the folder could not be synchronised
             file.write(self._path, content)
-            self._was_gone |= found is None and self._mark is not None
+            self._was_gone |= mark is None and self._mark is not None
             self._mark, self._content, self._fault = _mark_of(self._path), content, None
         except LedgerError as error:
             self._fault = str(error)

@@ -61,9 +61,9 @@ class Failures:
 
 
 class LoginQueue:
-    """Runs one check at a time in a thread; of those that wait, who failed least goes first.
+    """Runs one check at a time in a thread; of those that wait, the one with the fewest failures goes first.
 
-    When MOST_WAITING wait, the one of most failures is sent away: a storm sends its own away, and who comes with no
+    When MOST_WAITING wait, the one of most failures is sent away: a storm sends its own away, and a client with no
     failure behind him is let through it.
     """
 
@@ -94,24 +94,24 @@ class LoginQueue:
                 *_, answer, check = heapq.heappop(self._waiting)
                 if answer.done():  # who asked has gone
                     continue
-                made = loop.run_in_executor(self._executor, check)
-                await asyncio.wait([made])
+                check_made = loop.run_in_executor(self._executor, check)
+                await asyncio.wait([check_made])
                 if not answer.done():
-                    _hand_over(made, answer)
+                    _hand_over(check_made, answer)
         finally:
             self._running = None
 
 
-def _hand_over(made: asyncio.Future[bool], answer: asyncio.Future[bool]) -> None:
-    fault = made.exception()
+def _hand_over(check: asyncio.Future[bool], answer: asyncio.Future[bool]) -> None:
+    fault = check.exception()
     if fault:
         answer.set_exception(fault)
     else:
-        answer.set_result(made.result())
+        answer.set_result(check.result())
 
 
 def source_of(address: IPv4Address | IPv6Address | None) -> str:
-    """Whom failures are counted against: an IPv4 address, or the /64 that one house has of IPv6 (RFC 6177)."""
+    """Source that failures are counted against: an IPv4 address, or the /64 that one house has of IPv6 (RFC 6177)."""
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False))
     return str(address)

@@ -174,12 +174,12 @@ async def _apply(context: RequestContext, edit: Edit) -> Response:
 
 def _outcome(context: RequestContext, outcome: EditOutcome) -> Response:
     """Return the number of the edit (0 without a change), and the device and person that it is about."""
-    for table, _, before, after in outcome.made:
+    for table, _, before, after in outcome.changes:
         if table == PERSON and before:
             context.sources.access.accounts.follow(str(before[0]), str(after[0]) if after else None)
     # The device that has the changed episodes now, or the person that was added.
-    devices = (int(row.after[0] or 0) for row in outcome.made if row.table == EPISODE and row.after)
-    persons = (int(row.key[0]) for row in outcome.made if row.table == PERSON and row.after)
+    devices = (int(row.after[0] or 0) for row in outcome.changes if row.table == EPISODE and row.after)
+    persons = (int(row.key[0]) for row in outcome.changes if row.table == PERSON and row.after)
     numbers = {name: context.number(name) for name in ("device", "person") if name in context.texts}
     return json_answer(
         {

@@ -1,6 +1,6 @@
 """Huawei's B593 4G router: what the line carried, up and down, without devices.
 
-Some firmware shows its counters to anybody, so that is tried first; where it does not, each poll logs in and out again.
+Some firmware shows its counters without a login, which is tried first; otherwise each poll logs in and out again.
 The counters outlive the router's own restarts and have more than 32 bits.
 """
 
@@ -19,7 +19,7 @@ from whitestat.core.errors import CollectorError
 from whitestat.core.model import Counts
 
 OPEN = "/html/status/waninforefresh.asp"
-"""What some firmware shows to anybody."""
+"""What some firmware shows without a login."""
 PAGES = (OPEN, "/html/status/waninfo.asp", "/html/status/overview.asp")
 OCTETS_MAX = 1024 * 1024
 UNITS = {"kB": 1024, "bytes": 1}
@@ -70,7 +70,7 @@ class B593:
         """Each poll has logged out."""
 
     def _inside(self) -> VolumeStatistics:
-        """The counters as they are shown to who is logged in."""
+        """The counters as they are shown after the login."""
         if self._session is None:
             raise CollectorError(f"{self.url}: shows its counters only after log-in: set password_file")
         self._session.enter()
