@@ -97,7 +97,7 @@ def every_octet(queries: Queries) -> Counter[str]:
     with queries._snapshot() as reader:
         connection = reader.connection
         (row,) = agreed(connection)
-        books = plan_usage.books_of(connection, queries._zone, row, EARLY_S)
+        books = plan_usage.books_of(connection, reader.booked, row, EARLY_S)
     found: Counter[str] = Counter()
     for cell, counts in books.daily.items():
         found[row.terms[-1].plan.names[cell.tariff]] += counts.octets
@@ -171,6 +171,23 @@ def test_a_plan_whose_day_begins_at_another_hour_counts_no_octet_twice(tmp_path:
         for from_s in (None, NOON_S + 86_400, NOON_S + 100_000):
             writer.reprice(1, from_s)
             assert sum(row[0] for row in classed(path).values()) == 48
+
+
+def test_usage_before_a_change_of_zone_keeps_its_tariff_and_its_period(tmp_path: Path) -> None:
+    """In New York the hours are afternoon, and the period's first night is in the period before."""
+    path, begin_s = tmp_path / "db", int(datetime(2026, 11, 1, tzinfo=STOCKHOLM).timestamp())
+    first_night_s, today_s = begin_s + 2 * 3_600, begin_s + 9 * 86_400
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.follow_plans([LINE], begin_s - 86_400)
+        writer.commit(flush_of({(first_night_s, key()): 500, (first_night_s + 9 * 3_600, key()): 30}))
+    with closing(Writer(path, ZoneInfo("America/New_York"))) as writer:
+        writer.follow_plans([LINE], today_s)
+        writer.commit(flush_of({(today_s + 6 * 3_600, key()): 7}))  # 00:00 in New York
+        for price in (lambda: None, writer.fold, lambda: writer.reprice(1, None)):
+            price()
+            with closing(Queries(path, ZoneInfo("America/New_York"))) as queries:
+                status = queries.plan_statuses(today_s + 7 * 3_600)[1]
+            assert {each.name: each.octets for each in status.tariffs} == {"day": 30, "night": 507}
 
 
 def test_a_plan_that_is_not_there_cannot_be_priced(tmp_path: Path) -> None:

@@ -310,8 +310,8 @@ class Queries:
             if not rows:
                 return {}
             books_of, _, plan_status = load_plans()
-            books_by_plan = {row.id: books_of(reader.connection, self._zone, row, now_s) for row in rows}
-        return {id: plan_status(books, now_s, self._zone) for id, books in books_by_plan.items()}
+            books_by_plan = {row.id: books_of(reader.connection, reader.booked, row, now_s) for row in rows}
+        return {id: plan_status(books, now_s, reader.booked) for id, books in books_by_plan.items()}
 
     def plan_usage(self, plan: int, start_s: int, end_s: int) -> tuple[PlanRow, PlanCells]:
         """Return the plan, and usage on its days that begin in the span, by tariff and owner. Raises Missing."""
@@ -320,7 +320,7 @@ class Queries:
             row = next((plan_row for plan_row in plans.plans(reader.connection) if plan_row.id == plan), None)
             if row is None:
                 raise Missing("plan", f"there is no plan {plan}")
-            return row, load_plans().usage_of(reader.connection, self._zone, row, start_s, end_s)
+            return row, load_plans().usage_of(reader.connection, reader.booked, row, start_s, end_s)
 
     def coverage(self, start_s: int, end_s: int) -> dict[str, Coverage]:
         """How much of each point was seen, by its name; a point that was not watched has all zeros."""

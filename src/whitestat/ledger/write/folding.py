@@ -53,10 +53,8 @@ def fold(
     zone: tzinfo,
     addresses: Mapping[tuple[int, Address], int],
     pause: Callable[[], None],
-    *,
-    booked_zone: tzinfo,
 ) -> Folded:
-    """Book every entry of the journal that can be read: days and months by `booked_zone`, plans by `zone`.
+    """Book every entry of the journal that can be read: days, months and plans by `zone`, that of the ledger.
 
     Call it in a transaction.
 
@@ -90,11 +88,11 @@ def fold(
     losses += [Loss(last - first + 1, after_s, after_s) for first, last, after_s in lost]
     if sequence == before:
         return Folded(before)
-    buckets.book(connection, booked_zone, buckets.USAGE, usage, pause)
-    buckets.book(connection, booked_zone, buckets.COVERAGE, coverage, pause)
+    buckets.book(connection, zone, buckets.USAGE, usage, pause)
+    buckets.book(connection, zone, buckets.COVERAGE, coverage, pause)
     plans.book(connection, zone, usage)
     if usage or coverage:
-        buckets.close(connection, booked_zone, max(map(max, (*usage.values(), *coverage.values()))))
+        buckets.close(connection, zone, max(map(max, (*usage.values(), *coverage.values()))))
     mark(connection, entries, addresses)
     journal.set_folded(connection, sequence)
     return Folded(sequence, tuple(losses))

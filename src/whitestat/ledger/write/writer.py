@@ -341,7 +341,7 @@ class Writer:
 
     def _folded_journal(self) -> Folded:
         connection, seen, pause = self._connection, self._seen_again, self._pause
-        return fold(connection, self._blocks, self._zone, seen, pause, booked_zone=self._booked)
+        return fold(connection, self._blocks, self._booked, seen, pause)
 
     def fold_details(self) -> None:
         """Move services and peers into their tables; raises LedgerError, and they stay as handed in."""
@@ -354,13 +354,13 @@ class Writer:
         self.fold()  # what was metered under the terms before is classed by them
         with self._writing("agreeing on plans"):
             newest = buckets.newest(self._connection, Resolution.MINUTE)
-            return plans.follow(self._connection, self._zone, agreed, max(now_s, newest or 0))
+            return plans.follow(self._connection, self._booked, agreed, max(now_s, newest or 0))
 
     def reprice(self, plan: int, from_s: int | None) -> int:
         """Class a plan's usage anew under the terms that hold now; returns from when on; LedgerError."""
         self.fold()
         with self._writing("repricing"):
-            return plans.reprice(self._connection, self._zone, plan, from_s)
+            return plans.reprice(self._connection, self._booked, plan, from_s)
 
     def name(self, devices: Iterable[DeviceRecord]) -> None:
         """Put the rows of devices at once; raises LedgerError."""
