@@ -295,14 +295,15 @@ def test_any_text_is_blocks_or_a_fault_in_words(text: str) -> None:
         assert str(fault)
 
 
-def test_a_table_that_is_shown_once_more_books_no_ghost() -> None:
+@pytest.mark.parametrize("polls", [2, 20])
+def test_a_table_that_is_shown_once_more_books_no_ghost(polls: int) -> None:
     """A stale answer looks like a reset: all that a device ever had would be booked once more."""
     who = mac_bytes("02:50:00:00:00:0a"), address_bytes("192.168.1.10")
     table = TotalsFollower("router", 1_000_000_000)
     booked = []
-    for poll, (octets, packets) in enumerate(
-        ((5_000_000, 5000), (6_000_000, 6000), (5_000_000, 5000), (6_100_000, 6100))
-    ):
+    million = 1_000_000
+    rising = [(n * million, 1000 * n) for n in range(5, 5 + polls)]
+    for poll, (octets, packets) in enumerate([*rising, rising[0], (rising[-1][0] + 100_000, rising[-1][1] + 100)]):
         look = RouterTotals({who: Counts(0, 0, packets, 0, octets)}, 32)
         booked.append(sum(each.counts.octets for each in table.take(look, poll * 30_000, 30_000).deltas))
-    assert booked == [0, 1_000_000, 0, 100_000]
+    assert booked == [0, *[million] * (polls - 1), 0, 100_000]

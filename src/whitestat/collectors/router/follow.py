@@ -29,8 +29,8 @@ SLACK_MS = 5_000
 """A poll takes its time, and routers count their seconds coarsely."""
 REFRESH_MS = 30 * 86_400_000
 """A row that says the same is noted again before the ledger forgets it."""
-SEEN_KEPT = 4
-"""Earlier figures that are remembered of each row."""
+SEEN_KEPT = 20
+"""Earlier figures that are remembered of each row: a router that shows an old table shows one of the last minutes."""
 PACKETS_MAX = 1 << 28
 """More packets than pass between two polls, and far less than a counter of them holds."""
 PACKET_OCTETS_MAX = 1_600
