@@ -3,6 +3,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { address } from "../lib/api.js";
 import { date, octets } from "../lib/format.js";
+import { hoursOf } from "../lib/hours.js";
 import { html } from "../lib/html.js";
 import { days } from "../lib/span.js";
 import { useAnswer } from "../stores/answer.js";
@@ -20,13 +21,18 @@ export function Heat({ span, asked, turn }) {
   return html`<${Card} title="Hours of the day" name="heat" tone=${open ? "" : "screen"} tools=${html`<button type="button" class="tool" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>${open ? "Hide" : "Show"}</button>`}>
     ${!open && html`<p class="note">Data used in each hour of ${long > MOST_DAYS ? "each weekday" : "each day"}: the darker, the more.</p>`}
     ${open && long > MOST_KEPT && html`<p class="note">Hourly figures are kept for ${MOST_KEPT} days. Choose a shorter period.</p>`}
-    ${open && long <= MOST_KEPT && html`<${Answered} answer=${answer} empty="No data was used in this period.">${(data) => (data.rows.length ? html`<${Fields} data=${data} weekly=${long > MOST_DAYS} turn=${turn} />` : null)}<//>`}
+    ${open && long <= MOST_KEPT && html`<${Answered} answer=${answer} empty="No data was used in this period.">${(data) => (data.rows.length ? html`<${Fields} data=${data} span=${span} weekly=${long > MOST_DAYS} turn=${turn} />` : null)}<//>`}
   <//>`;
 }
 
-function Fields({ data, weekly, turn }) {
-  const { rows, most } = useMemo(() => fields(data.rows, weekly), [data, weekly]);
-  const grade = (value) => (value ? `h${Math.min(5, 1 + Math.floor((value / most) * 4.999))}` : "");
+function Fields({ data, span, weekly, turn }) {
+  const rows = useMemo(() => hoursOf(data, span, weekly), [data, span.start, span.end, weekly]);
+  const most = Math.max(1, ...rows.flatMap((row) => row.values));
+  const grade = (value) =>
+    value ? `h${Math.min(5, 1 + Math.floor((value / most) * 4.999))}` : value === null ? "gap" : "";
+  const label = (day) =>
+    date(day, weekly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" });
+  const words = (value) => (value === null ? "not watched" : octets(value));
   return html`${data.resolution !== "hour" && html`<p class="note">Hourly figures of this period are no longer kept: ${data.notice}.</p>`}
     <div class="scroll" tabindex="0" role="group" aria-label="Data used by day and hour"><table class="heat">
       <caption class="hidden">${weekly ? "Average data used by weekday and hour" : "Data used by day and hour"}</caption>
@@ -34,32 +40,9 @@ function Fields({ data, weekly, turn }) {
       <tbody>${rows.map(
         (
           row,
-        ) => html`<tr key=${row.key}><th scope="row">${weekly ? row.label : html`<button type="button" class="plain" onClick=${() => turn({ span: "day", at: row.key, step: "", start: "", end: "" })}>${row.label}</button>`}</th>
-        ${HOURS.map((hour) => html`<td key=${hour} class=${grade(row.values[hour])} title=${`${row.label} ${hour}:00 ${octets(row.values[hour])}`}><span class="hidden">${octets(row.values[hour])}</span></td>`)}</tr>`,
+        ) => html`<tr key=${row.key}><th scope="row">${weekly ? label(row.day) : html`<button type="button" class="plain" onClick=${() => turn({ span: "day", at: row.key, step: "", start: "", end: "" })}>${label(row.day)}</button>`}</th>
+        ${HOURS.map((hour) => html`<td key=${hour} class=${grade(row.values[hour])} title=${`${label(row.day)} ${hour}:00 ${words(row.values[hour])}`}><span class="hidden">${words(row.values[hour])}</span></td>`)}</tr>`,
       )}</tbody>
     </table></div>
-    <p class="note">Darkest: ${octets(most)} in one hour${weekly ? ", on average" : ""}.</p>`;
-}
-
-// Days in their order, or weekdays from Monday with the mean of each hour.
-function fields(rows, weekly) {
-  const found = new Map();
-  const counted = new Map();
-  for (const row of rows) {
-    const day = row.start.slice(0, 10);
-    const number = (new Date(`${day}T00:00:00Z`).getUTCDay() + 6) % 7;
-    const key = weekly ? `${number}` : day;
-    if (!found.has(key))
-      found.set(key, {
-        key,
-        label: date(day, weekly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" }),
-        values: Array(24).fill(0),
-      });
-    found.get(key).values[Number(row.start.slice(11, 13))] += row.octets;
-    counted.set(key, (counted.get(key) ?? new Set()).add(day));
-  }
-  const sorted = [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-  if (weekly)
-    for (const each of sorted) each.values = each.values.map((value) => Math.round(value / counted.get(each.key).size));
-  return { rows: sorted, most: Math.max(1, ...sorted.flatMap((each) => each.values)) };
+    <p class="note">Darkest: ${octets(most)} in one hour${weekly ? ", on average" : ""}.${rows.some((row) => row.values.includes(null)) ? " Hatched: not watched." : ""}</p>`;
 }
