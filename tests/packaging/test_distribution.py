@@ -58,3 +58,18 @@ def test_the_wheel_names_its_licence_and_each_python(built: tuple[Path, Path]) -
         metadata = archive.read(name).decode()
     assert "License-Expression: MIT\n" in metadata
     assert all(f"Python :: 3.{minor}\n" in metadata for minor in (11, 12, 13, 14))
+
+
+def test_a_build_takes_nothing_of_the_build_before(built: tuple[Path, Path], tmp_path: Path) -> None:
+    """As `pip install .` of a clone, again after modules were moved."""
+    copy = built[0].parents[1] / "whitestat"
+    left = copy / "build" / "lib" / "whitestat" / "moved_since.py"
+    left.parent.mkdir(parents=True)
+    left.write_text("")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(copy)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert "whitestat/__main__.py" in names
+    assert "whitestat/moved_since.py" not in names
