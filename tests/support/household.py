@@ -8,7 +8,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -26,6 +26,9 @@ from tests.support.recorder import recorder_on
 from whitestat.app import build
 from whitestat.attribution.devices.edits import Edit
 from whitestat.attribution.devices.identity import EditResult, Identity
+from whitestat.config.loader import load
+from whitestat.config.sections import Config
+from whitestat.config.settings_file import SettingsFile
 from whitestat.core.calendar import Cycle, instant_text, parse_instant
 from whitestat.core.model import Counts, Coverage, Episode, Network, Scope, UsageKey
 from whitestat.ledger.read.queries import Queries
@@ -132,6 +135,9 @@ class House:
     trusted: ssl.SSLContext | None = None
     identity: Identity | None = None
     slowing: ThrottleControl | None = None
+    settings: Callable[[], SettingsFile] | None = None
+    restarts: int = 0
+    """How often a change asked for a new start."""
     dns: dict[str, str] = field(default_factory=dict)
     asked_names: list[str] = field(default_factory=list)
     dns_answers: threading.Event = field(default_factory=_set)
@@ -183,7 +189,12 @@ class House:
             ),
             resolve=self.resolve,
             slowing=self.slowing,
+            settings=self.settings,
+            restart=self.restart,
         )
+
+    def restart(self) -> None:
+        self.restarts += 1
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:
         """The first item tells all there is so far, the others what `say` added."""
@@ -266,6 +277,15 @@ def _merged(items: list[dict[str, object]]) -> dict[str, object]:
     return items[-1] | {"devices": list(known.values())}
 
 
+def _loaded(path: Path) -> Config:
+    """The settings as root's file in the folder and the page's file beside the ledger have them."""
+    file = path / "whitestat.toml"
+    if not file.exists():
+        file.write_text(f'store.path = "{path / "whitestat.db"}"\n')
+        file.chmod(0o600)
+    return load(file, {}, root=False)
+
+
 @contextmanager
 def household(
     path: Path, *flushes: Flush, zone: tzinfo = ZONE, now_s: int = NOON_S, lan: Sequence[Network] = (), **more: Any
@@ -276,6 +296,7 @@ def household(
             writer.commit(flush)
         with closing(Queries(path / "whitestat.db", zone, CYCLE)) as queries:
             house = House(queries, writer, zone=zone, now_s=now_s, lan=lan, **more)
+            house.settings = build.settings_file(_loaded(path))
             house.identity = build.identity(configured(path), writer, recorder_on(writer), now_s * 1000)
             with served(house):
                 yield house

@@ -93,7 +93,8 @@ def test_a_link_sets_one_password_however_many_use_it_at_once(closed: House) -> 
     assert Visitor(closed).get("/first").status == 403
 
 
-CONFIRMED: tuple[tuple[str, str, dict[str, str]], ...] = (
+CONFIRMED: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("PATCH", "/api/v1/config", {"set": {"billing.day": 5}}),
     ("POST", "/api/v1/accounts", {"name": "thief", "role": "owner"}),
     ("DELETE", "/api/v1/accounts/1", {}),
     ("POST", "/api/v1/accounts/1/link", {}),
@@ -106,7 +107,7 @@ CONFIRMED: tuple[tuple[str, str, dict[str, str]], ...] = (
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "path", "body"), CONFIRMED)
 def test_a_stolen_session_changes_no_accounts_and_tokens(
-    closed: House, method: str, path: str, body: dict[str, str]
+    closed: House, method: str, path: str, body: dict[str, object]
 ) -> None:
     thief = owned(closed)
     answer = thief.send(method, path, body)

@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import tzinfo
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from whitestat import __version__
@@ -43,6 +44,7 @@ from whitestat.metering.recorder import Recorder
 
 if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
+    from whitestat.config.settings_file import SettingsFile
     from whitestat.web.connections import Certificate
     from whitestat.web.sources import Access, DeviceEditor, Sources, ThrottleControl
 
@@ -167,6 +169,7 @@ def sources(
     engine: Engine,
     queries: Queries,
     throttle: ThrottleControl,
+    restart: Callable[[], None] | None = None,
 ) -> Sources:
     """Return what the web part answers from."""
     from whitestat.web.sources import Sources
@@ -184,6 +187,8 @@ def sources(
         slowing=throttle,
         access=access(config),
         resolve=resolve,
+        settings=settings_file(config),
+        restart=restart,
     )
 
 
@@ -192,7 +197,25 @@ def sources_without_service(config: Config, zone: tzinfo, queries: Queries, edit
     from whitestat.web.sources import Sources
 
     clock = SystemClock()
-    return Sources(queries, zone, __version__, clock.now_ms, dict, _nothing_live, edits=edits, access=access(config))
+    return Sources(
+        *(queries, zone, __version__, clock.now_ms, dict, _nothing_live),
+        edits=edits,
+        access=access(config),
+        settings=settings_file(config),
+    )
+
+
+def settings_file(config: Config) -> Callable[[], SettingsFile]:
+    """Return what makes the page's file of settings, once; its code is loaded with the first use."""
+
+    @cache
+    def file() -> SettingsFile:
+        from whitestat.alerting.rules import check_names
+        from whitestat.config.settings_file import SettingsFile
+
+        return SettingsFile(config, lambda changed: check_names(changed.watch.off))
+
+    return file
 
 
 async def _nothing_live() -> AsyncIterator[dict[str, object]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from whitestat.app.command_parser import DEFAULT_CONFIG
 from whitestat.app.parser import command_line, parse
 from whitestat.config.sections import Config
-from whitestat.core.errors import QueryError, WhiteStatError
+from whitestat.core.errors import ConfigError, QueryError, WhiteStatError
 from whitestat.query.parameters import QUESTION
 
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
@@ -276,9 +276,18 @@ def _config(options: argparse.Namespace) -> int:
         print(example(), end="")
         return EXIT_OK
     loaded = _load(options)
+    if options.what:
+        from whitestat.app.commands import settings
+
+        print(settings.run(loaded, options), end="")
+        return EXIT_OK
+    if options.form != "text":
+        raise QueryError(f"--{options.form}", "not used here; whitestat config show lists the settings")
     from whitestat.alerting.rules import check_names
 
     check_names(loaded.watch.off)
+    if loaded.layers and loaded.layers.fault:
+        raise ConfigError(*loaded.layers.fault.splitlines())
     print(f"{loaded.source or 'no configuration file'}: the configuration is valid")
     print("whitestat config --example prints every key with its default")
     return EXIT_OK

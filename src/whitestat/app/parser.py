@@ -141,11 +141,7 @@ def _add_service(commands: Commands) -> None:
     report.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="The file to write. Default: whitestat-report.txt."
     )
-    config = add_command(commands, "config", "Validate the configuration, or print an example.", COMMON)
-    config.set_defaults(command="config")
-    config.add_argument(
-        "--example", action="store_true", help="Print a commented example with every key and its default."
-    )
+    _add_config(commands)
     replay = add_command(
         commands, "replay", "Show the usage of each device in a capture file.", LISTING, command="replay"
     )
@@ -165,6 +161,30 @@ def _add_service(commands: Commands) -> None:
     recover.add_argument(
         "--to", type=Path, metavar="NEW", help="A new file to write. Default: the database that is in use."
     )
+
+
+def _add_config(commands: Commands) -> None:
+    """Add `config` with its actions."""
+    config = add_command(
+        commands, "config", "Show or change settings, validate the configuration, or print an example.", LISTING
+    )
+    config.set_defaults(command="config", what=None)
+    config.add_argument(
+        "--example", action="store_true", help="Print a commented example with every key and its default."
+    )
+    kinds = config.add_subparsers(title="actions", dest="what", metavar="ACTION")
+    for name in ("show", "list"):
+        add_command(kinds, name, "List every setting, its value and where that comes from.", LISTING, what="show")
+    get = add_command(kinds, "get", "Print the value of a setting.", COMMON)
+    change = add_command(kinds, "set", "Set a setting, as the page does; the service starts again with it.", COMMON)
+    unset = add_command(kinds, "unset", "Take a setting, or a row like plan.line, out of the page's file.", COMMON)
+    for parser in (get, change, unset):
+        parser.add_argument("key", metavar="KEY", help="The name, like billing.day or plan.line.allowance.")
+    change.add_argument(
+        "value", nargs="?", metavar="VALUE", help="The value, like 15, 40GB or a,b. Without it a password is asked for."
+    )
+    undo = add_command(kinds, "undo", "Undo a change of settings.", COMMON)
+    undo.add_argument("edit", nargs="?", type=int, metavar="EDIT", help="The number of the edit. Default: the latest.")
 
 
 def _add_copies(commands: Commands) -> None:

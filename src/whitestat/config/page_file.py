@@ -134,11 +134,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def keep_version(page: Path, text: str) -> int:
-    """Keep a text as the next version and return its number; the oldest beyond VERSIONS_KEPT go."""
-    kept = versions(page)
-    number = kept[-1] + 1 if kept else 1
+def keep_version(page: Path, number: int, text: str) -> None:
+    """Keep a text under a number, that of the edit that changed it; the oldest beyond VERSIONS_KEPT go."""
     write(version_of(page, number), text)
-    for old in [*kept, number][:-VERSIONS_KEPT]:
+    for old in versions(page)[:-VERSIONS_KEPT]:
         remove(version_of(page, old))
-    return number

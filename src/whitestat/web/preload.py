@@ -7,7 +7,7 @@ from pathlib import Path
 
 from whitestat.web.auth import common_passwords
 
-_DEFERRED = ("jinja2", "markupsafe", "prometheus_client", "whitestat.web.handlers.metrics", "_hashlib")
+_DEFERRED = ("jinja2", "markupsafe", "prometheus_client", "tomlkit", "whitestat.web.handlers.metrics", "_hashlib")
 """One module of each place: other packages, ours, and Python's own library."""
 
 
@@ -26,8 +26,10 @@ def load_all() -> None:
     from whitestat.web.auth import passwords
 
     lazy_imports.without_servers()
+    import tomlkit  # noqa: F401 - only to load it
+
     from whitestat.web import openapi  # noqa: F401 - only to load it
-    from whitestat.web.handlers import access_page, https_page, login, metrics, plans, usage_page  # noqa: F401 - only to load them
+    from whitestat.web.handlers import access_page, https_page, login, metrics, plans, settings, usage_page  # noqa: F401 - only to load them
 
     passwords.load()
     common_passwords.load()

@@ -94,6 +94,7 @@ KINDS = {
     "flag": FieldKind("true or false", {"type": "boolean"}),
     "texts": FieldKind("a list of texts", {"type": "array", "items": _TEXT, "maxItems": MOST_ITEMS}),
     "objects": FieldKind("a list of objects", {"type": "array", "items": {"type": "object"}, "maxItems": MOST_ITEMS}),
+    "object": FieldKind("an object", {"type": "object"}),
     "numbers": FieldKind("a list of whole numbers", {"type": "array", "items": _NUMBER, "maxItems": MOST_ITEMS}),
 }
 _FITS: dict[str, Callable[[object], bool]] = {
@@ -105,6 +106,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     KINDS["flag"].words: lambda value: isinstance(value, bool),
     KINDS["texts"].words: lambda value: _are(value, _is_text),
     KINDS["objects"].words: lambda value: _are(value, lambda item: isinstance(item, dict)),
+    KINDS["object"].words: lambda value: isinstance(value, dict),
     KINDS["numbers"].words: lambda value: _are(value, _is_number),
 }
 

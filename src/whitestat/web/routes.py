@@ -23,6 +23,7 @@ from whitestat.web.auth.roles import Permission
 from whitestat.web.handlers import access_page, accounts, edits, https_page, live, login, names, people, service, usage
 from whitestat.web.handlers.accounts import as_json
 from whitestat.web.legacy_v5 import handlers as v5
+from whitestat.web.request_bodies import Field
 from whitestat.web.responses import json_answer
 from whitestat.web.route import RequestContext, Route
 
@@ -66,6 +67,42 @@ def _metrics(context: RequestContext) -> Response:
 
     return metrics.metrics(context.sources)
 
+
+def _settings(context: RequestContext) -> Response:
+    """Return the settings. Their code is loaded with the first request for it."""
+    from whitestat.web.handlers import settings
+
+    return settings.show(context)
+
+
+async def _change_settings(context: RequestContext) -> Response:
+    from whitestat.web.handlers import settings
+
+    return await settings.change(context)
+
+
+_SETTINGS_BODY = (
+    Field(
+        "set",
+        "Values by name: `billing.day`, a whole row `plan.line` as an object, or a key in a row `plan.line.allowance`; "
+        "null takes it away.",
+        ("object",),
+        required=True,
+    ),
+)
+SETTINGS = (
+    Route("GET", "/api/v1/config", "Every setting, its default and source.", OWNERS, _settings, "Settings"),
+    Route(
+        "PATCH",
+        "/api/v1/config",
+        "Change settings; the service starts again with them.",
+        OWNERS,
+        _change_settings,
+        "SettingsChanged",
+        body=_SETTINGS_BODY,
+        confirmed=True,
+    ),
+)
 
 READS = (
     Route("GET", "/api/v1/usage", "Usage over time.", PEOPLE, usage.usage, "Usage", _USAGE, tagged=True),
@@ -404,4 +441,4 @@ def _as_v5(route: Route) -> Route:
     return route._replace(also=(f"{route.path}/",), any_parameters=True, legacy=True)
 
 
-ROUTES = (*READS, *EDITS, *ACCOUNTS, *map(_as_v5, _V5), *PAGES)
+ROUTES = (*READS, *SETTINGS, *EDITS, *ACCOUNTS, *map(_as_v5, _V5), *PAGES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from whitestat.attribution.devices.edits import Edit, RowChange
 from whitestat.core.calendar import CALENDAR_MONTHS, Cycle
@@ -16,6 +16,9 @@ from whitestat.web.auth.restricted import RestrictedQueries, own_live
 from whitestat.web.auth.roles import MAY, Permission, Principal, Role
 from whitestat.web.tls.state import Https
 from whitestat.web.usage_reader import UsageReader
+
+if TYPE_CHECKING:
+    from whitestat.config.settings_file import SettingsFile
 
 T = TypeVar("T")
 
@@ -82,7 +85,8 @@ class Sources:
     `queries` are limited to one person's data if a person sends the request. `health` is the report of the engine
     with `status` ("ok" or a reason) and `points`. `live` yields one item a second to each client: first all devices of
     today, then those that changed. `slowing` has the active limits. `lan`: the local networks. `resolve` returns the
-    DNS name of an address.
+    DNS name of an address. `settings` is the page's file of settings, and `restart` starts the service again with it
+    as soon as the answer is sent; None if that is not possible here.
     """
 
     queries: UsageReader
@@ -95,6 +99,8 @@ class Sources:
     cycle: Cycle = CALENDAR_MONTHS
     edits: DeviceEditor | None = None
     slowing: ThrottleControl | None = None
+    settings: Callable[[], SettingsFile] | None = None
+    restart: Callable[[], None] | None = None
     access: Access = field(default_factory=Access)
     resolve: Callable[[str], str | None] = lambda address: None
 
@@ -118,7 +124,7 @@ class Sources:
         def live() -> AsyncIterator[dict[str, object]]:
             return own_live(self.live(), lambda: in_thread(restricted.devices_now))
 
-        return replace(self, queries=restricted, health=self.brief_health, live=live, edits=None)
+        return replace(self, queries=restricted, health=self.brief_health, live=live, edits=None, settings=None)
 
     def brief_health(self) -> dict[str, object]:
         """Return whether all is well, without details."""

@@ -18,6 +18,8 @@ from whitestat.ledger.tables.people import RowKey, RowValues
 
 EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL = "episode", "name", "owner", "label", "person", "proposal"
 PLAN, TOPUP = "plan", "topup"
+SETTING = "setting"
+"""No table: the key or row of the page's settings file, with its values as JSON. The ledger only notes its changes."""
 TABLES = (EPISODE, NAME, OWNER, LABEL, PERSON, PROPOSAL, PLAN, TOPUP)
 
 OPEN, CONFIRMED, REFUSED, OVER = "open", "confirmed", "refused", "over"
@@ -164,6 +166,12 @@ class AddTopUp(NamedTuple):
     allowance: str | None = None
 
 
+class ChangeSettings(NamedTuple):
+    """Note a change of the page's settings file, which was made already: name, value before and after as JSON."""
+
+    values: tuple[tuple[str, str | None, str | None], ...]
+
+
 class CompositeEdit(NamedTuple):
     """Several edits as one: all of them or none, and one undo takes all back."""
 
@@ -183,6 +191,7 @@ Edit = (
     | RemovePerson
     | AnswerProposal
     | AddTopUp
+    | ChangeSettings
     | CompositeEdit
 )
 
@@ -383,6 +392,13 @@ def _top_up(edit: AddTopUp, now: Snapshot) -> list[RowChange]:
     return [_set(now, TOPUP, (number,), (edit.plan, now.now_s, allowance, edit.octets))]
 
 
+def _settings(edit: ChangeSettings, now: Snapshot) -> list[RowChange]:
+    def row(text: str | None) -> RowValues:
+        return None if text is None else (text,)
+
+    return [RowChange(SETTING, (name,), row(before), row(after)) for name, before, after in edit.values]
+
+
 _BY_KIND: dict[type, Callable[..., list[RowChange]]] = {
     Rename: _rename,
     AssignOwner: _own,
@@ -397,4 +413,5 @@ _BY_KIND: dict[type, Callable[..., list[RowChange]]] = {
     RemovePerson: _remove_person,
     AnswerProposal: _answer,
     AddTopUp: _top_up,
+    ChangeSettings: _settings,
 }

@@ -463,6 +463,7 @@ ACTIONS: dict[type, str] = {
     edits.AnswerProposal: "answer",
     edits.AssignOwner: "own",
     edits.AssignToPerson: "give",
+    edits.ChangeSettings: "settings",
     edits.Merge: "merge",
     edits.Reassign: "reassign",
     edits.RemovePerson: "remove person",

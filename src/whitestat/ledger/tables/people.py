@@ -47,6 +47,9 @@ _TABLES = {
 }
 
 
+SETTING = "setting"
+"""What the settings file has: noted here and changed there."""
+
 _EDIT = "id, at_ms, by, action, changes, undoes"
 
 
@@ -97,6 +100,8 @@ def rows(connection: sqlite3.Connection) -> dict[str, dict[RowKey, RowValues]]:
 def apply(connection: sqlite3.Connection, edit: EditRow) -> int:
     """Change the rows and note the edit; returns its number. EditError where a row is not what it was before."""
     for word, key, before, after in edit.changes:
+        if word == SETTING:
+            continue
         _apply(connection, _TABLES[word], key, before, after)
     content = json.dumps(edit.changes, separators=(",", ":"))
     cursor = connection.execute(

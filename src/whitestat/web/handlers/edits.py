@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -9,6 +11,7 @@ from whitestat.attribution.devices.edits import (
     ALWAYS,
     EPISODE,
     PERSON,
+    SETTING,
     AddPerson,
     AddTopUp,
     AnswerProposal,
@@ -20,12 +23,15 @@ from whitestat.attribution.devices.edits import (
     RemovePerson,
     Rename,
     RenamePerson,
+    RowChange,
     SetLabels,
     Split,
 )
 from whitestat.core.calendar import day_bounds, instant_text
 from whitestat.core.errors import Missing, QueryError
 from whitestat.web import request_bodies
+from whitestat.web.auth.principal import require
+from whitestat.web.auth.roles import Permission
 from whitestat.web.request_bodies import Body, Field
 from whitestat.web.responses import json_answer
 from whitestat.web.route import RequestContext
@@ -136,7 +142,15 @@ async def lift_limit(context: RequestContext) -> Response:
 
 
 async def undo(context: RequestContext) -> Response:
-    """Undo an edit."""
+    """Undo an edit; one of the settings changes their file too, which is for owners."""
+    number = context.number("edit")
+    edits = await context.in_thread(partial(context.sources.queries.edits, 1_000_000))
+    changes = next((edit.changes for edit in edits if edit.id == number), ())
+    if any(change[0] == SETTING for change in changes):
+        from whitestat.web.handlers import settings  # of use for owners, and else not loaded
+
+        require(context.request, Permission.OWNERS, context.principal)
+        return await settings.undo(context, number, [RowChange(*change) for change in changes])
     return _outcome(context, await _editor(context).undo(context.number("edit"), _author(context)))
 
 

@@ -8,13 +8,14 @@ from datetime import tzinfo
 from starlette.responses import Response
 
 from whitestat.alerting.rules import title_of
-from whitestat.attribution.devices.edits import ALWAYS, EPISODE, OWNER, PERSON, Snapshot
+from whitestat.attribution.devices.edits import ALWAYS, EPISODE, OWNER, PERSON, SETTING, Snapshot
 from whitestat.core.calendar import instant_text
 from whitestat.core.errors import Missing
 from whitestat.core.model import Json
 from whitestat.core.units import address_text, mac_text
 from whitestat.ledger.read.queries import DeviceRow, TimeStep, UsageQuery
 from whitestat.query.encode import device_fields
+from whitestat.web.auth.roles import Role
 from whitestat.web.responses import json_answer
 from whitestat.web.route import RequestContext
 from whitestat.web.sources import Sources
@@ -144,9 +145,11 @@ def proposals(context: RequestContext) -> Response:
 
 
 def edits(context: RequestContext) -> Response:
-    """Return the latest 200 edits, the latest first."""
+    """Return the latest 200 edits, the latest first; those of the settings to owners alone."""
     sources = context.sources
     latest = sources.queries.edits()
+    if context.principal is None or context.principal.role is not Role.OWNER:
+        latest = [edit for edit in latest if not any(change[0] == SETTING for change in edit.changes)]
     undone = {edit.undoes: edit.id for edit in latest if edit.undoes}
     rows = [
         {

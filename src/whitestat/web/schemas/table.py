@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whitestat.web.request_bodies import Schema
-from whitestat.web.schemas import accounts, devices, live, plans, service, usage
+from whitestat.web.schemas import accounts, devices, live, plans, service, settings, usage
 
 SCHEMAS: Schema = {
     **usage.SCHEMAS,
@@ -12,4 +12,5 @@ SCHEMAS: Schema = {
     **plans.SCHEMAS,
     **accounts.SCHEMAS,
     **service.SCHEMAS,
+    **settings.SCHEMAS,
 }
