@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -424,3 +425,24 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for service in opened:
         service.writer.close()
+
+
+@pytest.mark.slow
+def test_an_engine_is_alive_while_its_booking_thread_comes_round_and_its_loops_go_on(path: Path) -> None:
+    service = Service(path, Ring(named("guest")))
+    engine, stuck = service.engine, threading.Event()
+
+    async def run() -> list[bool]:
+        await engine.start()
+        answers = [await engine.is_alive()]
+        blocked = asyncio.create_task(engine.write(lambda _writer: stuck.wait(30)))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(engine.is_alive(), 3)
+        stuck.set()
+        await blocked
+        answers.append(await engine.is_alive())
+        engine._tasks[0].cancel()
+        answers.append(await engine.is_alive())
+        return answers
+
+    assert asyncio.run(run()) == [True, True, False]

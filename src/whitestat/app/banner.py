@@ -25,6 +25,13 @@ def _how(collector: Collector) -> str:
     return f"from {facts.url}" if facts.url else facts.how
 
 
+def metered(collectors: Sequence[Collector]) -> str:
+    """What is metered and how, as `eth0 (in the kernel)`."""
+    return ", ".join(
+        f"{point.interface or point.name} ({_how(collector)})" for collector in collectors for point in collector.points
+    )
+
+
 def announce(
     config: Config,
     url: str,
@@ -34,10 +41,7 @@ def announce(
     *,
     more: Sequence[str] = (),
 ) -> None:
-    metered = ", ".join(
-        f"{point.interface or point.name} ({_how(collector)})" for collector in collectors for point in collector.points
-    )
-    print(f"WhiteStat {__version__} counts {metered}, keeps it in {config.store.path} and runs as {user}")
+    print(f"WhiteStat {__version__} counts {metered(collectors)}, keeps it in {config.store.path} and runs as {user}")
     for notice in notices:
         print(f"Note: {notice}.")
     for line in more:

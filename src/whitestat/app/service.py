@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from whitestat.app import build, https
 from whitestat.app.alerting import AlertService
-from whitestat.app.banner import address, announce
+from whitestat.app.banner import address, announce, metered
 from whitestat.app.collectors import points_of
 from whitestat.app.control import close_control, control_socket
 from whitestat.app.ledger import follow_plans, open_ledger
@@ -26,6 +26,7 @@ from whitestat.attribution.devices.vendors import vendor
 from whitestat.config.sections import Config
 from whitestat.core.system import privileges, syscall_filter
 from whitestat.core.system.memory import one_heap
+from whitestat.core.system.service_manager import ServiceManager
 from whitestat.core.system.service_user import ROOT, ServiceUser, acting_as, as_root, throttle_user
 from whitestat.ledger.files.inspection import Inspection
 from whitestat.ledger.read.queries import Queries
@@ -59,13 +60,14 @@ def run(config: Config) -> NoReturn:
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # anyone can send what is not HTTP: not worth a line
     for notice in config.notices:
         log.info("%s", notice)
+    manager = ServiceManager.of(os.environ)
     user = prepare(config, os.environ)
     with acting_as(user):
         make_files(config, os.environ)
         import_old(config, zone_of(config), user)
     vendor("")  # loads by threads of its own, which have ended when privileges are dropped: those are per thread
     with asyncio.Runner() as runner:
-        status = runner.run(_serve(config, user))
+        status = runner.run(_serve(config, user, manager))
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
@@ -73,11 +75,11 @@ def run(config: Config) -> NoReturn:
         os._exit(status)
 
 
-async def _serve(config: Config, user: ServiceUser | None) -> int:
+async def _serve(config: Config, user: ServiceUser | None, manager: ServiceManager) -> int:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    service = Service(config, user)
+    service = Service(config, user, manager)
     with acting_as(user):
         service.open()
     service.drop_privileges()
@@ -93,9 +95,9 @@ async def _serve(config: Config, user: ServiceUser | None) -> int:
 class Service:
     """All parts of one run. Its phases: `open`, `drop_privileges`, `start`, `run_until` and `stop`, in this order."""
 
-    def __init__(self, config: Config, user: ServiceUser | None = None) -> None:
+    def __init__(self, config: Config, user: ServiceUser | None = None, manager: ServiceManager | None = None) -> None:
         """`user` is the one to become, as `prepare` says; it opens files with that user's rights already."""
-        self._config, self._user = config, user
+        self._config, self._user, self._manager = config, user, manager or ServiceManager()
         self._tasks: list[asyncio.Task[None]] = []
         self._https: https.HttpsKeeper | None = None
 
@@ -157,6 +159,7 @@ class Service:
             self._tasks.append(asyncio.create_task(running))
         self._tasks.append(asyncio.create_task(watch_accounts(self._access.accounts, self._notices)))
         self._alerts.start(self._engine, self._queries, self._zone)
+        self._tasks.append(asyncio.create_task(self._manager.feed(self._engine.is_alive)))
 
     async def _start_https(self) -> None:
         if self._https:
@@ -171,11 +174,13 @@ class Service:
         page = address(url, self._access, self._engine.now_ms())
         more = https.lines(self._config, self._access.https, f"{url.rstrip('/')}{self._access.base}/")
         announce(self._config, page, self._collectors, self._notices, user, more=more)
+        self._manager.ready(f"Counts {metered(self._collectors)}; page at {url}")
 
     async def run_until(self, stopped: asyncio.Event) -> None:
         """Serve until the event, or until the server ends by itself; answers and limits end at the same time."""
         ends = [asyncio.create_task(self._web.run_until_stopped()), asyncio.create_task(stopped.wait())]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        self._manager.stopping()
         self._web.stop()
         await asyncio.gather(ends[0], _within(STOP_S, self._alerts.stop()))
         ends[1].cancel()

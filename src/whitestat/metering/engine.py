@@ -107,6 +107,7 @@ class Engine:
         self._unflushed_ms: int | None = None  # when meters were last looked into
         self._logged_at: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._turn = asyncio.Event()  # the meters were looked after once more
         self._started_ms = clock.monotonic_ms()
 
     async def start(self) -> None:
@@ -133,6 +134,12 @@ class Engine:
         closing += _closing(others)
         await self._in_booking_thread(self._close, closing)
         self._thread.shutdown(wait=False)
+
+    async def is_alive(self) -> bool:
+        """Whether no loop has ended, once the booking thread has looked after the meters; that is every second."""
+        self._turn.clear()
+        await self._turn.wait()
+        return not any(task.done() for task in self._tasks)
 
     def now_ms(self) -> int:
         """The instant that usage is booked to now, UTC milliseconds."""
@@ -473,6 +480,7 @@ class Engine:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             await self._in_booking_thread(self.maintain)
+            self._turn.set()
 
     def maintain(self) -> None:
         """Look at the clock, and let collectors follow interfaces that come and go, once a second."""
