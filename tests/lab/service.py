@@ -75,6 +75,7 @@ class Service:
         self._born = datetime.now(UTC) - timedelta(minutes=1)
         self._process: subprocess.Popen[str] | None = None
         self.start_seconds = 0.0
+        self.end_seconds = 0.0
         self.start_limit_s = START_LIMIT_S
         self.python = sys.executable
         self.modules = str(SOURCE)
@@ -220,6 +221,14 @@ class Service:
         assert self._process
         self._process.terminate()
         return self._process.wait(10 * SLOWER)
+
+    def wait(self) -> int:
+        """Wait until it has ended by itself; the exit status. `end_seconds` is how long that took."""
+        assert self._process
+        began = time.monotonic()
+        status = self._process.wait(10 * SLOWER)
+        self.end_seconds = time.monotonic() - began
+        return status
 
     def kill(self) -> None:
         assert self._process

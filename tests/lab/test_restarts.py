@@ -125,6 +125,13 @@ def resize(service: Service, _: Path) -> None:
     service.configure(lambda text: text.replace('interface = "br0"', 'interface = "br0"\nflows = 4096'))
 
 
+def change_settings(service: Service, _: Path) -> None:
+    """A change of settings, as the page makes it; the test starts what ended for its manager."""
+    done = service.command("config", "set", "csv.keep", str(2 + service.flushes() % 200))
+    assert "the service starts again with it" in done.stdout, done.stderr
+    assert service.wait() == 0, service.log
+
+
 @contextmanager
 def household() -> Iterator[Home]:
     """A home in which nobody asks for a neighbour: all that passes is the stream."""
@@ -159,6 +166,15 @@ def test_with_pinned_maps(pinned: Home, tmp_path: Path) -> None:
     found = restarted(pinned, tmp_path, settings(tmp_path), (stop, kill, upgrade))
     assert found.difference == (0, 0)
     assert found.unattributed <= found.unmetered + found.restarts * FLIGHT
+
+
+def test_with_changed_settings(pinned: Home, tmp_path: Path) -> None:
+    """No octet is lost, and the page is back within 5 s: the wait of a unit (RestartSec) is 1 s of these."""
+    prefix = ("env", "WHITESTAT_RESTART=exit")
+    found = restarted(pinned, tmp_path, settings(tmp_path), (change_settings, change_settings), prefix)
+    assert found.difference == (0, 0)
+    assert found.unattributed <= found.unmetered + found.restarts * FLIGHT
+    assert found.slowest_s + 1 < 5 * SLOWER
 
 
 def test_without_a_bpf_file_system(unpinned: Home, tmp_path: Path) -> None:
@@ -200,10 +216,13 @@ class Found(NamedTuple):
     difference: tuple[int, int]
     unattributed: int
     unmetered: int
+    slowest_s: float
+    """The longest time from an end that the service was asked for to the first healthy answer after it."""
 
 
 def restarted(home: Home, folder: Path, config: str, ends: tuple[End, ...], prefix: tuple[str, ...] = ()) -> Found:
     """The figures after `ROUNDS` of all ends, with the stream in every millisecond of them."""
+    slowest_s = 0.0
     flood(home[PHONE], INTERNET4, packets=1)  # the program is made before two threads want it
     with running(home.gateway, folder, config, prefix=prefix) as service, Watch(home.gateway) as watch:
         (before, booked_before), packets_before = service.at_rest(), packets_of(service)
@@ -214,11 +233,12 @@ def restarted(home: Home, folder: Path, config: str, ends: tuple[End, ...], pref
                 time.sleep(0.2 + number * 0.37 % 1)
                 end(service, folder)
                 service.start()
+                slowest_s = max(slowest_s, service.end_seconds + service.start_seconds)
             time.sleep(0.5)
         (after, booked), packets = service.at_rest(), packets_of(service)
         missed = unattributed(service) - missed_before
     difference = booked - booked_before - (after[0] - before[0]), packets - packets_before - (after[1] - before[1])
-    found = Found(len(ends) * ROUNDS, difference, missed, watch.unmetered())
+    found = Found(len(ends) * ROUNDS, difference, missed, watch.unmetered(), slowest_s)
     print(f"{after[1] - before[1]} packets: {found}")
     return found
 

@@ -122,7 +122,7 @@ def metering(
     points: Sequence[PointConfig],
     ledger: tuple[Writer, LedgerState],
     zone: tzinfo,
-    notices: Sequence[str] = (),
+    notices: Iterable[str] = (),
 ) -> Metering:
     """Open the collectors of the points and return them with their engine. Raises CollectorError."""
     (writer, state), clock = ledger, SystemClock()

@@ -8,10 +8,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from whitestat.app import build, https
+from whitestat.app import build, https, restart
 from whitestat.app.alerting import AlertService
 from whitestat.app.banner import address, announce, metered
 from whitestat.app.collectors import points_of
@@ -20,10 +20,12 @@ from whitestat.app.ledger import follow_plans, open_ledger
 from whitestat.app.legacy_v5_files import make_files
 from whitestat.app.local_time import zone_found, zone_of
 from whitestat.app.own_place import prepare
+from whitestat.app.restart import FileWatch, reason
 from whitestat.app.takeover import import_old
 from whitestat.app.throttle_place import notices as throttle_notices
 from whitestat.attribution.devices.vendors import vendor
 from whitestat.config.sections import Config
+from whitestat.core.errors import WhiteStatError
 from whitestat.core.system import privileges, syscall_filter
 from whitestat.core.system.memory import one_heap
 from whitestat.core.system.service_manager import ServiceManager
@@ -61,43 +63,76 @@ def run(config: Config) -> NoReturn:
     for notice in config.notices:
         log.info("%s", notice)
     manager = ServiceManager.of(os.environ)
+    rights, is_managed = os.geteuid(), restart.is_started_again(os.environ)
+    execs = not is_managed and restart.execs_itself()
     user = prepare(config, os.environ)
     with acting_as(user):
         make_files(config, os.environ)
         import_old(config, zone_of(config), user)
     vendor("")  # loads by threads of its own, which have ended when privileges are dropped: those are per thread
     with asyncio.Runner() as runner:
-        status = runner.run(_serve(config, user, manager))
+        try:
+            is_ended = runner.run(_serve(config, user, manager, again=is_managed or execs))
+        except WhiteStatError as error:
+            if restart.take_back(config, error) and not is_managed and os.geteuid() == rights:
+                restart.begin_again()
+            raise
+        if execs and not is_ended:
+            restart.begin_again()
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        os._exit(status)
+        os._exit(0)
 
 
-async def _serve(config: Config, user: ServiceUser | None, manager: ServiceManager) -> int:
-    stopped = asyncio.Event()
+async def _serve(config: Config, user: ServiceUser | None, manager: ServiceManager, *, again: bool) -> bool:
+    """Serve until a signal, which is True, or until changed settings need a new start, if that is possible."""
+    stopped, changed = asyncio.Event(), asyncio.Event()
+
+    loop = asyncio.get_running_loop()
+
+    def change() -> None:
+        """Any thread may call it."""
+        changed.set()
+        loop.call_soon_threadsafe(loop.call_later, restart.ANSWER_S, stopped.set)
+
+    def end() -> None:
+        changed.clear()
+        stopped.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    service = Service(config, user, manager)
+        loop.add_signal_handler(number, end)
+    service = Service(config, user, manager, change if again else None)
     with acting_as(user):
         service.open()
     service.drop_privileges()
     await service.start()
+    await asyncio.to_thread(restart.keep_good, config)
     try:
         service.announce()
         await service.run_until(stopped)
     finally:
         await service.stop()
-    return 0
+    return not changed.is_set()
 
 
 class Service:
     """All parts of one run. Its phases: `open`, `drop_privileges`, `start`, `run_until` and `stop`, in this order."""
 
-    def __init__(self, config: Config, user: ServiceUser | None = None, manager: ServiceManager | None = None) -> None:
-        """`user` is the one to become, as `prepare` says; it opens files with that user's rights already."""
+    def __init__(
+        self,
+        config: Config,
+        user: ServiceUser | None = None,
+        manager: ServiceManager | None = None,
+        restart: Callable[[], None] | None = None,
+    ) -> None:
+        """`user` is the one to become, as `prepare` says; it opens files with that user's rights already.
+
+        `restart` begins a new start, from any thread; None where there is none.
+        """
         self._config, self._user, self._manager = config, user, manager or ServiceManager()
+        self._restart = restart
         self._tasks: list[asyncio.Task[None]] = []
         self._https: https.HttpsKeeper | None = None
 
@@ -113,15 +148,22 @@ class Service:
         points = points_of(config)
         ledger = open_ledger(config, self._zone)
         follow_plans(ledger[0], config)
-        metering = build.metering(config, points, ledger, self._zone, [doubt] if doubt else [])
+        metering = build.metering(config, points, ledger, self._zone, filter(None, (doubt, reason(config))))
         self._engine, self._collectors, self._notices = metering
         self._queries = build.queries(config, self._zone, self._engine, ledger[0])
         with as_root():
             self._alerts = AlertService(config, points, throttle_user(self._user))
         self._notices.extend(throttle_notices(config, points))
         sources = build.sources(
-            config, points, zone=self._zone, engine=self._engine, queries=self._queries, throttle=self._alerts
+            config,
+            points,
+            zone=self._zone,
+            engine=self._engine,
+            queries=self._queries,
+            throttle=self._alerts,
+            restart=self._restart,
         )
+        self._settings = sources.settings
         self._access = sources.access
         if self._access.accounts.fault:
             self._notices.append(f"log-in is not possible: {self._access.accounts.fault}")
@@ -158,6 +200,10 @@ class Service:
             running = self._csv_logs.run(self._engine, self._config.csv.every_s, self._notices)
             self._tasks.append(asyncio.create_task(running))
         self._tasks.append(asyncio.create_task(watch_accounts(self._access.accounts, self._notices)))
+        if self._config.layers and self._settings:
+            settings = self._settings
+            watch = FileWatch(self._config.layers.page_file, lambda: settings().fault(), self._restart)
+            self._tasks.append(asyncio.create_task(watch.run(self._notices)))
         self._alerts.start(self._engine, self._queries, self._zone)
         self._tasks.append(asyncio.create_task(self._manager.feed(self._engine.is_alive)))
 
