@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from whitestat.app.ledger import open_ledger
 from whitestat.config.loader import load
 from whitestat.config.sections import Config
 from whitestat.core.calendar import HOUR_S
-from whitestat.core.errors import LedgerError
+from whitestat.core.errors import DamagedLedger, LedgerError
 from whitestat.core.model import Counts, Coverage, Episode, PeerKey, Point, Receipt, ServiceKey
 from whitestat.ledger.files import condition
 from whitestat.ledger.files.blocks import file_of
@@ -315,6 +315,44 @@ def start(config: Config) -> tuple[Writer, LedgerState]:
         assert place == writer.place
         writer.set_aside(reason, NOON_S * 1000)
     return writer, writer.state()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five weeks of usage over the end of a month, three hours of it."""
+    path = tmp_path_factory.mktemp("tiny") / "whitestat.db"
+    with closing(Writer(path, STOCKHOLM)) as writer:
+        writer.commit(first(NOON_S - 35 * 86_400))
+        for number, day in enumerate((30, 2, 0), 2):
+            writer.commit(metered(number, NOON_S - day * 86_400))
+        writer.fold_details()
+    return path
+
+
+@pytest.mark.slow
+def test_whatever_page_is_lost_it_is_found_and_the_rest_comes_back_once(tmp_path: Path, tiny: Path) -> None:
+    before = rows_of(tiny)
+    for page in range(1, tiny.stat().st_size // PAGE + 1):
+        path = tmp_path / str(page) / "whitestat.db"
+        path.parent.mkdir()
+        shutil.copy(tiny, path)
+        shutil.copy(file_of(tiny), file_of(path))
+        over(path, [page], bytes)
+        if path.read_bytes() == tiny.read_bytes():
+            continue  # a page that nothing uses
+        with suppress(DamagedLedger):  # so bad that it cannot be looked into
+            assert condition.faults(path, runs=False), page
+        [done] = recover(path, STOCKHOLM, now_ms=NOON_S * 1000)
+        saved, readable = rows_of(path), rows_on_sound_pages(tiny, Path(f"{done.source}.recovered"))
+        for resolution in Resolution:
+            table = f"usage_{resolution}"
+            octets = [octets_in(rows, table) for rows in (readable, saved, before)]
+            assert octets == sorted(octets), (page, table)
+        with closing(Writer(path, STOCKHOLM)) as writer, closing(Queries(path, STOCKHOLM)) as queries:
+            assert writer.notices == (), page
+            whole = UsageQuery(NOON_S - 40 * 86_400, NOON_S + 86_400, by=())
+            assert sum(row.counts.octets for row in queries.usage(whole)) <= octets_in(before, "usage_minute"), page
+            assert len(queries.coverage(*whole.span)) >= 1, page
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from whitestat.ledger.files.database import fault_in, is_damage, lock, open_for_
 from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.read.queries import Queries
 from whitestat.ledger.recovery.aside import find_chain, set_aside, sync_folder, temporary
+from whitestat.ledger.recovery.lost_rows import complete
 from whitestat.ledger.recovery.merging import merge
 from whitestat.ledger.recovery.salvage import Salvage, salvage
 from whitestat.ledger.resolutions import Resolution
@@ -135,6 +136,7 @@ def _rebuilt(source: Path, part: Path, zone: tzinfo) -> Salvage:
         shutil.copyfile(file_of(source), file_of(part))
     with closing(sqlite3.connect(part)) as connection, connection:
         find_chain(connection, part)
+        complete(connection, part, zone)
     with closing(Writer(part, zone)) as writer:
         writer.state()
         writer.fold_details()

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +46,13 @@ _CHUNKS = {
 _BUCKETS = {"hour": (946_684_800, 7_258_118_400), "day": (20_000_101, 22_000_101), "month": (200_001, 220_001)}
 _PYTHON = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 _ROOT = re.compile(r"CREATE TABLE \"?(\w+)\"?", re.IGNORECASE)
+
+
+_INDEXES: Mapping[str, Callable[[list[Value]], list[Value]]] = {
+    "series": lambda entry: [entry[3], *entry[:3]],
+    "point": lambda entry: [entry[1], entry[0], "lost", None, 1],
+}
+"""Tables whose rows, or what matters of them, are in the index of their unique columns as well: row of an entry."""
 
 
 class Column(NamedTuple):
@@ -187,12 +194,26 @@ class _Reader:
             for name in self._tables:
                 if name in roots and name not in self._wanted and self._walk(None, name, roots[name], rows, pause):
                     lost.add(name)
-            for root in others:
+            for root in others.values():
                 collections.deque(trees(self._pages, root, self._found, []), maxlen=0)
             for name, orphans in self._orphans([self._tables[name] for name in self._tables if name in lost], pause):
                 if name in self._wanted:
                     rows[name] += _put(connection, self._tables[name], iter(orphans), pause)
+        for name in lost & self._wanted & _INDEXES.keys():
+            rows[name] += self._from_index(connection, name, others)
         return Salvage(rows, len(self._bad), tuple(sorted(lost)) if schema_bad or lost else ())
+
+    def _from_index(self, connection: sqlite3.Connection, name: str, indexes: Mapping[str, int]) -> int:
+        """Put the rows that an index has and the table's pages have not; returns their number."""
+        before = connection.total_changes
+        root = indexes.get(f"sqlite_autoindex_{name}_1")
+        for cell in trees(self._pages, root, set(), []) if root else ():
+            with suppress(Damaged, IndexError):
+                row = _INDEXES[name](record(cell.record or b""))
+                put = f"INSERT OR IGNORE INTO {name} VALUES ({', '.join('?' * len(row))})"  # noqa: S608
+                with suppress(sqlite3.Error):
+                    connection.execute(put, row)
+        return connection.total_changes - before
 
     def _walk(
         self,
@@ -255,7 +276,7 @@ def _put(connection: sqlite3.Connection, table: Table, rows: Iterator[list[Value
 
 def _roots(
     pages: Pages, seen: set[int] | None = None, bad: list[int] | None = None
-) -> tuple[dict[str, int], list[int]]:
+) -> tuple[dict[str, int], dict[str, int]]:
     """Where tables begin, by name, and where indexes do: from the tree of the schema, and from pages of its shape."""
     seen = set() if seen is None else seen
     bad = [] if bad is None else bad
@@ -269,7 +290,7 @@ def _roots(
                         seen.add(number)
                         rows += [row for row in several if row]
     tables = {name: root for name, root, sql in rows if sql.startswith("CREATE TABLE")}
-    return tables, [root for name, root, sql in rows if not sql.startswith("CREATE TABLE")]
+    return tables, {name: root for name, root, sql in rows if not sql.startswith("CREATE TABLE")}
 
 
 def _schema_row(cell: Cell) -> tuple[str, int, str] | None:

@@ -79,7 +79,7 @@ def fold(
         if (lost or losses) and not _is_known(connection, entry):
             lose(number, number)  # what named its series is among what was lost
             continue
-        at_s = _instant(entry) or at_s
+        at_s = instant_of(entry) or at_s
         losses += [Loss(last - first + 1, after_s, at_s) for first, last, after_s in lost]
         lost.clear()
         gather(usage, entry.usage)
@@ -111,7 +111,7 @@ def _is_known(connection: sqlite3.Connection, entry: JournalEntry) -> bool:
     )
 
 
-def _instant(entry: JournalEntry) -> int:
+def instant_of(entry: JournalEntry) -> int:
     """The latest that it has something of, UTC seconds; 0 for none."""
     return max((int(row[0]) for table in (entry.usage, entry.coverage) for row in table), default=0)
 
