@@ -136,6 +136,8 @@ class House:
     identity: Identity | None = None
     slowing: ThrottleControl | None = None
     settings: Callable[[], SettingsFile] | None = None
+    folder: Path | None = None
+    """Where the settings are read again after a change; None: they are not."""
     restarts: int = 0
     """How often a change asked for a new start."""
     dns: dict[str, str] = field(default_factory=dict)
@@ -189,12 +191,23 @@ class House:
             ),
             resolve=self.resolve,
             slowing=self.slowing,
-            settings=self.settings,
+            settings=self._settings if self.settings else None,
             restart=self.restart,
         )
 
+    def _settings(self) -> SettingsFile:
+        assert self.settings
+        return self.settings()
+
     def restart(self) -> None:
+        """What a new start does for the settings, a moment later, where a test lets it begin."""
         self.restarts += 1
+        if self.folder and self.loop:
+            self.loop.call_later(0.3, self.start_again, self.folder)
+
+    def start_again(self, folder: Path) -> None:
+        """The settings as they are on the disk now are in use."""
+        self.settings = build.settings_file(loaded(folder))
 
     async def _live(self) -> AsyncIterator[dict[str, object]]:
         """The first item tells all there is so far, the others what `say` added."""
@@ -277,7 +290,7 @@ def _merged(items: list[dict[str, object]]) -> dict[str, object]:
     return items[-1] | {"devices": list(known.values())}
 
 
-def _loaded(path: Path) -> Config:
+def loaded(path: Path) -> Config:
     """The settings as root's file in the folder and the page's file beside the ledger have them."""
     file = path / "whitestat.toml"
     if not file.exists():
@@ -296,7 +309,7 @@ def household(
             writer.commit(flush)
         with closing(Queries(path / "whitestat.db", zone, CYCLE)) as queries:
             house = House(queries, writer, zone=zone, now_s=now_s, lan=lan, **more)
-            house.settings = build.settings_file(_loaded(path))
+            house.settings = build.settings_file(loaded(path))
             house.identity = build.identity(configured(path), writer, recorder_on(writer), now_s * 1000)
             with served(house):
                 yield house

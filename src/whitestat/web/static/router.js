@@ -45,6 +45,13 @@ export const VIEWS = {
     name: "Health",
     roles: ["owner", "editor", "viewer"],
   },
+  settings: {
+    label: "Settings",
+    icon: "M2 4.5h7M12.5 4.5H14M2 11.5h1.5M7 11.5h7M9 2.8h3.5v3.4H9zM3.5 9.8H7v3.4H3.5z",
+    load: () => import("./views/settings.js"),
+    name: "Settings",
+    roles: ["owner"],
+  },
   device: { label: "Device", under: "devices", load: () => import("./views/device.js"), name: "Device" },
   person: { label: "Person", under: "devices", load: () => import("./views/person.js"), name: "Person" },
 };

@@ -14,7 +14,7 @@ export function address(path, parameters = {}) {
   return `${BASE}${path}${query.length ? "?" : ""}${query.join("&")}`;
 }
 
-// The JSON of an answer. Throws an Error with the reason and the HTTP `status` (0 without any answer) if it is a failure;
+// The JSON of an answer. Throws an Error with the reason, the HTTP `status` (0 without any answer) and the `parameter` at fault if it is a failure;
 // a health report is none, though it comes with status 503. A 401 fires the event "login".
 export async function request(url, options) {
   const response = await fetch(url, options).catch((fault) => {
@@ -27,7 +27,11 @@ export async function request(url, options) {
   });
   if (response.status === 401) dispatchEvent(new Event("login"));
   if (!response.ok && !content?.points)
-    throw failure(response.status, content?.error?.reason ?? `The request failed (status ${response.status}).`);
+    throw failure(
+      response.status,
+      content?.error?.reason ?? `The request failed (status ${response.status}).`,
+      content?.error?.parameter,
+    );
   return content;
 }
 
@@ -36,4 +40,4 @@ export function send(method, url, body) {
   return request(url, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 }
 
-const failure = (status, message) => Object.assign(new Error(message), { status });
+const failure = (status, message, parameter) => Object.assign(new Error(message), { status, parameter });
