@@ -104,7 +104,7 @@ def test_every_path_is_roots_and_secrets_are_marked() -> None:
     assert {one.name for one in keys if "path" in one.key.kind.words and one.name != "base"} <= {
         one.name for one in keys if one.is_roots
     }
-    assert [one.name for one in keys if one.key.secret] == ["password"]
+    assert [one.name for one in keys if one.key.secret] == ["password", "to"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,9 @@ def test_every_path_is_roots_and_secrets_are_marked() -> None:
         ("billing.day = 99", "billing.day: must be a whole number from 1 to 31, got 99"),
         ("billing.dya = 1", "(did you mean 'day'?)"),
         ("billing.day = ", "line 1"),
+        ('notify.to = ["syslog://"]', "notify.to: must be addresses like"),
+        ('notify.to = ["dbus://x"]', "notify.to: must be addresses like"),
+        ('notify.to = ["slack://a/b/c?template=/etc/passwd"]', "without a file in them"),
         ('store.flush = "30s"\nstore.retention.second = "1h"', "store.flush: must be"),
     ],
 )

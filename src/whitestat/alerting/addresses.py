@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from whitestat.alerting.outbox import mark
@@ -14,10 +14,13 @@ MOST = 32
 OCTETS_MOST = 65_536
 
 
-def addresses(file: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Each address by its mark. Lines that begin with # are passed over. ConfigError says what is wrong, and where."""
+def addresses(file: Path | None, environ: Mapping[str, str], to: Iterable[str] = ()) -> dict[str, str]:
+    """Each address by its mark: those of the file, of the environment, and `to` of the settings.
+
+    Lines that begin with # are passed over. ConfigError says what is wrong, and where.
+    """
     lines = _lines(file) if file else []
-    lines += environ.get(VARIABLE, "").split()
+    lines += [*environ.get(VARIABLE, "").split(), *to]
     urls = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     for number, url in enumerate(urls, 1):
         if "://" not in url:

@@ -50,7 +50,7 @@ class AlertService:
         self._watcher: Watcher | None = None
         self._zone: tzinfo = UTC
         check_names(config.watch.off)
-        self.urls = addresses(config.notify.file, os.environ)
+        self.urls = addresses(config.notify.file, os.environ, config.notify.to)
         if self._rules() and CAP_NET_ADMIN in privileges.effective():
             from whitestat.throttle.client import Client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +94,39 @@ class WatchConfig:
     ] = ()
 
 
+def _address(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9+]{2,20}://[\x21-\x7e]{1,500}", value):
+        raise ValueError("not an address")
+    return value
+
+
+_PAGE_MAY = (
+    *("ntfy", "ntfys", "mailto", "mailtos", "tgram", "discord", "gotify", "gotifys", "pover", "matrix", "matrixs"),
+    *("signal", "signals", "slack", "pbul"),
+)
+_READS_FILES = re.compile(r"[?&](?:template|pgpkey|pgp|keyfile|key|attach\w*)=", re.IGNORECASE)
+"""Parameters by which Apprise reads files of this machine, or could."""
+
+
+def _address_of_page(value: str) -> str:
+    if _address(value).partition("://")[0].lower() not in _PAGE_MAY or _READS_FILES.search(value):
+        raise ValueError("not for the page")
+    return value
+
+
+ADDRESSES = ValueKind(
+    "addresses as Apprise takes them, like ntfys://ntfy.sh/my-house",
+    (str,),
+    _address,
+    lambda urls: json.dumps(list(urls)),
+    many=True,
+)
+ADDRESSES_OF_PAGE = ADDRESSES._replace(
+    words=f"addresses like ntfys://ntfy.sh/my-house, that begin with {', '.join(_PAGE_MAY)}, without a file in them",
+    read=_address_of_page,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class NotifyConfig:
     """Recipients of messages."""
@@ -106,6 +139,17 @@ class NotifyConfig:
             '"/etc/whitestat/notify.urls"',
         ),
     ] = None
+    to: Annotated[
+        tuple[str, ...],
+        ConfigKey(
+            "Addresses that messages go to, besides those of `file`.",
+            ADDRESSES,
+            example='["ntfys://ntfy.sh/my-house"]',
+            hidden=True,
+            secret=True,
+            narrowed=ADDRESSES_OF_PAGE,
+        ),
+    ] = field(default=(), repr=False)
     quiet: Annotated[
         Quiet | None,
         ConfigKey(

@@ -198,6 +198,9 @@ def refuse_sent_elsewhere(changes: Iterable[SettingChange], given: Mapping[str, 
 def without_secrets(change: SettingChange) -> tuple[str | None, str | None]:
     """Return both sides as JSON for the list of edits; a secret is replaced, so that only its change shows."""
     before, after = change.before, change.after
+    place = place_of(change.name)
+    if not place.row and is_secret(place):
+        return _json(SECRET if before else None), _json(NEW_SECRET if after else None)
     if isinstance(after, Mapping):
         after = _hidden(after, before if isinstance(before, Mapping) else {})
     if isinstance(before, Mapping):
@@ -257,3 +260,8 @@ def _kind_of(place: SettingPlace) -> Any:
 def is_secret(place: SettingPlace) -> bool:
     holds = place.section.holds if place.section else Config
     return any(one.key.secret for one in declared(holds) if one.name == place.key)
+
+
+def is_list(place: SettingPlace) -> bool:
+    kind = _kind_of(place)
+    return bool(kind and kind.many)

@@ -89,6 +89,17 @@ def test_a_password_is_read_from_the_input(
     assert "tulip" not in run(capsys, config, "show") + run(capsys, config, "show", "--json")
 
 
+def test_addresses_of_messages_are_read_from_the_input(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("ntfys://ntfy.example.org/tulip, mailto://rose@example.org\n"))
+    run(capsys, config, "set", "notify.to")
+    assert load(config, {}, root=False).notify.to == ("ntfys://ntfy.example.org/tulip", "mailto://rose@example.org")
+    shown = run(capsys, config, "show", "--csv")
+    assert "notify.to,(secret)," in shown and "tulip" not in shown
+    assert "tulip" not in repr(load(config, {}, root=False))
+
+
 def test_a_running_service_is_asked(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ledger = config.parent / "whitestat.db"
     with closing(Writer(ledger, ZONE)) as writer, closing(Queries(ledger, ZONE)) as queries:

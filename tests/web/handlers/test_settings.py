@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,20 @@ def test_a_password_is_written_and_never_answered(owner: Visitor, page: Path) ->
     assert "(new secret)" in owner.get("/api/v1/edits").text
     assert owner.send("POST", f"/api/v1/edits/{owner.get('/api/v1/edits').json['edits'][0]['id']}/undo").status == 200
     assert "tulip-4711" in page.read_text()
+
+
+def test_addresses_of_messages_are_written_and_never_answered(owner: Visitor, page: Path) -> None:
+    edit = change(owner, notify__to=["ntfys://ntfy.example.org/tulip"]).json["edit"]
+    assert "tulip" in page.read_text()
+    answer = owner.get("/api/v1/config")
+    assert (one(answer, "notify.to")["value"], one(answer, "notify.to")["source"]) == (None, str(page))
+    change(owner, notify__to=["mailto://user:rose@mail.example.org"])
+    assert not re.search("tulip|rose", answer.text + owner.get("/api/v1/edits").text)
+    refused = change(owner, notify__to=["file://etc/rose"])
+    assert refused.status == 400 and "rose" not in refused.text
+    assert owner.send("POST", f"/api/v1/edits/{edit}/undo").status == 400, "a later change touched it"
+    assert owner.send("POST", f"/api/v1/edits/{edit + 1}/undo").status == 200
+    assert "tulip" in page.read_text()
 
 
 def test_a_password_does_not_follow_the_address_of_its_router(owner: Visitor, page: Path) -> None:

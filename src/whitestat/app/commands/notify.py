@@ -17,10 +17,11 @@ BODY = "This is the message of whitestat notify --test. Warnings and summaries w
 
 def notify(config: Config, say: Callable[[str], None], *, test: bool) -> int:
     """Say where messages go, by scheme alone, and with `test` whether each address takes one; the exit status."""
-    urls = addresses(config.notify.file, os.environ)
+    urls = addresses(config.notify.file, os.environ, config.notify.to)
     if not urls:
         raise ConfigError(
-            f"no address to send to: name a file of addresses as Apprise takes them in [notify] file, or set {VARIABLE}"
+            "no address to send to: name addresses as Apprise takes them (whitestat config set notify.to), a file of "
+            f"them in [notify] file, or set {VARIABLE}"
         )
     if not test:
         for number, url in enumerate(urls.values(), 1):

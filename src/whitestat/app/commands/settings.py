@@ -10,7 +10,7 @@ from getpass import getpass
 from typing import Any
 
 from whitestat.app.commands.client import Call, asked
-from whitestat.config.changes import SettingPlace, is_secret, place_of, typed
+from whitestat.config.changes import SettingPlace, is_list, is_secret, place_of, typed
 from whitestat.config.sections import Config
 from whitestat.core.errors import QueryError
 from whitestat.core.model import Json
@@ -35,6 +35,7 @@ def _show(ask: Call, options: argparse.Namespace) -> str:
 def _rows(answer: Json) -> Iterator[Json]:
     for one in answer["settings"]:
         value = one["default"] if one["value"] is None else _written(one["value"])
+        value = "(secret)" if one["is_secret"] and one["source"] != "default" else value
         yield {"key": one["name"], "value": value, "source": one["source"]}
     for table in answer["tables"]:
         for row in table["rows"]:
@@ -73,7 +74,8 @@ def _value(place: SettingPlace, text: str | None) -> object:
         return typed(place, text)
     if not is_secret(place):
         raise QueryError("value", f"missing. Example: whitestat config set {place.name} VALUE")
-    return getpass(f"{place.name}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    given = getpass(f"{place.name}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    return typed(place, given) if is_list(place) else given
 
 
 def _unset(ask: Call, options: argparse.Namespace) -> str:

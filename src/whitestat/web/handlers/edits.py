@@ -23,7 +23,6 @@ from whitestat.attribution.devices.edits import (
     RemovePerson,
     Rename,
     RenamePerson,
-    RowChange,
     SetLabels,
     Split,
 )
@@ -150,7 +149,7 @@ async def undo(context: RequestContext) -> Response:
         from whitestat.web.handlers import settings  # of use for owners, and else not loaded
 
         require(context.request, Permission.OWNERS, context.principal)
-        return await settings.undo(context, number, [RowChange(*change) for change in changes])
+        return await settings.undo(context, number, edits)
     return _outcome(context, await _editor(context).undo(context.number("edit"), _author(context)))
 
 

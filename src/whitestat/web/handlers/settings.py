@@ -9,7 +9,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from whitestat.attribution.devices.edits import ChangeSettings, RowChange
+from whitestat.attribution.devices.edits import SETTING, ChangeSettings
 from whitestat.config.changes import plain, shown_row, without_secrets
 from whitestat.config.schema import DeclaredKey, declared
 from whitestat.config.settings import rows, settings
@@ -17,6 +17,7 @@ from whitestat.config.settings_file import Prepared, SettingsFile
 from whitestat.config.tables import SECTIONS, Section
 from whitestat.core.errors import ConfigError, LedgerError, QueryError, WhiteStatError
 from whitestat.core.model import Json
+from whitestat.ledger.tables.people import EditRow
 from whitestat.web.auth.principal import require_confirmed
 from whitestat.web.responses import json_answer
 from whitestat.web.route import RequestContext
@@ -93,16 +94,26 @@ async def change(context: RequestContext) -> Response:
     return await _apply(context, context.body["set"])
 
 
-async def undo(context: RequestContext, number: int, changes: Sequence[RowChange]) -> Response:
-    """Undo an edit of the settings, after the password was given again."""
+async def undo(context: RequestContext, number: int, edits: Sequence[EditRow]) -> Response:
+    """Undo an edit of the settings, one of these, after the password was given again."""
     require_confirmed(context.principal, context.sources.access, context.sources.now_ms())
+    changes = next(edit.changes for edit in edits if edit.id == number)
     edited = [(str(key[0]), _text(before), _text(after)) for _, key, before, after in changes]
     file = _file(context)
+    if later := _touched_later(number, edits) & {name for name, _, _ in edited}:
+        raise QueryError("edit", f"{min(later)} was changed since; undo the later edit first")
     try:
         values = file.undoing(number, edited)
     except ConfigError as error:
         raise _refused(error, file) from None
     return await _apply(context, values, undoes=number)
+
+
+def _touched_later(number: int, edits: Sequence[EditRow]) -> set[str]:
+    """Return the settings that later edits touched, and that were not undone: two secrets look alike in the list."""
+    undone = {edit.undoes for edit in edits}
+    later = (edit for edit in edits if edit.id > number and edit.id not in undone and edit.undoes is None)
+    return {str(key[0]) for edit in later for what, key, _, _ in edit.changes if what == SETTING}
 
 
 def _text(row: Sequence[object] | None) -> str | None:

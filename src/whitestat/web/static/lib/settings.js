@@ -26,6 +26,7 @@ const WORDS = {
   "watch.daily": "Daily summary at",
   "watch.period": "Summary at the end of a period",
   "watch.off": "Switched off",
+  "notify.to": "Send messages to",
   "notify.file": "File of addresses",
   "notify.quiet": "Quiet hours",
   "notify.devices": "Messages about new devices",

@@ -56,7 +56,7 @@ function Fields({ all, section, drafts, draft }) {
   const [name, , sentence, , tables] = section;
   const link = LINKS[name];
   return html`<p class="note">${sentence}</p>
-    ${inSection(section, all.settings).map((one) => html`<${Field} key=${one.name} one=${one} at=${name} value=${one.name in drafts ? drafts[one.name] : one.value} before=${one.value} fixed=${one.fixed_by && one.page_may_set ? one.fixed_by : one.value !== null && one.fixed_by} onChange=${(value) => draft(one.name, value, one.value)} />`)}
+    ${inSection(section, all.settings).map((one) => html`<${Field} key=${one.name} one=${one} at=${name} hasSecret=${one.source !== "default"} value=${one.name in drafts ? drafts[one.name] : one.value} before=${one.value} fixed=${one.fixed_by && one.page_may_set ? one.fixed_by : one.value !== null && one.fixed_by} onChange=${(value) => draft(one.name, value, one.value)} />`)}
     ${tables.map((each) => {
       const table = all.tables.find((found) => found.name === each);
       const parts = all.tables.filter((found) => found.name.startsWith(`${each}.`));
