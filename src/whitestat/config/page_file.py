@@ -51,8 +51,7 @@ def versions(page: Path) -> list[int]:
 def read(path: Path) -> str | None:
     """Return the text with the rights of the folder's owner, None if there is no file. Raises ConfigError."""
     try:
-        with as_owner(path.parent):
-            content = _content(path)
+        content = _content(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -64,7 +63,13 @@ def read(path: Path) -> str | None:
 
 
 def _content(path: Path) -> bytes:
-    descriptor = os.open(path, _READ)
+    """By its folder, which root finds below a home that the owner of the folder cannot go through."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with as_owner(path.parent):
+            descriptor = os.open(path.name, _READ, dir_fd=folder)
+    finally:
+        os.close(folder)
     with os.fdopen(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ConfigError(f"{path}: must be a plain file")

@@ -17,9 +17,10 @@ from whitestat.core.units import octets_text
 from whitestat.ledger.files.blocks import file_of
 from whitestat.ledger.files.condition import aside
 from whitestat.ledger.files.database import fault_in, is_damage, lock, open_for_reading, open_for_writing
+from whitestat.ledger.files.place import as_owner_of, open_plain
 from whitestat.ledger.files.wal import log_of
 from whitestat.ledger.read.queries import Queries
-from whitestat.ledger.recovery.aside import find_chain, set_aside, sync_folder, temporary
+from whitestat.ledger.recovery.aside import copy_owner, find_chain, set_aside, sync_folder, temporary
 from whitestat.ledger.recovery.lost_rows import complete
 from whitestat.ledger.recovery.merging import merge
 from whitestat.ledger.recovery.salvage import Salvage, salvage
@@ -60,10 +61,11 @@ def recover(
     """Bring back what can be read of damaged ledgers; LedgerError, and nothing is changed.
 
     Without a source, of all that were set aside, and of the ledger itself where it is damaged. What is recovered is
-    added to the ledger at `path`, or written to a new file `to`. What was added is renamed, never removed.
+    added to the ledger at `path`, or written to a new file `to`. What was added is renamed, never removed. Root does it
+    with the rights of the folder's owner.
     """
     if to is None:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), as_owner_of(path):
             _set_aside_if_damaged(path, now_ms)
     sources = [source] if source else aside(path)
     if not sources:
@@ -75,7 +77,9 @@ def recover(
     for ledger in sources:
         if not ledger.is_file():
             raise LedgerError(f"{ledger}: there is no such file")
-        yield _recover(path, zone, ledger, to)
+        with as_owner_of(to or path):
+            recovered = _recover(path, zone, ledger, to)
+        yield recovered
 
 
 def _set_aside_if_damaged(path: Path, now_ms: int) -> None:
@@ -109,6 +113,8 @@ def _recover(path: Path, zone: tzinfo, source: Path, to: Path | None) -> Recover
             salvaged = _rebuilt(source, part, zone)
             result = _told(source, part, zone, salvaged)
             if to or not path.exists():
+                part.chmod(0o600)
+                copy_owner(source, part)
                 part.rename(place)
             else:
                 if descriptor >= 0:
@@ -133,7 +139,7 @@ def _rebuilt(source: Path, part: Path, zone: tzinfo) -> Salvage:
     """All that can be read, with the flushes beside it, as a ledger of today's version that is folded."""
     salvaged = salvage(source, part, lambda table: True)
     with suppress(FileNotFoundError):
-        shutil.copyfile(file_of(source), file_of(part))
+        _copy(file_of(source), file_of(part))
     with closing(sqlite3.connect(part)) as connection, connection:
         find_chain(connection, part)
         complete(connection, part, zone)
@@ -141,6 +147,12 @@ def _rebuilt(source: Path, part: Path, zone: tzinfo) -> Salvage:
         writer.state()
         writer.fold_details()
     return salvaged
+
+
+def _copy(source: Path, to: Path) -> None:
+    created = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(open_plain(source, os.O_RDONLY), "rb") as old, os.fdopen(open_plain(to, created), "wb") as new:
+        shutil.copyfileobj(old, new)
 
 
 def _add(path: Path, part: Path, source: Path, zone: tzinfo, result: Recovered) -> None:

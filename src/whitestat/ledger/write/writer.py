@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -119,7 +120,7 @@ class Writer:
         self._log_place = place_of(log_of(self._path))
 
     def _shut(self) -> None:
-        """Let go of all files. `_find_place` opens them anew."""
+        """Let go of all files. `find_place` opens them anew."""
         self._is_open = False
         self._connection.close()
         self._wal.checkpointed()
@@ -181,7 +182,7 @@ class Writer:
         self.replaced += 1
         self._open()
 
-    def _find_place(self) -> None:
+    def find_place(self) -> None:
         """See to it that the path leads to what is open. LedgerError where it cannot be made to, yet."""
         if not self._is_open:
             self._open()
@@ -207,7 +208,8 @@ class Writer:
             copy(self._connection, path)
             path.chmod(self._mode)
         except (OSError, LedgerError) as error:
-            raise LedgerError(f"{path}: is gone (deleted or moved) and cannot be written again yet: {error}") from error
+            text = f"{path}: is gone (deleted or moved) and cannot be written again yet: {error}"
+            raise LedgerError(f"{text}{_remedy(path.parent)}") from error
         self._reopen("the ledger was deleted or moved while the service ran; all of it was written to its place again")
 
     def _remove_log(self) -> None:
@@ -250,7 +252,7 @@ class Writer:
         not be booked (disk full, database locked): the same flush may be committed again later. Raises it too
         when some of its receipts were booked and others not, as its usage cannot be told apart by meter.
         """
-        self._find_place()
+        self.find_place()
         if self._is_booked(flush.receipts):
             return False
         newest_s = max((at_s for at_s, _ in (*flush.usage, *flush.coverage)), default=None)
@@ -265,7 +267,7 @@ class Writer:
 
     def keep_held(self, flush: Flush, hold: Hold) -> bool:
         """As `commit`, of usage and coverage that have no date yet: they are kept apart until `release`."""
-        self._find_place()
+        self.find_place()
         if self._is_booked(flush.receipts):
             return False
         if self._sequence - self._folded >= SLOTS_MAX:
@@ -582,3 +584,11 @@ class Writer:
 
 def _hexadecimal(row: Sequence[object]) -> list[object]:
     return [value.hex() if isinstance(value, bytes) else value for value in row]
+
+
+def _remedy(folder: Path) -> str:
+    """What to do where the folder is gone and its user may not make it anew."""
+    if folder.is_dir():  # one that was deleted is still there, without a name, where the process sees it by a mount
+        return "" if folder.stat().st_nlink else "; its folder was deleted: start the service anew"
+    words = ("install", "-d", "-m", "700", "-o", str(os.geteuid()), "-g", str(os.getegid()), str(folder))
+    return f"; make the folder anew, as root: {shlex.join(words)}"
