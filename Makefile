@@ -67,6 +67,9 @@ links: $(VENV)/test.stamp ## VLAN, Wi-Fi, PPPoE and WireGuard on Debian's own ke
 pythons: $(VENV)/bin/pip ## the service on each Python it is declared for: this machine's, and those of newer Debians
 	packaging/pythons/run $(abspath $(BIN))/python
 
+bare: ## the README's commands on bare Debian 12 and 13: make run, make quick as a user; WHOLE=1: make test too
+	packaging/bare/run $(ARGS)
+
 constraints: $(VENV)/bin/uv ## packaging/constraints.txt: the versions and hashes that the image fetches
 	packaging/constraints $(abspath $(BIN))/uv
 
@@ -132,4 +135,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons constraints bounds image images object vendor reference docs manual release screenshot clean
+.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons bare constraints bounds image images object vendor reference docs manual release screenshot clean
