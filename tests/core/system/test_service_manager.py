@@ -50,15 +50,13 @@ def test_without_a_manager_nothing_is_sent(address: str) -> None:
     assert manager.watchdog_s is None
 
 
-OWN = str(os.getpid())
-
-
 @pytest.mark.parametrize(
     ("period", "pid", "watchdog_s"),
-    [("3000000", "", 3.0), ("3000000", OWN, 3.0), ("3000000", "1", None), ("0", "", None), ("-5", "", None)],
+    [("3000000", "", 3.0), ("3000000", "own", 3.0), ("3000000", "1", None), ("0", "", None), ("-5", "", None)],
 )
 def test_the_watchdog_is_of_this_process_alone(tmp_path: Path, period: str, pid: str, watchdog_s: float | None) -> None:
-    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": period, "WATCHDOG_PID": pid}
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": period}
+    environment["WATCHDOG_PID"] = str(os.getpid()) if pid == "own" else pid
     with closing(listening(environment["NOTIFY_SOCKET"])):
         manager = ServiceManager.of(environment)
         assert manager.watchdog_s == watchdog_s
