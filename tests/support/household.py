@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Send
 from tests.support.configuration import configured
 from tests.support.recorder import recorder_on
 from whitestat.app import build
+from whitestat.app.trying import try_point
 from whitestat.attribution.devices.edits import Edit
 from whitestat.attribution.devices.identity import EditResult, Identity
 from whitestat.config.loader import load
@@ -193,6 +194,7 @@ class House:
             slowing=self.slowing,
             settings=self._settings if self.settings else None,
             restart=self.restart,
+            try_point=try_point,
         )
 
     def _settings(self) -> SettingsFile:

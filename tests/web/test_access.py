@@ -95,6 +95,7 @@ def test_a_link_sets_one_password_however_many_use_it_at_once(closed: House) -> 
 
 CONFIRMED: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("PATCH", "/api/v1/config", {"set": {"billing.day": 5}}),
+    ("POST", "/api/v1/config/try", {"point": "lan"}),
     ("POST", "/api/v1/accounts", {"name": "thief", "role": "owner"}),
     ("DELETE", "/api/v1/accounts/1", {}),
     ("POST", "/api/v1/accounts/1/link", {}),

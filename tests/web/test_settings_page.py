@@ -13,6 +13,9 @@ from tests.support.accounts import owned
 from tests.support.axe import violations
 from tests.support.browser import Browser, Page
 from tests.support.household import House, booked, household
+from tests.support.peers import hosting
+from tests.support.peers.archer import PASSWORD as ROUTER_PASSWORD
+from tests.support.peers.archer import Archer
 from tests.support.visitor import PASSWORD, Visitor
 from whitestat.config import page_file
 
@@ -140,3 +143,20 @@ def test_a_fault_of_the_file_is_on_the_page(browser: Browser, house: House, owne
     with looking(browser, house, owner, "period") as page:
         says(page, "Not all settings are in use.")
         says(page, "got 77")
+
+
+def test_a_router_is_tried_on_the_page(browser: Browser, house: House, owner: Visitor) -> None:
+    with hosting(Archer([])) as url, looking(browser, house, owner, "points", 390) as page:
+        type_into(page, "main form.controls input", "router")
+        press(page, "Add")
+        page.wait_for("document.querySelector('#set-point-router-collector')")
+        type_into(page, "#set-point-router-collector", "archer-c20")
+        type_into(page, "#set-point-router-url", url)
+        type_into(page, "#set-point-router-password", ROUTER_PASSWORD)
+        press(page, "Try router")
+        page.wait_for("document.querySelector('input[name=password]')")
+        type_into(page, "input[name=password]", PASSWORD)
+        press(page, "Confirm")
+        says(page, "Point router (archer-c20 at")
+        assert violations(page) == []
+        page.problems[:] = [each for each in page.problems if "40" not in str(each)]  # the answer 403 is meant

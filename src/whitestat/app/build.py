@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
     from whitestat.config.settings_file import SettingsFile
     from whitestat.web.connections import Certificate
-    from whitestat.web.sources import Access, DeviceEditor, Sources, ThrottleControl
+    from whitestat.web.sources import Access, DeviceEditor, PointTrial, Sources, ThrottleControl
 
 log = logging.getLogger("whitestat")
 
@@ -170,6 +170,7 @@ def sources(
     queries: Queries,
     throttle: ThrottleControl,
     restart: Callable[[], None] | None = None,
+    try_point: Callable[[Config, str], PointTrial] | None = None,
 ) -> Sources:
     """Return what the web part answers from."""
     from whitestat.web.sources import Sources
@@ -189,6 +190,7 @@ def sources(
         resolve=resolve,
         settings=settings_file(config),
         restart=restart,
+        try_point=try_point,
     )
 
 

@@ -39,6 +39,7 @@ from whitestat.web.server import serve
 if TYPE_CHECKING:
     from whitestat.app.csv_logs import CsvLogs
     from whitestat.web.auth.accounts import Accounts
+    from whitestat.web.sources import PointTrial
 
 log = logging.getLogger("whitestat")
 
@@ -162,6 +163,7 @@ class Service:
             queries=self._queries,
             throttle=self._alerts,
             restart=self._restart,
+            try_point=_try_point,
         )
         self._settings = sources.settings
         self._access = sources.access
@@ -243,6 +245,13 @@ class Service:
         close_control(self._config.store.path, self._control)
         await _close_readers(self._queries, self._csv_logs)
         await self._engine.stop()
+
+
+def _try_point(config: Config, name: str) -> PointTrial:
+    """Try a point; its code is loaded with the first use."""
+    from whitestat.app.trying import try_point
+
+    return try_point(config, name)
 
 
 async def watch_accounts(accounts: Accounts, notices: list[str], every_s: float = ACCOUNTS_CHECK_S) -> None:

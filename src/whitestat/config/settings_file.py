@@ -25,11 +25,12 @@ from whitestat.core.errors import ConfigError
 
 
 class Prepared(NamedTuple):
-    """A change that was checked: the text to write, the text before, and what differs."""
+    """A change that was checked: the text to write, the text before, what differs, and all settings with it."""
 
     text: str
     before: str
     changes: Sequence[SettingChange]
+    config: Config
 
 
 class SettingsFile:
@@ -40,7 +41,7 @@ class SettingsFile:
             raise ConfigError("settings: these were not loaded from files")
         self.layers: Layers = config.layers
         self.path = config.layers.page_file
-        self.lock = asyncio.Lock()
+        self.lock, self.trying = asyncio.Lock(), asyncio.Lock()
         self._config, self._check = config, check
 
     def document(self) -> Mapping[str, Any]:
@@ -64,11 +65,12 @@ class SettingsFile:
         after = parsed(self.path, text)
         changed = differences(parsed(self.path, before), after)
         refuse_sent_elsewhere(changed, changes)
-        self._valid(after)
-        return Prepared(text, before, changed)
+        return Prepared(text, before, changed, self._valid(after))
 
-    def _valid(self, document: Mapping[str, Any]) -> None:
-        self._check(with_page(self._config, document))
+    def _valid(self, document: Mapping[str, Any]) -> Config:
+        config = with_page(self._config, document)
+        self._check(config)
+        return config
 
     def write(self, prepared: Prepared) -> None:
         """Write a change, unless the file was changed since it was prepared. Raises ConfigError."""

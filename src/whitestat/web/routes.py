@@ -81,15 +81,20 @@ async def _change_settings(context: RequestContext) -> Response:
     return await settings.change(context)
 
 
-_SETTINGS_BODY = (
-    Field(
-        "set",
-        "Values by name: `billing.day`, a whole row `plan.line` as an object, or a key in a row `plan.line.allowance`; "
-        "null takes it away.",
-        ("object",),
-        required=True,
-    ),
+async def _try_point(context: RequestContext) -> Response:
+    from whitestat.web.handlers import settings
+
+    return await settings.try_point(context)
+
+
+_SET = Field(
+    "set",
+    "Values by name: `billing.day`, a whole row `plan.line` as an object, or a key in a row `plan.line.allowance`; "
+    "null takes it away.",
+    ("object",),
 )
+_SETTINGS_BODY = (_SET._replace(required=True),)
+_TRY_BODY = (Field("point", "Name of the point to try.", ("text",), required=True), _SET)
 SETTINGS = (
     Route("GET", "/api/v1/config", "Every setting, its default and source.", OWNERS, _settings, "Settings"),
     Route(
@@ -100,6 +105,17 @@ SETTINGS = (
         _change_settings,
         "SettingsChanged",
         body=_SETTINGS_BODY,
+        confirmed=True,
+    ),
+    Route(
+        "POST",
+        "/api/v1/config/try",
+        "Try a router or another program that a point reads, with settings that are not saved.",
+        OWNERS,
+        _try_point,
+        "Trial",
+        body=_TRY_BODY,
+        may_be_unavailable=True,
         confirmed=True,
     ),
 )

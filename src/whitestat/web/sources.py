@@ -18,6 +18,7 @@ from whitestat.web.tls.state import Https
 from whitestat.web.usage_reader import UsageReader
 
 if TYPE_CHECKING:
+    from whitestat.config.sections import Config
     from whitestat.config.settings_file import SettingsFile
 
 T = TypeVar("T")
@@ -70,6 +71,16 @@ class DeviceEditor(Protocol):
     def reprice(self, plan: int, from_s: int | None) -> Awaitable[int]: ...
 
 
+class PointTrial(Protocol):
+    """A try of a point: whether it works, and what it said."""
+
+    @property
+    def works(self) -> bool: ...
+
+    @property
+    def report(self) -> str: ...
+
+
 class ThrottleControl(Protocol):
     """Reports active limits and lifts them. Raises Missing for a name without a limit."""
 
@@ -86,7 +97,8 @@ class Sources:
     with `status` ("ok" or a reason) and `points`. `live` yields one item a second to each client: first all devices of
     today, then those that changed. `slowing` has the active limits. `lan`: the local networks. `resolve` returns the
     DNS name of an address. `settings` is the page's file of settings, and `restart` starts the service again with it
-    as soon as the answer is sent; None if that is not possible here.
+    as soon as the answer is sent; None if that is not possible here. `try_point` reads one point as settings
+    have it, in a thread.
     """
 
     queries: UsageReader
@@ -101,6 +113,7 @@ class Sources:
     slowing: ThrottleControl | None = None
     settings: Callable[[], SettingsFile] | None = None
     restart: Callable[[], None] | None = None
+    try_point: Callable[[Config, str], PointTrial] | None = None
     access: Access = field(default_factory=Access)
     resolve: Callable[[str], str | None] = lambda address: None
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.accounts import owned
 from tests.support.household import House, booked, household
+from tests.support.peers import hosting
+from tests.support.peers.archer import PASSWORD, Archer, Row
 from tests.support.visitor import Visitor
 from whitestat.config import page_file
 
@@ -197,3 +199,29 @@ def test_the_settings_are_for_owners(house: House, owner: Visitor) -> None:
         assert visitor.send("POST", f"/api/v1/edits/{edit}/undo").status == 403
         assert visitor.get("/api/v1/edits").json["edits"] == []
     assert Visitor(house).get("/api/v1/config").status == 401
+
+
+def attempt(visitor: Visitor, point: str, **values: object) -> Any:
+    names = {name.replace("__", "."): value for name, value in values.items()}
+    return visitor.send("POST", "/api/v1/config/try", {"point": point, "set": names})
+
+
+@pytest.mark.slow
+def test_a_router_is_tried_before_it_is_saved(owner: Visitor, page: Path) -> None:
+    peer = Archer([Row("192.168.1.10", "02:50:00:00:00:11", 4_000, 4)])
+    with hosting(peer) as url:
+        router = {"name": "router", "collector": "archer-c20", "url": url, "password": PASSWORD}
+        answer = attempt(owner, "router", point__router=router)
+        assert answer.json["works"] and "point router (archer-c20 at" in answer.json["report"]
+        wrong = attempt(owner, "router", point__router={**router, "password": "wrong"})
+        assert not wrong.json["works"] and "wrong" not in wrong.json["report"]
+    assert PASSWORD not in answer.text and not page.exists()
+
+
+def test_a_try_sends_no_stored_password_elsewhere_and_no_point_is_made_up(owner: Visitor) -> None:
+    change(owner, point__router=ROUTER)
+    answer = attempt(owner, "router", point__router__url="http://192.0.2.66")
+    assert answer.status == 400 and "give it again" in answer.json["error"]["reason"]
+    assert "there is no point 'other'" in attempt(owner, "other").json["error"]["reason"]
+    lan = {"name": "lan", "collector": "kernel", "interface": "lo"}
+    assert "is tried by the new start" in attempt(owner, "lan", point__lan=lan).json["report"]

@@ -51,7 +51,7 @@ def check(config: Config, say: Callable[[str], None]) -> int:
         say(f"note: {notice}")
     try:
         for collector in collectors:
-            works &= _look(collector, build.attributor(locality(config, points)), say)
+            works &= look(collector, build.attributor(locality(config, points)), say)
     finally:
         for collector in collectors:
             collector.close()
@@ -119,7 +119,7 @@ def _await(collector: Collector) -> None:
         time.sleep(0.05)
 
 
-def _look(collector: Collector, attributor: Attributor, say: Callable[[str], None]) -> bool:
+def look(collector: Collector, attributor: Attributor, say: Callable[[str], None]) -> bool:
     """Read twice, two seconds apart, and report what was seen in between."""
     clock = SystemClock()
     first_ms = clock.now_ms()

@@ -94,6 +94,22 @@ async def change(context: RequestContext) -> Response:
     return await _apply(context, context.body["set"])
 
 
+async def try_point(context: RequestContext) -> Response:
+    """Read a point as settings that are not saved have it."""
+    file, trial_of = _file(context), context.sources.try_point
+    if trial_of is None:
+        raise HTTPException(503, "no point can be tried: the service does not run here")
+    if file.trying.locked():
+        raise HTTPException(503, "another point is being tried; wait until it has answered")
+    async with file.trying:
+        try:
+            prepared = await asyncio.to_thread(file.prepare, context.body.get("set", {}))
+        except ConfigError as error:
+            raise _refused(error, file) from None
+        trial = await asyncio.to_thread(trial_of, prepared.config, context.body["point"])
+    return json_answer({"works": trial.works, "report": trial.report})
+
+
 async def undo(context: RequestContext, number: int, edits: Sequence[EditRow]) -> Response:
     """Undo an edit of the settings, one of these, after the password was given again."""
     require_confirmed(context.principal, context.sources.access, context.sources.now_ms())

@@ -41,6 +41,9 @@ SCHEMAS: Schema = {
             ),
         }
     ),
+    "Trial": an_object(
+        {"works": _FLAG, "report": {**TEXT, "description": "what the point answered, or why it did not"}}
+    ),
     "SettingsChanged": an_object(
         {
             "edit": {**COUNT, "description": "number of the edit, to undo it; 0 without a change"},

@@ -38,7 +38,7 @@ function Input({ id, one, value, onChange, hasSecret }) {
 }
 
 // The rows of a table of tables, those that the file fixes too. `drafts` has what is not saved, by `plan.line`.
-export function Rows({ table, parts, drafts, onDraft }) {
+export function Rows({ table, parts, drafts, onDraft, tool }) {
   const [name, setName] = useState("");
   const first = table.keys[0];
   const known = new Map(table.rows.map((row) => [row.name, row]));
@@ -49,7 +49,7 @@ export function Rows({ table, parts, drafts, onDraft }) {
     setName("");
   };
   return html`<p class="note">${table.help}</p>
-    ${names.map((each) => html`<${Row} key=${each} table=${table} parts=${parts} name=${each} row=${known.get(each)} draft=${drafts[`${table.name}.${each}`]} onDraft=${(values) => onDraft(`${table.name}.${each}`, values)} />`)}
+    ${names.map((each) => html`<${Row} key=${each} tool=${tool} table=${table} parts=${parts} name=${each} row=${known.get(each)} draft=${drafts[`${table.name}.${each}`]} onDraft=${(values) => onDraft(`${table.name}.${each}`, values)} />`)}
     <form class="controls" onSubmit=${add}><label class="pick">New ${table.name}: ${label(table.name, first.name).toLowerCase()}
       <input type="text" value=${name} placeholder=${plain(first.example ?? "")} onInput=${({ target }) => setName(target.value)} /></label>
       <button class="field" disabled=${!name.trim()}>Add</button></form>`;
@@ -60,7 +60,7 @@ const newNames = (table, drafts) =>
     .filter((name) => name.startsWith(`${table.name}.`) && drafts[name])
     .map((name) => name.slice(table.name.length + 1));
 
-function Row({ table, parts, name, row, draft, onDraft }) {
+function Row({ table, parts, name, row, draft, onDraft, tool }) {
   const before = row?.values ?? {};
   const values = draft ?? before;
   const id = `${table.name}-${name}`;
@@ -77,6 +77,7 @@ function Row({ table, parts, name, row, draft, onDraft }) {
     <${Fields} keys=${shown.filter((one) => isCommon(table.name, one.name))} ...${all} />
     ${rare.length > 0 && html`<details class="more"><summary>More</summary><${Fields} keys=${rare} ...${all} /></details>`}
     ${parts.map((part) => html`<${Part} key=${part.name} part=${part} at=${id} rows=${values[part.name.split(".")[1]] ?? []} fixed=${row?.fixed_by} onChange=${(rows) => onDraft(changed(values, part.name.split(".")[1], rows.length ? rows : null))} />`)}
+    ${tool?.(name)}
     ${!row?.fixed_by && html`<p><button type="button" class="plain" onClick=${() => onDraft(row ? null : undefined)}>Remove ${name}</button></p>`}
   </details>`;
 }

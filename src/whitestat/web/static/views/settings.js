@@ -60,7 +60,7 @@ function Fields({ all, section, drafts, draft }) {
     ${tables.map((each) => {
       const table = all.tables.find((found) => found.name === each);
       const parts = all.tables.filter((found) => found.name.startsWith(`${each}.`));
-      return html`<${Rows} key=${each} table=${table} parts=${parts} drafts=${drafts} onDraft=${(row, values) => draft(row, values, NOTHING)} />`;
+      return html`<${Rows} key=${each} table=${table} parts=${parts} drafts=${drafts} onDraft=${(row, values) => draft(row, values, NOTHING)} tool=${each === "point" ? (point) => html`<${Try} key=${point} point=${point} drafts=${drafts} />` : undefined} />`;
     })}
     ${link && html`<p><a href=${link[0]}>${link[1]}</a></p>`}
     ${name === "backups" && html`<p class="note">Changes made here are in <bdi>${all.page_file}</bdi>; ${all.file ? html`<bdi>${all.file}</bdi> wins over it.` : "there is no configuration file."} Backups are made by <code>whitestat backup --to FOLDER</code>.</p>`}`;
@@ -83,6 +83,26 @@ function SaveBar({ all, drafts, state, discard, run }) {
     }
   </div>`;
 }
+
+// Reads a router as the fields have it, before they are saved.
+function Try({ point, drafts }) {
+  const [state, set] = useState({});
+  const run = async () => {
+    set({ said: "Asking it\u2026", busy: true });
+    try {
+      const { works, report } = await send("POST", address("config/try"), { point, set: drafts });
+      set({ said: report, tone: works ? "state-ok" : "state-bad" });
+    } catch (fault) {
+      if (needsPassword(fault)) set({ ask: run });
+      else set({ said: fault.message, tone: "state-bad" });
+    }
+  };
+  return html`<p class="controls"><button type="button" class="field" disabled=${state.busy} onClick=${run}>Try ${point}</button>
+    <span role="status" class=${state.tone ?? ""}>${state.said && capital(state.said)}</span></p>
+    ${state.ask && html`<${Password} then=${state.ask} />`}`;
+}
+
+const needsPassword = (fault) => fault.status === 403 && fault.message.includes("password");
 
 function Password({ then }) {
   const [fault, setFault] = useState("");
@@ -117,7 +137,7 @@ function useChange(again, done) {
       done();
       again();
     } catch (fault) {
-      if (fault.status === 403 && fault.message.includes("password")) set({ ask: () => run(method, url, body) });
+      if (needsPassword(fault)) set({ ask: () => run(method, url, body) });
       else set({ fault: fault.parameter ? `${fault.parameter}: ${fault.message}` : fault.message });
     }
   };
