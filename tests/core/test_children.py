@@ -124,7 +124,10 @@ def test_every_child_is_started_in_one_place() -> None:
         "core/system/children.py",
         "throttle/client.py",
         "alerting/delivery.py",
+        "app/restart.py",
     }
+    restart = (SOURCE / "whitestat" / "app" / "restart.py").read_text()
+    assert "os.geteuid() != 0 and not privileges.effective()" in restart, "it becomes itself anew without any right"
     for name in ("throttle/client.py", "alerting/delivery.py"):
         text = (SOURCE / "whitestat" / name).read_text()
         assert "children.python(" in text and "env=children.environment(" in text and 'cwd="/"' in text

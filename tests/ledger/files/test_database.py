@@ -263,7 +263,8 @@ def test_a_user_who_may_only_read_the_folder_can_ask(public_folder: Path, runnin
         writer.close()
     for file in public_folder.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert as_nobody(ask).startswith("LedgerError: ")
+    if os.getuid() == 0:  # otherwise the reader is the owner
+        assert as_nobody(ask).startswith("LedgerError: ")
     for file in public_folder.iterdir():  # as its owner may allow
         file.chmod(0o644)
     assert as_nobody(ask) == "done"
