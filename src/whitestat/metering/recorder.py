@@ -173,7 +173,7 @@ class Recorder:
         they stay, and so does when devices were seen.
         """
         if not self._draft.results and not self._attributor.devices.has_news:
-            self._writer.find_place()
+            self._writer.look_at_place()
             return
         if self._replaced != self._writer.replaced:
             self._replaced = self._writer.replaced

@@ -120,7 +120,7 @@ class Writer:
         self._log_place = place_of(log_of(self._path))
 
     def _shut(self) -> None:
-        """Let go of all files. `find_place` opens them anew."""
+        """Let go of all files. `_find_place` opens them anew."""
         self._is_open = False
         self._connection.close()
         self._wal.checkpointed()
@@ -182,7 +182,12 @@ class Writer:
         self.replaced += 1
         self._open()
 
-    def find_place(self) -> None:
+    def look_at_place(self) -> None:
+        """As before a commit, where there is nothing to write: what is gone is noticed. Raises LedgerError."""
+        if self._is_open:
+            self._find_place()
+
+    def _find_place(self) -> None:
         """See to it that the path leads to what is open. LedgerError where it cannot be made to, yet."""
         if not self._is_open:
             self._open()
@@ -252,7 +257,7 @@ class Writer:
         not be booked (disk full, database locked): the same flush may be committed again later. Raises it too
         when some of its receipts were booked and others not, as its usage cannot be told apart by meter.
         """
-        self.find_place()
+        self._find_place()
         if self._is_booked(flush.receipts):
             return False
         newest_s = max((at_s for at_s, _ in (*flush.usage, *flush.coverage)), default=None)
@@ -267,7 +272,7 @@ class Writer:
 
     def keep_held(self, flush: Flush, hold: Hold) -> bool:
         """As `commit`, of usage and coverage that have no date yet: they are kept apart until `release`."""
-        self.find_place()
+        self._find_place()
         if self._is_booked(flush.receipts):
             return False
         if self._sequence - self._folded >= SLOTS_MAX:
