@@ -197,7 +197,7 @@ def _add_copies(commands: Commands) -> None:
         dest="folder",
         type=Path,
         metavar="FOLDER",
-        help="Instead of FILE: write copies of the database and the accounts into FOLDER, named by the time.",
+        help="Instead of FILE: write copies of the database, accounts and settings into FOLDER, named by the time.",
     )
     backup.add_argument(
         "--keep",
@@ -217,6 +217,11 @@ def _add_copies(commands: Commands) -> None:
         "--accounts",
         action="store_true",
         help="Restore the accounts and tokens too, from FILE.access beside the backup.",
+    )
+    restore.add_argument(
+        "--settings",
+        action="store_true",
+        help="Restore the page's settings too, from FILE.settings.toml beside the backup.",
     )
 
 

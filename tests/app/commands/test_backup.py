@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.flushes import STOCKHOLM, flushes_in, whole
 from whitestat.app.main import run_command
+from whitestat.config import page_file
 from whitestat.ledger.write.writer import Writer
 from whitestat.web.auth import file as accounts
 
@@ -43,6 +45,30 @@ def test_a_series_is_written_and_restored_with_its_accounts(
     (replaced,) = tmp_path.glob("data/*.before-restore-*Z")
     assert flushes_in(replaced) == 2
     assert accounts.read(accounts.path_of(replaced)).next == 9
+
+
+@pytest.mark.slow
+def test_the_settings_of_the_page_go_with_the_backup(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = page_file.path_of(tmp_path / "data" / "whitestat.db")
+    page_file.write(page, "# ours\nbilling.day = 5\n")
+    for _ in range(2):
+        words = ["backup", "--to", str(tmp_path / "copies"), "--keep", "1", "--config", str(config)]
+        assert run_command(words) == 0
+        time.sleep(1.1)  # copies are named by the second
+    copy, settings = sorted((tmp_path / "copies").glob("*.db*"), key=lambda file: len(file.name))[::2]
+    assert settings.read_text() == "# ours\nbilling.day = 5\n"
+    assert len(list((tmp_path / "copies").iterdir())) == 3, "the older backup is gone with its files"
+    page_file.write(page, "billing.day = 6\n")
+    assert run_command(["restore", str(copy), "--config", str(config)]) == 0
+    assert "day = 6" in page.read_text()
+    time.sleep(1.1)  # so is what was in use
+    assert run_command(["restore", str(copy), "--settings", "--config", str(config)]) == 0
+    assert page.read_text() == "# ours\nbilling.day = 5\n"
+    settings.unlink()
+    assert run_command(["restore", str(copy), "--settings", "--config", str(config)]) == 1
+    assert "there is no such file; without --settings" in capsys.readouterr().err
 
 
 def test_accounts_stay_where_they_are_not_asked_for_or_not_in_the_backup(

@@ -88,7 +88,7 @@ def _copy_file(file: Path, to: Path) -> int:
 
 def _remove_older(stem: str, folder: Path, keep: int) -> list[Path]:
     """Remove all but the newest backups of the series, with the files that go with each; return what is gone."""
-    pattern = re.compile(rf"({re.escape(stem)}-\d{{8}}T\d{{6}}Z\.db)(\.\w+)?")
+    pattern = re.compile(rf"({re.escape(stem)}-\d{{8}}T\d{{6}}Z\.db)((?:\.\w+)*)")
     names = [match for file in folder.iterdir() if (match := pattern.fullmatch(file.name))]
     old = set(sorted({match[1] for match in names})[:-keep])
     gone = []
