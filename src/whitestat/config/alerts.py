@@ -131,6 +131,17 @@ ADDRESSES_OF_PAGE = ADDRESSES._replace(
 class NotifyConfig:
     """Recipients of messages."""
 
+    to: Annotated[
+        tuple[str, ...],
+        ConfigKey(
+            "Addresses that messages go to: ntfy, e-mail and others, as Apprise takes them.",
+            ADDRESSES,
+            example='["ntfys://ntfy.sh/my-house"]',
+            hidden=True,
+            secret=True,
+            narrowed=ADDRESSES_OF_PAGE,
+        ),
+    ] = field(default=(), repr=False)
     file: Annotated[
         Path | None,
         ConfigKey(
@@ -139,17 +150,6 @@ class NotifyConfig:
             '"/etc/whitestat/notify.urls"',
         ),
     ] = None
-    to: Annotated[
-        tuple[str, ...],
-        ConfigKey(
-            "Addresses that messages go to, besides those of `file`.",
-            ADDRESSES,
-            example='["ntfys://ntfy.sh/my-house"]',
-            hidden=True,
-            secret=True,
-            narrowed=ADDRESSES_OF_PAGE,
-        ),
-    ] = field(default=(), repr=False)
     quiet: Annotated[
         Quiet | None,
         ConfigKey(

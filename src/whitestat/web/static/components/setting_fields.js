@@ -33,7 +33,7 @@ function Input({ id, one, value, onChange, hasSecret }) {
       <option value="">${one.is_required ? "Choose" : `Default (${plain(one.default)})`}</option>
       ${words.map((word) => html`<option key=${word} value=${word}>${{ true: "Yes", false: "No" }[word] ?? word}</option>`)}</select>`;
   if (one.is_secret)
-    return html`<input ...${more} type="password" autocomplete="new-password" placeholder=${hasSecret ? "Stored; type to replace it" : ""} onInput=${({ target }) => onChange(target.value ? (one.types.includes("list") ? typed(one, target.value) : target.value) : undefined)} />`;
+    return html`<input ...${more} type="password" autocomplete="new-password" placeholder=${hasSecret ? "Stored; type to replace it" : one.example ? `for example ${plain(one.example)}` : ""} onInput=${({ target }) => onChange(target.value ? (one.types.includes("list") ? typed(one, target.value) : target.value) : undefined)} />`;
   return html`<input ...${more} type="text" autocomplete="off" spellcheck="false" value=${text(value)} placeholder=${one.example ? `for example ${plain(one.example)}` : plain(one.default)} onChange=${({ target }) => onChange(typed(one, target.value))} />`;
 }
 
