@@ -98,6 +98,17 @@ def add_access(commands: Commands) -> None:
         "--role", choices=["owner", "editor", "viewer"], default="viewer", help="What it may do. Default: viewer."
     )
     add.add_argument("--person", metavar="PERSON", help="Restrict it to the usage of this person, instead of a role.")
+    page = add_command(
+        commands,
+        "link",
+        "Print the page's address and QR code; without a password yet, as a link that sets it.",
+        COMMON,
+        command="logins",
+        about="link",
+    )
+    page.add_argument(
+        "name", nargs="?", metavar="NAME", help="An account: the link sets its password, once, within 15 minutes."
+    )
     _add_tokens(commands)
 
 

@@ -323,11 +323,11 @@ ACCOUNTS = (
     Route(
         "POST",
         "/api/v1/accounts/{account}/link",
-        "Create a one-time link to set the account's password, valid for a week.",
+        "Create a one-time link to set the account's password, valid for a week at most.",
         OWNERS,
         as_json(accounts.link),
         "AccountMade",
-        body=(),
+        body=accounts.LINK,
         confirmed=True,
     ),
     Route(

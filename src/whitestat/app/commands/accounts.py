@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from getpass import getpass
 
+from whitestat.app.commands import link
 from whitestat.app.commands.client import Call, asked
 from whitestat.app.commands.named import named
 from whitestat.config.sections import Config
@@ -60,13 +60,29 @@ def _add_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     role = "person" if options.person else options.role
     person = {"person": options.person} if options.person else {}
     answer = ask("POST", "/api/v1/accounts", {"name": options.name, "role": role, **person})
-    return f"Added. This link sets the password; it works once, within a week:\n{_address(config, answer['link'])}\n"
+    return (
+        f"Added. This link sets the password; it works once, within a week:\n{link.links(config, answer['link'])[0]}\n"
+    )
 
 
 def _link_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
     account = named("account", options.name, _accounts(ask), "users")
     answer = ask("POST", f"/api/v1/accounts/{account['id']}/link", None)
-    return f"This link sets a new password; it works once, within a week:\n{_address(config, answer['link'])}\n"
+    return f"This link sets a new password; it works once, within a week:\n{link.links(config, answer['link'])[0]}\n"
+
+
+def _page_link(ask: Call, options: argparse.Namespace, config: Config) -> str:
+    """The page, where its owner has a password and no other account is named; else a link that sets one."""
+    accounts = _accounts(ask)
+    owners = [row for row in accounts if row["role"] == "owner"][:1]
+    if options.name is None and owners and owners[0]["has_password"]:
+        return link.text(config, f"{config.web.base}/", "The page, where you log in:")
+    row = named("account", options.name, accounts, "users") if options.name else None
+    number = row["id"] if row else owners[0]["id"] if owners else _first_owner(ask)
+    answer = ask("POST", f"/api/v1/accounts/{number}/link", {"minutes": link.LASTS_MIN})
+    return link.text(
+        config, answer["link"], f"This link sets a password; it works once, within {link.LASTS_MIN} minutes:"
+    )
 
 
 def _remove_user(ask: Call, options: argparse.Namespace, config: Config) -> str:
@@ -102,22 +118,12 @@ def _accounts(ask: Call) -> Sequence[Json]:
     return accounts
 
 
-def _address(config: Config, path: str) -> str:
-    """Where others find this machine, as far as it knows."""
-    web = config.web
-    is_beside = web.https_mode == "only"
-    listen, port = (web.https_listen or web.listen, web.https_port) if is_beside else (web.listen, web.port)
-    host = listen.rpartition(":")[0]
-    host = socket.gethostname() if host in ("0.0.0.0", "[::]", "::") else host  # noqa: S104
-    has_tls = is_beside or (web.certificate is not None and web.https_mode == "off")
-    return f"{'https' if has_tls else 'http'}://{host}:{port}{path}"
-
-
 _COMMANDS: dict[tuple[str, str], Callable[[Call, argparse.Namespace, Config], str]] = {
     ("password", "list"): _password,
     ("users", "list"): _users,
     ("users", "add"): _add_user,
     ("users", "link"): _link_user,
+    ("link", "list"): _page_link,
     ("users", "remove"): _remove_user,
     ("token", "list"): _tokens,
     ("token", "add"): _add_token,

@@ -17,6 +17,7 @@ DAY_MS = 86_400_000
 IDLE_MS, LONGEST_MS = 7 * DAY_MS, 30 * DAY_MS
 """A session ends when nothing was asked for so long, and so long after the log-in at the latest."""
 
+MINUTE_MS = 60_000
 LINK_MS, FIRST_MS = 7 * DAY_MS, DAY_MS
 """How long a link to set a password waits, and the one of the first start."""
 
@@ -156,12 +157,18 @@ class Accounts:
             self._first = digest(text), now_ms + FIRST_MS
             return text
 
-    def link(self, account: int, now_ms: int) -> str:
-        """The secret of a link that sets an account's password; the one before is of no use any more."""
+    def link(self, account: int, now_ms: int, minutes: int | None = None) -> str:
+        """The secret of a link that sets an account's password; the one before is of no use any more.
+
+        It works for so many minutes; None for a week, the most. EditError for more.
+        """
+        lasts_ms = LINK_MS if minutes is None else minutes * MINUTE_MS
+        if lasts_ms > LINK_MS:
+            raise EditError("minutes", f"must be at most {LINK_MS // MINUTE_MS}")
         with self._lock:
             text = secret()
             others = tuple(link for link in self._kept.links if link.account != account)
-            self._set(links=(*others, PasswordLink(digest(text), self.account(account).id, now_ms + LINK_MS)))
+            self._set(links=(*others, PasswordLink(digest(text), self.account(account).id, now_ms + lasts_ms)))
             return text
 
     def name_of_link(self, text: str, now_ms: int) -> str | None:

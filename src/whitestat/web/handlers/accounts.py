@@ -28,6 +28,7 @@ _DAYS = Field("days", "Days until it expires; without it, or null, it does not."
 
 ACCOUNT = (_NAME, Field("role", "Role of the account.", ("text",), required=True, words=ROLES), _PERSON)
 TOKEN = (_NAME, Field("scope", "Scope of the token.", ("text",), required=True, words=tuple(SCOPES)), _PERSON, _DAYS)
+LINK = (Field("minutes", "Minutes that it works; without it, or null, a week.", ("number", "null")),)
 PASSWORD = (Field("password", "The new password.", ("text",), required=True),)
 
 
@@ -142,7 +143,7 @@ def remove(context: RequestContext) -> Json:
 def link(context: RequestContext) -> Json:
     """Create a one-time link that sets the account's password."""
     account = context.number("account")
-    return {"account": account, "link": _link(context.sources, account)}
+    return {"account": account, "link": _link(context.sources, account, context.body.get("minutes"))}
 
 
 def set_password(context: RequestContext) -> Json:
@@ -169,8 +170,8 @@ def revoke(context: RequestContext) -> Json:
     return {"token": token, "text": None}
 
 
-def _link(sources: Sources, account: int) -> str:
-    key = sources.access.accounts.link(account, sources.now_ms())
+def _link(sources: Sources, account: int, minutes: int | None = None) -> str:
+    key = sources.access.accounts.link(account, sources.now_ms(), minutes)
     return f"{sources.base}/first?key={key}"
 
 
