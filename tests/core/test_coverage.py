@@ -60,6 +60,15 @@ def test_what_two_reads_miss_is_booked_once() -> None:
     assert third.unmetered == Counts()
 
 
+def test_where_nothing_but_the_interface_counts_all_is_unattributed_at_once_and_none_of_it_is_missed() -> None:
+    first = step(audit(0, 0, meter=""), audit(100, 0, meter=""))
+    assert first.unmetered == Counts(100 * 100, 0, 100, 0)
+    assert first.frame_octets_metered == first.frame_octets_interface == 100 * PACKET
+    second = step(first.baseline, audit(130, 0, meter=""))
+    assert second.unmetered == Counts(30 * 100, 0, 30, 0)
+    assert second.baseline.owed == Counts()
+
+
 def test_giants_counted_once_by_the_interface_are_not_missing() -> None:
     found = step(audit(0, 0), audit(100, 100, giants=5000))
     assert found.unmetered == Counts()
