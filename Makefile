@@ -55,6 +55,9 @@ soak-darkstat: $(VENV)/test.stamp ## five minutes of a real darkstat that is res
 conformance: $(VENV)/test.stamp ## schemathesis against the interface's own description, 60 examples of each path and method
 	WHITESTAT_EXAMPLES=60 $(BIN)/python -m pytest -s --timeout 0 tests/web/test_conformance.py
 
+attack: $(VENV)/test.stamp ## the tests that attack, with 10,000 wrong passwords and 2,000 idle connections while it meters
+	WHITESTAT_STORM=10000 $(BIN)/python -m pytest -rs --timeout 0 -m attack $(ARGS)
+
 storm: $(VENV)/test.stamp ## 10,000 wrong passwords and a thousand idle connections, while it meters and the owner logs in
 	WHITESTAT_STORM=10000 $(BIN)/python -m pytest -s --timeout 0 tests/lab/test_storm.py
 
@@ -135,4 +138,4 @@ $(VENV)/test.stamp: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python>=0.1.8,<0.2' # for its axe.min.js
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance storm armv7 links pythons bare constraints bounds image images object vendor reference docs manual release screenshot clean
+.PHONY: help run test quick packages lint lint-js format bench figures fuzz captures soak soak-darkstat conformance attack storm armv7 links pythons bare constraints bounds image images object vendor reference docs manual release screenshot clean

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import settings
 
+from tests.support.attacks import is_attack
 from tests.support.examples import QUICK_EXAMPLES
 from tests.support.unclosed import unclosed_are_collected, watch_connections
 from whitestat.ledger.write.writer import Writer
@@ -41,8 +42,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a browser, so that `make quick` can leave them out."""
+    """Mark the tests that need a browser, so that `make quick` can leave them out, and those that attack."""
     for item in items:
+        if is_attack(item.nodeid):
+            item.add_marker(pytest.mark.attack)
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
 
