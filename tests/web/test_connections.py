@@ -23,7 +23,7 @@ from tests.support.certificates import certify
 from tests.support.household import House, booked, household
 from tests.support.visitor import PASSWORD
 from whitestat.core.errors import WhiteStatError
-from whitestat.web import connections
+from whitestat.web import connections, handshakes
 from whitestat.web.connections import Certificate
 from whitestat.web.server import _listen
 
@@ -184,7 +184,7 @@ def test_each_log_in_takes_two_seconds_at_most_while_another_address_floods(clos
     ],
 )
 def test_connections_count_for_an_address_or_a_network_of_ipv6(host: str, source: str) -> None:
-    assert connections._source(host) == source
+    assert connections.source_of_host(host) == source
 
 
 FORM = b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -300,6 +300,44 @@ def test_all_is_served_by_tls_and_cookies_never_go_without(secured: House, made:
     with closing(plain), pytest.raises((http.client.HTTPException, OSError)):
         plain.request("GET", "/")
         plain.getresponse()
+
+
+def test_begun_handshakes_of_one_address_are_bounded_and_cost_no_other_its_own(
+    secured: House, made: tuple[Path, Path]
+) -> None:
+    """An address that opens connections and never speaks TLS; an earlier one of another address is finished later."""
+    address = urlsplit(secured.url)
+    place = address.hostname or "", address.port or 0
+    trusted = ssl.create_default_context(cafile=str(made[0]))
+    with ExitStack() as opened:
+        early = opened.enter_context(socket.create_connection(place, 10))
+        flood = [
+            opened.enter_context(socket.create_connection(place, 10, source_address=("127.0.0.2", 0)))
+            for _ in range(4 * handshakes.MOST)
+        ]
+        with trusted.wrap_socket(early, server_hostname=place[0]) as tls:
+            tls.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert tls.recv(12) == b"HTTP/1.1 200"
+        left = [connection for connection in flood if not is_closed(connection)]
+        assert len(left) <= handshakes.MOST
+        assert get_by_tls(place, trusted) == b"HTTP/1.1 200"
+
+
+def is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(0.01)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def get_by_tls(place: tuple[str, int], trusted: ssl.SSLContext) -> bytes:
+    """The beginning of an answer, over a connection whose request comes with the end of the handshake."""
+    with trusted.wrap_socket(socket.create_connection(place, 10), server_hostname=place[0]) as tls:
+        tls.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return tls.recv(12)
 
 
 def test_a_new_certificate_is_taken_while_it_runs(tmp_path: Path, made: tuple[Path, Path]) -> None:

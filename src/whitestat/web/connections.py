@@ -80,7 +80,7 @@ class Connection(H11Protocol):
     def source(self) -> str:
         """The address that the connection counts for; empty for the control socket."""
         if self._source is None:
-            self._source = _source(self.client[0]) if self.client else ""
+            self._source = source_of_host(self.client[0]) if self.client else ""
         return self._source
 
     def _make_room(self) -> None:
@@ -106,7 +106,8 @@ class Connection(H11Protocol):
             self._late = None
 
 
-def _source(host: str) -> str:
+def source_of_host(host: str) -> str:
+    """Return what a connection from a host counts for: an IPv4 address, or a /64 of IPv6."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

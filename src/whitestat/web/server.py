@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,10 @@ from whitestat.web.handlers.live import LiveStreams
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from whitestat.web.handshakes import Handshake
+
 _GRACE_S = 1
 """A stop has three seconds in all; what counts then is what is booked."""
-_HANDSHAKE_S = 5.0
 _LAST_S = 0.05
 """What was accepted just before the end has its connection by then, and is closed with the others."""
 _WAITING = 1_024
@@ -51,6 +52,7 @@ class Server(UvicornServer):
         self._control = control
         self._streams = streams
         self._certificate: Certificate | None = None
+        self._handshakes: dict[Handshake, None] = {}
         self._stopped = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -82,13 +84,8 @@ class Server(UvicornServer):
             await self._begin(self._secure, self._certificate.context)
 
     async def _begin(self, listening: socket.socket, context: SSLContext | None) -> None:
-        server = await asyncio.get_running_loop().create_server(
-            self._connection,
-            sock=listening,
-            backlog=BACKLOG,
-            ssl=context,
-            ssl_handshake_timeout=_HANDSHAKE_S if context else None,
-        )
+        make = self._handshake_with(context) if context else self._connection
+        server = await asyncio.get_running_loop().create_server(make, sock=listening, backlog=BACKLOG)
         self.servers.append(server)
         listening.listen(_WAITING)  # asyncio set it to BACKLOG
 
@@ -108,6 +105,11 @@ class Server(UvicornServer):
             loop = asyncio.get_running_loop()
             self.servers.append(await loop.create_server(self._connection, sock=self._control, backlog=BACKLOG))
         self.started = True
+
+    def _handshake_with(self, context: SSLContext) -> Callable[[], asyncio.Protocol]:
+        from whitestat.web.handshakes import Handshake
+
+        return lambda: Handshake(self._connection, context, self._handshakes)
 
     def _connection(self) -> asyncio.Protocol:
         connection: asyncio.Protocol = Connection(self.config, self.server_state, self.lifespan.state)
@@ -131,6 +133,8 @@ class Server(UvicornServer):
         for server in self.servers:
             for listening in server.sockets:
                 asyncio.get_running_loop().remove_reader(listening)
+        for handshake in list(self._handshakes):
+            handshake.end()
         await asyncio.sleep(_LAST_S)
         for server in self.servers:  # a closed one makes no transport of what it accepted last, and leaves it open
             server.close()
