@@ -74,9 +74,9 @@ class Handshake(asyncio.Protocol):
 
     def _make_room(self) -> None:
         """End the oldest handshake of the address with most; of several with as many, that of this one."""
-        counts = Counter(each._source for each in self._under_way)
+        counts = Counter(handshake._source for handshake in self._under_way)
         most = max(counts, key=lambda source: (counts[source], source == self._source))
-        next(each for each in self._under_way if each._source == most).end()
+        next(handshake for handshake in self._under_way if handshake._source == most).end()
 
 
 class _Early(asyncio.Protocol):
