@@ -145,10 +145,15 @@ def test_an_idle_connection_of_another_address_outlasts_a_flood(house: House) ->
 
 
 @pytest.mark.slow
-def test_each_log_in_takes_two_seconds_at_most_while_another_address_floods(closed: House) -> None:
-    """500 half-sent bodies and 2,000 idle connections, opened anew all the time."""
+def test_each_log_in_gets_through_in_time_while_another_address_floods(closed: House) -> None:
+    """500 half-sent bodies and 2,000 idle connections, opened anew all the time.
+
+    The attackers take the interpreter that the server has here: the two seconds are measured by `make attack`, on a
+    machine that does nothing else. In a run beside others nobody is to be locked out.
+    """
     owned(closed)
-    stop, limit_s = threading.Event(), 2 * float(os.environ.get("WHITESTAT_SLOWER", "1"))
+    alone = "WHITESTAT_STORM" in os.environ
+    stop, limit_s = threading.Event(), (2 if alone else 10) * float(os.environ.get("WHITESTAT_SLOWER", "1"))
 
     def attack(count: int, sent: bytes) -> None:
         while not stop.is_set():
@@ -318,8 +323,9 @@ def test_begun_handshakes_of_one_address_are_bounded_and_cost_no_other_its_own(
         with trusted.wrap_socket(early, server_hostname=place[0]) as tls:
             tls.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert tls.recv(12) == b"HTTP/1.1 200"
-        left = [connection for connection in flood if not is_closed(connection)]
-        assert len(left) <= handshakes.MOST
+        until_s = time.monotonic() + 10
+        while sum(not is_closed(connection) for connection in flood) > handshakes.MOST:
+            assert time.monotonic() < until_s
         assert get_by_tls(place, trusted) == b"HTTP/1.1 200"
 
 
