@@ -586,3 +586,18 @@ def test_logs_more_often_than_figures_change_are_refused_with_what_is_possible(
     assert load(file, {}, root=True).csv.every_s == int(least[:-1])
     file.write_text(f'{more}[csv]\nevery = "5s"\n')  # without a folder there are none
     assert load(file, {}, root=True).csv.folder is None
+
+
+@pytest.mark.needs("setpriv")
+def test_a_file_of_version_5_is_read_by_root_that_may_not_look_into_its_folder() -> None:
+    """As in a container without CAP_DAC_READ_SEARCH, where the mounted folder is a user's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name, "WhiteStatConfig.json").write_text('{"DARKSTAT_URL": "http://192.0.2.1:667"}')
+        for path in (Path(name), Path(name, "WhiteStatConfig.json")):
+            os.chown(path, 1000, 1000)
+        ask = (
+            f"from whitestat.config.loader import load; print(load(None, {{'DATA_STORE': {name!r}}}, root=True).points)"
+        )
+        command = ["setpriv", "--inh-caps=-all", "--bounding-set=-all,+setuid,+setgid", sys.executable, "-c", ask]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "http://192.0.2.1:667" in done.stdout, done.stderr

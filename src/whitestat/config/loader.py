@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -33,6 +34,7 @@ from whitestat.config.settings import merged
 from whitestat.config.tables import PARTS, SECTIONS, Section, homes, within
 from whitestat.core.errors import ConfigError
 from whitestat.core.system.collector_plugins import spec_of
+from whitestat.core.system.service_user import as_owner
 from whitestat.core.units import duration_text
 
 _AT_HOME = "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 ::1 fc00::/7 fe80::/10"
@@ -185,9 +187,13 @@ def _plan(row: Mapping[str, Any]) -> PlanConfig:
 
 
 def _left_behind(environ: Mapping[str, str]) -> Path | None:
-    """Return the file of WhiteStat 5, None if there is none."""
+    """Return the file of WhiteStat 5, None if there is none.
+
+    Root looks with the rights of the folder's owner: in a container it may lack the capability to look into it.
+    """
     path = Path(environ.get("DATA_STORE", "")) / legacy_v5.NAME
-    return path if environ.get("DATA_STORE") and path.exists() else None
+    with as_owner(path.parent):
+        return path if environ.get("DATA_STORE") and path.exists() else None
 
 
 def _of_v5(path: Path | None, fault: str, given: Mapping[str, object]) -> str:
@@ -200,7 +206,8 @@ def _of_v5(path: Path | None, fault: str, given: Mapping[str, object]) -> str:
 def _document(path: Path, notices: list[str], given: dict[str, object]) -> dict[str, Any]:
     """Return the tables of the file; `given` receives the keys of a WhiteStat 5 file."""
     try:
-        text = path.read_bytes().decode()
+        with as_owner(path.parent) if path.suffix == ".json" else nullcontext():
+            text = path.read_bytes().decode()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError as error:
