@@ -1,7 +1,11 @@
 """The configuration file and the environment: what each key does and what each fault says."""
 
+import os
 import re
 import string
+import subprocess
+import sys
+import tempfile
 from dataclasses import fields
 from datetime import date
 from ipaddress import ip_network
