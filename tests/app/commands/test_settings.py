@@ -113,3 +113,29 @@ def test_a_faulty_file_of_the_page_ends_the_check(config: Path, capsys: pytest.C
     assert "the configuration is valid" in run(capsys, config)
     page_file.write(page_file.path_of(config.parent / "whitestat.db"), "billing.day = 77\n")
     assert "whitestat.db.settings.toml: billing.day: must be a whole number" in run(capsys, config, status=2)
+
+
+@pytest.mark.parametrize("content", [b"rub[bish\x00\xff", b"[billing]\nday = 99\n"])
+def test_a_faulty_file_of_the_page_is_named_with_the_way_out_by_each_command(
+    config: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    run(capsys, config, "set", "billing.day", "7")
+    page = page_file.path_of(config.parent / "whitestat.db")
+    page.write_bytes(content)
+    assert run_command(["config", "get", "billing.day", "--config", str(config)]) == 0
+    assert f"whitestat: not in use: {page}: " in capsys.readouterr().err
+    assert run_command(["check", "--config", str(config)]) == 1
+    assert f"settings of the page: {page}: " in capsys.readouterr().out
+    if content.startswith(b"["):  # a wrong value is put right by a right one
+        run(capsys, config, "set", "billing.day", "8")
+        return
+    for words in (("set", "billing.day", "8"), ("unset", "billing.day"), ("undo",)):
+        assert run_command(["config", *words, "--config", str(config)]) != 0
+        assert f"{page}: not UTF-8 text at octet 9; correct that file or remove it" in capsys.readouterr().err, words
+
+
+def test_an_edit_that_is_none_of_settings_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, config, "set", "billing.day", "7")
+    for number in ("0", "99"):
+        assert f"no change of settings has the number {number}" in run(capsys, config, "undo", number, status=2)
+    assert load(config, {}, root=False).billing.day == 7

@@ -55,6 +55,9 @@ def check(config: Config, say: Callable[[str], None]) -> int:
     finally:
         for collector in collectors:
             collector.close()
+    if config.layers and config.layers.fault:
+        say(f"settings of the page: {config.layers.fault}; those of the last start are in use")
+        works = False
     say("Everything works." if works and not notices else "Not everything works as configured: see the lines above.")
     return 0 if works and not notices else 1
 

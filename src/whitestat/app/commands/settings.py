@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from getpass import getpass
 from typing import Any
 
 from whitestat.app.commands.client import Call, asked
 from whitestat.config.changes import SettingPlace, is_list, is_secret, place_of, typed
 from whitestat.config.sections import Config
-from whitestat.core.errors import QueryError
+from whitestat.core.errors import QueryError, WhiteStatError
 from whitestat.core.model import Json
 from whitestat.query import tables
 
@@ -50,7 +51,10 @@ def _written(value: object) -> str:
 
 def _get(ask: Call, options: argparse.Namespace) -> str:
     place_of(options.key)
-    rows = {row["key"]: row["value"] for row in _rows(ask("GET", "/api/v1/config", None))}
+    answer = ask("GET", "/api/v1/config", None)
+    if answer["fault"]:
+        print(f"whitestat: not in use: {answer['fault']}", file=sys.stderr)
+    rows = {row["key"]: row["value"] for row in _rows(answer)}
     inner = {key: value for key, value in rows.items() if key.startswith(f"{options.key}.")}
     if options.key in rows:
         return f"{tables.printable(rows[options.key])}\n"
@@ -83,10 +87,24 @@ def _unset(ask: Call, options: argparse.Namespace) -> str:
 
 
 def _changed(ask: Call, name: str, value: object) -> str:
-    answer = ask("PATCH", "/api/v1/config", {"set": {name: value}})
+    with _remedy(ask):
+        answer = ask("PATCH", "/api/v1/config", {"set": {name: value}})
     if not answer["edit"]:
         return "No change.\n"
     return f"Done: {_applied(answer)} To take it back: whitestat config undo {answer['edit']}\n"
+
+
+@contextmanager
+def _remedy(ask: Call) -> Iterator[None]:
+    """Say what to do where the page's file is what is at fault, and not the change."""
+    try:
+        yield
+    except QueryError as error:
+        fault = ask("GET", "/api/v1/config", None)["fault"]
+        if error.parameter != "set" or not fault.endswith(error.reason):
+            raise
+        text = f"{fault}; correct that file or remove it: copies of it from before each change are beside it"
+        raise WhiteStatError(text) from None
 
 
 def _applied(answer: Any) -> str:
@@ -98,12 +116,13 @@ def _applied(answer: Any) -> str:
 def _undo(ask: Call, options: argparse.Namespace) -> str:
     edits = [edit for edit in ask("GET", "/api/v1/edits", None)["edits"] if edit["action"].endswith("settings")]
     open_ones = [edit["id"] for edit in edits if edit["undone_by"] is None and edit["undoes"] is None]
-    number = options.edit or next(iter(open_ones), None)
+    number = next(iter(open_ones), None) if options.edit is None else options.edit
     if number is None:
         raise QueryError("edit", "there is nothing to undo")
     if number not in [edit["id"] for edit in edits]:
-        raise QueryError("edit", f"{number} changed no settings: whitestat undo {number}")
-    answer = ask("POST", f"/api/v1/edits/{number}/undo", None)
+        raise QueryError("edit", f"no change of settings has the number {number}; whitestat edits lists them")
+    with _remedy(ask):
+        answer = ask("POST", f"/api/v1/edits/{number}/undo", None)
     return f"Done: edit {number} is undone; {_applied(answer)}\n"
 
 
