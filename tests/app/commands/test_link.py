@@ -70,7 +70,7 @@ def test_who_listens_everywhere_is_reached_at_an_address_of_the_network_and_by_n
 
 
 def test_on_the_loopback_it_says_how_a_phone_reaches_it(tmp_path: Path) -> None:
-    assert 'set listen = "0.0.0.0:7777" in [web]' in link.text(loaded(tmp_path, 'listen = "127.0.0.1:7777"'), "/", "x")
+    assert 'set listen = "0.0.0.0:7990" in [web]' in link.text(loaded(tmp_path, 'listen = "127.0.0.1:7990"'), "/", "x")
     assert "set listen" not in link.text(loaded(tmp_path, 'listen = "192.0.2.1:7777"'), "/", "x")
 
 

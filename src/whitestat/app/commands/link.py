@@ -28,7 +28,8 @@ def text(config: Config, path: str, sentence: str) -> str:
     every = links(config, path)
     lines = [sentence, *every]
     if _is_loopback(config.web.host):
-        lines.append('Only this machine reaches it; for a phone set listen = "0.0.0.0:7777" in [web] and restart.')
+        everywhere = f"0.0.0.0:{config.web.port}"
+        lines.append(f'Only this machine reaches it; for a phone set listen = "{everywhere}" in [web] and restart.')
     code = qr_code(every[0]) if sys.stdout.isatty() else ""
     return "\n".join([*lines, code]).rstrip("\n") + "\n"
 
