@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM := $(shell command -v npm)
 BIOME := packaging/js/node_modules/.bin/biome
+SCRIPTS := src/whitestat/web/static tests/js
 JS_TOOLS := $(if $(NPM),packaging/js/node_modules/.package-lock.json)
 
 help: ## this list
@@ -28,12 +29,12 @@ lint: $(VENV)/test.stamp lint-js ## ruff and mypy, strict; Biome for the page's 
 	$(BIN)/mypy
 
 lint-js: $(JS_TOOLS)
-	$(if $(NPM),$(BIOME) check --error-on-warnings,@echo 'Scripts and styles are not checked: npm is not installed.')
+	$(if $(NPM),$(BIOME) check --error-on-warnings $(SCRIPTS),@echo 'Scripts and styles are not checked: npm is not installed.')
 
 format: $(VENV)/test.stamp $(JS_TOOLS) ## write everything as ruff and Biome want it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(if $(NPM),$(BIOME) check --write,@echo 'Scripts and styles are not formatted: npm is not installed.')
+	$(if $(NPM),$(BIOME) check --write $(SCRIPTS),@echo 'Scripts and styles are not formatted: npm is not installed.')
 
 packaging/js/node_modules/.package-lock.json: packaging/js/package.json packaging/js/package-lock.json
 	npm ci --prefix packaging/js --silent --no-audit --no-fund

@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 from whitestat.core.calendar import day_bounds, wall_time
 from whitestat.core.errors import LedgerError
 from whitestat.core.model import Scope
+from whitestat.core.sums import add_to
 from whitestat.core.system.own_files import make_folder
 from whitestat.ledger.read.queries import DeviceRow, Queries, UsageQuery
 from whitestat.plans.plan import Plan
@@ -125,11 +126,11 @@ class CsvLogs:
         """Of everything that ever had traffic with the outside."""
         figures = {who: Figures(octets) for who, octets in self._octets(0, now_s)}
         for who, octets in self._octets(start_s, now_s):
-            figures[who] = figures.get(who, Figures()).plus(Figures(month=octets))
+            add_to(figures, who, Figures(month=octets))
         for tariff, low_s, high_s in self._clock.spans(start_s, now_s):
             if tariff == OFF_PEAK:
                 for who, octets in self._octets(low_s, high_s):
-                    figures[who] = figures.get(who, Figures()).plus(Figures(off_peak=octets))
+                    add_to(figures, who, Figures(off_peak=octets))
         return figures
 
     def _octets(self, start_s: int, end_s: int) -> Iterator[tuple[LogSubject, int]]:
@@ -154,7 +155,7 @@ def _by_device(by_subject: Mapping[LogSubject, Figures]) -> dict[int, Figures]:
     sums: dict[int, Figures] = {}
     for (device, _), figures in by_subject.items():
         if device is not None:
-            sums[device] = sums.get(device, Figures()).plus(figures)
+            add_to(sums, device, figures)
     return sums
 
 
@@ -163,7 +164,7 @@ def _by_user(by_subject: Mapping[LogSubject, Figures]) -> dict[str, Figures]:
     sums: dict[str, Figures] = {}
     for (_, person), figures in by_subject.items():
         name = _plain(person) if person else UNKNOWN
-        sums[name] = sums.get(name, Figures()).plus(figures)
+        add_to(sums, name, figures)
     return sums
 
 

@@ -14,6 +14,7 @@ from itertools import groupby
 
 from whitestat.core.calendar import MINUTE_S, day_bounds, day_of, minute_start
 from whitestat.core.model import UNATTRIBUTED, Counts, Mac, Point, Scope, UsageKey
+from whitestat.core.sums import add_to
 from whitestat.core.units import address_text, mac_text, octets_text
 from whitestat.importers.history import NOBODY, HostDay, ImportedHistory
 from whitestat.importers.matching import Matched, match
@@ -139,7 +140,7 @@ def _days(history: ImportedHistory, sound: _Sound, ledger: _Ledger) -> Iterator[
         return rows
     totals: dict[int, Counts] = {}
     for row in rows:
-        totals[row.day] = totals.get(row.day, Counts()).plus(row.counts)
+        add_to(totals, row.day, row.counts)
     shares = spread(totals, history.spans, sound.today, ledger.totals_of, ledger.has_others)
     for day, share in shares.items():
         totals[day] = _most(totals.get(day), ledger.totals_of(day)).plus(share)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from whitestat.core.model import Counts
+from whitestat.core.sums import add_to
 from whitestat.importers.history import Span
 
 Days = Mapping[int, Counts]
@@ -31,13 +32,13 @@ def spread(
         there = {day: _most(day_totals.get(day), booked(day)).plus(shares.get(day, Counts())) for day in days}
         lost = Counts()
         for day, share in _shared(span.counts, days, alone):
-            alone[day] = alone.get(day, Counts()).plus(share)
+            add_to(alone, day, share)
             lost = lost.plus(share) if is_ours(day) else lost
         open_days = [day for day in days if not is_ours(day)]
         known = {day: counts for day, counts in there.items() if day in day_totals or any(counts)}
         beside = lost.plus(_sum(known[day] for day in known if is_ours(day)))
         for day, share in _shared(_less(span.counts, beside), open_days, known):
-            shares[day] = shares.get(day, Counts()).plus(share)
+            add_to(shares, day, share)
     return {day: share for day, share in shares.items() if any(share)}
 
 

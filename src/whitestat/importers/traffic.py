@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from whitestat.core.errors import ImportFault
 from whitestat.core.model import Counts
+from whitestat.core.sums import add_to
 from whitestat.core.units import octets_text
 from whitestat.importers.history import NOBODY, BadRows, HostDay, ImportedHistory
 from whitestat.importers.lines import BYTE_ORDER_MARK, Line, lines
@@ -85,7 +86,7 @@ class _Sums:
             upto = counts if day == last else Counts(*(amount * part[0] // part[1] for amount in counts))
             share = Counts(*(a - b for a, b in zip(upto, given, strict=True)))
             given = upto
-            self.days[day] = self.days.get(day, Counts()).plus(share)
+            add_to(self.days, day, share)
             self.seen_ms[day] = until_ms - (until_ms == (day + 1) * _DAY_MS)
 
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from whitestat.core.model import Counts
+from whitestat.core.sums import add_to
 from whitestat.core.units import octets_text
 from whitestat.importers.history import Span
 from whitestat.importers.spread import spread
@@ -98,12 +99,12 @@ def _disagreement(totals: InterfaceTotals, spans: tuple[Span, ...]) -> str | Non
         if fault := _larger("days", days, span):
             return fault
     for day, share in spread(days, spans[: len(totals.months)], _FOR_EVER).items():
-        days[day] = days.get(day, Counts()).plus(share)
+        add_to(days, day, share)
     for span in spans[len(totals.months) :]:
         if fault := _larger("months", days, span):
             return fault
     for day, share in spread(days, spans[len(totals.months) :], _FOR_EVER).items():
-        days[day] = days.get(day, Counts()).plus(share)
+        add_to(days, day, share)
     everything = Span(min(days, default=0), max(days, default=0), totals.whole or Counts())
     return _larger("days, months and years", days, everything) if totals.whole else None
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Protocol, Self, TypeVar
+from typing import TypeVar
 
 from whitestat.core import calendar
 from whitestat.core.model import Audit, CounterReading, Counts, Coverage, FlowKey, Receipt, UsageKey
+from whitestat.core.sums import Additive, add_to
 from whitestat.metering.timekeeper import Correction
 
 MOST_ENTRIES = 50_000
@@ -22,13 +23,7 @@ MOST_ENTRIES = 50_000
 _Start = Callable[[int, tzinfo], int]
 
 K = TypeVar("K")
-
-
-class _Additive(Protocol):
-    def plus(self, other: Self) -> Self: ...
-
-
-A = TypeVar("A", bound=_Additive)
+A = TypeVar("A", bound=Additive)
 
 
 @dataclass(slots=True)
@@ -55,11 +50,11 @@ class PendingBatch:
     def add_parts(self, key: UsageKey, parts: Iterable[tuple[int, Counts]]) -> None:
         """Usage that is shared out already, by the start of its minute or second."""
         for at_s, part in parts:
-            _add(self.usage, (at_s, key), part)
+            add_to(self.usage, (at_s, key), part)
 
     def add_coverage(self, point: str, covered: Coverage, start_ms: int, end_ms: int) -> None:
         for at_s, part in calendar.split_integers(covered, start_ms, end_ms, self.finest_s):
-            _add(self.coverage, (at_s, point), Coverage(*part))
+            add_to(self.coverage, (at_s, point), Coverage(*part))
 
     def add(self, readings: Iterable[CounterReading], audits: Mapping[str, Audit], receipt: Receipt | None) -> None:
         """A harvest is whole: what the next one starts from, and the receipt for what the meter still holds."""
@@ -94,11 +89,6 @@ class PendingBatch:
             self.audits[name] = audit._replace(at_ms=at_ms, since_ms=since_ms)
 
 
-def _add(to: dict[K, A], key: K, part: A) -> None:
-    present = to.get(key)
-    to[key] = present.plus(part) if present else part
-
-
 def _minute_start(at_s: int, _: tzinfo) -> int:
     return calendar.minute_start(at_s)
 
@@ -111,12 +101,12 @@ def _coarser(entries: dict[tuple[int, K], A], start: _Start, zone: tzinfo) -> di
     starts = {minute: start(minute, zone) for minute, _ in entries}
     summed: dict[tuple[int, K], A] = {}
     for (minute, key), part in entries.items():
-        _add(summed, (starts[minute], key), part)
+        add_to(summed, (starts[minute], key), part)
     return summed
 
 
 def _moved(entries: dict[tuple[int, K], A], since_s: int, by_s: int) -> dict[tuple[int, K], A]:
     summed: dict[tuple[int, K], A] = {}
     for (minute, key), part in entries.items():
-        _add(summed, (minute + by_s if minute >= since_s else minute, key), part)
+        add_to(summed, (minute + by_s if minute >= since_s else minute, key), part)
     return summed

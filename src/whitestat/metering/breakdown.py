@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import TypeVar
 
 from whitestat.core.calendar import hour_start, split
 from whitestat.core.model import OTHER_PEER, OTHER_SERVICE, Counts, PeerKey, ServiceKey
+from whitestat.core.sums import add_to
 
 MOST_KEYS = 5_000
 """Most services, and most peers, counted between two hand-ins: about 2 MB of each."""
-
-K = TypeVar("K")
 
 
 @dataclass(slots=True)
@@ -43,13 +41,13 @@ class BreakdownBuffer:
                 place = hour_s, service
                 if place not in self.services and len(self.services) >= MOST_KEYS:
                     place = hour_s, ServiceKey(service.usage, *OTHER_SERVICE)
-                _add(self.services, place, part)
+                add_to(self.services, place, part)
         for peer, counts in peers.items():
             for hour_s, part in _hours(counts, span, whole, zone):
                 whom = hour_s, peer
                 if whom not in self.peers and len(self.peers) >= MOST_KEYS:
                     whom = hour_s, PeerKey(peer.usage, OTHER_PEER)
-                _add(self.peers, whom, part)
+                add_to(self.peers, whom, part)
 
     def clear(self) -> None:
         self.services.clear()
@@ -64,8 +62,3 @@ def _hours(counts: Counts, span: tuple[int, int], whole: int | None, zone: tzinf
     if whole is not None:
         return ((whole, counts),)
     return [(hour_start(minute_s, zone), part) for minute_s, part in split(counts, *span)]
-
-
-def _add(to: dict[K, Counts], key: K, part: Counts) -> None:
-    present = to.get(key)
-    to[key] = present.plus(part) if present else part

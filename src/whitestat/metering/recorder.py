@@ -39,6 +39,7 @@ from whitestat.core.model import (
     ServiceKey,
     UsageKey,
 )
+from whitestat.core.sums import add_to
 from whitestat.core.units import mac_text
 from whitestat.ledger.tables.unflushed import Unflushed
 from whitestat.ledger.usage_query import DeviceName
@@ -272,10 +273,10 @@ class Recorder:
         coverage = dict(self._draft.coverage)
         for name, point in self._look(collectors, now_ms).items():
             at = now_ms // 1000 // self._finest_s * self._finest_s, name
-            coverage[at] = coverage.get(at, Coverage()).plus(Coverage(0, 0, 0, point.attributed, point.unattributed))
+            add_to(coverage, at, Coverage(0, 0, 0, point.attributed, point.unattributed))
         usage = dict(self._draft.usage)
         for at_key, part in self._shown.usage():
-            usage[at_key] = usage[at_key].plus(part) if at_key in usage else part
+            add_to(usage, at_key, part)
         episodes = self.known.changes()[0]
         return Unflushed(
             *place,
@@ -339,7 +340,7 @@ class Recorder:
         for key, counts in usage.items():
             if key.scope is Scope.WAN:
                 device = self.known.device_of(key.episode) if self.known.is_episode(key.episode) else UNATTRIBUTED
-                by_device[device] = by_device.get(device, Counts()).plus(counts)
+                add_to(by_device, device, counts)
         return Spread(poll.span_ms, by_device)
 
     def _unwritten(self, readable: Iterable[Collector]) -> Iterator[tuple[UsageKey, Counts]]:

@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeVar
 
 from whitestat.collectors.darkstat.parse import PROTOCOLS, HostDetail
 from whitestat.core.model import Address, Counts, Mac
+from whitestat.core.sums import add_to
 
 QUARTER_MS = 900_000
 """Hours begin at a quarter of one in every time zone."""
@@ -148,5 +149,4 @@ def _most(a: Counts, b: Counts) -> Counts:
 
 def _add_all(to: dict[K, Counts], more: Mapping[K, Counts]) -> None:
     for key, counts in more.items():
-        present = to.get(key)
-        to[key] = present.plus(counts) if present else counts
+        add_to(to, key, counts)
