@@ -163,4 +163,5 @@ def test_half_sent_log_ins_and_idle_connections_of_one_address_delay_no_other(tm
         carried = {each.name: after.minus(before[each]).wan for each, after in referee.read().items()}
         print(f"log-ins under a flood: {[round(each, 2) for each in took]} s")
         assert service.usage("wan") == {name: octets for name, octets in carried.items() if octets.packets_in}
-        assert max(took) < 2 * SLOWER
+        # Two seconds are measured by `make storm` and `make attack`, on a machine that does nothing else.
+        assert max(took) < (2 if "WHITESTAT_STORM" in os.environ else 10) * SLOWER
