@@ -120,6 +120,7 @@ def test_an_hour_that_comes_twice_is_booked_once(tmp_path: Path) -> None:
     [
         ("", "there is no row"),
         ("a,b\n1,2\n", "line 1: no columns"),
+        ("uplink,down\rlink,time\n1,2,3\n", "line 1: not CSV"),
         (HEAD, "there is no row"),
         ("[" * 100_000, "line 1: not JSON"),
         ("[1, 2]", "row 1: "),
@@ -139,6 +140,7 @@ def test_a_file_without_a_row_is_refused_with_the_place(tmp_path: Path, text: st
     ("text", "said"),
     [
         (csv_of(*SAMPLES) + "1,2,3\r\n", "line 6: "),
+        (csv_of(*SAMPLES) + "1,2\r3,4\r\n", "line 6: not CSV"),
         (csv_of(*SAMPLES) + "x,2,3,4,5,1439418300000,7\r\n", "line 6: "),
         (csv_of(*SAMPLES) + "nan,2,3,4,5,1439418300000,7\r\n", "line 6: "),
         (csv_of(*SAMPLES) + "-1,2,3,4,5,1439418300000,7\r\n", "line 6: "),

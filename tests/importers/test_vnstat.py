@@ -104,6 +104,7 @@ def test_of_several_interfaces_one_is_chosen() -> None:
         (b'{"interfaces": [', "not JSON: Expecting value: line 1 column 17"),
         (b"[" * 100_000, "not JSON"),
         (b"[]", "not what vnstat --json prints"),
+        (b'{"jsonversion": ["2"]}', "not what vnstat --json prints"),
         (b'{"jsonversion": "2"}', "interfaces: must be a list"),
         (b'{"jsonversion": "2", "interfaces": []}', "there are none"),
         (printed(day=[{"rx": 1}]), "day, number 1"),

@@ -147,18 +147,29 @@ def _documents(path: Path, opened: BinaryIO, bad: BadRows) -> Iterator[tuple[str
             except (ValueError, RecursionError) as fault:
                 bad.add(place, f"not JSON: {fault}")
         elif names:
-            yield place, dict(zip(names, next(csv.reader([line.text]), []), strict=False))
+            try:
+                yield place, dict(zip(names, _cells(line.text), strict=False))
+            except csv.Error as fault:
+                bad.add(place, f"not CSV: {fault}")
         else:
             names = _names(path, line)
 
 
 def _names(path: Path, line: Line) -> list[str]:
-    names = [name.strip() for name in next(csv.reader([line.text or ""]), [])]
+    try:
+        names = [name.strip() for name in _cells(line.text or "")]
+    except csv.Error as fault:
+        raise ImportFault(f"{path}, line {line.number}: not CSV: {fault}; nothing is imported") from None
     if not all(any(name in names for name in either) for either in _COLUMNS.values()):
         raise ImportFault(
             f"{path}, line {line.number}: no columns uplink, downlink and time, nor UplinkVolume, DownlinkVolume, Time"
         )
     return names
+
+
+def _cells(text: str) -> list[str]:
+    """Those of one line; csv.Error for a carriage return inside, as files have whose writer lost power."""
+    return next(csv.reader([text]), [])
 
 
 def _sample(row: Any, now_ms: int) -> Sample:

@@ -68,7 +68,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
         document = _json(text)
     except (ValueError, RecursionError) as fault:
         raise ValueError(f"not JSON: {fault}; {_AGAIN}") from None
-    if not isinstance(document, dict) or document.get("jsonversion") not in _UNIT:
+    if not isinstance(document, dict) or document.get("jsonversion") not in tuple(_UNIT):
         raise ValueError(f"not what vnstat --json prints, in version 1 or 2; {_AGAIN}")
     return document
 
