@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -187,13 +186,27 @@ def _plan(row: Mapping[str, Any]) -> PlanConfig:
 
 
 def _left_behind(environ: Mapping[str, str]) -> Path | None:
-    """Return the file of WhiteStat 5, None if there is none.
-
-    Root looks with the rights of the folder's owner: in a container it may lack the capability to look into it.
-    """
+    """Return the file of WhiteStat 5, None if there is none."""
     path = Path(environ.get("DATA_STORE", "")) / legacy_v5.NAME
-    with as_owner(path.parent):
-        return path if environ.get("DATA_STORE") and path.exists() else None
+    if not environ.get("DATA_STORE"):
+        return None
+    try:
+        path.stat()
+    except PermissionError:
+        with as_owner(path.parent):
+            return path if path.exists() else None
+    except OSError:
+        return None
+    return path
+
+
+def _content(path: Path) -> bytes:
+    """Return the content; root that lacks the capability to look into the folder reads with its owner's rights."""
+    try:
+        return path.read_bytes()
+    except PermissionError:
+        with as_owner(path.parent):
+            return path.read_bytes()
 
 
 def _of_v5(path: Path | None, fault: str, given: Mapping[str, object]) -> str:
@@ -206,8 +219,7 @@ def _of_v5(path: Path | None, fault: str, given: Mapping[str, object]) -> str:
 def _document(path: Path, notices: list[str], given: dict[str, object]) -> dict[str, Any]:
     """Return the tables of the file; `given` receives the keys of a WhiteStat 5 file."""
     try:
-        with as_owner(path.parent) if path.suffix == ".json" else nullcontext():
-            text = path.read_bytes().decode()
+        text = _content(path).decode()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError as error:
